@@ -1,1 +1,27 @@
-//! (to be written)
+//! The words the server and a device say to each other: names, digests, MQTT
+//! topics, phases, reason numbers, payloads and the settings message.
+//!
+//! Pure text and numbers: no clock, no I/O, no `std`. What arrives from outside
+//! is checked here once and carried on as a type.
+//!
+//! Start at [`Topic`] for where messages go.
+#![no_std]
+
+extern crate alloc;
+
+mod digest;
+mod ids;
+mod phase;
+mod reason;
+mod topics;
+mod words;
+
+pub use digest::{Digest, DigestError};
+pub use ids::{
+    NameError, Namespace, OrganisationId, ProductName, ReleaseVersion, ShadowName, ThingName,
+    UpdateId,
+};
+pub use phase::{Outcome, Phase};
+pub use reason::Reason;
+pub use topics::{PresenceEvent, ShadowId, ShadowTopic, ShadowVerb, Topic};
+pub use words::UnknownWord;

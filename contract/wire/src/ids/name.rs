@@ -1,0 +1,82 @@
+//! The macro behind every name: one alphabet check, one set of conversions.
+
+/// Declares a checked text type: its words for errors, its length limit in
+/// bytes, and which byte may stand where (`|byte, is_first|`).
+macro_rules! name {
+    (
+        $(#[$meta:meta])*
+        $name:ident, $what:literal, $expected:literal, max $max:literal,
+        |$byte:ident, $first:pat_param| $allowed:expr
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(try_from = "alloc::string::String", into = "alloc::string::String")]
+        pub struct $name(alloc::string::String);
+
+        impl $name {
+            /// The longest name, in characters (all are ASCII).
+            pub const MAX: usize = $max;
+
+            #[doc = concat!("Checks that `text` is a ", $what, ": ", $expected, ".")]
+            pub fn new(text: &str) -> Result<$name, $crate::NameError> {
+                $name::check(text)?;
+                Ok($name(alloc::string::String::from(text)))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            fn check(text: &str) -> Result<(), $crate::NameError> {
+                let allowed = |(index, $byte): (usize, u8)| {
+                    let $first = index == 0;
+                    $allowed
+                };
+                let whole = !text.is_empty() && text.len() <= $max;
+                if whole && text.bytes().enumerate().all(allowed) {
+                    Ok(())
+                } else {
+                    Err($crate::NameError::new($what, $expected, text))
+                }
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl core::str::FromStr for $name {
+            type Err = $crate::NameError;
+
+            fn from_str(text: &str) -> Result<$name, $crate::NameError> {
+                $name::new(text)
+            }
+        }
+
+        impl TryFrom<alloc::string::String> for $name {
+            type Error = $crate::NameError;
+
+            fn try_from(text: alloc::string::String) -> Result<$name, $crate::NameError> {
+                $name::check(&text)?;
+                Ok($name(text))
+            }
+        }
+
+        impl From<$name> for alloc::string::String {
+            fn from(name: $name) -> alloc::string::String {
+                name.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+pub(super) use name;

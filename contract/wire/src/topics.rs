@@ -1,0 +1,252 @@
+//! MQTT topics, built and parsed in one place.
+//!
+//! Shadow and presence topics are AWS IoT's, byte for byte; log and progress
+//! topics live under the configured namespace.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use crate::{Namespace, ShadowName, ThingName};
+
+/// Where every shadow topic begins.
+const THINGS: &str = "$aws/things/";
+/// Where every presence topic begins.
+const PRESENCE: &str = "$aws/events/presence/";
+
+/// A topic the service knows. Any other topic is not ours: [`Topic::parse`] gives `None`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// `$aws/things/{thing}/shadow[/name/{shadow}]/…`
+    Shadow {
+        /// Whose shadow, and which.
+        shadow: ShadowId,
+        /// What about it.
+        topic: ShadowTopic,
+    },
+    /// `{ns}/things/{thing}/logs`: log records from the device.
+    Logs {
+        /// The device that writes.
+        thing: ThingName,
+    },
+    /// `{ns}/things/{thing}/update/progress`: how far an update is.
+    Progress {
+        /// The device that updates.
+        thing: ThingName,
+    },
+    /// `$aws/events/presence/{event}/{clientId}`: a client came or went.
+    Presence {
+        /// Which of the two.
+        event: PresenceEvent,
+        /// The MQTT client id.
+        client_id: String,
+    },
+}
+
+/// One shadow: the classic one of a thing, or a named one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShadowId {
+    /// The thing it describes.
+    pub thing: ThingName,
+    /// Its name; `None` is the classic shadow.
+    pub name: Option<ShadowName>,
+}
+
+/// What a client can ask of a shadow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ShadowVerb {
+    /// Read the document.
+    Get,
+    /// Create or patch it.
+    Update,
+    /// Remove it.
+    Delete,
+}
+
+/// The topics under a shadow's prefix. Clients publish on requests, only the service on the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ShadowTopic {
+    /// `…/{verb}`: a request.
+    Request(ShadowVerb),
+    /// `…/{verb}/accepted`: the request was carried out.
+    Accepted(ShadowVerb),
+    /// `…/{verb}/rejected`: it was not, and why.
+    Rejected(ShadowVerb),
+    /// `…/update/delta`: where desired and reported differ.
+    Delta,
+    /// `…/update/documents`: the whole shadow before and after.
+    Documents,
+}
+
+/// Whether a client came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PresenceEvent {
+    /// Its session was accepted.
+    Connected,
+    /// Its connection ended.
+    Disconnected,
+}
+
+impl Topic {
+    /// Reads a topic name. It must match in full and in case; wildcards match nothing.
+    pub fn parse(namespace: &Namespace, topic: &str) -> Option<Topic> {
+        if let Some(rest) = topic.strip_prefix(THINGS) {
+            return parse_shadow(rest);
+        }
+        if let Some(rest) = topic.strip_prefix(PRESENCE) {
+            return parse_presence(rest);
+        }
+        let rest = topic.strip_prefix(namespace.as_str())?.strip_prefix("/things/")?;
+        let (thing, rest) = rest.split_once('/')?;
+        let thing = ThingName::new(thing).ok()?;
+        match rest {
+            "logs" => Some(Topic::Logs { thing }),
+            "update/progress" => Some(Topic::Progress { thing }),
+            _ => None,
+        }
+    }
+
+    /// The topic's name. [`Topic::parse`] gives the same topic back.
+    pub fn format(&self, namespace: &Namespace) -> String {
+        match self {
+            Topic::Shadow { shadow, topic } => shadow.topic_name(*topic),
+            Topic::Logs { thing } => format!("{namespace}/things/{thing}/logs"),
+            Topic::Progress { thing } => format!("{namespace}/things/{thing}/update/progress"),
+            Topic::Presence { event, client_id } => {
+                format!("{PRESENCE}{}/{client_id}", event.as_str())
+            }
+        }
+    }
+
+    /// The thing the topic belongs to; presence topics belong to none.
+    pub fn thing(&self) -> Option<&ThingName> {
+        match self {
+            Topic::Shadow { shadow, .. } => Some(&shadow.thing),
+            Topic::Logs { thing } | Topic::Progress { thing } => Some(thing),
+            Topic::Presence { .. } => None,
+        }
+    }
+
+    /// Whether a client may publish here: everywhere else only the service speaks.
+    pub fn is_for_clients_to_publish(&self) -> bool {
+        match self {
+            Topic::Shadow { topic, .. } => matches!(topic, ShadowTopic::Request(_)),
+            Topic::Logs { .. } | Topic::Progress { .. } => true,
+            Topic::Presence { .. } => false,
+        }
+    }
+}
+
+fn parse_shadow(rest: &str) -> Option<Topic> {
+    let (thing, rest) = rest.split_once("/shadow/")?;
+    let thing = ThingName::new(thing).ok()?;
+    let (name, rest) = match rest.strip_prefix("name/") {
+        Some(rest) => {
+            let (name, rest) = rest.split_once('/')?;
+            (Some(ShadowName::new(name).ok()?), rest)
+        }
+        None => (None, rest),
+    };
+    let topic = ShadowTopic::from_suffix(rest)?;
+    Some(Topic::Shadow { shadow: ShadowId { thing, name }, topic })
+}
+
+fn parse_presence(rest: &str) -> Option<Topic> {
+    let (event, client_id) = rest.split_once('/')?;
+    let event = PresenceEvent::from_word(event)?;
+    let plain = !client_id.is_empty() && !client_id.contains(['+', '#', '\0']);
+    plain.then(|| Topic::Presence { event, client_id: client_id.to_string() })
+}
+
+impl ShadowId {
+    /// The classic shadow of a thing.
+    pub fn classic(thing: ThingName) -> ShadowId {
+        ShadowId { thing, name: None }
+    }
+
+    /// A named shadow of a thing.
+    pub fn named(thing: ThingName, name: ShadowName) -> ShadowId {
+        ShadowId { thing, name: Some(name) }
+    }
+
+    /// The topic under this shadow's prefix, such as `$aws/things/clock-01/shadow/update/delta`.
+    pub fn topic_name(&self, topic: ShadowTopic) -> String {
+        let thing = &self.thing;
+        let suffix = topic.suffix();
+        match &self.name {
+            Some(name) => format!("{THINGS}{thing}/shadow/name/{name}/{suffix}"),
+            None => format!("{THINGS}{thing}/shadow/{suffix}"),
+        }
+    }
+}
+
+/// As the 404 message of AWS names it: `clock-01`, or `clock-01~cfg`.
+impl fmt::Display for ShadowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{}~{name}", self.thing),
+            None => write!(f, "{}", self.thing),
+        }
+    }
+}
+
+impl ShadowTopic {
+    /// Every topic of a shadow.
+    pub const ALL: [ShadowTopic; 11] = {
+        use ShadowVerb::*;
+        [
+            ShadowTopic::Request(Get),
+            ShadowTopic::Accepted(Get),
+            ShadowTopic::Rejected(Get),
+            ShadowTopic::Request(Update),
+            ShadowTopic::Accepted(Update),
+            ShadowTopic::Rejected(Update),
+            ShadowTopic::Delta,
+            ShadowTopic::Documents,
+            ShadowTopic::Request(Delete),
+            ShadowTopic::Accepted(Delete),
+            ShadowTopic::Rejected(Delete),
+        ]
+    };
+
+    /// What follows the shadow's prefix and a slash.
+    pub const fn suffix(self) -> &'static str {
+        use ShadowVerb::*;
+        match self {
+            ShadowTopic::Request(Get) => "get",
+            ShadowTopic::Accepted(Get) => "get/accepted",
+            ShadowTopic::Rejected(Get) => "get/rejected",
+            ShadowTopic::Request(Update) => "update",
+            ShadowTopic::Accepted(Update) => "update/accepted",
+            ShadowTopic::Rejected(Update) => "update/rejected",
+            ShadowTopic::Delta => "update/delta",
+            ShadowTopic::Documents => "update/documents",
+            ShadowTopic::Request(Delete) => "delete",
+            ShadowTopic::Accepted(Delete) => "delete/accepted",
+            ShadowTopic::Rejected(Delete) => "delete/rejected",
+        }
+    }
+
+    fn from_suffix(suffix: &str) -> Option<ShadowTopic> {
+        ShadowTopic::ALL.into_iter().find(|topic| topic.suffix() == suffix)
+    }
+}
+
+impl PresenceEvent {
+    /// The topic level, and `eventType` of the payload.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PresenceEvent::Connected => "connected",
+            PresenceEvent::Disconnected => "disconnected",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<PresenceEvent> {
+        [PresenceEvent::Connected, PresenceEvent::Disconnected]
+            .into_iter()
+            .find(|event| event.as_str() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests;
