@@ -1,0 +1,163 @@
+//! Storing and reading images, on disk and through the S3 protocol.
+
+#[path = "blobs/s3.rs"]
+mod s3;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use otaru_blobs::{BlobError, Blobs, PIECE_BYTES};
+use otaru_wire::Digest;
+
+/// Large enough for several pieces, and no piece like another.
+fn image() -> Bytes {
+    (0..200_000_u32).flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>().into()
+}
+
+fn open(directory: &tempfile::TempDir) -> Blobs {
+    Blobs::open(directory.path().to_str().expect("a UTF-8 path")).expect("opens")
+}
+
+fn without_cache(directory: &tempfile::TempDir) -> Blobs {
+    let path = directory.path().to_str().expect("a UTF-8 path");
+    Blobs::open_with(path, [], 0).expect("opens")
+}
+
+/// Everything a store promises, whatever it stands on.
+async fn keeps_its_promises(blobs: &Blobs) {
+    let image = image();
+    let digest = Digest::of(&image);
+    assert!(!blobs.exists(&digest).await.unwrap());
+    assert!(matches!(blobs.len(&digest).await, Err(BlobError::NotFound(of)) if of == digest));
+    assert!(matches!(blobs.get(&digest).await, Err(BlobError::NotFound(of)) if of == digest));
+
+    assert_eq!(blobs.put(image.clone()).await.unwrap(), digest);
+    assert_eq!(blobs.put(image.clone()).await.unwrap(), digest);
+
+    assert_eq!(blobs.len(&digest).await.unwrap(), image.len() as u64);
+    assert_eq!(blobs.get_range(&digest, 7..11).await.unwrap(), image.slice(7..11));
+    assert_eq!(blobs.get_range(&digest, 7..7).await.unwrap(), Bytes::new());
+    assert_eq!(blobs.get(&digest).await.unwrap(), image);
+    let blob = blobs.find(&digest).await.unwrap();
+    let pieces: Vec<Bytes> = blob.pieces(5..blob.len_bytes()).try_collect().await.unwrap();
+    assert!(pieces.iter().all(|piece| piece.len() as u64 <= PIECE_BYTES));
+    assert_eq!(pieces.concat(), image.slice(5..));
+
+    blobs.delete(&digest).await.unwrap();
+    blobs.delete(&digest).await.unwrap();
+    assert!(!blobs.exists(&digest).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_directory_keeps_its_promises() {
+    let directory = tempfile::tempdir().unwrap();
+    keeps_its_promises(&open(&directory)).await;
+    keeps_its_promises(&without_cache(&directory)).await;
+}
+
+#[tokio::test]
+async fn an_s3_bucket_keeps_its_promises() {
+    let server = s3::Server::start().await;
+    for cache_bytes in [0, otaru_blobs::DEFAULT_CACHE_BYTES] {
+        let blobs = Blobs::open_with("s3://bucket/firmware", server.options(), cache_bytes);
+        keeps_its_promises(&blobs.expect("opens")).await;
+    }
+    let names = server.names_seen();
+    let prefix = format!("/bucket/firmware/{}", Digest::of(&image()));
+    assert!(names.iter().all(|name| *name == prefix || *name == "/bucket"), "{names:?}");
+}
+
+#[tokio::test]
+async fn an_image_is_found_again_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let digest = open(&directory).put(image()).await.unwrap();
+    assert_eq!(open(&directory).get(&digest).await.unwrap(), image());
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_created_with_its_parents() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("of").join("images");
+    let blobs = Blobs::open(directory.to_str().unwrap()).unwrap();
+    blobs.put(image()).await.unwrap();
+    assert!(directory.join(Digest::of(&image()).to_string()).is_file());
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_written_is_cleared_and_never_visible() {
+    let directory = tempfile::tempdir().unwrap();
+    let digest = Digest::of(&image());
+    let half = directory.path().join(format!("{digest}#1"));
+    std::fs::write(&half, &image()[..1000]).unwrap();
+
+    let blobs = open(&directory);
+
+    assert!(!blobs.exists(&digest).await.unwrap());
+    assert!(!half.exists());
+}
+
+#[tokio::test]
+async fn rotten_bytes_are_an_error_and_putting_them_again_heals() {
+    let directory = tempfile::tempdir().unwrap();
+    let blobs = open(&directory);
+    let digest = blobs.put(image()).await.unwrap();
+    let mut rotten = image().to_vec();
+    rotten[4321] ^= 1;
+    std::fs::write(directory.path().join(digest.to_string()), &rotten).unwrap();
+
+    let found = blobs.get_range(&digest, 0..10).await;
+    assert!(matches!(found, Err(BlobError::Corrupt { expected, .. }) if expected == digest));
+
+    blobs.put(image()).await.unwrap();
+    assert_eq!(blobs.get(&digest).await.unwrap(), image());
+}
+
+#[tokio::test]
+async fn a_range_outside_the_image_is_refused_with_its_length() {
+    let directory = tempfile::tempdir().unwrap();
+    for blobs in [open(&directory), without_cache(&directory)] {
+        let digest = blobs.put(image()).await.unwrap();
+        let error = blobs.get_range(&digest, 799_999..800_001).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "bytes 799999..800001 do not lie within an image of 800000 bytes"
+        );
+        assert_eq!(blobs.get_range(&digest, 799_999..800_000).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_an_image_that_vanishes_ends_with_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let blobs = without_cache(&directory);
+    let digest = blobs.put(image()).await.unwrap();
+    let mut pieces = blobs.find(&digest).await.unwrap().pieces(0..800_000);
+    assert!(pieces.next().await.unwrap().is_ok());
+
+    blobs.delete(&digest).await.unwrap();
+
+    assert!(matches!(pieces.next().await, Some(Err(BlobError::NotFound(_)))));
+    assert!(pieces.next().await.is_none());
+}
+
+#[tokio::test]
+async fn many_readers_at_once_read_the_disk_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let blobs = open(&directory);
+    let digest = blobs.put(image()).await.unwrap();
+    let readers = (0..100).map(|_| blobs.get(&digest));
+    let images = futures::future::try_join_all(readers).await.unwrap();
+    // One allocation shared by all: nobody read it a second time.
+    assert!(images.iter().all(|image| image.as_ptr() == images[0].as_ptr()));
+}
+
+#[test]
+fn an_unusable_location_says_why() {
+    let why = |location: &str| Blobs::open_with(location, [], 0).unwrap_err().to_string();
+    assert!(why("s3://").starts_with("cannot keep images at s3://: "));
+    assert!(why("http://[").ends_with("invalid IPv6 address"));
+    assert!(why("ftp://host/x").starts_with("cannot keep images at ftp://host/x: "));
+    assert!(why("file://host/x").ends_with("a file URL needs an absolute path and no host"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    assert_eq!(why(path), format!("cannot prepare the image directory {path}"));
+}
