@@ -1,0 +1,151 @@
+//! The authority itself: one key, one certificate, kept in a directory.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::files::{self, Secrecy};
+use crate::issue::{Serial, valid_from, valid_until};
+use crate::{AuthorityError, issue};
+
+/// How long the authority lives. Devices are built to trust it and cannot be
+/// told of another one, so it has to outlive them.
+const AUTHORITY_LIFE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// A certificate authority in a directory. Opening it again gives the same one.
+pub struct Authority {
+    dir: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+    ca_pem: String,
+    ca_der: CertificateDer<'static>,
+    not_after: SystemTime,
+}
+
+impl Authority {
+    /// Opens the authority in `dir`, or creates directory, key and certificate.
+    ///
+    /// The key (`ca.key`, mode 0600) is durable before the certificate
+    /// (`ca.pem`) exists; a crash between the two is mended by the next call.
+    /// A certificate without its key is an error, never replaced in silence:
+    /// every device trusts the old one.
+    pub fn open_or_create(dir: &Path, now: SystemTime) -> Result<Authority, AuthorityError> {
+        files::create_dir(dir)?;
+        let key_path = dir.join("ca.key");
+        let certificate_path = dir.join("ca.pem");
+        let certificate = files::read(&certificate_path)?;
+        let key = match (files::read(&key_path)?, &certificate) {
+            (Some(pem), _) => issue::read_key(&key_path, &pem)?,
+            (None, None) => create_key(&key_path)?,
+            (None, Some(_)) => {
+                return Err(AuthorityError::KeyMissing {
+                    certificate: certificate_path,
+                    key: key_path,
+                });
+            }
+        };
+        let ca_pem = match certificate {
+            Some(pem) => pem,
+            None => create_certificate(&certificate_path, &key, now)?,
+        };
+        Authority::from_parts(dir, key, ca_pem, now)
+    }
+
+    fn from_parts(
+        dir: &Path,
+        key: KeyPair,
+        ca_pem: String,
+        now: SystemTime,
+    ) -> Result<Authority, AuthorityError> {
+        let path = dir.join("ca.pem");
+        let unreadable = || AuthorityError::CertificateUnreadable { path: path.clone() };
+        let ca_der = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|_| unreadable())?;
+        let (_, parsed) = X509Certificate::from_der(&ca_der).map_err(|_| unreadable())?;
+        if parsed.public_key().subject_public_key.data != key.public_key_raw() {
+            let key = dir.join("ca.key");
+            return Err(AuthorityError::KeyForeign { certificate: path, key });
+        }
+        let not_after = issue::not_after(&parsed);
+        if not_after <= now {
+            return Err(AuthorityError::Expired { path });
+        }
+        let issuer = Issuer::from_ca_cert_der(&ca_der, key)?;
+        let ca_der = ca_der.clone().into_owned();
+        Ok(Authority { dir: dir.to_owned(), issuer, ca_pem, ca_der, not_after })
+    }
+
+    /// The authority's certificate, which clients are given to trust.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Where [`Authority::ca_pem`] is on disk.
+    pub fn ca_path(&self) -> PathBuf {
+        self.dir.join("ca.pem")
+    }
+
+    /// Where [`Authority::issue_server`] keeps the server's certificate.
+    pub fn server_certificate_path(&self) -> PathBuf {
+        self.dir.join("server.pem")
+    }
+
+    /// Where [`Authority::issue_server`] keeps the server's key, mode 0600.
+    pub fn server_key_path(&self) -> PathBuf {
+        self.dir.join("server.key")
+    }
+
+    pub(crate) fn issuer(&self) -> &Issuer<'static, KeyPair> {
+        &self.issuer
+    }
+
+    pub(crate) fn ca_der(&self) -> &CertificateDer<'static> {
+        &self.ca_der
+    }
+
+    /// When the authority's own certificate ends; nothing it issues lasts longer.
+    pub(crate) fn not_after(&self) -> SystemTime {
+        self.not_after
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+fn create_key(path: &Path) -> Result<KeyPair, AuthorityError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    files::write(path, &key.serialize_pem(), Secrecy::Private)?;
+    Ok(key)
+}
+
+fn create_certificate(
+    path: &Path,
+    key: &KeyPair,
+    now: SystemTime,
+) -> Result<String, AuthorityError> {
+    let serial = Serial::random()?;
+    let mut name = DistinguishedName::new();
+    // Part of the name is random: a client that trusts two authorities must be able to tell them apart.
+    name.push(DnType::CommonName, format!("Otaru authority {}", &serial.as_hex()[..8]));
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.serial_number = Some(serial.to_rcgen());
+    params.not_before = valid_from(now);
+    params.not_after = valid_until(now + AUTHORITY_LIFE);
+    // Zero: it signs certificates of servers and devices, never another authority.
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let pem = params.self_signed(key)?.pem();
+    files::write(path, &pem, Secrecy::Public)?;
+    Ok(pem)
+}

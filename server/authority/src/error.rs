@@ -1,0 +1,87 @@
+//! Why the authority could not do what it was asked.
+
+use std::path::PathBuf;
+
+/// Why the authority could not be opened, or could not issue.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// A file could not be read or written.
+    #[error("could not {action} {}", path.display())]
+    File {
+        /// What was tried: `read`, `write`, `create`.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The authority's certificate is there but its key is not: restore it from a backup.
+    #[error("{} exists but the key {} does not", certificate.display(), key.display())]
+    KeyMissing {
+        /// The certificate that was found.
+        certificate: PathBuf,
+        /// The key that was expected beside it.
+        key: PathBuf,
+    },
+    /// A key file does not hold a P-256 private key.
+    #[error("{} is not a PEM private key", path.display())]
+    KeyUnreadable {
+        /// The key file.
+        path: PathBuf,
+        /// What the parser said.
+        #[source]
+        source: rcgen::Error,
+    },
+    /// A certificate file does not hold an X.509 certificate.
+    #[error("{} is not a PEM certificate", path.display())]
+    CertificateUnreadable {
+        /// The certificate file.
+        path: PathBuf,
+    },
+    /// Certificate and key are not a pair.
+    #[error("{} does not belong to the key {}", certificate.display(), key.display())]
+    KeyForeign {
+        /// The certificate file.
+        certificate: PathBuf,
+        /// The key file.
+        key: PathBuf,
+    },
+    /// The authority's own certificate has run out.
+    #[error("the authority's certificate {} has expired", path.display())]
+    Expired {
+        /// The certificate file.
+        path: PathBuf,
+    },
+    /// A name cannot stand in a server certificate.
+    #[error("{name:?} is neither a DNS name nor an IP address")]
+    ServerName {
+        /// The name as given.
+        name: String,
+    },
+    /// A server certificate needs at least one name.
+    #[error("a server certificate needs at least one name")]
+    NoServerName,
+    /// A thing name is longer than a certificate's common name can be.
+    #[error("thing name {thing:?} is longer than the 64 characters of a common name")]
+    ThingNameTooLong {
+        /// The name as given.
+        thing: String,
+    },
+    /// The cryptographic library refused.
+    #[error("could not sign the certificate")]
+    Sign(#[from] rcgen::Error),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes for a serial number")]
+    Random(#[from] getrandom::Error),
+    /// TLS does not accept the certificate or key.
+    #[error("TLS refused the certificate")]
+    Tls(#[from] rustls::Error),
+    /// TLS does not accept the authority as a judge of client certificates.
+    #[error("TLS refused the authority")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+    /// A PEM text given for TLS cannot be read.
+    #[error("certificate or key is not PEM")]
+    Pem(#[from] rustls_pki_types::pem::Error),
+}

@@ -1,0 +1,70 @@
+//! Files that are whole or absent: written aside, synced, renamed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::AuthorityError;
+
+/// Who may read a file.
+#[derive(Clone, Copy)]
+pub(crate) enum Secrecy {
+    /// Anyone: certificates.
+    Public,
+    /// Only the server's user: private keys.
+    Private,
+}
+
+impl Secrecy {
+    fn mode(self) -> u32 {
+        match self {
+            Secrecy::Public => 0o644,
+            Secrecy::Private => 0o600,
+        }
+    }
+}
+
+/// Creates the directory, for the server's user only, unless it exists.
+pub(crate) fn create_dir(dir: &Path) -> Result<(), AuthorityError> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| failed("create", dir, source))
+}
+
+/// Reads a text file; `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(failed("read", path, source)),
+    }
+}
+
+/// Puts `text` at `path` so that a crash leaves the old file or the new one, whole and durable.
+pub(crate) fn write(path: &Path, text: &str, secrecy: Secrecy) -> Result<(), AuthorityError> {
+    replace(path, text, secrecy).map_err(|source| failed("write", path, source))
+}
+
+fn replace(path: &Path, text: &str, secrecy: Secrecy) -> io::Result<()> {
+    let aside = path.with_extension("new");
+    // Left over from a crash; removed so that the mode below is the one that counts.
+    match fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(secrecy.mode()).open(&aside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&aside, path)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> AuthorityError {
+    AuthorityError::File { action, path: path.to_owned(), source }
+}

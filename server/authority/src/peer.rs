@@ -1,0 +1,47 @@
+//! What a client certificate says about its holder.
+
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// The subject of a certificate that TLS has already verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// CN: the thing name.
+    pub common_name: String,
+    /// Serial number, lower-case hexadecimal without leading zeros.
+    pub serial: String,
+    /// O: the organisation.
+    pub organisation: Option<String>,
+}
+
+/// Why a certificate names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerCertificateError {
+    /// The bytes are not a DER X.509 certificate.
+    #[error("not an X.509 certificate")]
+    Malformed,
+    /// There is not exactly one common name, or it is not text.
+    #[error("expected exactly one common name")]
+    CommonName,
+}
+
+impl PeerCertificate {
+    /// Reads a DER certificate, such as the first of rustls' `peer_certificates`.
+    ///
+    /// Trust is not checked here: that was the TLS handshake's work.
+    pub fn read(der: &[u8]) -> Result<PeerCertificate, PeerCertificateError> {
+        let (_, certificate) =
+            X509Certificate::from_der(der).map_err(|_| PeerCertificateError::Malformed)?;
+        let subject = certificate.subject();
+        let mut common_names = subject.iter_common_name();
+        let common_name = match (common_names.next(), common_names.next()) {
+            (Some(name), None) => name.as_str().map_err(|_| PeerCertificateError::CommonName)?,
+            _ => return Err(PeerCertificateError::CommonName),
+        };
+        let organisation = subject.iter_organization().next().and_then(|name| name.as_str().ok());
+        Ok(PeerCertificate {
+            common_name: common_name.to_owned(),
+            serial: certificate.serial.to_str_radix(16),
+            organisation: organisation.map(str::to_owned),
+        })
+    }
+}
