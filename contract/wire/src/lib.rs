@@ -4,18 +4,23 @@
 //! Pure text and numbers: no clock, no I/O, no `std`. What arrives from outside
 //! is checked here once and carried on as a type.
 //!
-//! Start at [`Topic`] for where messages go.
+//! Start at [`Topic`] for where messages go and [`payload`] for what they hold.
 #![no_std]
 
 extern crate alloc;
 
+mod config;
 mod digest;
 mod ids;
+pub mod payload;
 mod phase;
 mod reason;
 mod topics;
 mod words;
 
+pub use config::{
+    ConfigError, DeviceConfig, PublishShadowDesired, PublishShadowState, PublishShadowUpdate,
+};
 pub use digest::{Digest, DigestError};
 pub use ids::{
     NameError, Namespace, OrganisationId, ProductName, ReleaseVersion, ShadowName, ThingName,

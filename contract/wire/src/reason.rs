@@ -249,7 +249,8 @@ mod tests {
             46 release_yanked
             47 internal
             255 unknown
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 
     #[test]

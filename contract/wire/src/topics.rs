@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use crate::words::words;
 use crate::{Namespace, ShadowName, ThingName};
 
 /// Where every shadow topic begins.
@@ -78,13 +79,14 @@ pub enum ShadowTopic {
     Documents,
 }
 
-/// Whether a client came or went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PresenceEvent {
-    /// Its session was accepted.
-    Connected,
-    /// Its connection ended.
-    Disconnected,
+words! {
+    /// Whether a client came or went: a topic level, and `eventType` of the payload.
+    PresenceEvent, "presence event" {
+        /// Its session was accepted.
+        Connected = "connected",
+        /// Its connection ended.
+        Disconnected = "disconnected",
+    }
 }
 
 impl Topic {
@@ -113,7 +115,7 @@ impl Topic {
             Topic::Logs { thing } => format!("{namespace}/things/{thing}/logs"),
             Topic::Progress { thing } => format!("{namespace}/things/{thing}/update/progress"),
             Topic::Presence { event, client_id } => {
-                format!("{PRESENCE}{}/{client_id}", event.as_str())
+                format!("{PRESENCE}{event}/{client_id}")
             }
         }
     }
@@ -153,7 +155,7 @@ fn parse_shadow(rest: &str) -> Option<Topic> {
 
 fn parse_presence(rest: &str) -> Option<Topic> {
     let (event, client_id) = rest.split_once('/')?;
-    let event = PresenceEvent::from_word(event)?;
+    let event = event.parse().ok()?;
     let plain = !client_id.is_empty() && !client_id.contains(['+', '#', '\0']);
     plain.then(|| Topic::Presence { event, client_id: client_id.to_string() })
 }
@@ -229,22 +231,6 @@ impl ShadowTopic {
 
     fn from_suffix(suffix: &str) -> Option<ShadowTopic> {
         ShadowTopic::ALL.into_iter().find(|topic| topic.suffix() == suffix)
-    }
-}
-
-impl PresenceEvent {
-    /// The topic level, and `eventType` of the payload.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            PresenceEvent::Connected => "connected",
-            PresenceEvent::Disconnected => "disconnected",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<PresenceEvent> {
-        [PresenceEvent::Connected, PresenceEvent::Disconnected]
-            .into_iter()
-            .find(|event| event.as_str() == word)
     }
 }
 

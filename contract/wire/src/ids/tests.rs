@@ -1,5 +1,6 @@
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use expect_test::expect;
 
@@ -7,7 +8,8 @@ use super::*;
 
 /// Which of `texts` the type takes.
 fn taken<T: core::str::FromStr>(texts: &[&str]) -> String {
-    texts.iter().filter(|text| text.parse::<T>().is_ok()).map(|text| format!("{text} ")).collect()
+    let taken: Vec<&str> = texts.iter().copied().filter(|text| text.parse::<T>().is_ok()).collect();
+    taken.join(" ")
 }
 
 #[test]
@@ -38,14 +40,15 @@ fn each_name_has_its_own_alphabet() {
         taken::<OrganisationId>(&texts),
     );
     expect![[r#"
-        thing        clock-01 Clock_01 a:b -x 
-        shadow       clock-01 Clock_01 a:b $next -x 
-        product      clock-01 -x 
-        version      clock-01 Clock_01 1.0.5+esp.2 
-        namespace    clock-01 Clock_01 -x 
-        update       clock-01 -x 
-        organisation clock-01 -x 
-    "#]].assert_eq(&table);
+        thing        clock-01 Clock_01 a:b -x
+        shadow       clock-01 Clock_01 a:b $next -x
+        product      clock-01 -x
+        version      clock-01 Clock_01 1.0.5+esp.2
+        namespace    clock-01 Clock_01 -x
+        update       clock-01 -x
+        organisation clock-01 -x
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]

@@ -65,7 +65,8 @@ fn every_topic_of_a_device() {
         mia/things/clock-01/update/progress from clients
         $aws/events/presence/connected/clock-01 from the service
         $aws/events/presence/disconnected/clock-01 from the service
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! What messages hold: JSON that a device sends or echoes, and presence events.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+mod firmware;
+mod log;
+mod presence;
+mod progress;
+
+pub use firmware::{DesiredUpdate, FirmwareReport, FirmwareState, LastUpdate};
+pub use log::{LOG_BYTES_MAX, LOG_RECORDS_MAX, LogLevel, LogRecord};
+pub use presence::{DisconnectReason, PresencePayload};
+pub use progress::{PROGRESS_BYTES_MAX, Progress};
+
+/// Why a payload was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PayloadError {
+    /// More bytes than a message of this kind may have.
+    TooLarge {
+        /// The payload's length in bytes.
+        found_bytes: usize,
+        /// The most allowed.
+        max_bytes: usize,
+    },
+    /// More records than one message may hold.
+    TooManyRecords {
+        /// How many there were.
+        found: usize,
+        /// The most allowed.
+        max: usize,
+    },
+    /// More bytes done than there are.
+    BeyondTotal {
+        /// Bytes said to be done.
+        done: u64,
+        /// Bytes there are.
+        total: u64,
+    },
+    /// Not JSON, or not of this shape; says where and what was expected.
+    Malformed(String),
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PayloadError::TooLarge { found_bytes, max_bytes } => {
+                write!(f, "payload has {found_bytes} bytes, at most {max_bytes} are taken")
+            }
+            PayloadError::TooManyRecords { found, max } => {
+                write!(f, "payload has {found} records, at most {max} are taken")
+            }
+            PayloadError::BeyondTotal { done, total } => {
+                write!(f, "{done} of {total} bytes are done")
+            }
+            PayloadError::Malformed(why) => f.write_str(why),
+        }
+    }
+}
+
+impl core::error::Error for PayloadError {}
+
+impl From<serde_json::Error> for PayloadError {
+    fn from(error: serde_json::Error) -> PayloadError {
+        PayloadError::Malformed(error.to_string())
+    }
+}
+
+/// `bytes` without the NULs and white space at their end: clients in C publish
+/// the terminator of their strings, and AWS takes it.
+pub fn without_padding(bytes: &[u8]) -> &[u8] {
+    let end = bytes
+        .iter()
+        .rposition(|byte| !matches!(byte, b'\0' | b' ' | b'\t' | b'\r' | b'\n'))
+        .map_or(0, |last| last + 1);
+    &bytes[..end]
+}
+
+/// Parses one JSON payload of at most `max_bytes`.
+fn parse<T: DeserializeOwned>(bytes: &[u8], max_bytes: usize) -> Result<T, PayloadError> {
+    if bytes.len() > max_bytes {
+        return Err(PayloadError::TooLarge { found_bytes: bytes.len(), max_bytes });
+    }
+    Ok(serde_json::from_slice(without_padding(bytes))?)
+}
+
+/// Compact JSON of a payload type of this crate.
+fn to_json<T: Serialize>(payload: &T) -> Vec<u8> {
+    serde_json::to_vec(payload).expect("payload types have string keys and finite numbers only")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The members of a shadow that agent and server keep between them. A plain
+//! client ignores them and still works.
+//!
+//! An absent value is written as `null`: an update is a patch, and a member left
+//! out would keep what the last report said.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::PayloadError;
+use crate::words::words;
+use crate::{Digest, Outcome, Reason, UpdateId};
+
+words! {
+    /// What the device makes of the firmware it runs.
+    FirmwareState, "firmware state" {
+        /// It stays.
+        Confirmed = "confirmed",
+        /// It runs and is not yet confirmed.
+        Trial = "trial",
+        /// It runs again because its successor was not kept.
+        RolledBack = "rolled_back",
+    }
+}
+
+/// `reported.firmware`: what the device runs, and how its last update ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirmwareReport {
+    /// SHA-256 of the image in the running slot.
+    pub sha256: Digest,
+    /// Its label: from the manifest stored with that SHA-256, else from the image's own descriptor.
+    pub version: String,
+    /// The running slot, such as `ota_0`.
+    pub slot: String,
+    /// Whether it stays.
+    pub state: FirmwareState,
+    /// How the last update ended; `None` if there was none.
+    #[serde(default)]
+    pub last: Option<LastUpdate>,
+}
+
+/// `reported.firmware.last`: how an update ended, from the device's outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastUpdate {
+    /// Which update; `None` if the wish named none.
+    #[serde(default)]
+    pub update: Option<UpdateId>,
+    /// The release that was wished for.
+    pub version: String,
+    /// The image that was wished for.
+    pub sha256: Digest,
+    /// How it ended: confirmed, failed, rolled back or cancelled.
+    pub outcome: Outcome,
+    /// Why, unless it was confirmed.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+}
+
+/// `desired.update`, echoed in `reported.update`: which update the server means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredUpdate {
+    /// The update. A new one allows one more try of an image on the bad list.
+    pub id: UpdateId,
+    /// The image to run.
+    pub sha256: Digest,
+    /// How often the server asked, from 1.
+    pub attempt: u32,
+}
+
+impl FirmwareReport {
+    /// Reads the value of `reported.firmware`.
+    pub fn from_value(value: &Value) -> Result<FirmwareReport, PayloadError> {
+        Ok(FirmwareReport::deserialize(value)?)
+    }
+
+    /// The value of `reported.firmware`.
+    pub fn to_value(&self) -> Value {
+        to_value(self)
+    }
+}
+
+impl DesiredUpdate {
+    /// Reads the value of `desired.update` or `reported.update`.
+    pub fn from_value(value: &Value) -> Result<DesiredUpdate, PayloadError> {
+        Ok(DesiredUpdate::deserialize(value)?)
+    }
+
+    /// The value of `desired.update` and `reported.update`.
+    pub fn to_value(&self) -> Value {
+        to_value(self)
+    }
+}
+
+fn to_value<T: Serialize>(payload: &T) -> Value {
+    serde_json::to_value(payload).expect("payload types have string keys and finite numbers only")
+}
