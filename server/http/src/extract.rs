@@ -1,0 +1,7 @@
+//! Extractors whose refusals are problems with a stable code.
+
+mod body;
+mod url;
+
+pub(crate) use body::{BODY_TIMEOUT, Json, MAX_JSON_BYTES, read_body};
+pub(crate) use url::{Path, Query};

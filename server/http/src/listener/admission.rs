@@ -1,0 +1,77 @@
+//! Letting connections in: how many, and with which socket settings.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum_server::accept::Accept;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::Service;
+
+use super::Draining;
+
+/// How long sent bytes may stay unacknowledged or a window closed before the
+/// connection counts as dead. A device resumes elsewhere; a client that never
+/// reads would hold its place for ever.
+const SILENCE_LIMIT: Duration = Duration::from_secs(120);
+
+/// Admits connections up to a limit.
+#[derive(Clone)]
+pub(super) struct Admission {
+    places: Arc<Semaphore>,
+    draining: Draining,
+}
+
+impl Admission {
+    pub(super) fn new(max_connections: usize, draining: Draining) -> Admission {
+        Admission { places: Arc::new(Semaphore::new(max_connections)), draining }
+    }
+
+    fn admit<S>(&self, stream: &TcpStream, service: S) -> io::Result<Admitted<S>> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| io::Error::other("too many connections"))?;
+        stream.set_nodelay(true)?;
+        SockRef::from(stream).set_tcp_user_timeout(Some(SILENCE_LIMIT))?;
+        Ok(Admitted { service, draining: self.draining.clone(), _place: Arc::new(place) })
+    }
+}
+
+impl<S> Accept<TcpStream, S> for Admission {
+    type Stream = TcpStream;
+    type Service = Admitted<S>;
+    type Future = Ready<io::Result<(TcpStream, Admitted<S>)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let admitted = self.admit(&stream, service);
+        ready(admitted.map(|service| (stream, service)))
+    }
+}
+
+/// The service of an admitted connection: keeps its place, and tells requests
+/// when the listener drains.
+#[derive(Clone)]
+pub(super) struct Admitted<S> {
+    service: S,
+    draining: Draining,
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for Admitted<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        request.extensions_mut().insert(self.draining.clone());
+        self.service.call(request)
+    }
+}

@@ -1,0 +1,187 @@
+//! Ports as clients meet them: certificates, limits and draining.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use axum::response::sse::{Event, Sse};
+use axum::routing::get;
+use axum::{Extension, Router};
+use otaru_http::{Listener, PeerCertificate, Security, Serving};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SerialNumber};
+use rustls::RootCertStore;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// Longer than anything below takes, short enough to see a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A certificate authority of one test.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    root_pem: String,
+    root: rustls::pki_types::CertificateDer<'static>,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            let provider = rustls::crypto::aws_lc_rs::default_provider();
+            provider.install_default().expect("installed once");
+        });
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&key).unwrap();
+        let (root_pem, root) = (root.pem(), root.der().clone());
+        Authority { issuer: Issuer::new(params, key), root_pem, root }
+    }
+
+    fn config(&self) -> Arc<rustls::ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+        let verifier = verifier.allow_unauthenticated().build().unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder().with_client_cert_verifier(verifier);
+        Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
+    }
+
+    /// A device's certificate and key, as PEM.
+    fn device(&self, thing: &str) -> String {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, thing);
+        params.serial_number = Some(SerialNumber::from_slice(&[0x00, 0x0a, 0xbc]));
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        format!("{}{}", certificate.pem(), key.serialize_pem())
+    }
+
+    fn client(&self) -> reqwest::ClientBuilder {
+        let root = reqwest::Certificate::from_pem(self.root_pem.as_bytes()).unwrap();
+        reqwest::Client::builder().tls_certs_only([root]).timeout(PATIENCE)
+    }
+}
+
+fn serve(security: Security, router: Router) -> Serving {
+    Listener::bind(LOCAL, security).unwrap().serve(router)
+}
+
+/// Says who the connection belongs to.
+fn whoami() -> Router {
+    let answer = |peer: Option<Extension<Arc<PeerCertificate>>>| async move {
+        peer.map_or("nobody".to_owned(), |Extension(peer)| {
+            format!("{} {}", peer.common_name.as_deref().unwrap_or("?"), peer.serial)
+        })
+    };
+    Router::new().route("/", get(answer))
+}
+
+#[tokio::test]
+async fn a_device_is_known_by_its_certificate_and_may_come_without() {
+    let authority = Authority::new();
+    let serving = serve(Security::Devices(authority.config()), whoami());
+    let url = format!("https://localhost:{}/", serving.address().port());
+
+    let identity = reqwest::Identity::from_pem(authority.device("clock-01").as_bytes()).unwrap();
+    let device = authority.client().identity(identity).build().unwrap();
+    let answer = device.get(&url).send().await.unwrap();
+    assert_eq!(answer.version(), reqwest::Version::HTTP_11);
+    assert_eq!(answer.text().await.unwrap(), "clock-01 abc");
+
+    let nobody = authority.client().build().unwrap();
+    assert_eq!(nobody.get(&url).send().await.unwrap().text().await.unwrap(), "nobody");
+
+    let foreign = reqwest::Identity::from_pem(Authority::new().device("clock-01").as_bytes());
+    let stranger = authority.client().identity(foreign.unwrap()).build().unwrap();
+    stranger.get(&url).send().await.expect_err("its certificate is of another authority");
+}
+
+#[tokio::test]
+async fn people_get_http_2_and_are_told_to_stay_with_tls() {
+    let authority = Authority::new();
+    let serving = serve(Security::People(authority.config()), whoami());
+    let url = format!("https://localhost:{}/", serving.address().port());
+    let client = authority.client().build().unwrap();
+
+    let local = client.get(&url).send().await.unwrap();
+    assert!(!local.headers().contains_key("strict-transport-security"));
+
+    let host = ("host", "otaru.example");
+    let http1 = authority.client().http1_only().build().unwrap();
+    let public = http1.get(&url).header(host.0, host.1).send().await.unwrap();
+    assert_eq!(public.headers()["strict-transport-security"], "max-age=31536000");
+}
+
+#[tokio::test]
+async fn draining_lets_running_requests_finish_and_ends_streams() {
+    let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let (release, is_released) = tokio::sync::watch::channel(false);
+    let slow = move || async move {
+        started.send(()).expect("the test waits for it");
+        let mut is_released = is_released.clone();
+        is_released.wait_for(|released| *released).await.expect("the test releases it");
+        "finished"
+    };
+    let serving = serve(Security::Plain, Router::new().route("/slow", get(slow)));
+    let url = format!("http://{}/slow", serving.address());
+    let request = tokio::spawn(async move { reqwest::get(url).await.unwrap().text().await });
+    has_started.recv().await.expect("the handler runs");
+
+    let address = serving.address();
+    let drained = tokio::spawn(serving.drain(PATIENCE));
+    // The port closes at once, while the request is still running.
+    let refused = async { while TcpStream::connect(address).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, refused).await.expect("the port closes");
+    release.send_replace(true);
+
+    assert_eq!(request.await.unwrap().unwrap(), "finished");
+    drained.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_without_end_is_cut_when_the_limit_is_over() {
+    let forever = || async {
+        let events = futures::stream::unfold((), |()| async {
+            Some((Ok::<_, Infallible>(Event::default().data("tick")), ()))
+        });
+        Sse::new(events)
+    };
+    let serving = serve(Security::Plain, Router::new().route("/", get(forever)));
+    let mut response = reqwest::get(format!("http://{}/", serving.address())).await.unwrap();
+    response.chunk().await.unwrap().expect("the stream runs");
+
+    let drain = serving.drain(Duration::from_millis(50));
+    let read = async { while let Ok(Some(_)) = response.chunk().await {} };
+    let (drained, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(drain, read) })
+        .await
+        .expect("the limit ends it");
+    drained.unwrap();
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_closed_at_once() {
+    let listener = Listener::bind(LOCAL, Security::Plain).unwrap().with_max_connections(1);
+    let serving = listener.serve(whoami());
+    let client = reqwest::Client::new();
+    let url = format!("http://{}/", serving.address());
+    // Kept alive by the client's pool, so it holds the one place.
+    client.get(&url).send().await.unwrap().text().await.unwrap();
+
+    let mut second = TcpStream::connect(serving.address()).await.unwrap();
+    let read = tokio::time::timeout(PATIENCE, second.read(&mut [0; 1])).await.expect("closed");
+    assert!(matches!(read, Ok(0) | Err(_)));
+
+    drop(client);
+    let freed = async { while reqwest::get(&url).await.is_err() {} };
+    tokio::time::timeout(PATIENCE, freed).await.expect("the place is free again");
+}
