@@ -1,0 +1,201 @@
+//! Layout version 1 of a records partition.
+//!
+//! Every sector begins with a 32-byte header, and records follow at multiples
+//! of 32 bytes: a 32-byte header, then the value padded with erased bytes.
+//! 32 is the largest write unit of the ESP32 family, so a partition stays
+//! readable when a product turns flash encryption on. Words are little-endian.
+//!
+//! | sector header | | record header | |
+//! | --- | --- | --- | --- |
+//! | 0 | state word | 0 | state word: value or removed |
+//! | 4 | layout version | 4 | sequence |
+//! | 8 | sequence | 8 | sequence of its sector |
+//! | 12 | floor: lower sequences are free | 12 | key, 0xFF, length in 16 bits |
+//! | 16 | erased | 16 | CRC-32C of the value |
+//! | | | 20 | erased |
+//! | 28 | CRC-32C of 0..28 | 28 | CRC-32C of 0..28 |
+
+use embedded_storage::nor_flash::ReadNorFlash;
+
+use super::{INDEX_KEYS, MAX_VALUE_BYTES};
+use crate::FlashError;
+use crate::crc::Crc32c;
+use crate::flash::{self, UNIT_BYTES};
+
+/// Everything begins at a multiple of this many bytes.
+pub(super) const UNIT: u32 = UNIT_BYTES as u32;
+/// Length of a record header in bytes.
+pub(super) const RECORD_HEADER_BYTES: u32 = UNIT;
+/// The version this code reads and writes.
+const LAYOUT_VERSION: u32 = 1;
+
+/// State words differ from each other, from erased and from zero in at least
+/// 8 bits: a torn or flipped word is never another state.
+const SECTOR_WORD: u32 = 0x3C5A_A5C3;
+const VALUE_WORD: u32 = 0x5533_CC96;
+const REMOVED_WORD: u32 = 0x96C3_3355;
+
+type Bytes = [u8; UNIT_BYTES];
+
+fn word(bytes: &Bytes, at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn put(bytes: &mut Bytes, at: usize, word: u32) {
+    bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+}
+
+fn seal(bytes: &mut Bytes) {
+    let crc = Crc32c::of(&bytes[..28]);
+    put(bytes, 28, crc);
+}
+
+fn is_sealed(bytes: &Bytes) -> bool {
+    word(bytes, 28) == Crc32c::of(&bytes[..28])
+}
+
+/// Header of a sector that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SectorHeader {
+    /// Rises by one with every sector opened.
+    pub(super) sequence: u32,
+    /// Sectors with a lower sequence hold nothing current.
+    pub(super) floor: u32,
+}
+
+/// What the start of a sector says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SectorFound {
+    /// In use, or used once and free since.
+    Known(SectorHeader),
+    /// Written in a later layout; only its sequence is known.
+    Newer { sequence: u32 },
+    /// Blank, torn, or never a sector of ours.
+    Nothing,
+}
+
+impl SectorHeader {
+    pub(super) fn to_bytes(self) -> Bytes {
+        let mut bytes = [0xFF; UNIT_BYTES];
+        put(&mut bytes, 0, SECTOR_WORD);
+        put(&mut bytes, 4, LAYOUT_VERSION);
+        put(&mut bytes, 8, self.sequence);
+        put(&mut bytes, 12, self.floor);
+        seal(&mut bytes);
+        bytes
+    }
+
+    pub(super) fn read<F: ReadNorFlash>(
+        flash: &mut F,
+        offset: u32,
+    ) -> Result<SectorFound, FlashError> {
+        let mut bytes = [0; UNIT_BYTES];
+        flash::read(flash, offset, &mut bytes)?;
+        if word(&bytes, 0) != SECTOR_WORD || !is_sealed(&bytes) {
+            return Ok(SectorFound::Nothing);
+        }
+        let sequence = word(&bytes, 8);
+        Ok(match word(&bytes, 4) {
+            LAYOUT_VERSION => {
+                SectorFound::Known(SectorHeader { sequence, floor: word(&bytes, 12) })
+            }
+            version if version > LAYOUT_VERSION => SectorFound::Newer { sequence },
+            _ => SectorFound::Nothing,
+        })
+    }
+}
+
+/// What a record does to its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RecordKind {
+    Value,
+    Removed,
+}
+
+/// Header of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RecordHeader {
+    pub(super) kind: RecordKind,
+    /// Rises with every record written; a copy keeps its own.
+    pub(super) sequence: u32,
+    /// Sequence of the sector it was written to: a leftover of an earlier life
+    /// of that sector does not match.
+    pub(super) sector_sequence: u32,
+    pub(super) key: u8,
+    pub(super) len_bytes: u16,
+    pub(super) value_crc: u32,
+}
+
+impl RecordHeader {
+    /// Flash a value of that length takes, header and padding included, in bytes.
+    pub(super) fn footprint(len_bytes: usize) -> u32 {
+        RECORD_HEADER_BYTES + len_bytes.next_multiple_of(UNIT_BYTES) as u32
+    }
+
+    pub(super) fn footprint_bytes(&self) -> u32 {
+        RecordHeader::footprint(usize::from(self.len_bytes))
+    }
+
+    pub(super) fn to_bytes(self) -> Bytes {
+        let mut bytes = [0xFF; UNIT_BYTES];
+        let state = match self.kind {
+            RecordKind::Value => VALUE_WORD,
+            RecordKind::Removed => REMOVED_WORD,
+        };
+        put(&mut bytes, 0, state);
+        put(&mut bytes, 4, self.sequence);
+        put(&mut bytes, 8, self.sector_sequence);
+        bytes[12] = self.key;
+        bytes[14..16].copy_from_slice(&self.len_bytes.to_le_bytes());
+        put(&mut bytes, 16, self.value_crc);
+        seal(&mut bytes);
+        bytes
+    }
+
+    /// `None` unless a whole header with its checksum is there.
+    pub(super) fn read<F: ReadNorFlash>(
+        flash: &mut F,
+        offset: u32,
+    ) -> Result<Option<RecordHeader>, FlashError> {
+        let mut bytes = [0; UNIT_BYTES];
+        flash::read(flash, offset, &mut bytes)?;
+        let kind = match word(&bytes, 0) {
+            VALUE_WORD => RecordKind::Value,
+            REMOVED_WORD => RecordKind::Removed,
+            _ => return Ok(None),
+        };
+        let header = RecordHeader {
+            kind,
+            sequence: word(&bytes, 4),
+            sector_sequence: word(&bytes, 8),
+            key: bytes[12],
+            len_bytes: u16::from_le_bytes([bytes[14], bytes[15]]),
+            value_crc: word(&bytes, 16),
+        };
+        let in_bounds = usize::from(header.key) < INDEX_KEYS
+            && usize::from(header.len_bytes) <= MAX_VALUE_BYTES;
+        Ok((is_sealed(&bytes) && in_bounds).then_some(header))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_words_are_far_apart() {
+        let words = [SECTOR_WORD, VALUE_WORD, REMOVED_WORD, u32::MAX, 0];
+        for (index, first) in words.iter().enumerate() {
+            for second in &words[index + 1..] {
+                let distance = (first ^ second).count_ones();
+                assert!(distance >= 8, "{first:#x} and {second:#x} differ in {distance} bits");
+            }
+        }
+    }
+
+    #[test]
+    fn longest_value_fits_a_sector() {
+        let room = crate::SECTOR_BYTES - UNIT;
+        assert!(RecordHeader::footprint(MAX_VALUE_BYTES) <= room);
+    }
+}

@@ -1,0 +1,291 @@
+//! Finding the current records in whatever the partition holds.
+
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+
+use super::format::{RecordHeader, RecordKind, SectorFound, SectorHeader, UNIT};
+use super::{
+    INDEX_KEYS, MAX_SECTORS, MIN_SECTORS, NOWHERE, Opened, RECREATED_KEY, Records, RecreatedReason,
+    StorageError,
+};
+use crate::FlashError;
+use crate::crc::Crc32c;
+use crate::flash::{self, Region, SECTOR_BYTES};
+
+/// Sequences from here on mean damage: no flash lives through two billion
+/// records, and as many are left before the counter would wrap.
+const SEQUENCE_LIMIT: u32 = 1 << 31;
+
+/// What the sector headers say together.
+enum Verdict {
+    Usable { head: u32, header: SectorHeader },
+    Blank,
+    Lost { reason: RecreatedReason, worst: u32, highest_sequence: u32 },
+}
+
+impl Records {
+    /// Opens the partition, or creates it again when it cannot be used.
+    ///
+    /// Torn records and sectors are skipped, so a power cut before this call
+    /// leaves every key with its old or its new value.
+    ///
+    /// Errors: only flash failures and a region that is not a ring of sectors;
+    /// no content of the partition is an error.
+    pub fn open<F: NorFlash>(
+        flash: &mut F,
+        region: Region,
+    ) -> Result<(Records, Opened), StorageError> {
+        flash::check_geometry::<F>()?;
+        let sectors = (region.size / SECTOR_BYTES).min(MAX_SECTORS);
+        if sectors < MIN_SECTORS || !region.offset.is_multiple_of(SECTOR_BYTES) {
+            return Err(StorageError::RegionShape { found: region.size });
+        }
+        let mut records = Records {
+            region: Region::new(region.offset, sectors * SECTOR_BYTES),
+            index: [NOWHERE; INDEX_KEYS],
+            head: 0,
+            head_sequence: 0,
+            floor: 0,
+            write_at: UNIT,
+            next_sequence: 1,
+            live_bytes: 0,
+        };
+        let lost = match records.judge(flash)? {
+            Verdict::Usable { head, header } => match records.load(flash, head, header)? {
+                true => None,
+                false => Some((Some(RecreatedReason::Unreadable), head, header.sequence)),
+            },
+            Verdict::Blank => Some((None, 0, 0)),
+            Verdict::Lost { reason, worst, highest_sequence } => {
+                Some((Some(reason), worst, highest_sequence))
+            }
+        };
+        if let Some((reason, worst, highest_sequence)) = lost {
+            records.create(flash, reason, worst, highest_sequence)?;
+            if reason.is_none() {
+                return Ok((records, Opened::Fresh));
+            }
+        }
+        let opened = records.recreated(flash)?.map_or(Opened::Clean, Opened::Recreated);
+        Ok((records, opened))
+    }
+
+    /// Forgets that the partition was created again; the next open is clean.
+    pub fn acknowledge_recreated<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+    ) -> Result<(), StorageError> {
+        self.remove_any(flash, RECREATED_KEY)
+    }
+
+    fn recreated<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+    ) -> Result<Option<RecreatedReason>, StorageError> {
+        let location = self.index[usize::from(RECREATED_KEY)];
+        if location == NOWHERE {
+            return Ok(None);
+        }
+        let mut reason = [0];
+        flash::read(flash, self.offset_of(location) + UNIT, &mut reason)?;
+        Ok(Some(match reason {
+            [2] => RecreatedReason::Newer,
+            _ => RecreatedReason::Unreadable,
+        }))
+    }
+
+    /// The sector with the highest sequence speaks for the partition.
+    fn judge<F: ReadNorFlash>(&self, flash: &mut F) -> Result<Verdict, FlashError> {
+        let mut newest = (0, 0, SectorFound::Nothing);
+        for sector in 0..self.sectors() {
+            let found = SectorHeader::read(flash, self.sector_offset(sector))?;
+            let sequence = match found {
+                SectorFound::Known(header) => header.sequence,
+                SectorFound::Newer { sequence } => sequence,
+                SectorFound::Nothing => continue,
+            };
+            if newest.2 == SectorFound::Nothing || sequence > newest.1 {
+                newest = (sector, sequence, found);
+            }
+        }
+        let (worst, highest_sequence, found) = newest;
+        let lost = |reason| Verdict::Lost { reason, worst, highest_sequence };
+        Ok(match found {
+            SectorFound::Newer { .. } => lost(RecreatedReason::Newer),
+            SectorFound::Known(header) if header.floor <= header.sequence => {
+                Verdict::Usable { head: worst, header }
+            }
+            SectorFound::Known(_) => lost(RecreatedReason::Unreadable),
+            SectorFound::Nothing => match self.first_written(flash)? {
+                None => Verdict::Blank,
+                Some(worst) => Verdict::Lost {
+                    reason: RecreatedReason::Unreadable,
+                    worst,
+                    highest_sequence: 0,
+                },
+            },
+        })
+    }
+
+    /// The first sector with anything behind its header. A header alone may be
+    /// all that a cut left of the first format.
+    fn first_written<F: ReadNorFlash>(&self, flash: &mut F) -> Result<Option<u32>, FlashError> {
+        for sector in 0..self.sectors() {
+            let body = Region::new(self.sector_offset(sector) + UNIT, SECTOR_BYTES - UNIT);
+            if !flash::is_blank(flash, body)? {
+                return Ok(Some(sector));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Indexes every sector that counts. `false` when they cannot belong to one store.
+    fn load<F: ReadNorFlash>(
+        &mut self,
+        flash: &mut F,
+        head: u32,
+        header: SectorHeader,
+    ) -> Result<bool, FlashError> {
+        self.head = head;
+        self.head_sequence = header.sequence;
+        self.floor = header.floor;
+        let mut newest = [0; INDEX_KEYS];
+        let mut in_use = 0;
+        for sector in 0..self.sectors() {
+            let Some(sequence) = self.live_sequence(flash, sector)? else { continue };
+            in_use += 1;
+            self.index_sector(flash, sector, sequence, &mut newest)?;
+        }
+        self.write_at = self.end_of_head(flash)?;
+        self.next_sequence = newest.iter().max().map_or(1, |highest| highest.saturating_add(1));
+        self.live_bytes = self.count_live_bytes(flash)?;
+        let limited = header.sequence < SEQUENCE_LIMIT && self.next_sequence < SEQUENCE_LIMIT;
+        Ok(limited && in_use < self.sectors())
+    }
+
+    /// Sequence of a sector that holds records; `None` for a free one.
+    pub(super) fn live_sequence<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        sector: u32,
+    ) -> Result<Option<u32>, FlashError> {
+        Ok(match SectorHeader::read(flash, self.sector_offset(sector))? {
+            SectorFound::Known(header) => {
+                let live = self.floor..=self.head_sequence;
+                live.contains(&header.sequence).then_some(header.sequence)
+            }
+            _ => None,
+        })
+    }
+
+    /// Enters a sector's records where they are newer than what `newest` says.
+    pub(super) fn index_sector<F: ReadNorFlash>(
+        &mut self,
+        flash: &mut F,
+        sector: u32,
+        sector_sequence: u32,
+        newest: &mut [u32; INDEX_KEYS],
+    ) -> Result<(), FlashError> {
+        let start = self.sector_offset(sector);
+        let mut at = UNIT;
+        while at + UNIT <= SECTOR_BYTES {
+            let header = RecordHeader::read(flash, start + at)?.filter(|header| {
+                header.sector_sequence == sector_sequence
+                    && at + header.footprint_bytes() <= SECTOR_BYTES
+            });
+            // A torn header was the last thing written before a cut, so the
+            // next record follows it directly.
+            let Some(header) = header else {
+                at += UNIT;
+                continue;
+            };
+            let slot = usize::from(header.key);
+            if header.sequence >= newest[slot] && value_is_intact(flash, start + at, &header)? {
+                newest[slot] = header.sequence;
+                self.index[slot] = match header.kind {
+                    RecordKind::Value => Records::location(sector, at),
+                    RecordKind::Removed => NOWHERE,
+                };
+            }
+            at += header.footprint_bytes();
+        }
+        Ok(())
+    }
+
+    /// Where the head's written part ends: behind the last record and behind
+    /// every byte a torn write touched.
+    fn end_of_head<F: ReadNorFlash>(&self, flash: &mut F) -> Result<u32, FlashError> {
+        let start = self.sector_offset(self.head);
+        let mut end = UNIT;
+        let mut at = 0;
+        flash::stream(flash, Region::new(start, SECTOR_BYTES), |bytes| {
+            if let Some(last) = bytes.iter().rposition(|&byte| byte != 0xFF) {
+                end = end.max((at + last as u32 + 1).next_multiple_of(UNIT));
+            }
+            at += bytes.len() as u32;
+        })?;
+        let mut at = UNIT;
+        while at < end {
+            let header = RecordHeader::read(flash, start + at)?
+                .filter(|header| header.sector_sequence == self.head_sequence);
+            at += header.map_or(UNIT, |header| header.footprint_bytes());
+        }
+        Ok(at.max(end).min(SECTOR_BYTES))
+    }
+
+    pub(super) fn count_live_bytes<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+    ) -> Result<u32, FlashError> {
+        let mut live_bytes = 0;
+        for &location in self.index.iter().filter(|&&location| location != NOWHERE) {
+            let header = RecordHeader::read(flash, self.offset_of(location))?;
+            live_bytes += header.map_or(0, |header| header.footprint_bytes());
+        }
+        Ok(live_bytes)
+    }
+
+    /// Starts an empty store beside what is there.
+    ///
+    /// Its first sector outranks everything, so one header makes the rest
+    /// free; until it is written, the next open comes to the same verdict.
+    fn create<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        reason: Option<RecreatedReason>,
+        worst: u32,
+        highest_sequence: u32,
+    ) -> Result<(), StorageError> {
+        let mut sequence = highest_sequence.saturating_add(1);
+        let mut sector = (worst + 1) % self.sectors();
+        if sequence >= SEQUENCE_LIMIT {
+            let end = self.region.end();
+            flash.erase(self.region.offset, end).map_err(flash::driver_error)?;
+            (sequence, sector) = (1, 0);
+        }
+        self.index = [NOWHERE; INDEX_KEYS];
+        self.head = sector;
+        self.head_sequence = sequence;
+        self.floor = sequence;
+        self.write_at = UNIT;
+        self.next_sequence = 1;
+        self.live_bytes = 0;
+        flash::erase_sector(flash, self.sector_offset(sector))?;
+        if let Some(reason) = reason {
+            self.append(flash, RecordKind::Value, RECREATED_KEY, &[reason as u8])?;
+        }
+        let header = SectorHeader { sequence, floor: sequence };
+        flash::write_checked(flash, self.sector_offset(sector), &header.to_bytes())?;
+        Ok(())
+    }
+}
+
+fn value_is_intact<F: ReadNorFlash>(
+    flash: &mut F,
+    offset: u32,
+    header: &RecordHeader,
+) -> Result<bool, FlashError> {
+    let mut crc = Crc32c::new();
+    let value = Region::new(offset + UNIT, u32::from(header.len_bytes));
+    flash::stream(flash, value, |bytes| crc.update(bytes))?;
+    Ok(crc.finish() == header.value_crc)
+}

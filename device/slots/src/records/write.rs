@@ -1,0 +1,151 @@
+//! Appending records.
+
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+
+use super::format::{RecordHeader, RecordKind, UNIT};
+use super::{MAX_VALUE_BYTES, NOWHERE, Records, StorageError, checked};
+use crate::FlashError;
+use crate::crc::Crc32c;
+use crate::flash::{self, Region, UNIT_BYTES};
+
+/// How often a record that does not read back is written again, elsewhere.
+const WRITE_ATTEMPTS: u32 = 3;
+
+impl Records {
+    /// Gives `key` a value. Atomic and read back; the same value again writes nothing.
+    ///
+    /// Errors: [`StorageError::Full`] and the argument errors change nothing;
+    /// after a flash error the key has its old value, or the new one if only
+    /// reading it back failed.
+    pub fn put<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        key: u8,
+        value: &[u8],
+    ) -> Result<(), StorageError> {
+        if self.has(flash, checked(key)?, value)? {
+            return Ok(());
+        }
+        self.put_again(flash, key, value)
+    }
+
+    /// Takes a key's value away. Atomic; does nothing when there is none.
+    pub fn remove<F: NorFlash>(&mut self, flash: &mut F, key: u8) -> Result<(), StorageError> {
+        self.remove_any(flash, checked(key)?)
+    }
+
+    /// [`put`](Records::put) that writes even the same value, to make it the youngest.
+    pub(crate) fn put_again<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        key: u8,
+        value: &[u8],
+    ) -> Result<(), StorageError> {
+        let key = checked(key)?;
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(StorageError::ValueTooLong { found: value.len() });
+        }
+        let footprint = RecordHeader::footprint(value.len());
+        let before = self.current(flash, key)?.map_or(0, |header| header.footprint_bytes());
+        let live_bytes = self.live_bytes - before + footprint;
+        if live_bytes > self.capacity_bytes() {
+            return Err(StorageError::Full);
+        }
+        self.make_room(flash, footprint)?;
+        let location = self.append(flash, RecordKind::Value, key, value)?;
+        self.index[usize::from(key)] = location;
+        self.live_bytes = live_bytes;
+        Ok(())
+    }
+
+    pub(super) fn remove_any<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        key: u8,
+    ) -> Result<(), StorageError> {
+        let Some(header) = self.current(flash, key)? else { return Ok(()) };
+        self.make_room(flash, RecordHeader::footprint(0))?;
+        self.append(flash, RecordKind::Removed, key, &[])?;
+        self.index[usize::from(key)] = NOWHERE;
+        self.live_bytes -= header.footprint_bytes();
+        Ok(())
+    }
+
+    /// Writes one record to the head, which has room for it, and answers where.
+    pub(super) fn append<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        kind: RecordKind,
+        key: u8,
+        value: &[u8],
+    ) -> Result<u16, StorageError> {
+        let footprint = RecordHeader::footprint(value.len());
+        let mut attempt = 1;
+        loop {
+            let header = RecordHeader {
+                kind,
+                sequence: self.next_sequence,
+                sector_sequence: self.head_sequence,
+                key,
+                len_bytes: value.len() as u16,
+                value_crc: Crc32c::of(value),
+            };
+            // Whatever happens, this place and this sequence are used up.
+            let (sector, at) = (self.head, self.write_at);
+            self.write_at += footprint;
+            self.next_sequence += 1;
+            match write_record(flash, self.sector_offset(sector) + at, header, value) {
+                Ok(()) => return Ok(Records::location(sector, at)),
+                Err(FlashError::ReadBack { .. }) if attempt < WRITE_ATTEMPTS => {
+                    attempt += 1;
+                    self.make_room(flash, footprint)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn has<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        key: u8,
+        value: &[u8],
+    ) -> Result<bool, StorageError> {
+        let Some(header) = self.current(flash, key)? else { return Ok(false) };
+        if usize::from(header.len_bytes) != value.len() {
+            return Ok(false);
+        }
+        let offset = self.offset_of(self.index[usize::from(key)]) + UNIT;
+        let mut rest = value;
+        let mut same = true;
+        flash::stream(flash, Region::new(offset, value.len() as u32), |found| {
+            let (expected, after) = rest.split_at(found.len());
+            same &= found == expected;
+            rest = after;
+        })?;
+        Ok(same)
+    }
+}
+
+/// Header first: once it is whole, its length says where the next record is,
+/// even if power goes before the value is.
+fn write_record<F: NorFlash>(
+    flash: &mut F,
+    offset: u32,
+    header: RecordHeader,
+    value: &[u8],
+) -> Result<(), FlashError> {
+    flash::write_checked(flash, offset, &header.to_bytes())?;
+    let offset = offset + UNIT;
+    let (units, rest) = value.as_chunks::<UNIT_BYTES>();
+    let whole = units.as_flattened();
+    if !whole.is_empty() {
+        flash::write_checked(flash, offset, whole)?;
+    }
+    if !rest.is_empty() {
+        let mut unit = [0xFF; UNIT_BYTES];
+        unit[..rest.len()].copy_from_slice(rest);
+        flash::write_checked(flash, offset + whole.len() as u32, &unit)?;
+    }
+    Ok(())
+}
