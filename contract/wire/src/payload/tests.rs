@@ -68,7 +68,8 @@ fn bad_log_payloads_are_refused_by_name() {
         payload has 257 records, at most 256 are taken
         payload has 70000 bytes, at most 65536 are taken
         invalid type: sequence, expected struct LogRecord at line 1 column 1
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 fn progress() -> Progress {
@@ -86,7 +87,10 @@ fn progress() -> Progress {
 #[test]
 fn progress_is_compact_and_reads_back() {
     let json = progress().to_json();
-    expect![[r#"{"version":"1.0.5","phase":"downloading","done":65536,"total":1500000,"attempt":1}"#]].assert_eq(core::str::from_utf8(&json).unwrap());
+    expect![[
+        r#"{"version":"1.0.5","phase":"downloading","done":65536,"total":1500000,"attempt":1}"#
+    ]]
+    .assert_eq(core::str::from_utf8(&json).unwrap());
     assert_eq!(Progress::parse_payload(&json), Ok(progress()));
 
     let waiting = Progress {
