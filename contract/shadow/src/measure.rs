@@ -1,5 +1,6 @@
 //! How deep and how large JSON is.
 
+use alloc::string::String;
 use core::fmt::{self, Write};
 
 use serde_json::{Map, Value};
