@@ -1,0 +1,47 @@
+#!/bin/sh
+# Installs the Debian packages that building (`build`) or testing (`test`) needs, only those missing.
+# Installs nothing when nothing is missing, and never touches Rust: that is rustup's.
+set -eu
+
+missing=
+
+# need PACKAGE FILE... : the package is there when one of the files is (globs allowed).
+need() {
+    package=$1
+    shift
+    for file in "$@"; do
+        [ -e "$file" ] && return
+    done
+    missing="$missing $package"
+}
+
+need build-essential /usr/bin/cc
+if [ "${1:-build}" = test ]; then
+    need postgresql /usr/lib/postgresql/*/bin/initdb
+    need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
+fi
+
+if ! command -v "${CARGO:-cargo}" >/dev/null && [ ! -x "$HOME/.cargo/bin/cargo" ]; then
+    echo "Rust is missing: install it with rustup (https://rustup.rs), then run this again." >&2
+    exit 1
+fi
+
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "missing, by their Debian names:$missing" >&2
+    exit 1
+fi
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "missing; as root run: apt-get install --yes$missing" >&2
+        exit 1
+    fi
+    as_root=sudo
+fi
+
+echo "installing:$missing" >&2
+$as_root apt-get update --quiet=2
+# shellcheck disable=SC2086 # one word per package
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends $missing
