@@ -1,1 +1,33 @@
-//! (to be written)
+//! The MQTT broker inside the server.
+//!
+//! Devices connect with certificates, backends on this machine without; the
+//! broker lets each touch only its own topics, hands what the service executes
+//! to an [`Ingress`], publishes what the service answers, tells who is online,
+//! and sends an open delta again to a device that may have missed it. It
+//! stores nothing and knows nothing of shadow documents.
+//!
+//! Start at [`Broker::start`]; who may do what is in `acl`.
+
+mod acl;
+mod admission;
+mod broker;
+mod config;
+mod connection;
+mod counts;
+mod hooks;
+mod hub;
+mod ingress;
+mod listeners;
+mod presence;
+mod resend;
+mod router;
+mod topic_filter;
+mod traffic;
+
+pub use broker::{Broker, BrokerError, Message};
+pub use config::{Addresses, BrokerConfig, Clock, MqttsListener};
+pub use counts::Counts;
+pub use ingress::{
+    Connect, Ingress, Listener, OpenDelta, Principal, Refused, Request, Session, Turn,
+};
+pub use otaru_wire::payload::DisconnectReason;

@@ -1,0 +1,80 @@
+//! Who may publish, subscribe and leave a will where. Pure; asked before anything happens.
+//!
+//! A device reaches exactly its own thing: requests, logs and progress it may
+//! publish, everything below its shadow it may hear. Filters are judged by
+//! their text: wildcards may stand only where all they match is the device's
+//! own, so what a device receives needs no second check. A backend may ask for
+//! any thing and hear everything. Answers, deltas and presence come from the
+//! service alone.
+
+use otaru_wire::{Namespace, Topic};
+
+use crate::Principal;
+use crate::topic_filter;
+
+/// Why a message was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// Only the service publishes there.
+    ServiceOnly,
+    /// The topic belongs to another thing.
+    ForeignThing,
+    /// Nothing is ever published there by this principal.
+    UnknownTopic,
+    /// Messages under `$aws` are never retained.
+    Retained,
+}
+
+impl Denied {
+    /// For the log, and for MQTT 5 clients.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Denied::ServiceOnly => "only the service publishes on this topic",
+            Denied::ForeignThing => "the topic belongs to another thing",
+            Denied::UnknownTopic => "nothing is published on this topic",
+            Denied::Retained => "messages under $aws are not retained",
+        }
+    }
+}
+
+/// Whether the message may be published; `Some` is a topic the service executes.
+pub(crate) fn publish(
+    principal: &Principal,
+    namespace: &Namespace,
+    topic: &str,
+    retain: bool,
+) -> Result<Option<Topic>, Denied> {
+    let reserved = topic.starts_with('$');
+    if reserved && retain {
+        return Err(Denied::Retained);
+    }
+    let Some(parsed) = Topic::parse(namespace, topic) else {
+        let free = principal.thing().is_none() && !reserved && is_topic_name(topic);
+        return if free { Ok(None) } else { Err(Denied::UnknownTopic) };
+    };
+    if !parsed.is_for_clients_to_publish() {
+        return Err(Denied::ServiceOnly);
+    }
+    match principal.thing() {
+        Some(own) if parsed.thing() != Some(own) => Err(Denied::ForeignThing),
+        _ => Ok(Some(parsed)),
+    }
+}
+
+/// Whether the filter may be subscribed to.
+pub(crate) fn subscribe(principal: &Principal, namespace: &Namespace, filter: &str) -> bool {
+    if !topic_filter::is_valid(filter) {
+        return false;
+    }
+    let Some(thing) = principal.thing() else { return true };
+    let below = |prefix: String| filter.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty());
+    below(format!("$aws/things/{thing}/shadow/")) || below(format!("{namespace}/things/{thing}/"))
+}
+
+/// Plain text without wildcards.
+fn is_topic_name(topic: &str) -> bool {
+    !topic.is_empty() && !topic.contains(['+', '#', '\0'])
+}
+
+#[cfg(test)]
+mod tests;

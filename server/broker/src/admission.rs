@@ -1,0 +1,152 @@
+//! Who is let in, decided before the CONNACK.
+
+use std::sync::Arc;
+
+use otaru_wire::ThingName;
+use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
+
+use crate::hub::Hub;
+use crate::listeners;
+use crate::{Connect, Listener, Principal, Refused, acl};
+
+/// A client that was let in, between its CONNECT and its session.
+pub(crate) struct Admitted {
+    pub(crate) principal: Principal,
+    /// `principalIdentifier` of its presence events.
+    pub(crate) principal_id: String,
+}
+
+/// Handshakes that fail after authentication leave an entry behind; beyond
+/// this many, the old ones are thrown away.
+const ADMITTED_MAX: usize = 1024;
+
+/// Older than any handshake still under way (they time out after 30 s).
+const ADMITTED_MS: i64 = 60_000;
+
+impl Hub {
+    /// rmqtt asks this for every CONNECT.
+    pub(crate) async fn authenticate(self: &Arc<Hub>, info: &ConnectInfo) -> AuthResult {
+        let connect = connect_of(info);
+        match self.admit(&connect, info).await {
+            Ok(admitted) => {
+                self.remember(info.id().clone(), admitted);
+                // Never a superuser: rmqtt would skip the access checks.
+                AuthResult::Allow(false, None)
+            }
+            Err(refused) => {
+                tracing::info!(
+                    client.id = connect.client_id,
+                    client.ip = connect.ip.map(tracing::field::display),
+                    reason = %refused,
+                    "Client was not let in"
+                );
+                AuthResult::NotAuthorized
+            }
+        }
+    }
+
+    async fn admit(&self, connect: &Connect, info: &ConnectInfo) -> Result<Admitted, Refused> {
+        if connect.listener == Listener::Devices {
+            check_certificate(connect)?;
+        }
+        let principal = self.ingress.authenticate(connect).await?;
+        check_principal(&principal, connect)?;
+        if let Some(will) = info.last_will() {
+            self.check_will(&principal, &will)?;
+        }
+        self.separate_listeners(connect, info.id()).await?;
+        let principal_id = match &principal {
+            Principal::Device { .. } => connect.serial.clone().unwrap_or_default(),
+            Principal::Backend { .. } => "backend".to_owned(),
+        };
+        Ok(Admitted { principal, principal_id })
+    }
+
+    /// A will is published without asking again, so it is judged here.
+    fn check_will(&self, principal: &Principal, will: &LastWill<'_>) -> Result<(), Refused> {
+        let topic = match will {
+            LastWill::V3(will) => &will.topic,
+            LastWill::V5(will) => &will.topic,
+        };
+        match acl::publish(principal, &self.namespace, topic, will.retain()) {
+            Ok(_) => Ok(()),
+            Err(denied) => {
+                Err(Refused::new(format!("last will to {topic:?}: {}", denied.as_str())))
+            }
+        }
+    }
+
+    /// Keeps a device's session out of a backend's reach, and the other way round.
+    ///
+    /// A client id names one stored session. A backend that took a device's id
+    /// would read its queue, and a device that resumed a backend's session would
+    /// inherit subscriptions no device may have.
+    async fn separate_listeners(&self, connect: &Connect, id: &Id) -> Result<(), Refused> {
+        let shared = self.mqtt.extends.shared().await;
+        let mut entry = shared.entry(id.clone());
+        let Some(there) = entry.session() else { return Ok(()) };
+        match (connect.listener, listeners::of(&there.id)) {
+            (Listener::Plain, Listener::Devices) => {
+                Err(Refused::new("client id belongs to a device"))
+            }
+            (Listener::Devices, Listener::Plain) => {
+                drop(there);
+                match entry.kick(true, true, false).await {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(Refused::new(format!("backend of that name stays: {error}"))),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remember(&self, id: Id, admitted: Admitted) {
+        let mut all = self.admitted.lock().expect("nothing panics while it holds the lock");
+        if all.len() >= ADMITTED_MAX {
+            all.retain(|old, _| old.create_time + ADMITTED_MS > id.create_time);
+        }
+        all.insert(id, admitted);
+    }
+
+    /// Who the client is that now has a session.
+    pub(crate) fn recall(&self, id: &Id) -> Option<Admitted> {
+        self.admitted.lock().expect("nothing panics while it holds the lock").remove(id)
+    }
+}
+
+fn connect_of(info: &ConnectInfo) -> Connect {
+    let certificate = info.cert();
+    Connect {
+        client_id: info.client_id().to_string(),
+        listener: listeners::of(info.id()),
+        common_name: certificate.and_then(|certificate| certificate.common_name.clone()),
+        serial: certificate.and_then(|certificate| certificate.serial.clone()),
+        organisation_name: certificate.and_then(|certificate| certificate.organization.clone()),
+        ip: info.ipaddress().map(|address| address.ip()),
+    }
+}
+
+/// The certificate names the thing, and the client id repeats it.
+fn check_certificate(connect: &Connect) -> Result<(), Refused> {
+    let Some(common_name) = &connect.common_name else {
+        return Err(Refused::new("certificate has no common name"));
+    };
+    if connect.serial.is_none() {
+        return Err(Refused::new("certificate has no serial number"));
+    }
+    if *common_name != connect.client_id {
+        return Err(Refused::new(format!("certificate is for {common_name:?}")));
+    }
+    ThingName::new(common_name).map_err(|error| Refused::new(error.to_string()))?;
+    Ok(())
+}
+
+/// The service must not hand a device more than its certificate says.
+fn check_principal(principal: &Principal, connect: &Connect) -> Result<(), Refused> {
+    let fits = match (principal, connect.listener) {
+        (Principal::Device { thing, .. }, Listener::Devices) => thing.as_str() == connect.client_id,
+        (Principal::Backend { .. }, Listener::Plain) => true,
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(Refused::new(format!("cannot be {principal:?} here"))) }
+}

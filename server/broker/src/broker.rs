@@ -1,0 +1,194 @@
+//! The broker as the rest of the server holds it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rmqtt::context::ServerContext;
+use rmqtt::net::Listener as Bound;
+use rmqtt::server::MqttServer;
+use rmqtt::types::Id;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::hub::Hub;
+use crate::router::EscapingRouter;
+use crate::{Addresses, BrokerConfig, Counts, Ingress, hooks, listeners};
+
+/// How long [`Broker::shutdown`] waits for connections to end. rmqtt keeps an
+/// MQTT 5 connection half a second after its DISCONNECT.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running broker. Clones are the same broker.
+#[derive(Clone)]
+pub struct Broker {
+    running: Arc<Running>,
+}
+
+struct Running {
+    hub: Arc<Hub>,
+    addresses: Addresses,
+    accepting: AbortHandle,
+}
+
+/// Forgotten without [`Broker::shutdown`], it at least lets nobody in any more.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// What the service says: goes to every subscriber of the topic, never retained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// A topic name, without wildcards.
+    pub topic: String,
+    /// What to say.
+    pub payload: Bytes,
+}
+
+/// Why a broker did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokerError {
+    /// The listener without certificates was to be reachable from other machines.
+    #[error("the plain MQTT listener must have a loopback address, found {address}")]
+    PlainNotLoopback {
+        /// The address as configured.
+        address: SocketAddr,
+    },
+    /// An address could not be listened on.
+    #[error("could not listen on {address}")]
+    Bind {
+        /// The address as configured.
+        address: SocketAddr,
+        /// The operating system's answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Certificate, key or client authorities cannot be used.
+    #[error("could not set up TLS for MQTT")]
+    Tls {
+        /// Which file, and why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file's path cannot be written as text.
+    #[error("path {} is not UTF-8", path.display())]
+    PathNotText {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+impl Broker {
+    /// Listens and lets clients in. Needs a tokio runtime.
+    ///
+    /// Clients may be handed to `ingress` before this returns.
+    pub async fn start(
+        config: BrokerConfig,
+        ingress: Arc<dyn Ingress>,
+    ) -> Result<Broker, BrokerError> {
+        let devices = config.mqtts.as_ref().map(listeners::devices).transpose()?;
+        let plain = config.plain.map(listeners::plain).transpose()?;
+        let addresses = Addresses { mqtts: bound(&devices)?, plain: bound(&plain)? };
+
+        // Busy checks would refuse clients whenever the machine has other work.
+        let mqtt = ServerContext::new().busy_check_enable(false).build().await;
+        let router = EscapingRouter::new(mqtt.clone());
+        *mqtt.extends.router_mut().await = Box::new(router.clone());
+        let hub = Hub::new(mqtt.clone(), router, ingress, config.namespace, config.clock);
+        let hub = Arc::new(hub);
+        hooks::install(&hub).await;
+
+        let mut server = MqttServer::new(mqtt);
+        for (id, listener) in [(listeners::DEVICES, devices), (listeners::PLAIN, plain)] {
+            if let Some(listener) = listener {
+                server = server.listener_by_id(listener, id);
+            }
+        }
+        // Not `start()`: that ends the process when it fails.
+        let accepting = tokio::spawn(server.build().run()).abort_handle();
+        Ok(Broker { running: Arc::new(Running { hub, addresses, accepting }) })
+    }
+
+    /// Where it listens; free ports are filled in.
+    pub fn addresses(&self) -> Addresses {
+        self.running.addresses
+    }
+
+    /// Puts the message into the queue of every subscriber, at QoS 1 or what the
+    /// subscriber was granted, and returns. Messages of one caller that awaits
+    /// each arrive in that order. Offline sessions get it when they return.
+    pub async fn publish(&self, message: Message) {
+        self.hub().say(&message.topic, message.payload).await;
+    }
+
+    /// Whether anyone would get a message on this topic, now or on return.
+    pub async fn has_subscriber(&self, topic: &str) -> bool {
+        self.hub().router.has_subscriber(topic).await
+    }
+
+    /// Ends the client's connection and forgets its stored session with all that waits in it.
+    /// Returns once the session is told; nothing happens if there is none.
+    pub async fn disconnect(&self, client_id: &str) {
+        let mqtt = &self.hub().mqtt;
+        kick(mqtt, Id::from(mqtt.node.id(), client_id.into())).await;
+    }
+
+    /// What has been counted so far.
+    pub fn counts(&self) -> Counts {
+        self.hub().counters.read()
+    }
+
+    /// Lets nobody in any more, ends all connections and waits until the
+    /// service was told of each, five seconds at most. Other clones of the
+    /// broker reach nobody from then on.
+    pub async fn shutdown(self) {
+        let hub = self.hub();
+        hub.stopping.store(true, Relaxed);
+        self.running.accepting.abort();
+        let ids: Vec<Id> = hub.mqtt.extends.shared().await.iter().map(|entry| entry.id()).collect();
+        let mut kicks = JoinSet::new();
+        for id in ids {
+            let mqtt = hub.mqtt.clone();
+            kicks.spawn(async move { kick(&mqtt, id).await });
+        }
+        let gone = async {
+            kicks.join_all().await;
+            loop {
+                let one_ended = hub.one_ended.notified();
+                if hub.counters.connections.load(Relaxed) == 0 {
+                    break;
+                }
+                one_ended.await;
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, gone).await.is_err() {
+            let left = hub.counters.connections.load(Relaxed);
+            tracing::warn!(connections = left, "MQTT connections did not end in time");
+        }
+    }
+
+    fn hub(&self) -> &Arc<Hub> {
+        &self.running.hub
+    }
+}
+
+async fn kick(mqtt: &ServerContext, id: Id) {
+    let mut entry = mqtt.extends.shared().await.entry(id);
+    if let Err(error) = entry.kick(true, true, true).await {
+        tracing::debug!(client.id = %entry.id().client_id, %error, "Session was already going");
+    }
+}
+
+fn bound(listener: &Option<Bound>) -> Result<Option<SocketAddr>, BrokerError> {
+    let Some(listener) = listener else { return Ok(None) };
+    let address = listener.local_addr().map_err(|source| BrokerError::Bind {
+        address: listener.cfg.laddr,
+        source: source.into(),
+    })?;
+    Ok(Some(address))
+}

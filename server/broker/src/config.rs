@@ -1,0 +1,48 @@
+//! What the broker is told at start, and where it then listens.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use otaru_wire::Namespace;
+
+/// Tells the time, in milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Settings of a broker. At least one listener makes it useful; none is not an error.
+#[derive(Clone)]
+pub struct BrokerConfig {
+    /// Where devices connect.
+    pub mqtts: Option<MqttsListener>,
+    /// Where trusted backends connect without a certificate; loopback addresses only.
+    pub plain: Option<SocketAddr>,
+    /// First level of the log and progress topics.
+    pub namespace: Namespace,
+    /// For presence events, which carry the time.
+    pub clock: Clock,
+}
+
+/// The TLS listener of the devices. A client without a certificate of `client_ca` is refused.
+///
+/// The files are read once, at start: a renewed server certificate is used
+/// from the next start on.
+#[derive(Clone, Debug)]
+pub struct MqttsListener {
+    /// Where to listen; port 0 picks a free one.
+    pub address: SocketAddr,
+    /// PEM: the server's certificate, followed by intermediates if it has any.
+    pub certificate: PathBuf,
+    /// PEM: its private key.
+    pub key: PathBuf,
+    /// PEM: the authorities whose device certificates are accepted.
+    pub client_ca: PathBuf,
+}
+
+/// Where a broker listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Devices, over TLS.
+    pub mqtts: Option<SocketAddr>,
+    /// Backends, without TLS.
+    pub plain: Option<SocketAddr>,
+}

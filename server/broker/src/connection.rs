@@ -1,0 +1,77 @@
+//! What the broker remembers of one connection, attached to rmqtt's session.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use rmqtt::session::Session as MqttSession;
+use tokio::sync::Semaphore;
+
+use crate::resend::Repeats;
+use crate::{Session, Turn};
+
+/// How many requests of one client may be unanswered. With 128 messages in
+/// flight and the queues of `listeners`, none of 20,000 replies was lost at
+/// this number; either limit alone lost some.
+const TURNS: usize = 400;
+
+/// Where rmqtt's session keeps it.
+const ATTRIBUTE: &str = "otaru.connection";
+
+/// One connection, from before its CONNACK to its end.
+pub(crate) struct Connection {
+    /// What the service knows of it.
+    pub(crate) session: Arc<Session>,
+    /// `principalIdentifier` of its presence events.
+    pub(crate) principal_id: String,
+    turns: Arc<Semaphore>,
+    repeats: Mutex<Repeats>,
+    /// It published what it may not, which is why it ends.
+    refused: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Connection {
+    pub(crate) fn new(session: Session, principal_id: String) -> Connection {
+        Connection {
+            session: Arc::new(session),
+            principal_id,
+            turns: Arc::new(Semaphore::new(TURNS)),
+            repeats: Mutex::new(Repeats::default()),
+            refused: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// The connection of rmqtt's session; `None` before it was let in.
+    pub(crate) async fn of(session: &MqttSession) -> Option<Arc<Connection>> {
+        session.extra_attrs.read().await.get::<Arc<Connection>>(ATTRIBUTE).cloned()
+    }
+
+    /// Makes [`Connection::of`] find it.
+    pub(crate) async fn attach(self: &Arc<Connection>, session: &MqttSession) {
+        session.extra_attrs.write().await.insert(ATTRIBUTE.into(), self.clone());
+    }
+
+    /// Waits for a place among the unanswered requests.
+    pub(crate) async fn turn(&self) -> Turn {
+        let permit = self.turns.clone().acquire_owned().await;
+        Turn::of(permit.expect("the semaphore is never closed"))
+    }
+
+    pub(crate) fn repeats(&self) -> MutexGuard<'_, Repeats> {
+        self.repeats.lock().expect("nothing panics while it holds the lock")
+    }
+
+    pub(crate) fn set_refused(&self) {
+        self.refused.store(true, Relaxed);
+    }
+
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.load(Relaxed)
+    }
+
+    /// Marks the end; true for the first caller only.
+    pub(crate) fn end(&self) -> bool {
+        !self.ended.swap(true, Relaxed)
+    }
+}

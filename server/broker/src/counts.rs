@@ -1,0 +1,36 @@
+//! What the broker counts for its operator.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Counts since start, except `connections`, which is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Clients connected now.
+    pub connections: u64,
+    /// Messages lost because their receiver's queue was full; the oldest goes first.
+    pub dropped_queue_full: u64,
+    /// Messages lost because their receiver's session had ended or ended before they were delivered.
+    pub dropped_session_ended: u64,
+    /// Messages that clients were not allowed to publish.
+    pub refused_publishes: u64,
+}
+
+/// The counters behind [`Counts`].
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) connections: AtomicU64,
+    pub(crate) dropped_queue_full: AtomicU64,
+    pub(crate) dropped_session_ended: AtomicU64,
+    pub(crate) refused_publishes: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn read(&self) -> Counts {
+        Counts {
+            connections: self.connections.load(Relaxed),
+            dropped_queue_full: self.dropped_queue_full.load(Relaxed),
+            dropped_session_ended: self.dropped_session_ended.load(Relaxed),
+            refused_publishes: self.refused_publishes.load(Relaxed),
+        }
+    }
+}

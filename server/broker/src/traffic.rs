@@ -1,0 +1,120 @@
+//! Messages and subscriptions on their way through the broker.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use otaru_wire::{ShadowTopic, ShadowVerb, Topic};
+use rmqtt::codec::v5::SubscribeAckReason;
+use rmqtt::session::Session as MqttSession;
+use rmqtt::types::{
+    From as Sender, Publish, PublishAclResult, Reason, Subscribe, SubscribeAclResult, To,
+};
+
+use crate::connection::Connection;
+use crate::hub::Hub;
+use crate::{Request, acl, resend};
+
+impl Hub {
+    /// Judges a PUBLISH and takes what the service executes; the message is then
+    /// routed to its subscribers like any other.
+    ///
+    /// While this waits, for a turn or for the service, the client's socket is
+    /// not read: that is the back-pressure.
+    pub(crate) async fn publish_wanted(
+        &self,
+        mqtt: &MqttSession,
+        publish: &Publish,
+    ) -> PublishAclResult {
+        let Some(connection) = Connection::of(mqtt).await else {
+            return PublishAclResult::rejected(true, None);
+        };
+        let session = &connection.session;
+        let allowed =
+            acl::publish(&session.principal, &self.namespace, &publish.topic, publish.retain);
+        match allowed {
+            Ok(None) => PublishAclResult::allow(),
+            Ok(Some(topic)) => {
+                let turn = connection.turn().await;
+                let (session, payload) = (session.clone(), publish.payload.clone());
+                self.ingress.message(Request { session, topic, payload, turn }).await;
+                PublishAclResult::allow()
+            }
+            Err(denied) => {
+                connection.set_refused();
+                self.counters.refused_publishes.fetch_add(1, Relaxed);
+                tracing::info!(
+                    client.id = session.client_id,
+                    topic = %publish.topic,
+                    reason = denied.as_str(),
+                    "Publish was refused"
+                );
+                PublishAclResult::rejected(true, Some(denied.as_str().into()))
+            }
+        }
+    }
+
+    /// Judges one filter of a SUBSCRIBE; `None` lets it pass.
+    pub(crate) async fn subscribe_wanted(
+        &self,
+        mqtt: &MqttSession,
+        subscribe: &Subscribe,
+    ) -> Option<SubscribeAclResult> {
+        let filter = &subscribe.topic_filter;
+        if let Some(connection) = Connection::of(mqtt).await {
+            if filter.starts_with("$share/") {
+                let reason = SubscribeAckReason::SharedSubscriptionNotSupported;
+                return Some(SubscribeAclResult::new_failure(reason));
+            }
+            if acl::subscribe(&connection.session.principal, &self.namespace, filter) {
+                return None;
+            }
+        }
+        tracing::info!(client.id = %mqtt.id.client_id, filter = %filter, "Subscription was refused");
+        Some(SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized))
+    }
+
+    /// A filter has been added; its SUBACK is next.
+    pub(crate) async fn subscribed(self: &Arc<Hub>, mqtt: &MqttSession, subscribe: &Subscribe) {
+        if let Some(connection) = Connection::of(mqtt).await {
+            self.repeat_after_subscribe(mqtt, &connection, &subscribe.topic_filter);
+        }
+    }
+
+    /// A message leaves for its receiver.
+    pub(crate) async fn message_leaves(&self, mqtt: &MqttSession, publish: &Publish) {
+        let is_delta = publish.topic.ends_with("/update/delta");
+        if !is_delta && !publish.topic.ends_with("/get/accepted") {
+            return;
+        }
+        let Some(connection) = Connection::of(mqtt).await else { return };
+        let Some(own) = connection.session.principal.thing() else { return };
+        let Some(topic) = Topic::parse(&self.namespace, &publish.topic) else { return };
+        let Topic::Shadow { shadow, topic: kind } = &topic else { return };
+        if shadow.thing != *own {
+            return;
+        }
+        match kind {
+            ShadowTopic::Delta => {
+                let version = resend::version_of(&publish.payload);
+                connection.repeats().delivered(&publish.topic, version);
+            }
+            ShadowTopic::Accepted(ShadowVerb::Get) => {}
+            _ => return,
+        }
+        self.ingress.delivered(own, &topic, &publish.payload).await;
+    }
+
+    /// Counts what a receiver will not get.
+    pub(crate) fn message_dropped(&self, to: Option<&To>, from: &Sender, reason: &Reason) {
+        // Without a receiver it was refused, not lost.
+        let Some(to) = to else { return };
+        let counter = match reason {
+            Reason::MessageQueueFull => &self.counters.dropped_queue_full,
+            // A repeat that turned out to be superfluous.
+            Reason::MessageExpiration if resend::is_repeat(from) => return,
+            _ => &self.counters.dropped_session_ended,
+        };
+        counter.fetch_add(1, Relaxed);
+        tracing::debug!(client.id = %to.client_id, %reason, "Message was dropped");
+    }
+}
