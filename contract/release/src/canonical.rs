@@ -1,0 +1,148 @@
+//! The deterministic encoding rule of CBOR (RFC 8949 §4.2.1), checked.
+//!
+//! Two encodings of one document would be two signatures' worth of trouble, so
+//! every signed document must be in the one deterministic form.
+
+use core::fmt;
+
+/// Where bytes stop being one deterministic CBOR item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotCanonical {
+    /// Offset of the offending item.
+    pub at: usize,
+    /// What is wrong there.
+    pub problem: &'static str,
+}
+
+impl fmt::Display for NotCanonical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.problem, self.at)
+    }
+}
+
+impl core::error::Error for NotCanonical {}
+
+/// Deepest nesting any of our documents may have, those of later versions included.
+const MAX_DEPTH: u8 = 8;
+
+/// Refuses anything but exactly one item in deterministic form.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), NotCanonical> {
+    let mut walk = Walk { bytes, at: 0 };
+    walk.item(MAX_DEPTH)?;
+    match walk.at == bytes.len() {
+        true => Ok(()),
+        false => Err(walk.problem("bytes after the end")),
+    }
+}
+
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn problem(&self, problem: &'static str) -> NotCanonical {
+        NotCanonical { at: self.at, problem }
+    }
+
+    fn take(&mut self, count: u64) -> Result<&'a [u8], NotCanonical> {
+        let taken = usize::try_from(count)
+            .ok()
+            .and_then(|count| self.at.checked_add(count))
+            .and_then(|end| self.bytes.get(self.at..end))
+            .ok_or(self.problem("end of the bytes inside an item"))?;
+        self.at += taken.len();
+        Ok(taken)
+    }
+
+    /// Reads an item's head: major type and shortest-form argument.
+    fn head(&mut self) -> Result<(u8, u64), NotCanonical> {
+        let start = self.at;
+        let first = self.take(1)?[0];
+        let (length, least) = match first & 0x1F {
+            small @ 0..24 => return Ok((first >> 5, u64::from(small))),
+            24 => (1, 24),
+            25 => (2, 1 << 8),
+            26 => (4, 1 << 16),
+            27 => (8, 1 << 32),
+            _ => return Err(NotCanonical { at: start, problem: "an indefinite length" }),
+        };
+        let argument = self.take(length)?.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+        if argument < least {
+            return Err(NotCanonical { at: start, problem: "a number not in its shortest form" });
+        }
+        Ok((first >> 5, argument))
+    }
+
+    fn item(&mut self, depth: u8) -> Result<(), NotCanonical> {
+        let depth = depth.checked_sub(1).ok_or(self.problem("nesting deeper than 8"))?;
+        let start = self.at;
+        match self.head()? {
+            (0 | 1, _) => {}
+            (2, length) => drop(self.take(length)?),
+            (3, length) => {
+                let text = self.take(length)?;
+                if core::str::from_utf8(text).is_err() {
+                    return Err(NotCanonical { at: start, problem: "text that is not UTF-8" });
+                }
+            }
+            (4, count) => (0..count).try_for_each(|_| self.item(depth))?,
+            (5, count) => self.map(count, depth)?,
+            (6, _) => self.item(depth)?,
+            // false, true and null; floats have no place in these documents.
+            (_, 20..=22) => {}
+            _ => return Err(NotCanonical { at: start, problem: "a float or simple value" }),
+        }
+        Ok(())
+    }
+
+    /// Keys rise in the order of their encoded bytes, so none comes twice.
+    fn map(&mut self, count: u64, depth: u8) -> Result<(), NotCanonical> {
+        let mut last: &[u8] = &[];
+        for _ in 0..count {
+            let start = self.at;
+            self.item(depth)?;
+            let key = &self.bytes[start..self.at];
+            if key <= last {
+                return Err(NotCanonical { at: start, problem: "a map key out of order" });
+            }
+            last = key;
+            self.item(depth)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check_bytes(bytes: &[u8], expected: Expect) {
+        let outcome = check(bytes).map_or_else(|problem| problem.to_string(), |()| "ok".into());
+        expected.assert_eq(&outcome);
+    }
+
+    #[test]
+    fn only_the_deterministic_form_passes() {
+        check_bytes(&[0xA2, 0x01, 0x17, 0x02, 0x41, 0xFF], expect!["ok"]);
+        check_bytes(&[0x18, 0x18], expect!["ok"]);
+        check_bytes(&[0x18, 0x17], expect!["a number not in its shortest form at byte 0"]);
+        check_bytes(&[0x19, 0x00, 0xFF], expect!["a number not in its shortest form at byte 0"]);
+        check_bytes(&[0x9F, 0xFF], expect!["an indefinite length at byte 0"]);
+        check_bytes(&[0xA2, 0x02, 0x00, 0x01, 0x00], expect!["a map key out of order at byte 3"]);
+        check_bytes(&[0xA2, 0x01, 0x00, 0x01, 0x00], expect!["a map key out of order at byte 3"]);
+        check_bytes(&[0x82, 0x01], expect!["end of the bytes inside an item at byte 2"]);
+        check_bytes(
+            &[0x5B, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+            expect!["end of the bytes inside an item at byte 9"],
+        );
+        check_bytes(&[0x62, 0xC3, 0x28], expect!["text that is not UTF-8 at byte 0"]);
+        check_bytes(&[0xF9, 0x3C, 0x00], expect!["a float or simple value at byte 0"]);
+        check_bytes(&[0x81; 20], expect!["nesting deeper than 8 at byte 8"]);
+        check_bytes(&[0x00, 0x00], expect!["bytes after the end at byte 1"]);
+        check_bytes(&[], expect!["end of the bytes inside an item at byte 0"]);
+    }
+}

@@ -1,0 +1,179 @@
+//! The manifest: what a release key says about one image.
+//!
+//! It names the *target*, never the way there: whatever delivers the bytes is
+//! trusted for nothing, because every chunk and the whole are checked against
+//! the digests in here.
+
+mod error;
+mod payload;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+
+use otaru_wire::{Digest, ProductName, ReleaseVersion};
+
+use crate::cose::{self, Envelope};
+use crate::image::{Chip, Image, ImageError, ImageFacts};
+use crate::key::SecretKey;
+use crate::root::RootDocument;
+
+pub use error::{ManifestError, Mismatch};
+pub use target::Target;
+
+/// Bytes per chunk of an image; the last one may be shorter.
+///
+/// A multiple of every flash sector size, so a resumed download starts at a sector.
+pub const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Largest manifest accepted, in bytes of its signed form: an image of 127 MiB.
+const MAX_BYTES: usize = 64 * 1024;
+const DOCUMENT_TYPE: &str = "application/vnd.otaru.manifest";
+
+/// What a release key says about one image of one product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Rises with every release of a product; a device takes none below the highest it took.
+    pub sequence: u64,
+    /// The kind of device it is for.
+    pub product: ProductName,
+    /// The chip it is for.
+    pub chip: Chip,
+    /// Lowest chip revision it is for, major × 100 + minor.
+    pub min_revision: u16,
+    /// Highest chip revision it is for; `None` is no limit.
+    pub max_revision: Option<u16>,
+    /// The release's label.
+    pub version: ReleaseVersion,
+    /// SHA-256 of the image: its identity.
+    pub sha256: Digest,
+    /// Bytes of the image.
+    pub size_bytes: u64,
+    /// SHA-256 of every chunk of [`CHUNK_BYTES`], in order.
+    pub chunks: Vec<Digest>,
+    /// Raised when a release closes a hole; a device takes none below that of its confirmed image.
+    pub security_counter: u32,
+    /// What else must be there already; a device that cannot tell refuses.
+    pub dependencies: Vec<Dependency>,
+    /// From then on nobody may install it; seconds since 1970.
+    pub expires_at: Option<i64>,
+    /// Whether the publisher means this release to replace newer software by older.
+    pub is_downgrade: bool,
+}
+
+/// A release that must be confirmed on the device before.
+///
+/// For the manifest's own product this is a stepping stone; another product
+/// name means another part of the device with an update path of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// Whose release.
+    pub product: ProductName,
+    /// Its sequence number, at least.
+    pub min_sequence: u64,
+}
+
+impl Manifest {
+    /// Describes an image; refuses one that is not whole.
+    ///
+    /// Chip, revisions and security counter are the image's own. There is no
+    /// expiry, no dependency and no downgrade: set those fields if needed.
+    pub fn for_image(
+        image: &[u8],
+        product: ProductName,
+        version: ReleaseVersion,
+        sequence: u64,
+    ) -> Result<Manifest, ImageError> {
+        let facts = Image::parse(image)?;
+        Ok(Manifest {
+            sequence,
+            product,
+            chip: facts.chip,
+            min_revision: facts.min_revision,
+            max_revision: facts.max_revision,
+            version,
+            sha256: facts.sha256,
+            size_bytes: facts.size_bytes,
+            chunks: chunk_hashes(image),
+            security_counter: facts.descriptor.map_or(0, |descriptor| descriptor.secure_version),
+            dependencies: Vec::new(),
+            expires_at: None,
+            is_downgrade: false,
+        })
+    }
+
+    /// The signed manifest, as it is uploaded and served.
+    pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
+        cose::sign(&payload::write(self), DOCUMENT_TYPE, key)
+    }
+
+    /// Reads a manifest that a release key of `root` signed.
+    ///
+    /// Expiry of both documents is checked when `now` (seconds since 1970) is
+    /// known. Whether it suits a device is another question: [`Manifest::suits`].
+    pub fn verify(
+        bytes: &[u8],
+        root: &RootDocument,
+        now: Option<i64>,
+    ) -> Result<Manifest, ManifestError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(ManifestError::TooLarge { size_bytes: bytes.len() });
+        }
+        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(ManifestError::Cose)?;
+        let key_id = envelope.key_id;
+        if !root.release_keys.iter().any(|key| key.id() == key_id) {
+            return Err(ManifestError::UntrustedKey { key_id, root_number: root.number });
+        }
+        if !root.release_keys.iter().any(|key| envelope.is_signed_by(key)) {
+            return Err(ManifestError::Signature { key_id });
+        }
+        root.check_expiry(now).map_err(ManifestError::Root)?;
+        let manifest = payload::read(envelope.payload).map_err(ManifestError::Field)?;
+        match (manifest.expires_at, now) {
+            (Some(expires_at), Some(now)) if now >= expires_at => {
+                Err(ManifestError::Expired { expires_at, now })
+            }
+            _ => Ok(manifest),
+        }
+    }
+
+    /// Refuses an image other than the one described.
+    pub fn describes(&self, image: &ImageFacts) -> Result<(), ManifestError> {
+        let mismatch = |mismatch| Err(ManifestError::Mismatch(mismatch));
+        if self.sha256 != image.sha256 {
+            let (found, expected) = (self.sha256, image.sha256);
+            return mismatch(Mismatch::Sha256 { found, expected });
+        }
+        if self.size_bytes != image.size_bytes {
+            let (found, expected) = (self.size_bytes, image.size_bytes);
+            return mismatch(Mismatch::Size { found, expected });
+        }
+        if self.chip != image.chip {
+            return mismatch(Mismatch::Chip { found: self.chip, expected: image.chip });
+        }
+        Ok(())
+    }
+
+    /// Refuses chunk hashes that are not those of `image`.
+    ///
+    /// With [`Manifest::describes`] this is all a server must know before it stores both.
+    pub fn describes_chunks(&self, image: &[u8]) -> Result<(), ManifestError> {
+        let chunks = chunk_hashes(image);
+        match chunks.iter().zip(&self.chunks).position(|(found, expected)| found != expected) {
+            Some(chunk) => Err(ManifestError::Mismatch(Mismatch::Chunk { chunk })),
+            None => Ok(()),
+        }
+    }
+
+    /// The number of bytes of chunk `index`, zero behind the last.
+    pub fn chunk_bytes(&self, index: usize) -> usize {
+        let start = index as u64 * CHUNK_BYTES as u64;
+        self.size_bytes.saturating_sub(start).min(CHUNK_BYTES as u64) as usize
+    }
+}
+
+/// SHA-256 of every chunk of an image, as manifests list them.
+pub fn chunk_hashes(image: &[u8]) -> Vec<Digest> {
+    image.chunks(CHUNK_BYTES).map(Digest::of).collect()
+}

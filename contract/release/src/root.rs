@@ -1,0 +1,198 @@
+//! The root document: which keys may sign releases.
+//!
+//! A device is built with one root public key. Root documents are numbered;
+//! number n+1 counts when a root key of number n signed it, so a device walks
+//! from the number it has to the newest and every key can be replaced. A root
+//! names no product: one may serve several, and each manifest names its own.
+
+mod error;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::cose::{self, Encoded, Envelope};
+use crate::fields::{FORMAT, FORMAT_VERSION, FieldError, Fields, required};
+use crate::key::{ED25519, PublicKey, SecretKey};
+
+pub use error::RootError;
+
+/// Largest root document accepted, in bytes of its signed form.
+const MAX_BYTES: usize = 4096;
+/// Most keys in one list.
+const MAX_KEYS: u64 = 8;
+const DOCUMENT_TYPE: &str = "application/vnd.otaru.root";
+
+/// Field numbers; see `docs/formats.md`. Append only.
+mod field {
+    pub(super) const NUMBER: u64 = 2;
+    pub(super) const ROOT_KEYS: u64 = 3;
+    pub(super) const ROOT_THRESHOLD: u64 = 4;
+    pub(super) const RELEASE_KEYS: u64 = 5;
+    pub(super) const SERVER_KEY: u64 = 6;
+    pub(super) const EXPIRES_AT: u64 = 7;
+    pub(super) const CRITICAL: u64 = 8;
+}
+
+/// Which keys count, as said by a root key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootDocument {
+    /// Rises by one with every root document; the first is 1.
+    pub number: u64,
+    /// The keys that may sign the next root document; any one of them suffices.
+    pub root_keys: Vec<PublicKey>,
+    /// The keys that may sign manifests; any one of them suffices.
+    pub release_keys: Vec<PublicKey>,
+    /// The key of server-made statements; without it none are required.
+    pub server_key: Option<PublicKey>,
+    /// From then on this document is too old to trust; seconds since 1970.
+    pub expires_at: Option<i64>,
+}
+
+impl RootDocument {
+    /// Root document number 1, without expiry.
+    pub fn first(root_key: PublicKey, release_key: PublicKey) -> RootDocument {
+        RootDocument {
+            number: 1,
+            root_keys: vec![root_key],
+            release_keys: vec![release_key],
+            server_key: None,
+            expires_at: None,
+        }
+    }
+
+    /// The signed document: the bytes of `root.cbor`.
+    ///
+    /// `key` must be a root key of the document before this one, or of this one if it is the first.
+    pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
+        cose::sign(&self.payload(), DOCUMENT_TYPE, key)
+    }
+
+    /// Reads a document that any of `trusted` signed.
+    ///
+    /// Expiry is not looked at: only the newest document's counts, see
+    /// [`RootDocument::check_expiry`].
+    pub fn verify(bytes: &[u8], trusted: &[PublicKey]) -> Result<RootDocument, RootError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(RootError::TooLarge { size_bytes: bytes.len() });
+        }
+        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(RootError::Cose)?;
+        let key_id = envelope.key_id;
+        if !trusted.iter().any(|key| key.id() == key_id) {
+            return Err(RootError::UntrustedKey { key_id });
+        }
+        if !trusted.iter().any(|key| envelope.is_signed_by(key)) {
+            return Err(RootError::Signature { key_id });
+        }
+        RootDocument::read(envelope.payload).map_err(RootError::Field)
+    }
+
+    /// Reads a document that one of its own root keys signed, such as number 1.
+    ///
+    /// Proves that the document is whole, not that anybody should trust it: for
+    /// the server, which is told by its operator which root a product has.
+    pub fn verify_self_signed(bytes: &[u8]) -> Result<RootDocument, RootError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(RootError::TooLarge { size_bytes: bytes.len() });
+        }
+        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(RootError::Cose)?;
+        let claimed = RootDocument::read(envelope.payload).map_err(RootError::Field)?;
+        RootDocument::verify(bytes, &claimed.root_keys)
+    }
+
+    /// Reads the document that follows this one.
+    pub fn verify_next(&self, bytes: &[u8]) -> Result<RootDocument, RootError> {
+        let next = RootDocument::verify(bytes, &self.root_keys)?;
+        let expected = self.number.saturating_add(1);
+        if next.number != expected {
+            return Err(RootError::Number { found: next.number, expected });
+        }
+        Ok(next)
+    }
+
+    /// Follows a chain of documents, each the next after the one before.
+    pub fn walk<'a>(
+        self,
+        documents: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<RootDocument, RootError> {
+        documents.into_iter().try_fold(self, |root, bytes| root.verify_next(bytes))
+    }
+
+    /// Refuses a document whose time is over; `None` is a clock that is not set.
+    pub fn check_expiry(&self, now: Option<i64>) -> Result<(), RootError> {
+        match (self.expires_at, now) {
+            (Some(expires_at), Some(now)) if now >= expires_at => {
+                Err(RootError::Expired { expires_at, now })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn payload(&self) -> Vec<u8> {
+        let optional = u64::from(self.server_key.is_some()) + u64::from(self.expires_at.is_some());
+        cose::encode(|encoder| {
+            encoder.map(4 + optional)?.u64(FORMAT)?.u64(FORMAT_VERSION)?;
+            encoder.u64(field::NUMBER)?.u64(self.number)?;
+            encoder.u64(field::ROOT_KEYS)?.array(self.root_keys.len() as u64)?;
+            self.root_keys.iter().try_for_each(|key| write_key(encoder, key))?;
+            encoder.u64(field::RELEASE_KEYS)?.array(self.release_keys.len() as u64)?;
+            self.release_keys.iter().try_for_each(|key| write_key(encoder, key))?;
+            if let Some(key) = &self.server_key {
+                encoder.u64(field::SERVER_KEY)?;
+                write_key(encoder, key)?;
+            }
+            if let Some(expires_at) = self.expires_at {
+                encoder.u64(field::EXPIRES_AT)?.i64(expires_at)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn read(payload: &[u8]) -> Result<RootDocument, FieldError> {
+        let mut fields = Fields::open(payload)?;
+        let (mut number, mut root_keys, mut release_keys) = (None, None, None);
+        let (mut server_key, mut expires_at) = (None, None);
+        while let Some(number_of_field) = fields.next()? {
+            match number_of_field {
+                field::NUMBER => number = Some(fields.uint()?),
+                field::ROOT_KEYS => root_keys = Some(read_keys(&mut fields)?),
+                field::ROOT_THRESHOLD => match fields.uint()? {
+                    1 => {}
+                    _ => return Err(fields.not("1, the only threshold of format version 1")),
+                },
+                field::RELEASE_KEYS => release_keys = Some(read_keys(&mut fields)?),
+                field::SERVER_KEY => server_key = read_key(&mut fields)?,
+                field::EXPIRES_AT => expires_at = Some(fields.int()?),
+                field::CRITICAL => fields.critical(field::CRITICAL)?,
+                _ => fields.skip()?,
+            }
+        }
+        Ok(RootDocument {
+            number: required(number, field::NUMBER)?,
+            root_keys: required(root_keys, field::ROOT_KEYS)?,
+            release_keys: required(release_keys, field::RELEASE_KEYS)?,
+            server_key,
+            expires_at,
+        })
+    }
+}
+
+fn write_key(encoder: &mut minicbor::Encoder<&mut Vec<u8>>, key: &PublicKey) -> Encoded {
+    encoder.array(2)?.i64(ED25519)?.bytes(key.as_bytes())?.ok()
+}
+
+/// A list in which at least one key is of an algorithm this build knows.
+fn read_keys(fields: &mut Fields<'_>) -> Result<Vec<PublicKey>, FieldError> {
+    let keys: Vec<PublicKey> = fields.list(MAX_KEYS, read_key)?.into_iter().flatten().collect();
+    if keys.is_empty() { Err(fields.not("a list with an Ed25519 key")) } else { Ok(keys) }
+}
+
+/// A key; `None` when its algorithm is not known, so that new ones can be introduced.
+fn read_key(fields: &mut Fields<'_>) -> Result<Option<PublicKey>, FieldError> {
+    fields.pair()?;
+    if fields.int()? != ED25519 {
+        fields.skip()?;
+        return Ok(None);
+    }
+    let bytes = fields.bytes()?;
+    PublicKey::from_bytes(bytes).map(Some).map_err(|_| fields.not("made of Ed25519 keys"))
+}

@@ -1,0 +1,243 @@
+use expect_test::{Expect, expect};
+use otaru_release::{Chip, Image, ImageBuilder, ImageError};
+use proptest::prelude::*;
+
+fn small() -> Vec<u8> {
+    ImageBuilder::new(Chip::Esp32C3).size_bytes(512).build()
+}
+
+fn check(bytes: &[u8], expected: Expect) {
+    let error = Image::parse(bytes).unwrap_err();
+    expected.assert_eq(&format!("{}: {error}", error.code()));
+}
+
+#[test]
+fn other_files_are_named() {
+    let padded = |start: &[u8]| [start, &[0; 64]].concat();
+    check(
+        b"",
+        expect![[
+            "not_esp_image: found an empty file, expected an ESP-IDF application image (first byte 0xe9)"
+        ]],
+    );
+    check(
+        &padded(b"\x7fELF\x01\x01"),
+        expect![
+            "not_esp_image: found an ELF file, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+    check(
+        &padded(b"UF2\nWQ]\x9e"),
+        expect![
+            "not_esp_image: found a UF2 file, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+    check(
+        &padded(&[0x1F, 0x8B, 8]),
+        expect![
+            "not_esp_image: found a gzip file, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+    check(
+        &padded(b"PK\x03\x04"),
+        expect![
+            "not_esp_image: found a zip archive, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+    check(
+        &padded(&[0x28, 0xB5, 0x2F, 0xFD]),
+        expect![
+            "not_esp_image: found a zstd file, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+    check(
+        b":020000040800F2\r\n:10000000",
+        expect![
+            "not_esp_image: found an Intel HEX file, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+    check(
+        &padded(&[0xAA, 0x50, 1, 2]),
+        expect![
+            "not_esp_image: found an ESP-IDF partition table, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+    check(
+        &padded(b"<!DOCTYPE html>"),
+        expect![
+            "not_esp_image: found a file that begins with byte 0x3c, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+    check(
+        &[0xFF; 64],
+        expect![
+            "not_esp_image: found erased flash (0xff), expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+}
+
+/// What `idf.py merge-bin` writes: for chips whose bootloader lies at 0, and at 0x1000.
+#[test]
+fn factory_images_and_bootloaders_are_named() {
+    let mut bootloader = ImageBuilder::new(Chip::Esp32C3).size_bytes(20_000).build();
+    bootloader[32..36].copy_from_slice(&[0x50, 0, 0, 0]);
+    check(
+        &bootloader,
+        expect![
+            "not_esp_image: found an ESP-IDF bootloader, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+
+    let mut without_descriptor = bootloader.clone();
+    without_descriptor[32] = 0x13;
+    check(
+        &without_descriptor,
+        expect![
+            "not_esp_image: found an ESP-IDF bootloader, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+
+    let mut factory = bootloader.clone();
+    factory.resize(0x8000, 0xFF);
+    factory.extend_from_slice(&[0xAA, 0x50, 1, 2]);
+    factory.resize(0x1_0000, 0xFF);
+    factory.extend_from_slice(&small());
+    check(
+        &factory,
+        expect![
+            "not_esp_image: found a merged factory image (bootloader, partitions and app), expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+
+    let mut factory = vec![0xFF; 0x1000];
+    factory.extend_from_slice(&bootloader);
+    check(
+        &factory,
+        expect![
+            "not_esp_image: found a merged factory image (bootloader, partitions and app), expected an ESP-IDF application image (first byte 0xe9)"
+        ],
+    );
+}
+
+#[test]
+fn damage_is_named() {
+    let whole = small();
+    let with = |at: usize, value: u8| {
+        let mut image = whole.clone();
+        image[at] = value;
+        image
+    };
+    check(&whole[..300], expect!["image_truncated: found 300 bytes, expected at least 320 bytes"]);
+    check(
+        &whole[..whole.len() - 1],
+        expect!["image_truncated: found 511 bytes, expected at least 512 bytes"],
+    );
+    check(&with(1, 0), expect!["image_segments: found 0 segments, expected 1 to 16 segments"]);
+    check(&with(1, 17), expect!["image_segments: found 17 segments, expected 1 to 16 segments"]);
+    check(
+        &with(12, 0x77),
+        expect![
+            "unknown_chip: found chip id 119, expected one of 0, 2, 5, 9, 12, 13, 16, 18, 20, 23, 25, 28, 32"
+        ],
+    );
+    check(
+        &with(28, 0x01),
+        expect!["image_segments: found segment 0 of 257 bytes, expected a multiple of 4 bytes"],
+    );
+    check(
+        &with(30, 0xFF),
+        expect!["image_truncated: found 512 bytes, expected at least 16712000 bytes"],
+    );
+    check(&with(200, 0x01), expect!["image_corrupt: found checksum 0x3d, expected checksum 0x47"]);
+    check(
+        &with(whole.len() - 1, 0),
+        expect![
+            "image_corrupt: found appended SHA-256 004ba15430a4960d31f1c36320db998fd1b1a836d33e07305e19d4ff0bc87e00, expected SHA-256 004ba15430a4960d31f1c36320db998fd1b1a836d33e07305e19d4ff0bc87ef8"
+        ],
+    );
+    check(
+        &with(23, 0),
+        expect![
+            "image_trailing: found 32 bytes after the image's end, expected 480 bytes, then only 0xff padding or a signature sector"
+        ],
+    );
+    check(
+        &[&whole[..], b"tail"].concat(),
+        expect![
+            "image_trailing: found 4 bytes after the image's end, expected 512 bytes, then only 0xff padding or a signature sector"
+        ],
+    );
+    check(
+        &[&whole[..], &[0xFF; 100], b"tail"].concat(),
+        expect![
+            "image_trailing: found 4 bytes after the image's end, expected 612 bytes, then only 0xff padding or a signature sector"
+        ],
+    );
+}
+
+#[test]
+fn image_is_held_against_chip_and_slot() {
+    let facts = Image::parse(&small()).unwrap();
+    let told = |result: Result<(), ImageError>| {
+        result.map_or_else(|error| format!("{}: {error}", error.code()), |()| "fits".to_string())
+    };
+    expect!["fits"].assert_eq(&told(facts.fits(Chip::Esp32C3, 512)));
+    expect!["image_too_large: found 512 bytes, expected at most 511 bytes"]
+        .assert_eq(&told(facts.fits(Chip::Esp32C3, 511)));
+    expect!["wrong_chip: found an image for ESP32-C3, expected an image for ESP32"]
+        .assert_eq(&told(facts.fits(Chip::Esp32, 512)));
+}
+
+#[test]
+fn image_cut_at_any_length_is_refused() {
+    let whole = small();
+    for length in 0..whole.len() {
+        let error = Image::parse(&whole[..length]).unwrap_err();
+        let expected = if length == 0 { "not_esp_image" } else { "image_truncated" };
+        assert_eq!(error.code(), expected, "cut to {length} bytes: {error}");
+    }
+}
+
+#[test]
+fn image_with_any_bit_flipped_is_refused() {
+    let mut image = small();
+    for bit in 0..image.len() * 8 {
+        image[bit / 8] ^= 1 << (bit % 8);
+        assert!(Image::parse(&image).is_err(), "bit {bit} flipped");
+        image[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+/// Without the appended hash only the checksum protects; what passes has another identity.
+#[test]
+fn flipped_bit_that_the_checksum_misses_changes_the_identity() {
+    let mut image =
+        ImageBuilder::new(Chip::Esp32C3).without_appended_hash().size_bytes(512).build();
+    let identity = Image::parse(&image).unwrap().sha256;
+    for bit in 0..image.len() * 8 {
+        image[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(facts) = Image::parse(&image) {
+            assert_ne!(facts.sha256, identity, "bit {bit} flipped");
+        }
+        image[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let _ = Image::parse(&bytes);
+        let _ = Image::parse(&[&[0xE9, 3][..], &bytes].concat());
+    }
+
+    #[test]
+    fn no_damage_panics(at in 0usize..512, bytes in proptest::collection::vec(any::<u8>(), 1..40)) {
+        let mut image = small();
+        for (offset, byte) in bytes.into_iter().enumerate() {
+            if let Some(place) = image.get_mut(at + offset) {
+                *place = byte;
+            }
+        }
+        let _ = Image::parse(&image);
+    }
+}
