@@ -143,6 +143,8 @@ reasons! {
     46 ReleaseYanked "release_yanked" never,
     /// A fault in the program itself; its log says more.
     47 Internal "internal" never,
+    /// The release needs another one first, or a part the device does not know.
+    48 DependencyMissing "dependency_missing" never,
     /// A number this build has no name for: the other side is newer.
     255 Unknown "unknown" never,
 }
@@ -248,6 +250,7 @@ mod tests {
             45 descriptor_missing
             46 release_yanked
             47 internal
+            48 dependency_missing
             255 unknown
         "#]]
         .assert_eq(&table);

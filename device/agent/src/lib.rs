@@ -1,1 +1,39 @@
-//! (to be written)
+//! The update agent of a device, as a state machine.
+//!
+//! The host feeds [`Agent::step`] with [`Input`]s and carries out, in order, the
+//! [`Effect`]s it returns. The agent decides; it never reads a clock, touches
+//! flash, opens a socket or draws a random number, so every test runs in
+//! microseconds and every failure replays.
+//!
+//! Start at [`Agent`], then [`reconcile`] (what a boot means) and [`Journal`]
+//! (what a power cut cannot take away). Flash layout lives in `device/slots`,
+//! message formats in `contract/wire`, signatures in `contract/release`.
+#![no_std]
+
+extern crate alloc;
+
+mod agent;
+mod backoff;
+mod bad_images;
+mod boot;
+mod budget;
+mod config;
+mod effect;
+mod input;
+mod journal;
+mod patch;
+mod preflight;
+mod shadow;
+mod transfer;
+
+pub use agent::{Agent, AgentPhase, Stored};
+pub use backoff::full_jitter;
+pub use bad_images::{BadImage, BadImages};
+pub use boot::{BootFacts, EntryState, NextAction, ResetCause, Running, reconcile};
+pub use budget::tries_allowed;
+pub use config::{AgentConfig, WithoutBroker};
+pub use effect::{Delivery, Effect, LogLine, Target, Wanted};
+pub use input::{Fault, Input, Moment};
+pub use journal::{Attempt, Ended, Journal, JournalError, Stage};
+pub use preflight::{Device, check_manifest};
+pub use transfer::{Answer, Asked, Verdict, judge};

@@ -1,0 +1,196 @@
+//! From a wish to an armed slot, with tries and back-off.
+
+use alloc::format;
+
+use otaru_wire::payload::LogLevel;
+use otaru_wire::{Outcome, Phase, Reason};
+
+use super::{Agent, AgentPhase, Meter, Settling};
+use crate::budget::{starts_over, tries_allowed};
+use crate::journal::Ended;
+use crate::{Effect, Fault, Stage, Target, Wanted, full_jitter};
+
+impl Agent {
+    /// Fetches and checks the manifest; everything else follows from its answer.
+    pub(super) fn begin_fetch(&mut self) {
+        let Some(attempt) = &self.journal.attempt else { return };
+        let wanted = Wanted {
+            version: attempt.version.clone(),
+            sha256: attempt.wished_sha256,
+            running_sequence: self.running.sequence,
+            security_floor: self.journal.security_floor,
+        };
+        self.phase = AgentPhase::Preflight;
+        self.effects.push(Effect::CheckManifest(wanted));
+        self.tell();
+    }
+
+    pub(super) fn manifest_checked(&mut self, result: Result<Target, Fault>) {
+        if self.phase != AgentPhase::Preflight {
+            return;
+        }
+        let target = match result {
+            Ok(target) => target,
+            Err(fault) => return self.fault(fault),
+        };
+        let Some(attempt) = &mut self.journal.attempt else { return };
+        attempt.target = Some(target.clone());
+        if target.sha256 == self.running.sha256 {
+            return self.relabel(target);
+        }
+        if self.journal.bad_images.blocks(&target.sha256, attempt.update.as_ref()) {
+            return self.finish(Outcome::Failed, Some(Reason::ImageOnBadList));
+        }
+        let total = target.size_bytes;
+        let from_start = core::mem::take(&mut self.meter.start_over);
+        self.save_journal();
+        self.phase = AgentPhase::Downloading { done: self.meter.done.min(total), total };
+        self.effects.push(Effect::Download { target, from_start });
+        self.tell();
+    }
+
+    /// Another name for the image that runs: nothing to install.
+    fn relabel(&mut self, target: Target) {
+        self.running.label = Some(target.version.as_str().into());
+        self.running.sequence = target.sequence;
+        self.effects.push(Effect::AdoptManifest(target));
+        self.finish(Outcome::Confirmed, None);
+    }
+
+    pub(super) fn bytes_read(&mut self, bytes: u64) {
+        let AgentPhase::Downloading { done, total } = self.phase else { return };
+        let bytes = bytes.min(total);
+        if bytes <= done {
+            return;
+        }
+        self.phase = AgentPhase::Downloading { done: bytes, total };
+        self.meter.done = bytes;
+        if bytes > self.meter.best
+            && let Some(attempt) = &mut self.journal.attempt
+        {
+            self.meter.best = bytes;
+            attempt.tries = 0;
+        }
+        self.tell_bytes();
+    }
+
+    pub(super) fn download_ended(&mut self, result: Result<(), Fault>) {
+        if !matches!(self.phase, AgentPhase::Downloading { .. }) {
+            return;
+        }
+        match result {
+            Ok(()) => self.verify_slot(),
+            Err(fault) => self.fault(fault),
+        }
+    }
+
+    pub(super) fn verify_slot(&mut self) {
+        let Some(target) = self.journal.attempt.as_ref().and_then(|a| a.target.clone()) else {
+            return;
+        };
+        self.phase = AgentPhase::Verifying;
+        self.effects.push(Effect::VerifySlot(target));
+        self.tell();
+    }
+
+    pub(super) fn slot_verified(&mut self, result: Result<(), Reason>) {
+        if self.phase != AgentPhase::Verifying {
+            return;
+        }
+        if let Err(reason) = result {
+            return self.fault(reason.into());
+        }
+        let Some(attempt) = &mut self.journal.attempt else { return };
+        let Some(target) = attempt.target.clone() else { return };
+        attempt.stage = Stage::Staged;
+        attempt.arms = attempt.arms.saturating_add(1);
+        self.phase = AgentPhase::Staged;
+        // Before the selector's record: new firmware must find its own attempt.
+        self.save_journal();
+        self.effects.push(Effect::ArmTrialBoot(target));
+    }
+
+    pub(super) fn trial_boot_armed(&mut self, result: Result<(), Reason>) {
+        if self.phase != AgentPhase::Staged {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                self.phase = AgentPhase::Activating;
+                self.tell();
+                self.effects.push(Effect::Restart);
+            }
+            Err(reason) => self.fault(reason.into()),
+        }
+    }
+
+    /// Something went wrong before the restart: tries again within the budget, or gives up.
+    fn fault(&mut self, fault: Fault) {
+        let Some(attempt) = &mut self.journal.attempt else { return };
+        let allowed = tries_allowed(fault.reason);
+        attempt.stage = Stage::Fetching;
+        attempt.tries = attempt.tries.saturating_add(1);
+        let (tries, version) = (attempt.tries, attempt.version.clone());
+        let message = format!("update to {version}: {} (try {tries})", fault.reason);
+        self.log(LogLevel::Error, "OTA_UPDATE_FAILED", message, Some(fault.reason));
+        if tries > allowed {
+            let exhausted = allowed > 3;
+            let reason = if exhausted { Reason::RetriesExhausted } else { fault.reason };
+            return self.finish(Outcome::Failed, Some(reason));
+        }
+        self.await_retry(fault, tries);
+    }
+
+    fn await_retry(&mut self, fault: Fault, tries: u32) {
+        let (base, cap) = (self.config.retry_base_ms, self.config.retry_cap_ms);
+        let jitter = full_jitter(base, cap, tries - 1, self.now.random);
+        let delay = fault.retry_after_ms.map_or(jitter, |asked| asked.min(cap).max(jitter));
+        let until_ms = self.now.uptime_ms.saturating_add(delay);
+        self.phase = AgentPhase::AwaitRetry { until_ms, reason: fault.reason };
+        self.tell();
+        // The next try may begin below the bytes this one reached, so it has its own number.
+        self.meter.done = 0;
+        self.meter.start_over |= starts_over(fault.reason);
+        if let Some(attempt) = &mut self.journal.attempt {
+            attempt.number = attempt.number.saturating_add(1);
+        }
+        self.save_journal();
+    }
+
+    /// Ends the attempt. What it came to is journalled before anybody is told.
+    pub(super) fn finish(&mut self, outcome: Outcome, reason: Option<Reason>) {
+        if outcome == Outcome::Confirmed {
+            self.tell_phase(Phase::Confirmed);
+        }
+        let Some(attempt) = self.journal.attempt.take() else { return };
+        let sha256 = attempt.sha256();
+        match (outcome, sha256) {
+            (Outcome::Confirmed, _) => {
+                let counter = attempt.target.as_ref().map_or(0, |target| target.security_counter);
+                self.journal.security_floor = self.journal.security_floor.max(counter);
+                self.remember_confirmed();
+            }
+            (Outcome::RolledBack, Some(sha256)) => {
+                self.journal.bad_images.add(sha256, attempt.update.clone());
+            }
+            _ => {}
+        }
+        let (update, version) = (attempt.update, attempt.version);
+        let code = (outcome != Outcome::Confirmed).then_some("OTA_UPDATE_FAILED");
+        let level = if code.is_some() { LogLevel::Error } else { LogLevel::Info };
+        self.log(level, code, format!("update to {version}: {outcome}"), reason);
+        self.journal.last = Some(Ended { update, version, sha256, outcome, reason });
+        self.journal.last_still_wished = true;
+        self.meter = Meter::default();
+        self.phase = AgentPhase::Idle;
+        self.settling = Settling::UntilReported;
+        self.save_journal();
+    }
+
+    pub(super) fn remember_confirmed(&mut self) {
+        let running = self.running.sha256;
+        if self.journal.confirmed != Some(running) {
+            self.journal.previous = self.journal.confirmed.replace(running);
+        }
+    }
+}

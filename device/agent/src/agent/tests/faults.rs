@@ -1,0 +1,169 @@
+use alloc::vec;
+
+use expect_test::expect;
+use otaru_wire::Reason;
+use serde_json::json;
+
+use super::world::{World, faults};
+use crate::{AgentPhase, Fault, ResetCause};
+
+/// Runs one update whose first answers are `reasons`.
+fn ending(reasons: &[Reason]) -> alloc::string::String {
+    let mut world = World::connected();
+    world.faults = faults(reasons);
+    world.wish("1.0.5", "u-1");
+    world.run();
+    world.last_reported()
+}
+
+#[test]
+fn a_link_that_comes_and_goes_costs_time_only() {
+    let reasons = [
+        Reason::LinkDownAtInstall,
+        Reason::ServerError,
+        Reason::TlsRootExpired,
+        Reason::DownloadStalled,
+    ];
+    assert_eq!(ending(&reasons), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn an_untrusted_manifest_ends_the_update_at_once() {
+    let last = "runs 1.0.4 (confirmed), last u-1 failed manifest_untrusted";
+    assert_eq!(ending(&[Reason::ManifestUntrusted]), last);
+}
+
+#[test]
+fn a_release_that_stays_unknown_is_given_up() {
+    let last = "runs 1.0.4 (confirmed), last u-1 failed release_not_found";
+    assert_eq!(ending(&[Reason::ReleaseNotFound; 4]), last);
+}
+
+#[test]
+fn a_server_that_stays_away_ends_the_update() {
+    let last = "runs 1.0.4 (confirmed), last u-1 failed retries_exhausted";
+    assert_eq!(ending(&[Reason::LinkDownAtInstall; 21]), last);
+}
+
+#[test]
+fn every_new_byte_renews_the_budget() {
+    let mut world = World::connected();
+    world.cut_downloads = (1..60).map(|n| n * 10).collect();
+    world.wish("1.0.5", "u-1");
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn the_same_bytes_again_renew_nothing() {
+    let mut world = World::connected();
+    world.cut_downloads = [300; 60].into();
+    world.wish("1.0.5", "u-1");
+    world.run();
+    let last = "runs 1.0.4 (confirmed), last u-1 failed retries_exhausted";
+    assert_eq!(world.last_reported(), last);
+}
+
+#[test]
+fn a_wait_is_told_with_time_reason_and_a_new_number() {
+    let mut world = World::connected();
+    let retry_after_ms = Some(90_000);
+    world.faults = vec![Fault { reason: Reason::ServerError, retry_after_ms }].into();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::AwaitRetry { .. }));
+    let AgentPhase::AwaitRetry { until_ms, .. } = world.agent.phase() else { panic!("waits") };
+    assert!(until_ms >= 90_000, "the server asked for 90 s, found {until_ms} ms");
+    expect![[r#"
+        INFO update to 1.0.5 begins
+        progress notified 0/0 #1
+        report {"update":{"attempt":1,"id":"u-1","sha256":"9d713f12979d62879250bc0a2035e3ef57315ac4251e85019d21c75ed7269720"}}
+        ERROR update to 1.0.5: server_error (try 1)
+        progress waiting 0/0 #1 until server_error
+    "#]].assert_eq(&world.transcript);
+}
+
+#[test]
+fn corrupt_chunks_are_fetched_again_from_the_start() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    world.faults = faults(&[]);
+    world.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
+    world.queue.clear();
+    let corrupt = crate::Input::DownloadEnded(Err(Reason::ImageCorrupt.into()));
+    world.queue.push_back(super::world::Event::Input(corrupt));
+    world.run();
+    assert!(world.transcript.contains("download from the start"), "{}", world.transcript);
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn three_lost_powers_in_trial_are_one_rollback() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    for _ in 0..3 {
+        world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+        assert!(matches!(world.agent.phase(), AgentPhase::Trial { .. }), "{}", world.transcript);
+        world.restart(ResetCause::PowerOn);
+    }
+    world.run();
+    let last = "runs 1.0.4 (rolled_back), last u-1 rolled_back power_lost_in_trial";
+    assert_eq!(world.last_reported(), last);
+}
+
+#[test]
+fn trial_firmware_without_broker_goes_back_in_bounded_time() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Staged);
+    world.disconnect();
+    world.run();
+    assert_eq!(world.agent.running().label.as_deref(), Some("1.0.4"));
+    world.connect();
+    world.run();
+    let last = "runs 1.0.4 (rolled_back), last u-1 rolled_back broker_unreachable";
+    assert_eq!(world.last_reported(), last);
+}
+
+#[test]
+fn a_report_is_sent_until_it_is_accepted() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Confirming);
+    world.disconnect();
+    world.run();
+    assert_ne!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+    world.restart(ResetCause::PowerOn);
+    world.connect();
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn lost_storage_is_named_and_the_device_goes_on() {
+    let mut world = World::connected();
+    world.flash.journal = vec![9, 9, 9];
+    world.flash.settings = b"no json".to_vec();
+    world.restart(ResetCause::PowerOn);
+    world.run();
+    expect![[r#"
+        boot of slot 0 after PowerOn
+        ERROR stored state was lost and begins anew: storage_newer
+        ERROR stored state was lost and begins anew: storage_unreadable
+    "#]]
+    .assert_eq(&world.transcript);
+    world.wish("1.0.5", "u-1");
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn a_journal_lost_in_trial_still_leads_to_a_decision() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Staged);
+    world.flash.journal.clear();
+    world.run();
+    assert_eq!(world.service.reported["firmware"]["version"], json!("1.0.5"));
+    assert_eq!(world.service.reported["firmware"]["state"], json!("confirmed"));
+}

@@ -1,0 +1,124 @@
+use alloc::format;
+
+use expect_test::expect;
+use otaru_wire::{ShadowTopic, ShadowVerb};
+use serde_json::{Value, json};
+
+use super::world::{Event, World};
+use crate::{AgentPhase, Input, ResetCause};
+
+fn deliver(world: &mut World, topic: ShadowTopic, message: Value) {
+    world.queue.push_back(Event::Message(topic, format!("{message}").into_bytes()));
+    world.run();
+}
+
+#[test]
+fn an_older_delta_is_dropped() {
+    let mut world = World::connected();
+    let version = world.service.version;
+    let stale = json!({"version": version - 1, "state": {"config": {"firmware_version": "0.9"}}});
+    deliver(&mut world, ShadowTopic::Delta, stale);
+    assert_eq!(world.agent.phase(), AgentPhase::Idle);
+    assert_eq!(world.transcript, "");
+}
+
+#[test]
+fn a_repeated_delta_begins_nothing_twice() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    let again = world.queue.clone();
+    world.queue.extend(again);
+    world.run();
+    assert_eq!(world.boots, 1);
+}
+
+#[test]
+fn settings_are_applied_reported_and_kept() {
+    let mut world = World::connected();
+    world.desire(json!({"config": {"phrase_type": "poetic", "display": {"dim": 3, "on": true}}}));
+    world.run();
+    world.desire(json!({"config": {"display": {"dim": 4}}}));
+    world.run();
+    let reported = &world.service.reported["config"];
+    assert_eq!(reported["phrase_type"], "poetic");
+    assert_eq!(reported["display"], json!({"dim": 4, "on": true}));
+    world.transcript.clear();
+    world.restart(ResetCause::PowerOn);
+    world.run();
+    expect![[r#"
+        boot of slot 0 after PowerOn
+        restored display = {"dim":4,"on":true}
+        restored phrase_type = "poetic"
+    "#]]
+    .assert_eq(&world.transcript);
+}
+
+#[test]
+fn a_refused_setting_is_tried_again_and_not_reported() {
+    let mut world = World::connected();
+    world.refused.push("phrase_type");
+    world.desire(json!({"config": {"phrase_type": "rude", "volume": 3}}));
+    for _ in 0..20 {
+        if let Some(event) = world.queue.pop_front() {
+            world.queue.push_front(event);
+            world.run_until(|_| false);
+        }
+    }
+    assert_eq!(world.service.reported["config"]["volume"], 3);
+    assert_eq!(world.service.reported["config"].get("phrase_type"), None);
+    world.refused.clear();
+    world.run();
+    assert_eq!(world.service.reported["config"]["phrase_type"], "rude");
+}
+
+#[test]
+fn other_members_of_reported_config_are_left_alone() {
+    let mut world = World::new();
+    world.service.reported = json!({"config": {"placed_by_cable": 1}}).as_object().unwrap().clone();
+    world.service.version = 7;
+    world.connect();
+    world.run();
+    assert_eq!(world.service.reported["config"]["placed_by_cable"], 1);
+    assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
+}
+
+#[test]
+fn a_deleted_shadow_is_filled_again() {
+    let mut world = World::connected();
+    world.service.reported.clear();
+    world.service.version = 0;
+    let topic = ShadowTopic::Accepted(ShadowVerb::Delete);
+    deliver(&mut world, topic, json!({"version": 9}));
+    assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
+}
+
+#[test]
+fn an_unanswered_read_is_asked_again() {
+    let mut world = World::new();
+    world.connect();
+    world.run_until(|_| false);
+    world.disconnect();
+    world.run_until(|_| false);
+    world.queue.push_back(Event::Input(Input::LinkUp));
+    world.run_until(|_| false);
+    assert!(world.agent.wake_at_ms().is_some(), "the read has a limit");
+    world.link = true;
+    world.run();
+    assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
+}
+
+#[test]
+fn text_that_is_no_version_and_bytes_that_are_no_json_change_nothing() {
+    let mut world = World::connected();
+    world.desire(json!({"config": {"firmware_version": "../../etc"}, "update": 7}));
+    world.run();
+    world.desire(json!({"config": {"firmware_version": 105}}));
+    world.run();
+    for bytes in [&b""[..], b"null", b"{", b"\xff\xfe", b"[]"] {
+        world.queue.push_back(Event::Message(ShadowTopic::Delta, bytes.to_vec()));
+        world.queue.push_back(Event::Message(ShadowTopic::Documents, bytes.to_vec()));
+    }
+    world.run();
+    assert_eq!(world.agent.phase(), AgentPhase::Idle);
+    assert_eq!(world.boots, 0);
+}

@@ -1,0 +1,123 @@
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use expect_test::expect;
+use otaru_wire::Reason;
+
+use super::world::{World, target, version};
+use crate::{AgentPhase, Effect, Fault, Input, Moment, ResetCause};
+
+/// An agent in each phase of an update, by running one that far.
+fn phases() -> Vec<World> {
+    let phases: [fn(AgentPhase) -> bool; 8] = [
+        |phase| phase == AgentPhase::Idle,
+        |phase| phase == AgentPhase::Preflight,
+        |phase| matches!(phase, AgentPhase::Downloading { .. }),
+        |phase| phase == AgentPhase::Verifying,
+        |phase| phase == AgentPhase::Staged,
+        |phase| matches!(phase, AgentPhase::Trial { .. }),
+        |phase| matches!(phase, AgentPhase::SelfTest { .. }),
+        |phase| phase == AgentPhase::Confirming,
+    ];
+    let reach = |reached: fn(AgentPhase) -> bool| {
+        let mut world = World::connected();
+        world.wish("1.0.5", "u-1");
+        world.run_until(reached);
+        world
+    };
+    let mut worlds: Vec<World> = phases.into_iter().map(reach).collect();
+    let mut waiting = World::connected();
+    waiting.faults.push_back(Reason::ServerError.into());
+    waiting.wish("1.0.5", "u-1");
+    waiting.run_until(|phase| matches!(phase, AgentPhase::AwaitRetry { .. }));
+    worlds.push(waiting);
+    let mut resuming = World::connected();
+    resuming.wish("1.0.5", "u-1");
+    resuming.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
+    resuming.link = false;
+    resuming.restart(ResetCause::PowerOn);
+    worlds.push(resuming);
+    worlds
+}
+
+fn inputs() -> Vec<(&'static str, Input<'static>)> {
+    let gone = Fault::from(Reason::ReleaseGone);
+    let flaky = Fault::from(Reason::ServerError);
+    Vec::from([
+        ("ManifestChecked(ok)", Input::ManifestChecked(Ok(target(&version("1.0.5"))))),
+        ("ManifestChecked(gone)", Input::ManifestChecked(Err(gone))),
+        ("ManifestChecked(server error)", Input::ManifestChecked(Err(flaky))),
+        ("BytesRead", Input::BytesRead { done: 900 }),
+        ("DownloadEnded(ok)", Input::DownloadEnded(Ok(()))),
+        ("DownloadEnded(server error)", Input::DownloadEnded(Err(flaky))),
+        ("SlotVerified(ok)", Input::SlotVerified(Ok(()))),
+        ("SlotVerified(mismatch)", Input::SlotVerified(Err(Reason::DigestMismatch))),
+        ("TrialBootArmed(ok)", Input::TrialBootArmed(Ok(()))),
+        ("TrialBootArmed(flash failed)", Input::TrialBootArmed(Err(Reason::FlashFailed))),
+        ("SelfTestEnded(ok)", Input::SelfTestEnded(Ok(()))),
+        ("SelfTestEnded(failed)", Input::SelfTestEnded(Err(Reason::SelfTestFailed))),
+        ("SlotConfirmed(ok)", Input::SlotConfirmed(Ok(()))),
+        ("SlotConfirmed(flash failed)", Input::SlotConfirmed(Err(Reason::FlashFailed))),
+        ("TimePassed", Input::TimePassed),
+    ])
+}
+
+fn phase_name(phase: AgentPhase) -> String {
+    let debug = format!("{phase:?}");
+    debug.split(' ').next().unwrap_or_default().into()
+}
+
+fn effect_name(effect: &Effect) -> Option<String> {
+    let debug = format!("{effect:?}");
+    let name = debug.split(['(', ' ']).next().unwrap_or_default();
+    (!matches!(name, "Log" | "Publish")).then(|| name.into())
+}
+
+/// Every phase against every input, so a new arm shows up in review. What is not
+/// listed changes nothing.
+#[test]
+fn transition_table() {
+    let mut table = String::new();
+    for mut world in phases() {
+        // Late enough that a limit that should have passed has passed.
+        let now = Moment { uptime_ms: 3_600_000, wall_ms: None, random: u64::MAX };
+        let before = world.agent.phase();
+        world.queue.clear();
+        for (name, input) in inputs() {
+            let mut agent = world.agent.clone();
+            let at = match (&input, before) {
+                (Input::TimePassed, _) => now,
+                _ => Moment { uptime_ms: world.uptime_ms, ..now },
+            };
+            let effects = agent.step(at, input);
+            let after = agent.phase();
+            if after == before {
+                continue;
+            }
+            let effects: Vec<String> = effects.iter().filter_map(effect_name).collect();
+            let (from, to) = (phase_name(before), phase_name(after));
+            table += &format!("{from} + {name} -> {to}: {}\n", effects.join(", "));
+        }
+    }
+    expect![[r#"
+        Preflight + ManifestChecked(ok) -> Downloading: SaveJournal, Download
+        Preflight + ManifestChecked(gone) -> Idle: SaveJournal
+        Preflight + ManifestChecked(server error) -> AwaitRetry: SaveJournal
+        Downloading + BytesRead -> Downloading: 
+        Downloading + DownloadEnded(ok) -> Verifying: VerifySlot
+        Downloading + DownloadEnded(server error) -> AwaitRetry: SaveJournal
+        Verifying + SlotVerified(ok) -> Staged: SaveJournal, ArmTrialBoot
+        Verifying + SlotVerified(mismatch) -> AwaitRetry: SaveJournal
+        Staged + TrialBootArmed(ok) -> Activating: Restart
+        Staged + TrialBootArmed(flash failed) -> AwaitRetry: SaveJournal
+        Trial + TimePassed -> RollingBack: SaveJournal, RollBack
+        SelfTest + SelfTestEnded(ok) -> Confirming: ConfirmSlot
+        SelfTest + SelfTestEnded(failed) -> RollingBack: SaveJournal, RollBack
+        SelfTest + TimePassed -> RollingBack: SaveJournal, RollBack
+        Confirming + SlotConfirmed(ok) -> Idle: SaveJournal
+        Confirming + SlotConfirmed(flash failed) -> RollingBack: SaveJournal, RollBack
+        AwaitRetry + TimePassed -> Preflight: CheckManifest
+    "#]]
+    .assert_eq(&table);
+}

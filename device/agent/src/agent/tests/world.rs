@@ -1,0 +1,468 @@
+//! A device's surroundings, small enough to read: two slots with ESP-IDF's boot rule,
+//! a shadow service, an HTTPS server that can fail, and a clock that jumps.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use otaru_wire::payload::Progress;
+use otaru_wire::{
+    Digest, Namespace, Reason, ReleaseVersion, ShadowTopic, ShadowVerb, ThingName, Topic,
+};
+use serde_json::{Map, Value, json};
+
+use crate::agent::{Agent, AgentPhase, Stored};
+use crate::patch::{difference, merge};
+use crate::{
+    AgentConfig, BootFacts, Effect, EntryState, Fault, Input, Moment, ResetCause, Running, Target,
+};
+
+/// How an image behaves on its trial boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behaviour {
+    Pass,
+    Fail,
+    Crash,
+    Hang,
+}
+
+/// An owned [`Input`], on its way to the agent.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Input(Input<'static>),
+    Message(ShadowTopic, Vec<u8>),
+}
+
+/// What a restart does not take away.
+#[derive(Clone, Debug)]
+pub(super) struct Flash {
+    pub(super) slots: [Option<ReleaseVersion>; 2],
+    pub(super) entries: [EntryState; 2],
+    pub(super) running: usize,
+    pub(super) journal: Vec<u8>,
+    pub(super) settings: Vec<u8>,
+}
+
+/// The shadow service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Service {
+    pub(super) desired: Map<String, Value>,
+    pub(super) reported: Map<String, Value>,
+    pub(super) version: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) agent: Agent,
+    pub(super) flash: Flash,
+    pub(super) service: Service,
+    pub(super) behaviour: Behaviour,
+    /// Answers to the next checks and downloads; when empty they succeed.
+    pub(super) faults: VecDeque<Fault>,
+    /// How far the next downloads get before the link goes away.
+    pub(super) cut_downloads: VecDeque<u64>,
+    pub(super) link: bool,
+    pub(super) uptime_ms: u64,
+    pub(super) queue: VecDeque<Event>,
+    pub(super) transcript: String,
+    /// Settings the product refuses.
+    pub(super) refused: Vec<&'static str>,
+    /// Effects left until power goes away.
+    pub(super) fuse: Option<u32>,
+    pub(super) boots: u32,
+    random: u64,
+}
+
+pub(super) fn version(text: &str) -> ReleaseVersion {
+    ReleaseVersion::new(text).unwrap()
+}
+
+pub(super) fn image(version: &ReleaseVersion) -> Digest {
+    Digest::of(version.as_str().as_bytes())
+}
+
+pub(super) fn target(version: &ReleaseVersion) -> Target {
+    Target {
+        version: version.clone(),
+        sha256: image(version),
+        size_bytes: 1000,
+        sequence: 5,
+        security_counter: 0,
+    }
+}
+
+pub(super) fn config() -> AgentConfig {
+    AgentConfig::new(ThingName::new("clock-01").unwrap(), Namespace::new("mia").unwrap())
+}
+
+pub(super) fn boot_facts(flash: &Flash, reset: ResetCause) -> BootFacts {
+    let runs = flash.slots[flash.running].clone().expect("the boot rule picks a full slot");
+    BootFacts {
+        running: Running {
+            slot: format!("ota_{}", flash.running),
+            sha256: image(&runs),
+            label: Some(runs.as_str().into()),
+            sequence: 4,
+            security_counter: 0,
+        },
+        running_entry: flash.entries[flash.running],
+        other_entry: flash.entries[1 - flash.running],
+        reset,
+    }
+}
+
+impl World {
+    /// A device that runs 1.0.4 and is not connected.
+    pub(super) fn new() -> World {
+        let flash = Flash {
+            slots: [Some(version("1.0.4")), None],
+            entries: [EntryState::Valid, EntryState::Missing],
+            running: 0,
+            journal: Vec::new(),
+            settings: Vec::new(),
+        };
+        let facts = boot_facts(&flash, ResetCause::PowerOn);
+        let (agent, effects) = Agent::start(config(), &facts, Stored::default(), Moment::default());
+        let mut world = World {
+            agent,
+            flash,
+            service: Service::default(),
+            behaviour: Behaviour::Pass,
+            faults: VecDeque::new(),
+            cut_downloads: VecDeque::new(),
+            link: false,
+            uptime_ms: 0,
+            queue: VecDeque::new(),
+            transcript: String::new(),
+            refused: Vec::new(),
+            fuse: None,
+            boots: 0,
+            random: 1,
+        };
+        world.carry_out(effects);
+        world
+    }
+
+    /// The same device, connected and idle.
+    pub(super) fn connected() -> World {
+        let mut world = World::new();
+        world.connect();
+        world.run();
+        world.transcript.clear();
+        world
+    }
+
+    pub(super) fn connect(&mut self) {
+        self.link = true;
+        self.queue.push_back(Event::Input(Input::LinkUp));
+    }
+
+    pub(super) fn disconnect(&mut self) {
+        self.link = false;
+        self.queue.push_back(Event::Input(Input::LinkDown));
+    }
+
+    /// Wishes for a release, as the server does: id and digest beside the version.
+    pub(super) fn wish(&mut self, release: &str, update: &str) {
+        let sha256 = image(&version(release));
+        let update = json!({"id": update, "sha256": sha256, "attempt": 1});
+        self.desire(json!({"config": {"firmware_version": release}, "update": update}));
+    }
+
+    pub(super) fn desire(&mut self, patch: Value) {
+        self.change(json!({"desired": patch}), None);
+    }
+
+    /// An accepted update of the shadow: delta, documents and accepted, in that order.
+    fn change(&mut self, state: Value, token: Option<Value>) {
+        for (name, section) in
+            [("desired", &mut self.service.desired), ("reported", &mut self.service.reported)]
+        {
+            if let Some(Value::Object(patch)) = state.get(name) {
+                merge(section, patch);
+            }
+        }
+        self.service.version += 1;
+        let Service { desired, reported, version } = self.service.clone();
+        let delta = only_desired(&desired, &reported);
+        if !delta.is_empty() {
+            self.hear(ShadowTopic::Delta, json!({"version": version, "state": delta}));
+        }
+        let state_now = json!({"desired": desired, "reported": reported});
+        let current = json!({"state": state_now, "version": version});
+        self.hear(ShadowTopic::Documents, json!({"current": current}));
+        let accepted = json!({"state": state, "version": version, "clientToken": token});
+        self.hear(ShadowTopic::Accepted(ShadowVerb::Update), accepted);
+    }
+
+    fn hear(&mut self, topic: ShadowTopic, message: Value) {
+        if self.link {
+            self.queue.push_back(Event::Message(topic, format!("{message}").into_bytes()));
+        }
+    }
+
+    /// Steps until nothing is left to happen within a month.
+    pub(super) fn run(&mut self) {
+        for _ in 0..5_000 {
+            if let Some(event) = self.queue.pop_front() {
+                self.step(event);
+                continue;
+            }
+            match self.agent.wake_at_ms() {
+                Some(at) if at < 30 * 86_400_000 => {
+                    self.uptime_ms = at.max(self.uptime_ms);
+                    self.step(Event::Input(Input::TimePassed));
+                }
+                _ => return,
+            }
+        }
+        panic!("never at rest:\n{}", self.transcript);
+    }
+
+    /// Steps until the agent is in a phase, or at rest.
+    pub(super) fn run_until(&mut self, reached: impl Fn(AgentPhase) -> bool) {
+        while !reached(self.agent.phase()) {
+            match self.queue.pop_front() {
+                Some(event) => self.step(event),
+                None => return,
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        self.random =
+            self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let wall_ms = Some(1_795_430_400_000 + self.uptime_ms as i64);
+        let now = Moment { uptime_ms: self.uptime_ms, wall_ms, random: self.random };
+        let effects = match &event {
+            Event::Input(input) => self.agent.step(now, input.clone()),
+            Event::Message(topic, payload) => {
+                self.agent.step(now, Input::ShadowArrived { topic: *topic, payload })
+            }
+        };
+        self.carry_out(effects);
+    }
+
+    /// Carries effects out in order; a restart or power cut drops the rest of them.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Some(left) = &mut self.fuse {
+                match left.checked_sub(1) {
+                    Some(fewer) => *left = fewer,
+                    None => {
+                        self.fuse = None;
+                        return self.restart(ResetCause::PowerOn);
+                    }
+                }
+            }
+            match effect {
+                Effect::Restart => return self.restart(ResetCause::Software),
+                Effect::RollBack => {
+                    self.flash.entries[self.flash.running] = EntryState::Invalid;
+                    return self.restart(ResetCause::Software);
+                }
+                Effect::RunSelfTest if self.behaviour == Behaviour::Crash => {
+                    return self.restart(ResetCause::Panic);
+                }
+                Effect::RunSelfTest if self.behaviour == Behaviour::Hang => {
+                    return self.restart(ResetCause::Watchdog);
+                }
+                effect => self.carry_out_one(effect),
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) {
+        let other = 1 - self.flash.running;
+        let answer = match effect {
+            Effect::Subscribe(topics) => {
+                assert!(topics.len() <= 8, "one SUBSCRIBE holds eight filters");
+                Input::Subscribed
+            }
+            Effect::Publish { topic, payload, .. } => return self.publish(topic, &payload),
+            Effect::SaveJournal(bytes) => return self.flash.journal = bytes,
+            Effect::SaveSettings(bytes) => return self.flash.settings = bytes,
+            Effect::CheckManifest(wanted) => {
+                let fault = self.faults.pop_front();
+                Input::ManifestChecked(fault.map_or_else(|| Ok(target(&wanted.version)), Err))
+            }
+            Effect::Download { target, from_start } => return self.download(&target, from_start),
+            Effect::VerifySlot(target) => {
+                let good = self.flash.slots[other].as_ref().map(image) == Some(target.sha256);
+                Input::SlotVerified(good.then_some(()).ok_or(Reason::DigestMismatch))
+            }
+            Effect::ArmTrialBoot(_) => {
+                self.flash.entries[other] = EntryState::New;
+                Input::TrialBootArmed(Ok(()))
+            }
+            Effect::RunSelfTest if self.behaviour == Behaviour::Fail => {
+                Input::SelfTestEnded(Err(Reason::SelfTestFailed))
+            }
+            Effect::RunSelfTest => Input::SelfTestEnded(Ok(())),
+            Effect::ConfirmSlot => {
+                self.flash.entries[self.flash.running] = EntryState::Valid;
+                Input::SlotConfirmed(Ok(()))
+            }
+            Effect::ApplySetting { name, .. } if self.refused.contains(&name.as_str()) => {
+                Input::SettingRefused { name }
+            }
+            Effect::ApplySetting { name, value } => Input::SettingApplied { name, value },
+            Effect::RestoreSetting { name, value } => {
+                return self.note(&format!("restored {name} = {value}"));
+            }
+            Effect::StopTransfer => {
+                self.queue.retain(|event| !is_transfer(event));
+                return;
+            }
+            Effect::Log(line) => {
+                return self.note(&format!("{} {}", line.level.as_str(), line.message));
+            }
+            Effect::AdoptManifest(_) => return,
+            Effect::Restart | Effect::RollBack => unreachable!("carried out before"),
+        };
+        self.queue.push_back(Event::Input(answer));
+    }
+
+    fn download(&mut self, target: &Target, from_start: bool) {
+        let other = 1 - self.flash.running;
+        self.flash.entries[other] = EntryState::Missing;
+        self.note(if from_start { "download from the start" } else { "download" });
+        let cut = self.cut_downloads.pop_front().map(|done| (done, Reason::DownloadStalled.into()));
+        let fault = cut.or_else(|| Some((300, self.faults.pop_front()?)));
+        if let Some((done, fault)) = fault {
+            self.queue.push_back(Event::Input(Input::BytesRead { done }));
+            self.queue.push_back(Event::Input(Input::DownloadEnded(Err(fault))));
+            return;
+        }
+        self.flash.slots[other] = Some(target.version.clone());
+        for done in [500, 1000] {
+            self.queue.push_back(Event::Input(Input::BytesRead { done }));
+        }
+        self.queue.push_back(Event::Input(Input::DownloadEnded(Ok(()))));
+    }
+
+    fn publish(&mut self, topic: Topic, payload: &[u8]) {
+        if !self.link {
+            return;
+        }
+        match topic {
+            Topic::Progress { .. } => {
+                let Progress { phase, done, total, attempt, until, reason, .. } =
+                    Progress::parse_payload(payload).expect("the agent writes what the wire reads");
+                let until = if until.is_some() { " until" } else { "" };
+                let reason = reason.map_or(String::new(), |reason| format!(" {reason}"));
+                self.note(&format!("progress {phase} {done}/{total} #{attempt}{until}{reason}"));
+            }
+            Topic::Shadow { topic: ShadowTopic::Request(verb), .. } => {
+                let request: Value = serde_json::from_slice(payload).unwrap();
+                let token = request.get("clientToken").cloned();
+                if verb == ShadowVerb::Get {
+                    return self.answer_get(token);
+                }
+                self.note(&format!("report {}", request["state"]["reported"]));
+                self.change(request["state"].clone(), token);
+            }
+            topic => panic!("{topic:?} is not the agent's to publish on"),
+        }
+    }
+
+    fn answer_get(&mut self, token: Option<Value>) {
+        let Service { desired, reported, version } = self.service.clone();
+        if version == 0 {
+            let refusal = json!({"code": 404, "message": "No shadow exists", "clientToken": token});
+            return self.hear(ShadowTopic::Rejected(ShadowVerb::Get), refusal);
+        }
+        let state = json!({"desired": desired, "reported": reported});
+        let document = json!({"state": state, "version": version, "clientToken": token});
+        self.hear(ShadowTopic::Accepted(ShadowVerb::Get), document);
+    }
+
+    /// Takes power or the processor away, applies the bootloader's rule, boots.
+    pub(super) fn restart(&mut self, reset: ResetCause) {
+        self.boots += 1;
+        self.queue.clear();
+        let Flash { entries, running, .. } = &mut self.flash;
+        for (slot, entry) in entries.iter_mut().enumerate() {
+            match *entry {
+                EntryState::PendingVerify => {
+                    *entry = EntryState::Aborted;
+                    *running = 1 - slot;
+                }
+                EntryState::New => {
+                    *entry = EntryState::PendingVerify;
+                    *running = slot;
+                }
+                EntryState::Invalid if *running == slot => *running = 1 - slot,
+                _ => {}
+            }
+        }
+        self.note(&format!("boot of slot {} after {reset:?}", self.flash.running));
+        self.uptime_ms = 0;
+        let facts = boot_facts(&self.flash, reset);
+        let (journal, settings) = (self.flash.journal.clone(), self.flash.settings.clone());
+        let stored = Stored { journal: &journal, settings: &settings, recreated: None };
+        let (agent, effects) = Agent::start(config(), &facts, stored, Moment::default());
+        self.agent = agent;
+        self.carry_out(effects);
+        if self.link {
+            self.connect();
+        }
+    }
+
+    pub(super) fn note(&mut self, line: &str) {
+        self.transcript += line;
+        self.transcript += "\n";
+    }
+
+    /// `reported.firmware.last` at the service, as one line.
+    pub(super) fn last_reported(&self) -> String {
+        let firmware = &self.service.reported["firmware"];
+        let last = &firmware["last"];
+        let reason = last["reason"].as_u64().map(Reason::from_message);
+        format!(
+            "runs {} ({}), last {} {} {}",
+            firmware["version"].as_str().unwrap_or("?"),
+            firmware["state"].as_str().unwrap_or("?"),
+            last["update"].as_str().unwrap_or("none"),
+            last["outcome"].as_str().unwrap_or("none"),
+            reason.map_or(String::new(), |reason| format!("{reason}")),
+        )
+    }
+}
+
+fn is_transfer(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Input(
+            Input::ManifestChecked(_)
+                | Input::BytesRead { .. }
+                | Input::DownloadEnded(_)
+                | Input::SlotVerified(_)
+        )
+    )
+}
+
+/// The service's delta: members of desired that reported lacks or holds otherwise.
+fn only_desired(desired: &Map<String, Value>, reported: &Map<String, Value>) -> Map<String, Value> {
+    let mut delta = Map::new();
+    for (key, wanted) in desired {
+        match (wanted, reported.get(key)) {
+            (Value::Object(wanted), Some(Value::Object(known))) => {
+                let inner = only_desired(wanted, known);
+                if !inner.is_empty() {
+                    delta.insert(key.clone(), Value::Object(inner));
+                }
+            }
+            (wanted, known) if difference(known, wanted).is_some() => {
+                delta.insert(key.clone(), wanted.clone());
+            }
+            _ => {}
+        }
+    }
+    delta
+}
+
+pub(super) fn faults(reasons: &[Reason]) -> VecDeque<Fault> {
+    reasons.iter().map(|&reason| Fault::from(reason)).collect()
+}

@@ -1,0 +1,56 @@
+//! Everything that happens because time passed.
+
+use otaru_wire::Reason;
+
+use super::link::Link;
+use super::{Agent, AgentPhase};
+use crate::WithoutBroker;
+
+impl Agent {
+    /// The uptime at which [`Input::TimePassed`](crate::Input::TimePassed) is wanted next; `None` if never.
+    pub fn wake_at_ms(&self) -> Option<u64> {
+        let limit = self.config.answer_limit_ms;
+        let phase = match self.phase {
+            AgentPhase::AwaitRetry { until_ms, .. }
+            | AgentPhase::Trial { until_ms }
+            | AgentPhase::SelfTest { until_ms } => Some(until_ms),
+            _ => None,
+        };
+        let asked = self.reporter.asked_at_ms.map(|at| at.saturating_add(limit));
+        let reported = match (self.link, &self.reporter.in_flight) {
+            (_, Some(report)) => Some(report.sent_at_ms.saturating_add(limit)),
+            (Link::Up, None) => {
+                Some(self.reporter.not_before_ms).filter(|&at| at > self.now.uptime_ms)
+            }
+            _ => None,
+        };
+        [phase, asked, reported, self.settings.next_retry_ms()].into_iter().flatten().min()
+    }
+
+    /// Carries out what is due.
+    pub(super) fn run_timers(&mut self) {
+        let now = self.now.uptime_ms;
+        match self.phase {
+            AgentPhase::AwaitRetry { until_ms, .. } if until_ms <= now => self.begin_fetch(),
+            AgentPhase::Trial { until_ms } if until_ms <= now => match self.config.without_broker {
+                WithoutBroker::RollBack => self.roll_back(Reason::BrokerUnreachable),
+                WithoutBroker::Keep => self.begin_self_test(),
+            },
+            AgentPhase::SelfTest { until_ms } if until_ms <= now => {
+                self.roll_back(Reason::SelfTestTimedOut);
+            }
+            _ => {}
+        }
+        let overdue = |at: u64| at.saturating_add(self.config.answer_limit_ms) <= now;
+        let read_overdue = self.reporter.asked_at_ms.is_some_and(overdue);
+        let report_overdue =
+            self.reporter.in_flight.as_ref().is_some_and(|report| overdue(report.sent_at_ms));
+        if read_overdue {
+            self.ask();
+        }
+        if report_overdue {
+            self.report_failed("the report was not answered".into(), Reason::LinkDownAtReport);
+        }
+        self.retry_settings();
+    }
+}

@@ -1,0 +1,101 @@
+//! The trial boot: reach the broker, let the product test itself, then stay or go back.
+
+use alloc::format;
+
+use otaru_wire::payload::LogLevel;
+use otaru_wire::{Outcome, Reason};
+
+use super::{Agent, AgentPhase};
+use crate::{Effect, Stage};
+
+impl Agent {
+    /// Whether the attempt under way is about the firmware that runs.
+    pub(super) fn attempt_runs(&self) -> bool {
+        let target = self.journal.attempt.as_ref().and_then(|attempt| attempt.target.as_ref());
+        target.is_some_and(|target| target.sha256 == self.running.sha256)
+    }
+
+    pub(super) fn begin_trial(&mut self) {
+        if self.attempt_runs()
+            && let Some(attempt) = &mut self.journal.attempt
+        {
+            attempt.stage = Stage::Trial;
+            self.save_journal();
+        }
+        let until_ms = self.now.uptime_ms.saturating_add(self.config.broker_limit_ms);
+        self.phase = AgentPhase::Trial { until_ms };
+        self.log(LogLevel::Info, None, "trial boot: looking for the broker", None);
+    }
+
+    /// The shadow answered. Only the first answer of a trial matters.
+    pub(super) fn broker_reached(&mut self) {
+        if matches!(self.phase, AgentPhase::Trial { .. }) {
+            self.begin_self_test();
+        }
+    }
+
+    pub(super) fn begin_self_test(&mut self) {
+        let until_ms = self.now.uptime_ms.saturating_add(self.config.self_test_limit_ms);
+        self.phase = AgentPhase::SelfTest { until_ms };
+        self.effects.push(Effect::RunSelfTest);
+    }
+
+    pub(super) fn self_test_ended(&mut self, result: Result<(), Reason>) {
+        if !matches!(self.phase, AgentPhase::SelfTest { .. }) {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                self.phase = AgentPhase::Confirming;
+                self.effects.push(Effect::ConfirmSlot);
+            }
+            Err(reason) => self.roll_back(reason),
+        }
+    }
+
+    pub(super) fn slot_confirmed(&mut self, result: Result<(), Reason>) {
+        if self.phase != AgentPhase::Confirming {
+            return;
+        }
+        match result {
+            Ok(()) => self.keep_running(),
+            Err(reason) => self.roll_back(reason),
+        }
+    }
+
+    /// The running slot is marked as good, durably.
+    pub(super) fn keep_running(&mut self) {
+        self.running_stays = true;
+        if self.attempt_runs() {
+            self.finish(Outcome::Confirmed, None);
+            return;
+        }
+        // Trial firmware nobody asked for, by cable or after a lost journal.
+        self.remember_confirmed();
+        self.save_journal();
+        self.phase = match self.journal.attempt {
+            Some(_) => AgentPhase::Offered,
+            None => AgentPhase::Idle,
+        };
+        self.follow_wish();
+    }
+
+    /// Goes back to the old firmware. The verdict is durable before the slot is given up,
+    /// so that the old firmware can say why it runs again.
+    pub(super) fn roll_back(&mut self, reason: Reason) {
+        self.phase = AgentPhase::RollingBack;
+        self.log(
+            LogLevel::Error,
+            "OTA_UPDATE_FAILED",
+            format!("going back: {reason}"),
+            Some(reason),
+        );
+        if self.attempt_runs()
+            && let Some(attempt) = &mut self.journal.attempt
+        {
+            attempt.verdict = Some(reason);
+            self.save_journal();
+        }
+        self.effects.push(Effect::RollBack);
+    }
+}

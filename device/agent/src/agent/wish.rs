@@ -1,0 +1,76 @@
+//! Following what desired names.
+
+use alloc::format;
+
+use otaru_wire::payload::LogLevel;
+use otaru_wire::{Outcome, Reason};
+
+use super::link::Link;
+use super::{Agent, AgentPhase, Settling};
+use crate::shadow::Wish;
+use crate::{Attempt, Effect};
+
+impl Agent {
+    /// Begins, keeps or cancels according to desired. Until arming; later is too late.
+    pub(super) fn follow_wish(&mut self) {
+        if self.link != Link::Up || self.settling != Settling::Settled || self.is_past_arming() {
+            return;
+        }
+        let wish = self.shadow.wish.clone();
+        match &mut self.journal.attempt {
+            None => self.consider(wish),
+            Some(attempt) if wish.names(attempt) => {
+                let id = wish.update.as_ref().map(|update| update.id.clone());
+                if id.is_some() && id != attempt.update {
+                    attempt.update = id;
+                    attempt.wished_sha256 = wish.sha256();
+                    self.save_journal();
+                }
+                if self.phase == AgentPhase::Offered {
+                    self.begin_fetch();
+                }
+            }
+            Some(_) => {
+                self.effects.push(Effect::StopTransfer);
+                self.finish(Outcome::Cancelled, Some(Reason::Cancelled));
+            }
+        }
+    }
+
+    fn is_past_arming(&self) -> bool {
+        !matches!(
+            self.phase,
+            AgentPhase::Idle
+                | AgentPhase::Offered
+                | AgentPhase::Preflight
+                | AgentPhase::Downloading { .. }
+                | AgentPhase::Verifying
+                | AgentPhase::AwaitRetry { .. }
+        )
+    }
+
+    fn consider(&mut self, wish: Wish) {
+        let sha256 = wish.sha256();
+        let id = wish.update.map(|update| update.id);
+        let differs = |version: &otaru_wire::ReleaseVersion| {
+            self.running.label.as_deref() != Some(version.as_str())
+                || sha256.is_some_and(|sha256| sha256 != self.running.sha256)
+        };
+        let Some(version) = wish.version.filter(differs) else {
+            // Wished for again later, the last release may be tried again.
+            if core::mem::take(&mut self.journal.last_still_wished) {
+                self.save_journal();
+            }
+            return;
+        };
+        let ended = self.journal.last.as_ref().filter(|_| self.journal.last_still_wished);
+        if ended.is_some_and(|last| last.version == version && last.update == id) {
+            return;
+        }
+        self.log(LogLevel::Info, None, format!("update to {version} begins"), None);
+        self.journal.last_still_wished = false;
+        self.journal.attempt = Some(Attempt::new(version, sha256, id));
+        self.save_journal();
+        self.begin_fetch();
+    }
+}

@@ -1,0 +1,168 @@
+//! What a boot means: a pure function of the journal and the facts found in flash.
+
+use alloc::string::String;
+
+use otaru_wire::{Digest, Reason};
+
+use crate::{Attempt, Journal, Stage};
+
+#[cfg(test)]
+mod tests;
+
+/// How often a trial boot is armed for one attempt before lost power counts against it.
+///
+/// ESP-IDF's bootloader gives armed firmware exactly one boot, so a brown-out in
+/// its first seconds looks like a bad image; three boots tell them apart well enough.
+pub(crate) const ARMS_ALLOWED: u8 = 3;
+
+/// The firmware that runs, hashed from the slot the boot selector chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Name of its slot, such as `ota_0`.
+    pub slot: String,
+    /// Identity of its image.
+    pub sha256: Digest,
+    /// Its label: the version of the manifest stored with that SHA-256, else the
+    /// image descriptor's version, else none.
+    pub label: Option<String>,
+    /// Sequence number of its release; 0 without a stored manifest.
+    pub sequence: u64,
+    /// Security counter of its image; 0 without a stored manifest.
+    pub security_counter: u32,
+}
+
+/// What the boot selector's records say about a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryState {
+    /// No readable record names the slot.
+    Missing,
+    /// Armed, not booted yet.
+    New,
+    /// In its trial boot.
+    PendingVerify,
+    /// Confirmed.
+    Valid,
+    /// Marked bad by the firmware itself.
+    Invalid,
+    /// Restarted before it was confirmed.
+    Aborted,
+    /// Bootable without trial.
+    Undefined,
+}
+
+/// Why the processor started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetCause {
+    /// Power came on.
+    PowerOn,
+    /// The firmware asked for it.
+    Software,
+    /// The firmware crashed.
+    Panic,
+    /// The firmware hung.
+    Watchdog,
+}
+
+/// What the host finds before anything else runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootFacts {
+    /// What runs.
+    pub running: Running,
+    /// The selector's record of the running slot.
+    pub running_entry: EntryState,
+    /// The selector's record of the other slot.
+    pub other_entry: EntryState,
+    /// Why the processor started.
+    pub reset: ResetCause,
+}
+
+/// The one thing to do next after a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextAction {
+    /// Follow the shadow.
+    FollowWish,
+    /// Go on fetching if the shadow still names the target.
+    ResumeFetch,
+    /// Check the other slot from flash and arm its trial boot again.
+    ArmAgain,
+    /// This boot is the trial: test, then confirm or go back.
+    StartTrial,
+    /// The trial was decided against, but going back was cut off.
+    RollBackNow,
+    /// The target runs and is confirmed; say so.
+    ReportConfirmed,
+    /// The target is gone; say why.
+    ReportRolledBack(Reason),
+    /// Arming never took; give up and say so.
+    ReportFailed(Reason),
+    /// A confirmed image was replaced by its predecessor; say so.
+    ReportReverted,
+}
+
+/// Decides what a boot means. Total: every combination has exactly one answer.
+///
+/// Truth ranks: hash of the running slot, then the selector's records, then the journal.
+pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
+    let running = facts.running.sha256;
+    let Some(attempt) = &journal.attempt else {
+        return without_attempt(journal, facts);
+    };
+    if attempt.target.as_ref().is_some_and(|target| target.sha256 == running) {
+        return match facts.running_entry {
+            EntryState::Valid => NextAction::ReportConfirmed,
+            _ if attempt.verdict.is_some() => NextAction::RollBackNow,
+            _ => NextAction::StartTrial,
+        };
+    }
+    match attempt.stage {
+        // Something else on trial although nothing was armed: flashed by cable, say.
+        Stage::Fetching if facts.running_entry == EntryState::PendingVerify => {
+            NextAction::StartTrial
+        }
+        Stage::Fetching => NextAction::ResumeFetch,
+        Stage::Staged => not_booted(attempt, facts),
+        Stage::Trial => match attempt.verdict {
+            Some(verdict) => NextAction::ReportRolledBack(verdict),
+            None => trial_cut_short(attempt, facts),
+        },
+    }
+}
+
+fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
+    let running = facts.running.sha256;
+    match facts.running_entry {
+        // The journal was lost during a trial: without a decision the next reset goes back.
+        EntryState::PendingVerify | EntryState::New => NextAction::StartTrial,
+        _ if journal.confirmed.is_some_and(|confirmed| confirmed != running)
+            && journal.previous == Some(running) =>
+        {
+            NextAction::ReportReverted
+        }
+        _ => NextAction::FollowWish,
+    }
+}
+
+/// The old firmware runs and the new one never wrote the journal.
+fn not_booted(attempt: &Attempt, facts: &BootFacts) -> NextAction {
+    match facts.other_entry {
+        EntryState::Aborted => trial_cut_short(attempt, facts),
+        EntryState::PendingVerify | EntryState::Invalid => {
+            NextAction::ReportRolledBack(Reason::NewSlotDidNotBoot)
+        }
+        // Power went away while the record was written.
+        _ if attempt.arms < ARMS_ALLOWED => NextAction::ArmAgain,
+        _ => NextAction::ReportFailed(Reason::FlashFailed),
+    }
+}
+
+/// The new firmware began to run, said nothing, and the old one runs again.
+fn trial_cut_short(attempt: &Attempt, facts: &BootFacts) -> NextAction {
+    match facts.reset {
+        ResetCause::PowerOn if attempt.arms < ARMS_ALLOWED => NextAction::ArmAgain,
+        ResetCause::PowerOn => NextAction::ReportRolledBack(Reason::PowerLostInTrial),
+        ResetCause::Watchdog => NextAction::ReportRolledBack(Reason::SelfTestTimedOut),
+        ResetCause::Panic | ResetCause::Software => {
+            NextAction::ReportRolledBack(Reason::FirmwareCrashed)
+        }
+    }
+}

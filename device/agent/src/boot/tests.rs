@@ -1,0 +1,180 @@
+use alloc::format;
+use alloc::string::String;
+
+use expect_test::expect;
+use otaru_wire::ReleaseVersion;
+
+use super::*;
+use crate::Target;
+
+const OLD: &[u8] = b"old image";
+const NEW: &[u8] = b"new image";
+
+fn attempt(stage: Stage, arms: u8, verdict: Option<Reason>) -> Attempt {
+    let version = ReleaseVersion::new("1.0.5").unwrap();
+    let target = Target {
+        version: version.clone(),
+        sha256: Digest::of(NEW),
+        size_bytes: 100,
+        sequence: 5,
+        security_counter: 0,
+    };
+    Attempt { target: Some(target), stage, arms, verdict, ..Attempt::new(version, None, None) }
+}
+
+fn facts(runs: &[u8], running: EntryState, other: EntryState, reset: ResetCause) -> BootFacts {
+    BootFacts {
+        running: Running {
+            slot: "ota_0".into(),
+            sha256: Digest::of(runs),
+            label: None,
+            sequence: 0,
+            security_counter: 0,
+        },
+        running_entry: running,
+        other_entry: other,
+        reset,
+    }
+}
+
+/// Every stage against what flash can look like after it: power cuts anywhere lead
+/// to exactly one next action.
+#[test]
+fn boot_table() {
+    use EntryState::*;
+    use ResetCause::*;
+    use Stage::*;
+    let verdict = Some(Reason::SelfTestFailed);
+    let stages = [
+        ("no attempt", None),
+        ("fetching", Some(attempt(Fetching, 0, None))),
+        ("staged", Some(attempt(Staged, 1, None))),
+        ("staged, last arm", Some(attempt(Staged, ARMS_ALLOWED, None))),
+        ("trial", Some(attempt(Trial, 1, None))),
+        ("trial, last arm", Some(attempt(Trial, ARMS_ALLOWED, None))),
+        ("trial, decided", Some(attempt(Trial, 1, verdict))),
+    ];
+    let flashes = [
+        ("old runs, new untouched, power on", OLD, Valid, Missing, PowerOn),
+        ("old runs, new armed, power on", OLD, Valid, New, PowerOn),
+        ("old runs, new did not load, restart", OLD, Valid, PendingVerify, Software),
+        ("old runs, new aborted, power on", OLD, Valid, Aborted, PowerOn),
+        ("old runs, new aborted, crash", OLD, Valid, Aborted, Panic),
+        ("old runs, new aborted, hang", OLD, Valid, Aborted, Watchdog),
+        ("old runs, new marked bad, restart", OLD, Valid, Invalid, Software),
+        ("new runs on trial, restart", NEW, PendingVerify, Valid, Software),
+        ("new runs, no rollback, restart", NEW, New, Valid, Software),
+        ("new runs, confirmed, power on", NEW, Valid, Valid, PowerOn),
+    ];
+    let mut table = String::new();
+    for (stage, attempt) in &stages {
+        table += &format!("{stage}\n");
+        for (flash, runs, running, other, reset) in flashes {
+            let journal = Journal {
+                attempt: attempt.clone(),
+                confirmed: Some(Digest::of(OLD)),
+                ..Journal::default()
+            };
+            let action = reconcile(&journal, &facts(runs, running, other, reset));
+            table += &format!("  {flash} -> {action:?}\n");
+        }
+    }
+    expect![[r#"
+        no attempt
+          old runs, new untouched, power on -> FollowWish
+          old runs, new armed, power on -> FollowWish
+          old runs, new did not load, restart -> FollowWish
+          old runs, new aborted, power on -> FollowWish
+          old runs, new aborted, crash -> FollowWish
+          old runs, new aborted, hang -> FollowWish
+          old runs, new marked bad, restart -> FollowWish
+          new runs on trial, restart -> StartTrial
+          new runs, no rollback, restart -> StartTrial
+          new runs, confirmed, power on -> FollowWish
+        fetching
+          old runs, new untouched, power on -> ResumeFetch
+          old runs, new armed, power on -> ResumeFetch
+          old runs, new did not load, restart -> ResumeFetch
+          old runs, new aborted, power on -> ResumeFetch
+          old runs, new aborted, crash -> ResumeFetch
+          old runs, new aborted, hang -> ResumeFetch
+          old runs, new marked bad, restart -> ResumeFetch
+          new runs on trial, restart -> StartTrial
+          new runs, no rollback, restart -> StartTrial
+          new runs, confirmed, power on -> ReportConfirmed
+        staged
+          old runs, new untouched, power on -> ArmAgain
+          old runs, new armed, power on -> ArmAgain
+          old runs, new did not load, restart -> ReportRolledBack(NewSlotDidNotBoot)
+          old runs, new aborted, power on -> ArmAgain
+          old runs, new aborted, crash -> ReportRolledBack(FirmwareCrashed)
+          old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
+          old runs, new marked bad, restart -> ReportRolledBack(NewSlotDidNotBoot)
+          new runs on trial, restart -> StartTrial
+          new runs, no rollback, restart -> StartTrial
+          new runs, confirmed, power on -> ReportConfirmed
+        staged, last arm
+          old runs, new untouched, power on -> ReportFailed(FlashFailed)
+          old runs, new armed, power on -> ReportFailed(FlashFailed)
+          old runs, new did not load, restart -> ReportRolledBack(NewSlotDidNotBoot)
+          old runs, new aborted, power on -> ReportRolledBack(PowerLostInTrial)
+          old runs, new aborted, crash -> ReportRolledBack(FirmwareCrashed)
+          old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
+          old runs, new marked bad, restart -> ReportRolledBack(NewSlotDidNotBoot)
+          new runs on trial, restart -> StartTrial
+          new runs, no rollback, restart -> StartTrial
+          new runs, confirmed, power on -> ReportConfirmed
+        trial
+          old runs, new untouched, power on -> ArmAgain
+          old runs, new armed, power on -> ArmAgain
+          old runs, new did not load, restart -> ReportRolledBack(FirmwareCrashed)
+          old runs, new aborted, power on -> ArmAgain
+          old runs, new aborted, crash -> ReportRolledBack(FirmwareCrashed)
+          old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
+          old runs, new marked bad, restart -> ReportRolledBack(FirmwareCrashed)
+          new runs on trial, restart -> StartTrial
+          new runs, no rollback, restart -> StartTrial
+          new runs, confirmed, power on -> ReportConfirmed
+        trial, last arm
+          old runs, new untouched, power on -> ReportRolledBack(PowerLostInTrial)
+          old runs, new armed, power on -> ReportRolledBack(PowerLostInTrial)
+          old runs, new did not load, restart -> ReportRolledBack(FirmwareCrashed)
+          old runs, new aborted, power on -> ReportRolledBack(PowerLostInTrial)
+          old runs, new aborted, crash -> ReportRolledBack(FirmwareCrashed)
+          old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
+          old runs, new marked bad, restart -> ReportRolledBack(FirmwareCrashed)
+          new runs on trial, restart -> StartTrial
+          new runs, no rollback, restart -> StartTrial
+          new runs, confirmed, power on -> ReportConfirmed
+        trial, decided
+          old runs, new untouched, power on -> ReportRolledBack(SelfTestFailed)
+          old runs, new armed, power on -> ReportRolledBack(SelfTestFailed)
+          old runs, new did not load, restart -> ReportRolledBack(SelfTestFailed)
+          old runs, new aborted, power on -> ReportRolledBack(SelfTestFailed)
+          old runs, new aborted, crash -> ReportRolledBack(SelfTestFailed)
+          old runs, new aborted, hang -> ReportRolledBack(SelfTestFailed)
+          old runs, new marked bad, restart -> ReportRolledBack(SelfTestFailed)
+          new runs on trial, restart -> RollBackNow
+          new runs, no rollback, restart -> RollBackNow
+          new runs, confirmed, power on -> ReportConfirmed
+    "#]]
+    .assert_eq(&table);
+}
+
+#[test]
+fn a_confirmed_image_that_vanished_is_reported() {
+    let journal = Journal {
+        confirmed: Some(Digest::of(NEW)),
+        previous: Some(Digest::of(OLD)),
+        ..Journal::default()
+    };
+    let facts = facts(OLD, EntryState::Valid, EntryState::Missing, ResetCause::PowerOn);
+    assert_eq!(reconcile(&journal, &facts), NextAction::ReportReverted);
+}
+
+#[test]
+fn an_image_flashed_by_cable_is_no_reversion() {
+    let journal = Journal { confirmed: Some(Digest::of(NEW)), ..Journal::default() };
+    let facts = facts(b"third", EntryState::Undefined, EntryState::Missing, ResetCause::PowerOn);
+    assert_eq!(reconcile(&journal, &facts), NextAction::FollowWish);
+}

@@ -1,0 +1,55 @@
+use otaru_wire::{Namespace, ThingName};
+
+/// What the agent is told once, at power-on.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// The device's name: its MQTT client id and the key of its shadow.
+    pub thing: ThingName,
+    /// First level of the log and progress topics.
+    pub namespace: Namespace,
+    /// Upper bound of the first delay before another try.
+    pub retry_base_ms: u64,
+    /// No delay before another try is longer.
+    pub retry_cap_ms: u64,
+    /// How long an answer from the shadow service is waited for.
+    pub answer_limit_ms: u64,
+    /// At most one progress message in this time, transitions aside.
+    pub progress_interval_ms: u64,
+    /// How long new firmware may test itself before it goes back.
+    pub self_test_limit_ms: u64,
+    /// How long new firmware may look for the broker before [`AgentConfig::without_broker`] applies.
+    pub broker_limit_ms: u64,
+    /// What new firmware does when it never reached the broker.
+    pub without_broker: WithoutBroker,
+}
+
+/// What new firmware does when it could not reach the broker in time.
+///
+/// The broker answered shortly before the restart, or there would have been no
+/// update; so silence afterwards speaks against the new firmware first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithoutBroker {
+    /// Go back to the old firmware.
+    RollBack,
+    /// Let the product's own self-test decide.
+    Keep,
+}
+
+impl AgentConfig {
+    /// The defaults for a device named `thing`.
+    pub fn new(thing: ThingName, namespace: Namespace) -> AgentConfig {
+        AgentConfig {
+            thing,
+            namespace,
+            retry_base_ms: 30_000,
+            retry_cap_ms: 6 * 3_600_000,
+            answer_limit_ms: 10_000,
+            progress_interval_ms: 1_000,
+            self_test_limit_ms: 120_000,
+            // Below the server's 15 minutes for `testing`, so that the device
+            // says what happened before the server calls it silent.
+            broker_limit_ms: 600_000,
+            without_broker: WithoutBroker::RollBack,
+        }
+    }
+}

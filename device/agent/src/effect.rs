@@ -1,0 +1,121 @@
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use otaru_wire::payload::LogLevel;
+use otaru_wire::{Digest, Reason, ReleaseVersion, ShadowTopic, Topic};
+use serde_json::Value;
+
+/// What the manifest must fit, for [`Effect::CheckManifest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The release asked for.
+    pub version: ReleaseVersion,
+    /// Its image, where the server named it.
+    pub sha256: Option<Digest>,
+    /// Sequence number of the running release; 0 when unknown.
+    pub running_sequence: u64,
+    /// The highest security counter ever confirmed here.
+    pub security_floor: u32,
+}
+
+/// An image this device may install: its signed manifest was verified and fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Label of the release.
+    pub version: ReleaseVersion,
+    /// Identity of the image.
+    pub sha256: Digest,
+    /// Length of the image.
+    pub size_bytes: u64,
+    /// Sequence number of the release within its product.
+    pub sequence: u64,
+    /// Security counter of the image.
+    pub security_counter: u32,
+}
+
+/// How hard the broker tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// QoS 0: may be lost.
+    AtMostOnce,
+    /// QoS 1: sent until acknowledged.
+    AtLeastOnce,
+}
+
+/// One line for the device's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How bad it is.
+    pub level: LogLevel,
+    /// Short stable word, such as `OTA_UPDATE_FAILED`.
+    pub code: Option<&'static str>,
+    /// What happened, readable alone.
+    pub message: String,
+    /// The reason number behind it.
+    pub reason: Option<Reason>,
+}
+
+/// What the host has to do. Effects of one step are carried out in order; a
+/// [`Effect::SaveJournal`] must be durable before the next one begins.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Subscribe to these topics of the classic shadow in one packet; answer [`Input::Subscribed`](crate::Input::Subscribed).
+    Subscribe(Vec<ShadowTopic>),
+    /// Publish, if the link is up; a lost message is the agent's business.
+    Publish {
+        /// Where to.
+        topic: Topic,
+        /// The bytes.
+        payload: Vec<u8>,
+        /// How hard to try.
+        delivery: Delivery,
+    },
+    /// Write the journal so that it survives a power cut from now on.
+    SaveJournal(Vec<u8>),
+    /// Write the applied settings (a JSON object) likewise.
+    SaveSettings(Vec<u8>),
+    /// Fetch and verify root and manifest, check the manifest with
+    /// [`check_manifest`](crate::check_manifest); answer [`Input::ManifestChecked`](crate::Input::ManifestChecked).
+    CheckManifest(Wanted),
+    /// Keep the manifest just checked as the running image's own: it is the same image.
+    AdoptManifest(Target),
+    /// Fill the inactive slot with the target of the manifest just checked; report
+    /// [`Input::BytesRead`](crate::Input::BytesRead), answer [`Input::DownloadEnded`](crate::Input::DownloadEnded).
+    Download {
+        /// What to fetch.
+        target: Target,
+        /// Whether chunks already in flash must be fetched again.
+        from_start: bool,
+    },
+    /// Stop a check, download or verification under way; it gives no answer any more.
+    StopTransfer,
+    /// Hash the inactive slot from flash; answer [`Input::SlotVerified`](crate::Input::SlotVerified).
+    VerifySlot(Target),
+    /// Mark the inactive slot for one trial boot and read that back; answer
+    /// [`Input::TrialBootArmed`](crate::Input::TrialBootArmed).
+    ArmTrialBoot(Target),
+    /// Restart into what the boot selector chooses.
+    Restart,
+    /// Run the product's own self-test; answer [`Input::SelfTestEnded`](crate::Input::SelfTestEnded).
+    RunSelfTest,
+    /// Mark the running slot as good and read that back; answer [`Input::SlotConfirmed`](crate::Input::SlotConfirmed).
+    ConfirmSlot,
+    /// Mark the running slot as bad and restart.
+    RollBack,
+    /// Hand a wanted setting to the product; answer [`Input::SettingApplied`](crate::Input::SettingApplied) or refused.
+    ApplySetting {
+        /// Its name under `config`.
+        name: String,
+        /// The value wanted.
+        value: Value,
+    },
+    /// Put a setting applied before this boot back in force; no answer.
+    RestoreSetting {
+        /// Its name under `config`.
+        name: String,
+        /// The value that was in use.
+        value: Value,
+    },
+    /// Add a line to the device's log.
+    Log(LogLine),
+}

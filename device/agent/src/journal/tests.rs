@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn digest() -> impl Strategy<Value = Digest> {
+    any::<[u8; 32]>().prop_map(Digest)
+}
+
+fn version() -> impl Strategy<Value = ReleaseVersion> {
+    "[A-Za-z0-9][A-Za-z0-9._+-]{0,63}".prop_map(|text| ReleaseVersion::new(&text).unwrap())
+}
+
+fn update() -> impl Strategy<Value = Option<UpdateId>> {
+    proptest::option::of("[A-Za-z0-9-]{1,40}".prop_map(|text| UpdateId::new(&text).unwrap()))
+}
+
+fn reason() -> impl Strategy<Value = Option<Reason>> {
+    proptest::option::of(proptest::sample::select(Reason::ALL))
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    (version(), digest(), any::<u64>(), any::<u64>(), any::<u32>()).prop_map(
+        |(version, sha256, size_bytes, sequence, security_counter)| Target {
+            version,
+            sha256,
+            size_bytes,
+            sequence,
+            security_counter,
+        },
+    )
+}
+
+fn attempt() -> impl Strategy<Value = Attempt> {
+    let stage = proptest::sample::select(&[Stage::Fetching, Stage::Staged, Stage::Trial][..]);
+    let counters = (any::<u32>(), any::<u32>(), any::<u8>());
+    let target = proptest::option::of(target());
+    let sha256 = proptest::option::of(digest());
+    (version(), sha256, update(), counters, stage, target, reason()).prop_map(
+        |(version, wished_sha256, update, (number, tries, arms), stage, target, verdict)| Attempt {
+            version,
+            wished_sha256,
+            update,
+            number,
+            tries,
+            stage,
+            target,
+            arms,
+            verdict,
+        },
+    )
+}
+
+fn ended() -> impl Strategy<Value = Ended> {
+    let outcome = proptest::sample::select(
+        &[Outcome::Confirmed, Outcome::Failed, Outcome::RolledBack, Outcome::Cancelled][..],
+    );
+    (update(), version(), proptest::option::of(digest()), outcome, reason()).prop_map(
+        |(update, version, sha256, outcome, reason)| Ended {
+            update,
+            version,
+            sha256,
+            outcome,
+            reason,
+        },
+    )
+}
+
+fn journal() -> impl Strategy<Value = Journal> {
+    let digests = (proptest::option::of(digest()), proptest::option::of(digest()));
+    let bad = proptest::collection::vec((digest(), update()), 0..6);
+    let ended = proptest::option::of(ended());
+    (proptest::option::of(attempt()), ended, any::<bool>(), digests, any::<u32>(), bad).prop_map(
+        |(attempt, last, last_still_wished, (confirmed, previous), security_floor, bad)| {
+            let mut bad_images = BadImages::default();
+            bad.into_iter().for_each(|(sha256, update)| bad_images.add(sha256, update));
+            Journal {
+                attempt,
+                last,
+                last_still_wished,
+                confirmed,
+                previous,
+                security_floor,
+                bad_images,
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn journal_reads_back(journal in journal()) {
+        prop_assert_eq!(Journal::from_bytes(&journal.to_bytes()), Ok(journal));
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Journal::from_bytes(&bytes);
+        let mut layout_one = bytes;
+        layout_one.insert(0, Journal::LAYOUT);
+        let _ = Journal::from_bytes(&layout_one);
+    }
+
+    #[test]
+    fn a_cut_off_journal_is_unreadable(journal in journal(), part in 0.0..1.0f64) {
+        let bytes = journal.to_bytes();
+        let cut = 1 + ((bytes.len() - 1) as f64 * part) as usize;
+        prop_assume!(cut < bytes.len());
+        prop_assert_eq!(Journal::from_bytes(&bytes[..cut]), Err(JournalError::Unreadable));
+    }
+}
+
+#[test]
+fn a_new_device_has_an_empty_journal() {
+    assert_eq!(Journal::from_bytes(&[]), Ok(Journal::default()));
+}
+
+#[test]
+fn a_newer_layout_is_named() {
+    assert_eq!(Journal::from_bytes(&[9, 1, 2]), Err(JournalError::Newer { layout: 9 }));
+    assert_eq!(Journal::from_bytes(&[0]), Err(JournalError::Unreadable));
+}
+
+#[test]
+fn a_whole_journal_stays_small() {
+    let longest = ReleaseVersion::new(&"9".repeat(64)).unwrap();
+    let id = UpdateId::new(&"a".repeat(36)).ok();
+    let mut journal =
+        Journal { attempt: Some(Attempt::new(longest, None, id)), ..Journal::default() };
+    (0..4u8).for_each(|n| journal.bad_images.add(Digest::of(&[n]), None));
+    assert!(journal.to_bytes().len() < 512, "found {} bytes", journal.to_bytes().len());
+}
