@@ -97,11 +97,8 @@ fn check_crate(
         match folder_of(used) {
             // Tests may use any room: they wire things together.
             Some(_) if !dependency.is_normal() => {}
-            Some(used_folder) => {
-                if !room.may_use.iter().any(|allowed| covers(allowed, &used_folder)) {
-                    problems.push(format!("{folder}: may not use {used_folder}"));
-                }
-            }
+            Some(used_folder) if room.may_use.iter().any(|entry| covers(entry, &used_folder)) => {}
+            Some(used_folder) => problems.push(format!("{folder}: may not use {used_folder}")),
             None if dependency.is_normal() && room.never.contains(&used) => {
                 problems.push(format!("{folder}: may not use the crate {used}"));
             }

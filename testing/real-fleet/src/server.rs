@@ -1,0 +1,149 @@
+//! `otaru serve`, on ports that stay the same over restarts.
+
+use crate::process::Process;
+use anyhow::{Context, Result, bail};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+/// A debug build on a busy machine, opening a database with work to recover.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Short against the time a start takes, so that measuring it is exact to this.
+const POLL_EVERY: Duration = Duration::from_millis(2);
+
+/// A server that can be killed and started again on the same data.
+#[derive(Debug)]
+pub struct Server {
+    binary: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+    database_url: Option<String>,
+    ports: Ports,
+    process: Option<Process>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    http: u16,
+    https: u16,
+    device_https: u16,
+    mqtts: u16,
+}
+
+impl Server {
+    /// Chooses folders and free ports; starts nothing. No database URL means SQLite in the folder.
+    pub fn new(binary: &Path, folder: &Path, database_url: Option<&str>) -> Result<Server> {
+        Ok(Server {
+            binary: binary.to_owned(),
+            data: folder.join("server"),
+            log: folder.join("server.log"),
+            database_url: database_url.map(str::to_owned),
+            ports: Ports::free()?,
+            process: None,
+        })
+    }
+
+    /// Starts the server and waits until it says that it is ready. Answers how long that took.
+    pub async fn start(&mut self) -> Result<Duration> {
+        let begin = Instant::now();
+        let mut command = Command::new(&self.binary);
+        command.arg("serve").arg("--data").arg(&self.data).envs(self.environment());
+        let listeners = [
+            ("--listen-http", self.ports.http),
+            ("--listen-https", self.ports.https),
+            ("--listen-device-https", self.ports.device_https),
+            ("--listen-mqtts", self.ports.mqtts),
+        ];
+        for (flag, port) in listeners {
+            command.arg(flag).arg(format!("127.0.0.1:{port}"));
+        }
+        self.process = Some(Process::start(&mut command, &self.log)?);
+        while !is_ready(self.ports.http).await {
+            let process = self.process.as_mut().context("the server was not started")?;
+            if let Some(status) = process.ended()? {
+                bail!("the server ended with {status}:\n{}", self.last_output());
+            }
+            if begin.elapsed() > START_LIMIT {
+                bail!("the server was not ready after {START_LIMIT:?}:\n{}", self.last_output());
+            }
+            tokio::time::sleep(POLL_EVERY).await;
+        }
+        Ok(begin.elapsed())
+    }
+
+    /// `kill -9`.
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(mut process) => process.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// SIGTERM; answers how it ended.
+    pub async fn stop(&mut self) -> Result<ExitStatus> {
+        let mut process = self.process.take().context("the server does not run")?;
+        process.stop(Duration::from_secs(30)).await
+    }
+
+    /// The process, while it runs.
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// Where people and programs reach it.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.http)
+    }
+
+    /// Where devices download.
+    pub fn device_url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.ports.device_https)
+    }
+
+    /// The token the first start wrote.
+    pub fn admin_token_file(&self) -> PathBuf {
+        self.data.join("admin.token")
+    }
+
+    /// The end of what it printed, for a message about a failure.
+    pub fn last_output(&self) -> String {
+        let output = std::fs::read(&self.log).unwrap_or_default();
+        let tail = &output[output.len().saturating_sub(4000)..];
+        String::from_utf8_lossy(tail).into_owned()
+    }
+
+    fn environment(&self) -> Vec<(&'static str, &str)> {
+        self.database_url.iter().map(|url| ("OTARU__DATABASE__URL", url.as_str())).collect()
+    }
+}
+
+impl Ports {
+    /// Four free ports, held together while choosing so that they differ.
+    fn free() -> Result<Ports> {
+        let held: Vec<TcpListener> = (0..4)
+            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .collect::<std::io::Result<_>>()
+            .context("could not find a free port")?;
+        let port = |nth: usize| held[nth].local_addr().map(|address| address.port());
+        Ok(Ports { http: port(0)?, https: port(1)?, device_https: port(2)?, mqtts: port(3)? })
+    }
+}
+
+/// One `GET /readyz`, by hand: a client with a pool would remember dead connections.
+async fn is_ready(port: u16) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        stream
+            .write_all(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            .await?;
+        let mut answer = [0_u8; 12];
+        stream.read_exact(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    ask.await.is_ok_and(|answer| answer.ends_with(b" 200"))
+}
