@@ -1,0 +1,13 @@
+//! Signing keys: made here, kept in files, never sent anywhere.
+//!
+//! `key new` writes four files. `root.key` belongs on paper or on a stick in a
+//! safe; `release.key` with whoever publishes; `root.cbor` goes to the server
+//! and `root.pub` into devices.
+
+mod create;
+mod file;
+mod passphrase;
+
+pub use create::{KeySet, NewKeysError};
+pub use file::{KeyFileError, KeyRole, read_secret_key, secret_key_to_text};
+pub use passphrase::Passphrase;
