@@ -134,8 +134,8 @@ impl Broker {
     /// Ends the client's connection and forgets its stored session with all that waits in it.
     /// Returns once the session is told; nothing happens if there is none.
     pub async fn disconnect(&self, client_id: &str) {
-        let mqtt = &self.hub().mqtt;
-        kick(mqtt, Id::from(mqtt.node.id(), client_id.into())).await;
+        let id = Id::from(self.hub().mqtt.node.id(), client_id.into());
+        kick(self.hub(), id).await;
     }
 
     /// What has been counted so far.
@@ -153,8 +153,8 @@ impl Broker {
         let ids: Vec<Id> = hub.mqtt.extends.shared().await.iter().map(|entry| entry.id()).collect();
         let mut kicks = JoinSet::new();
         for id in ids {
-            let mqtt = hub.mqtt.clone();
-            kicks.spawn(async move { kick(&mqtt, id).await });
+            let hub = hub.clone();
+            kicks.spawn(async move { kick(&hub, id).await });
         }
         let gone = async {
             kicks.join_all().await;
@@ -177,10 +177,16 @@ impl Broker {
     }
 }
 
-async fn kick(mqtt: &ServerContext, id: Id) {
-    let mut entry = mqtt.extends.shared().await.entry(id);
+/// Ends a session and its connection, for good. The last will is sent.
+async fn kick(hub: &Hub, id: Id) {
+    let mut entry = hub.mqtt.extends.shared().await.entry(id);
+    let Some(session) = entry.session() else { return };
     if let Err(error) = entry.kick(true, true, true).await {
-        tracing::debug!(client.id = %entry.id().client_id, %error, "Session was already going");
+        tracing::debug!(client.id = %session.id.client_id, %error, "Session was already going");
+    }
+    // A session without a connection is dropped by rmqtt with its queue, uncounted.
+    while session.deliver_queue().pop().is_some() {
+        hub.counters.dropped_session_ended.fetch_add(1, Relaxed);
     }
 }
 

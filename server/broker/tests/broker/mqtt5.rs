@@ -1,0 +1,143 @@
+//! MQTT 5, by rumqttc.
+
+use otaru_authority::IssuedDevice;
+use otaru_broker::DisconnectReason;
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v5::{ConnAck, Packet, Publish, SubscribeReasonCode};
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, PublishOptions,
+    TlsConfiguration, Transport,
+};
+
+use crate::client::PATIENCE;
+use crate::room::{Room, shadow};
+use crate::service::delta_payload;
+
+struct Device {
+    client: AsyncClient,
+    events: EventLoop,
+}
+
+fn device(room: &Room, certificate: &IssuedDevice, client_id: &str) -> Device {
+    let mut options = MqttOptions::new(client_id, ("localhost", room.mqtts().port()));
+    let tls = room.client_tls(Some(certificate));
+    options.set_transport(Transport::Tls(TlsConfiguration::from(tls)));
+    options.set_clean_start(false);
+    options.set_session_expiry_interval(Some(600));
+    let (client, events) = AsyncClient::builder(options).capacity(100).build();
+    Device { client, events }
+}
+
+impl Device {
+    /// The next packet of the kind wanted.
+    async fn next<T>(
+        &mut self,
+        mut wanted: impl FnMut(Packet) -> Option<T>,
+    ) -> Result<T, ConnectionError> {
+        let found = async {
+            loop {
+                if let Event::Incoming(packet) = self.events.poll().await? {
+                    if let Some(found) = wanted(packet) {
+                        return Ok(found);
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("the broker says something in time")
+    }
+
+    async fn connack(&mut self) -> Result<ConnAck, ConnectionError> {
+        self.next(|packet| match packet {
+            Packet::ConnAck(connack) => Some(connack),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn message(&mut self) -> Publish {
+        let message = self.next(|packet| match packet {
+            Packet::Publish(message) => Some(message),
+            _ => None,
+        });
+        message.await.unwrap()
+    }
+
+    async fn subscribe(&mut self, filter: &str) -> SubscribeReasonCode {
+        self.client.subscribe(filter, QoS::ExactlyOnce).await.unwrap();
+        let code = self.next(|packet| match packet {
+            Packet::SubAck(suback) => Some(suback.return_codes[0]),
+            _ => None,
+        });
+        code.await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn device_works_over_mqtt_5() {
+    let mut room = Room::new().await;
+    let delta = shadow("clock-01", "update/delta");
+    room.service.open(&delta, 5);
+    let certificate = room.certificate("clock-01");
+    let mut device = device(&room, &certificate, "clock-01");
+
+    let connack = device.connack().await.unwrap();
+    let properties = connack.properties.unwrap();
+    assert_eq!(properties.max_qos, Some(1));
+    assert_eq!(properties.retain_available, Some(0));
+    assert_eq!(
+        device.subscribe(&shadow("clock-02", "#")).await,
+        SubscribeReasonCode::NotAuthorized
+    );
+    assert_eq!(device.subscribe(&delta).await, SubscribeReasonCode::Success(QoS::AtLeastOnce));
+    assert_eq!(device.message().await.payload, delta_payload(5));
+
+    let update = shadow("clock-01", "update");
+    device.client.publish(update, "{}", PublishOptions::at_least_once()).await.unwrap();
+    let acknowledged = device.next(|packet| match packet {
+        Packet::PubAck(puback) => Some(puback),
+        _ => None,
+    });
+    acknowledged.await.unwrap();
+    assert_eq!(room.heard.request().await.payload, "{}");
+
+    let foreign = shadow("clock-02", "update");
+    device.client.publish(foreign, "{}", PublishOptions::at_least_once()).await.unwrap();
+    device.next(|_| None::<()>).await.unwrap_err();
+    assert_eq!(room.heard.disconnected().await.1, DisconnectReason::ForbiddenAccess);
+    assert!(!room.heard.has_request());
+}
+
+#[tokio::test]
+async fn wrong_client_id_is_not_authorized() {
+    let room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let refused = device(&room, &certificate, "clock-02").connack().await;
+    assert!(
+        matches!(
+            refused,
+            Err(ConnectionError::ConnectionRefused(ConnectReturnCode::NotAuthorized))
+        ),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn session_expiry_keeps_messages_for_an_absent_device() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut absent = device(&room, &certificate, "clock-01");
+    absent.connack().await.unwrap();
+    absent.subscribe(&accepted).await;
+    drop(absent);
+    room.heard.disconnected().await;
+    room.publish(&accepted, "waiting").await;
+
+    // rumqttc keeps no session of its own here, so it has to be told to accept the broker's.
+    let mut back = device(&room, &certificate, "clock-01");
+    back.events
+        .options
+        .set_broker_session_resume_policy(rumqttc::BrokerSessionResumePolicy::AllowBrokerOnly);
+    assert!(back.connack().await.unwrap().session_present);
+    assert_eq!(back.message().await.payload, "waiting");
+}

@@ -1,0 +1,169 @@
+//! A broker of its own for each test, with its authority and service.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use otaru_authority::{Authority, IssuedDevice};
+use otaru_broker::{Broker, BrokerConfig, Message, MqttsListener};
+use otaru_wire::{Namespace, OrganisationId, ThingName};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::client::{Client, NotIn, Options, PATIENCE};
+use crate::service::{Heard, Service};
+
+pub(crate) struct Room {
+    pub(crate) broker: Broker,
+    pub(crate) service: Arc<Service>,
+    pub(crate) heard: Heard,
+    pub(crate) authority: Authority,
+    dir: tempfile::TempDir,
+}
+
+/// When tests take place: certificates are made and judged by the real clock.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+pub(crate) fn shadow(thing: &str, rest: &str) -> String {
+    format!("$aws/things/{thing}/shadow/{rest}")
+}
+
+impl Room {
+    pub(crate) async fn new() -> Room {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::open_or_create(&dir.path().join("ca"), now()).unwrap();
+        authority.issue_server(&["localhost".to_owned(), "127.0.0.1".to_owned()], now()).unwrap();
+        let (service, heard) = Service::new();
+        let broker = Broker::start(config(&authority), service.clone()).await.unwrap();
+        Room { broker, service, heard, authority, dir }
+    }
+
+    pub(crate) fn mqtts(&self) -> SocketAddr {
+        self.broker.addresses().mqtts.unwrap()
+    }
+
+    pub(crate) fn plain(&self) -> SocketAddr {
+        self.broker.addresses().plain.unwrap()
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn certificate(&self, thing: &str) -> IssuedDevice {
+        let thing = ThingName::new(thing).unwrap();
+        self.authority.issue_device(&thing, &OrganisationId::default(), now()).unwrap()
+    }
+
+    /// A device with a new certificate and a clean session.
+    pub(crate) async fn device(&self, thing: &str) -> Client {
+        self.device_with(&self.certificate(thing), || Options::clean(thing)).await
+    }
+
+    /// A device with a session that outlives the connection.
+    pub(crate) async fn lasting_device(&self, certificate: &IssuedDevice, thing: &str) -> Client {
+        self.device_with(certificate, || Options::persistent(thing)).await
+    }
+
+    /// Connects until let in: while the broker is still busy with an earlier
+    /// connection of the same name it answers "unavailable".
+    pub(crate) async fn device_with(
+        &self,
+        certificate: &IssuedDevice,
+        options: impl Fn() -> Options,
+    ) -> Client {
+        let let_in = async {
+            loop {
+                match self.try_device(Some(certificate), options()).await {
+                    Err(NotIn::Refused(3)) => tokio::task::yield_now().await,
+                    other => return other.expect("the device is let in"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, let_in).await.unwrap()
+    }
+
+    pub(crate) async fn try_device(
+        &self,
+        certificate: Option<&IssuedDevice>,
+        options: Options,
+    ) -> Result<Client, NotIn> {
+        let tls = TlsConnector::from(Arc::new(self.client_tls(certificate)));
+        let socket = TcpStream::connect(self.mqtts()).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        match tls.connect(name, socket).await {
+            Ok(wire) => Client::connect(Box::new(wire), options).await,
+            Err(_) => Err(NotIn::Closed),
+        }
+    }
+
+    pub(crate) fn client_tls(&self, certificate: Option<&IssuedDevice>) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_slice(self.authority.ca_pem().as_bytes()).unwrap();
+        roots.add(ca).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        match certificate {
+            None => tls.with_no_client_auth(),
+            Some(device) => {
+                let chain = CertificateDer::from_pem_slice(device.cert_pem.as_bytes()).unwrap();
+                let key = PrivateKeyDer::from_pem_slice(device.key_pem.as_bytes()).unwrap();
+                tls.with_client_auth_cert(vec![chain], key).unwrap()
+            }
+        }
+    }
+
+    /// A backend on the plain listener.
+    pub(crate) async fn backend(&self, client_id: &str) -> Client {
+        self.try_backend(Options::clean(client_id)).await.expect("the backend is let in")
+    }
+
+    pub(crate) async fn try_backend(&self, options: Options) -> Result<Client, NotIn> {
+        let wire = TcpStream::connect(self.plain()).await.unwrap();
+        Client::connect(Box::new(wire), options).await
+    }
+
+    pub(crate) async fn publish(&self, topic: &str, payload: impl AsRef<[u8]>) {
+        let payload = payload.as_ref().to_vec().into();
+        self.broker.publish(Message { topic: topic.to_owned(), payload }).await;
+    }
+}
+
+/// Both listeners on free ports.
+pub(crate) fn config(authority: &Authority) -> BrokerConfig {
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let mqtts = MqttsListener {
+        address: loopback,
+        certificate: authority.server_certificate_path(),
+        key: authority.server_key_path(),
+        client_ca: authority.ca_path(),
+    };
+    BrokerConfig {
+        mqtts: Some(mqtts),
+        plain: Some(loopback),
+        namespace: Namespace::default(),
+        clock: Arc::new(|| {
+            let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+            i64::try_from(since.as_millis()).unwrap()
+        }),
+    }
+}
+
+/// Looks again until it is so.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let so = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, so).await.unwrap_or_else(|_| panic!("never: {what}"));
+}

@@ -1,0 +1,112 @@
+//! Sessions that outlive connections, and how they end.
+
+use crate::client::Options;
+use crate::room::{Room, shadow, until};
+use otaru_broker::DisconnectReason;
+
+#[tokio::test]
+async fn messages_wait_in_order_for_a_device_that_is_away() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut device = room.lasting_device(&certificate, "clock-01").await;
+    assert!(!device.session_present);
+    device.subscribe(&accepted, 1).await;
+    device.disconnect().await;
+    room.heard.disconnected().await;
+    for number in 0..300 {
+        room.publish(&accepted, number.to_string()).await;
+    }
+
+    let mut device = room.lasting_device(&certificate, "clock-01").await;
+
+    assert!(device.session_present);
+    for number in 0..300 {
+        assert_eq!(device.next().await.text(), number.to_string());
+    }
+}
+
+#[tokio::test]
+async fn unacknowledged_message_comes_again_after_reconnect() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut device = room.lasting_device(&certificate, "clock-01").await;
+    device.subscribe(&accepted, 1).await;
+    device.acknowledges = false;
+    room.publish(&accepted, "once").await;
+    assert!(!device.next().await.dup);
+    drop(device);
+    room.heard.disconnected().await;
+
+    let mut device = room.lasting_device(&certificate, "clock-01").await;
+
+    let again = device.next().await;
+    assert_eq!((again.text().as_str(), again.dup), ("once", true));
+}
+
+#[tokio::test]
+async fn clean_session_leaves_nothing_behind() {
+    let mut room = Room::new().await;
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut device = room.device("clock-01").await;
+    device.subscribe(&accepted, 1).await;
+    device.disconnect().await;
+    room.heard.disconnected().await;
+    until("nobody subscribes", async || !room.broker.has_subscriber(&accepted).await).await;
+    assert!(!room.lasting_device(&room.certificate("clock-01"), "clock-01").await.session_present);
+}
+
+#[tokio::test]
+async fn disconnect_ends_the_connection_and_forgets_the_session() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let mut device = room.lasting_device(&certificate, "clock-01").await;
+    device.subscribe(&shadow("clock-01", "#"), 1).await;
+
+    room.broker.disconnect("clock-01").await;
+
+    device.closed().await;
+    let (_, reason) = room.heard.disconnected().await;
+    assert_eq!(reason, DisconnectReason::ApiInitiatedDisconnect);
+    assert!(!room.lasting_device(&certificate, "clock-01").await.session_present);
+    room.broker.disconnect("nobody").await;
+}
+
+#[tokio::test]
+async fn disconnect_forgets_a_session_that_is_away() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut device = room.lasting_device(&certificate, "clock-01").await;
+    device.subscribe(&accepted, 1).await;
+    device.disconnect().await;
+    room.heard.disconnected().await;
+    room.publish(&accepted, "for the former owner").await;
+
+    room.broker.disconnect("clock-01").await;
+
+    assert!(!room.lasting_device(&certificate, "clock-01").await.session_present);
+    assert_eq!(room.broker.counts().dropped_session_ended, 1);
+}
+
+#[tokio::test]
+async fn shutdown_ends_every_connection_and_frees_the_ports() {
+    let mut room = Room::new().await;
+    let (mqtts, plain) = (room.mqtts(), room.plain());
+    let device = room.device("clock-01").await;
+    let backend = room.try_backend(Options::persistent("backend")).await.unwrap();
+
+    room.broker.clone().shutdown().await;
+
+    device.closed().await;
+    backend.closed().await;
+    for _ in 0..2 {
+        let (_, reason) = room.heard.disconnected().await;
+        assert_eq!(reason, DisconnectReason::ServerInitiatedDisconnect);
+    }
+    assert_eq!(room.broker.counts().connections, 0);
+    for address in [mqtts, plain] {
+        until("the port is free", async || std::net::TcpListener::bind(address).is_ok()).await;
+    }
+}
