@@ -1,1 +1,70 @@
-//! (to be written)
+//! Everything an actor can do: one function each.
+//!
+//! An operation checks permission, opens one transaction, and either all it
+//! says happens or nothing. HTTP, MQTT and background work are edges that
+//! call it; none of them reaches the database by another way.
+//!
+//! Start at [`App`]. The chain of an update is in `updates.rs` (asked for),
+//! `shadows.rs` (written), `reports.rs` (what the device says) and
+//! `deadlines.rs` (what its silence says).
+
+mod actor;
+mod app;
+mod claims;
+mod clock;
+mod deadlines;
+mod devices;
+mod downloads;
+mod events;
+mod ingress;
+mod logs;
+mod notices;
+mod objects;
+mod page;
+mod products;
+mod progress;
+mod refusal;
+mod releases;
+mod reports;
+mod retention;
+mod settings;
+mod shadows;
+mod start;
+mod tokens;
+mod updates;
+mod users;
+
+pub use actor::{Actor, DevicePrincipal, Reach};
+pub use app::{App, AppConfig, Urls};
+pub use claims::{claim_device, create_claim_code};
+pub use clock::Clock;
+pub use deadlines::expire_silent_updates;
+pub use devices::{
+    DeviceDetails, NewDeviceFiles, add_device, authenticate_device, list_devices, list_own_devices,
+    revoke_device, set_device_details, show_device,
+};
+pub use downloads::{Firmware, Requester, open_blob, open_firmware, open_manifest, open_root};
+pub use events::{Heard, listen};
+pub use ingress::MqttIngress;
+pub use logs::{follow_logs_from, list_logs, store_logs};
+pub use notices::deliver_notices;
+pub use objects::{
+    AvailableRelease, DeviceObject, LogObject, OwnDeviceObject, ProductObject, ReasonObject,
+    ReleaseObject, RunningObject, TokenObject, UpdateObject, UserObject,
+};
+pub use page::{Page, PageRequest};
+pub use products::{NewProduct, create_product, list_products, set_product_limits, show_product};
+pub use refusal::{Kind, OperationError, Refusal};
+pub use releases::{
+    NewRelease, list_releases, next_sequence, publish_release, show_release, yank_release,
+};
+pub use retention::trim;
+pub use settings::{apply_settings, set_user_settings};
+pub use shadows::{
+    ShadowActor, delete_shadow, get_shadow, list_shadow_names, shadow_actor_of_device,
+    update_shadow,
+};
+pub use start::{run_background, start_up};
+pub use tokens::{NewToken, authenticate_token, create_token, list_tokens, revoke_token};
+pub use updates::{When, cancel_update, list_updates, request_update, show_update};
+pub use users::{add_user, list_users, show_user};

@@ -1,0 +1,61 @@
+use otaru_fleet::{Permission, Role};
+use otaru_store::Scope;
+use otaru_wire::{ProductName, ThingName};
+
+use crate::Refusal;
+
+/// A person or token that asks for something, and the one organisation it may touch.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The organisation, a mandatory argument of every query.
+    pub scope: Scope,
+    /// What it may do there.
+    pub role: Role,
+    /// The person it acts for, if any.
+    pub user: Option<String>,
+}
+
+/// Which devices a person means to act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Only those they claimed; anybody else's do not exist for them.
+    Own,
+    /// Any of the organisation, if the role allows.
+    Fleet,
+}
+
+impl Actor {
+    /// Refuses unless the role includes `permission`.
+    pub(crate) fn require(&self, permission: Permission) -> Result<(), Refusal> {
+        if self.role.allows(permission) {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden { role: self.role.as_str(), needs: needs(permission) })
+    }
+
+    /// The person this actor acts for.
+    pub(crate) fn person(&self) -> Result<&str, Refusal> {
+        self.user.as_deref().ok_or(Refusal::UserRequired)
+    }
+}
+
+/// The roles to name to somebody who lacks a permission.
+fn needs(permission: Permission) -> &'static str {
+    match permission {
+        Permission::ReadFleet => "viewer, publisher, operator or admin",
+        Permission::PublishReleases => "publisher or admin",
+        Permission::OperateDevices => "operator or admin",
+        Permission::ManagePeople => "admin",
+    }
+}
+
+/// A device that proved itself with its certificate.
+#[derive(Clone, Debug)]
+pub struct DevicePrincipal {
+    /// Its organisation.
+    pub scope: Scope,
+    /// The one thing its certificate names.
+    pub thing: ThingName,
+    /// What kind it is.
+    pub product: ProductName,
+}

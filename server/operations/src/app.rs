@@ -1,0 +1,128 @@
+use std::sync::{Arc, OnceLock};
+
+use otaru_authority::Authority;
+use otaru_blobs::Blobs;
+use otaru_shadow::Limits as ShadowLimits;
+use otaru_store::{Store, SystemScope};
+use otaru_wire::{Namespace, OrganisationId};
+use tokio::sync::broadcast;
+
+use crate::{Clock, Heard, OperationError, claims::Attempts, progress::LiveProgress};
+
+/// Screens that may be behind before they must read the event log again.
+const HEARD_BACKLOG: usize = 1_024;
+
+/// What [`App::new`] is made of.
+pub struct AppConfig {
+    /// The database.
+    pub store: Store,
+    /// The images.
+    pub blobs: Blobs,
+    /// Issues device certificates.
+    pub authority: Authority,
+    /// The time.
+    pub clock: Clock,
+    /// First level of the log and progress topics.
+    pub namespace: Namespace,
+}
+
+/// How others reach this server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Urls {
+    /// For people: the app and the API.
+    pub public_url: String,
+    /// For devices: downloads and the data plane.
+    pub device_url: String,
+    /// For devices: the broker.
+    pub mqtt_url: String,
+}
+
+/// Everything an operation needs. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) authority: Authority,
+    pub(crate) clock: Clock,
+    pub(crate) namespace: Namespace,
+    pub(crate) shadow_limits: ShadowLimits,
+    pub(crate) default_organisation: OrganisationId,
+    pub(crate) heard: broadcast::Sender<Heard>,
+    pub(crate) live: LiveProgress,
+    pub(crate) claim_attempts: Attempts,
+    urls: OnceLock<Urls>,
+}
+
+impl App {
+    /// Puts the parts together and makes sure the organisation `default` exists.
+    ///
+    /// # Errors
+    /// [`OperationError::Store`] when the database fails.
+    pub async fn new(config: AppConfig) -> Result<App, OperationError> {
+        let AppConfig { store, blobs, authority, clock, namespace } = config;
+        let now = clock.now_ms();
+        let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
+            .expect("a UUID is a valid organisation id");
+        let default_organisation = store
+            .write(move |tx| {
+                let system = SystemScope::for_background();
+                otaru_store::ensure_organisation(
+                    tx,
+                    &system,
+                    &fresh,
+                    OrganisationId::DEFAULT_NAME,
+                    now,
+                )
+            })
+            .await?;
+        let inner = Inner {
+            store,
+            blobs,
+            authority,
+            clock,
+            namespace,
+            shadow_limits: ShadowLimits::default(),
+            default_organisation,
+            heard: broadcast::channel(HEARD_BACKLOG).0,
+            live: LiveProgress::default(),
+            claim_attempts: Attempts::default(),
+            urls: OnceLock::new(),
+        };
+        Ok(App { inner: Arc::new(inner) })
+    }
+
+    /// Says how others reach this server, once its ports are known.
+    pub fn set_urls(&self, urls: Urls) {
+        // A second call would change what devices were already told: the first stays.
+        let _ = self.inner.urls.set(urls);
+    }
+
+    /// How others reach this server; empty texts until [`App::set_urls`].
+    pub fn urls(&self) -> Urls {
+        let unset = || Urls {
+            public_url: String::new(),
+            device_url: String::new(),
+            mqtt_url: String::new(),
+        };
+        self.inner.urls.get().cloned().unwrap_or_else(unset)
+    }
+
+    /// The organisation a fresh server has.
+    pub fn default_organisation(&self) -> &OrganisationId {
+        &self.inner.default_organisation
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.inner.clock.now_ms()
+    }
+
+    /// First level of the log and progress topics.
+    pub fn namespace(&self) -> &Namespace {
+        &self.inner.namespace
+    }
+}

@@ -1,0 +1,322 @@
+//! Registering devices, showing them, and knowing them by their certificate.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use otaru_fleet::Permission;
+use otaru_store::{DeviceRow, Notice, ReleaseRow, Scope, StoreError, SystemScope, Tx};
+use otaru_wire::{ProductName, ThingName};
+
+use crate::{
+    Actor, App, AvailableRelease, DeviceObject, DevicePrincipal, OperationError, OwnDeviceObject,
+    Page, PageRequest, Reach, Refusal, UpdateObject,
+};
+
+/// The channel an owner's devices follow.
+const CHANNEL: &str = "stable";
+
+/// Longest name an owner can give a device, in characters.
+const NAME_CHARS: usize = 80;
+
+/// What `device add` writes: the files a device is provisioned with.
+#[derive(Clone, Debug)]
+pub struct NewDeviceFiles {
+    /// The device.
+    pub device: DeviceObject,
+    /// Its certificate.
+    pub cert_pem: String,
+    /// Its private key; not kept by the server.
+    pub key_pem: String,
+    /// The authority it trusts for TLS.
+    pub ca_pem: String,
+    /// The signed root document it trusts for firmware.
+    pub root_document: Vec<u8>,
+    /// Where it finds its server, as `device.toml`.
+    pub device_toml: String,
+}
+
+/// What an owner can say about a device.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceDetails {
+    /// The owner's name for it.
+    pub name: Option<String>,
+    /// IANA time zone for "tonight".
+    pub time_zone: Option<String>,
+}
+
+/// Registers a device and issues its certificate.
+///
+/// # Errors
+/// [`Refusal::ThingNameTaken`], [`Refusal::ThingNameTooLong`], [`Refusal::ProductUnknown`],
+/// [`Refusal::Forbidden`].
+pub async fn add_device(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+    product: ProductName,
+) -> Result<NewDeviceFiles, OperationError> {
+    actor.require(Permission::OperateDevices)?;
+    if !thing.is_registrable() {
+        return Err(Refusal::ThingNameTooLong(thing.to_string()).into());
+    }
+    let now = app.now_ms();
+    let at = UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
+    let organisation = actor.scope.organisation();
+    let issued = app.inner.authority.issue_device(&thing, organisation, at)?;
+    let device_toml = device_toml(app, &thing, &product);
+    let (scope, serial) = (actor.scope.clone(), issued.serial.clone());
+    let work = move |tx: &mut Tx<'_>| register(tx, &scope, &thing, &product, &serial, now);
+    let (device, root_document) = app.inner.store.write(work).await?;
+    Ok(NewDeviceFiles {
+        device,
+        cert_pem: issued.cert_pem,
+        key_pem: issued.key_pem,
+        ca_pem: app.inner.authority.ca_pem().to_owned(),
+        root_document,
+        device_toml,
+    })
+}
+
+fn register(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    product: &ProductName,
+    serial: &str,
+    now: i64,
+) -> Result<(DeviceObject, Vec<u8>), OperationError> {
+    let unknown = || Refusal::ProductUnknown(product.to_string());
+    otaru_store::product(tx, scope, product)?.ok_or_else(unknown)?;
+    let system = SystemScope::for_background();
+    // The first document: the one the device was built to trust.
+    let root = otaru_store::root_document(tx, &system, product, Some(1))?.ok_or_else(unknown)?;
+    let taken = || Refusal::ThingNameTaken(thing.to_string());
+    if otaru_store::is_thing_foreign(tx, scope, thing)? {
+        return Err(taken().into());
+    }
+    match otaru_store::insert_device(tx, scope, thing, product, now) {
+        Err(StoreError::Duplicate(_)) => return Err(taken().into()),
+        other => other?,
+    }
+    otaru_store::insert_certificate(tx, scope, serial, thing, now)?;
+    let device = otaru_store::device(tx, scope, thing)?;
+    let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
+    Ok((DeviceObject::from(&device), root.1))
+}
+
+fn device_toml(app: &App, thing: &ThingName, product: &ProductName) -> String {
+    let urls = app.urls();
+    format!(
+        "thing = \"{thing}\"\nproduct = \"{product}\"\ndevice_url = \"{}\"\nmqtt_url = \"{}\"\nnamespace = \"{}\"\n",
+        urls.device_url,
+        urls.mqtt_url,
+        app.namespace()
+    )
+}
+
+/// One device of the organisation.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
+pub async fn show_device(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+) -> Result<DeviceObject, OperationError> {
+    let actor = actor.clone();
+    let work = move |tx: &mut Tx<'_>| {
+        let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::ReadFleet)?;
+        Ok::<_, OperationError>(DeviceObject::from(&device))
+    };
+    app.inner.store.read(work).await
+}
+
+/// Devices of the organisation, by name.
+///
+/// # Errors
+/// [`Refusal::Forbidden`], [`Refusal::InvalidField`].
+pub async fn list_devices(
+    app: &App,
+    actor: &Actor,
+    page: PageRequest,
+) -> Result<Page<DeviceObject>, OperationError> {
+    actor.require(Permission::ReadFleet)?;
+    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after());
+    let rows =
+        app.inner.store.read(move |tx| otaru_store::devices(tx, &scope, &after, limit)).await?;
+    Ok(Page::of(rows, limit, |row| row.thing.to_string(), |row| DeviceObject::from(&row)))
+}
+
+/// The devices a person claimed, or the one named, with what they can install.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`] when the one named is not theirs, [`Refusal::UserRequired`].
+pub async fn list_own_devices(
+    app: &App,
+    actor: &Actor,
+    only: Option<ThingName>,
+) -> Result<Vec<OwnDeviceObject>, OperationError> {
+    let (app_, actor) = (app.clone(), actor.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let mut devices = otaru_store::devices_of_owner(tx, &actor.scope, actor.person()?)?;
+        if let Some(only) = only {
+            devices.retain(|device| device.thing == only);
+            if devices.is_empty() {
+                return Err(Refusal::DeviceUnknown(only.to_string()).into());
+            }
+        }
+        devices.iter().map(|device| own_device(&app_, tx, &actor.scope, device)).collect()
+    };
+    app.inner.store.read(work).await
+}
+
+/// Sets the owner's name for a device and its time zone.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::InvalidField`].
+pub async fn set_device_details(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+    details: DeviceDetails,
+) -> Result<OwnDeviceObject, OperationError> {
+    if let Some(zone) = &details.time_zone
+        && zone.parse::<chrono_tz::Tz>().is_err()
+    {
+        let detail = format!("`{zone}` is no IANA time zone such as Asia/Tokyo");
+        return Err(Refusal::invalid("time_zone", detail).into());
+    }
+    if details.name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARS) {
+        return Err(Refusal::invalid("name", format!("longer than {NAME_CHARS} characters")).into());
+    }
+    let (app_, actor) = (app.clone(), actor.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let device = reachable(tx, &actor, Reach::Own, &thing, Permission::OperateDevices)?;
+        let name = details.name.or(device.name);
+        let time_zone = details.time_zone.or(device.time_zone);
+        let scope = &actor.scope;
+        otaru_store::set_device_details(tx, scope, &thing, name.as_deref(), time_zone.as_deref())?;
+        let device = reachable(tx, &actor, Reach::Own, &thing, Permission::OperateDevices)?;
+        own_device(&app_, tx, scope, &device)
+    };
+    app.inner.store.write(work).await
+}
+
+/// Stops a device's certificates from working and ends its session.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
+pub async fn revoke_device(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+) -> Result<(), OperationError> {
+    let (actor, now) = (actor.clone(), app.now_ms());
+    let work = move |tx: &mut Tx<'_>| {
+        reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        otaru_store::revoke_certificates(tx, &actor.scope, &thing, now)?;
+        tx.notify(Notice::Disconnect { client_id: thing.to_string() });
+        Ok::<_, OperationError>(())
+    };
+    app.inner.store.write(work).await
+}
+
+/// The device whose certificate has this serial and names this thing.
+///
+/// # Errors
+/// [`Refusal::Unauthenticated`] when it is unknown, revoked or names another thing.
+pub async fn authenticate_device(
+    app: &App,
+    serial: &str,
+    common_name: &str,
+) -> Result<DevicePrincipal, OperationError> {
+    let (serial, common_name) = (serial.to_owned(), common_name.to_owned());
+    let work = move |tx: &mut Tx<'_>| {
+        let system = SystemScope::for_authentication();
+        let certificate = otaru_store::certificate(tx, &system, &serial)?
+            .filter(|known| known.revoked_at.is_none() && known.thing.as_str() == common_name)
+            .ok_or(Refusal::Unauthenticated)?;
+        let scope = Scope::of(certificate.organisation);
+        let device =
+            otaru_store::device(tx, &scope, &certificate.thing)?.ok_or(Refusal::Unauthenticated)?;
+        Ok::<_, OperationError>(DevicePrincipal {
+            scope,
+            thing: device.thing,
+            product: device.product,
+        })
+    };
+    app.inner.store.read(work).await
+}
+
+/// The device, if the actor may act on it; somebody else's does not exist for an owner.
+pub(crate) fn reachable(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    reach: Reach,
+    thing: &ThingName,
+    permission: Permission,
+) -> Result<DeviceRow, OperationError> {
+    let device = otaru_store::device(tx, &actor.scope, thing)?;
+    let unknown = || Refusal::DeviceUnknown(thing.to_string());
+    match reach {
+        Reach::Own => {
+            let person = actor.person()?;
+            Ok(device
+                .filter(|device| device.owner.as_deref() == Some(person))
+                .ok_or_else(unknown)?)
+        }
+        Reach::Fleet => {
+            actor.require(permission)?;
+            Ok(device.ok_or_else(unknown)?)
+        }
+    }
+}
+
+/// The release a device runs: by image, else by its reported version string.
+pub(crate) fn running_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    if let Some(sha256) = &device.running_sha256 {
+        let found = otaru_store::release_by_image(tx, scope, &device.product, sha256)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    match device.running_version.as_deref().map(str::parse) {
+        Some(Ok(version)) => otaru_store::release(tx, scope, &device.product, &version),
+        _ => Ok(None),
+    }
+}
+
+/// The newest release of the device's channel, if it is newer than what runs.
+pub(crate) fn available_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    let newest = otaru_store::newest_release(tx, scope, &device.product, CHANNEL)?;
+    let running = running_release(tx, scope, device)?.map_or(0, |release| release.sequence);
+    Ok(newest.filter(|release| release.sequence > running))
+}
+
+fn own_device(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+) -> Result<OwnDeviceObject, OperationError> {
+    let available = available_release(tx, scope, device)?.map(|release| AvailableRelease {
+        version: release.version.to_string(),
+        notes: release.notes,
+        size: release.size_bytes,
+    });
+    let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
+    Ok(OwnDeviceObject {
+        device: DeviceObject::from(device),
+        name: device.name.clone(),
+        time_zone: device.time_zone.clone(),
+        available,
+        update: newest.map(|row| UpdateObject::from(&app.inner.live.overlay(row))),
+    })
+}

@@ -1,0 +1,172 @@
+//! What a person's screen must show: a log with ids, and byte ticks without.
+
+use futures::{Stream, stream};
+use otaru_fleet::Permission;
+use otaru_store::{EventRow, Notice, Scope, StoreError, SystemScope, Tx};
+use otaru_wire::OrganisationId;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::{Actor, App, OperationError, Reach};
+
+/// Entries read from the log at once while catching up.
+const CATCH_UP: u32 = 500;
+
+/// Something for a screen. An entry of the log has an id to resume from; a tick has none.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// Place in the event log.
+    pub id: Option<i64>,
+    /// `firmware_available`, `update_changed`, `update_finished`, `settings_changed`,
+    /// `device_online` or `device_offline`.
+    pub kind: String,
+    /// JSON object.
+    pub body: String,
+    organisation: OrganisationId,
+    owner: Option<String>,
+}
+
+impl From<EventRow> for Heard {
+    fn from(row: EventRow) -> Heard {
+        Heard {
+            id: Some(row.id),
+            kind: row.kind,
+            body: row.body,
+            organisation: row.organisation,
+            owner: row.owner,
+        }
+    }
+}
+
+/// Writes to the event log; screens hear of it after the commit.
+pub(crate) fn emit(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    owner: Option<&str>,
+    kind: &str,
+    body: &impl Serialize,
+    now: i64,
+) -> Result<(), StoreError> {
+    let body = serde_json::to_string(body).expect("event bodies become JSON");
+    let entry = otaru_store::insert_event(tx, scope, owner, kind, &body, now)?;
+    tx.notify(Notice::Event(entry));
+    Ok(())
+}
+
+/// Shows a change that is not worth a place in the log.
+pub(crate) fn tick(
+    app: &App,
+    scope: &Scope,
+    owner: Option<String>,
+    kind: &str,
+    body: &impl Serialize,
+) {
+    let heard = Heard {
+        id: None,
+        kind: kind.to_owned(),
+        body: serde_json::to_string(body).expect("event bodies become JSON"),
+        organisation: scope.organisation().clone(),
+        owner,
+    };
+    // Nobody listening is no error.
+    let _ = app.inner.heard.send(heard);
+}
+
+/// Everything the actor may hear, from after entry `after` on, without loss; from now on if
+/// `after` is `None`.
+///
+/// # Errors
+/// [`crate::Refusal::UserRequired`] or [`crate::Refusal::Forbidden`]; a database error.
+pub async fn listen(
+    app: &App,
+    actor: &Actor,
+    reach: Reach,
+    after: Option<i64>,
+) -> Result<impl Stream<Item = Heard> + Send + use<>, OperationError> {
+    let owner = match reach {
+        Reach::Own => Some(actor.person()?.to_owned()),
+        Reach::Fleet => {
+            actor.require(Permission::ReadFleet)?;
+            None
+        }
+    };
+    // Subscribed before the log is read, so that nothing falls between the two.
+    let live = app.inner.heard.subscribe();
+    let after = match after {
+        Some(after) => after,
+        None => {
+            app.inner
+                .store
+                .read(|tx| otaru_store::last_event_id(tx, &SystemScope::for_background()))
+                .await?
+        }
+    };
+    let listener = Listener {
+        app: app.clone(),
+        scope: actor.scope.clone(),
+        owner,
+        after,
+        live,
+        backlog: Vec::new().into_iter(),
+        behind: true,
+    };
+    Ok(stream::unfold(listener, |mut listener| async move {
+        let heard = listener.next().await?;
+        Some((heard, listener))
+    }))
+}
+
+struct Listener {
+    app: App,
+    scope: Scope,
+    owner: Option<String>,
+    after: i64,
+    live: broadcast::Receiver<Heard>,
+    backlog: std::vec::IntoIter<EventRow>,
+    behind: bool,
+}
+
+impl Listener {
+    async fn next(&mut self) -> Option<Heard> {
+        loop {
+            if let Some(entry) = self.backlog.next() {
+                self.after = entry.id;
+                return Some(entry.into());
+            }
+            if self.behind {
+                self.catch_up().await?;
+                continue;
+            }
+            match self.live.recv().await {
+                Ok(heard) if self.is_for_me(&heard) => {
+                    self.after = heard.id.unwrap_or(self.after);
+                    return Some(heard);
+                }
+                Ok(_) => {}
+                // Too slow for the live channel: the log has it all.
+                Err(broadcast::error::RecvError::Lagged(_)) => self.behind = true,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    async fn catch_up(&mut self) -> Option<()> {
+        let (scope, owner, after) = (self.scope.clone(), self.owner.clone(), self.after);
+        let entries = self
+            .app
+            .inner
+            .store
+            .read(move |tx| otaru_store::events(tx, &scope, owner.as_deref(), after, CATCH_UP))
+            .await
+            .ok()?;
+        self.behind = entries.len() == CATCH_UP as usize;
+        self.backlog = entries.into_iter();
+        Some(())
+    }
+
+    fn is_for_me(&self, heard: &Heard) -> bool {
+        heard.organisation == *self.scope.organisation()
+            && self.owner.as_ref().is_none_or(|owner| heard.owner.as_ref() == Some(owner))
+            && heard.id.is_none_or(|id| id > self.after)
+    }
+}

@@ -1,0 +1,261 @@
+//! What comes in over MQTT. Requests are answered after the commit, through notices.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use otaru_broker::{
+    Connect, DisconnectReason, Ingress, Listener, OpenDelta, Principal, Refused, Request, Session,
+    Turn,
+};
+use otaru_fleet::Input;
+use otaru_shadow::{Rejection, UpdateRequest, client_token_of, delta_message};
+use otaru_store::{Notice, Scope, StoreError, Tx};
+use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic, payload::Progress};
+use serde_json::{Value, json};
+use tracing::{error, warn};
+
+use crate::{
+    App, authenticate_device, events, logs::store_logs, progress::take_progress, reports, shadows,
+    shadows::Writer, updates,
+};
+
+/// Hands what the broker receives to the operations.
+pub struct MqttIngress {
+    app: App,
+}
+
+impl MqttIngress {
+    /// The ingress of this server.
+    pub fn new(app: App) -> MqttIngress {
+        MqttIngress { app }
+    }
+}
+
+#[async_trait]
+impl Ingress for MqttIngress {
+    async fn authenticate(&self, connect: &Connect) -> Result<Principal, Refused> {
+        match (connect.listener, &connect.serial, &connect.common_name) {
+            (Listener::Plain, ..) => {
+                Ok(Principal::Backend { organisation: self.app.default_organisation().clone() })
+            }
+            (Listener::Devices, Some(serial), Some(name)) => {
+                let device = authenticate_device(&self.app, serial, name)
+                    .await
+                    .map_err(|error| Refused::new(error.to_string()))?;
+                let organisation = device.scope.organisation().clone();
+                Ok(Principal::Device { thing: device.thing, organisation })
+            }
+            _ => Err(Refused::new("no client certificate")),
+        }
+    }
+
+    async fn message(&self, request: Request) {
+        let Request { session, topic, payload, turn } = request;
+        let scope = Scope::of(session.principal.organisation().clone());
+        match topic {
+            Topic::Shadow { shadow, topic: ShadowTopic::Request(verb) } => {
+                enqueue(&self.app, scope, shadow, verb, payload, turn).await;
+            }
+            Topic::Logs { thing } => {
+                // Its PUBACK makes the device forget the records: they must be durable first.
+                report(
+                    store_logs(&self.app, &scope, &thing, &payload).await,
+                    "Logs were not stored",
+                );
+            }
+            Topic::Progress { thing } => match Progress::parse_payload(&payload) {
+                Ok(progress) => report(
+                    take_progress(&self.app, &scope, &thing, progress).await,
+                    "Progress was not stored",
+                ),
+                Err(error) => warn!(device.thing = %thing, %error, "Unreadable progress"),
+            },
+            _ => {}
+        }
+    }
+
+    async fn connected(&self, session: Arc<Session>) {
+        self.presence(&session, true).await;
+    }
+
+    async fn disconnected(&self, session: Arc<Session>, _: DisconnectReason) {
+        self.presence(&session, false).await;
+    }
+
+    async fn open_deltas(&self, thing: &ThingName) -> Vec<OpenDelta> {
+        let (app, thing) = (self.app.clone(), thing.clone());
+        let found = self.app.inner.store.read(move |tx| open_deltas(&app, tx, &thing)).await;
+        found.unwrap_or_else(|cause: StoreError| {
+            error!(error = &cause as &dyn std::error::Error, "Open deltas were not read");
+            Vec::new()
+        })
+    }
+
+    async fn delivered(&self, thing: &ThingName, topic: &Topic, payload: &[u8]) {
+        let Topic::Shadow { shadow, topic } = topic else { return };
+        let Some(version) = wished_version(*topic, payload).filter(|_| shadow.name.is_none())
+        else {
+            return;
+        };
+        let (app, thing) = (self.app.clone(), thing.clone());
+        let work = move |tx: &mut Tx<'_>| told(&app, tx, &thing, &version);
+        report(self.app.inner.store.write(work).await, "A handed over wish was not noted");
+    }
+}
+
+impl MqttIngress {
+    async fn presence(&self, session: &Session, online: bool) {
+        let Principal::Device { thing, organisation } = &session.principal else { return };
+        let (scope, thing) = (Scope::of(organisation.clone()), thing.clone());
+        let (number, now) = (session.version_number, self.app.now_ms());
+        let work = move |tx: &mut Tx<'_>| set_online(tx, &scope, &thing, number, online, now);
+        report(self.app.inner.store.write(work).await, "Presence was not stored");
+    }
+}
+
+fn report(outcome: Result<(), StoreError>, message: &'static str) {
+    if let Err(cause) = outcome {
+        error!(error = &cause as &dyn std::error::Error, "{message}");
+    }
+}
+
+/// Queues a shadow request; its answer follows the commit, then its sender's turn ends.
+async fn enqueue(
+    app: &App,
+    scope: Scope,
+    shadow: ShadowId,
+    verb: ShadowVerb,
+    payload: Bytes,
+    turn: Turn,
+) {
+    let (app_, refused) = (app.clone(), shadow.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let rejected = answer(&app_, tx, &scope, &shadow, verb, &payload)?;
+        if let Err(rejection) = rejected {
+            tx.notify(Notice::ShadowRejected { shadow, verb, rejection });
+        }
+        tx.notify(Notice::Answered(Box::new(turn)));
+        Ok::<_, StoreError>(())
+    };
+    let store = &app.inner.store;
+    let failed = store.notice_sender();
+    let done = move |outcome: Result<(), StoreError>| {
+        if let Err(cause) = outcome {
+            error!(error = &cause as &dyn std::error::Error, "A shadow request failed");
+            // Nothing was stored, and the client must not wait for ever.
+            let rejection = Rejection::internal();
+            let _ = failed.send(Notice::ShadowRejected { shadow: refused, verb, rejection });
+        }
+    };
+    report(store.enqueue(work, done).await, "A shadow request came after the end");
+}
+
+fn answer(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+    verb: ShadowVerb,
+    payload: &[u8],
+) -> Result<Result<(), Rejection>, StoreError> {
+    let (now, limits) = (app.now_ms(), &app.inner.shadow_limits);
+    if verb == ShadowVerb::Update {
+        return match UpdateRequest::parse(payload, limits) {
+            Err(rejection) => Ok(Err(rejection)),
+            Ok(request) => {
+                let applied =
+                    shadows::apply(app, tx, scope, shadow, request, Writer::Outside, now)?;
+                Ok(applied.map(drop))
+            }
+        };
+    }
+    let client_token = match client_token_of(payload, limits) {
+        Ok(token) => token,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    if verb == ShadowVerb::Delete {
+        let deleted = shadows::delete(tx, scope, shadow, client_token.as_deref(), now)?;
+        return Ok(deleted.map(drop));
+    }
+    Ok(match shadows::read(tx, scope, shadow)? {
+        Err(rejection) => Err(rejection.with_token(client_token.as_deref())),
+        Ok(document) => {
+            tx.notify(Notice::ShadowRead {
+                shadow: shadow.clone(),
+                document: Box::new(document),
+                client_token,
+                at_s: now / 1_000,
+            });
+            Ok(())
+        }
+    })
+}
+
+fn set_online(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    number: u64,
+    online: bool,
+    now: i64,
+) -> Result<(), StoreError> {
+    let changed = match online {
+        true => otaru_store::open_device_session(tx, scope, thing, number, now)?,
+        false => otaru_store::close_device_session(tx, scope, thing, number, now)?,
+    };
+    if !changed {
+        return Ok(());
+    }
+    let owner = otaru_store::device(tx, scope, thing)?.and_then(|device| device.owner);
+    let kind = if online { "device_online" } else { "device_offline" };
+    events::emit(tx, scope, owner.as_deref(), kind, &json!({ "thing": thing }), now)
+}
+
+fn open_deltas(
+    app: &App,
+    tx: &mut Tx<'_>,
+    thing: &ThingName,
+) -> Result<Vec<OpenDelta>, StoreError> {
+    let at_s = app.now_ms() / 1_000;
+    let system = otaru_store::SystemScope::for_authentication();
+    let Some(organisation) = otaru_store::organisation_of_thing(tx, &system, thing)? else {
+        return Ok(Vec::new());
+    };
+    let Ok(organisation) = organisation.parse() else { return Ok(Vec::new()) };
+    let rows = otaru_store::shadows_of_thing(tx, &Scope::of(organisation), thing)?;
+    let open = rows.into_iter().filter_map(|row| {
+        let payload = delta_message(&row.document, at_s, None)?;
+        Some(OpenDelta {
+            topic: row.shadow.topic_name(ShadowTopic::Delta),
+            version: row.document.version(),
+            payload: Bytes::from(payload),
+        })
+    });
+    Ok(open.collect())
+}
+
+/// The version that a delta or a whole document wishes.
+fn wished_version(topic: ShadowTopic, payload: &[u8]) -> Option<String> {
+    let message: Value = serde_json::from_slice(payload).ok()?;
+    let section = match topic {
+        ShadowTopic::Delta => message.get("state")?,
+        ShadowTopic::Accepted(ShadowVerb::Get) => message.get("state")?.get("desired")?,
+        _ => return None,
+    };
+    section.as_object().and_then(reports::firmware_version).map(str::to_owned)
+}
+
+/// A wish was handed to the device's own session.
+fn told(app: &App, tx: &mut Tx<'_>, thing: &ThingName, version: &str) -> Result<(), StoreError> {
+    let system = otaru_store::SystemScope::for_authentication();
+    let organisation = otaru_store::organisation_of_thing(tx, &system, thing)?;
+    let Some(Ok(organisation)) = organisation.map(|id| id.parse()) else { return Ok(()) };
+    let scope = Scope::of(organisation);
+    match otaru_store::newest_update(tx, &scope, thing)? {
+        Some(newest) if newest.update.version.as_str() == version => {
+            updates::advance(app, tx, &scope, newest, &Input::Told, app.now_ms()).map(drop)
+        }
+        _ => Ok(()),
+    }
+}

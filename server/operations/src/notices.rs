@@ -1,0 +1,62 @@
+//! Tells the world what was committed, in commit order.
+
+use bytes::Bytes;
+use otaru_broker::{Broker, Message};
+use otaru_shadow::Change;
+use otaru_store::Notice;
+use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb};
+use tokio::sync::mpsc;
+
+use crate::App;
+
+/// Publishes shadow messages and events of committed work until the store closes.
+///
+/// One task does it all: messages of one shadow leave in version order.
+pub async fn deliver_notices(
+    app: App,
+    broker: Broker,
+    mut notices: mpsc::UnboundedReceiver<Notice>,
+) {
+    while let Some(notice) = notices.recv().await {
+        match notice {
+            Notice::ShadowUpdated { shadow, previous, current, request, at_s } => {
+                let previous = previous.as_deref();
+                let change = Change { previous, current: &current, request: &request, at_s };
+                publish_update(&broker, &shadow, change).await;
+            }
+            Notice::ShadowRead { shadow, document, client_token, at_s } => {
+                let payload = otaru_shadow::get_accepted(&document, at_s, client_token.as_deref());
+                publish(&broker, &shadow, ShadowTopic::Accepted(ShadowVerb::Get), payload).await;
+            }
+            Notice::ShadowDeleted { shadow, deleted, client_token, at_s } => {
+                let payload =
+                    otaru_shadow::delete_accepted(&deleted, at_s, client_token.as_deref());
+                publish(&broker, &shadow, ShadowTopic::Accepted(ShadowVerb::Delete), payload).await;
+            }
+            Notice::ShadowRejected { shadow, verb, rejection } => {
+                let payload = rejection.to_mqtt();
+                publish(&broker, &shadow, ShadowTopic::Rejected(verb), payload).await;
+            }
+            Notice::Answered(turn) => drop(turn),
+            // Nobody listening is no error.
+            Notice::Event(entry) => drop(app.inner.heard.send(entry.into())),
+            Notice::Disconnect { client_id } => broker.disconnect(&client_id).await,
+        }
+    }
+}
+
+/// Delta first: some clients drop a delta that is not newer than the last accepted they saw.
+async fn publish_update(broker: &Broker, shadow: &ShadowId, change: Change<'_>) {
+    if let Some(payload) = change.delta() {
+        publish(broker, shadow, ShadowTopic::Delta, payload).await;
+    }
+    if broker.has_subscriber(&shadow.topic_name(ShadowTopic::Documents)).await {
+        publish(broker, shadow, ShadowTopic::Documents, change.documents()).await;
+    }
+    publish(broker, shadow, ShadowTopic::Accepted(ShadowVerb::Update), change.accepted()).await;
+}
+
+async fn publish(broker: &Broker, shadow: &ShadowId, topic: ShadowTopic, payload: Vec<u8>) {
+    let topic = shadow.topic_name(topic);
+    broker.publish(Message { topic, payload: Bytes::from(payload) }).await;
+}

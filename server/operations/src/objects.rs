@@ -1,0 +1,310 @@
+//! The API's objects, as answers and events show them. Times are RFC 3339.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use otaru_fleet::Limits;
+use otaru_store::{DeviceRow, LogRow, ProductRow, ReleaseRow, TokenRow, UpdateRow, UserRow};
+use otaru_wire::Reason;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A kind of device.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProductObject {
+    /// Unique on the server.
+    pub name: String,
+    /// Chip name, such as `esp32c3`.
+    pub chip: String,
+    /// Size of the flash in bytes.
+    pub flash_bytes: u64,
+    /// Size of one slot in bytes.
+    pub slot_bytes: u64,
+    /// `device` or `public`.
+    pub download: &'static str,
+    /// How long an update may stay silent in each phase, in milliseconds.
+    #[schema(value_type = std::collections::BTreeMap<String, i64>)]
+    pub limits: Limits,
+    /// When it was created.
+    pub created_at: String,
+}
+
+/// A published firmware.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReleaseObject {
+    /// Product it is for.
+    pub product: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its image, lower hex: its identity.
+    pub sha256: String,
+    /// Size of its image in bytes.
+    pub size: u64,
+    /// Rises with every release of the product.
+    pub sequence: u64,
+    /// `stable`, `beta`, …
+    pub channel: String,
+    /// Plain-language notes.
+    pub notes: String,
+    /// Whether it was withdrawn.
+    pub yanked: bool,
+    /// When it was published.
+    pub created_at: String,
+}
+
+/// What a device runs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunningObject {
+    /// Version label.
+    pub version: Option<String>,
+    /// SHA-256 of the running slot, if the device tells.
+    pub sha256: Option<String>,
+    /// Running slot, as the device names it.
+    pub slot: Option<String>,
+    /// `confirmed`, `trial` or `rolled_back`.
+    pub state: Option<&'static str>,
+}
+
+/// One physical unit.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeviceObject {
+    /// Its MQTT identity.
+    pub thing: String,
+    /// What kind it is.
+    pub product: String,
+    /// Whether a session of its certificate is open.
+    pub online: bool,
+    /// When it was last heard.
+    pub last_seen_at: Option<String>,
+    /// Id of the person who claimed it.
+    pub owner: Option<String>,
+    /// What it runs; null until it reported.
+    pub running: Option<RunningObject>,
+}
+
+/// A release an owner can install.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AvailableRelease {
+    /// Its version.
+    pub version: String,
+    /// Plain-language notes.
+    pub notes: String,
+    /// Size of its image in bytes.
+    pub size: u64,
+}
+
+/// A device as its owner sees it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OwnDeviceObject {
+    /// The device.
+    #[serde(flatten)]
+    pub device: DeviceObject,
+    /// The owner's name for it.
+    pub name: Option<String>,
+    /// IANA time zone for "tonight".
+    pub time_zone: Option<String>,
+    /// What can be installed now, if anything.
+    pub available: Option<AvailableRelease>,
+    /// Its newest update.
+    pub update: Option<UpdateObject>,
+}
+
+/// Why an update ended as it did, or why it waits.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReasonObject {
+    /// Stable number.
+    pub code: u8,
+    /// Its name.
+    pub name: &'static str,
+}
+
+/// One device's move to one release.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UpdateObject {
+    /// Opaque id.
+    pub id: String,
+    /// The device.
+    pub thing: String,
+    /// The device's product.
+    pub product: String,
+    /// Version it moves to.
+    pub version: String,
+    /// Version that ran when it was asked for.
+    pub from: Option<String>,
+    /// Where it is; after the end, where it was.
+    pub phase: &'static str,
+    /// How it ended; null while it is open.
+    pub outcome: Option<&'static str>,
+    /// Why.
+    pub reason: Option<ReasonObject>,
+    /// Bytes read back from the device's flash.
+    pub done: u64,
+    /// Bytes of the whole work.
+    pub total: u64,
+    /// Rises when the device starts the work anew.
+    pub attempt: u32,
+    /// Somebody asked to stop it and the device has not answered yet.
+    pub cancel_requested: bool,
+    /// Until when it is put off or waits.
+    pub until: Option<String>,
+    /// When it was asked for.
+    pub requested_at: String,
+    /// When the phase began.
+    pub phase_at: String,
+}
+
+/// A person.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UserObject {
+    /// Opaque id.
+    pub id: String,
+    /// E-mail address.
+    pub email: String,
+    /// `owner`, `viewer`, `publisher`, `operator` or `admin`.
+    pub role: &'static str,
+    /// The version they last asked for, or what their device runs.
+    pub firmware_version: Option<String>,
+    /// The first product's phrase setting.
+    pub phrase_type: Option<String>,
+}
+
+/// An API token without its secret.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TokenObject {
+    /// Public id.
+    pub id: String,
+    /// Id of the person it acts for.
+    pub user: Option<String>,
+    /// What it may do.
+    pub role: &'static str,
+    /// When it was made.
+    pub created_at: String,
+    /// When it stops working.
+    pub expires_at: Option<String>,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}
+
+/// A stored log record.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LogObject {
+    /// Its place in the log; give it back as `after` to continue.
+    pub id: i64,
+    /// When the server stored it.
+    pub received_at: String,
+    /// What the device wrote.
+    pub record: serde_json::Value,
+}
+
+/// RFC 3339 with milliseconds, in UTC.
+pub(crate) fn time(at_ms: i64) -> String {
+    DateTime::<Utc>::from_timestamp_millis(at_ms)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn reason_object(reason: Reason) -> ReasonObject {
+    ReasonObject { code: reason.number(), name: reason.name() }
+}
+
+impl From<ProductRow> for ProductObject {
+    fn from(row: ProductRow) -> ProductObject {
+        ProductObject {
+            name: row.name.to_string(),
+            chip: row.chip,
+            flash_bytes: row.flash_bytes,
+            slot_bytes: row.slot_bytes,
+            download: if row.public_download { "public" } else { "device" },
+            limits: row.limits,
+            created_at: time(row.created_at),
+        }
+    }
+}
+
+impl From<ReleaseRow> for ReleaseObject {
+    fn from(row: ReleaseRow) -> ReleaseObject {
+        ReleaseObject {
+            product: row.product.to_string(),
+            version: row.version.to_string(),
+            sha256: row.sha256.to_string(),
+            size: row.size_bytes,
+            sequence: row.sequence,
+            channel: row.channel,
+            notes: row.notes,
+            yanked: row.yanked_at.is_some(),
+            created_at: time(row.created_at),
+        }
+    }
+}
+
+impl From<&DeviceRow> for DeviceObject {
+    fn from(row: &DeviceRow) -> DeviceObject {
+        let known = row.running_version.is_some() || row.running_sha256.is_some();
+        DeviceObject {
+            thing: row.thing.to_string(),
+            product: row.product.to_string(),
+            online: row.online,
+            last_seen_at: row.last_seen_at.map(time),
+            owner: row.owner.clone(),
+            running: known.then(|| RunningObject {
+                version: row.running_version.clone(),
+                sha256: row.running_sha256.map(|sha256| sha256.to_string()),
+                slot: row.running_slot.clone(),
+                state: row.running_state.map(|state| state.as_str()),
+            }),
+        }
+    }
+}
+
+impl From<&UpdateRow> for UpdateObject {
+    fn from(row: &UpdateRow) -> UpdateObject {
+        let update = &row.update;
+        UpdateObject {
+            id: update.id.to_string(),
+            thing: row.thing.to_string(),
+            product: row.product.to_string(),
+            version: update.version.to_string(),
+            from: row.from_version.clone(),
+            phase: update.phase.as_str(),
+            outcome: update.outcome.map(|outcome| outcome.as_str()),
+            reason: update.reason.map(reason_object),
+            done: update.done_bytes,
+            total: update.total_bytes,
+            attempt: update.attempt,
+            cancel_requested: update.cancel_requested && update.is_open(),
+            until: update.until_at.map(time),
+            requested_at: time(update.requested_at),
+            phase_at: time(update.phase_at),
+        }
+    }
+}
+
+impl From<UserRow> for UserObject {
+    fn from(row: UserRow) -> UserObject {
+        UserObject {
+            id: row.id,
+            email: row.email,
+            role: row.role.as_str(),
+            firmware_version: row.firmware_version,
+            phrase_type: row.phrase_type,
+        }
+    }
+}
+
+impl From<TokenRow> for TokenObject {
+    fn from(row: TokenRow) -> TokenObject {
+        TokenObject {
+            id: row.id,
+            user: row.user_id,
+            role: row.role.as_str(),
+            created_at: time(row.created_at),
+            expires_at: row.expires_at.map(time),
+            revoked: row.revoked_at.is_some(),
+        }
+    }
+}
+
+impl From<LogRow> for LogObject {
+    fn from(row: LogRow) -> LogObject {
+        let record = serde_json::from_str(&row.record).unwrap_or(serde_json::Value::Null);
+        LogObject { id: row.id, received_at: time(row.received_at), record }
+    }
+}

@@ -1,0 +1,180 @@
+//! Products: what kinds of device there are, and whose root document they trust.
+
+use std::str::FromStr;
+
+use otaru_fleet::{Limits, Permission};
+use otaru_release::{Chip, RootDocument};
+use otaru_store::{ProductRow, Scope, StoreError, Tx};
+use otaru_wire::ProductName;
+
+use crate::{Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal};
+
+/// Smallest slot that can hold an application.
+const SLOT_MIN: u64 = 64 * 1024;
+
+/// ESP-IDF aligns application partitions to this.
+const SLOT_ALIGN: u64 = 64 * 1024;
+
+/// Flash outside the two slots: bootloader, partition table, settings and the agent's storage.
+const RESERVED: u64 = 0x2_0000;
+
+/// A product to create.
+#[derive(Clone, Debug)]
+pub struct NewProduct {
+    /// Unique on the server.
+    pub name: ProductName,
+    /// Chip name, such as `esp32c3`.
+    pub chip: String,
+    /// Size of the flash in bytes.
+    pub flash_bytes: u64,
+    /// Size of one slot in bytes; half of what the flash leaves if `None`.
+    pub slot_bytes: Option<u64>,
+    /// Signed root document: whose releases its devices install.
+    pub root: Vec<u8>,
+    /// Whether anybody may download its images.
+    pub public_download: bool,
+}
+
+/// Creates a product.
+///
+/// # Errors
+/// [`Refusal::ProductTaken`], [`Refusal::RootInvalid`], [`Refusal::InvalidField`],
+/// [`Refusal::Forbidden`].
+pub async fn create_product(
+    app: &App,
+    actor: &Actor,
+    new: NewProduct,
+) -> Result<ProductObject, OperationError> {
+    actor.require(Permission::PublishReleases)?;
+    let chip = Chip::from_str(&new.chip)
+        .map_err(|_| Refusal::invalid("chip", format!("`{}` is not a known chip", new.chip)))?;
+    let slot_bytes = slot_bytes(new.flash_bytes, new.slot_bytes)?;
+    let root = RootDocument::verify_self_signed(&new.root)
+        .map_err(|error| Refusal::RootInvalid { detail: error.to_string() })?;
+    if root.number != 1 {
+        let detail = format!("it is number {}, a new product begins with 1", root.number);
+        return Err(Refusal::RootInvalid { detail }.into());
+    }
+    let product = ProductRow {
+        name: new.name,
+        organisation: actor.scope.organisation().clone(),
+        chip: chip.name().to_owned(),
+        flash_bytes: new.flash_bytes,
+        slot_bytes,
+        public_download: new.public_download,
+        limits: Limits::default(),
+        created_at: app.now_ms(),
+    };
+    let (scope, stored) = (actor.scope.clone(), product.clone());
+    let work = move |tx: &mut Tx<'_>| insert(tx, &scope, &stored, &new.root);
+    app.inner.store.write(work).await?;
+    Ok(product.into())
+}
+
+fn insert(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductRow,
+    root: &[u8],
+) -> Result<(), OperationError> {
+    match otaru_store::insert_product(tx, scope, product) {
+        Err(StoreError::Duplicate(_)) => {
+            Err(Refusal::ProductTaken(product.name.to_string()).into())
+        }
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(otaru_store::insert_root(tx, scope, &product.name, 1, root)?),
+    }
+}
+
+fn slot_bytes(flash_bytes: u64, asked: Option<u64>) -> Result<u64, Refusal> {
+    let room = flash_bytes.saturating_sub(RESERVED) / 2;
+    let most = room - room % SLOT_ALIGN;
+    let slot = asked.unwrap_or(most);
+    if slot % SLOT_ALIGN != 0 || !(SLOT_MIN..=most).contains(&slot) {
+        let detail = format!(
+            "{slot} is not a multiple of {SLOT_ALIGN} from {SLOT_MIN} to {most}, \
+             the most that fits twice into {flash_bytes} bytes of flash"
+        );
+        return Err(Refusal::invalid("slot_bytes", detail));
+    }
+    Ok(slot)
+}
+
+/// One product.
+///
+/// # Errors
+/// [`Refusal::ProductUnknown`], [`Refusal::Forbidden`].
+pub async fn show_product(
+    app: &App,
+    actor: &Actor,
+    name: ProductName,
+) -> Result<ProductObject, OperationError> {
+    actor.require(Permission::ReadFleet)?;
+    let scope = actor.scope.clone();
+    let row = app.inner.store.read(move |tx| known(tx, &scope, &name)).await?;
+    Ok(row.into())
+}
+
+/// Products, by name.
+///
+/// # Errors
+/// [`Refusal::Forbidden`], [`Refusal::InvalidField`].
+pub async fn list_products(
+    app: &App,
+    actor: &Actor,
+    page: PageRequest,
+) -> Result<Page<ProductObject>, OperationError> {
+    actor.require(Permission::ReadFleet)?;
+    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after());
+    let rows =
+        app.inner.store.read(move |tx| otaru_store::products(tx, &scope, &after, limit)).await?;
+    Ok(Page::of(rows, limit, |row| row.name.to_string(), ProductObject::from))
+}
+
+/// Sets how long updates of a product may stay silent in each phase.
+///
+/// # Errors
+/// [`Refusal::ProductUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
+pub async fn set_product_limits(
+    app: &App,
+    actor: &Actor,
+    name: ProductName,
+    limits: Limits,
+) -> Result<ProductObject, OperationError> {
+    actor.require(Permission::OperateDevices)?;
+    if !limits.is_sane() {
+        return Err(Refusal::invalid("limits", "each must be 1 second to 30 days").into());
+    }
+    let scope = actor.scope.clone();
+    let work = move |tx: &mut Tx<'_>| {
+        known(tx, &scope, &name)?;
+        otaru_store::set_product_limits(tx, &scope, &name, &limits)?;
+        known(tx, &scope, &name)
+    };
+    Ok(app.inner.store.write(work).await?.into())
+}
+
+/// The product, or the refusal that says it does not exist.
+pub(crate) fn known(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    name: &ProductName,
+) -> Result<ProductRow, OperationError> {
+    let product = otaru_store::product(tx, scope, name)?;
+    Ok(product.ok_or_else(|| Refusal::ProductUnknown(name.to_string()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_slots_fit_into_the_flash() {
+        assert_eq!(slot_bytes(4 << 20, None), Ok(0x1F_0000));
+        assert_eq!(slot_bytes(4 << 20, Some(0x18_0000)), Ok(0x18_0000));
+        for wrong in [0, 4096, 0x20_0000, u64::MAX] {
+            assert!(slot_bytes(4 << 20, Some(wrong)).is_err(), "{wrong}");
+        }
+        assert!(slot_bytes(0, None).is_err());
+    }
+}

@@ -1,0 +1,212 @@
+//! Why an operation did not happen. The codes are part of the API: they never change.
+
+use otaru_store::StoreError;
+
+/// What a caller can do about a refusal; the edge turns it into a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The request itself is wrong.
+    Invalid,
+    /// Nobody knows who is asking.
+    Unauthenticated,
+    /// Who asks may not do this.
+    Forbidden,
+    /// It does not exist, or the actor may not know that it does.
+    NotFound,
+    /// It clashes with what is there.
+    Conflict,
+    /// It was there and was withdrawn.
+    Gone,
+    /// It was understood and cannot be accepted.
+    Unprocessable,
+    /// Too much, too fast.
+    TooMany,
+}
+
+/// One variant per thing a caller can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each variant says what it means")]
+pub enum Refusal {
+    #[error("sign in: no valid token or certificate was sent")]
+    Unauthenticated,
+    #[error("role {role} may not do this; it needs {needs}")]
+    Forbidden { role: &'static str, needs: &'static str },
+    #[error("this token acts for no person; make one with `token create --user EMAIL`")]
+    UserRequired,
+    #[error("{field}: {detail}")]
+    InvalidField { field: &'static str, detail: String },
+    #[error("cursor is not one that a list returned")]
+    InvalidCursor,
+    #[error("product {0} does not exist")]
+    ProductUnknown(String),
+    #[error("product name {0} is taken")]
+    ProductTaken(String),
+    #[error("the root document cannot be used: {detail}")]
+    RootInvalid { detail: String },
+    #[error("release {version} of {product} does not exist")]
+    ReleaseUnknown { product: String, version: String },
+    #[error("release {0} was withdrawn by its publisher")]
+    ReleaseYanked(String),
+    #[error("release {version} is not newer than {than}")]
+    ReleaseOlder { version: String, than: String },
+    #[error("version {0} exists with other bytes; a published release never changes")]
+    VersionTaken(String),
+    #[error("sequence {found} is not above the last one, {last}; use {}", last + 1)]
+    SequenceTaken { found: u64, last: u64 },
+    #[error("{detail}")]
+    ImageRefused { code: &'static str, detail: String, found: String, expected: String },
+    #[error("no manifest was sent; sign one with `otaru release publish --key release.key`")]
+    ManifestMissing,
+    #[error("the manifest is not trusted: {detail}")]
+    ManifestUntrusted { detail: String },
+    #[error("the manifest does not describe this upload: {what} is {found}, expected {expected}")]
+    ManifestMismatch { what: &'static str, found: String, expected: String },
+    #[error("device {0} does not exist")]
+    DeviceUnknown(String),
+    #[error("thing name {0} is taken")]
+    ThingNameTaken(String),
+    #[error("thing name {0} is longer than the 64 characters a certificate can name")]
+    ThingNameTooLong(String),
+    #[error("the claim code is unknown or was used")]
+    ClaimCodeUnknown,
+    #[error("device {0} has an owner, who must give it up first")]
+    DeviceClaimed(String),
+    #[error("several devices: say which one with /app/devices/{{thing}}/update")]
+    DeviceRequired,
+    #[error("device {0} has no update")]
+    UpdateUnknown(String),
+    #[error("the device is restarting into the new firmware; it can no longer be stopped")]
+    TooLate,
+    #[error("the update has ended")]
+    UpdateEnded,
+    #[error("user {0} does not exist")]
+    UserUnknown(String),
+    #[error("e-mail address {0} is taken")]
+    EmailTaken(String),
+    #[error("token {0} does not exist or was revoked")]
+    TokenUnknown(String),
+    #[error("downloads of {0} need the certificate of one of its devices, or a token")]
+    DownloadForbidden(String),
+    #[error("image {0} does not exist")]
+    BlobUnknown(String),
+    #[error("root document {number} of {product} does not exist")]
+    RootUnknown { product: String, number: String },
+    #[error("too many attempts; wait a minute")]
+    TooManyAttempts,
+}
+
+impl Refusal {
+    /// The stable code a client can act on.
+    pub fn code(&self) -> &'static str {
+        use Refusal::*;
+        match self {
+            Unauthenticated => "unauthenticated",
+            Forbidden { .. } => "forbidden",
+            UserRequired => "user_required",
+            InvalidField { .. } => "invalid_field",
+            InvalidCursor => "invalid_cursor",
+            ProductUnknown(_) => "product_unknown",
+            ProductTaken(_) => "product_taken",
+            RootInvalid { .. } => "root_invalid",
+            ReleaseUnknown { .. } => "release_unknown",
+            ReleaseYanked(_) => "release_yanked",
+            ReleaseOlder { .. } => "release_older",
+            VersionTaken(_) => "version_taken",
+            SequenceTaken { .. } => "sequence_taken",
+            ImageRefused { code, .. } => code,
+            ManifestMissing => "manifest_missing",
+            ManifestUntrusted { .. } => "manifest_untrusted",
+            ManifestMismatch { .. } => "manifest_mismatch",
+            DeviceUnknown(_) => "device_unknown",
+            ThingNameTaken(_) => "thing_name_taken",
+            ThingNameTooLong(_) => "thing_name_too_long",
+            ClaimCodeUnknown => "claim_code_unknown",
+            DeviceClaimed(_) => "device_claimed",
+            DeviceRequired => "device_required",
+            UpdateUnknown(_) => "update_unknown",
+            TooLate => "too_late",
+            UpdateEnded => "update_ended",
+            UserUnknown(_) => "user_unknown",
+            EmailTaken(_) => "email_taken",
+            TokenUnknown(_) => "token_unknown",
+            DownloadForbidden(_) => "download_forbidden",
+            BlobUnknown(_) => "blob_unknown",
+            RootUnknown { .. } => "root_unknown",
+            TooManyAttempts => "too_many_attempts",
+        }
+    }
+
+    /// What kind of refusal it is.
+    pub fn kind(&self) -> Kind {
+        use Refusal::*;
+        match self {
+            Unauthenticated => Kind::Unauthenticated,
+            Forbidden { .. } | UserRequired | DownloadForbidden(_) => Kind::Forbidden,
+            InvalidField { .. } | InvalidCursor | ThingNameTooLong(_) => Kind::Invalid,
+            ProductUnknown(_)
+            | ReleaseUnknown { .. }
+            | DeviceUnknown(_)
+            | ClaimCodeUnknown
+            | UpdateUnknown(_)
+            | UserUnknown(_)
+            | TokenUnknown(_)
+            | BlobUnknown(_)
+            | RootUnknown { .. } => Kind::NotFound,
+            ProductTaken(_)
+            | ReleaseOlder { .. }
+            | ReleaseYanked(_)
+            | VersionTaken(_)
+            | SequenceTaken { .. }
+            | ThingNameTaken(_)
+            | DeviceClaimed(_)
+            | DeviceRequired
+            | TooLate
+            | UpdateEnded
+            | EmailTaken(_) => Kind::Conflict,
+            RootInvalid { .. }
+            | ImageRefused { .. }
+            | ManifestMissing
+            | ManifestUntrusted { .. }
+            | ManifestMismatch { .. } => Kind::Unprocessable,
+            TooManyAttempts => Kind::TooMany,
+        }
+    }
+
+    /// What was found and what was expected, where the refusal is about a value.
+    pub fn found_and_expected(&self) -> Option<(String, String)> {
+        match self {
+            Refusal::ImageRefused { found, expected, .. }
+            | Refusal::ManifestMismatch { found, expected, .. } => {
+                Some((found.clone(), expected.clone()))
+            }
+            Refusal::SequenceTaken { found, last } => {
+                Some((found.to_string(), format!("above {last}")))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn invalid(field: &'static str, detail: impl ToString) -> Refusal {
+        Refusal::InvalidField { field, detail: detail.to_string() }
+    }
+}
+
+/// Why an operation did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The caller can do something about it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database failed.
+    #[error("could not use the database")]
+    Store(#[from] StoreError),
+    /// The image store failed.
+    #[error("could not use the image store")]
+    Blobs(#[from] otaru_blobs::BlobError),
+    /// A certificate could not be made.
+    #[error("could not issue a certificate")]
+    Authority(#[from] otaru_authority::AuthorityError),
+    /// The machine has no randomness to give.
+    #[error("could not get random bytes")]
+    Random,
+}

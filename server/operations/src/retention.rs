@@ -1,0 +1,28 @@
+//! Logs and events do not grow for ever.
+
+use otaru_store::{SystemScope, Tx};
+
+use crate::{App, OperationError};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How long log records are kept.
+const LOGS_MS: i64 = 30 * DAY_MS;
+
+/// How long events are kept: a screen that was away longer reads the state itself anew.
+const EVENTS_MS: i64 = 7 * DAY_MS;
+
+/// Drops what is older than it is kept. Returns how many entries went.
+///
+/// # Errors
+/// [`OperationError::Store`].
+pub async fn trim(app: &App) -> Result<u64, OperationError> {
+    let now = app.now_ms();
+    let work = move |tx: &mut Tx<'_>| {
+        let system = SystemScope::for_background();
+        let logs = otaru_store::trim_logs(tx, &system, now - LOGS_MS)?;
+        let events = otaru_store::trim_events(tx, &system, now - EVENTS_MS)?;
+        Ok::<_, OperationError>(logs + events)
+    };
+    app.inner.store.write(work).await
+}

@@ -1,0 +1,114 @@
+//! Settings travel like the version: through desired, and back as reported.
+
+use otaru_fleet::Permission;
+use otaru_store::{DeviceRow, Tx};
+use otaru_wire::{ReleaseVersion, ThingName};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Actor, App, OperationError, OwnDeviceObject, Reach, Refusal, UserObject, When, devices, events,
+    list_own_devices, updates, users,
+};
+
+/// Most bytes of settings in one request; the shadow's own limit holds for all together.
+const SETTINGS_BYTES: usize = 4 * 1024;
+
+/// Wishes settings (members of `config`) for a person's own device. A `null` takes one back.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::InvalidField`], [`Refusal::UserRequired`].
+pub async fn apply_settings(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+    settings: Map<String, Value>,
+) -> Result<OwnDeviceObject, OperationError> {
+    check(&settings)?;
+    let (app_, actor_, thing_) = (app.clone(), actor.clone(), thing.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let device =
+            devices::reachable(tx, &actor_, Reach::Own, &thing_, Permission::OperateDevices)?;
+        wish_settings(&app_, tx, &actor_, &device, settings)
+    };
+    app.inner.store.write(work).await?;
+    let own = list_own_devices(app, actor, Some(thing.clone())).await?;
+    own.into_iter().next().ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()).into())
+}
+
+fn check(settings: &Map<String, Value>) -> Result<(), Refusal> {
+    if settings.contains_key("firmware_version") {
+        let detail = "firmware_version is installed with /app/devices/{thing}/update";
+        return Err(Refusal::invalid("settings", detail));
+    }
+    let size = serde_json::to_vec(settings).map_or(usize::MAX, |json| json.len());
+    if size > SETTINGS_BYTES {
+        return Err(Refusal::invalid(
+            "settings",
+            format!("{size} bytes are over {SETTINGS_BYTES}"),
+        ));
+    }
+    Ok(())
+}
+
+/// The call of the first product's app: settings and the version as columns of the person's
+/// row. With exactly one device they are wished for it; with none only the row changes.
+///
+/// # Errors
+/// [`Refusal::DeviceRequired`] with several devices, and those of
+/// [`crate::request_update`].
+pub async fn set_user_settings(
+    app: &App,
+    actor: &Actor,
+    firmware_version: Option<ReleaseVersion>,
+    phrase_type: Option<String>,
+) -> Result<UserObject, OperationError> {
+    let (app_, actor_) = (app.clone(), actor.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let (scope, person) = (&actor_.scope, actor_.person()?);
+        let mut own = otaru_store::devices_of_owner(tx, scope, person)?;
+        if own.len() > 1 {
+            return Err(OperationError::from(Refusal::DeviceRequired));
+        }
+        let device = own.pop();
+        if let Some(phrase_type) = phrase_type {
+            otaru_store::set_user_phrase_type(tx, scope, person, Some(&phrase_type))?;
+            if let Some(device) = &device {
+                let settings = Map::from_iter([("phrase_type".to_owned(), json!(phrase_type))]);
+                check(&settings)?;
+                wish_settings(&app_, tx, &actor_, device, settings)?;
+            }
+        }
+        if let Some(version) = firmware_version {
+            match &device {
+                Some(device) => {
+                    updates::request_in(&app_, tx, &actor_, device, &version, When::Now)?;
+                }
+                None => otaru_store::set_user_firmware_version(
+                    tx,
+                    scope,
+                    person,
+                    Some(version.as_str()),
+                )?,
+            }
+        }
+        Ok(())
+    };
+    app.inner.store.write(work).await?;
+    users::show_user(app, actor).await
+}
+
+fn wish_settings(
+    app: &App,
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    device: &DeviceRow,
+    settings: Map<String, Value>,
+) -> Result<(), OperationError> {
+    let now = app.now_ms();
+    let body = json!({ "thing": device.thing, "settings": settings });
+    let patch = json!({ "desired": { "config": settings } });
+    updates::shadow_patch(app, tx, &actor.scope, &device.thing, patch, now)?;
+    let owner = device.owner.as_deref();
+    events::emit(tx, &actor.scope, owner, "settings_changed", &body, now)?;
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! The one way a shadow is written: MQTT, HTTP and operations all come through [`apply`].
+
+use otaru_fleet::Permission;
+use otaru_shadow::{Change, Document, Rejection, UpdateRequest};
+use otaru_store::{Notice, Scope, StoreError, SystemScope, Tx};
+use otaru_wire::{ShadowId, ThingName};
+
+use crate::{Actor, App, DevicePrincipal, OperationError, reports};
+
+/// Who writes a shadow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// A device or a backend: what it wrote is looked at for news of an update.
+    Outside,
+    /// An operation, which already knows what it means.
+    Operation,
+}
+
+/// Who asks for a shadow over HTTP, once it is known that they may.
+#[derive(Clone, Debug)]
+pub struct ShadowActor {
+    scope: Scope,
+}
+
+/// A device may touch the shadows of its own thing.
+///
+/// # Errors
+/// A 403 rejection for any other thing.
+pub fn shadow_actor_of_device(
+    device: &DevicePrincipal,
+    thing: &ThingName,
+) -> Result<ShadowActor, Rejection> {
+    if device.thing == *thing {
+        return Ok(ShadowActor { scope: device.scope.clone() });
+    }
+    Err(Rejection::forbidden())
+}
+
+impl Actor {
+    /// Who may read shadows.
+    ///
+    /// # Errors
+    /// A 403 rejection when the role may not.
+    pub fn shadow_reader(&self) -> Result<ShadowActor, Rejection> {
+        self.shadow_actor(Permission::ReadFleet)
+    }
+
+    /// Who may write shadows.
+    ///
+    /// # Errors
+    /// A 403 rejection when the role may not.
+    pub fn shadow_writer(&self) -> Result<ShadowActor, Rejection> {
+        self.shadow_actor(Permission::OperateDevices)
+    }
+
+    fn shadow_actor(&self, permission: Permission) -> Result<ShadowActor, Rejection> {
+        match self.require(permission) {
+            Ok(()) => Ok(ShadowActor { scope: self.scope.clone() }),
+            Err(_) => Err(Rejection::forbidden()),
+        }
+    }
+}
+
+/// Applies `payload` to a shadow and returns the body of `update/accepted`.
+///
+/// # Errors
+/// The inner error is the service's answer to the client.
+pub async fn update_shadow(
+    app: &App,
+    actor: &ShadowActor,
+    shadow: ShadowId,
+    payload: &[u8],
+) -> Result<Result<Vec<u8>, Rejection>, OperationError> {
+    let request = match UpdateRequest::parse(payload, &app.inner.shadow_limits) {
+        Ok(request) => request,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    let (app_, scope) = (app.clone(), actor.scope.clone());
+    let answer = app.inner.store.write(move |tx| {
+        let now = app_.now_ms();
+        let asked = request.clone();
+        let applied = apply(&app_, tx, &scope, &shadow, request, Writer::Outside, now)?;
+        Ok::<_, StoreError>(applied.map(|current| {
+            let at_s = now / 1_000;
+            Change { previous: None, current: &current, request: &asked, at_s }.accepted()
+        }))
+    });
+    Ok(answer.await?)
+}
+
+/// The body of `get/accepted`.
+///
+/// # Errors
+/// The inner error is the service's answer to the client.
+pub async fn get_shadow(
+    app: &App,
+    actor: &ShadowActor,
+    shadow: ShadowId,
+) -> Result<Result<Vec<u8>, Rejection>, OperationError> {
+    let (scope, at_s) = (actor.scope.clone(), app.now_ms() / 1_000);
+    let answer = app.inner.store.read(move |tx| {
+        let found = read(tx, &scope, &shadow)?;
+        Ok::<_, StoreError>(found.map(|document| otaru_shadow::get_accepted(&document, at_s, None)))
+    });
+    Ok(answer.await?)
+}
+
+/// Deletes a shadow and returns the body of `delete/accepted`.
+///
+/// # Errors
+/// The inner error is the service's answer to the client.
+pub async fn delete_shadow(
+    app: &App,
+    actor: &ShadowActor,
+    shadow: ShadowId,
+) -> Result<Result<Vec<u8>, Rejection>, OperationError> {
+    let (app_, scope) = (app.clone(), actor.scope.clone());
+    let answer = app.inner.store.write(move |tx| {
+        let now = app_.now_ms();
+        let deleted = delete(tx, &scope, &shadow, None, now)?;
+        Ok::<_, StoreError>(
+            deleted.map(|deleted| otaru_shadow::delete_accepted(&deleted, now / 1_000, None)),
+        )
+    });
+    Ok(answer.await?)
+}
+
+/// Names of a thing's named shadows after `after`, by name; at most `limit`.
+///
+/// # Errors
+/// [`OperationError::Store`].
+pub async fn list_shadow_names(
+    app: &App,
+    actor: &ShadowActor,
+    thing: ThingName,
+    after: String,
+    limit: u32,
+) -> Result<Vec<String>, OperationError> {
+    let scope = actor.scope.clone();
+    let names = app
+        .inner
+        .store
+        .read(move |tx| otaru_store::shadow_names(tx, &scope, &thing, &after, limit));
+    Ok(names.await?)
+}
+
+/// Applies a request: the document, its messages and what it means for an update change
+/// together or not at all.
+pub(crate) fn apply(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+    request: UpdateRequest,
+    writer: Writer,
+    now: i64,
+) -> Result<Result<Document, Rejection>, StoreError> {
+    let previous = match stored(tx, scope, shadow)? {
+        Ok(previous) => previous,
+        Err(rejection) => return Ok(Err(rejection.with_token(request.client_token()))),
+    };
+    let at_s = now / 1_000;
+    let applied = Document::apply(previous.as_ref(), &request, at_s, &app.inner.shadow_limits);
+    let current = match applied {
+        Ok(current) => current,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    otaru_store::put_shadow(tx, scope, shadow, &current, now)?;
+    tx.notify(Notice::ShadowUpdated {
+        shadow: shadow.clone(),
+        previous: previous.filter(|document| !document.is_deleted()).map(Box::new),
+        current: Box::new(current.clone()),
+        request: Box::new(request.clone()),
+        at_s,
+    });
+    if writer == Writer::Outside && shadow.name.is_none() {
+        reports::observe(app, tx, scope, &shadow.thing, &request, &current, now)?;
+    }
+    Ok(Ok(current))
+}
+
+/// The live document of a shadow.
+pub(crate) fn read(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+) -> Result<Result<Document, Rejection>, StoreError> {
+    Ok(match stored(tx, scope, shadow)? {
+        Ok(Some(document)) if !document.is_deleted() => Ok(document),
+        Ok(_) => Err(Rejection::not_found(shadow)),
+        Err(rejection) => Err(rejection),
+    })
+}
+
+/// Deletes a shadow; its version goes on counting. Returns the deleted document.
+pub(crate) fn delete(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+    client_token: Option<&str>,
+    now: i64,
+) -> Result<Result<Document, Rejection>, StoreError> {
+    let document = match read(tx, scope, shadow)? {
+        Ok(document) => document,
+        Err(rejection) => return Ok(Err(rejection.with_token(client_token))),
+    };
+    otaru_store::put_shadow(tx, scope, shadow, &document.delete(), now)?;
+    tx.notify(Notice::ShadowDeleted {
+        shadow: shadow.clone(),
+        deleted: Box::new(document.clone()),
+        client_token: client_token.map(str::to_owned),
+        at_s: now / 1_000,
+    });
+    Ok(Ok(document))
+}
+
+/// What is stored, tombstones included, if this organisation may touch it.
+///
+/// A registered thing belongs to its organisation; any other name to whoever made its first
+/// shadow.
+fn stored(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+) -> Result<Result<Option<Document>, Rejection>, StoreError> {
+    let system = SystemScope::for_authentication();
+    if let Some(row) = otaru_store::shadow(tx, &system, shadow)? {
+        if row.organisation != *scope.organisation() {
+            return Ok(Err(Rejection::forbidden()));
+        }
+        return Ok(Ok(Some(row.document)));
+    }
+    let registered = otaru_store::organisation_of_thing(tx, &system, &shadow.thing)?;
+    let foreign = registered.is_some_and(|owner| owner != scope.organisation().as_str())
+        || otaru_store::is_thing_foreign(tx, scope, &shadow.thing)?;
+    Ok(if foreign { Err(Rejection::forbidden()) } else { Ok(None) })
+}

@@ -1,0 +1,62 @@
+//! What a server does once when it starts, and then every second.
+
+use std::time::Duration;
+
+use otaru_store::{Scope, SystemScope, Tx};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::error;
+
+use crate::{
+    App, OperationError, deadlines, expire_silent_updates,
+    retention::trim,
+    tokens::{Secret, admin_token},
+};
+
+/// How late a deadline may be noticed.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Ticks between two rounds of retention: an hour.
+const TRIM_EVERY: u64 = 3_600;
+
+/// Brings the database to what is true after a start: nobody is online, and silence begins
+/// to count anew. Call it before any listener opens.
+///
+/// With `make_admin_token` it also makes an administrator's token and returns it: for the
+/// first start, when there is no other way in.
+///
+/// # Errors
+/// [`OperationError::Store`], [`OperationError::Random`].
+pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String>, OperationError> {
+    let now = app.now_ms();
+    let secret = if make_admin_token { Some(Secret::random()?) } else { None };
+    let text = secret.as_ref().map(Secret::text);
+    let scope = Scope::of(app.default_organisation().clone());
+    let work = move |tx: &mut Tx<'_>| {
+        otaru_store::close_all_sessions(tx, &SystemScope::for_background())?;
+        deadlines::resume_deadlines(tx, now)?;
+        if let Some(secret) = &secret {
+            admin_token(tx, &scope, secret, now)?;
+        }
+        Ok::<_, OperationError>(())
+    };
+    app.inner.store.write(work).await?;
+    Ok(text)
+}
+
+/// Watches deadlines and retention until it is dropped.
+pub async fn run_background(app: App) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for tick in 0_u64.. {
+        ticks.tick().await;
+        if let Err(cause) = expire_silent_updates(&app).await {
+            error!(error = &cause as &dyn std::error::Error, "Deadlines were not looked at");
+        }
+        if tick % TRIM_EVERY != 0 {
+            continue;
+        }
+        if let Err(cause) = trim(&app).await {
+            error!(error = &cause as &dyn std::error::Error, "Old logs were not dropped");
+        }
+    }
+}

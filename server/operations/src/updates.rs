@@ -1,0 +1,487 @@
+//! Asking for an update, stopping it, and moving it along.
+
+use std::str::FromStr;
+
+use chrono::{Days, NaiveTime, TimeZone, Utc};
+use otaru_fleet::{Effect, Input, Permission, Update};
+use otaru_shadow::{Document, UpdateRequest};
+use otaru_store::{DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
+use otaru_wire::{Phase, ProductName, ReleaseVersion, ShadowId, ThingName, UpdateId};
+use serde_json::{Value, json};
+use tracing::warn;
+
+use crate::{
+    Actor, App, OperationError, Page, PageRequest, Reach, Refusal, UpdateObject, devices, events,
+    reports::firmware_version, shadows, shadows::Writer,
+};
+
+/// When an update is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// As soon as the device hears of it.
+    Now,
+    /// In 24 hours.
+    Later,
+    /// At the next 02:00 in the device's time zone.
+    Tonight,
+}
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Asks for a device's move to a release. Returns the record and whether it is new.
+///
+/// The user's row, the record and the shadow's desired state change together or not at all.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::ReleaseUnknown`], [`Refusal::ReleaseYanked`],
+/// [`Refusal::ReleaseOlder`], [`Refusal::Forbidden`].
+pub async fn request_update(
+    app: &App,
+    actor: &Actor,
+    reach: Reach,
+    thing: ThingName,
+    version: ReleaseVersion,
+    when: When,
+) -> Result<(UpdateObject, bool), OperationError> {
+    let (app_, actor) = (app.clone(), actor.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let device = devices::reachable(tx, &actor, reach, &thing, Permission::OperateDevices)?;
+        request_in(&app_, tx, &actor, &device, &version, when)
+    };
+    let (row, is_new) = app.inner.store.write(work).await?;
+    Ok((UpdateObject::from(&row), is_new))
+}
+
+/// The device's newest update.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::UpdateUnknown`], [`Refusal::Forbidden`].
+pub async fn show_update(
+    app: &App,
+    actor: &Actor,
+    reach: Reach,
+    thing: ThingName,
+) -> Result<UpdateObject, OperationError> {
+    let (actor_, app_) = (actor.clone(), app.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let device = devices::reachable(tx, &actor_, reach, &thing, Permission::ReadFleet)?;
+        let newest = otaru_store::newest_update(tx, &actor_.scope, &device.thing)?;
+        let newest = newest.ok_or_else(|| Refusal::UpdateUnknown(thing.to_string()))?;
+        Ok::<_, OperationError>(app_.inner.live.overlay(newest))
+    };
+    Ok(UpdateObject::from(&app.inner.store.read(work).await?))
+}
+
+/// Updates of the organisation, or of one device, newest first.
+///
+/// # Errors
+/// [`Refusal::Forbidden`], [`Refusal::InvalidField`].
+pub async fn list_updates(
+    app: &App,
+    actor: &Actor,
+    thing: Option<ThingName>,
+    page: PageRequest,
+) -> Result<Page<UpdateObject>, OperationError> {
+    actor.require(Permission::ReadFleet)?;
+    let limit = page.limit()?;
+    // Ids begin with their time: the highest comes first.
+    let below = page.cursor.unwrap_or_else(|| "~".to_owned());
+    let scope = actor.scope.clone();
+    let rows = app
+        .inner
+        .store
+        .read(move |tx| otaru_store::updates(tx, &scope, thing.as_ref(), &below, limit))
+        .await?;
+    Ok(Page::of(
+        rows,
+        limit,
+        |row| row.update.id.to_string(),
+        |row| UpdateObject::from(&app.inner.live.overlay(row)),
+    ))
+}
+
+/// Asks to stop the device's open update.
+///
+/// It ends at once if the device was not told yet, else when the device says so.
+///
+/// # Errors
+/// [`Refusal::UpdateUnknown`], [`Refusal::UpdateEnded`], [`Refusal::TooLate`],
+/// [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
+pub async fn cancel_update(
+    app: &App,
+    actor: &Actor,
+    reach: Reach,
+    thing: ThingName,
+) -> Result<UpdateObject, OperationError> {
+    let (app_, actor) = (app.clone(), actor.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let device = devices::reachable(tx, &actor, reach, &thing, Permission::OperateDevices)?;
+        let newest = otaru_store::newest_update(tx, &actor.scope, &device.thing)?;
+        let newest = newest.ok_or_else(|| Refusal::UpdateUnknown(thing.to_string()))?;
+        if !newest.update.is_open() {
+            return Err(Refusal::UpdateEnded.into());
+        }
+        if newest.update.is_past_cancelling() {
+            return Err(Refusal::TooLate.into());
+        }
+        let input = Input::CancelRequested { reason: None };
+        let now = app_.now_ms();
+        Ok::<_, OperationError>(advance(&app_, tx, &actor.scope, newest, &input, now)?)
+    };
+    Ok(UpdateObject::from(&app.inner.store.write(work).await?))
+}
+
+/// Everything of [`request_update`] that happens in its transaction.
+pub(crate) fn request_in(
+    app: &App,
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    device: &DeviceRow,
+    version: &ReleaseVersion,
+    when: When,
+) -> Result<(UpdateRow, bool), OperationError> {
+    let (scope, now) = (&actor.scope, app.now_ms());
+    let release = installable(tx, scope, device, version)?;
+    if let Some(open) = newest_open(tx, scope, &device.thing)? {
+        if open.update.version == *version {
+            return Ok((put_forward(app, tx, scope, open, when, now)?, false));
+        }
+        let running = sequence_of(tx, scope, &device.product, &open.update.version)?;
+        if release.sequence < running {
+            return Err(older(version, &open.update.version));
+        }
+        advance(app, tx, scope, open, &Input::Superseded, now)?;
+    }
+    let until_at = match when {
+        When::Now => None,
+        When::Later => Some(now + DAY_MS),
+        When::Tonight => Some(next_two_o_clock(device.time_zone.as_deref(), now)),
+    };
+    let row = start(app, tx, scope, device, &release, actor.user.clone(), until_at, now)?;
+    if until_at.is_none() {
+        apply_effect(app, tx, scope, &row, Effect::Wish, now)?;
+    }
+    let owner = device.owner.as_deref();
+    if let Some(owner) = owner {
+        otaru_store::set_user_firmware_version(tx, scope, owner, Some(version.as_str()))?;
+    }
+    Ok((row, true))
+}
+
+/// A backend wrote a version into desired: the update it asks for gets a record, so that it
+/// has a clock and an end like any other.
+pub(crate) fn adopt_wish(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    current: &Document,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Some(wish) = firmware_version(current.desired()) else { return Ok(()) };
+    let Ok(version) = ReleaseVersion::new(wish) else { return Ok(()) };
+    let release = match installable(tx, scope, device, &version) {
+        Ok(release) => release,
+        Err(OperationError::Store(error)) => return Err(error),
+        // The device will refuse it too; there is nothing to follow.
+        Err(_) => return Ok(()),
+    };
+    if let Some(open) = newest_open(tx, scope, &device.thing)? {
+        if open.update.version == version {
+            return put_forward(app, tx, scope, open, When::Now, now).map(drop);
+        }
+        advance(app, tx, scope, open, &Input::Superseded, now)?;
+    }
+    let row = start(app, tx, scope, device, &release, None, None, now)?;
+    apply_effect(app, tx, scope, &row, Effect::Wish, now)
+}
+
+/// Lets `input` move an update, with all that follows from it, and returns where it is now.
+pub(crate) fn advance(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: UpdateRow,
+    input: &Input<'_>,
+    now: i64,
+) -> Result<UpdateRow, StoreError> {
+    let Some((update, effect)) = row.update.step(input, now) else { return Ok(row) };
+    let before = row.update.clone();
+    let row = UpdateRow { update, ..row };
+    save(tx, scope, &row)?;
+    app.inner.live.forget(&row.thing);
+    apply_effect(app, tx, scope, &row, effect, now)?;
+    announce(app, tx, scope, &before, &row, now)?;
+    Ok(row)
+}
+
+/// Writes `patch` (the value of `state`) into the classic shadow as the service itself.
+pub(crate) fn shadow_patch(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    patch: Value,
+    now: i64,
+) -> Result<(), StoreError> {
+    let shadow = ShadowId::classic(thing.clone());
+    let applied = match UpdateRequest::from_state(patch, &app.inner.shadow_limits) {
+        Ok(request) => shadows::apply(app, tx, scope, &shadow, request, Writer::Operation, now)?,
+        Err(rejection) => Err(rejection),
+    };
+    if let Err(rejection) = applied {
+        // Only a document already at its size limit refuses this; the update must still end.
+        warn!(device.thing = %thing, shadow.rejection = rejection.message, "Shadow is full");
+    }
+    Ok(())
+}
+
+fn newest_open(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<Option<UpdateRow>, StoreError> {
+    let newest = otaru_store::newest_update(tx, scope, thing)?;
+    Ok(newest.filter(|row| row.update.is_open()))
+}
+
+/// The release, if this device can move to it.
+fn installable(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    version: &ReleaseVersion,
+) -> Result<ReleaseRow, OperationError> {
+    let release = otaru_store::release(tx, scope, &device.product, version)?;
+    let release = release.ok_or_else(|| Refusal::ReleaseUnknown {
+        product: device.product.to_string(),
+        version: version.to_string(),
+    })?;
+    if release.yanked_at.is_some() {
+        return Err(Refusal::ReleaseYanked(version.to_string()).into());
+    }
+    let running = devices::running_release(tx, scope, device)?;
+    match running {
+        Some(running) if running.sequence >= release.sequence => {
+            Err(older(version, &running.version))
+        }
+        _ => Ok(release),
+    }
+}
+
+fn older(version: &ReleaseVersion, than: &ReleaseVersion) -> OperationError {
+    Refusal::ReleaseOlder { version: version.to_string(), than: than.to_string() }.into()
+}
+
+fn sequence_of(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+) -> Result<u64, StoreError> {
+    let release = otaru_store::release(tx, scope, product, version)?;
+    Ok(release.map_or(0, |release| release.sequence))
+}
+
+/// The same version was asked for again: an update put off begins, if it is wanted now.
+fn put_forward(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    open: UpdateRow,
+    when: When,
+    now: i64,
+) -> Result<UpdateRow, StoreError> {
+    match when {
+        When::Now => advance(app, tx, scope, open, &Input::Due, now),
+        When::Later | When::Tonight => Ok(open),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a different column of the new record")]
+fn start(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+    requested_by: Option<String>,
+    until_at: Option<i64>,
+    now: i64,
+) -> Result<UpdateRow, StoreError> {
+    let id = UpdateId::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a valid id");
+    let update = Update {
+        id,
+        version: release.version.clone(),
+        sha256: release.sha256,
+        plain: !device.agent,
+        phase: if until_at.is_some() { Phase::Deferred } else { Phase::Requested },
+        outcome: None,
+        reason: None,
+        done_bytes: 0,
+        total_bytes: release.size_bytes,
+        attempt: 0,
+        cancel_requested: false,
+        requested_at: now,
+        phase_at: now,
+        bytes_at: now,
+        told_at: None,
+        until_at,
+        ended_at: None,
+    };
+    let row = UpdateRow {
+        update,
+        organisation: scope.organisation().clone(),
+        thing: device.thing.clone(),
+        product: device.product.clone(),
+        from_version: device.running_version.clone(),
+        from_sha256: device.running_sha256,
+        requested_by,
+    };
+    let deadline_at = deadline(tx, scope, &row)?;
+    otaru_store::insert_update(tx, scope, &row, deadline_at)?;
+    app.inner.live.forget(&device.thing);
+    let object = UpdateObject::from(&row);
+    events::emit(tx, scope, device.owner.as_deref(), "update_changed", &object, now)?;
+    Ok(row)
+}
+
+fn deadline(tx: &mut Tx<'_>, scope: &Scope, row: &UpdateRow) -> Result<Option<i64>, StoreError> {
+    let product = otaru_store::product(tx, scope, &row.product)?;
+    Ok(product.and_then(|product| row.update.deadline_at(&product.limits)))
+}
+
+fn save(tx: &mut Tx<'_>, scope: &Scope, row: &UpdateRow) -> Result<(), StoreError> {
+    let deadline_at = deadline(tx, scope, row)?;
+    otaru_store::put_update(tx, scope, &row.update, deadline_at)
+}
+
+/// Tells the owner and the fleet, with an id when a phase or the outcome changed.
+fn announce(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    before: &Update,
+    row: &UpdateRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    let device = otaru_store::device(tx, scope, &row.thing)?;
+    let owner = device.and_then(|device| device.owner);
+    let after = &row.update;
+    let object = UpdateObject::from(row);
+    if !after.is_open() {
+        return events::emit(tx, scope, owner.as_deref(), "update_finished", &object, now);
+    }
+    let same = (before.phase, before.outcome, before.attempt, before.cancel_requested)
+        == (after.phase, after.outcome, after.attempt, after.cancel_requested);
+    if same {
+        events::tick(app, scope, owner, "update_changed", &object);
+        return Ok(());
+    }
+    events::emit(tx, scope, owner.as_deref(), "update_changed", &object, now)
+}
+
+/// Brings the shadow (and the owner's row) to what a step asks for; writes nothing that is
+/// there already.
+pub(crate) fn apply_effect(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: &UpdateRow,
+    effect: Effect,
+    now: i64,
+) -> Result<(), StoreError> {
+    if effect == Effect::None {
+        return Ok(());
+    }
+    let Some(device) = otaru_store::device(tx, scope, &row.thing)? else { return Ok(()) };
+    let shadow = ShadowId::classic(row.thing.clone());
+    let current = shadows::read(tx, scope, &shadow)?.ok();
+    let version = match effect {
+        Effect::Wish | Effect::Close => Some(row.update.version.to_string()),
+        Effect::Withdraw => device.running_version.clone(),
+        Effect::None => return Ok(()),
+    };
+    if effect == Effect::Withdraw
+        && let Some(owner) = &device.owner
+    {
+        otaru_store::set_user_firmware_version(tx, scope, owner, version.as_deref())?;
+    }
+    let wanted = (effect == Effect::Wish && device.agent)
+        .then(|| json!({ "id": row.update.id, "sha256": row.update.sha256, "attempt": 1 }));
+    let patch = patch_towards(current.as_ref(), version.as_deref(), wanted);
+    if patch.is_null() {
+        return Ok(());
+    }
+    shadow_patch(app, tx, scope, &row.thing, patch, now)
+}
+
+/// The smallest patch after which desired names `version` and `update`, and an update that is
+/// over is not reported any more; null when all of that holds already.
+fn patch_towards(
+    current: Option<&Document>,
+    version: Option<&str>,
+    update: Option<Value>,
+) -> Value {
+    let desired = current.map(Document::desired);
+    let mut patch = json!({});
+    if desired.and_then(firmware_version) != version {
+        patch["desired"]["config"]["firmware_version"] = json!(version);
+    }
+    let stored = desired.and_then(|desired| desired.get("update"));
+    if stored != update.as_ref() {
+        patch["desired"]["update"] = update.clone().unwrap_or(Value::Null);
+    }
+    let echoed = current.is_some_and(|current| current.reported().contains_key("update"));
+    if update.is_none() && echoed {
+        patch["reported"]["update"] = Value::Null;
+    }
+    if patch == json!({}) { Value::Null } else { patch }
+}
+
+/// The next 02:00 in the time zone (UTC if unset or unknown), in milliseconds since the epoch.
+fn next_two_o_clock(time_zone: Option<&str>, now: i64) -> i64 {
+    let zone =
+        time_zone.and_then(|name| chrono_tz::Tz::from_str(name).ok()).unwrap_or(chrono_tz::Tz::UTC);
+    let two = NaiveTime::from_hms_opt(2, 0, 0).expect("02:00 is a time");
+    let today = Utc.timestamp_millis_opt(now).earliest().unwrap_or_default().with_timezone(&zone);
+    (0..3)
+        .filter_map(|days| today.date_naive().checked_add_days(Days::new(days)))
+        // A night without a 02:00 (clocks go forward) is skipped to the next one.
+        .filter_map(|date| zone.from_local_datetime(&date.and_time(two)).earliest())
+        .map(|time| time.timestamp_millis())
+        .find(|at| *at > now)
+        .unwrap_or(now + DAY_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::objects::time;
+
+    #[test]
+    fn tonight_is_the_next_two_o_clock_of_the_device() {
+        // 2026-03-28T23:30:00Z; Berlin's clocks go forward at 02:00 on the 29th.
+        let now = 1_774_740_600_000;
+        let zones = [None, Some("Asia/Tokyo"), Some("Europe/Berlin"), Some("Nowhere/None")];
+        let nights: Vec<String> =
+            zones.map(|zone| format!("{zone:?} {}", time(next_two_o_clock(zone, now)))).into();
+        expect![[r#"
+            None 2026-03-29T02:00:00.000Z
+            Some("Asia/Tokyo") 2026-03-29T17:00:00.000Z
+            Some("Europe/Berlin") 2026-03-30T00:00:00.000Z
+            Some("Nowhere/None") 2026-03-29T02:00:00.000Z"#]].assert_eq(&nights.join("\n"));
+    }
+
+    #[test]
+    fn a_patch_holds_only_what_is_not_there() {
+        assert_eq!(patch_towards(None, None, None), Value::Null);
+        let patch = patch_towards(None, Some("1.0.5"), Some(json!({ "id": "u1" })));
+        assert_eq!(
+            patch,
+            json!({ "desired": { "config": { "firmware_version": "1.0.5" }, "update": { "id": "u1" } } })
+        );
+    }
+}

@@ -1,0 +1,44 @@
+/// Why the database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or refused the statement; try again later.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A row with the same unique key exists.
+    #[error("a row with the same key exists")]
+    Duplicate(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A stored value does not have the type the code expects.
+    #[error("stored {what} cannot be read: {found}")]
+    Corrupt {
+        /// Column or document that cannot be read.
+        what: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// The schema was written by a newer Otaru.
+    #[error("the database has schema {found}, this program knows {known}; install a newer otaru")]
+    NewerSchema {
+        /// Version in the database.
+        found: i64,
+        /// Newest version this program knows.
+        known: i64,
+    },
+    /// The database URL names no engine this program has.
+    #[error("database URL `{0}` is not sqlite:PATH or postgres://…")]
+    UnknownEngine(String),
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(what: &'static str, found: impl ToString) -> StoreError {
+        StoreError::Corrupt { what, found: found.to_string() }
+    }
+
+    pub(crate) fn unavailable(
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> StoreError {
+        StoreError::Unavailable(cause.into())
+    }
+}

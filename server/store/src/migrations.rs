@@ -1,0 +1,30 @@
+//! Forward-only schema changes, embedded in the program. See `migrations/README.md`.
+
+use crate::{StoreError, connection::Connection, value::params};
+
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+
+/// Brings the schema up to date; each step is one transaction.
+pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.change_schema(
+        "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY)",
+    )?;
+    let rows =
+        connection.query("SELECT coalesce(max(version), 0) FROM schema_version", params![])?;
+    let current = match rows.into_iter().next() {
+        Some(mut row) => row.int("schema_version")?,
+        None => 0,
+    };
+    let known = MIGRATIONS.len() as i64;
+    if current > known {
+        return Err(StoreError::NewerSchema { found: current, known });
+    }
+    for (number, sql) in (1..).zip(MIGRATIONS).skip(current as usize) {
+        connection.begin()?;
+        connection.change_schema(sql)?;
+        connection
+            .execute("INSERT INTO schema_version (version) VALUES ($1)", params![number as i64])?;
+        connection.batch("COMMIT")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+use otaru_shadow::{Document, Rejection, UpdateRequest};
+use otaru_wire::{ShadowId, ShadowVerb};
+
+use crate::EventRow;
+
+/// What others must hear about once the work that caused it is durable.
+#[derive(Debug)]
+pub enum Notice {
+    /// A shadow update was applied.
+    ShadowUpdated {
+        /// Which shadow.
+        shadow: ShadowId,
+        /// The document before, if there was one.
+        previous: Option<Box<Document>>,
+        /// The document after.
+        current: Box<Document>,
+        /// What was asked.
+        request: Box<UpdateRequest>,
+        /// When, in seconds since the epoch.
+        at_s: i64,
+    },
+    /// A shadow was read over MQTT.
+    ShadowRead {
+        /// Which shadow.
+        shadow: ShadowId,
+        /// The document.
+        document: Box<Document>,
+        /// Token of the request.
+        client_token: Option<String>,
+        /// When, in seconds since the epoch.
+        at_s: i64,
+    },
+    /// A shadow was deleted.
+    ShadowDeleted {
+        /// Which shadow.
+        shadow: ShadowId,
+        /// The document that was deleted.
+        deleted: Box<Document>,
+        /// Token of the request.
+        client_token: Option<String>,
+        /// When, in seconds since the epoch.
+        at_s: i64,
+    },
+    /// A request that came over MQTT was refused.
+    ShadowRejected {
+        /// Which shadow.
+        shadow: ShadowId,
+        /// What was asked.
+        verb: ShadowVerb,
+        /// Why not.
+        rejection: Rejection,
+    },
+    /// The request before this one has been answered: its sender's place is free again when
+    /// this is dropped.
+    Answered(Box<dyn std::any::Any + Send + Sync>),
+    /// Something a person's screen shows has changed.
+    Event(EventRow),
+    /// A device's certificate was revoked or its registration went: its session must end.
+    Disconnect {
+        /// The session's client id.
+        client_id: String,
+    },
+}

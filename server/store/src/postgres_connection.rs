@@ -1,0 +1,131 @@
+//! PostgreSQL through the synchronous client; runs on the store's own threads.
+
+use std::collections::HashMap;
+
+use postgres::{
+    Client, Config, Statement,
+    config::SslMode,
+    error::SqlState,
+    types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
+};
+
+use crate::{
+    StoreError,
+    value::{Row, Value},
+};
+
+pub(crate) struct PostgresConnection {
+    client: Client,
+    statements: HashMap<&'static str, Statement>,
+}
+
+impl PostgresConnection {
+    /// Connects; TLS as the URL's `sslmode` asks, checked against the machine's own roots.
+    pub(crate) fn open(url: &str) -> Result<PostgresConnection, StoreError> {
+        let config: Config = url.parse()?;
+        let client = match config.get_ssl_mode() {
+            SslMode::Disable => config.connect(postgres::NoTls)?,
+            _ => config.connect(tls()?)?,
+        };
+        Ok(PostgresConnection { client, statements: HashMap::new() })
+    }
+
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.client.batch_execute(sql)?)
+    }
+
+    pub(crate) fn execute(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<u64, StoreError> {
+        let statement = self.statement(sql)?;
+        Ok(self.client.execute(&statement, &as_sql(params))?)
+    }
+
+    pub(crate) fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
+        let statement = self.statement(sql)?;
+        let rows = self.client.query(&statement, &as_sql(params))?;
+        rows.into_iter().map(|row| columns(&row)).collect()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    fn statement(&mut self, sql: &'static str) -> Result<Statement, StoreError> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql)?;
+        self.statements.insert(sql, statement.clone());
+        Ok(statement)
+    }
+}
+
+fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
+    use rustls_platform_verifier::BuilderVerifierExt;
+    let config = rustls::ClientConfig::builder()
+        .with_platform_verifier()
+        .map_err(StoreError::unavailable)?
+        .with_no_client_auth();
+    Ok(tokio_postgres_rustls::MakeRustlsConnect::new(config))
+}
+
+fn as_sql(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    params.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+fn columns(row: &postgres::Row) -> Result<Row, StoreError> {
+    let column = |at: usize| -> Result<Value, StoreError> {
+        let kind = row.columns()[at].type_();
+        Ok(if *kind == Type::INT8 {
+            row.try_get::<_, Option<i64>>(at)?.into()
+        } else if *kind == Type::INT4 {
+            row.try_get::<_, Option<i32>>(at)?.map(i64::from).into()
+        } else if *kind == Type::BYTEA {
+            row.try_get::<_, Option<Vec<u8>>>(at)?.into()
+        } else {
+            row.try_get::<_, Option<String>>(at)?.into()
+        })
+    };
+    Ok(Row::new((0..row.len()).map(column).collect::<Result<_, _>>()?))
+}
+
+impl ToSql for Value {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Value::Null => Ok(IsNull::Yes),
+            Value::Int(value) if *kind == Type::INT4 => i32::try_from(*value)?.to_sql(kind, out),
+            Value::Int(value) => value.to_sql(kind, out),
+            Value::Text(text) => text.to_sql(kind, out),
+            Value::Bytes(bytes) => bytes.to_sql(kind, out),
+        }
+    }
+
+    // PostgreSQL tells each parameter's type; the schema uses only these.
+    fn accepts(kind: &Type) -> bool {
+        [Type::INT8, Type::INT4, Type::TEXT, Type::VARCHAR, Type::BYTEA].contains(kind)
+    }
+
+    to_sql_checked!();
+}
+
+impl From<postgres::Error> for StoreError {
+    fn from(error: postgres::Error) -> StoreError {
+        match error.code() {
+            Some(code) if *code == SqlState::UNIQUE_VIOLATION => {
+                StoreError::Duplicate(Box::new(error))
+            }
+            _ => StoreError::unavailable(error),
+        }
+    }
+}

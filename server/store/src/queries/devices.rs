@@ -1,0 +1,222 @@
+use otaru_fleet::Running;
+use otaru_wire::{ProductName, ThingName, payload::FirmwareState};
+
+use crate::{
+    DeviceRow, Scope, StoreError, SystemScope, Tx,
+    value::{FromRow, Row, params},
+};
+
+impl FromRow for DeviceRow {
+    fn from_row(row: &mut Row) -> Result<DeviceRow, StoreError> {
+        Ok(DeviceRow {
+            thing: row.parsed("devices.thing")?,
+            organisation: row.parsed("devices.organisation")?,
+            product: row.parsed("devices.product")?,
+            owner: row.opt_text("devices.owner")?,
+            name: row.opt_text("devices.name")?,
+            time_zone: row.opt_text("devices.time_zone")?,
+            agent: row.flag("devices.agent")?,
+            running_sha256: row.opt_parsed("devices.running_sha256")?,
+            running_version: row.opt_text("devices.running_version")?,
+            running_slot: row.opt_text("devices.running_slot")?,
+            running_state: row.opt_parsed("devices.running_state")?,
+            online: row.flag("devices.online")?,
+            session_version: row.unsigned("devices.session_version")?,
+            last_seen_at: row.opt_int("devices.last_seen_at")?,
+            created_at: row.int("devices.created_at")?,
+        })
+    }
+}
+
+/// Registers a device. [`StoreError::Duplicate`] when the thing name is taken on this server.
+pub fn insert_device(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    product: &ProductName,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO devices (thing, organisation, product, agent, online, session_version, created_at)
+         VALUES ($1, $2, $3, 0, 0, 0, $4)",
+        params![thing.as_str(), scope.organisation().as_str(), product.as_str(), now],
+    )?;
+    Ok(())
+}
+
+/// The device with this name; its row stays locked until the work ends.
+pub fn device(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<Option<DeviceRow>, StoreError> {
+    tx.first(
+        "SELECT thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+             running_version, running_slot, running_state, online, session_version,
+             last_seen_at, created_at
+         FROM devices WHERE organisation = $1 AND thing = $2 FOR UPDATE",
+        params![scope.organisation().as_str(), thing.as_str()],
+    )
+}
+
+/// Whether the thing name is registered, and in which organisation.
+pub fn organisation_of_thing(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    thing: &ThingName,
+) -> Result<Option<String>, StoreError> {
+    tx.first("SELECT organisation FROM devices WHERE thing = $1", params![thing.as_str()])
+}
+
+/// Devices after `after` (a thing name), by name.
+pub fn devices(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<DeviceRow>, StoreError> {
+    tx.all(
+        "SELECT thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+             running_version, running_slot, running_state, online, session_version,
+             last_seen_at, created_at
+         FROM devices WHERE organisation = $1 AND thing > $2 ORDER BY thing LIMIT $3",
+        params![scope.organisation().as_str(), after, limit],
+    )
+}
+
+/// A person's devices, by name.
+pub fn devices_of_owner(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    owner: &str,
+) -> Result<Vec<DeviceRow>, StoreError> {
+    tx.all(
+        "SELECT thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+             running_version, running_slot, running_state, online, session_version,
+             last_seen_at, created_at
+         FROM devices WHERE organisation = $1 AND owner = $2 ORDER BY thing",
+        params![scope.organisation().as_str(), owner],
+    )
+}
+
+/// Devices of a product that somebody owns.
+pub fn owned_devices_of_product(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+) -> Result<Vec<DeviceRow>, StoreError> {
+    tx.all(
+        "SELECT thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+             running_version, running_slot, running_state, online, session_version,
+             last_seen_at, created_at
+         FROM devices WHERE organisation = $1 AND product = $2 AND owner IS NOT NULL ORDER BY thing",
+        params![scope.organisation().as_str(), product.as_str()],
+    )
+}
+
+/// Gives a device without an owner to one; false when it has an owner.
+pub fn set_device_owner(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    owner: &str,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE devices SET owner = $3 WHERE organisation = $1 AND thing = $2 AND owner IS NULL",
+        params![scope.organisation().as_str(), thing.as_str(), owner],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Sets the owner's name for a device and its time zone.
+pub fn set_device_details(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    name: Option<&str>,
+    time_zone: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE devices SET name = $3, time_zone = $4 WHERE organisation = $1 AND thing = $2",
+        params![scope.organisation().as_str(), thing.as_str(), name, time_zone],
+    )?;
+    Ok(())
+}
+
+/// Stores what a device says it runs. `agent` once true stays true.
+pub fn set_device_running(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    running: &Running,
+    slot: Option<&str>,
+    agent: bool,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE devices SET running_sha256 = $3, running_version = $4, running_slot = $5,
+             running_state = $6, agent = CASE WHEN agent = 1 THEN 1 ELSE $7 END
+         WHERE organisation = $1 AND thing = $2",
+        params![
+            scope.organisation().as_str(),
+            thing.as_str(),
+            running.sha256.map(|sha256| sha256.to_string()),
+            running.version.as_deref(),
+            slot,
+            running.state.map(FirmwareState::as_str),
+            agent
+        ],
+    )?;
+    Ok(())
+}
+
+/// Marks a device as heard of.
+pub fn touch_device(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE devices SET last_seen_at = $3 WHERE organisation = $1 AND thing = $2",
+        params![scope.organisation().as_str(), thing.as_str(), now],
+    )?;
+    Ok(())
+}
+
+/// Opens a session of a device; false when there is no such device or a newer session is known.
+pub fn open_device_session(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    session_version: u64,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE devices SET online = 1, session_version = $3, last_seen_at = $4
+         WHERE organisation = $1 AND thing = $2 AND session_version < $3",
+        params![scope.organisation().as_str(), thing.as_str(), session_version, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Closes a session of a device; false when it is not the one that is open.
+pub fn close_device_session(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    session_version: u64,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE devices SET online = 0, last_seen_at = $4
+         WHERE organisation = $1 AND thing = $2 AND session_version = $3 AND online = 1",
+        params![scope.organisation().as_str(), thing.as_str(), session_version, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Marks every device offline: after a start, no session is open.
+pub fn close_all_sessions(tx: &mut Tx<'_>, _: &SystemScope) -> Result<(), StoreError> {
+    tx.execute("UPDATE devices SET online = 0 WHERE online = 1", params![])?;
+    Ok(())
+}

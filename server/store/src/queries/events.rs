@@ -1,0 +1,60 @@
+use crate::{
+    EventRow, Scope, StoreError, SystemScope, Tx,
+    value::{FromRow, Row, params},
+};
+
+impl FromRow for EventRow {
+    fn from_row(row: &mut Row) -> Result<EventRow, StoreError> {
+        Ok(EventRow {
+            id: row.int("events.id")?,
+            organisation: row.parsed("events.organisation")?,
+            owner: row.opt_text("events.owner")?,
+            kind: row.text("events.kind")?,
+            body: row.text("events.body")?,
+            created_at: row.int("events.created_at")?,
+        })
+    }
+}
+
+/// Appends to the event log and returns the entry with its id.
+pub fn insert_event(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    owner: Option<&str>,
+    kind: &str,
+    body: &str,
+    now: i64,
+) -> Result<EventRow, StoreError> {
+    let entry = tx.first(
+        "INSERT INTO events (organisation, owner, kind, body, created_at)
+         VALUES ($1, $2, $3, $4, $5) RETURNING id, organisation, owner, kind, body, created_at",
+        params![scope.organisation().as_str(), owner, kind, body, now],
+    )?;
+    entry.ok_or_else(|| StoreError::corrupt("events", "nothing returned"))
+}
+
+/// Entries after `after`, oldest first: of the organisation, or only one owner's.
+pub fn events(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    owner: Option<&str>,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<EventRow>, StoreError> {
+    tx.all(
+        "SELECT id, organisation, owner, kind, body, created_at FROM events
+         WHERE organisation = $1 AND ($2 = '' OR owner = $2) AND id > $3 ORDER BY id LIMIT $4",
+        params![scope.organisation().as_str(), owner.unwrap_or_default(), after, limit],
+    )
+}
+
+/// The id of the newest entry, 0 when the log is empty.
+pub fn last_event_id(tx: &mut Tx<'_>, _: &SystemScope) -> Result<i64, StoreError> {
+    let found: Option<i64> = tx.first("SELECT coalesce(max(id), 0) FROM events", params![])?;
+    Ok(found.unwrap_or(0))
+}
+
+/// Drops entries older than `before`; returns how many.
+pub fn trim_events(tx: &mut Tx<'_>, _: &SystemScope, before: i64) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM events WHERE created_at < $1", params![before])
+}

@@ -1,0 +1,151 @@
+use otaru_fleet::Limits;
+use otaru_wire::ProductName;
+
+use crate::{
+    ProductRow, Scope, StoreError, SystemScope, Tx,
+    value::{FromRow, Row, Value, params},
+};
+
+impl FromRow for ProductRow {
+    fn from_row(row: &mut Row) -> Result<ProductRow, StoreError> {
+        Ok(ProductRow {
+            name: row.parsed("products.name")?,
+            organisation: row.parsed("products.organisation")?,
+            chip: row.text("products.chip")?,
+            flash_bytes: row.unsigned("products.flash_bytes")?,
+            slot_bytes: row.unsigned("products.slot_bytes")?,
+            public_download: row.text("products.download")? == "public",
+            limits: limits(row)?,
+            created_at: row.int("products.created_at")?,
+        })
+    }
+}
+
+fn limits(row: &mut Row) -> Result<Limits, StoreError> {
+    let text = row.text("products.phase_limits")?;
+    serde_json::from_str(&text).map_err(|_| StoreError::corrupt("products.phase_limits", text))
+}
+
+fn limits_json(limits: &Limits) -> Value {
+    serde_json::to_string(limits).expect("numbers become JSON").into()
+}
+
+/// Adds a product. [`StoreError::Duplicate`] when the name is taken on this server.
+pub fn insert_product(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductRow,
+) -> Result<(), StoreError> {
+    let download = if product.public_download { "public" } else { "device" };
+    tx.execute(
+        "INSERT INTO products
+             (name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        params![
+            product.name.as_str(),
+            scope.organisation().as_str(),
+            &product.chip,
+            product.flash_bytes,
+            product.slot_bytes,
+            download,
+            limits_json(&product.limits),
+            product.created_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// The product with this name.
+pub fn product(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    name: &ProductName,
+) -> Result<Option<ProductRow>, StoreError> {
+    tx.first(
+        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at
+         FROM products WHERE organisation = $1 AND name = $2",
+        params![scope.organisation().as_str(), name.as_str()],
+    )
+}
+
+/// The product with this name in any organisation: for downloads that need no principal.
+pub fn product_anywhere(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    name: &ProductName,
+) -> Result<Option<ProductRow>, StoreError> {
+    tx.first(
+        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at
+         FROM products WHERE name = $1",
+        params![name.as_str()],
+    )
+}
+
+/// Products after `after` (a name), by name.
+pub fn products(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<ProductRow>, StoreError> {
+    tx.all(
+        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at
+         FROM products WHERE organisation = $1 AND name > $2 ORDER BY name LIMIT $3",
+        params![scope.organisation().as_str(), after, limit],
+    )
+}
+
+/// Sets the limits of a product's phases.
+pub fn set_product_limits(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    name: &ProductName,
+    limits: &Limits,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE products SET phase_limits = $3 WHERE organisation = $1 AND name = $2",
+        params![scope.organisation().as_str(), name.as_str(), limits_json(limits)],
+    )?;
+    Ok(())
+}
+
+/// Stores a signed root document of a product. Storing the same number twice is
+/// [`StoreError::Duplicate`].
+pub fn insert_root(
+    tx: &mut Tx<'_>,
+    _: &Scope,
+    product: &ProductName,
+    number: u64,
+    document: &[u8],
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO roots (product, number, document) VALUES ($1, $2, $3)",
+        params![product.as_str(), number, document],
+    )?;
+    Ok(())
+}
+
+/// The product's signed root document `number`, or the newest. Root documents are public.
+pub fn root_document(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    product: &ProductName,
+    number: Option<u64>,
+) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+    match number {
+        Some(number) => tx.first(
+            "SELECT number, document FROM roots WHERE product = $1 AND number = $2",
+            params![product.as_str(), number],
+        ),
+        None => tx.first(
+            "SELECT number, document FROM roots WHERE product = $1 ORDER BY number DESC LIMIT 1",
+            params![product.as_str()],
+        ),
+    }
+}
+
+impl FromRow for (u64, Vec<u8>) {
+    fn from_row(row: &mut Row) -> Result<(u64, Vec<u8>), StoreError> {
+        Ok((row.unsigned("roots.number")?, row.bytes("roots.document")?))
+    }
+}

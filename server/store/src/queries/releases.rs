@@ -1,0 +1,173 @@
+use otaru_wire::{Digest, ProductName, ReleaseVersion};
+
+use crate::{
+    ReleaseRow, Scope, StoreError, Tx,
+    value::{FromRow, Row, params},
+};
+
+impl FromRow for ReleaseRow {
+    fn from_row(row: &mut Row) -> Result<ReleaseRow, StoreError> {
+        Ok(ReleaseRow {
+            product: row.parsed("releases.product")?,
+            version: row.parsed("releases.version")?,
+            sha256: row.parsed("releases.sha256")?,
+            size_bytes: row.unsigned("releases.size_bytes")?,
+            sequence: row.unsigned("releases.sequence")?,
+            channel: row.text("releases.channel")?,
+            notes: row.text("releases.notes")?,
+            created_at: row.int("releases.created_at")?,
+            yanked_at: row.opt_int("releases.yanked_at")?,
+        })
+    }
+}
+
+/// Stores a release. [`StoreError::Duplicate`] when its version or sequence is taken.
+pub fn insert_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+    manifest: &[u8],
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO releases (product, version, organisation, sha256, size_bytes, sequence,
+             channel, notes, manifest, created_at, yanked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        params![
+            release.product.as_str(),
+            release.version.as_str(),
+            scope.organisation().as_str(),
+            release.sha256.to_string(),
+            release.size_bytes,
+            release.sequence,
+            &release.channel,
+            &release.notes,
+            manifest,
+            release.created_at,
+            release.yanked_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// The release of this product and version.
+pub fn release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    tx.first(
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+         FROM releases WHERE organisation = $1 AND product = $2 AND version = $3",
+        params![scope.organisation().as_str(), product.as_str(), version.as_str()],
+    )
+}
+
+/// The release of this product whose image has this digest; the newest if several do.
+pub fn release_by_image(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    sha256: &Digest,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    tx.first(
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+         FROM releases WHERE organisation = $1 AND product = $2 AND sha256 = $3
+         ORDER BY sequence DESC LIMIT 1",
+        params![scope.organisation().as_str(), product.as_str(), sha256.to_string()],
+    )
+}
+
+/// The release's signed manifest.
+pub fn release_manifest(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    tx.first(
+        "SELECT manifest FROM releases
+         WHERE organisation = $1 AND product = $2 AND version = $3",
+        params![scope.organisation().as_str(), product.as_str(), version.as_str()],
+    )
+}
+
+impl FromRow for Vec<u8> {
+    fn from_row(row: &mut Row) -> Result<Vec<u8>, StoreError> {
+        row.bytes("bytes")
+    }
+}
+
+/// Releases of a product with a sequence below `below`, newest first.
+pub fn releases(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    below: u64,
+    limit: u32,
+) -> Result<Vec<ReleaseRow>, StoreError> {
+    tx.all(
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+         FROM releases WHERE organisation = $1 AND product = $2 AND sequence < $3
+         ORDER BY sequence DESC LIMIT $4",
+        params![scope.organisation().as_str(), product.as_str(), below, limit],
+    )
+}
+
+/// The newest release of a channel that is not yanked.
+pub fn newest_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    channel: &str,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    tx.first(
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+         FROM releases
+         WHERE organisation = $1 AND product = $2 AND channel = $3 AND yanked_at IS NULL
+         ORDER BY sequence DESC LIMIT 1",
+        params![scope.organisation().as_str(), product.as_str(), channel],
+    )
+}
+
+/// The highest sequence of a product's releases, 0 when it has none.
+pub fn last_sequence(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+) -> Result<u64, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT coalesce(max(sequence), 0) FROM releases WHERE organisation = $1 AND product = $2",
+        params![scope.organisation().as_str(), product.as_str()],
+    )?;
+    Ok(found.unwrap_or(0) as u64)
+}
+
+/// Withdraws a release; false when it was withdrawn already or does not exist.
+pub fn yank_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE releases SET yanked_at = $4
+         WHERE organisation = $1 AND product = $2 AND version = $3 AND yanked_at IS NULL",
+        params![scope.organisation().as_str(), product.as_str(), version.as_str(), now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Every release that has this image.
+pub fn releases_of_image(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    sha256: &Digest,
+) -> Result<Vec<ReleaseRow>, StoreError> {
+    tx.all(
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+         FROM releases WHERE organisation = $1 AND sha256 = $2 ORDER BY sequence DESC",
+        params![scope.organisation().as_str(), sha256.to_string()],
+    )
+}

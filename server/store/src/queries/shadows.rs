@@ -1,0 +1,110 @@
+use otaru_shadow::Document;
+use otaru_wire::{ShadowId, ThingName};
+
+use crate::{
+    Scope, ShadowRow, StoreError, SystemScope, Tx,
+    value::{FromRow, Row, params},
+};
+
+impl FromRow for ShadowRow {
+    fn from_row(row: &mut Row) -> Result<ShadowRow, StoreError> {
+        let thing = row.parsed("shadows.thing")?;
+        let name = row.text("shadows.name")?;
+        let name = match name.as_str() {
+            "" => None,
+            _ => Some(name.parse().map_err(|_| StoreError::corrupt("shadows.name", name))?),
+        };
+        let organisation = row.parsed("shadows.organisation")?;
+        let text = row.text("shadows.document")?;
+        let document = Document::from_stored(&text)
+            .map_err(|_| StoreError::corrupt("shadows.document", text))?;
+        Ok(ShadowRow { shadow: ShadowId { thing, name }, organisation, document })
+    }
+}
+
+fn stored_name(shadow: &ShadowId) -> &str {
+    shadow.name.as_ref().map_or("", |name| name.as_str())
+}
+
+/// The shadow, tombstones included, whatever its organisation: the caller decides from
+/// [`ShadowRow::organisation`] whether it may be seen. Its row stays locked.
+pub fn shadow(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    shadow: &ShadowId,
+) -> Result<Option<ShadowRow>, StoreError> {
+    tx.first(
+        "SELECT thing, name, organisation, document FROM shadows
+         WHERE thing = $1 AND name = $2 FOR UPDATE",
+        params![shadow.thing.as_str(), stored_name(shadow)],
+    )
+}
+
+/// Whether another organisation has made a shadow for this thing name.
+pub fn is_thing_foreign(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<bool, StoreError> {
+    let found: Option<String> = tx.first(
+        "SELECT thing FROM shadows WHERE thing = $2 AND organisation <> $1 LIMIT 1",
+        params![scope.organisation().as_str(), thing.as_str()],
+    )?;
+    Ok(found.is_some())
+}
+
+/// Stores a shadow's document.
+pub fn put_shadow(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+    document: &Document,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO shadows (thing, name, organisation, document, version, deleted, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (thing, name) DO UPDATE SET document = excluded.document,
+             version = excluded.version, deleted = excluded.deleted,
+             updated_at = excluded.updated_at",
+        params![
+            shadow.thing.as_str(),
+            stored_name(shadow),
+            scope.organisation().as_str(),
+            document.to_stored(),
+            document.version(),
+            document.is_deleted(),
+            now
+        ],
+    )?;
+    Ok(())
+}
+
+/// The live shadows of a thing, the classic one included.
+pub fn shadows_of_thing(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<Vec<ShadowRow>, StoreError> {
+    tx.all(
+        "SELECT thing, name, organisation, document FROM shadows
+         WHERE organisation = $1 AND thing = $2 AND deleted = 0 ORDER BY name",
+        params![scope.organisation().as_str(), thing.as_str()],
+    )
+}
+
+/// Names of the live named shadows of a thing after `after`, by name.
+pub fn shadow_names(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
+    tx.all(
+        "SELECT name FROM shadows
+         WHERE organisation = $1 AND thing = $2 AND deleted = 0 AND name <> '' AND name > $3
+         ORDER BY name LIMIT $4",
+        params![scope.organisation().as_str(), thing.as_str(), after, limit],
+    )
+}

@@ -1,0 +1,81 @@
+use crate::{
+    Scope, StoreError, SystemScope, TokenRow, Tx,
+    value::{FromRow, Row, params},
+};
+
+impl FromRow for TokenRow {
+    fn from_row(row: &mut Row) -> Result<TokenRow, StoreError> {
+        Ok(TokenRow {
+            id: row.text("tokens.id")?,
+            organisation: row.parsed("tokens.organisation")?,
+            user_id: row.opt_text("tokens.user_id")?,
+            role: row.parsed("tokens.role")?,
+            secret_sha256: row.text("tokens.secret_sha256")?,
+            created_at: row.int("tokens.created_at")?,
+            expires_at: row.opt_int("tokens.expires_at")?,
+            revoked_at: row.opt_int("tokens.revoked_at")?,
+        })
+    }
+}
+
+/// Adds a token.
+pub fn insert_token(tx: &mut Tx<'_>, scope: &Scope, token: &TokenRow) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO tokens
+             (id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        params![
+            &token.id,
+            scope.organisation().as_str(),
+            token.user_id.as_deref(),
+            token.role.as_str(),
+            &token.secret_sha256,
+            token.created_at,
+            token.expires_at,
+            token.revoked_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// The token with this public id, whatever its organisation: it tells who is calling.
+pub fn token_by_id(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    id: &str,
+) -> Result<Option<TokenRow>, StoreError> {
+    tx.first(
+        "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at
+         FROM tokens WHERE id = $1",
+        params![id],
+    )
+}
+
+/// Tokens after `after` (an id), by id.
+pub fn tokens(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<TokenRow>, StoreError> {
+    tx.all(
+        "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at
+         FROM tokens WHERE organisation = $1 AND id > $2 ORDER BY id LIMIT $3",
+        params![scope.organisation().as_str(), after, limit],
+    )
+}
+
+/// Revokes a token; false when there is none to revoke.
+pub fn revoke_token(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &str,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE tokens SET revoked_at = $3
+         WHERE organisation = $1 AND id = $2 AND revoked_at IS NULL",
+        params![scope.organisation().as_str(), id, now],
+    )?;
+    Ok(changed > 0)
+}

@@ -1,0 +1,208 @@
+use otaru_fleet::Update;
+use otaru_wire::{Reason, ThingName, UpdateId};
+
+use crate::{
+    Scope, StoreError, SystemScope, Tx, UpdateRow,
+    value::{FromRow, Row, params},
+};
+
+impl FromRow for UpdateRow {
+    fn from_row(row: &mut Row) -> Result<UpdateRow, StoreError> {
+        Ok(UpdateRow {
+            organisation: row.parsed("updates.organisation")?,
+            thing: row.parsed("updates.thing")?,
+            product: row.parsed("updates.product")?,
+            from_version: row.opt_text("updates.from_version")?,
+            from_sha256: row.opt_parsed("updates.from_sha256")?,
+            requested_by: row.opt_text("updates.requested_by")?,
+            update: Update {
+                id: row.parsed("updates.id")?,
+                version: row.parsed("updates.version")?,
+                sha256: row.parsed("updates.sha256")?,
+                plain: row.flag("updates.plain")?,
+                phase: row.parsed("updates.phase")?,
+                outcome: row.opt_parsed("updates.outcome")?,
+                reason: row.opt_int("updates.reason")?.and_then(reason),
+                done_bytes: row.unsigned("updates.done_bytes")?,
+                total_bytes: row.unsigned("updates.total_bytes")?,
+                attempt: row.unsigned("updates.attempt")? as u32,
+                cancel_requested: row.flag("updates.cancel_requested")?,
+                requested_at: row.int("updates.requested_at")?,
+                phase_at: row.int("updates.phase_at")?,
+                bytes_at: row.int("updates.bytes_at")?,
+                told_at: row.opt_int("updates.told_at")?,
+                until_at: row.opt_int("updates.until_at")?,
+                ended_at: row.opt_int("updates.ended_at")?,
+            },
+        })
+    }
+}
+
+fn reason(number: i64) -> Option<Reason> {
+    u8::try_from(number).ok().and_then(Reason::from_number)
+}
+
+/// Starts the record of an update.
+pub fn insert_update(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: &UpdateRow,
+    deadline_at: Option<i64>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO updates (id, organisation, thing, product, version, sha256, from_version,
+             from_sha256, requested_by, plain, phase, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 'requested', 0, 0, 0, 0, $10, $11, $12)",
+        params![
+            row.update.id.as_str(),
+            scope.organisation().as_str(),
+            row.thing.as_str(),
+            row.product.as_str(),
+            row.update.version.as_str(),
+            row.update.sha256.to_string(),
+            row.from_version.as_deref(),
+            row.from_sha256.map(|sha256| sha256.to_string()),
+            row.requested_by.as_deref(),
+            row.update.requested_at,
+            row.update.phase_at,
+            row.update.bytes_at
+        ],
+    )?;
+    put_update(tx, scope, &row.update, deadline_at)
+}
+
+/// Stores where an update is now, and when silence will end it.
+pub fn put_update(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    update: &Update,
+    deadline_at: Option<i64>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE updates SET plain = $3, phase = $4, outcome = $5, reason = $6, done_bytes = $7,
+             total_bytes = $8, attempt = $9, cancel_requested = $10, phase_at = $11,
+             bytes_at = $12, told_at = $13, until_at = $14, deadline_at = $15, ended_at = $16
+         WHERE organisation = $1 AND id = $2",
+        params![
+            scope.organisation().as_str(),
+            update.id.as_str(),
+            update.plain,
+            update.phase.as_str(),
+            update.outcome.map(|outcome| outcome.as_str()),
+            update.reason.map(|reason| i64::from(reason.number())),
+            update.done_bytes,
+            update.total_bytes,
+            update.attempt,
+            update.cancel_requested,
+            update.phase_at,
+            update.bytes_at,
+            update.told_at,
+            update.until_at,
+            deadline_at,
+            update.ended_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// The update with this id.
+pub fn update(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &UpdateId,
+) -> Result<Option<UpdateRow>, StoreError> {
+    tx.first(
+        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
+             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+         FROM updates WHERE organisation = $1 AND id = $2",
+        params![scope.organisation().as_str(), id.as_str()],
+    )
+}
+
+/// The newest update of a device, open or ended.
+pub fn newest_update(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<Option<UpdateRow>, StoreError> {
+    tx.first(
+        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
+             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+         FROM updates WHERE organisation = $1 AND thing = $2
+         ORDER BY requested_at DESC, id DESC LIMIT 1",
+        params![scope.organisation().as_str(), thing.as_str()],
+    )
+}
+
+/// Updates of the organisation, or of one device, with an id below `below`, newest first.
+pub fn updates(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: Option<&ThingName>,
+    below: &str,
+    limit: u32,
+) -> Result<Vec<UpdateRow>, StoreError> {
+    tx.all(
+        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
+             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+         FROM updates WHERE organisation = $1 AND ($2 = '' OR thing = $2) AND id < $3
+         ORDER BY id DESC LIMIT $4",
+        params![
+            scope.organisation().as_str(),
+            thing.map_or("", |thing| thing.as_str()),
+            below,
+            limit
+        ],
+    )
+}
+
+/// Open updates of a release.
+pub fn open_updates_of_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &otaru_wire::ProductName,
+    version: &otaru_wire::ReleaseVersion,
+) -> Result<Vec<UpdateRow>, StoreError> {
+    tx.all(
+        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
+             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+         FROM updates
+         WHERE organisation = $1 AND product = $2 AND version = $3 AND outcome IS NULL",
+        params![scope.organisation().as_str(), product.as_str(), version.as_str()],
+    )
+}
+
+/// Updates whose deadline has passed, oldest first, of every organisation.
+pub fn updates_past_deadline(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    now: i64,
+    limit: u32,
+) -> Result<Vec<UpdateRow>, StoreError> {
+    tx.all(
+        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
+             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+         FROM updates WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2",
+        params![now, limit],
+    )
+}
+
+/// Every open update that has a deadline, of every organisation.
+pub fn updates_with_deadline(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+) -> Result<Vec<UpdateRow>, StoreError> {
+    tx.all(
+        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
+             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+         FROM updates WHERE deadline_at IS NOT NULL AND outcome IS NULL",
+        params![],
+    )
+}

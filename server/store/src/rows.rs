@@ -1,0 +1,187 @@
+//! What a query returns. Times are milliseconds since the epoch.
+
+use otaru_fleet::{Limits, Role, Update};
+use otaru_shadow::Document;
+use otaru_wire::{
+    Digest, OrganisationId, ProductName, ReleaseVersion, ShadowId, ThingName,
+    payload::FirmwareState,
+};
+
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRow {
+    /// Opaque id.
+    pub id: String,
+    /// Organisation the person belongs to.
+    pub organisation: OrganisationId,
+    /// Unique on the server, lower case.
+    pub email: String,
+    /// What they may do.
+    pub role: Role,
+    /// The version they last asked for, or what their device runs.
+    pub firmware_version: Option<String>,
+    /// The first product's phrase setting.
+    pub phrase_type: Option<String>,
+    /// When they were added.
+    pub created_at: i64,
+}
+
+/// An API token; the secret itself is never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Public id.
+    pub id: String,
+    /// Organisation it works in.
+    pub organisation: OrganisationId,
+    /// The person it acts for, if any.
+    pub user_id: Option<String>,
+    /// What it may do.
+    pub role: Role,
+    /// SHA-256 of the secret, lower hex.
+    pub secret_sha256: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it stops working.
+    pub expires_at: Option<i64>,
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
+}
+
+/// A kind of device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductRow {
+    /// Unique on the server.
+    pub name: ProductName,
+    /// Organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// Chip name, such as `esp32c3`.
+    pub chip: String,
+    /// Size of the flash.
+    pub flash_bytes: u64,
+    /// Size of one slot.
+    pub slot_bytes: u64,
+    /// Whether anybody may download its images.
+    pub public_download: bool,
+    /// How long an update may stay silent in each phase.
+    pub limits: Limits,
+    /// When it was created.
+    pub created_at: i64,
+}
+
+/// A published firmware.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseRow {
+    /// Product it is for.
+    pub product: ProductName,
+    /// Its version.
+    pub version: ReleaseVersion,
+    /// Its image.
+    pub sha256: Digest,
+    /// Size of the image.
+    pub size_bytes: u64,
+    /// Rises with every release of the product.
+    pub sequence: u64,
+    /// `stable`, `beta`, …
+    pub channel: String,
+    /// Plain-language notes.
+    pub notes: String,
+    /// When it was published.
+    pub created_at: i64,
+    /// When it was withdrawn.
+    pub yanked_at: Option<i64>,
+}
+
+/// One physical unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// Its MQTT identity.
+    pub thing: ThingName,
+    /// Organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// What kind it is.
+    pub product: ProductName,
+    /// User id of who claimed it.
+    pub owner: Option<String>,
+    /// The owner's name for it.
+    pub name: Option<String>,
+    /// IANA time zone for "tonight".
+    pub time_zone: Option<String>,
+    /// It has reported `firmware`: it speaks the agent's part of the shadow.
+    pub agent: bool,
+    /// SHA-256 of the running slot.
+    pub running_sha256: Option<Digest>,
+    /// Version label of what runs.
+    pub running_version: Option<String>,
+    /// Running slot, as the device names it.
+    pub running_slot: Option<String>,
+    /// Whether what runs is confirmed.
+    pub running_state: Option<FirmwareState>,
+    /// Whether a session of its certificate is open.
+    pub online: bool,
+    /// The broker's number of the newest session: a late goodbye of an older one is known by it.
+    pub session_version: u64,
+    /// When it was last heard.
+    pub last_seen_at: Option<i64>,
+    /// When it was registered.
+    pub created_at: i64,
+}
+
+/// A stored shadow.
+#[derive(Clone, Debug)]
+pub struct ShadowRow {
+    /// Which shadow.
+    pub shadow: ShadowId,
+    /// Organisation whose principal made it.
+    pub organisation: OrganisationId,
+    /// The document, tombstone included.
+    pub document: Document,
+}
+
+/// An update with the columns its rules do not need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateRow {
+    /// Its life so far.
+    pub update: Update,
+    /// Organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// The device.
+    pub thing: ThingName,
+    /// The device's product.
+    pub product: ProductName,
+    /// Version that ran when it was asked for.
+    pub from_version: Option<String>,
+    /// Image that ran when it was asked for.
+    pub from_sha256: Option<Digest>,
+    /// User id of who asked.
+    pub requested_by: Option<String>,
+}
+
+/// An entry of the event log. Ids rise in commit order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its place in the log.
+    pub id: i64,
+    /// Organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// User id of the owner it concerns, if any.
+    pub owner: Option<String>,
+    /// `update_changed`, `device_online`, …
+    pub kind: String,
+    /// JSON object.
+    pub body: String,
+    /// When.
+    pub created_at: i64,
+}
+
+/// A stored log record of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRow {
+    /// Its place in the log.
+    pub id: i64,
+    /// Who wrote it.
+    pub thing: ThingName,
+    /// When the server stored it.
+    pub received_at: i64,
+    /// The record as JSON, extra members kept.
+    pub record: String,
+}

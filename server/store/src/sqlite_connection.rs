@@ -1,0 +1,107 @@
+//! SQLite through rusqlite: WAL, every commit synced to disk.
+
+use std::path::Path;
+
+use rusqlite::{ErrorCode, types::ValueRef};
+
+use crate::{
+    StoreError,
+    value::{Row, Value},
+};
+
+pub(crate) struct SqliteConnection {
+    connection: rusqlite::Connection,
+}
+
+impl SqliteConnection {
+    /// Opens or creates the file. A reader cannot write by accident.
+    pub(crate) fn open(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
+        let connection = rusqlite::Connection::open(path)?;
+        connection.set_prepared_statement_cache_capacity(256);
+        // FULL syncs the log at each commit: what was acknowledged survives a power cut.
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+             PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY;",
+        )?;
+        if read_only {
+            connection.execute_batch("PRAGMA query_only = ON;")?;
+        }
+        Ok(SqliteConnection { connection })
+    }
+
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.connection.execute_batch(sql)?)
+    }
+
+    pub(crate) fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        let mut statement = self.connection.prepare_cached(&dialect(sql))?;
+        let changed = statement.execute(rusqlite::params_from_iter(params))?;
+        Ok(changed as u64)
+    }
+
+    pub(crate) fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.connection.prepare_cached(&dialect(sql))?;
+        let width = statement.column_count();
+        let mut found = statement.query(rusqlite::params_from_iter(params))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let columns =
+                (0..width).map(|at| column(row.get_ref(at)?)).collect::<Result<_, _>>()?;
+            rows.push(Row::new(columns));
+        }
+        Ok(rows)
+    }
+}
+
+/// SQLite numbers parameters `?n`, and locks by being the only writer.
+fn dialect(sql: &str) -> String {
+    sql.replace('$', "?").replace("FOR UPDATE", "")
+}
+
+/// The one DDL difference: how a rising row number is declared.
+pub(crate) fn dialect_of_schema(sql: &str) -> String {
+    sql.replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
+        .replace("BYTEA", "BLOB")
+}
+
+fn column(value: ValueRef<'_>) -> Result<Value, StoreError> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Int(value),
+        ValueRef::Text(text) => Value::Text(
+            std::str::from_utf8(text)
+                .map_err(|error| StoreError::corrupt("text", error))?
+                .to_owned(),
+        ),
+        ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+        ValueRef::Real(value) => return Err(StoreError::corrupt("column", value)),
+    })
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        use rusqlite::types::ToSqlOutput::Borrowed;
+        Ok(Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Int(value) => ValueRef::Integer(*value),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        let unique =
+            [rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE, rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY];
+        match &error {
+            rusqlite::Error::SqliteFailure(cause, _)
+                if cause.code == ErrorCode::ConstraintViolation
+                    && unique.contains(&cause.extended_code) =>
+            {
+                StoreError::Duplicate(Box::new(error))
+            }
+            _ => StoreError::unavailable(error),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The one writer: whoever waits shares the next commit.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    Notice, StoreError, Tx,
+    connection::{Address, Connection},
+};
+
+/// Most pieces of work in one commit. Above about this the shared sync is already
+/// paid for, and a larger batch only delays the first waiting caller.
+const BATCH: usize = 2_000;
+
+/// What a piece of work came to, before the commit is known.
+pub(crate) struct Attempt {
+    /// False when the work failed and its changes must be undone.
+    pub(crate) keep: bool,
+    /// Tells the caller, with the commit's error if it failed.
+    pub(crate) answer: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+/// Work waiting for the writer.
+pub(crate) struct Job {
+    pub(crate) run: Box<dyn FnOnce(&mut Tx<'_>) -> Attempt + Send>,
+    /// Answers the caller when the work could not even begin.
+    pub(crate) refuse: Box<dyn FnOnce(StoreError) + Send>,
+}
+
+pub(crate) struct Writer {
+    address: Address,
+    connection: Connection,
+    jobs: mpsc::Receiver<Job>,
+    notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        address: Address,
+        connection: Connection,
+        jobs: mpsc::Receiver<Job>,
+        notices: mpsc::UnboundedSender<Notice>,
+    ) -> Writer {
+        Writer { address, connection, jobs, notices }
+    }
+
+    /// Works until every sender is gone.
+    pub(crate) fn run(mut self) {
+        while let Some(first) = self.jobs.blocking_recv() {
+            if let Err(error) = self.begin() {
+                tracing::error!(error = &error as &dyn std::error::Error, "Cannot begin a commit");
+                (first.refuse)(error);
+                continue;
+            }
+            self.commit_batch(first);
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_usable() {
+            self.connection = self.address.writer()?;
+        }
+        self.connection.begin()
+    }
+
+    fn commit_batch(&mut self, first: Job) {
+        let mut answers = Vec::new();
+        let mut notices = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            answers.push(run_one(&mut self.connection, job, &mut notices));
+            next = if answers.len() < BATCH { self.jobs.try_recv().ok() } else { None };
+        }
+        let committed = self.connection.batch("COMMIT");
+        if let Err(error) = committed {
+            tracing::error!(error = &error as &dyn std::error::Error, "A commit failed");
+            let _ = self.connection.batch("ROLLBACK");
+            let why = error.to_string();
+            for answer in answers {
+                answer(Err(StoreError::unavailable(why.clone())));
+            }
+            return;
+        }
+        for notice in notices {
+            // The receiver ends with the server; then nobody is left to tell.
+            let _ = self.notices.send(notice);
+        }
+        for answer in answers {
+            answer(Ok(()));
+        }
+    }
+}
+
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Runs one job inside its own savepoint, so that its failure undoes only itself.
+fn run_one(connection: &mut Connection, job: Job, notices: &mut Vec<Notice>) -> Answer {
+    if let Err(error) = connection.batch("SAVEPOINT job") {
+        (job.refuse)(error);
+        return Box::new(|_| ());
+    }
+    let mut tx = Tx::new(connection);
+    let attempt = catch_unwind(AssertUnwindSafe(|| (job.run)(&mut tx)));
+    let told = std::mem::take(&mut tx.notices);
+    let keep = attempt.as_ref().is_ok_and(|attempt| attempt.keep);
+    let closed = if keep {
+        notices.extend(told);
+        connection.batch("RELEASE job")
+    } else {
+        connection.batch("ROLLBACK TO job; RELEASE job")
+    };
+    match (attempt, closed) {
+        (Ok(attempt), Ok(())) => attempt.answer,
+        // A savepoint that cannot be closed fails the commit too, which answers everybody.
+        (Ok(attempt), Err(_)) => attempt.answer,
+        // The caller's channel is dropped with the job: it sees `Closed`.
+        (Err(_), _) => Box::new(|_| ()),
+    }
+}
