@@ -1,1 +1,64 @@
-//! (to be written)
+//! Every decoder of bytes that come from outside, under attack.
+//!
+//! A [`Decoder`] is fed anything at all. It must never panic, and what it takes
+//! must keep its promises: written again it reads the same, applied it answers.
+//! Each says whether it took the input, so that a corpus that went stale shows.
+//!
+//! `corpus/<decoder>/` is replayed and mutated by this crate's test, by its
+//! binary for as long as wished, and by `libfuzzer/` with coverage.
+
+mod contract;
+pub mod corpus;
+mod device;
+mod flash;
+pub mod mutate;
+mod release;
+mod sealed;
+pub mod seeds;
+mod shadow;
+
+/// A decoder of outside bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoder {
+    /// Its name, and that of its corpus folder.
+    pub name: &'static str,
+    /// Feeds it one input; answers whether it took it.
+    pub decode: fn(&[u8]) -> bool,
+}
+
+impl Decoder {
+    /// The decoder with this name.
+    pub fn named(name: &str) -> Option<&'static Decoder> {
+        DECODERS.iter().find(|decoder| decoder.name == name)
+    }
+}
+
+macro_rules! decoders {
+    ($($module:ident::$name:ident,)+) => {
+        /// Every decoder.
+        pub const DECODERS: &[Decoder] =
+            &[$(Decoder { name: stringify!($name), decode: $module::$name },)+];
+    };
+}
+
+decoders! {
+    contract::device_config,
+    contract::firmware_members,
+    contract::log_records,
+    contract::names,
+    contract::presence,
+    contract::progress,
+    contract::topics,
+    device::otadata,
+    device::partition_table,
+    device::records,
+    device::slot_image,
+    release::image,
+    release::key_file,
+    release::manifest_envelope,
+    release::manifest_payload,
+    release::root_document,
+    release::root_payload,
+    shadow::shadow_request,
+    shadow::shadow_stored,
+}

@@ -323,3 +323,17 @@ fn get_and_delete_read_nothing_but_the_token() {
     "#]]
     .assert_eq(&answers.concat());
 }
+
+/// A parser that is off by one bit in the last place would keep this delta open for ever.
+#[test]
+fn number_of_17_digits_survives_storage() {
+    let mut shadow = Shadow::fresh();
+    for number in
+        ["0.0015555555555555557", "1.7976931348623157e308", "5e-324", "2.2250738585072011e-308"]
+    {
+        shadow.update(&format!(r#"{{"state":{{"desired":{{"a":{number}}}}}}}"#));
+        shadow.update(r#"{"state":{"desired":{"b":1},"reported":{"b":1}}}"#);
+        let answers = shadow.update(&format!(r#"{{"state":{{"reported":{{"a":{number}}}}}}}"#));
+        assert!(!answers.contains("update/delta"), "{answers}");
+    }
+}

@@ -1,0 +1,99 @@
+//! Decoders of `contract/wire`.
+
+use otaru_wire::payload::{DesiredUpdate, FirmwareReport, LogRecord, PresencePayload, Progress};
+use otaru_wire::{
+    DeviceConfig, Digest, Namespace, Outcome, Phase, ProductName, PublishShadowDesired,
+    PublishShadowUpdate, ReleaseVersion, ShadowName, ThingName, Topic, UpdateId,
+};
+use prost::Message;
+use serde_json::{Map, Value};
+
+/// Topic names.
+pub(crate) fn topics(bytes: &[u8]) -> bool {
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let namespace = Namespace::default();
+    let Some(topic) = Topic::parse(&namespace, text) else { return false };
+    assert_eq!(topic.format(&namespace), text);
+    if let Some(thing) = topic.thing() {
+        assert!(text.contains(thing.as_str()));
+    }
+    true
+}
+
+/// Names, digests and words.
+pub(crate) fn names(bytes: &[u8]) -> bool {
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let taken = [
+        ThingName::new(text).map(|name| name.to_string()).ok(),
+        ShadowName::new(text).map(|name| name.to_string()).ok(),
+        ProductName::new(text).map(|name| name.to_string()).ok(),
+        ReleaseVersion::new(text).map(|name| name.to_string()).ok(),
+        UpdateId::new(text).map(|name| name.to_string()).ok(),
+        text.parse().map(|phase: Phase| phase.to_string()).ok(),
+        text.parse().map(|outcome: Outcome| outcome.to_string()).ok(),
+    ];
+    for name in taken.iter().flatten() {
+        assert_eq!(name, text);
+    }
+    let digest = text.parse::<Digest>();
+    if let Ok(digest) = digest {
+        assert_eq!(digest.to_string(), text.to_ascii_lowercase());
+    }
+    digest.is_ok() || taken.iter().any(Option::is_some)
+}
+
+/// Payloads of the log topic.
+pub(crate) fn log_records(bytes: &[u8]) -> bool {
+    let Ok(records) = LogRecord::parse_payload(bytes) else { return false };
+    for record in records {
+        let again = LogRecord::parse_payload(&record.to_json());
+        assert_eq!(again.as_deref(), Ok([record].as_slice()));
+    }
+    true
+}
+
+/// Payloads of the progress topic.
+pub(crate) fn progress(bytes: &[u8]) -> bool {
+    let Ok(progress) = Progress::parse_payload(bytes) else { return false };
+    assert_eq!(Progress::parse_payload(&progress.to_json()), Ok(progress));
+    true
+}
+
+/// Presence events.
+pub(crate) fn presence(bytes: &[u8]) -> bool {
+    let Ok(event) = PresencePayload::parse_payload(bytes) else { return false };
+    assert_eq!(PresencePayload::parse_payload(&event.to_json()), Ok(event));
+    true
+}
+
+/// The members of a shadow that agent and server keep between them.
+pub(crate) fn firmware_members(bytes: &[u8]) -> bool {
+    let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return false };
+    let report = FirmwareReport::from_value(&value);
+    if let Ok(report) = &report {
+        assert_eq!(FirmwareReport::from_value(&report.to_value()).as_ref(), Ok(report));
+    }
+    let update = DesiredUpdate::from_value(&value);
+    if let Ok(update) = &update {
+        assert_eq!(DesiredUpdate::from_value(&update.to_value()).as_ref(), Ok(update));
+    }
+    report.is_ok() || update.is_ok()
+}
+
+/// The settings message, as protobuf and as the JSON of `desired`.
+pub(crate) fn device_config(bytes: &[u8]) -> bool {
+    if let Ok(update) = PublishShadowUpdate::decode(bytes) {
+        let mut request = Map::new();
+        update.merge_into(&mut request);
+        return true;
+    }
+    let Ok(Value::Object(mut desired)) = serde_json::from_slice(bytes) else { return false };
+    let Ok(read) = PublishShadowDesired::from_map(&desired) else { return false };
+    let before = desired.clone();
+    read.merge_into(&mut desired);
+    assert_eq!(desired, before, "what was read is there already");
+    let again =
+        DeviceConfig::decode(read.config.clone().unwrap_or_default().encode_to_vec().as_slice());
+    assert_eq!(again.ok(), Some(read.config.unwrap_or_default()));
+    true
+}

@@ -1,0 +1,75 @@
+//! Decoders of `contract/release`.
+
+use otaru_release::{Behaviour, Chip, Image, ImageHead, Manifest, PublicKey, RootDocument};
+
+use crate::sealed::{root, sealed};
+
+/// Media type of signed manifests; see `docs/formats.md`.
+const MANIFEST: &str = "application/vnd.otaru.manifest";
+/// Media type of signed root documents.
+const ROOT: &str = "application/vnd.otaru.root";
+
+/// A time within every seed's expiry, in s since 1970.
+const NOW_S: i64 = 1_795_430_400;
+
+/// Firmware files.
+pub(crate) fn image(bytes: &[u8]) -> bool {
+    let head = ImageHead::parse(bytes);
+    Behaviour::of(bytes);
+    match Image::parse(bytes) {
+        Ok(facts) => {
+            assert!(head.is_ok(), "what parses whole has a head");
+            assert_eq!(facts.size_bytes, bytes.len() as u64);
+            facts.fits(facts.chip, facts.size_bytes).expect("it fits itself");
+            for chip in Chip::all().filter(|&chip| chip != facts.chip) {
+                assert!(facts.fits(chip, u64::MAX).is_err());
+            }
+            true
+        }
+        Err(error) => {
+            let words = [error.to_string(), error.found(), error.expected()];
+            assert!(!error.code().is_empty() && !words[0].is_empty());
+            false
+        }
+    }
+}
+
+/// Key files such as `root.pub`.
+pub(crate) fn key_file(bytes: &[u8]) -> bool {
+    let _ = PublicKey::from_bytes(bytes);
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let Ok(key) = PublicKey::from_file(text) else { return false };
+    assert_eq!(PublicKey::from_file(&key.to_file("key")), Ok(key));
+    true
+}
+
+/// Signed root documents, as they arrive.
+pub(crate) fn root_document(bytes: &[u8]) -> bool {
+    let _ = root().verify_next(bytes);
+    let Ok(document) = RootDocument::verify_self_signed(bytes) else { return false };
+    let again = RootDocument::verify(bytes, &document.root_keys);
+    assert_eq!(again.ok().as_ref(), Some(&document));
+    let _ = document.check_expiry(Some(NOW_S));
+    true
+}
+
+/// What a root document says, correctly signed whatever it is.
+pub(crate) fn root_payload(bytes: &[u8]) -> bool {
+    RootDocument::verify(&sealed(bytes, ROOT), &root().root_keys).is_ok()
+}
+
+/// Signed manifests, as they arrive.
+pub(crate) fn manifest_envelope(bytes: &[u8]) -> bool {
+    Manifest::verify(bytes, &root(), Some(NOW_S)).is_ok()
+}
+
+/// What a manifest says, correctly signed whatever it is.
+pub(crate) fn manifest_payload(bytes: &[u8]) -> bool {
+    let sealed = sealed(bytes, MANIFEST);
+    let Ok(manifest) = Manifest::verify(&sealed, &root(), Some(NOW_S)) else { return false };
+    let total: u64 =
+        (0..manifest.chunks.len()).map(|index| manifest.chunk_bytes(index) as u64).sum();
+    assert_eq!(total, manifest.size_bytes, "the chunks are the image");
+    assert_eq!(manifest.chunk_bytes(manifest.chunks.len()), 0);
+    true
+}

@@ -1,0 +1,142 @@
+//! Valid inputs to start from, for the formats nobody writes by hand.
+//!
+//! Made with the builders of the crates under attack and kept in `corpus/`, so
+//! that today's bytes are still tried when the builders have moved on.
+
+use minicbor::Decoder;
+use otaru_release::{
+    Behaviour, Chip, Dependency, ImageBuilder, Manifest, PublicKey, RootDocument, SecretKey,
+};
+use otaru_slots::otadata::Entry;
+use otaru_slots::{EntryState, Records, Region, table};
+use otaru_wire::{DeviceConfig, ProductName, PublishShadowUpdate, ReleaseVersion};
+use prost::Message;
+
+use crate::device::{self, RECORDS};
+use crate::flash::{CHIP_BYTES, WindowFlash};
+use crate::sealed;
+
+/// An input for the corpus.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// Whose corpus.
+    pub decoder: &'static str,
+    /// Its file name.
+    pub name: &'static str,
+    /// The input.
+    pub input: Vec<u8>,
+}
+
+/// Every seed. The same on every call.
+pub fn all() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    let mut add = |decoder, name, input: Vec<u8>| seeds.push(Seed { decoder, name, input });
+
+    let image = ImageBuilder::new(Chip::Esp32C3).size_bytes(2048).version("1.0.5").build();
+    let marked = ImageBuilder::new(Chip::Esp32C6)
+        .size_bytes(1024)
+        .secure_version(2)
+        .min_revision(3)
+        .behaviour(Behaviour::Crash)
+        .without_appended_hash()
+        .build();
+    for decoder in ["image", "slot_image"] {
+        add(decoder, "esp32c3", image.clone());
+        add(decoder, "esp32c6-no-hash", marked.clone());
+    }
+
+    let key = SecretKey::from_seed(&sealed::SEED);
+    let signed_root = root().sign(&key);
+    add("root_payload", "first", payload_of(&signed_root));
+    add("root_document", "first", signed_root);
+    add("key_file", "root.pub", key.public_key().to_file("root key").into_bytes());
+    for (name, manifest) in [("plain", plain(&image)), ("full", full(&marked))] {
+        let signed = manifest.sign(&key);
+        add("manifest_payload", name, payload_of(&signed));
+        add("manifest_envelope", name, signed);
+    }
+
+    add("partition_table", "standard", partition_table());
+    add("otadata", "confirmed", otadata(3, EntryState::Valid, 2, EntryState::Valid));
+    add("otadata", "trial", otadata(3, EntryState::Valid, 4, EntryState::New));
+    add("otadata", "rolled-back", otadata(3, EntryState::Valid, 4, EntryState::Aborted));
+    add("records", "three-keys", records(3));
+    add("records", "wrapped", records(400));
+
+    let config = DeviceConfig {
+        firmware_version: Some("1.0.5".to_owned()),
+        phrase_type: Some("poetic".to_owned()),
+    };
+    add("device_config", "protobuf", PublishShadowUpdate::desire(config).encode_to_vec());
+    seeds
+}
+
+fn root() -> RootDocument {
+    let release_key = SecretKey::from_seed(&[8; 32]).public_key();
+    let server_key: PublicKey = SecretKey::from_seed(&[9; 32]).public_key();
+    let mut root = sealed::root();
+    root.release_keys.push(release_key);
+    root.server_key = Some(server_key);
+    root.expires_at = Some(4_102_444_800);
+    root
+}
+
+fn product() -> ProductName {
+    ProductName::new("clock").expect("lower-case letters are a product name")
+}
+
+fn plain(image: &[u8]) -> Manifest {
+    let version = ReleaseVersion::new("1.0.5").expect("digits and dots are a version");
+    Manifest::for_image(image, product(), version, 7).expect("the builder's image is whole")
+}
+
+/// A manifest with every field.
+fn full(image: &[u8]) -> Manifest {
+    Manifest {
+        max_revision: Some(199),
+        dependencies: vec![Dependency { product: product(), min_sequence: 3 }],
+        expires_at: Some(4_102_444_800),
+        is_downgrade: true,
+        ..plain(image)
+    }
+}
+
+/// The payload of a COSE_Sign1 structure.
+fn payload_of(signed: &[u8]) -> Vec<u8> {
+    let mut decoder = Decoder::new(signed);
+    let payload = (|| {
+        decoder.tag()?;
+        decoder.array()?;
+        decoder.bytes()?;
+        decoder.map()?;
+        decoder.bytes()
+    })();
+    payload.expect("it was signed just now").to_vec()
+}
+
+fn partition_table() -> Vec<u8> {
+    let mut flash = WindowFlash::new(0, CHIP_BYTES, &[]);
+    device::layout().write_table(&mut flash).expect("the standard layout is a table");
+    let from = table::TABLE_OFFSET as usize;
+    flash.into_bytes()[from..from + 32 * 8].to_vec()
+}
+
+fn otadata(first: u32, first_state: EntryState, second: u32, second_state: EntryState) -> Vec<u8> {
+    let entries = [Entry::new(first, first_state), Entry::new(second, second_state)];
+    entries.map(|entry| entry.to_bytes()).concat()
+}
+
+/// The records partition after so many writes.
+fn records(writes: u32) -> Vec<u8> {
+    let Region { offset, size } = RECORDS;
+    let mut flash = WindowFlash::new(offset, size, &[]);
+    let (mut records, _) = Records::open(&mut flash, RECORDS).expect("an erased partition opens");
+    for write in 0..writes {
+        let value = write.to_le_bytes().repeat(6);
+        records.put(&mut flash, (write % 3) as u8, &value).expect("three small values fit");
+    }
+    let mut bytes = flash.into_bytes();
+    let end = bytes.iter().rposition(|&byte| byte != 0xFF).map_or(0, |last| last + 1);
+    bytes.truncate(end);
+    bytes
+}
