@@ -119,3 +119,15 @@ pub enum Effect {
     /// Add a line to the device's log.
     Log(LogLine),
 }
+
+impl Target {
+    /// The target as bytes, to be kept beside the slot it is in.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        crate::journal::target_to_bytes(self)
+    }
+
+    /// Reads [`Target::to_bytes`] back; `None` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Target> {
+        crate::journal::target_from_bytes(bytes)
+    }
+}

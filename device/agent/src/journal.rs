@@ -8,6 +8,7 @@ use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion, UpdateId};
 use crate::{BadImages, Target};
 
 mod codec;
+pub(crate) use codec::{target_from_bytes, target_to_bytes};
 #[cfg(test)]
 mod tests;
 

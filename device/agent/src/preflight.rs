@@ -116,6 +116,7 @@ mod tests {
             stepping stone missing: dependency_missing
             stepping stone there: take 1.0.5
             needs another part: dependency_missing
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 }

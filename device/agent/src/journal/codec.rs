@@ -39,6 +39,21 @@ pub(super) fn read(bytes: &[u8]) -> Option<Journal> {
     input.0.is_empty().then_some(journal)
 }
 
+/// A target alone, behind the layout number.
+pub(crate) fn target_to_bytes(target: &Target) -> Vec<u8> {
+    let mut out = Writer(Vec::from([Journal::LAYOUT]));
+    out.target(target);
+    out.0
+}
+
+/// Reads a target alone.
+pub(crate) fn target_from_bytes(bytes: &[u8]) -> Option<Target> {
+    let (&layout, rest) = bytes.split_first()?;
+    let mut input = Reader(rest);
+    let target = input.target()?;
+    (layout == Journal::LAYOUT && input.0.is_empty()).then_some(target)
+}
+
 struct Writer(Vec<u8>);
 
 impl Writer {

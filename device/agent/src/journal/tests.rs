@@ -93,6 +93,12 @@ proptest! {
     }
 
     #[test]
+    fn target_reads_back(target in target(), bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert_eq!(Target::from_bytes(&target.to_bytes()), Some(target));
+        let _ = Target::from_bytes(&bytes);
+    }
+
+    #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Journal::from_bytes(&bytes);
         let mut layout_one = bytes;

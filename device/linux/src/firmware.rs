@@ -1,0 +1,293 @@
+//! One boot: the agent, its links, and the effects it asks for.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use otaru_agent::{Agent, AgentConfig, Effect, Input, Moment, ResetCause, Stored, WithoutBroker};
+use otaru_release::{Behaviour, Chip};
+use otaru_slots::{Layout, Slot};
+use otaru_wire::Topic;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+
+use crate::https::Https;
+use crate::jobs::{Finished, Job};
+use crate::log_buffer::LogBuffer;
+use crate::manifest::Checked;
+use crate::mqtt::{Link, LinkEvent};
+use crate::storage::Storage;
+use crate::{FileFlash, Identity, SimError, SimOptions, boot};
+
+mod effects;
+mod publish;
+
+use publish::{Posted, Publisher};
+
+/// How one boot ended.
+pub(crate) enum Exit {
+    /// The firmware asked for a restart.
+    Restart,
+    /// It hangs until the watchdog acts.
+    Hang,
+}
+
+/// Running firmware: everything a restart takes away.
+pub(crate) struct Firmware<'a> {
+    options: &'a SimOptions,
+    identity: &'a Identity,
+    flash: FileFlash,
+    layout: Layout,
+    slot: Slot,
+    chip: Chip,
+    behaviour: Behaviour,
+    storage: Storage,
+    logs: LogBuffer,
+    agent: Agent,
+    booted_at: Instant,
+    /// Inputs that effects answered at once.
+    answers: VecDeque<Input<'static>>,
+    /// How this boot ends, once that is decided.
+    exit: Option<Exit>,
+    /// The manifest checked last, and the connection it came by.
+    checked: Option<(Box<Checked>, Https)>,
+    job: Option<Job>,
+    self_test: Option<Job>,
+    bytes_read: Option<UnboundedReceiver<u64>>,
+    publisher: Publisher,
+    posted: UnboundedReceiver<Posted>,
+    link_events: UnboundedReceiver<LinkEvent>,
+    /// Ends the link's task with this boot.
+    _link: Link,
+    /// What was last said about a link that does not come up.
+    last_link_fault: Option<otaru_wire::Reason>,
+}
+
+impl<'a> Firmware<'a> {
+    /// Boots the slot's image; `None` when that image crashes at once.
+    pub(crate) fn start(
+        options: &'a SimOptions,
+        identity: &'a Identity,
+        mut flash: FileFlash,
+        layout: Layout,
+        slot: Slot,
+        reset: ResetCause,
+    ) -> Result<Option<Firmware<'a>>, SimError> {
+        let mut storage = Storage::open(&flash, &layout)?;
+        let boot = boot::look_around(&mut flash, &layout, &mut storage, slot, reset)?;
+        if boot.behaviour == Behaviour::Crash {
+            return Ok(None);
+        }
+        let (journal, settings) = (storage.journal()?, storage.settings()?);
+        let stored =
+            Stored { journal: &journal, settings: &settings, recreated: storage.recreated() };
+        let booted_at = Instant::now();
+        let config = agent_config(options, identity);
+        let (agent, effects) = Agent::start(config, &boot.facts, stored, moment(booted_at));
+        let (link_sender, link_events) = unbounded_channel();
+        let (posted_sender, posted) = unbounded_channel();
+        let mut firmware = Firmware {
+            options,
+            identity,
+            flash,
+            layout,
+            slot,
+            chip: identity.chip.unwrap_or(boot.chip),
+            behaviour: boot.behaviour,
+            storage,
+            logs: LogBuffer::default(),
+            agent,
+            booted_at,
+            answers: VecDeque::new(),
+            exit: None,
+            checked: None,
+            job: None,
+            self_test: None,
+            bytes_read: None,
+            publisher: Publisher::new(posted_sender),
+            posted,
+            link_events,
+            _link: Link::start(identity.clone(), options, link_sender),
+            last_link_fault: None,
+        };
+        firmware.carry_out(effects)?;
+        // Only now the log buffer holds the loss of the old records.
+        firmware.storage.acknowledge_recreated()?;
+        Ok(Some(firmware))
+    }
+
+    /// Runs until the firmware restarts or hangs.
+    pub(crate) async fn run(mut self) -> Result<Exit, SimError> {
+        loop {
+            while let Some(input) = self.answers.pop_front() {
+                self.step(input)?;
+            }
+            if let Some(exit) = self.exit.take() {
+                self.publisher.flush().await;
+                return Ok(exit);
+            }
+            self.post_logs()?;
+            self.wait().await?;
+        }
+    }
+
+    /// Waits for the next thing to happen and lets the agent hear of it.
+    async fn wait(&mut self) -> Result<(), SimError> {
+        let wake_at = self.agent.wake_at_ms();
+        let wake_at = wake_at.map(|at| self.booted_at + Duration::from_millis(at));
+        tokio::select! {
+            Some(event) = self.link_events.recv() => self.link_changed(event),
+            Some(posted) = self.posted.recv() => self.message_posted(posted),
+            done = next_bytes(&mut self.bytes_read) => self.step(Input::BytesRead { done }),
+            finished = finish(&mut self.job) => {
+                self.job = None;
+                self.read_remaining_bytes()?;
+                self.job_finished(finished)
+            }
+            finished = finish(&mut self.self_test) => {
+                self.self_test = None;
+                self.job_finished(finished)
+            }
+            () = sleep_until(wake_at) => self.step(Input::TimePassed),
+        }
+    }
+
+    /// Everything a finished download said comes before its end.
+    fn read_remaining_bytes(&mut self) -> Result<(), SimError> {
+        while let Some(done) = self.bytes_read.as_mut().and_then(|bytes| bytes.try_recv().ok()) {
+            self.step(Input::BytesRead { done })?;
+        }
+        self.bytes_read = None;
+        Ok(())
+    }
+
+    fn step(&mut self, input: Input<'_>) -> Result<(), SimError> {
+        let before = self.agent.phase();
+        let effects = self.agent.step(moment(self.booted_at), input);
+        let after = self.agent.phase();
+        if std::mem::discriminant(&before) != std::mem::discriminant(&after) {
+            tracing::info!(device.thing = %self.identity.thing, ?before, ?after, "Phase changed");
+        }
+        self.carry_out(effects)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), SimError> {
+        for effect in effects {
+            self.carry_out_one(effect)?;
+        }
+        Ok(())
+    }
+
+    fn link_changed(&mut self, event: LinkEvent) -> Result<(), SimError> {
+        match event {
+            LinkEvent::Up(client) => {
+                self.last_link_fault = None;
+                self.publisher.connected(client);
+                self.step(Input::LinkUp)
+            }
+            LinkEvent::Down { reason, message } => {
+                self.publisher.disconnected();
+                self.logs.lost();
+                self.log_link_fault(reason, message)?;
+                self.step(Input::LinkDown)
+            }
+            LinkEvent::Message { topic, payload } => {
+                match Topic::parse(&self.identity.namespace, &topic) {
+                    Some(Topic::Shadow { shadow, topic })
+                        if shadow.name.is_none() && shadow.thing == self.identity.thing =>
+                    {
+                        self.step(Input::ShadowArrived { topic, payload: &payload })
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn message_posted(&mut self, posted: Posted) -> Result<(), SimError> {
+        match posted {
+            Posted::Subscribed(session) if self.publisher.is_current(session) => {
+                self.step(Input::Subscribed)
+            }
+            Posted::Logs { session, delivered: true } if self.publisher.is_current(session) => {
+                Ok(self.logs.acknowledged(&mut self.storage)?)
+            }
+            Posted::Logs { session, delivered: false } if self.publisher.is_current(session) => {
+                self.logs.lost();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn job_finished(&mut self, finished: Finished) -> Result<(), SimError> {
+        match finished {
+            Finished::Answer(input) => self.step(input),
+            Finished::Checked { newer_roots, result } => {
+                if let (Some(newest), Ok(key)) = (newer_roots.last(), self.identity.root_key()) {
+                    self.storage.save_root(&key, newest)?;
+                }
+                let answer = result.map(|(checked, https)| {
+                    let target = checked.target.clone();
+                    self.checked = Some((checked, https));
+                    target
+                });
+                self.step(Input::ManifestChecked(answer))
+            }
+        }
+    }
+}
+
+fn agent_config(options: &SimOptions, identity: &Identity) -> AgentConfig {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let config = AgentConfig::new(identity.thing.clone(), identity.namespace.clone());
+    AgentConfig {
+        retry_base_ms: ms(options.retry_base),
+        retry_cap_ms: ms(options.retry_cap),
+        answer_limit_ms: ms(options.answer_limit),
+        self_test_limit_ms: config.self_test_limit_ms.max(ms(options.self_test).saturating_mul(2)),
+        broker_limit_ms: ms(options.broker_limit),
+        without_broker: WithoutBroker::RollBack,
+        ..config
+    }
+}
+
+fn moment(booted_at: Instant) -> Moment {
+    Moment {
+        uptime_ms: u64::try_from(booted_at.elapsed().as_millis()).unwrap_or(u64::MAX),
+        wall_ms: Some(wall_ms()),
+        // Without randomness devices may retry together; they still retry.
+        random: getrandom::u64().unwrap_or_default(),
+    }
+}
+
+fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or_default()
+}
+
+async fn finish(job: &mut Option<Job>) -> Finished {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_bytes(bytes_read: &mut Option<UnboundedReceiver<u64>>) -> u64 {
+    match bytes_read {
+        Some(bytes) => match bytes.recv().await {
+            Some(done) => done,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A sender whose messages the firmware hears in its own loop.
+type PostedSender = UnboundedSender<Posted>;

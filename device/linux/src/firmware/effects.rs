@@ -1,0 +1,174 @@
+//! Carrying effects out.
+
+use otaru_agent::{Effect, Input, LogLine, Target, Wanted};
+use otaru_release::Behaviour;
+use otaru_slots::otadata;
+use otaru_wire::payload::LogLevel;
+use otaru_wire::{Reason, ShadowId, ShadowTopic, Topic};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::{Exit, Firmware, wall_ms};
+use crate::SimError;
+use crate::download::Download;
+use crate::https::Https;
+use crate::jobs::{self, Finished};
+use crate::manifest::Search;
+
+impl Firmware<'_> {
+    pub(super) fn carry_out_one(&mut self, effect: Effect) -> Result<(), SimError> {
+        match effect {
+            Effect::Subscribe(topics) => self.subscribe(topics),
+            Effect::Publish { topic, payload, delivery } => {
+                let topic = topic.format(&self.identity.namespace);
+                self.publisher.publish(topic, payload, delivery);
+            }
+            Effect::SaveJournal(bytes) => self.storage.save_journal(&bytes)?,
+            Effect::SaveSettings(bytes) => self.storage.save_settings(&bytes)?,
+            Effect::CheckManifest(wanted) => self.check_manifest(wanted)?,
+            Effect::AdoptManifest(target) => self.storage.save_target(self.slot, &target)?,
+            Effect::Download { target, from_start } => self.download(target, from_start)?,
+            Effect::StopTransfer => {
+                self.job = None;
+                self.bytes_read = None;
+            }
+            Effect::VerifySlot(target) => {
+                let (flash, slot) = (self.flash.clone(), self.slot.other());
+                self.job = Some(jobs::verify_slot(flash, self.layout, slot, target));
+            }
+            Effect::ArmTrialBoot(_) => {
+                let armed = otadata::set_boot(&mut self.flash, &self.layout, self.slot.other());
+                self.answers.push_back(Input::TrialBootArmed(flash_result(armed)));
+            }
+            Effect::Restart => self.exit = Some(Exit::Restart),
+            Effect::RunSelfTest => self.run_self_test(),
+            Effect::ConfirmSlot => {
+                let confirmed = otadata::mark_valid(&mut self.flash, &self.layout, self.slot);
+                self.answers.push_back(Input::SlotConfirmed(flash_result(confirmed)));
+            }
+            Effect::RollBack => {
+                // Where the slot cannot be marked, the restart itself gives the trial up.
+                let _ =
+                    flash_result(otadata::mark_invalid(&mut self.flash, &self.layout, self.slot));
+                self.exit = Some(Exit::Restart);
+            }
+            // A simulated product takes every setting.
+            Effect::ApplySetting { name, value } => {
+                self.answers.push_back(Input::SettingApplied { name, value });
+            }
+            Effect::RestoreSetting { .. } => {}
+            Effect::Log(line) => self.log(line)?,
+        }
+        Ok(())
+    }
+
+    fn subscribe(&self, topics: Vec<ShadowTopic>) {
+        let shadow = ShadowId { thing: self.identity.thing.clone(), name: None };
+        self.publisher
+            .subscribe(topics.into_iter().map(|topic| shadow.topic_name(topic)).collect());
+    }
+
+    fn check_manifest(&mut self, wanted: Wanted) -> Result<(), SimError> {
+        let https = Https::new(self.identity, self.options);
+        let search = match self.identity.root_key() {
+            Ok(root_key) => Ok(Search {
+                wanted,
+                product: self.identity.product.clone(),
+                chip: self.chip,
+                slot_bytes: u64::from(self.layout.slot(self.slot.other()).size),
+                root: self.storage.root(&root_key)?,
+                root_key,
+            }),
+            Err(reason) => Err(reason),
+        };
+        self.checked = None;
+        self.job = Some(jobs::check_manifest(https, search));
+        Ok(())
+    }
+
+    fn download(&mut self, target: Target, from_start: bool) -> Result<(), SimError> {
+        let Some((checked, https)) = self.checked.take() else {
+            let missing = Input::DownloadEnded(Err(Reason::Internal.into()));
+            self.answers.push_back(missing);
+            return Ok(());
+        };
+        // What the manifest says is kept beside the slot it will be in, before the first
+        // erase: a label without its image is found out by the hash, an image without its
+        // label would lose its name.
+        self.storage.save_target(self.slot.other(), &target)?;
+        let (progress, bytes_read) = unbounded_channel();
+        let download = Download {
+            https,
+            flash: self.flash.clone(),
+            layout: self.layout,
+            running: self.slot,
+            chip: self.chip,
+            manifest: checked.manifest,
+            from_start,
+            link_kbps: self.options.link_kbps,
+            progress,
+        };
+        self.bytes_read = Some(bytes_read);
+        self.job =
+            Some(Box::pin(
+                async move { Finished::Answer(Input::DownloadEnded(download.run().await)) },
+            ));
+        Ok(())
+    }
+
+    fn run_self_test(&mut self) {
+        let result = match self.behaviour {
+            Behaviour::Hang => {
+                self.exit = Some(Exit::Hang);
+                return;
+            }
+            Behaviour::Fail => Err(Reason::SelfTestFailed),
+            Behaviour::Pass | Behaviour::Crash => Ok(()),
+        };
+        let takes = self.options.self_test;
+        self.self_test = Some(Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            Finished::Answer(Input::SelfTestEnded(result))
+        }));
+    }
+
+    pub(super) fn log(&mut self, line: LogLine) -> Result<(), SimError> {
+        tracing::info!(device.thing = %self.identity.thing, reason = ?line.reason, "{}", line.message);
+        Ok(self.logs.push(&mut self.storage, &self.identity.thing, line, wall_ms())?)
+    }
+
+    /// A link that does not come up is worth one line, not one a try.
+    pub(super) fn log_link_fault(
+        &mut self,
+        reason: Option<Reason>,
+        message: String,
+    ) -> Result<(), SimError> {
+        tracing::debug!(device.thing = %self.identity.thing, ?reason, "{message}");
+        if reason.is_none() || reason == self.last_link_fault {
+            return Ok(());
+        }
+        self.last_link_fault = reason;
+        let message = format!("no link to the broker: {message}");
+        self.log(LogLine { level: LogLevel::Warn, code: Some("IO_FAILED"), message, reason })
+    }
+
+    /// Sends the oldest log records, one batch at a time.
+    pub(super) fn post_logs(&mut self) -> Result<(), SimError> {
+        if !self.publisher.is_connected() {
+            return Ok(());
+        }
+        if let Some(batch) = self.logs.batch(&mut self.storage)? {
+            let topic = Topic::Logs { thing: self.identity.thing.clone() };
+            if !self.publisher.publish_logs(topic.format(&self.identity.namespace), batch) {
+                self.logs.lost();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn flash_result(result: Result<(), otaru_slots::OtaDataError>) -> Result<(), Reason> {
+    result.map_err(|error| {
+        tracing::error!(error = %error, "Boot selector refused");
+        Reason::FlashFailed
+    })
+}

@@ -1,0 +1,144 @@
+//! HTTPS to the server: our authority only, the device's certificate, one redirect.
+
+use std::time::{Duration, SystemTime};
+
+use otaru_agent::Fault;
+use otaru_wire::Reason;
+use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+
+use crate::tls::{self, DeviceTls};
+use crate::{Identity, SimOptions};
+
+/// DNS, TCP and TLS together.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+
+/// The server's download side, as one device sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Https {
+    own: Client,
+    anonymous: Client,
+    base: Url,
+    stall_limit: Duration,
+}
+
+impl Https {
+    /// Reads the certificates anew, so that files put right are noticed.
+    pub(crate) fn new(identity: &Identity, options: &SimOptions) -> Result<Https, Reason> {
+        let tls = DeviceTls::read(identity, SystemTime::now())?;
+        let client = |config: &rustls::ClientConfig| {
+            Client::builder()
+                .tls_backend_preconfigured(config.clone())
+                .https_only(true)
+                .no_proxy()
+                .redirect(redirect::Policy::none())
+                .connect_timeout(CONNECT_LIMIT)
+                .build()
+                .map_err(|_| Reason::Internal)
+        };
+        Ok(Https {
+            own: client(&tls.own)?,
+            anonymous: client(&tls.anonymous)?,
+            base: identity.device_url.clone(),
+            stall_limit: options.stall_limit,
+        })
+    }
+
+    /// Asks for a path below the server's URL. `down` is the reason a dead link has here.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        down: Reason,
+    ) -> Result<Response, Fault> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        let answer = self.send(&self.own, url.clone(), headers.clone(), down).await?;
+        if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {
+            return Ok(answer);
+        }
+        let location = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+        let to = location.and_then(|to| url.join(to).ok()).filter(|to| to.scheme() == "https");
+        let to = to.ok_or(Reason::ServerError)?;
+        let answer = self.send(&self.anonymous, to, headers, down).await?;
+        match answer.status().is_redirection() {
+            true => Err(Reason::ServerError.into()),
+            false => Ok(answer),
+        }
+    }
+
+    /// Fetches a small document; `None` when there is none.
+    pub(crate) async fn document(
+        &self,
+        path: &str,
+        bytes_max: usize,
+        down: Reason,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let mut answer = self.get(path, HeaderMap::new(), down).await?;
+        match answer.status().as_u16() {
+            200 => {}
+            404 => return Ok(None),
+            status => return Err(refused(status, &answer)),
+        }
+        let mut document = Vec::new();
+        while let Some(part) = self.part(&mut answer, down).await? {
+            if document.len() + part.len() > bytes_max {
+                return Err(Reason::ServerError.into());
+            }
+            document.extend_from_slice(&part);
+        }
+        Ok(Some(document))
+    }
+
+    /// The next part of a body; a silent link is a stalled one.
+    pub(crate) async fn part(
+        &self,
+        answer: &mut Response,
+        down: Reason,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        match tokio::time::timeout(self.stall_limit, answer.chunk()).await {
+            Err(_) => Err(Reason::DownloadStalled.into()),
+            Ok(Err(error)) => Err(fault_of(&error, down)),
+            Ok(Ok(part)) => Ok(part.map(|part| part.to_vec())),
+        }
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        url: Url,
+        headers: HeaderMap,
+        down: Reason,
+    ) -> Result<Response, Fault> {
+        let request = client.get(url).headers(headers).send();
+        match tokio::time::timeout(CONNECT_LIMIT + self.stall_limit, request).await {
+            Err(_) => Err(Reason::DownloadStalled.into()),
+            Ok(Err(error)) => Err(fault_of(&error, down)),
+            Ok(Ok(answer)) => Ok(answer),
+        }
+    }
+}
+
+fn fault_of(error: &reqwest::Error, down: Reason) -> Fault {
+    tracing::debug!(error = error as &dyn std::error::Error, "Request failed");
+    tls::reason_in(error).unwrap_or(down).into()
+}
+
+/// What a status without the content asked for means.
+fn refused(status: u16, answer: &Response) -> Fault {
+    let asked = otaru_agent::Asked { offset: 0, total: 0 };
+    let head = otaru_agent::Answer {
+        status,
+        retry_after_s: retry_after_s(answer),
+        ..otaru_agent::Answer::default()
+    };
+    match otaru_agent::judge(asked, head) {
+        otaru_agent::Verdict::Fail(fault) => fault,
+        _ => Reason::ServerError.into(),
+    }
+}
+
+/// `Retry-After` in seconds; a date counts as none.
+pub(crate) fn retry_after_s(answer: &Response) -> Option<u64> {
+    answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}

@@ -1,0 +1,89 @@
+//! Log records wait in flash until the broker has them, over restarts and days offline.
+
+use otaru_agent::LogLine;
+use otaru_slots::StorageError;
+use otaru_wire::ThingName;
+use otaru_wire::payload::{LOG_BYTES_MAX, LogRecord};
+use serde_json::Value;
+
+use crate::storage::Storage;
+
+/// Longest message kept, in characters.
+const MESSAGE_MAX: usize = 500;
+/// Most records in one message.
+const BATCH: u8 = 32;
+
+/// Which records are on their way.
+#[derive(Debug, Default)]
+pub(crate) struct LogBuffer {
+    /// How many of the oldest records were published and not acknowledged yet.
+    sent: u8,
+    /// Records that had to go before anybody had them, since the last one got through.
+    dropped: u64,
+}
+
+impl LogBuffer {
+    /// Keeps a line; with a full buffer the oldest goes, and the loss is counted.
+    pub(crate) fn push(
+        &mut self,
+        storage: &mut Storage,
+        thing: &ThingName,
+        line: LogLine,
+        wall_ms: i64,
+    ) -> Result<(), StorageError> {
+        let message: String = line.message.chars().take(MESSAGE_MAX).collect();
+        let mut record = LogRecord::new(wall_ms, line.level, message);
+        record.code = line.code.map(str::to_owned);
+        record.thing_name = Some(thing.to_string());
+        record.used_bytes = Some(u64::from(storage.used_bytes()));
+        if let Some(reason) = line.reason {
+            record.extra.insert("reason".into(), reason.number().into());
+        }
+        if self.dropped > 0 {
+            record.extra.insert("dropped".into(), self.dropped.into());
+        }
+        if storage.push_log(&record.to_json())? {
+            self.dropped += u64::from(self.sent == 0);
+            self.sent = self.sent.saturating_sub(1);
+        } else {
+            self.dropped = 0;
+        }
+        Ok(())
+    }
+
+    /// The next records as one message; `None` when there are none or some are on their way.
+    pub(crate) fn batch(&mut self, storage: &mut Storage) -> Result<Option<Vec<u8>>, StorageError> {
+        if self.sent > 0 {
+            return Ok(None);
+        }
+        let mut records: Vec<Value> = Vec::new();
+        let mut bytes = 2;
+        for nth in 0..storage.log_count().min(BATCH) {
+            // A record that cannot be read goes with its batch; the rest still counts.
+            let record = storage.log(nth)?.unwrap_or_default();
+            if bytes + record.len() + 1 > LOG_BYTES_MAX {
+                break;
+            }
+            bytes += record.len() + 1;
+            self.sent = nth + 1;
+            records.extend(serde_json::from_slice::<Value>(&record));
+        }
+        if self.sent == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Value::Array(records).to_string().into_bytes()))
+    }
+
+    /// The broker has the batch: its records go.
+    pub(crate) fn acknowledged(&mut self, storage: &mut Storage) -> Result<(), StorageError> {
+        for _ in 0..std::mem::take(&mut self.sent) {
+            storage.pop_log()?;
+        }
+        Ok(())
+    }
+
+    /// The batch did not get through: it is sent again.
+    pub(crate) fn lost(&mut self) {
+        self.sent = 0;
+    }
+}

@@ -1,0 +1,137 @@
+//! The link to the broker: connects, reconnects with back-off, hands messages over.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use otaru_agent::full_jitter;
+use otaru_wire::Reason;
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions,
+    SessionMode, TlsConfiguration, Transport,
+};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+use crate::session::{EXPIRY_S, EmptySession};
+use crate::tls::{self, DeviceTls};
+use crate::{Identity, SimOptions};
+
+const KEEP_ALIVE_S: u16 = 30;
+const CONNECT_LIMIT_S: u64 = 15;
+/// Requests waiting to be written. The agent has at most a handful under way.
+const QUEUE: usize = 64;
+/// A `documents` message holds a shadow twice with its metadata; AWS's own limit is 128 KiB.
+const PACKET_BYTES_MAX: u32 = 256 * 1024;
+/// No reconnect waits longer: a device that is back should be seen soon.
+const RECONNECT_CAP_MS: u64 = 60_000;
+
+/// What happens on the link.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// The broker accepted the session.
+    Up(AsyncClient),
+    /// The session is gone, or could not be had.
+    Down {
+        /// Why, where a number says it.
+        reason: Option<Reason>,
+        /// Why, for people.
+        message: String,
+    },
+    /// A message came in.
+    Message {
+        /// Its topic.
+        topic: String,
+        /// Its bytes.
+        payload: Vec<u8>,
+    },
+}
+
+/// The link's task; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct Link(JoinHandle<()>);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Link {
+    /// Connects in the background, for ever.
+    pub(crate) fn start(
+        identity: Identity,
+        options: &SimOptions,
+        events: UnboundedSender<LinkEvent>,
+    ) -> Link {
+        let base_ms = options.retry_base.as_millis() as u64;
+        let cap_ms = RECONNECT_CAP_MS.min(options.retry_cap.as_millis() as u64);
+        Link(tokio::spawn(async move {
+            let mut tries = 0;
+            loop {
+                let (reason, message, was_up) = connect(&identity, &events).await;
+                tries = if was_up { 0 } else { tries + 1 };
+                if events.send(LinkEvent::Down { reason, message }).is_err() {
+                    return;
+                }
+                let random = getrandom::u64().unwrap_or_default();
+                let delay_ms = full_jitter(base_ms, cap_ms, tries, random);
+                tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+            }
+        }))
+    }
+}
+
+/// One connection from start to end: why it ended, and whether it ever was up.
+async fn connect(
+    identity: &Identity,
+    events: &UnboundedSender<LinkEvent>,
+) -> (Option<Reason>, String, bool) {
+    let tls = match DeviceTls::read(identity, SystemTime::now()) {
+        Ok(tls) => tls,
+        Err(reason) => return (Some(reason), format!("no TLS: {reason}"), false),
+    };
+    let (client, mut connection) =
+        AsyncClient::builder(mqtt_options(identity, tls)).capacity(QUEUE).build();
+    let mut was_up = false;
+    let error = loop {
+        match next(&mut connection).await {
+            Ok(Event::Incoming(Incoming::ConnAck(answer)))
+                if answer.code == ConnectReturnCode::Success =>
+            {
+                was_up = true;
+                if events.send(LinkEvent::Up(client.clone())).is_err() {
+                    break ConnectionError::RequestsDone;
+                }
+            }
+            Ok(Event::Incoming(Incoming::Publish(message))) => {
+                let topic = String::from_utf8_lossy(&message.topic).into_owned();
+                let payload = message.payload.to_vec();
+                let _ = events.send(LinkEvent::Message { topic, payload });
+            }
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    let reason = tls::reason_in(&error).or(match was_up {
+        true => None,
+        false => Some(Reason::BrokerUnreachable),
+    });
+    (reason, error.to_string(), was_up)
+}
+
+async fn next(connection: &mut EventLoop) -> Result<Event, ConnectionError> {
+    connection.poll().await
+}
+
+fn mqtt_options(identity: &Identity, tls: DeviceTls) -> MqttOptions {
+    let broker = (identity.mqtt_host.clone(), identity.mqtt_port);
+    let mut options = MqttOptions::new(identity.thing.as_str(), broker);
+    options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.own)));
+    options.set_keep_alive(KEEP_ALIVE_S);
+    options.set_connect_timeout(Duration::from_secs(CONNECT_LIMIT_S));
+    options.set_session_mode(SessionMode::Persistent);
+    options.set_session_expiry_interval(Some(EXPIRY_S));
+    options.set_session_store_arc(Arc::new(EmptySession));
+    options.set_max_packet_size(Some(PACKET_BYTES_MAX));
+    options
+}

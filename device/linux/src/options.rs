@@ -1,0 +1,56 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use otaru_slots::Layout;
+
+/// How a simulated device runs.
+#[derive(Clone, Debug)]
+pub struct SimOptions {
+    /// Folder with `cert.pem`, `key.pem`, `ca.pem`, `root.pub` and `device.toml`.
+    pub dir: PathBuf,
+    /// The flash, a file; made from [`SimOptions::image`] when there is none yet.
+    pub flash: PathBuf,
+    /// Image in the first slot of a new flash file.
+    pub image: Option<PathBuf>,
+    /// Size of a new flash file.
+    pub flash_bytes: u32,
+    /// Size of each of its two slots.
+    pub slot_bytes: u32,
+    /// How long the self-test of new firmware takes.
+    pub self_test: Duration,
+    /// How long hung firmware hangs before the watchdog resets it.
+    pub watchdog: Duration,
+    /// Speed of the download link, in kilobits a second; `None` is no limit.
+    pub link_kbps: Option<u32>,
+    /// Upper bound of the first delay before another try.
+    pub retry_base: Duration,
+    /// Upper bound of every delay before another try.
+    pub retry_cap: Duration,
+    /// How long a connection may be silent before it counts as stalled.
+    pub stall_limit: Duration,
+    /// How long new firmware looks for the broker before it goes back.
+    pub broker_limit: Duration,
+    /// How long an answer of the shadow service is waited for.
+    pub answer_limit: Duration,
+}
+
+impl SimOptions {
+    /// A device of 4 MiB, with delays short enough to watch.
+    pub fn new(dir: impl Into<PathBuf>, flash: impl Into<PathBuf>) -> SimOptions {
+        SimOptions {
+            dir: dir.into(),
+            flash: flash.into(),
+            image: None,
+            flash_bytes: 0x40_0000,
+            slot_bytes: Layout::STANDARD_SLOT_BYTES,
+            self_test: Duration::from_secs(1),
+            watchdog: Duration::from_secs(5),
+            link_kbps: None,
+            retry_base: Duration::from_secs(1),
+            retry_cap: Duration::from_secs(60),
+            stall_limit: Duration::from_secs(30),
+            broker_limit: Duration::from_secs(600),
+            answer_limit: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Simulated devices: power-on, boot, firmware, restart, and around again.
+
+use std::io;
+use std::path::PathBuf;
+
+use otaru_agent::ResetCause;
+use otaru_slots::{BootError, FlashError, Layout, StorageError, TableError};
+
+use crate::firmware::{Exit, Firmware};
+use crate::{FileFlash, FileFlashError, Identity, IdentityError, SimOptions, boot};
+
+/// Why a simulated device cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// The provisioning folder is not a device's.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A file could not be read or written.
+    #[error("could not use {}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no flash file yet, and no image to make one with.
+    #[error("a new flash file needs an image for its first slot")]
+    NoImage,
+    /// The image is longer than a slot.
+    #[error("image of {size_bytes} bytes does not fit a slot of {slot_bytes} bytes")]
+    ImageTooLarge {
+        /// Length of the image.
+        size_bytes: usize,
+        /// Length of the slot.
+        slot_bytes: u32,
+    },
+    /// Flash has no readable partition table, or the sizes asked for make none.
+    #[error("flash has no usable partition table")]
+    Layout(#[from] TableError),
+    /// Flash failed.
+    #[error("flash failed")]
+    Flash(#[from] FlashError),
+    /// The flash file failed.
+    #[error(transparent)]
+    FlashFile(#[from] FileFlashError),
+    /// The records could not be read or written.
+    #[error("storage failed")]
+    Storage(#[from] StorageError),
+    /// No slot holds an image that may run.
+    #[error("no slot holds a bootable image")]
+    NoBootableImage,
+}
+
+impl From<BootError> for SimError {
+    fn from(error: BootError) -> SimError {
+        match error {
+            BootError::Flash(error) => SimError::Flash(error),
+            BootError::NoBootableImage => SimError::NoBootableImage,
+        }
+    }
+}
+
+/// Runs one simulated device until `shutdown`; a restart keeps its flash file and nothing else.
+///
+/// Errors: what a technician would have to repair. Faults of link, server,
+/// certificates and images are the device's own business and never end it.
+pub async fn run_simulated_device(
+    options: SimOptions,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), SimError> {
+    let identity = Identity::read(&options.dir)?;
+    if !options.flash.exists() {
+        boot::make_flash(&options)?;
+    }
+    let in_file = |source| SimError::File { path: options.flash.clone(), source };
+    let flash = FileFlash::open(&options.flash).map_err(in_file)?;
+    tokio::select! {
+        result = run_for_ever(&options, &identity, flash) => result,
+        () = shutdown => Ok(()),
+    }
+}
+
+/// Runs several simulated devices until `shutdown`, or until one of them cannot go on.
+pub async fn run_simulated_devices(
+    devices: Vec<SimOptions>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), SimError> {
+    let mut running = tokio::task::JoinSet::new();
+    for options in devices {
+        running.spawn(run_simulated_device(options, std::future::pending()));
+    }
+    tokio::select! {
+        ended = running.join_next() => match ended {
+            Some(Ok(result)) => result,
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => Ok(()),
+        },
+        () = shutdown => Ok(()),
+    }
+}
+
+async fn run_for_ever(
+    options: &SimOptions,
+    identity: &Identity,
+    mut flash: FileFlash,
+) -> Result<(), SimError> {
+    // A process that starts is a device that gets power; later restarts know their cause.
+    let mut reset = ResetCause::PowerOn;
+    loop {
+        let layout = Layout::read(&mut flash)?;
+        let slot = boot::start_slot(&mut flash, &layout, identity.chip)?;
+        tracing::info!(device.thing = %identity.thing, device.slot = %slot, ?reset, "Booted");
+        let firmware = Firmware::start(options, identity, flash.clone(), layout, slot, reset)?;
+        reset = match firmware {
+            Some(firmware) => match firmware.run().await? {
+                Exit::Restart => ResetCause::Software,
+                Exit::Hang => {
+                    tokio::time::sleep(options.watchdog).await;
+                    ResetCause::Watchdog
+                }
+            },
+            None => {
+                // Crashing firmware still takes its time to come up; a loop of it must not spin.
+                tokio::time::sleep(options.retry_base.min(options.watchdog)).await;
+                ResetCause::Panic
+            }
+        };
+    }
+}

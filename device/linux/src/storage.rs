@@ -1,0 +1,145 @@
+//! What the device keeps over a restart, in its `otaru` partition.
+
+use otaru_agent::Target;
+use otaru_release::{PublicKey, RootDocument};
+use otaru_slots::{
+    Layout, MAX_VALUE_BYTES, Opened, Records, RecreatedReason, Ring, Slot, StorageError,
+};
+use otaru_wire::Reason;
+
+use crate::FileFlash;
+
+/// The agent's journal.
+const JOURNAL: u8 = 0;
+/// The applied settings, a JSON object.
+const SETTINGS: u8 = 1;
+/// The newest root document, behind the root key it descends from.
+const ROOT: u8 = 2;
+/// What the manifest of the image in slot 0 said; the next key is slot 1's.
+const TARGETS: u8 = 3;
+/// The log buffer.
+const LOGS: core::ops::Range<u8> = 32..96;
+
+/// Length of the key before a stored root document.
+const KEY_BYTES: usize = 32;
+
+/// The device's records and log buffer.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    flash: FileFlash,
+    records: Records,
+    logs: Ring,
+    recreated: Option<Reason>,
+}
+
+impl Storage {
+    /// Opens the partition; what cannot be read is created anew.
+    pub(crate) fn open(flash: &FileFlash, layout: &Layout) -> Result<Storage, StorageError> {
+        let mut flash = flash.clone();
+        let (records, opened) = Records::open(&mut flash, layout.otaru)?;
+        let recreated = match opened {
+            Opened::Clean | Opened::Fresh => None,
+            Opened::Recreated(RecreatedReason::Unreadable) => Some(Reason::StorageUnreadable),
+            Opened::Recreated(RecreatedReason::Newer) => Some(Reason::StorageNewer),
+        };
+        let logs = Ring::open(&records, &mut flash, LOGS)?;
+        Ok(Storage { flash, records, logs, recreated })
+    }
+
+    /// Why the records began anew, until [`Storage::acknowledge_recreated`].
+    pub(crate) fn recreated(&self) -> Option<Reason> {
+        self.recreated
+    }
+
+    /// The loss stands in the log buffer now.
+    pub(crate) fn acknowledge_recreated(&mut self) -> Result<(), StorageError> {
+        match self.recreated.take() {
+            Some(_) => self.records.acknowledge_recreated(&mut self.flash),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of current values.
+    pub(crate) fn used_bytes(&self) -> u32 {
+        self.records.live_bytes()
+    }
+
+    pub(crate) fn journal(&mut self) -> Result<Vec<u8>, StorageError> {
+        self.get(JOURNAL)
+    }
+
+    pub(crate) fn save_journal(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.records.put(&mut self.flash, JOURNAL, bytes)
+    }
+
+    pub(crate) fn settings(&mut self) -> Result<Vec<u8>, StorageError> {
+        self.get(SETTINGS)
+    }
+
+    pub(crate) fn save_settings(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.records.put(&mut self.flash, SETTINGS, bytes)
+    }
+
+    /// What the manifest of the image in `slot` said, if one was stored.
+    pub(crate) fn target(&mut self, slot: Slot) -> Result<Option<Target>, StorageError> {
+        let bytes = self.get(TARGETS + slot.index() as u8)?;
+        Ok(Target::from_bytes(&bytes))
+    }
+
+    pub(crate) fn save_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {
+        self.records.put(&mut self.flash, TARGETS + slot.index() as u8, &target.to_bytes())
+    }
+
+    /// The newest root document that descends from `key`, if one was stored.
+    ///
+    /// It was verified before it was stored; a stored one of another key, as after
+    /// provisioning anew, is none.
+    pub(crate) fn root(&mut self, key: &PublicKey) -> Result<Option<RootDocument>, StorageError> {
+        let bytes = self.get(ROOT)?;
+        let document = match bytes.split_at_checked(KEY_BYTES) {
+            Some((found, document)) if found == key.as_bytes() => document,
+            _ => return Ok(None),
+        };
+        Ok(RootDocument::verify_self_signed(document).ok())
+    }
+
+    /// Stores a verified root document; one too long for a record is fetched again next time.
+    pub(crate) fn save_root(
+        &mut self,
+        key: &PublicKey,
+        document: &[u8],
+    ) -> Result<(), StorageError> {
+        let bytes = [key.as_bytes().as_slice(), document].concat();
+        if bytes.len() > MAX_VALUE_BYTES {
+            return Ok(());
+        }
+        self.records.put(&mut self.flash, ROOT, &bytes)
+    }
+
+    pub(crate) fn log_count(&self) -> u8 {
+        self.logs.len()
+    }
+
+    /// The `nth` oldest log record.
+    pub(crate) fn log(&mut self, nth: u8) -> Result<Option<Vec<u8>>, StorageError> {
+        let mut buffer = [0; MAX_VALUE_BYTES];
+        let found = self.logs.get(&self.records, &mut self.flash, nth, &mut buffer)?;
+        Ok(found.map(<[u8]>::to_vec))
+    }
+
+    /// Adds a log record; `true` when the oldest had to go for it.
+    pub(crate) fn push_log(&mut self, record: &[u8]) -> Result<bool, StorageError> {
+        self.logs.push(&mut self.records, &mut self.flash, record)
+    }
+
+    /// Removes the oldest log record.
+    pub(crate) fn pop_log(&mut self) -> Result<(), StorageError> {
+        self.logs.pop(&mut self.records, &mut self.flash)
+    }
+
+    fn get(&mut self, key: u8) -> Result<Vec<u8>, StorageError> {
+        let mut buffer = [0; MAX_VALUE_BYTES];
+        let found = self.records.get(&mut self.flash, key, &mut buffer)?;
+        Ok(found.map(<[u8]>::to_vec).unwrap_or_default())
+    }
+}
