@@ -1,6 +1,6 @@
 //! Plain HTTP requests, without the project's own client.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::path::Path;
@@ -64,6 +64,29 @@ impl Api {
     /// Sends an object.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
         self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// Replaces an object.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    /// Reads all pages of a list.
+    pub async fn items(&self, path: &str) -> Result<Vec<Value>> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let answer = self.get(&format!("{path}{separator}limit=100{cursor}")).await?;
+            ensure!(answer.is_acknowledged(), "could not list {path}: {answer:?}");
+            items.extend(
+                answer.body["items"].as_array().context("a list has items")?.iter().cloned(),
+            );
+            match &answer.body["next_cursor"] {
+                Value::String(next) => cursor = format!("&cursor={next}"),
+                _ => return Ok(items),
+            }
+        }
     }
 
     /// Reads bytes, such as an image; any status but 200 is an error.

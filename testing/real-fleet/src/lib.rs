@@ -17,7 +17,7 @@ mod server;
 pub use api::{Answer, Api};
 pub use client::{Client, CommandOutput};
 pub use device::{Device, DeviceOptions};
-pub use fleet::{Fleet, FleetOptions, firmware};
+pub use fleet::{Console, Fleet, FleetOptions, firmware};
 pub use otaru_release::Behaviour;
 pub use process::Process;
 pub use server::Server;

@@ -1,0 +1,34 @@
+//! Every number the project publishes, measured again by whoever asks.
+//!
+//! `make bench-start` builds the release binary and runs `otaru-bench start`. Each
+//! target is one line: `<figure> <value> target <value> met|missed`. A missed
+//! target is said, and is no failure of the run.
+
+mod figure;
+mod start;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What `make` builds before it runs this.
+const BINARY: &str = "target/release/otaru";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(BINARY);
+    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["start"] => start::measure(&binary).await,
+        _ => {
+            eprintln!("usage: otaru-bench start");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
