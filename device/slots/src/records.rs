@@ -15,6 +15,7 @@ mod write;
 use embedded_storage::nor_flash::ReadNorFlash;
 
 use crate::FlashError;
+use crate::crc::Crc32c;
 use crate::flash::{self, Region, SECTOR_BYTES};
 use format::{RECORD_HEADER_BYTES, RecordHeader, UNIT};
 
@@ -119,7 +120,8 @@ pub struct Records {
 impl Records {
     /// Reads a value into `buffer`; `None` when the key has none.
     ///
-    /// Errors: [`StorageError::BufferTooSmall`] names the length needed.
+    /// Errors: [`StorageError::BufferTooSmall`] names the length needed; a
+    /// value that rotted since the partition was opened is a flash error.
     pub fn get<'b, F: ReadNorFlash>(
         &self,
         flash: &mut F,
@@ -133,6 +135,9 @@ impl Records {
             buffer.get_mut(..needed).ok_or(StorageError::BufferTooSmall { found, needed })?;
         let offset = self.offset_of(self.index[usize::from(key)]) + RECORD_HEADER_BYTES;
         flash::read(flash, offset, value)?;
+        if Crc32c::of(value) != header.value_crc {
+            return Err(FlashError::ReadBack { offset }.into());
+        }
         Ok(Some(value))
     }
 
@@ -154,7 +159,8 @@ impl Records {
     /// Flash that current values may take at most, in bytes.
     ///
     /// Half of it is always usable; how much of the rest depends on how the
-    /// values' lengths fill the sectors.
+    /// values' lengths fill the sectors. Where no new value fits any more,
+    /// replacing one by one that is not longer still does.
     pub fn capacity_bytes(&self) -> u32 {
         (self.sectors() - 2) * (SECTOR_BYTES - UNIT)
     }
@@ -180,10 +186,8 @@ impl Records {
         }
         let offset = self.offset_of(location);
         // It was intact when it was indexed.
-        match RecordHeader::read(flash, offset)?.filter(|header| header.key == key) {
-            Some(header) => Ok(Some(header)),
-            None => Err(FlashError::ReadBack { offset }),
-        }
+        let header = RecordHeader::read(flash, offset)?.ok_or(FlashError::ReadBack { offset })?;
+        Ok(Some(header))
     }
 
     fn sectors(&self) -> u32 {

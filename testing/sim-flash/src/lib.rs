@@ -1,1 +1,25 @@
-//! (to be written)
+//! NOR flash in memory that loses power, tears writes and erases, forgets and wears.
+//!
+//! Stricter than real chips: an erase must cover whole sectors, a write whole
+//! units, and a unit is written once between erases. [`Cut`] says at which
+//! operation power goes and what is left of it; every access then fails until
+//! [`SimFlash::power_on`]. Everything random comes from a seed in the cut.
+//!
+//! Start at [`SimFlash`]. Never a normal dependency.
+
+mod cut;
+mod flash;
+mod random;
+
+pub use cut::{Cut, CutKind};
+pub use flash::{SimError, SimFlash};
+pub use random::Random;
+
+/// Sector length of every simulated chip in bytes.
+pub const SECTOR_BYTES: usize = 4096;
+
+/// An ESP32 without flash encryption: reads and writes words.
+pub type WordFlash = SimFlash<4>;
+
+/// An ESP32 with flash encryption: reads and writes AES blocks.
+pub type EncryptedFlash = SimFlash<16>;

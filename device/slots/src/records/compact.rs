@@ -10,12 +10,30 @@ use crate::flash::{self, SECTOR_BYTES};
 
 /// Copies go through a buffer of this many bytes.
 const COPY_BYTES: usize = 256;
+/// Sectors kept free in normal use. One must be free for the next compaction;
+/// the other is for replacing a value when storage is full.
+const FREE_SECTORS: u32 = 2;
+
+/// What the room is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// More current bytes than before.
+    Growth,
+    /// No more current bytes than before: works in full storage too.
+    Replacement,
+}
 
 /// A sector that is being filled with copies.
 struct Target {
     sector: u32,
     sequence: u32,
     write_at: u32,
+}
+
+impl Target {
+    fn has_room(&self, footprint: u32) -> bool {
+        self.write_at + footprint <= SECTOR_BYTES
+    }
 }
 
 impl Records {
@@ -26,72 +44,99 @@ impl Records {
         &mut self,
         flash: &mut F,
         footprint: u32,
+        purpose: Purpose,
     ) -> Result<(), StorageError> {
+        let has_room = |records: &Records| records.write_at + footprint <= SECTOR_BYTES;
         for _ in 0..=self.sectors() {
-            if self.write_at + footprint <= SECTOR_BYTES {
+            if has_room(self) {
                 return Ok(());
             }
-            self.open_next_sector(flash)?;
+            self.open_next_sector(flash, FREE_SECTORS)?;
         }
-        Err(StorageError::Full)
+        if purpose == Purpose::Replacement {
+            self.open_next_sector(flash, FREE_SECTORS - 1)?;
+        }
+        if has_room(self) { Ok(()) } else { Err(StorageError::Full) }
     }
 
-    /// Makes the next free sector the head. When that was the last free one,
-    /// the oldest sector's current records move first, and it becomes free.
+    /// Makes the next free sector the head, and moves current records out of
+    /// the oldest sectors until `keep_free` sectors are free.
     ///
     /// The new sector counts once its header is written, which is last: a cut
     /// before leaves only copies behind, which are free again.
-    fn open_next_sector<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError> {
-        let (next, free, oldest) = self.survey(flash)?;
-        let mut target = Target { sector: next, sequence: self.head_sequence + 1, write_at: UNIT };
+    fn open_next_sector<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        keep_free: u32,
+    ) -> Result<(), StorageError> {
+        let (next, free) = self.survey(flash)?;
+        let mut free = free - 1;
         let mut floor = self.floor;
-        if free == 1 {
-            self.fill_head_from(flash, oldest.0)?;
-            flash::erase_sector(flash, self.sector_offset(next))?;
+        let mut target = Target { sector: next, sequence: self.head_sequence + 1, write_at: UNIT };
+
+        let oldest = if free < keep_free { self.oldest_from(flash, floor)? } else { None };
+        if let Some((sector, _)) = oldest.filter(|&(sector, _)| sector != self.head) {
+            self.fill_head_from(flash, sector)?;
+        }
+        flash::erase_sector(flash, self.sector_offset(next))?;
+        let mut emptied = oldest;
+        while let Some((sector, sequence)) = emptied {
+            // What one sector held fits an empty one; more may not.
+            if free > 0 && self.footprint_of_sector(flash, sector)? + target.write_at > SECTOR_BYTES
+            {
+                break;
+            }
             for key in 0..INDEX_KEYS {
-                if sector_of(self.index[key]) == Some(oldest.0) {
+                if sector_of(self.index[key]) == Some(sector) {
                     self.copy(flash, key, &mut target)?;
                 }
             }
-            floor = oldest.1 + 1;
-        } else {
-            flash::erase_sector(flash, self.sector_offset(next))?;
+            floor = sequence + 1;
+            free += 1;
+            let wants_more = free < keep_free && sector != self.head;
+            emptied = if wants_more { self.oldest_from(flash, floor)? } else { None };
         }
         let header = SectorHeader { sequence: target.sequence, floor };
         flash::write_checked(flash, self.sector_offset(next), &header.to_bytes())?;
 
+        let moved = floor != self.floor;
         self.head = target.sector;
         self.head_sequence = target.sequence;
         self.write_at = target.write_at;
         self.floor = floor;
-        if free == 1 {
-            self.settle(flash, oldest.0)?;
-        }
-        Ok(())
+        if moved { Ok(self.settle(flash)?) } else { Ok(()) }
     }
 
-    /// The next free sector, how many are free, and the oldest one in use with its sequence.
-    fn survey<F: ReadNorFlash>(
-        &self,
-        flash: &mut F,
-    ) -> Result<(u32, u32, (u32, u32)), StorageError> {
+    /// The next free sector in ring order, and how many are free.
+    fn survey<F: ReadNorFlash>(&self, flash: &mut F) -> Result<(u32, u32), StorageError> {
         let mut next = None;
         let mut free = 0;
-        let mut oldest = (self.head, self.head_sequence);
         for step in 1..=self.sectors() {
             let sector = (self.head + step) % self.sectors();
-            match self.live_sequence(flash, sector)? {
-                Some(sequence) if sequence < oldest.1 => oldest = (sector, sequence),
-                Some(_) => {}
-                None => {
-                    free += 1;
-                    next = next.or(Some(sector));
-                }
+            if self.live_sequence(flash, sector)?.is_none() {
+                free += 1;
+                next = next.or(Some(sector));
             }
         }
-        // Open refuses a ring without a free sector, and every turn frees one.
+        // Open refuses a ring without a free sector, and every turn keeps one.
         let next = next.ok_or(StorageError::Full)?;
-        Ok((next, free, oldest))
+        Ok((next, free))
+    }
+
+    /// The sector in use with the lowest sequence from `floor` on, and that sequence.
+    fn oldest_from<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        floor: u32,
+    ) -> Result<Option<(u32, u32)>, FlashError> {
+        let mut oldest: Option<(u32, u32)> = None;
+        for sector in 0..self.sectors() {
+            let Some(sequence) = self.live_sequence(flash, sector)? else { continue };
+            if sequence >= floor && oldest.is_none_or(|(_, lowest)| sequence < lowest) {
+                oldest = Some((sector, sequence));
+            }
+        }
+        Ok(oldest)
     }
 
     /// Moves what fits from `oldest` to the rest of the head.
@@ -107,7 +152,7 @@ impl Records {
                 continue;
             }
             let footprint = self.footprint_at(flash, key)?;
-            if head.write_at + footprint > SECTOR_BYTES {
+            if !head.has_room(footprint) {
                 continue;
             }
             let at = head.write_at;
@@ -129,6 +174,9 @@ impl Records {
     ) -> Result<bool, StorageError> {
         let source = self.offset_of(self.index[key]);
         let Some(header) = RecordHeader::read(flash, source)? else { return Ok(false) };
+        if !target.has_room(header.footprint_bytes()) {
+            return Ok(false);
+        }
         let start = self.sector_offset(target.sector) + target.write_at;
         target.write_at += header.footprint_bytes();
 
@@ -151,18 +199,32 @@ impl Records {
         Ok(crc.finish() == header.value_crc)
     }
 
-    /// Points the index at the copies in the head that replaced `oldest`'s records.
-    fn settle<F: ReadNorFlash>(&mut self, flash: &mut F, oldest: u32) -> Result<(), FlashError> {
-        let mut newest = [u32::MAX; INDEX_KEYS];
+    /// Points the index at the copies in the head; what could not be copied is lost.
+    fn settle<F: ReadNorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
+        self.index_sector(flash, self.head, self.head_sequence, &mut [0; INDEX_KEYS])?;
         for key in 0..INDEX_KEYS {
-            if sector_of(self.index[key]) == Some(oldest) {
-                newest[key] = 0;
+            if let Some(sector) = sector_of(self.index[key])
+                && self.live_sequence(flash, sector)?.is_none()
+            {
                 self.index[key] = NOWHERE;
             }
         }
-        self.index_sector(flash, self.head, self.head_sequence, &mut newest)?;
         self.live_bytes = self.count_live_bytes(flash)?;
         Ok(())
+    }
+
+    fn footprint_of_sector<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        sector: u32,
+    ) -> Result<u32, FlashError> {
+        let mut footprint = 0;
+        for key in 0..INDEX_KEYS {
+            if sector_of(self.index[key]) == Some(sector) {
+                footprint += self.footprint_at(flash, key)?;
+            }
+        }
+        Ok(footprint)
     }
 
     fn footprint_at<F: ReadNorFlash>(&self, flash: &mut F, key: usize) -> Result<u32, FlashError> {

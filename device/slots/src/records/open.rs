@@ -271,7 +271,9 @@ impl Records {
         self.live_bytes = 0;
         flash::erase_sector(flash, self.sector_offset(sector))?;
         if let Some(reason) = reason {
-            self.append(flash, RecordKind::Value, RECREATED_KEY, &[reason as u8])?;
+            let location = self.append(flash, RecordKind::Value, RECREATED_KEY, &[reason as u8])?;
+            self.index[usize::from(RECREATED_KEY)] = location;
+            self.live_bytes = RecordHeader::footprint(1);
         }
         let header = SectorHeader { sequence, floor: sequence };
         flash::write_checked(flash, self.sector_offset(sector), &header.to_bytes())?;

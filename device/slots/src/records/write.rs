@@ -2,6 +2,7 @@
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
+use super::compact::Purpose;
 use super::format::{RecordHeader, RecordKind, UNIT};
 use super::{MAX_VALUE_BYTES, NOWHERE, Records, StorageError, checked};
 use crate::FlashError;
@@ -46,16 +47,14 @@ impl Records {
             return Err(StorageError::ValueTooLong { found: value.len() });
         }
         let footprint = RecordHeader::footprint(value.len());
-        let before = self.current(flash, key)?.map_or(0, |header| header.footprint_bytes());
-        let live_bytes = self.live_bytes - before + footprint;
-        if live_bytes > self.capacity_bytes() {
+        let before = self.footprint_of(flash, key)?;
+        if self.live_bytes.saturating_sub(before) + footprint > self.capacity_bytes() {
             return Err(StorageError::Full);
         }
-        self.make_room(flash, footprint)?;
+        let purpose = if footprint > before { Purpose::Growth } else { Purpose::Replacement };
+        self.make_room(flash, footprint, purpose)?;
         let location = self.append(flash, RecordKind::Value, key, value)?;
-        self.index[usize::from(key)] = location;
-        self.live_bytes = live_bytes;
-        Ok(())
+        self.point(flash, key, location)
     }
 
     pub(super) fn remove_any<F: NorFlash>(
@@ -63,12 +62,35 @@ impl Records {
         flash: &mut F,
         key: u8,
     ) -> Result<(), StorageError> {
-        let Some(header) = self.current(flash, key)? else { return Ok(()) };
-        self.make_room(flash, RecordHeader::footprint(0))?;
+        if self.index[usize::from(key)] == NOWHERE {
+            return Ok(());
+        }
+        self.make_room(flash, RecordHeader::footprint(0), Purpose::Replacement)?;
         self.append(flash, RecordKind::Removed, key, &[])?;
-        self.index[usize::from(key)] = NOWHERE;
-        self.live_bytes -= header.footprint_bytes();
+        self.point(flash, key, NOWHERE)
+    }
+
+    /// Makes `location` the key's current record.
+    fn point<F: ReadNorFlash>(
+        &mut self,
+        flash: &mut F,
+        key: u8,
+        location: u16,
+    ) -> Result<(), StorageError> {
+        self.index[usize::from(key)] = location;
+        self.live_bytes = self.count_live_bytes(flash)?;
         Ok(())
+    }
+
+    /// Flash the key's record takes; 0 when it has none, or one that rotted
+    /// since it was indexed, which can then be replaced like any other.
+    fn footprint_of<F: ReadNorFlash>(&self, flash: &mut F, key: u8) -> Result<u32, StorageError> {
+        let location = self.index[usize::from(key)];
+        if location == NOWHERE {
+            return Ok(0);
+        }
+        let header = RecordHeader::read(flash, self.offset_of(location))?;
+        Ok(header.map_or(0, |header| header.footprint_bytes()))
     }
 
     /// Writes one record to the head, which has room for it, and answers where.
@@ -98,7 +120,7 @@ impl Records {
                 Ok(()) => return Ok(Records::location(sector, at)),
                 Err(FlashError::ReadBack { .. }) if attempt < WRITE_ATTEMPTS => {
                     attempt += 1;
-                    self.make_room(flash, footprint)?;
+                    self.make_room(flash, footprint, Purpose::Replacement)?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -111,11 +133,16 @@ impl Records {
         key: u8,
         value: &[u8],
     ) -> Result<bool, StorageError> {
-        let Some(header) = self.current(flash, key)? else { return Ok(false) };
-        if usize::from(header.len_bytes) != value.len() {
+        let location = self.index[usize::from(key)];
+        if location == NOWHERE {
             return Ok(false);
         }
-        let offset = self.offset_of(self.index[usize::from(key)]) + UNIT;
+        let offset = self.offset_of(location);
+        match RecordHeader::read(flash, offset)? {
+            Some(header) if usize::from(header.len_bytes) == value.len() => {}
+            _ => return Ok(false),
+        }
+        let offset = offset + UNIT;
         let mut rest = value;
         let mut same = true;
         flash::stream(flash, Region::new(offset, value.len() as u32), |found| {

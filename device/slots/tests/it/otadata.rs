@@ -1,0 +1,252 @@
+use expect_test::expect;
+use otaru_sim_flash::{SimFlash, WordFlash};
+use otaru_slots::otadata::{
+    self, ENTRY_BYTES, Entry, EntryState, OtaData, OtaDataError, mark_invalid, mark_valid, prepare,
+    set_boot,
+};
+use otaru_slots::{Layout, Slot};
+
+use crate::world::{blank, small_layout};
+
+/// Writes `sequence:state` entries, `-` for a blank one.
+fn chip_with(drawn: &str) -> (WordFlash, Layout) {
+    let layout = small_layout();
+    let mut flash: SimFlash<4> = blank(&layout);
+    for (index, entry) in drawn.split(' ').enumerate() {
+        if let Some(entry) = parse(entry) {
+            flash.load(layout.otadata.offset + index as u32 * 4096, &entry.to_bytes());
+        }
+    }
+    (flash, layout)
+}
+
+fn parse(drawn: &str) -> Option<Entry> {
+    let (sequence, state) = drawn.split_once(':')?;
+    let bad_crc = state.ends_with('!');
+    let state = match state.trim_end_matches('!') {
+        "new" => EntryState::New,
+        "pending" => EntryState::PendingVerify,
+        "valid" => EntryState::Valid,
+        "invalid" => EntryState::Invalid,
+        "aborted" => EntryState::Aborted,
+        "undefined" => EntryState::Undefined,
+        other => panic!("no state {other}"),
+    };
+    let mut entry = Entry::new(sequence.parse().unwrap(), state);
+    entry.crc ^= u32::from(bad_crc);
+    Some(entry)
+}
+
+/// The entries as [`chip_with`] takes them.
+pub(crate) fn draw<const UNIT: usize>(flash: &mut SimFlash<UNIT>, layout: &Layout) -> String {
+    let found = OtaData::read(flash, layout).unwrap();
+    let draw = |entry: &Entry| {
+        if entry.to_bytes() == [0xFF; ENTRY_BYTES] {
+            return "-".to_owned();
+        }
+        let state = match entry.state {
+            EntryState::PendingVerify => "pending".to_owned(),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        let bad_crc = if entry.is_intact() { "" } else { "!" };
+        format!("{}:{state}{bad_crc}", entry.sequence)
+    };
+    format!("{} {}", draw(&found.entries[0]), draw(&found.entries[1]))
+}
+
+#[test]
+fn entry_bytes_are_those_of_esp_idf() {
+    let mut bytes = [0xFF; ENTRY_BYTES];
+    bytes[..4].copy_from_slice(&[1, 0, 0, 0]);
+    bytes[24..].copy_from_slice(&[2, 0, 0, 0, 0x9A, 0x98, 0x43, 0x47]);
+    assert_eq!(Entry::new(1, EntryState::Valid).to_bytes(), bytes);
+    assert_eq!(Entry::from_bytes(&bytes), Entry::new(1, EntryState::Valid));
+
+    bytes[..4].copy_from_slice(&[2, 0, 0, 0]);
+    bytes[24..].copy_from_slice(&[0, 0, 0, 0, 0x74, 0x37, 0xF6, 0x55]);
+    assert_eq!(Entry::new(2, EntryState::New).to_bytes(), bytes);
+}
+
+#[test]
+fn crc_covers_the_sequence_only() {
+    let mut entry = Entry::new(7, EntryState::Valid);
+    entry.label = [3; 20];
+    entry.state = EntryState::Unknown(77);
+    assert!(entry.is_intact() && entry.is_bootable());
+    entry.sequence = 6;
+    assert!(!entry.is_intact() && !entry.is_bootable());
+}
+
+#[test]
+fn sequence_zero_stands_for_the_last_slot() {
+    assert_eq!(Entry::new(0, EntryState::Valid).slot(), Slot::Ota1);
+    assert_eq!(Entry::new(1, EntryState::Valid).slot(), Slot::Ota0);
+    assert_eq!(Entry::new(4, EntryState::Valid).slot(), Slot::Ota1);
+}
+
+#[test]
+fn active_entry_table() {
+    let mut printed = String::new();
+    for drawn in [
+        "- -",
+        "1:valid -",
+        "- 2:valid",
+        "1:valid 2:new",
+        "3:valid 2:valid",
+        "2:valid 2:valid",
+        "1:valid 2:aborted",
+        "1:valid 2:invalid",
+        "1:valid 2:undefined",
+        "1:valid 2:valid!",
+        "1:invalid 2:aborted",
+    ] {
+        let (mut flash, layout) = chip_with(drawn);
+        let found = OtaData::read(&mut flash, &layout).unwrap();
+        printed += &format!("{drawn} -> {:?} {:?}\n", found.active(), found.active_slot());
+    }
+    expect![[r#"
+        - - -> None None
+        1:valid - -> Some(0) Some(Ota0)
+        - 2:valid -> Some(1) Some(Ota1)
+        1:valid 2:new -> Some(1) Some(Ota1)
+        3:valid 2:valid -> Some(0) Some(Ota0)
+        2:valid 2:valid -> Some(0) Some(Ota1)
+        1:valid 2:aborted -> Some(0) Some(Ota0)
+        1:valid 2:invalid -> Some(0) Some(Ota0)
+        1:valid 2:undefined -> Some(1) Some(Ota1)
+        1:valid 2:valid! -> Some(0) Some(Ota0)
+        1:invalid 2:aborted -> None None
+    "#]]
+    .assert_eq(&printed);
+}
+
+type Change = fn(&mut WordFlash, &Layout, Slot) -> Result<(), OtaDataError>;
+
+/// Prints what `change` makes of each pair of entries.
+fn table(change: Change, slot: Slot, cases: &[&str]) -> String {
+    let mut printed = String::new();
+    for drawn in cases {
+        let (mut flash, layout) = chip_with(drawn);
+        let answer = match change(&mut flash, &layout, slot) {
+            Ok(()) => String::new(),
+            Err(error) => format!(", {error}"),
+        };
+        printed += &format!("{drawn} -> {}{answer}\n", draw(&mut flash, &layout));
+    }
+    printed
+}
+
+#[test]
+fn prepare_leaves_only_the_running_slot_named() {
+    let cases = [
+        "- -",
+        "1:valid -",
+        "1:undefined 2:aborted",
+        "3:valid 2:valid",
+        "1:valid 2:new",
+        "1:valid 2:valid",
+        "- 2:valid",
+        "1:valid! 2:valid",
+        "1:invalid 2:aborted",
+        "1:pending 2:invalid",
+        "1:new -",
+        "- 4294967294:valid",
+    ];
+    expect![[r#"
+        - - -> 1:valid -
+        1:valid - -> 1:valid -
+        1:undefined 2:aborted -> 1:undefined -
+        3:valid 2:valid -> 3:valid -
+        1:valid 2:new -> 1:valid -
+        1:valid 2:valid -> 1:valid -
+        - 2:valid -> 3:valid -
+        1:valid! 2:valid -> 3:valid -
+        1:invalid 2:aborted -> 1:valid -
+        1:pending 2:invalid -> 1:pending 2:invalid, slot ota_0 runs unconfirmed: the other slot is its way back
+        1:new - -> 1:new -, slot ota_0 runs unconfirmed: the other slot is its way back
+        - 4294967294:valid -> - 4294967294:valid, otadata sequence 4294967294 cannot rise
+    "#]]
+    .assert_eq(&table(prepare, Slot::Ota0, &cases));
+}
+
+#[test]
+fn set_boot_names_the_target_as_new() {
+    let cases = [
+        "- -",
+        "1:valid -",
+        "3:valid 2:aborted",
+        "1:valid 2:aborted",
+        "1:valid 2:valid",
+        "- 5:valid",
+        "9:valid 4:valid",
+        "1:aborted 2:invalid",
+    ];
+    expect![[r#"
+        - - -> 2:new -
+        1:valid - -> 1:valid 2:new
+        3:valid 2:aborted -> 3:valid 4:new
+        1:valid 2:aborted -> 1:valid 2:new
+        1:valid 2:valid -> 1:valid 2:new
+        - 5:valid -> 6:new 5:valid
+        9:valid 4:valid -> 9:valid 10:new
+        1:aborted 2:invalid -> 2:new 2:invalid
+    "#]]
+    .assert_eq(&table(set_boot, Slot::Ota1, &cases));
+}
+
+#[test]
+fn mark_valid_confirms_the_running_slot_only() {
+    let cases =
+        ["1:valid 2:pending", "1:valid 2:valid", "1:valid 2:undefined", "3:valid 2:valid", "- -"];
+    expect![[r#"
+        1:valid 2:pending -> 1:valid 2:valid
+        1:valid 2:valid -> 1:valid 2:valid
+        1:valid 2:undefined -> 1:valid 2:valid
+        3:valid 2:valid -> 3:valid 2:valid, slot ota_1 is not the one otadata names
+        - - -> - -, slot ota_1 is not the one otadata names
+    "#]]
+    .assert_eq(&table(mark_valid, Slot::Ota1, &cases));
+}
+
+#[test]
+fn mark_invalid_needs_another_slot_to_go_back_to() {
+    let cases = ["1:valid 2:pending", "1:aborted 2:pending", "- 2:valid", "4:valid 2:valid"];
+    expect![[r#"
+        1:valid 2:pending -> 1:valid 2:invalid
+        1:aborted 2:pending -> 1:aborted 2:pending, no other slot is bootable
+        - 2:valid -> - 2:valid, no other slot is bootable
+        4:valid 2:valid -> 4:valid 2:valid, no other slot is bootable
+    "#]]
+    .assert_eq(&table(mark_invalid, Slot::Ota1, &cases));
+}
+
+#[test]
+fn confirming_twice_writes_once() {
+    let (mut flash, layout) = chip_with("1:valid 2:pending");
+    mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+    let operations = flash.operations();
+    mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+    prepare(&mut flash, &layout, Slot::Ota1).unwrap();
+    assert_eq!(flash.operations(), operations + 1, "only the other entry is erased");
+}
+
+#[test]
+fn entry_that_does_not_take_is_an_error() {
+    let (mut flash, layout) = chip_with("1:valid -");
+    let entry = layout.otadata.offset + 4096;
+    flash.wear_out(entry..entry + 32);
+    let error = otadata::set_boot(&mut flash, &layout, Slot::Ota1).unwrap_err();
+    assert!(matches!(error, OtaDataError::Flash(_)), "{error}");
+}
+
+#[test]
+fn state_of_a_slot_is_the_newest_entry_that_names_it() {
+    let (mut flash, layout) = chip_with("1:valid 2:aborted");
+    let found = OtaData::read(&mut flash, &layout).unwrap();
+    assert_eq!(found.state_of(Slot::Ota0), Some(EntryState::Valid));
+    assert_eq!(found.state_of(Slot::Ota1), Some(EntryState::Aborted));
+    let (mut flash, layout) = chip_with("1:aborted 3:valid");
+    let found = OtaData::read(&mut flash, &layout).unwrap();
+    assert_eq!(found.state_of(Slot::Ota0), Some(EntryState::Valid));
+    assert_eq!(found.state_of(Slot::Ota1), None);
+}

@@ -1,0 +1,225 @@
+//! Power goes at every operation of a store's life: old or new, never else.
+
+use std::collections::BTreeMap;
+
+use otaru_sim_flash::{Cut, CutKind, Random, SimFlash};
+use otaru_slots::{Opened, Records, Region, Ring, StorageError};
+
+use crate::records::get;
+use crate::world::{cut_kinds, is_full_sweep};
+
+/// Four sectors, so that compaction comes round often.
+const REGION: Region = Region::new(0x1000, 0x4000);
+const KEYS: u8 = 6;
+
+/// One step of a life: `None` removes.
+type Step = (u8, Option<Vec<u8>>);
+
+/// Puts and removes that turn the ring several times.
+fn steps(seed: u64) -> Vec<Step> {
+    let mut random = Random::new(seed);
+    (0..if is_full_sweep() { 120 } else { 50 })
+        .map(|_| {
+            let key = random.below(u64::from(KEYS)) as u8;
+            let longest = if key == 0 { 2500 } else { 700 };
+            let length = random.below(longest) as usize;
+            (key, (random.below(8) > 0).then(|| random.bytes(length)))
+        })
+        .collect()
+}
+
+fn take_step<const UNIT: usize>(
+    records: &mut Records,
+    flash: &mut SimFlash<UNIT>,
+    (key, value): &Step,
+) -> Result<(), StorageError> {
+    match value {
+        Some(value) => records.put(flash, *key, value),
+        None => records.remove(flash, *key),
+    }
+}
+
+/// Takes steps until the cut; what the store held then, and the step it hit.
+fn live_until_cut<'a, const UNIT: usize>(
+    flash: &mut SimFlash<UNIT>,
+    steps: &'a [Step],
+) -> (BTreeMap<u8, Vec<u8>>, Option<&'a Step>) {
+    let mut model = BTreeMap::new();
+    let Ok((mut records, _)) = Records::open(flash, REGION) else { return (model, None) };
+    for step in steps {
+        if take_step(&mut records, flash, step).is_err() {
+            return (model, Some(step));
+        }
+        match &step.1 {
+            Some(value) => model.insert(step.0, value.clone()),
+            None => model.remove(&step.0),
+        };
+    }
+    (model, None)
+}
+
+fn check_after_cut<const UNIT: usize>(flash: &SimFlash<UNIT>, steps: &[Step], cut: Cut) {
+    let mut flash = flash.clone();
+    flash.cut_power(cut);
+    let (mut model, hit) = live_until_cut(&mut flash, steps);
+    flash.power_on();
+
+    let (mut records, opened) = Records::open(&mut flash, REGION).expect("power is back");
+    assert!(matches!(opened, Opened::Clean | Opened::Fresh), "{cut:?}: {opened:?}");
+    if let Some((key, value)) = hit {
+        let found = get(&records, &mut flash, *key);
+        let is_old = found.as_ref() == model.get(key);
+        let is_new = found == *value;
+        assert!(is_old || is_new, "{cut:?}: key {key} is neither old nor new");
+        match found {
+            Some(found) => model.insert(*key, found),
+            None => model.remove(key),
+        };
+    }
+    // The rest is untouched, and the store goes on as if nothing happened.
+    for round in 0..2 {
+        for key in 0..KEYS {
+            let found = get(&records, &mut flash, key);
+            assert_eq!(found.as_ref(), model.get(&key), "{cut:?}: key {key}, round {round}");
+        }
+        for key in 0..KEYS {
+            let value = vec![key; 900];
+            records.put(&mut flash, key, &value).unwrap_or_else(|e| panic!("{cut:?}: {e}"));
+            model.insert(key, value);
+        }
+    }
+}
+
+fn sweep<const UNIT: usize>(seed: u64) {
+    let fresh: SimFlash<UNIT> = SimFlash::new(0x6000);
+    let steps = steps(seed);
+    let mut whole = fresh.clone();
+    let (_, hit) = live_until_cut(&mut whole, &steps);
+    assert_eq!(hit, None, "nothing fails while there is power");
+    assert!(whole.erases().iter().sum::<u32>() > 5, "the ring did not turn");
+    for at_operation in 0..whole.operations() {
+        for kind in cut_kinds(at_operation) {
+            check_after_cut(&fresh, &steps, Cut { at_operation, kind });
+        }
+    }
+}
+
+#[test]
+fn records_are_old_or_new_after_a_cut_with_4_byte_writes() {
+    sweep::<4>(1);
+}
+
+#[test]
+fn records_are_old_or_new_after_a_cut_with_16_byte_writes() {
+    sweep::<16>(2);
+}
+
+/// The second cut hits the recovery from the first.
+#[test]
+fn records_are_old_or_new_after_two_cuts() {
+    let fresh: SimFlash<4> = SimFlash::new(0x6000);
+    let steps = steps(3);
+    let mut random = Random::new(4);
+    for _ in 0..if is_full_sweep() { 100_000 } else { 500 } {
+        let mut flash = fresh.clone();
+        let mut model: BTreeMap<u8, Vec<Option<Vec<u8>>>> = BTreeMap::new();
+        let mut cuts = Vec::new();
+        for _ in 0..3 {
+            let at_operation = random.below(60);
+            let kinds = cut_kinds(random.next_u64());
+            let kind = kinds[random.below(kinds.len() as u64) as usize];
+            cuts.push(Cut { at_operation, kind });
+            flash.cut_power(Cut { at_operation, kind });
+            let Ok((mut records, _)) = Records::open(&mut flash, REGION) else {
+                flash.power_on();
+                continue;
+            };
+            let from = random.below(steps.len() as u64) as usize;
+            for step in steps[from..].iter().chain(&steps[..from]) {
+                let allowed = model.entry(step.0).or_insert_with(|| vec![None]);
+                if take_step(&mut records, &mut flash, step).is_err() {
+                    allowed.push(step.1.clone());
+                    break;
+                }
+                *allowed = vec![step.1.clone()];
+            }
+            flash.power_on();
+        }
+        let (records, _) = Records::open(&mut flash, REGION).expect("power is back");
+        for (key, allowed) in &model {
+            let found = get(&records, &mut flash, *key);
+            assert!(allowed.contains(&found), "{cuts:?}: key {key} is neither old nor new");
+        }
+    }
+}
+
+#[test]
+fn cut_while_lost_storage_is_created_again_still_says_so() {
+    let mut garbage: SimFlash<4> = SimFlash::new(0x6000);
+    garbage.load(REGION.offset, &Random::new(9).bytes(0x4000));
+    for at_operation in 0..6 {
+        for kind in cut_kinds(at_operation) {
+            // A weak header may be there at one boot and gone at the next.
+            if matches!(kind, CutKind::Weak { .. }) {
+                continue;
+            }
+            let mut flash = garbage.clone();
+            flash.cut_power(Cut { at_operation, kind });
+            let _ = Records::open(&mut flash, REGION);
+            flash.power_on();
+            let (_, opened) = Records::open(&mut flash, REGION).expect("power is back");
+            assert!(matches!(opened, Opened::Recreated(_)), "{at_operation} {kind:?}: {opened:?}");
+        }
+    }
+}
+
+/// Pushes 40 lines and pops every fifth time. `model` is what the ring held
+/// before the step that failed, `after` what it holds if that step is done.
+fn push_and_pop(
+    flash: &mut SimFlash<4>,
+    model: &mut Vec<u32>,
+    after: &mut Vec<u32>,
+) -> Result<(), StorageError> {
+    let (mut records, _) = Records::open(flash, REGION)?;
+    let mut ring = Ring::open(&records, flash, 10..18)?;
+    for line in 0..40_u32 {
+        after.push(line);
+        if after.len() > 8 {
+            after.remove(0);
+        }
+        ring.push(&mut records, flash, &line.to_le_bytes().repeat(30))?;
+        model.clone_from(after);
+        if line % 5 == 0 {
+            after.remove(0);
+            ring.pop(&mut records, flash)?;
+            model.clone_from(after);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn ring_is_old_or_new_after_a_cut() {
+    let mut whole: SimFlash<4> = SimFlash::new(0x6000);
+    push_and_pop(&mut whole, &mut Vec::new(), &mut Vec::new()).unwrap();
+    for at_operation in 0..whole.operations() {
+        for kind in cut_kinds(at_operation) {
+            let mut flash: SimFlash<4> = SimFlash::new(0x6000);
+            flash.cut_power(Cut { at_operation, kind });
+            let (mut old, mut new) = (Vec::new(), Vec::new());
+            push_and_pop(&mut flash, &mut old, &mut new).expect_err("power was cut");
+            flash.power_on();
+
+            let (records, _) = Records::open(&mut flash, REGION).expect("power is back");
+            let ring = Ring::open(&records, &mut flash, 10..18).expect("power is back");
+            let mut buffer = [0; 120];
+            let mut found = Vec::new();
+            for nth in 0..ring.len() {
+                let value = ring.get(&records, &mut flash, nth, &mut buffer);
+                let value = value.expect("power is back").expect("the ring has no gaps");
+                found.push(u32::from_le_bytes([value[0], value[1], value[2], value[3]]));
+            }
+            assert!(found == old || found == new, "{at_operation} {kind:?}: {found:?} of {new:?}");
+        }
+    }
+}
