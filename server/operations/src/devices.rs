@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use otaru_fleet::Permission;
+use otaru_release::RootDocument;
 use otaru_store::{DeviceRow, Notice, ReleaseRow, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::{ProductName, ThingName};
 
@@ -28,8 +29,8 @@ pub struct NewDeviceFiles {
     pub key_pem: String,
     /// The authority it trusts for TLS.
     pub ca_pem: String,
-    /// The signed root document it trusts for firmware.
-    pub root_document: Vec<u8>,
+    /// The root key it trusts for firmware, as `root.pub`.
+    pub root_pub: String,
     /// Where it finds its server, as `device.toml`.
     pub device_toml: String,
 }
@@ -65,13 +66,13 @@ pub async fn add_device(
     let device_toml = device_toml(app, &thing, &product);
     let (scope, serial) = (actor.scope.clone(), issued.serial.clone());
     let work = move |tx: &mut Tx<'_>| register(tx, &scope, &thing, &product, &serial, now);
-    let (device, root_document) = app.inner.store.write(work).await?;
+    let (device, root_pub) = app.inner.store.write(work).await?;
     Ok(NewDeviceFiles {
         device,
         cert_pem: issued.cert_pem,
         key_pem: issued.key_pem,
         ca_pem: app.inner.authority.ca_pem().to_owned(),
-        root_document,
+        root_pub,
         device_toml,
     })
 }
@@ -83,12 +84,14 @@ fn register(
     product: &ProductName,
     serial: &str,
     now: i64,
-) -> Result<(DeviceObject, Vec<u8>), OperationError> {
+) -> Result<(DeviceObject, String), OperationError> {
     let unknown = || Refusal::ProductUnknown(product.to_string());
     otaru_store::product(tx, scope, product)?.ok_or_else(unknown)?;
     let system = SystemScope::for_background();
     // The first document: the one the device was built to trust.
-    let root = otaru_store::root_document(tx, &system, product, Some(1))?.ok_or_else(unknown)?;
+    let (_, root) =
+        otaru_store::root_document(tx, &system, product, Some(1))?.ok_or_else(unknown)?;
+    let root_pub = root_pub(&root)?;
     let taken = || Refusal::ThingNameTaken(thing.to_string());
     if otaru_store::is_thing_foreign(tx, scope, thing)? {
         return Err(taken().into());
@@ -100,7 +103,16 @@ fn register(
     otaru_store::insert_certificate(tx, scope, serial, thing, now)?;
     let device = otaru_store::device(tx, scope, thing)?;
     let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
-    Ok((DeviceObject::from(&device), root.1))
+    Ok((DeviceObject::from(&device), root_pub))
+}
+
+/// The first key of a root document, which is checked when the product is created.
+fn root_pub(document: &[u8]) -> Result<String, Refusal> {
+    let invalid = |detail: String| Refusal::RootInvalid { detail };
+    let root =
+        RootDocument::verify_self_signed(document).map_err(|error| invalid(error.to_string()))?;
+    let key = root.root_keys.first().ok_or_else(|| invalid("it names no root key".to_owned()))?;
+    Ok(key.to_file("root key"))
 }
 
 fn device_toml(app: &App, thing: &ThingName, product: &ProductName) -> String {

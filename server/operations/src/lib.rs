@@ -52,6 +52,8 @@ pub use objects::{
     AvailableRelease, DeviceObject, LogObject, OwnDeviceObject, ProductObject, ReasonObject,
     ReleaseObject, RunningObject, TokenObject, UpdateObject, UserObject,
 };
+pub use otaru_authority::PeerCertificate;
+pub use otaru_fleet::{Limits, Role};
 pub use page::{Page, PageRequest};
 pub use products::{NewProduct, create_product, list_products, set_product_limits, show_product};
 pub use refusal::{Kind, OperationError, Refusal};
@@ -66,5 +68,5 @@ pub use shadows::{
 };
 pub use start::{run_background, start_up};
 pub use tokens::{NewToken, authenticate_token, create_token, list_tokens, revoke_token};
-pub use updates::{When, cancel_update, list_updates, request_update, show_update};
+pub use updates::{When, cancel_update, find_update, list_updates, request_update, show_update};
 pub use users::{add_user, list_users, show_user};

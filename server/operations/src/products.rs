@@ -6,6 +6,7 @@ use otaru_fleet::{Limits, Permission};
 use otaru_release::{Chip, RootDocument};
 use otaru_store::{ProductRow, Scope, StoreError, Tx};
 use otaru_wire::ProductName;
+use serde_json::{Map, Value};
 
 use crate::{Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal};
 
@@ -131,7 +132,8 @@ pub async fn list_products(
     Ok(Page::of(rows, limit, |row| row.name.to_string(), ProductObject::from))
 }
 
-/// Sets how long updates of a product may stay silent in each phase.
+/// Changes how long updates of a product may stay silent in each phase; a limit that is not
+/// named stays as it is.
 ///
 /// # Errors
 /// [`Refusal::ProductUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
@@ -139,19 +141,30 @@ pub async fn set_product_limits(
     app: &App,
     actor: &Actor,
     name: ProductName,
-    limits: Limits,
+    changes: Map<String, Value>,
 ) -> Result<ProductObject, OperationError> {
     actor.require(Permission::OperateDevices)?;
-    if !limits.is_sane() {
-        return Err(Refusal::invalid("limits", "each must be 1 second to 30 days").into());
-    }
     let scope = actor.scope.clone();
     let work = move |tx: &mut Tx<'_>| {
-        known(tx, &scope, &name)?;
+        let product = known(tx, &scope, &name)?;
+        let limits = changed_limits(&product.limits, changes)?;
         otaru_store::set_product_limits(tx, &scope, &name, &limits)?;
         known(tx, &scope, &name)
     };
     Ok(app.inner.store.write(work).await?.into())
+}
+
+fn changed_limits(limits: &Limits, changes: Map<String, Value>) -> Result<Limits, Refusal> {
+    let invalid = |detail: String| Refusal::invalid("limits", detail);
+    let mut all = serde_json::to_value(limits).map_err(|error| invalid(error.to_string()))?;
+    if let Some(all) = all.as_object_mut() {
+        all.extend(changes);
+    }
+    let limits: Limits = serde_json::from_value(all).map_err(|error| invalid(error.to_string()))?;
+    match limits.is_sane() {
+        true => Ok(limits),
+        false => Err(invalid("each must be 1 second to 30 days".to_owned())),
+    }
 }
 
 /// The product, or the refusal that says it does not exist.
@@ -167,6 +180,18 @@ pub(crate) fn known(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_that_is_not_named_stays() {
+        let changes =
+            |json: &str| changed_limits(&Limits::default(), serde_json::from_str(json).unwrap());
+        let limits = changes(r#"{"notified_ms":2000}"#).unwrap();
+        assert_eq!(limits, Limits { notified_ms: 2_000, ..Limits::default() });
+        for wrong in [r#"{"notified_ms":1}"#, r#"{"notified_ms":"2 s"}"#, r#"{"patience_ms":2000}"#]
+        {
+            assert!(changes(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn two_slots_fit_into_the_flash() {

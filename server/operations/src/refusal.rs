@@ -75,6 +75,8 @@ pub enum Refusal {
     DeviceRequired,
     #[error("device {0} has no update")]
     UpdateUnknown(String),
+    #[error("update {0} does not exist")]
+    NoSuchUpdate(String),
     #[error("the device is restarting into the new firmware; it can no longer be stopped")]
     TooLate,
     #[error("the update has ended")]
@@ -123,7 +125,7 @@ impl Refusal {
             ClaimCodeUnknown => "claim_code_unknown",
             DeviceClaimed(_) => "device_claimed",
             DeviceRequired => "device_required",
-            UpdateUnknown(_) => "update_unknown",
+            UpdateUnknown(_) | NoSuchUpdate(_) => "update_unknown",
             TooLate => "too_late",
             UpdateEnded => "update_ended",
             UserUnknown(_) => "user_unknown",
@@ -148,6 +150,7 @@ impl Refusal {
             | DeviceUnknown(_)
             | ClaimCodeUnknown
             | UpdateUnknown(_)
+            | NoSuchUpdate(_)
             | UserUnknown(_)
             | TokenUnknown(_)
             | BlobUnknown(_)

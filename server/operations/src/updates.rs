@@ -72,6 +72,22 @@ pub async fn show_update(
     Ok(UpdateObject::from(&app.inner.store.read(work).await?))
 }
 
+/// An update by its id.
+///
+/// # Errors
+/// [`Refusal::UpdateUnknown`], [`Refusal::Forbidden`].
+pub async fn find_update(
+    app: &App,
+    actor: &Actor,
+    id: UpdateId,
+) -> Result<UpdateObject, OperationError> {
+    actor.require(Permission::ReadFleet)?;
+    let (scope, wanted) = (actor.scope.clone(), id.clone());
+    let found = app.inner.store.read(move |tx| otaru_store::update(tx, &scope, &wanted)).await?;
+    let row = found.ok_or_else(|| Refusal::NoSuchUpdate(id.to_string()))?;
+    Ok(UpdateObject::from(&app.inner.live.overlay(row)))
+}
+
 /// Updates of the organisation, or of one device, newest first.
 ///
 /// # Errors
@@ -472,7 +488,8 @@ mod tests {
             None 2026-03-29T02:00:00.000Z
             Some("Asia/Tokyo") 2026-03-29T17:00:00.000Z
             Some("Europe/Berlin") 2026-03-30T00:00:00.000Z
-            Some("Nowhere/None") 2026-03-29T02:00:00.000Z"#]].assert_eq(&nights.join("\n"));
+            Some("Nowhere/None") 2026-03-29T02:00:00.000Z"#]]
+        .assert_eq(&nights.join("\n"));
     }
 
     #[test]

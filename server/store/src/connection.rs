@@ -44,7 +44,7 @@ impl Address {
                 Connection::Sqlite(Box::new(SqliteConnection::open(path, read_only)?))
             }
             Address::Postgres(url) => {
-                Connection::Postgres(Box::new(PostgresConnection::open(url)?))
+                Connection::Postgres(Box::new(PostgresConnection::open(url, read_only)?))
             }
         })
     }
@@ -95,11 +95,11 @@ impl Connection {
         }
     }
 
-    /// Starts a transaction that will write.
+    /// Starts a transaction; a writer's takes the lock at once.
     pub(crate) fn begin(&mut self) -> Result<(), StoreError> {
         match self {
-            Connection::Sqlite(connection) => connection.batch("BEGIN IMMEDIATE"),
-            Connection::Postgres(connection) => connection.batch("BEGIN"),
+            Connection::Sqlite(connection) => connection.begin(),
+            Connection::Postgres(connection) => connection.begin(),
         }
     }
 

@@ -16,18 +16,21 @@ use crate::{
 
 pub(crate) struct PostgresConnection {
     client: Client,
+    read_only: bool,
     statements: HashMap<&'static str, Statement>,
 }
 
 impl PostgresConnection {
     /// Connects; TLS as the URL's `sslmode` asks, checked against the machine's own roots.
-    pub(crate) fn open(url: &str) -> Result<PostgresConnection, StoreError> {
+    pub(crate) fn open(url: &str, read_only: bool) -> Result<PostgresConnection, StoreError> {
         let config: Config = url.parse()?;
-        let client = match config.get_ssl_mode() {
-            SslMode::Disable => config.connect(postgres::NoTls)?,
-            _ => config.connect(tls()?)?,
+        let client = match (config.get_ssl_mode(), tls()) {
+            (SslMode::Disable, _) => config.connect(postgres::NoTls)?,
+            // A machine without root certificates can still use a server that needs no TLS.
+            (SslMode::Prefer, Err(_)) => config.connect(postgres::NoTls)?,
+            (_, tls) => config.connect(tls?)?,
         };
-        Ok(PostgresConnection { client, statements: HashMap::new() })
+        Ok(PostgresConnection { client, read_only, statements: HashMap::new() })
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
@@ -53,6 +56,10 @@ impl PostgresConnection {
         rows.into_iter().map(|row| columns(&row)).collect()
     }
 
+    pub(crate) fn begin(&mut self) -> Result<(), StoreError> {
+        self.batch(if self.read_only { "BEGIN READ ONLY" } else { "BEGIN" })
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
@@ -61,7 +68,11 @@ impl PostgresConnection {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(sql)?;
+        let statement = match self.read_only {
+            // A reader that locked rows could deadlock with the writer's whole batch.
+            true => self.client.prepare(&sql.replace("FOR UPDATE", ""))?,
+            false => self.client.prepare(sql)?,
+        };
         self.statements.insert(sql, statement.clone());
         Ok(statement)
     }

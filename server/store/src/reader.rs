@@ -47,7 +47,7 @@ fn serve(address: &Address, receiver: &Mutex<mpsc::Receiver<Job>>) {
 
 /// One read sees one state of the database.
 fn read(connection: &mut Connection, job: Job) {
-    if let Err(error) = connection.batch("BEGIN") {
+    if let Err(error) = connection.begin() {
         return job(Err(error));
     }
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

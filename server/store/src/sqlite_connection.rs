@@ -11,6 +11,7 @@ use crate::{
 
 pub(crate) struct SqliteConnection {
     connection: rusqlite::Connection,
+    read_only: bool,
 }
 
 impl SqliteConnection {
@@ -26,7 +27,11 @@ impl SqliteConnection {
         if read_only {
             connection.execute_batch("PRAGMA query_only = ON;")?;
         }
-        Ok(SqliteConnection { connection })
+        Ok(SqliteConnection { connection, read_only })
+    }
+
+    pub(crate) fn begin(&mut self) -> Result<(), StoreError> {
+        self.batch(if self.read_only { "BEGIN" } else { "BEGIN IMMEDIATE" })
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {

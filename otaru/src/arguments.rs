@@ -1,0 +1,26 @@
+use clap::{Parser, Subcommand};
+
+use crate::{config::ServeArguments, demo::DemoArguments, sim::SimArguments};
+
+/// Updates the firmware of devices in people's homes.
+#[derive(Parser)]
+#[command(name = "otaru", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: otaru_cli::GlobalArguments,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(ServeArguments),
+    /// Run everything on this machine: a server, simulated devices and one update.
+    Demo(DemoArguments),
+    /// Run a simulated device.
+    Sim(SimArguments),
+    #[command(flatten)]
+    Client(otaru_cli::Command),
+}

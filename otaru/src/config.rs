@@ -1,0 +1,294 @@
+//! Settings of the server: flags, then environment, then file, then defaults.
+
+use std::{
+    env, fs,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use otaru_wire::Namespace;
+use serde::Deserialize;
+
+/// Flags of `otaru serve`. Each overrides the environment (`OTARU__SECTION__KEY`) and the file.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ServeArguments {
+    /// Where everything is kept that has no other place.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Settings file; DIR/otaru.toml if it exists.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// sqlite:PATH or postgres://…; DIR/otaru.db. A URL with a password belongs into
+    /// OTARU__DATABASE__URL_FILE.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Plain HTTP for a reverse proxy or this machine [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS|off")]
+    listen_http: Option<String>,
+    /// HTTPS for people and programs [default: 127.0.0.1:8443].
+    #[arg(long, value_name = "ADDRESS|off")]
+    listen_https: Option<String>,
+    /// HTTPS for devices [default: 127.0.0.1:8444].
+    #[arg(long, value_name = "ADDRESS|off")]
+    listen_device_https: Option<String>,
+    /// MQTT over TLS for devices [default: 127.0.0.1:8883].
+    #[arg(long, value_name = "ADDRESS|off")]
+    listen_mqtts: Option<String>,
+    /// Plain MQTT for trusted backends on this machine [default: off].
+    #[arg(long, value_name = "ADDRESS|off")]
+    listen_mqtt: Option<String>,
+    /// The plain port is behind a reverse proxy and may have any address.
+    #[arg(long)]
+    behind_proxy: bool,
+    /// How people reach this server.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// How devices reach its downloads.
+    #[arg(long, value_name = "URL")]
+    device_url: Option<String>,
+    /// Name or address in the server's certificate; may be repeated
+    /// [default: localhost, 127.0.0.1, ::1].
+    #[arg(long, value_name = "NAME")]
+    tls_name: Vec<String>,
+    /// Log lines as JSON.
+    #[arg(long)]
+    json_logs: bool,
+}
+
+impl ServeArguments {
+    pub(crate) fn json_logs(&self) -> bool {
+        self.json_logs
+    }
+}
+
+/// What the server runs with.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) database_url: String,
+    pub(crate) blobs_url: String,
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) device_https: Option<SocketAddr>,
+    pub(crate) mqtts: Option<SocketAddr>,
+    pub(crate) mqtt: Option<SocketAddr>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) device_url: Option<String>,
+    pub(crate) tls_names: Vec<String>,
+    pub(crate) namespace: Namespace,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    server: ServerSection,
+    listen: ListenSection,
+    database: UrlSection,
+    blobs: UrlSection,
+    mqtt: MqttSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ServerSection {
+    behind_proxy: bool,
+    public_url: Option<String>,
+    device_url: Option<String>,
+    tls_names: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ListenSection {
+    http: Option<String>,
+    https: Option<String>,
+    device_https: Option<String>,
+    mqtts: Option<String>,
+    mqtt: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct UrlSection {
+    url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct MqttSection {
+    namespace: Option<String>,
+}
+
+impl Config {
+    /// Reads every source and checks what can be checked before anything is opened.
+    pub(crate) fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
+        let file = read_file(&arguments)?;
+        let ServeArguments { data, .. } = &arguments;
+        let listen = |flag: Option<String>, file: Option<String>, default: &str| {
+            address(&flag.or(file).unwrap_or_else(|| default.to_owned()))
+        };
+        let (flags, listeners) = (arguments.clone(), file.listen);
+        let config = Config {
+            database_url: flags
+                .database_url
+                .or(file.database.url)
+                .unwrap_or_else(|| otaru_store::Store::sqlite_url(&data.join("otaru.db"))),
+            blobs_url: file.blobs.url.unwrap_or_else(|| data.join("blobs").display().to_string()),
+            http: listen(flags.listen_http, listeners.http, "127.0.0.1:8080")?,
+            https: listen(flags.listen_https, listeners.https, "127.0.0.1:8443")?,
+            device_https: listen(
+                flags.listen_device_https,
+                listeners.device_https,
+                "127.0.0.1:8444",
+            )?,
+            mqtts: listen(flags.listen_mqtts, listeners.mqtts, "127.0.0.1:8883")?,
+            mqtt: listen(flags.listen_mqtt, listeners.mqtt, "off")?,
+            public_url: flags.public_url.or(file.server.public_url),
+            device_url: flags.device_url.or(file.server.device_url),
+            tls_names: tls_names(flags.tls_name, file.server.tls_names),
+            namespace: match file.mqtt.namespace {
+                None => Namespace::default(),
+                Some(name) => Namespace::new(&name).context("mqtt.namespace")?,
+            },
+            data: flags.data,
+        };
+        let behind_proxy = flags.behind_proxy || file.server.behind_proxy;
+        config.refuse_open_plain_ports(behind_proxy)?;
+        Ok(config)
+    }
+
+    fn refuse_open_plain_ports(&self, behind_proxy: bool) -> anyhow::Result<()> {
+        if let Some(http) = self.http
+            && !http.ip().is_loopback()
+            && !behind_proxy
+        {
+            bail!(
+                "--listen-http {http} would send passwords and tokens in the clear; \
+                 use --listen-https, or --behind-proxy if a TLS proxy stands in front"
+            );
+        }
+        if let Some(mqtt) = self.mqtt
+            && !mqtt.ip().is_loopback()
+        {
+            bail!("--listen-mqtt {mqtt} trusts everybody who connects; only a loopback address is taken");
+        }
+        Ok(())
+    }
+}
+
+fn read_file(arguments: &ServeArguments) -> anyhow::Result<File> {
+    let default = arguments.data.join("otaru.toml");
+    let path = match &arguments.config {
+        Some(path) => Some(path.clone()),
+        None => default.exists().then_some(default),
+    };
+    let mut sources = config::Config::builder();
+    if let Some(path) = &path {
+        sources = sources.add_source(config::File::from(path.as_path()).format(config::FileFormat::Toml));
+    }
+    for (key, value) in environment()? {
+        sources = sources.set_override(key, value)?;
+    }
+    let settings = sources.build().context("could not read the settings")?;
+    settings.try_deserialize().context("settings that are not known or have the wrong type")
+}
+
+/// `OTARU__SECTION__KEY`, and `OTARU__SECTION__KEY_FILE` for what no environment should hold.
+fn environment() -> anyhow::Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for (name, value) in env::vars() {
+        let Some(key) = name.strip_prefix("OTARU__") else { continue };
+        let key = key.to_lowercase().replace("__", ".");
+        match key.strip_suffix("_file") {
+            None => found.push((key, value)),
+            Some(key) => {
+                let content =
+                    fs::read_to_string(&value).with_context(|| format!("{name}={value}"))?;
+                found.push((key.to_owned(), content.trim_end().to_owned()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn address(text: &str) -> anyhow::Result<Option<SocketAddr>> {
+    match text {
+        "off" => Ok(None),
+        // `:0` is short for any free port of this machine.
+        port if port.starts_with(':') => address(&format!("127.0.0.1{port}")),
+        _ => Ok(Some(text.parse().with_context(|| format!("`{text}` is not ADDRESS:PORT or off"))?)),
+    }
+}
+
+fn tls_names(flags: Vec<String>, file: Vec<String>) -> Vec<String> {
+    let asked = if flags.is_empty() { file } else { flags };
+    if asked.is_empty() {
+        return ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    }
+    asked
+}
+
+/// How `address` is written in a URL for somebody on this machine or network.
+pub(crate) fn url_host(address: SocketAddr, tls_names: &[String]) -> String {
+    let ip = address.ip();
+    if !ip.is_unspecified() {
+        return SocketAddr::new(ip, address.port()).to_string();
+    }
+    // Bound to every interface: the first name in the certificate is how others know us.
+    let name = tls_names.first().map_or("localhost", String::as_str);
+    match name.parse::<IpAddr>() {
+        Ok(ip) => SocketAddr::new(ip, address.port()).to_string(),
+        Err(_) => format!("{name}:{}", address.port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments() -> ServeArguments {
+        ServeArguments { data: "/nonexistent/otaru".into(), ..ServeArguments::default() }
+    }
+
+    #[test]
+    fn everything_listens_on_this_machine_until_configured() {
+        let config = Config::load(arguments()).unwrap();
+        let ports = [config.http, config.https, config.device_https, config.mqtts];
+        let all: Vec<String> =
+            ports.into_iter().map(|port| port.unwrap().to_string()).collect();
+        assert_eq!(all, ["127.0.0.1:8080", "127.0.0.1:8443", "127.0.0.1:8444", "127.0.0.1:8883"]);
+        assert_eq!(config.mqtt, None);
+        assert_eq!(config.database_url, "sqlite:/nonexistent/otaru/otaru.db");
+    }
+
+    #[test]
+    fn plain_ports_do_not_face_the_world() {
+        let open = |listen_http: &str, listen_mqtt: &str, behind_proxy| ServeArguments {
+            listen_http: Some(listen_http.to_owned()),
+            listen_mqtt: Some(listen_mqtt.to_owned()),
+            behind_proxy,
+            ..arguments()
+        };
+        assert!(Config::load(open("0.0.0.0:8080", "off", false)).is_err());
+        assert!(Config::load(open("0.0.0.0:8080", "off", true)).is_ok());
+        assert!(Config::load(open("off", "0.0.0.0:1883", true)).is_err());
+        assert!(Config::load(open("off", ":0", false)).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_named() {
+        let wrong = ServeArguments { listen_mqtts: Some("8883".to_owned()), ..arguments() };
+        let error = format!("{:#}", Config::load(wrong).unwrap_err());
+        assert!(error.contains("`8883` is not ADDRESS:PORT or off"), "{error}");
+    }
+
+    #[test]
+    fn a_url_names_what_the_certificate_names() {
+        let names = ["home.example".to_owned()];
+        assert_eq!(url_host("127.0.0.1:8444".parse().unwrap(), &names), "127.0.0.1:8444");
+        assert_eq!(url_host("0.0.0.0:8444".parse().unwrap(), &names), "home.example:8444");
+        assert_eq!(url_host("[::]:1".parse().unwrap(), &["::1".to_owned()]), "[::1]:1");
+    }
+}

@@ -1,0 +1,38 @@
+//! The machine's clock, signals and log, which the parts below never touch themselves.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Milliseconds since the epoch; 0 on a machine whose clock stands before it.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns when somebody asks this process to end (SIGTERM or Ctrl-C).
+pub(crate) async fn asked_to_end() {
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+        // Without handlers the signals end the process by themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Logs to stderr: what `OTARU_LOG` says, else information and worse of our own crates.
+pub(crate) fn log_to_stderr(json: bool) {
+    let filter = EnvFilter::try_from_env("OTARU_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,otaru=info,rmqtt=error"));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match json {
+        true => builder.json().init(),
+        false => builder.init(),
+    }
+}

@@ -1,0 +1,44 @@
+//! `otaru sim`: simulated devices, one or many, provisioned from a folder each.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use otaru_linux::{SimOptions, run_simulated_device};
+
+use crate::machine;
+
+/// Flags of `otaru sim`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SimArguments {
+    /// Folder with cert.pem, key.pem, ca.pem, root.pub and device.toml (`device add` writes it).
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The device's flash, a file; made when it is not there.
+    #[arg(long, value_name = "FILE")]
+    flash: PathBuf,
+    /// Image in the first slot of a new flash file.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// How long the self-test of new firmware takes, in milliseconds.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    self_test_ms: u64,
+    /// Speed of the download link, in kilobits a second; no limit if not given.
+    #[arg(long, value_name = "N")]
+    link_kbps: Option<u32>,
+    /// Upper bound of the first delay before another try, in milliseconds.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    retry_base_ms: u64,
+}
+
+/// Runs the device until SIGTERM or Ctrl-C.
+pub(crate) async fn sim(arguments: SimArguments) -> anyhow::Result<()> {
+    let options = SimOptions {
+        image: arguments.image,
+        self_test: Duration::from_millis(arguments.self_test_ms),
+        link_kbps: arguments.link_kbps,
+        retry_base: Duration::from_millis(arguments.retry_base_ms),
+        ..SimOptions::new(arguments.dir, arguments.flash)
+    };
+    run_simulated_device(options, machine::asked_to_end()).await?;
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! `/api/v1/devices`: registering devices and seeing the fleet.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use otaru_operations::{
+    App, DeviceObject, Page, add_device, list_devices, revoke_device, show_device,
+};
+use otaru_wire::{ProductName, ThingName};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ApiError;
+use crate::extract::{Json, Path, Query};
+use crate::identity::Caller;
+use crate::paging::Paging;
+use crate::site::Site;
+
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        .routes(routes!(add, list))
+        .routes(routes!(show))
+        .routes(routes!(revoke))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddDeviceRequest {
+    /// Thing name, at most 64 characters.
+    #[schema(value_type = String)]
+    thing: ThingName,
+    /// What kind it is.
+    #[schema(value_type = String)]
+    product: ProductName,
+}
+
+/// The files a device is provisioned with. The private key is in this answer
+/// and nowhere else.
+#[derive(Serialize, ToSchema)]
+struct AddDeviceResponse {
+    device: DeviceObject,
+    /// Its certificate, PEM.
+    cert_pem: String,
+    /// Its private key, PEM.
+    key_pem: String,
+    /// The authority it trusts for TLS, PEM.
+    ca_pem: String,
+    /// The root key it trusts for firmware.
+    root_pub: String,
+    /// Where it finds its server.
+    device_toml: String,
+}
+
+/// Registers a device and issues its certificate.
+#[utoipa::path(post, path = "/api/v1/devices", operation_id = "add_device", tag = "devices",
+    request_body = AddDeviceRequest, responses((status = 201, body = AddDeviceResponse)))]
+async fn add(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(request): Json<AddDeviceRequest>,
+) -> Result<(StatusCode, Json<AddDeviceResponse>), ApiError> {
+    let files = add_device(&app, &actor, request.thing, request.product).await?;
+    let response = AddDeviceResponse {
+        device: files.device,
+        cert_pem: files.cert_pem,
+        key_pem: files.key_pem,
+        ca_pem: files.ca_pem,
+        root_pub: files.root_pub,
+        device_toml: files.device_toml,
+    };
+    Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// Devices of the organisation, by name.
+#[utoipa::path(get, path = "/api/v1/devices", operation_id = "list_devices", tag = "devices",
+    params(Paging), responses((status = 200, body = Page<DeviceObject>)))]
+async fn list(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<DeviceObject>>, ApiError> {
+    Ok(Json(list_devices(&app, &actor, paging.into()).await?))
+}
+
+/// One device.
+#[utoipa::path(get, path = "/api/v1/devices/{thing}", operation_id = "show_device", tag = "devices",
+    params(("thing" = String, Path, description = "Thing name")),
+    responses((status = 200, body = DeviceObject)))]
+async fn show(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(thing): Path<ThingName>,
+) -> Result<Json<DeviceObject>, ApiError> {
+    Ok(Json(show_device(&app, &actor, thing).await?))
+}
+
+/// Stops the device's certificates from working and ends its session.
+#[utoipa::path(post, path = "/api/v1/devices/{thing}/revoke", operation_id = "revoke_device",
+    tag = "devices", params(("thing" = String, Path, description = "Thing name")),
+    responses((status = 204)))]
+async fn revoke(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(thing): Path<ThingName>,
+) -> Result<StatusCode, ApiError> {
+    revoke_device(&app, &actor, thing).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
