@@ -3,5 +3,5 @@
 mod body;
 mod url;
 
-pub(crate) use body::{BODY_TIMEOUT, Json, MAX_JSON_BYTES, read_body};
+pub(crate) use body::{Json, MAX_JSON_BYTES, read_body};
 pub(crate) use url::{Path, Query};

@@ -1,11 +1,28 @@
-//! The server's HTTP side.
+//! The HTTP side of the server: routes, downloads, event streams, and the ports they stand on.
+//!
+//! A handler parses, calls one operation and renders its answer; permissions
+//! and transactions are in `server/operations`, and nothing is stored here.
+//! Every refusal is a problem with a stable code, except on the AWS data plane,
+//! which has its own shape.
+//!
+//! Start at [`router`]; the files of `routes/` mirror the paths. Ports are in
+//! `listener.rs`, ranges and conditions in `download.rs`.
 
 mod download;
 mod error;
 mod extract;
+mod identity;
 mod layers;
 mod listener;
+mod openapi;
+mod paging;
+mod refusal;
+mod routes;
+mod site;
 mod sse;
+mod upload;
 
 pub use error::ApiError;
-pub use listener::{DEFAULT_MAX_CONNECTIONS, Listener, PeerCertificate, Security, Serving};
+pub use listener::{DEFAULT_MAX_CONNECTIONS, Listener, Security, Serving};
+pub use routes::{device_router, router};
+pub use site::Readiness;

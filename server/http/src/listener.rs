@@ -6,7 +6,6 @@
 
 mod admission;
 mod handshake;
-mod peer;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +25,6 @@ use tokio::task::JoinHandle;
 
 use admission::Admission;
 use handshake::Handshake;
-pub use peer::PeerCertificate;
 
 /// Connections of one listener beyond which new ones are closed at once. A
 /// connection costs about 50 KiB while it downloads.

@@ -18,7 +18,7 @@ pub(crate) const MAX_JSON_BYTES: usize = 256 * 1024;
 
 /// How long a client may take to send a JSON body, so that one who sends a byte
 /// a minute does not hold a connection for ever.
-pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A JSON body, taken or given.
 ///

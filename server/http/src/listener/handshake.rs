@@ -9,13 +9,13 @@ use axum::extract::Request;
 use axum_server::accept::Accept;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use otaru_operations::PeerCertificate;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::Service;
 
-use super::PeerCertificate;
 use super::admission::{Admission, Admitted};
 
 /// How long a client may take for the handshake; a slow radio link takes two or three seconds.
@@ -60,7 +60,8 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
             let stream = tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await??;
             let certificates = stream.get_ref().1.peer_certificates();
             let certificate = certificates.and_then(|chain| chain.first());
-            let peer = certificate.map(|der| PeerCertificate::read(der)).transpose()?;
+            let peer = certificate.map(|der| PeerCertificate::read(der)).transpose();
+            let peer = peer.map_err(io::Error::other)?;
             Ok((stream, Identified { service, peer: peer.map(Arc::new) }))
         }
         .boxed()

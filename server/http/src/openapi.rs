@@ -1,0 +1,130 @@
+//! The description of the API: OpenAPI 3.1, made from the handlers themselves.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr,
+    ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::Problem;
+use crate::site::Site;
+
+/// Name of the one way to authenticate here; a client certificate is not
+/// something an API description can ask for.
+const BEARER: &str = "bearer";
+
+/// The tags of routes that need no token.
+const OPEN_TAGS: [&str; 1] = ["health"];
+
+/// An empty description to merge routes into.
+pub(crate) fn start() -> OpenApiRouter<Site> {
+    let info = InfoBuilder::new()
+        .title("Otaru")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Firmware updates over the air: devices, releases, updates."))
+        .license(Some(License::new("MIT OR Apache-2.0")))
+        .build();
+    let mut components = Components::new();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    let document = OpenApiBuilder::new().info(info).components(Some(components)).build();
+    OpenApiRouter::with_openapi(document)
+}
+
+/// Adds what all operations share.
+pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
+    for path in document.paths.paths.values_mut() {
+        let operations =
+            [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
+        for operation in operations.into_iter().flatten() {
+            complete_operation(operation);
+        }
+    }
+    document
+}
+
+fn complete_operation(operation: &mut Operation) {
+    let problem =
+        ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+    let refused = ResponseBuilder::new()
+        .description("Refused; `code` says why")
+        .content("application/problem+json", problem)
+        .build();
+    operation.responses.responses.insert("default".to_owned(), refused.into());
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = reason_phrase(status).to_owned();
+        }
+    }
+    let tags = operation.tags.iter().flatten();
+    let is_open = tags.into_iter().any(|tag| OPEN_TAGS.contains(&tag.as_str()));
+    if !is_open {
+        let no_scopes: [&str; 0] = [];
+        operation.security = Some(vec![SecurityRequirement::new(BEARER, no_scopes)]);
+    }
+}
+
+/// OpenAPI wants a description of every response; the status says it all where a
+/// handler gave none.
+fn reason_phrase(status: &str) -> &'static str {
+    let status = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+    status.and_then(|status| status.canonical_reason()).unwrap_or("Done")
+}
+
+/// `/openapi.json`, for everybody.
+pub(crate) fn routes(document: OpenApi) -> Router<Site> {
+    let json = complete(document).to_json().expect("the description is plain values");
+    Router::new().route("/openapi.json", get(serve).with_state(axum::body::Bytes::from(json)))
+}
+
+async fn serve(State(json): State<axum::body::Bytes>) -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, no-cache")],
+        json,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Set to anything, it makes the test below write the file instead of comparing it.
+    const REGENERATE: &str = "OTARU_REGENERATE";
+
+    #[test]
+    fn the_committed_description_is_that_of_the_routes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        let document = complete(crate::routes::api().split_for_parts().1);
+        let json = document.to_pretty_json().unwrap() + "\n";
+        if std::env::var_os(REGENERATE).is_some() {
+            std::fs::write(path, &json).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed == json, "docs/openapi.json is old: run this test with {REGENERATE}=1");
+    }
+
+    #[test]
+    fn every_operation_has_its_own_id() {
+        let document = complete(crate::routes::api().split_for_parts().1);
+        let value = serde_json::to_value(document).unwrap();
+        let paths = value["paths"].as_object().unwrap().values();
+        let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+        let mut ids: Vec<&str> =
+            operations.filter_map(|operation| operation["operationId"].as_str()).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
+        assert!(all > 30, "only {all} operations are described");
+    }
+}

@@ -1,0 +1,55 @@
+//! All routes, in files that mirror their paths.
+
+mod api_v1;
+mod app;
+mod firmware;
+mod health;
+mod listening;
+mod things;
+mod update_request;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use otaru_operations::App;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::extract::MAX_JSON_BYTES;
+use crate::site::{Readiness, Site};
+use crate::{error, layers, openapi};
+
+/// Everything for people and programs: the plain port and the HTTPS port.
+pub fn router(app: App, readiness: Readiness) -> Router {
+    let (router, document) = api().split_for_parts();
+    finish(router.merge(openapi::routes(document)), Site::new(app, readiness))
+}
+
+/// What devices may reach, on the port that asks for their certificate.
+pub fn device_router(app: App, readiness: Readiness) -> Router {
+    let (router, _document) = shared().split_for_parts();
+    finish(router, Site::new(app, readiness))
+}
+
+/// Every route of [`router`] with its description.
+pub(crate) fn api() -> OpenApiRouter<Site> {
+    openapi::start().merge(app::routes()).merge(api_v1::routes()).merge(shared())
+}
+
+/// The routes that devices and people share.
+fn shared() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        .merge(things::routes())
+        .merge(firmware::routes())
+        .merge(health::routes())
+}
+
+fn finish(router: Router<Site>, site: Site) -> Router {
+    router
+        .fallback(error::route_unknown)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(layers::frame))
+        .with_state(site)
+}

@@ -1,0 +1,32 @@
+//! `/api/v1`: what publishers and operators do.
+
+mod claim_code;
+mod devices;
+mod listen;
+mod logs;
+mod products;
+mod releases;
+mod tokens;
+mod update;
+mod updates;
+mod users;
+mod whoami;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::site::Site;
+
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        .merge(whoami::routes())
+        .merge(products::routes())
+        .merge(releases::routes())
+        .merge(devices::routes())
+        .merge(claim_code::routes())
+        .merge(logs::routes())
+        .merge(update::routes())
+        .merge(updates::routes())
+        .merge(users::routes())
+        .merge(tokens::routes())
+        .merge(listen::routes())
+}

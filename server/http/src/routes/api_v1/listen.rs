@@ -1,0 +1,32 @@
+//! `/api/v1/listen`: what happens in the whole organisation, as it happens.
+
+use axum::extract::State;
+use axum::response::Response;
+use otaru_operations::{App, Reach};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ApiError;
+use crate::identity::Caller;
+use crate::routes::listening;
+use crate::site::Site;
+use crate::sse::{LastEventId, Until};
+
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default().routes(routes!(listen))
+}
+
+/// Events of all devices of the organisation, as server-sent events.
+///
+/// Resumed like `/app/listen`.
+#[utoipa::path(get, path = "/api/v1/listen", operation_id = "listen", tag = "events",
+    params(("last_event_id" = Option<i64>, Query, description = "As the header Last-Event-ID")),
+    responses((status = 200, content_type = "text/event-stream", body = String)))]
+async fn listen(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    LastEventId(after): LastEventId,
+    until: Until,
+) -> Result<Response, ApiError> {
+    listening::answer(&app, &actor, Reach::Fleet, after, until).await
+}

@@ -1,0 +1,81 @@
+//! `/api/v1/tokens`: what programs and people authenticate with.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use otaru_operations::{
+    App, NewToken, Page, Role, TokenObject, create_token, list_tokens, revoke_token,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ApiError;
+use crate::extract::{Json, Path, Query};
+use crate::identity::Caller;
+use crate::paging::Paging;
+use crate::site::Site;
+
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default().routes(routes!(create, list)).routes(routes!(revoke))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateTokenRequest {
+    /// E-mail address of the person it acts for, with their role.
+    user: Option<String>,
+    /// Role of a token that acts for nobody; the caller's own if not given.
+    #[schema(value_type = Option<String>)]
+    role: Option<Role>,
+    /// When it stops working, RFC 3339; never if not given.
+    #[schema(value_type = Option<String>)]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CreateTokenResponse {
+    /// The token's record.
+    #[serde(flatten)]
+    record: TokenObject,
+    /// The token itself; in this answer and nowhere else.
+    token: String,
+}
+
+/// Makes a token.
+#[utoipa::path(post, path = "/api/v1/tokens", operation_id = "create_token", tag = "people",
+    request_body = CreateTokenRequest, responses((status = 201, body = CreateTokenResponse)))]
+async fn create(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Json(request): Json<CreateTokenRequest>,
+) -> Result<(StatusCode, Json<CreateTokenResponse>), ApiError> {
+    let CreateTokenRequest { user, role, expires_at } = request;
+    let expires_at = expires_at.map(|at| at.timestamp_millis());
+    let (record, token) = create_token(&app, &actor, NewToken { user, role, expires_at }).await?;
+    Ok((StatusCode::CREATED, Json(CreateTokenResponse { record, token })))
+}
+
+/// Tokens, by id.
+#[utoipa::path(get, path = "/api/v1/tokens", operation_id = "list_tokens", tag = "people",
+    params(Paging), responses((status = 200, body = Page<TokenObject>)))]
+async fn list(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<TokenObject>>, ApiError> {
+    Ok(Json(list_tokens(&app, &actor, paging.into()).await?))
+}
+
+/// Stops a token from working.
+#[utoipa::path(delete, path = "/api/v1/tokens/{id}", operation_id = "revoke_token", tag = "people",
+    params(("id" = String, Path, description = "Token id")), responses((status = 204)))]
+async fn revoke(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    revoke_token(&app, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,150 @@
+//! `/firmware`: what devices download.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+use futures::{StreamExt, TryStreamExt};
+use otaru_operations::{
+    App, Firmware, OperationError, Refusal, Requester, open_blob, open_firmware, open_manifest,
+    open_root,
+};
+use otaru_wire::{Digest, ProductName, ReleaseVersion};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ApiError;
+use crate::download::{Caching, Content, serve};
+use crate::extract::Path;
+use crate::identity::Visitor;
+use crate::site::Site;
+
+const IMAGE: &str = "application/octet-stream";
+const CBOR: &str = "application/cbor";
+
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        .routes(routes!(download_release))
+        .routes(routes!(download_root))
+        .routes(routes!(download_blob))
+}
+
+impl From<Visitor> for Requester {
+    fn from(visitor: Visitor) -> Requester {
+        match visitor {
+            Visitor::Device(device) => Requester::Device(device),
+            Visitor::Person(actor) => Requester::Actor(actor),
+            Visitor::Stranger => Requester::Anonymous,
+        }
+    }
+}
+
+/// A release's image (`{version}.bin`) or signed manifest (`{version}.manifest`).
+///
+/// Takes Range, If-Range and the other conditions; the entity tag is the SHA-256.
+#[utoipa::path(get, path = "/firmware/{product}/{file}", operation_id = "download_release",
+    tag = "firmware",
+    params(("product" = String, Path, description = "Product name"),
+        ("file" = String, Path, description = "`{version}.bin` or `{version}.manifest`")),
+    responses((status = 200, content_type = "application/octet-stream", body = String),
+        (status = 206, content_type = "application/octet-stream", body = String),
+        (status = 304), (status = 410, description = "Withdrawn"), (status = 416)))]
+async fn download_release(
+    State(app): State<App>,
+    visitor: Visitor,
+    Path((product, file)): Path<(ProductName, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let requester = Requester::from(visitor);
+    let content = match file.rsplit_once('.') {
+        Some((version, "bin")) => {
+            let version = release_version(version)?;
+            image(open_firmware(&app, &requester, product, version).await.map_err(gone)?)
+        }
+        Some((version, "manifest")) => {
+            let version = release_version(version)?;
+            let manifest = open_manifest(&app, &requester, product, version).await.map_err(gone)?;
+            Content::of_bytes(manifest.into(), CBOR, Caching::Private)
+        }
+        _ => {
+            let detail = format!("a release has a .bin and a .manifest, and nothing called {file}");
+            return Err(ApiError::new(StatusCode::NOT_FOUND, "route_unknown", detail));
+        }
+    };
+    Ok(serve(content, &method, &headers))
+}
+
+/// A product's signed root document, by number or the newest; for everybody.
+#[utoipa::path(get, path = "/firmware/{product}/root/{number}", operation_id = "download_root",
+    tag = "firmware",
+    params(("product" = String, Path, description = "Product name"),
+        ("number" = String, Path, description = "A number from 1, or `latest`")),
+    responses((status = 200, content_type = "application/cbor", body = String), (status = 304)))]
+async fn download_root(
+    State(app): State<App>,
+    Path((product, number)): Path<(ProductName, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (wanted, caching) = match number.as_str() {
+        "latest" => (None, Caching::Public),
+        _ => (Some(number.parse().map_err(|_| not_a_root_number(&number))?), Caching::Immutable),
+    };
+    let (_number, document) = open_root(&app, product, wanted).await?;
+    Ok(serve(Content::of_bytes(document.into(), CBOR, caching), &method, &headers))
+}
+
+/// An image by its SHA-256, for who may download a release made of it.
+#[utoipa::path(get, path = "/firmware/blobs/{sha256}", operation_id = "download_blob",
+    tag = "firmware", params(("sha256" = String, Path, description = "64 hex digits")),
+    responses((status = 200, content_type = "application/octet-stream", body = String),
+        (status = 206, content_type = "application/octet-stream", body = String),
+        (status = 304), (status = 410, description = "Withdrawn"), (status = 416)))]
+async fn download_blob(
+    State(app): State<App>,
+    visitor: Visitor,
+    Path(sha256): Path<Digest>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let firmware = open_blob(&app, &visitor.into(), sha256).await.map_err(gone)?;
+    Ok(serve(image(firmware), &method, &headers))
+}
+
+fn image(Firmware { blob, .. }: Firmware) -> Content {
+    Content {
+        digest: blob.digest(),
+        len_bytes: blob.len_bytes(),
+        media_type: IMAGE,
+        // Not even for public products: a proxy must not go on serving what was withdrawn.
+        caching: Caching::Private,
+        open: Box::new(move |range| {
+            let pieces = blob.pieces(range);
+            pieces.map_ok(Bytes::from).map_err(Into::into).boxed()
+        }),
+    }
+}
+
+fn release_version(text: &str) -> Result<ReleaseVersion, ApiError> {
+    ReleaseVersion::new(text).map_err(|error| {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_path", error)
+            .with_found(text, "a release version")
+    })
+}
+
+/// To install what was withdrawn is a conflict; to download it is 410.
+fn gone(error: OperationError) -> ApiError {
+    match error {
+        OperationError::Refused(refusal @ Refusal::ReleaseYanked(_)) => {
+            ApiError::new(StatusCode::GONE, refusal.code(), refusal)
+        }
+        other => other.into(),
+    }
+}
+
+fn not_a_root_number(text: &str) -> ApiError {
+    let detail = "root documents are numbered from 1";
+    ApiError::new(StatusCode::BAD_REQUEST, "invalid_path", detail)
+        .with_found(text, "a number or `latest`")
+}

@@ -1,0 +1,83 @@
+//! The error shape of the AWS data plane.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use otaru_operations::OperationError;
+use otaru_shadow::Rejection;
+use serde::Serialize;
+
+use crate::ApiError;
+use crate::layers::RequestId;
+
+const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// A refusal of the data plane. [`dress`] gives it its body, which holds the request's id.
+#[derive(Clone)]
+pub(super) struct Refused(pub(super) Rejection);
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Refused {
+        Refused(rejection)
+    }
+}
+
+/// An extractor's refusal, in this service's words.
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Refused {
+        Refused(match error.status() {
+            StatusCode::UNAUTHORIZED => Rejection::unauthorized(),
+            StatusCode::FORBIDDEN => Rejection::forbidden(),
+            StatusCode::PAYLOAD_TOO_LARGE => Rejection::too_large(),
+            StatusCode::TOO_MANY_REQUESTS => Rejection::too_many_requests(),
+            status if status.is_server_error() => Rejection::internal(),
+            _ => Rejection::invalid_request(error.detail()),
+        })
+    }
+}
+
+impl From<OperationError> for Refused {
+    fn from(error: OperationError) -> Refused {
+        ApiError::from(error).into()
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.code);
+        let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The body of an error. No `code`: some SDKs read it as text and fail on a number.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    message: &'a str,
+    #[serde(rename = "traceId")]
+    trace_id: &'a str,
+}
+
+/// Gives every response its request id, and a refusal its header and body.
+pub(super) async fn dress(request: Request, next: Next) -> Response {
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    let RequestId(request_id) = request_id.expect("the outermost layer names every request");
+    let mut response = next.run(request).await;
+    if let Some(Refused(rejection)) = response.extensions_mut().remove::<Refused>() {
+        let body = ErrorBody { message: &rejection.message, trace_id: &request_id };
+        let (head, body) = Json(body).into_response().into_parts();
+        *response.body_mut() = Body::new(body);
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.extend(head.headers);
+        headers.insert(X_AMZN_ERROR_TYPE, HeaderValue::from_static(rejection.error_type()));
+    }
+    let request_id = HeaderValue::from_str(&request_id).expect("a UUID is ASCII");
+    response.headers_mut().insert(X_AMZN_REQUEST_ID, request_id);
+    response
+}

@@ -1,0 +1,45 @@
+//! What every route may reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::FromRef;
+use otaru_operations::App;
+use tokio::sync::Semaphore;
+
+/// Images being uploaded at once. Each is held in memory until it is checked,
+/// so this bounds what uploads cost; others wait.
+const UPLOADS_AT_ONCE: usize = 2;
+
+/// Whether the server is complete: set once everything listens, taken back before draining.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Says whether `/readyz` answers 200.
+    pub fn set(&self, is_ready: bool) {
+        self.0.store(is_ready, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The state of the router.
+#[derive(Clone, FromRef)]
+pub(crate) struct Site {
+    pub(crate) app: App,
+    pub(crate) readiness: Readiness,
+    pub(crate) uploads: Uploads,
+}
+
+impl Site {
+    pub(crate) fn new(app: App, readiness: Readiness) -> Site {
+        Site { app, readiness, uploads: Uploads(Arc::new(Semaphore::new(UPLOADS_AT_ONCE))) }
+    }
+}
+
+/// Places for uploads.
+#[derive(Clone)]
+pub(crate) struct Uploads(pub(crate) Arc<Semaphore>);

@@ -1,0 +1,118 @@
+//! Reading a form with files into memory, within limits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest, Multipart, Request};
+use axum::http::StatusCode;
+
+use crate::ApiError;
+use crate::site::{Site, Uploads};
+
+/// The longest image: the largest flash an ESP32 can address is 32 MiB, and
+/// gateways with more should not need a different server.
+pub(crate) const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The longest of the other fields: manifests have about 32 bytes per 64 KiB of
+/// image, notes are read by people.
+const MAX_OTHER_BYTES: usize = 256 * 1024;
+
+/// Whole body: an image, the other fields, and what separates them.
+pub(crate) const MAX_UPLOAD_BYTES: usize = MAX_IMAGE_BYTES + 4 * MAX_OTHER_BYTES;
+
+/// How long an upload may stall before it is given up.
+const STALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// The fields of a form, each at most once.
+///
+/// Holds a place among the uploads while it lives, so that what uploads cost in
+/// memory is bounded; later ones wait, unread.
+pub(crate) struct Form {
+    fields: BTreeMap<String, Bytes>,
+    _place: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Form {
+    /// Reads a form that may have these fields; `image` may be long, the others not.
+    pub(crate) async fn read(
+        request: Request,
+        site: &Site,
+        known: &[&'static str],
+    ) -> Result<Form, ApiError> {
+        let Uploads(places) = &site.uploads;
+        let place = places.clone().acquire_owned().await;
+        let place = place.expect("the semaphore is never closed");
+        let not_a_form = |error: axum::extract::multipart::MultipartRejection| {
+            ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                error.body_text(),
+            )
+            .with_found("another body", "multipart/form-data")
+        };
+        let mut multipart = Multipart::from_request(request, site).await.map_err(not_a_form)?;
+        let mut fields = BTreeMap::new();
+        while let Some(field) = within_stall_limit(multipart.next_field()).await? {
+            let name = field.name().unwrap_or_default().to_owned();
+            if !known.contains(&name.as_str()) {
+                return Err(invalid(format!("the form has a field `{name}`"))
+                    .with_found(name, known.join(", ")));
+            }
+            let limit = if name == "image" { MAX_IMAGE_BYTES } else { MAX_OTHER_BYTES };
+            let bytes = read_field(field, &name, limit).await?;
+            if fields.insert(name.clone(), bytes).is_some() {
+                return Err(invalid(format!("the form has two fields `{name}`")));
+            }
+        }
+        Ok(Form { fields, _place: place })
+    }
+
+    /// Takes a file out of the form.
+    pub(crate) fn file(&mut self, name: &str) -> Option<Bytes> {
+        self.fields.remove(name)
+    }
+
+    /// Takes a text out of the form.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+        let Some(bytes) = self.fields.remove(name) else { return Ok(None) };
+        let text = String::from_utf8(bytes.into());
+        text.map(Some).map_err(|_| invalid(format!("the field `{name}` is not UTF-8 text")))
+    }
+}
+
+async fn read_field(mut field: Field<'_>, name: &str, limit: usize) -> Result<Bytes, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = within_stall_limit(field.chunk()).await? {
+        if bytes.len() + piece.len() > limit {
+            let detail = format!("the field `{name}` is longer than {limit} bytes");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+                .with_found("a longer field", format!("at most {limit} bytes")));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.into())
+}
+
+async fn within_stall_limit<T>(
+    read: impl Future<Output = Result<T, MultipartError>>,
+) -> Result<T, ApiError> {
+    match tokio::time::timeout(STALL_LIMIT, read).await {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = "the form is longer than this route takes";
+            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+                .with_found("a longer form", format!("at most {MAX_UPLOAD_BYTES} bytes")))
+        }
+        Ok(Err(error)) => Err(invalid(error.body_text())),
+        Err(_elapsed) => {
+            let detail = format!("the upload stood still for {} s", STALL_LIMIT.as_secs());
+            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
+        }
+    }
+}
+
+fn invalid(detail: String) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
+}
