@@ -48,7 +48,7 @@ async fn measure_server(binary: &Path) -> Result<(Duration, u64)> {
         starts.push(server.start().await?);
         if nth == STARTS - 1 {
             tokio::time::sleep(REST).await;
-            let id = server.process().and_then(|process| process.id());
+            let id = server.program().and_then(|program| program.id());
             rest_kib = resident_kib(id.context("the server does not run")?)?;
         }
         server.stop().await?;

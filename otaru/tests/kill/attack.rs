@@ -64,7 +64,7 @@ impl<'a> Attack<'a> {
                 Err(_) => server.kill().await?,
             }
         }
-        if server.process().is_none() {
+        if server.program().is_none() {
             server.start().await.context("could not start after a kill")?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `otaru sim`: one simulated device in a process of its own.
 
-use crate::process::Process;
+use crate::program::Program;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub struct Device {
     folder: PathBuf,
     log: PathBuf,
     options: DeviceOptions,
-    process: Option<Process>,
+    program: Option<Program>,
 }
 
 /// How a device behaves.
@@ -37,7 +37,7 @@ impl Device {
             folder: folder.to_owned(),
             log: folder.with_extension("log"),
             options,
-            process: None,
+            program: None,
         }
     }
 
@@ -50,22 +50,22 @@ impl Device {
         if let Some(link_kbps) = self.options.link_kbps {
             command.arg("--link-kbps").arg(link_kbps.to_string());
         }
-        self.process = Some(Process::start(&mut command, &self.log)?);
+        self.program = Some(Program::start(&mut command, &self.log)?);
         Ok(())
     }
 
     /// Power off, at whatever it is doing.
     pub async fn kill(&mut self) -> Result<()> {
-        match self.process.take() {
-            Some(mut process) => process.kill().await,
+        match self.program.take() {
+            Some(mut program) => program.kill().await,
             None => Ok(()),
         }
     }
 
     /// Fails when the device ended by itself, which a device never does.
     pub fn assert_runs(&mut self) -> Result<()> {
-        let process = self.process.as_mut().context("the device is off")?;
-        if let Some(status) = process.ended()? {
+        let program = self.program.as_mut().context("the device is off")?;
+        if let Some(status) = program.ended()? {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(20).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();

@@ -11,7 +11,7 @@ mod client;
 mod device;
 pub mod flash;
 mod fleet;
-mod process;
+mod program;
 mod server;
 
 pub use api::{Answer, Api};
@@ -19,5 +19,5 @@ pub use client::{Client, CommandOutput};
 pub use device::{Device, DeviceOptions};
 pub use fleet::{Console, Fleet, FleetOptions, firmware};
 pub use otaru_release::Behaviour;
-pub use process::Process;
+pub use program::Program;
 pub use server::Server;

@@ -9,13 +9,13 @@ use tokio::process::{Child, Command};
 
 /// A running program. Killed when dropped, so that no test leaves one behind.
 #[derive(Debug)]
-pub struct Process {
+pub struct Program {
     child: Child,
 }
 
-impl Process {
+impl Program {
     /// Starts the program; what it prints is appended to `log`.
-    pub fn start(command: &mut Command, log: &Path) -> Result<Process> {
+    pub fn start(command: &mut Command, log: &Path) -> Result<Program> {
         let output = OpenOptions::new()
             .create(true)
             .append(true)
@@ -28,7 +28,7 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("could not start {command:?}"))?;
-        Ok(Process { child })
+        Ok(Program { child })
     }
 
     /// The number of the process; none once it has ended.

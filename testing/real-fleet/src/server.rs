@@ -1,6 +1,6 @@
 //! `otaru serve`, on ports that stay the same over restarts.
 
-use crate::process::Process;
+use crate::program::Program;
 use anyhow::{Context, Result, bail};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub struct Server {
     log: PathBuf,
     database_url: Option<String>,
     ports: Ports,
-    process: Option<Process>,
+    program: Option<Program>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ impl Server {
             log: folder.join("server.log"),
             database_url: database_url.map(str::to_owned),
             ports: Ports::free()?,
-            process: None,
+            program: None,
         })
     }
 
@@ -62,10 +62,10 @@ impl Server {
         for (flag, port) in listeners {
             command.arg(flag).arg(format!("127.0.0.1:{port}"));
         }
-        self.process = Some(Process::start(&mut command, &self.log)?);
+        self.program = Some(Program::start(&mut command, &self.log)?);
         while !is_ready(self.ports.http).await {
-            let process = self.process.as_mut().context("the server was not started")?;
-            if let Some(status) = process.ended()? {
+            let program = self.program.as_mut().context("the server was not started")?;
+            if let Some(status) = program.ended()? {
                 bail!("the server ended with {status}:\n{}", self.last_output());
             }
             if begin.elapsed() > START_LIMIT {
@@ -78,21 +78,21 @@ impl Server {
 
     /// `kill -9`.
     pub async fn kill(&mut self) -> Result<()> {
-        match self.process.take() {
-            Some(mut process) => process.kill().await,
+        match self.program.take() {
+            Some(mut program) => program.kill().await,
             None => Ok(()),
         }
     }
 
     /// SIGTERM; answers how it ended.
     pub async fn stop(&mut self) -> Result<ExitStatus> {
-        let mut process = self.process.take().context("the server does not run")?;
-        process.stop(Duration::from_secs(30)).await
+        let mut program = self.program.take().context("the server does not run")?;
+        program.stop(Duration::from_secs(30)).await
     }
 
     /// The process, while it runs.
-    pub fn process(&self) -> Option<&Process> {
-        self.process.as_ref()
+    pub fn program(&self) -> Option<&Program> {
+        self.program.as_ref()
     }
 
     /// Where people and programs reach it.
