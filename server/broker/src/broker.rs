@@ -184,7 +184,8 @@ async fn kick(hub: &Hub, id: Id) {
     if let Err(error) = entry.kick(true, true, true).await {
         tracing::debug!(client.id = %session.id.client_id, %error, "Session was already going");
     }
-    // A session without a connection is dropped by rmqtt with its queue, uncounted.
+    // A session without a connection is dropped by rmqtt with its queue, untold.
+    hub.session_over(&session).await;
     while session.deliver_queue().pop().is_some() {
         hub.counters.dropped_session_ended.fetch_add(1, Relaxed);
     }

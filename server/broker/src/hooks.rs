@@ -10,12 +10,14 @@ use rmqtt::types::{AuthResult, PublishAclResult, SubscribeAclResult};
 use crate::hub::Hub;
 
 /// The hooks in use.
-const TYPES: [Type; 9] = [
+const TYPES: [Type; 11] = [
     Type::ClientAuthenticate,
     Type::ClientConnected,
     Type::ClientDisconnected,
     Type::ClientSubscribeCheckAcl,
     Type::SessionSubscribed,
+    Type::SessionUnsubscribed,
+    Type::SessionTerminated,
     Type::MessagePublishCheckAcl,
     Type::MessageExpiryCheck,
     Type::MessageDelivered,
@@ -68,6 +70,14 @@ async fn call(hub: &Arc<Hub>, parameter: &Parameter<'_>) -> Option<HookResult> {
         }
         Parameter::SessionSubscribed(session, subscribe) => {
             hub.subscribed(session, subscribe).await;
+            None
+        }
+        Parameter::SessionUnsubscribed(session, unsubscribe) => {
+            hub.kept.remove(&session.id.client_id, &unsubscribe.topic_filter);
+            None
+        }
+        Parameter::SessionTerminated(session, _) => {
+            hub.session_over(session).await;
             None
         }
         Parameter::MessagePublishCheckAcl(session, publish) => {

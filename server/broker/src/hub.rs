@@ -15,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::admission::Admitted;
 use crate::counts::Counters;
+use crate::kept::KeptSubscriptions;
 use crate::router::EscapingRouter;
 use crate::{Clock, Ingress};
 
@@ -28,7 +29,8 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
     /// Clients that were let in and have no session yet.
     pub(crate) admitted: Mutex<HashMap<Id, Admitted>>,
-    pub(crate) last_version: AtomicU64,
+    pub(crate) kept: KeptSubscriptions,
+    last_version: AtomicU64,
     /// The broker is shutting down.
     pub(crate) stopping: AtomicBool,
     /// Told whenever a connection has ended.
@@ -54,6 +56,7 @@ impl Hub {
             clock,
             counters: Counters::default(),
             admitted: Mutex::new(HashMap::new()),
+            kept: KeptSubscriptions::default(),
             last_version: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             one_ended: Notify::new(),
@@ -109,8 +112,8 @@ impl Hub {
         let entry = self.mqtt.extends.shared().await.entry(session.id.clone());
         let queue = entry.tx().filter(|_| entry.id_same() == Some(true));
         let Some(queue) = queue else { return false };
-        // To unsubscribe from what was never subscribed is the one message that changes nothing.
-        let nothing = Unsubscribe { topic_filter: "otaru/nothing".into() };
+        // The one message that changes nothing: no client can have subscribed to this.
+        let nothing = Unsubscribe { topic_filter: "\0".into() };
         let (done, is_done) = oneshot::channel();
         queue.unbounded_send(ToSession::Unsubscribe(nothing, done)).is_ok() && is_done.await.is_ok()
     }

@@ -17,6 +17,7 @@ mod counts;
 mod hooks;
 mod hub;
 mod ingress;
+mod kept;
 mod listeners;
 mod presence;
 mod resend;

@@ -33,6 +33,7 @@ impl Hub {
         };
         let connection = Arc::new(Connection::new(session, admitted.principal_id));
         connection.attach(mqtt).await;
+        self.restore_subscriptions(mqtt).await;
         self.counters.connections.fetch_add(1, Relaxed);
         self.ingress.connected(connection.session.clone()).await;
         self.say_presence(&connection, self.presence(&connection)).await;
@@ -46,10 +47,22 @@ impl Hub {
         // nobody of its end: without this it would be online for ever.
         if !self.passed(&mqtt).await {
             self.connection_ended(&connection, DisconnectReason::ConnectionLost).await;
+            self.forget_unstarted(&mqtt).await;
             return;
         }
         if mqtt.session_present().await.unwrap_or(false) {
             self.session_resumed(&mqtt, &connection).await;
+        }
+    }
+
+    /// Removes a new session whose task never ran: rmqtt would keep it for ever.
+    /// A resumed one stays for the next connection, which takes over its subscriptions.
+    async fn forget_unstarted(&self, mqtt: &MqttSession) {
+        let mut entry = self.mqtt.extends.shared().await.entry(mqtt.id.clone());
+        let is_unstarted = entry.tx().is_some_and(|queue| queue.is_closed());
+        if is_unstarted && !mqtt.session_present().await.unwrap_or(false) {
+            // Whoever has the name by now has another id, and stays.
+            let _other = entry.remove_with(&mqtt.id).await;
         }
     }
 

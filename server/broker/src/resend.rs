@@ -9,7 +9,6 @@
 //! a newer one, came out before it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use otaru_wire::ThingName;
 use rmqtt::codec::types::QoS;
@@ -89,11 +88,7 @@ pub(crate) fn version_of(payload: &[u8]) -> Option<u64> {
 
 impl Hub {
     /// A stored session has a connection again.
-    pub(crate) async fn session_resumed(
-        self: &Arc<Hub>,
-        mqtt: &MqttSession,
-        connection: &Arc<Connection>,
-    ) {
+    pub(crate) async fn session_resumed(&self, mqtt: &MqttSession, connection: &Connection) {
         let Some(thing) = connection.session.principal.thing() else { return };
         let since = 0;
         // The caller saw the session's task run, so what the old connection left
@@ -104,23 +99,20 @@ impl Hub {
         }
     }
 
-    /// Repeats what the filter covers, without holding up the SUBACK.
-    pub(crate) fn repeat_after_subscribe(
-        self: &Arc<Hub>,
+    /// A filter was added to the session. The repeat goes out behind the SUBACK,
+    /// which waits for the service's answer: a client that subscribes without
+    /// end holds up itself.
+    pub(crate) async fn repeat_after_subscribe(
+        &self,
         mqtt: &MqttSession,
-        connection: &Arc<Connection>,
+        connection: &Connection,
         filter: &str,
     ) {
         let Some(thing) = connection.session.principal.thing() else { return };
-        if !delta_filters(thing).iter().any(|deltas| overlap(filter, deltas)) {
-            return;
+        if delta_filters(thing).iter().any(|deltas| overlap(filter, deltas)) {
+            let since = connection.repeats().count();
+            self.repeat_open_deltas(mqtt, connection, thing, Some(filter), since).await;
         }
-        let since = connection.repeats().count();
-        let (hub, mqtt, connection) = (self.clone(), mqtt.clone(), connection.clone());
-        let (thing, filter) = (thing.clone(), filter.to_owned());
-        tokio::spawn(async move {
-            hub.repeat_open_deltas(&mqtt, &connection, &thing, Some(&filter), since).await;
-        });
     }
 
     /// Sends the open deltas that the session subscribes to, through `filter` if one is given.

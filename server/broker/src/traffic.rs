@@ -1,6 +1,5 @@
 //! Messages and subscriptions on their way through the broker.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use otaru_wire::{ShadowTopic, ShadowVerb, Topic};
@@ -74,9 +73,10 @@ impl Hub {
     }
 
     /// A filter has been added; its SUBACK is next.
-    pub(crate) async fn subscribed(self: &Arc<Hub>, mqtt: &MqttSession, subscribe: &Subscribe) {
+    pub(crate) async fn subscribed(&self, mqtt: &MqttSession, subscribe: &Subscribe) {
+        self.kept.add(&mqtt.id.client_id, subscribe);
         if let Some(connection) = Connection::of(mqtt).await {
-            self.repeat_after_subscribe(mqtt, &connection, &subscribe.topic_filter);
+            self.repeat_after_subscribe(mqtt, &connection, &subscribe.topic_filter).await;
         }
     }
 

@@ -107,14 +107,24 @@ impl Client {
         }
     }
 
+    /// Sends a CONNECT and is gone before the answer.
+    pub(crate) async fn knock(mut wire: Box<dyn Wire>, options: &Options) {
+        let packet = packet(0x10, &connect_body(options));
+        wire.write_all(&packet).await.unwrap();
+    }
+
     /// Subscribes to one filter and gives the SUBACK's code.
     pub(crate) async fn subscribe(&mut self, filter: &str, qos: u8) -> u8 {
+        self.try_subscribe(filter, qos).await.expect("the broker answers a SUBSCRIBE")
+    }
+
+    pub(crate) async fn try_subscribe(&mut self, filter: &str, qos: u8) -> io::Result<u8> {
         let id = self.id();
         let mut body = id.to_be_bytes().to_vec();
         put_text(&mut body, filter);
         body.push(qos);
-        self.send(0x82, &body).await.unwrap();
-        self.answer(0x90, id).await.expect("the broker answers a SUBSCRIBE")[2]
+        self.send(0x82, &body).await?;
+        Ok(self.answer(0x90, id).await?[2])
     }
 
     pub(crate) async fn unsubscribe(&mut self, filter: &str) {
@@ -187,7 +197,8 @@ impl Client {
         }
     }
 
-    async fn try_next(&mut self) -> io::Result<Received> {
+    /// The same, unless the broker has closed.
+    pub(crate) async fn try_next(&mut self) -> io::Result<Received> {
         while self.inbox.is_empty() {
             let packet = self.read().await?;
             if packet.first >> 4 == 0x3 {
@@ -235,18 +246,7 @@ impl Client {
     }
 
     async fn send(&mut self, first: u8, body: &[u8]) -> io::Result<()> {
-        let mut packet = vec![first];
-        let mut left = body.len();
-        loop {
-            let more = if left > 127 { 0x80 } else { 0 };
-            packet.push((left % 128) as u8 | more);
-            left /= 128;
-            if left == 0 {
-                break;
-            }
-        }
-        packet.extend(body);
-        self.wire.write_all(&packet).await?;
+        self.wire.write_all(&packet(first, body)).await?;
         self.wire.flush().await
     }
 
@@ -269,6 +269,21 @@ impl Client {
         };
         tokio::time::timeout(PATIENCE, packet).await.expect("the broker says something in time")
     }
+}
+
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![first];
+    let mut left = body.len();
+    loop {
+        let more = if left > 127 { 0x80 } else { 0 };
+        packet.push((left % 128) as u8 | more);
+        left /= 128;
+        if left == 0 {
+            break;
+        }
+    }
+    packet.extend(body);
+    packet
 }
 
 fn connect_body(options: &Options) -> Vec<u8> {

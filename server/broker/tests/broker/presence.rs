@@ -3,9 +3,10 @@
 use otaru_broker::DisconnectReason;
 use otaru_wire::PresenceEvent;
 use otaru_wire::payload::PresencePayload;
+use tokio::net::TcpStream;
 
 use crate::client::{Client, Options};
-use crate::room::{Room, shadow};
+use crate::room::{Room, shadow, until};
 
 async fn watching(room: &Room) -> Client {
     let mut watching = room.backend("watching").await;
@@ -18,7 +19,7 @@ async fn event(watching: &mut Client) -> (String, PresencePayload) {
     (message.topic, PresencePayload::parse_payload(&message.payload).unwrap())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn coming_and_going_are_told_with_equal_numbers() {
     let mut room = Room::new().await;
     let mut watching = watching(&room).await;
@@ -51,7 +52,7 @@ async fn coming_and_going_are_told_with_equal_numbers() {
     assert_eq!((session, reason), (told, DisconnectReason::ClientInitiatedDisconnect));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connection_that_breaks_is_lost() {
     let mut room = Room::new().await;
     drop(room.device("clock-01").await);
@@ -60,7 +61,7 @@ async fn connection_that_breaks_is_lost() {
     assert_eq!(room.heard.disconnected().await.1, DisconnectReason::ConnectionLost);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_ends_a_connection() {
     let mut room = Room::new().await;
     let options = || Options { keep_alive_secs: 1, ..Options::clean("clock-01") };
@@ -69,7 +70,7 @@ async fn silence_ends_a_connection() {
     device.closed().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forbidden_publish_is_the_reason() {
     let mut room = Room::new().await;
     let mut device = room.device("clock-01").await;
@@ -77,7 +78,7 @@ async fn forbidden_publish_is_the_reason() {
     assert_eq!(room.heard.disconnected().await.1, DisconnectReason::ForbiddenAccess);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn packet_that_is_too_large_is_the_clients_error() {
     let mut room = Room::new().await;
     let mut device = room.device("clock-01").await;
@@ -85,7 +86,7 @@ async fn packet_that_is_too_large_is_the_clients_error() {
     assert_eq!(room.heard.disconnected().await.1, DisconnectReason::ClientError);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn takeover_ends_the_old_connection_and_the_new_one_has_the_higher_number() {
     let mut room = Room::new().await;
     let certificate = room.certificate("clock-01");
@@ -117,7 +118,7 @@ async fn takeover_ends_the_old_connection_and_the_new_one_has_the_higher_number(
     assert_eq!(room.heard.request().await.session.session_id, connected.session_identifier);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn takeover_keeps_what_waits() {
     let room = Room::new().await;
     let certificate = room.certificate("clock-01");
@@ -141,7 +142,22 @@ async fn takeover_keeps_what_waits() {
     assert_eq!(seen, (0..200).collect::<Vec<_>>());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_who_left_early_stays_online() {
+    let mut room = Room::new().await;
+    for number in 0..200 {
+        let socket = TcpStream::connect(room.plain()).await.unwrap();
+        // Closing resets the connection, so that even the CONNACK may fail.
+        socket.set_zero_linger().unwrap();
+        let client_id = format!("early-{}", number % 50);
+        Client::knock(Box::new(socket), &Options::clean(&client_id)).await;
+    }
+    room.backend("last").await.disconnect().await;
+    while room.heard.disconnected().await.0.client_id != "last" {}
+    until("all are gone", async || room.broker.counts().connections == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_ids_that_fit_no_topic_have_no_events() {
     let mut room = Room::new().await;
     let mut watching = watching(&room).await;

@@ -2,7 +2,7 @@
 
 use crate::room::{Room, shadow, until};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn request_is_taken_and_still_routed_to_its_subscribers() {
     let mut room = Room::new().await;
     let update = shadow("clock-01", "update");
@@ -18,7 +18,7 @@ async fn request_is_taken_and_still_routed_to_its_subscribers() {
     assert_eq!(watching.next().await.text(), "{\"state\":{}}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_of_both_qualities_and_all_kinds_are_taken_in_order() {
     let mut room = Room::new().await;
     let mut device = room.device("clock-01").await;
@@ -44,7 +44,7 @@ async fn requests_of_both_qualities_and_all_kinds_are_taken_in_order() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn burst_of_2000_requests_is_taken_once_each_and_answered_once_each() {
     const REQUESTS: usize = 2000;
     let room = Room::new().await;
@@ -78,7 +78,7 @@ async fn burst_of_2000_requests_is_taken_once_each_and_answered_once_each() {
     assert_eq!((counts.dropped_queue_full, counts.dropped_session_ended), (0, 0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_waits_while_400_requests_are_unanswered() {
     let mut room = Room::new().await;
     let update = shadow("clock-01", "update");
@@ -101,7 +101,7 @@ async fn client_waits_while_400_requests_are_unanswered() {
     assert_eq!(room.heard.request().await.payload, "400");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn payload_of_128_kib_is_taken_and_a_larger_packet_closes() {
     let mut room = Room::new().await;
     let mut device = room.device("clock-01").await;
@@ -110,7 +110,7 @@ async fn payload_of_128_kib_is_taken_and_a_larger_packet_closes() {
     assert!(device.publish(&shadow("clock-01", "update"), vec![b' '; 200 * 1024]).await.is_err());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_one_caller_arrive_in_order_at_every_subscriber() {
     let room = Room::new().await;
     let accepted = shadow("clock-01", "update/accepted");
@@ -129,7 +129,7 @@ async fn messages_of_one_caller_arrive_in_order_at_every_subscriber() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shadow_names_with_a_dollar_are_routed() {
     let room = Room::new().await;
     let topic = shadow("clock-01", "name/$cfg/update/accepted");
@@ -148,7 +148,7 @@ async fn shadow_names_with_a_dollar_are_routed() {
     until("nobody subscribes", async || !room.broker.has_subscriber(&topic).await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscribers_are_known() {
     let room = Room::new().await;
     let documents = shadow("clock-01", "update/documents");

@@ -1,7 +1,7 @@
 //! The open delta comes again to a device that may have missed it, and to it alone.
 
-use crate::client::Client;
-use crate::room::{Room, shadow};
+use crate::client::{Client, Options};
+use crate::room::{Room, shadow, until};
 use crate::service::{Told, delta_payload};
 
 const THING: &str = "clock-01";
@@ -17,7 +17,7 @@ async fn expect_delta(client: &mut Client, topic: &str, version: u64) {
     assert!(!message.retain);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_delta_comes_on_subscribe() {
     for (filter, qos) in
         [(delta(), 1), (delta(), 0), (shadow(THING, "#"), 1), (shadow(THING, "update/+"), 1)]
@@ -33,7 +33,7 @@ async fn open_delta_comes_on_subscribe() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_asked_for_filters_without_deltas() {
     let mut room = Room::new().await;
     room.service.open(&delta(), 5);
@@ -47,7 +47,7 @@ async fn nothing_is_asked_for_filters_without_deltas() {
     assert!(!told.iter().any(|told| matches!(told, Told::AskedForDeltas)), "{told:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deltas_of_named_shadows_come_too() {
     let room = Room::new().await;
     let (plain, dollar) =
@@ -63,7 +63,7 @@ async fn deltas_of_named_shadows_come_too() {
     expect_delta(&mut device, &dollar, 4).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn version_comes_once_per_connection() {
     let mut room = Room::new().await;
     room.service.open(&delta(), 5);
@@ -86,7 +86,7 @@ async fn version_comes_once_per_connection() {
     expect_delta(&mut device, &delta(), 6).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_delta_comes_on_resume_when_it_is_not_waiting() {
     let mut room = Room::new().await;
     let certificate = room.certificate(THING);
@@ -104,7 +104,7 @@ async fn open_delta_comes_on_resume_when_it_is_not_waiting() {
     expect_delta(&mut device, &delta(), 5).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delta_that_waits_is_not_sent_twice() {
     let mut room = Room::new().await;
     let certificate = room.certificate(THING);
@@ -129,7 +129,32 @@ async fn delta_that_waits_is_not_sent_twice() {
     expect_delta(&mut device, &delta(), 7).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_delta_comes_after_connections_that_broke_at_once() {
+    let room = Room::new().await;
+    let certificate = room.certificate(THING);
+    let mut device = room.lasting_device(&certificate, THING).await;
+    device.subscribe(&delta(), 1).await;
+    drop(device);
+    for version in 1..30 {
+        room.device_that_breaks(&certificate, &Options::persistent(THING)).await;
+        room.service.open(&delta(), version);
+        until("the delta comes", async || {
+            let mut device = room.lasting_device(&certificate, THING).await;
+            assert!(device.session_present);
+            // The connection that broke may be noticed late, and end this one.
+            while let Ok(message) = device.try_next().await {
+                if message.payload == delta_payload(version) {
+                    return true;
+                }
+            }
+            false
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unacknowledged_delta_comes_once_after_resume() {
     let mut room = Room::new().await;
     let certificate = room.certificate(THING);
@@ -153,7 +178,7 @@ async fn unacknowledged_delta_comes_once_after_resume() {
     expect_delta(&mut device, &delta(), 6).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delta_in_flight_is_not_repeated_on_subscribe() {
     let mut room = Room::new().await;
     let mut device = room.device(THING).await;
@@ -171,7 +196,7 @@ async fn delta_in_flight_is_not_repeated_on_subscribe() {
     expect_delta(&mut device, &delta(), 6).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backends_get_no_repeats_and_do_not_see_those_of_devices() {
     let mut room = Room::new().await;
     room.service.open(&delta(), 5);
@@ -190,7 +215,7 @@ async fn backends_get_no_repeats_and_do_not_see_those_of_devices() {
     assert_eq!(asked, 1, "for the device alone");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_reaches_the_things_own_session_is_told() {
     let mut room = Room::new().await;
     let got = shadow(THING, "get/accepted");

@@ -103,6 +103,16 @@ impl Room {
         }
     }
 
+    /// A device that is gone before the answer to its CONNECT.
+    pub(crate) async fn device_that_breaks(&self, certificate: &IssuedDevice, options: &Options) {
+        let tls = TlsConnector::from(Arc::new(self.client_tls(Some(certificate))));
+        let socket = TcpStream::connect(self.mqtts()).await.unwrap();
+        // Closing resets the connection, so that even the CONNACK may fail.
+        socket.set_zero_linger().unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        Client::knock(Box::new(tls.connect(name, socket).await.unwrap()), options).await;
+    }
+
     pub(crate) fn client_tls(&self, certificate: Option<&IssuedDevice>) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_slice(self.authority.ca_pem().as_bytes()).unwrap();

@@ -1,10 +1,12 @@
 //! Sessions that outlive connections, and how they end.
 
-use crate::client::Options;
-use crate::room::{Room, shadow, until};
 use otaru_broker::DisconnectReason;
+use tokio::net::TcpStream;
 
-#[tokio::test]
+use crate::client::{Client, Options};
+use crate::room::{Room, shadow, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_wait_in_order_for_a_device_that_is_away() {
     let mut room = Room::new().await;
     let certificate = room.certificate("clock-01");
@@ -26,7 +28,7 @@ async fn messages_wait_in_order_for_a_device_that_is_away() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unacknowledged_message_comes_again_after_reconnect() {
     let mut room = Room::new().await;
     let certificate = room.certificate("clock-01");
@@ -45,7 +47,7 @@ async fn unacknowledged_message_comes_again_after_reconnect() {
     assert_eq!((again.text().as_str(), again.dup), ("once", true));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clean_session_leaves_nothing_behind() {
     let mut room = Room::new().await;
     let accepted = shadow("clock-01", "update/accepted");
@@ -57,7 +59,7 @@ async fn clean_session_leaves_nothing_behind() {
     assert!(!room.lasting_device(&room.certificate("clock-01"), "clock-01").await.session_present);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn disconnect_ends_the_connection_and_forgets_the_session() {
     let mut room = Room::new().await;
     let certificate = room.certificate("clock-01");
@@ -73,7 +75,7 @@ async fn disconnect_ends_the_connection_and_forgets_the_session() {
     room.broker.disconnect("nobody").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn disconnect_forgets_a_session_that_is_away() {
     let mut room = Room::new().await;
     let certificate = room.certificate("clock-01");
@@ -90,7 +92,41 @@ async fn disconnect_forgets_a_session_that_is_away() {
     assert_eq!(room.broker.counts().dropped_session_ended, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn session_survives_connections_that_break_at_once() {
+    let room = Room::new().await;
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut backend = room.try_backend(Options::persistent("backend")).await.unwrap();
+    backend.subscribe(&accepted, 1).await;
+    backend.disconnect().await;
+    for round in 0..50_u32 {
+        for _ in 0..3 {
+            let socket = TcpStream::connect(room.plain()).await.unwrap();
+            socket.set_zero_linger().unwrap();
+            Client::knock(Box::new(socket), &Options::persistent("backend")).await;
+        }
+        until("the session works", async || resumes(&room, &accepted, round).await).await;
+    }
+}
+
+/// Whether a connection hears of the topic without subscribing; one that broke
+/// earlier may be noticed late and disturb it.
+async fn resumes(room: &Room, topic: &str, round: u32) -> bool {
+    let Ok(mut backend) = room.try_backend(Options::persistent("backend")).await else {
+        return false;
+    };
+    assert!(backend.session_present);
+    room.publish(topic, round.to_string()).await;
+    loop {
+        match backend.try_next().await {
+            Ok(message) if message.text() == round.to_string() => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_ends_every_connection_and_frees_the_ports() {
     let mut room = Room::new().await;
     let (mqtts, plain) = (room.mqtts(), room.plain());
