@@ -36,12 +36,25 @@ pub(super) fn check(file: &File) -> Vec<String> {
         .flatten()
         .map(|problem| format!("{}: {problem}", file.path))
         .collect();
-    for (line, text) in (1..).zip(file.text.lines()) {
-        if let Some(problem) = check_line(text) {
-            problems.push(format!("{}:{line}: {problem}", file.path));
-        }
+    let lines: Vec<&str> = file.text.lines().collect();
+    for (nth, text) in lines.iter().enumerate() {
+        let problem = check_line(text).or_else(|| check_allow(&lines[nth..]));
+        problems.extend(problem.map(|problem| format!("{}:{}: {problem}", file.path, nth + 1)));
     }
     problems
+}
+
+/// An attribute at the start of `lines` that silences a lint for ever and does not say why.
+fn check_allow(lines: &[&str]) -> Option<String> {
+    let code = lines.first()?.trim_start();
+    // Spelled in two parts, or this file would find itself.
+    let allow = ["allow", "("].concat();
+    let is_allow = ["#[", "#!["].iter().any(|start| code.starts_with(&format!("{start}{allow}")));
+    let end = lines.iter().position(|line| line.contains(")]"))?;
+    let has_reason = lines[..=end].iter().any(|line| line.contains("reason = "));
+    (is_allow && !has_reason).then(|| {
+        "use `#[expect(lint, reason = \"…\")]`, which ends when it is not needed".to_owned()
+    })
 }
 
 fn check_length(file: &File) -> Option<String> {
@@ -80,14 +93,6 @@ fn check_header(file: &File) -> Option<String> {
 
 fn check_line(text: &str) -> Option<String> {
     let code = text.trim_start();
-    // Spelled in two parts, or this file would find itself.
-    let allow = ["allow", "("].concat();
-    let is_allow = ["#[", "#!["].iter().any(|start| code.starts_with(&format!("{start}{allow}")));
-    if is_allow {
-        return Some(
-            "use `#[expect(lint, reason = \"…\")]`, which ends when it is not needed".to_owned(),
-        );
-    }
     if code.starts_with("#[ignore") {
         return Some("a test runs or is deleted; it is not ignored".to_owned());
     }
@@ -145,7 +150,12 @@ mod tests {
 
     #[test]
     fn attributes_that_hide_problems_are_refused() {
-        let text = ["#[allow", "(dead_code)]\n#[ignore]\n    #[should_panic]\n"].concat();
+        let text = [
+            "#[allow",
+            "(dead_code)]\n#[ignore]\n    #[should_panic]\n#[allow",
+            "(\n    unused_imports,\n    reason = \"a macro\"\n)]\n",
+        ]
+        .concat();
         check_file(
             "otaru/src/serve.rs",
             &text,
