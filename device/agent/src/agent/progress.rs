@@ -11,6 +11,8 @@ use crate::{Delivery, Effect};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter {
     said_at_ms: Option<u64>,
+    /// When bytes that came too soon after the last message are due.
+    pub(super) due_at_ms: Option<u64>,
     /// Most bytes read back within this attempt number.
     pub(super) done: u64,
     /// Most bytes read back in any try of this update: only more is a new byte.
@@ -38,6 +40,7 @@ impl Agent {
         let (version, attempt) = (attempt.version.clone(), attempt.number);
         let progress = Progress { version, phase, done, total, attempt, until, reason };
         self.meter.said_at_ms = Some(self.now.uptime_ms);
+        self.meter.due_at_ms = None;
         self.effects.push(Effect::Publish {
             topic: Topic::Progress { thing: self.config.thing.clone() },
             payload: progress.to_json(),
@@ -45,12 +48,14 @@ impl Agent {
         });
     }
 
-    /// Says how many bytes are done, unless something was said shortly before.
+    /// Says how many bytes are done: at once, or when the interval since the last
+    /// message is over, so that a link that stalls leaves the true number behind.
     pub(super) fn tell_bytes(&mut self) {
         let interval = self.config.progress_interval_ms;
-        let due = self.meter.said_at_ms.is_none_or(|at| at + interval <= self.now.uptime_ms);
-        if due {
-            self.tell();
+        let due_at = self.meter.said_at_ms.map(|at| at.saturating_add(interval));
+        match due_at.filter(|&at| at > self.now.uptime_ms) {
+            Some(at) => self.meter.due_at_ms = Some(at),
+            None => self.tell(),
         }
     }
 

@@ -24,7 +24,8 @@ impl Agent {
             }
             _ => None,
         };
-        [phase, asked, reported, self.settings.next_retry_ms()].into_iter().flatten().min()
+        let told = self.meter.due_at_ms;
+        [phase, asked, reported, told, self.settings.next_retry_ms()].into_iter().flatten().min()
     }
 
     /// Carries out what is due.
@@ -52,5 +53,9 @@ impl Agent {
             self.report_failed("the report was not answered".into(), Reason::LinkDownAtReport);
         }
         self.retry_settings();
+        if self.meter.due_at_ms.is_some_and(|at| at <= now) {
+            self.meter.due_at_ms = None;
+            self.tell();
+        }
     }
 }

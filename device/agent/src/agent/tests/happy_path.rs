@@ -89,6 +89,23 @@ fn a_rolled_back_image_is_tried_again_only_under_a_new_id() {
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-3 confirmed ");
 }
 
+/// A link that stalls right after a message still leaves the true number behind.
+#[test]
+fn bytes_that_came_too_soon_are_told_when_their_time_has_come() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, crate::AgentPhase::Downloading { .. }));
+    world.queue.retain(|event| matches!(event, super::world::Event::Message(..)));
+    for done in [100, 200, 300] {
+        world.queue.push_back(super::world::Event::Input(crate::Input::BytesRead { done }));
+    }
+    world.transcript.clear();
+    world.run();
+    expect![[r#"
+        progress downloading 300/1000 #1
+    "#]].assert_eq(&world.transcript);
+}
+
 #[test]
 fn the_same_image_under_another_name_is_only_relabelled() {
     let mut world = World::connected();

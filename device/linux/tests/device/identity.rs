@@ -1,0 +1,41 @@
+//! Storage that cannot be read is made anew; who the device is stays.
+
+use otaru_wire::Reason;
+
+use crate::rig::Rig;
+
+async fn survives(reason: Reason, damage: impl FnOnce(&mut [u8])) {
+    let rig = Rig::start().await;
+    let mut device = rig.device("clock-01");
+    device.start();
+    rig.online(&mut device).await;
+    device.cut_power().await;
+    rig.damage_storage(&device, damage);
+    device.start();
+    let record = rig.logged(&mut device, reason).await;
+    assert_eq!(record.code.as_deref(), Some("IO_FAILED"));
+    rig.wish(&device, "1.0.5", "u-1").await;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_that_cannot_be_read_is_made_anew() {
+    survives(Reason::StorageUnreadable, |storage| storage.fill(0x5A)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_device_keeps_its_label_without_storage() {
+    let rig = Rig::start().await;
+    let mut device = rig.device("clock-01");
+    device.start();
+    rig.wish(&device, "1.0.5", "u-1").await;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
+    device.cut_power().await;
+    rig.damage_storage(&device, |storage| storage.fill(0x00));
+    rig.service.heard.lock().unwrap().shadows.clear();
+    device.start();
+    let firmware = rig.online(&mut device).await;
+    // The image's own descriptor is what is left of the label; its hash is its identity.
+    assert_eq!(firmware.version, "1.0.5");
+    assert_eq!(firmware.slot, "ota_1");
+}

@@ -1,0 +1,11 @@
+//! Simulated devices against a real broker and a scripted HTTPS server, over real sockets.
+
+mod certificates;
+mod chain;
+mod identity;
+mod logs;
+mod rig;
+mod shadow_service;
+mod transfer;
+mod trial;
+mod web;

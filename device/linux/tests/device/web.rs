@@ -1,0 +1,185 @@
+//! The download side of a server, with a script of what goes wrong next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, LOCATION, RANGE};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::routing::get;
+use axum_server::tls_rustls::RustlsConfig;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use otaru_wire::Digest;
+
+/// What happens to the next request for an image.
+#[derive(Clone, Debug)]
+pub(crate) enum Mishap {
+    /// The connection dies after this many bytes of the body.
+    CutAfter(usize),
+    /// This many bytes of the body come, then none, on a connection that stays.
+    StallAfter(usize),
+    /// The whole file comes although a range was asked for.
+    IgnoreRange,
+    /// Another file of the same name is there now.
+    OtherFile(Bytes),
+    /// The answer is a redirect.
+    Redirect(String),
+    /// The answer is a status without content.
+    Status(u16),
+    /// The byte at this index of the image comes wrong.
+    FlipByte(usize),
+}
+
+/// A request for an image, as far as tests care.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) range: Option<String>,
+    pub(crate) if_range: Option<String>,
+}
+
+#[derive(Default)]
+pub(crate) struct Files {
+    pub(crate) images: BTreeMap<String, Bytes>,
+    pub(crate) documents: BTreeMap<String, Bytes>,
+    pub(crate) mishaps: VecDeque<Mishap>,
+    pub(crate) asked: Vec<Asked>,
+}
+
+/// A running HTTPS server.
+pub(crate) struct Web {
+    pub(crate) files: Arc<Mutex<Files>>,
+    pub(crate) address: SocketAddr,
+    handle: axum_server::Handle<SocketAddr>,
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+impl Web {
+    /// Serves on a free port.
+    pub(crate) async fn start(tls: Arc<rustls::ServerConfig>) -> Web {
+        let files = Arc::new(Mutex::new(Files::default()));
+        let routes = Router::new()
+            .route("/firmware/{product}/{file}", get(image_or_manifest))
+            .route("/firmware/{product}/root/{number}", get(root))
+            .with_state(Arc::clone(&files));
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let address = socket.local_addr().unwrap();
+        let handle = axum_server::Handle::new();
+        let server = axum_server::from_tcp_rustls(socket, RustlsConfig::from_config(tls)).unwrap();
+        tokio::spawn(server.handle(handle.clone()).serve(routes.into_make_service()));
+        Web { files, address, handle }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+
+    pub(crate) fn then(&self, mishap: Mishap) {
+        self.files.lock().unwrap().mishaps.push_back(mishap);
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.files.lock().unwrap().asked.clone()
+    }
+}
+
+type Shared = State<Arc<Mutex<Files>>>;
+
+async fn root(State(files): Shared, Path((_, number)): Path<(String, String)>) -> Response<Body> {
+    document(files.lock().unwrap().documents.get(&format!("root/{number}")))
+}
+
+async fn image_or_manifest(
+    State(files): Shared,
+    Path((_, file)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let mut files = files.lock().unwrap();
+    let Some(version) = file.strip_suffix(".bin") else {
+        return document(files.documents.get(&file));
+    };
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    files.asked.push(Asked { range: text(RANGE), if_range: text(IF_RANGE) });
+    let Some(image) = files.images.get(version).cloned() else { return document(None) };
+    let mishap = files.mishaps.pop_front();
+    serve(image, text(RANGE), mishap)
+}
+
+fn document(found: Option<&Bytes>) -> Response<Body> {
+    match found {
+        Some(bytes) => Response::new(Body::from(bytes.clone())),
+        None => status(404),
+    }
+}
+
+fn status(status: u16) -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    answer
+}
+
+fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Response<Body> {
+    let mut range = range;
+    match &mishap {
+        Some(Mishap::Status(number)) => return status(*number),
+        Some(Mishap::Redirect(to)) => {
+            let mut answer = status(302);
+            answer.headers_mut().insert(LOCATION, HeaderValue::from_str(to).unwrap());
+            return answer;
+        }
+        // The ETag of `If-Range` is another's: the whole new file comes.
+        Some(Mishap::OtherFile(other)) => {
+            image = other.clone();
+            range = None;
+        }
+        Some(Mishap::IgnoreRange) => range = None,
+        Some(Mishap::FlipByte(at)) => {
+            let mut bytes = image.to_vec();
+            bytes[*at] ^= 1;
+            image = bytes.into();
+        }
+        _ => {}
+    }
+    let start = range.map_or(0, |range| {
+        range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap()
+    });
+    let body = image.slice(start..);
+    let mut answer = Response::new(Body::empty());
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(ETAG, HeaderValue::from_str(&format!("\"{}\"", Digest::of(&image))).unwrap());
+    if start > 0 {
+        let range = format!("bytes {start}-{}/{}", image.len() - 1, image.len());
+        headers.insert(CONTENT_RANGE, HeaderValue::from_str(&range).unwrap());
+        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    *answer.body_mut() = match mishap {
+        Some(Mishap::CutAfter(bytes)) => {
+            Body::from_stream(parts(body.slice(..bytes)).chain(futures::stream::once(async {
+                Err(std::io::ErrorKind::ConnectionReset.into())
+            })))
+        }
+        Some(Mishap::StallAfter(bytes)) => {
+            Body::from_stream(parts(body.slice(..bytes)).chain(futures::stream::pending()))
+        }
+        _ => Body::from_stream(parts(body)),
+    };
+    answer
+}
+
+/// Small parts, so that a body is never one write.
+fn parts(body: Bytes) -> impl futures::Stream<Item = std::io::Result<Bytes>> + use<> {
+    let starts = (0..body.len()).step_by(8000);
+    let parts: Vec<Bytes> =
+        starts.map(|start| body.slice(start..body.len().min(start + 8000))).collect();
+    futures::stream::iter(parts.into_iter().map(Ok))
+}
