@@ -36,10 +36,10 @@ impl Device {
     ) -> Result<T, ConnectionError> {
         let found = async {
             loop {
-                if let Event::Incoming(packet) = self.events.poll().await? {
-                    if let Some(found) = wanted(packet) {
-                        return Ok(found);
-                    }
+                if let Event::Incoming(packet) = self.events.poll().await?
+                    && let Some(found) = wanted(packet)
+                {
+                    return Ok(found);
                 }
             }
         };
