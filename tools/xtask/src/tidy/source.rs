@@ -36,12 +36,25 @@ pub(super) fn check(file: &File) -> Vec<String> {
         .flatten()
         .map(|problem| format!("{}: {problem}", file.path))
         .collect();
+    problems.extend(check_unwraps(file));
     let lines: Vec<&str> = file.text.lines().collect();
     for (nth, text) in lines.iter().enumerate() {
         let problem = check_line(text).or_else(|| check_allow(&lines[nth..]));
         problems.extend(problem.map(|problem| format!("{}:{}: {problem}", file.path, nth + 1)));
     }
     problems
+}
+
+/// Calls that panic without saying why, outside tests. A file's own tests come last in it.
+fn check_unwraps(file: &File) -> Vec<String> {
+    let is_shipped = file.path.contains("src/") && !file.path.contains("test");
+    let unwrap = [".unw", "rap()"].concat();
+    let lines = file.text.lines().take_while(|line| is_shipped && *line != "#[cfg(test)]");
+    (1..)
+        .zip(lines)
+        .filter(|(_, line)| line.contains(&unwrap) && !line.trim_start().starts_with("//"))
+        .map(|(line, _)| format!("{}:{line}: say why with `expect`", file.path))
+        .collect()
 }
 
 /// An attribute at the start of `lines` that silences a lint for ever and does not say why.
@@ -164,6 +177,18 @@ mod tests {
                 otaru/src/serve.rs:2: a test runs or is deleted; it is not ignored
                 otaru/src/serve.rs:3: assert the error, not a panic"##]],
         );
+    }
+
+    #[test]
+    fn unwraps_belong_in_tests() {
+        let call = ["    a.unw", "rap();\n"].concat();
+        let text = format!("fn open() {{\n{call}}}\n#[cfg(test)]\nmod tests {{\n{call}}}\n");
+        check_file(
+            "otaru/src/serve.rs",
+            &text,
+            expect!["otaru/src/serve.rs:2: say why with `expect`"],
+        );
+        check_file("otaru/tests/demo.rs", &text, expect![""]);
     }
 
     #[test]
