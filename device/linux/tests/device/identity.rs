@@ -23,6 +23,32 @@ async fn storage_that_cannot_be_read_is_made_anew() {
     survives(Reason::StorageUnreadable, |storage| storage.fill(0x5A)).await;
 }
 
+/// A sector header of layout 2, as a later firmware may have left it.
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_of_a_newer_layout_is_made_anew() {
+    survives(Reason::StorageNewer, |storage| {
+        storage.fill(0xFF);
+        for (index, word) in [0x3C5A_A5C3_u32, 2, 1, 1].into_iter().enumerate() {
+            storage[index * 4..index * 4 + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        let seal = crc32c(&storage[..28]).to_le_bytes();
+        storage[28..32].copy_from_slice(&seal);
+    })
+    .await;
+}
+
+/// CRC-32C bit by bit, sharing no code with what it checks.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0x82F6_3B78 } else { crc >> 1 };
+        }
+    }
+    !crc
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_device_keeps_its_label_without_storage() {
     let rig = Rig::start().await;

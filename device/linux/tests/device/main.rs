@@ -3,6 +3,7 @@
 mod certificates;
 mod chain;
 mod identity;
+mod link;
 mod logs;
 mod rig;
 mod shadow_service;

@@ -130,8 +130,23 @@ impl Rig {
 
     /// Wishes for a release, with update id and digest, as the server does.
     pub(crate) async fn wish(&self, device: &Device, version: &str, update: &str) {
+        self.wish_for(device, version, self.image_digest(version), update).await;
+    }
+
+    /// The digest of a published image; that of nothing for a release that is not.
+    pub(crate) fn image_digest(&self, version: &str) -> Digest {
         let image = self.web.files.lock().unwrap().images.get(version).cloned();
-        let sha256 = Digest::of(&image.unwrap_or_default());
+        Digest::of(&image.unwrap_or_default())
+    }
+
+    /// Wishes for a release by version, digest and update id.
+    pub(crate) async fn wish_for(
+        &self,
+        device: &Device,
+        version: &str,
+        sha256: Digest,
+        update: &str,
+    ) {
         let update = json!({"id": update, "sha256": sha256, "attempt": 1});
         let desired = json!({"config": {"firmware_version": version}, "update": update});
         self.service.desire(&device.thing, desired).await;
@@ -308,6 +323,21 @@ impl Rig {
         let (firmware, last) = self.until(device, "the end of the update", found).await;
         let reason = last.reason.map_or(String::new(), |reason| format!(" {reason}"));
         format!("{}{reason}, runs {}", last.outcome, firmware.version)
+    }
+
+    /// Ends the download server; what follows starts it again where it was.
+    pub(crate) async fn stop_web(&mut self) -> impl AsyncFnOnce(&mut Rig) + use<> {
+        let (address, files) = (self.web.address, Arc::clone(&self.web.files));
+        let tls = self.device_tls();
+        let unused = Web::start(Arc::clone(&tls)).await;
+        drop(std::mem::replace(&mut self.web, unused));
+        async move |rig: &mut Rig| rig.web = Web::start_at(address, tls, files).await
+    }
+
+    fn device_tls(&self) -> Arc<rustls::ServerConfig> {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let server = self.authority.issue_server(&names, SystemTime::now()).unwrap();
+        self.authority.device_tls(&server).unwrap()
     }
 
     /// Ends the broker and starts another on the same port.

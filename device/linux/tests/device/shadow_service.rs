@@ -26,6 +26,8 @@ pub(crate) struct Heard {
     pub(crate) logs: BTreeMap<ThingName, Vec<LogRecord>>,
     /// Reports to refuse before one is taken again.
     pub(crate) refusals: u32,
+    /// Reports to leave without an answer before one is taken again.
+    pub(crate) silences: u32,
 }
 
 /// The service behind the broker.
@@ -51,6 +53,10 @@ impl ShadowService {
             heard.refusals -= 1;
             let refusal = Rejection::internal().with_token(request.client_token());
             return vec![(ShadowTopic::Rejected(ShadowVerb::Update), refusal.to_mqtt())];
+        }
+        if request.reported().is_some() && heard.silences > 0 {
+            heard.silences -= 1;
+            return Messages::new();
         }
         let previous = heard.shadows.get(&shadow.thing).cloned();
         let limits = Limits::default();

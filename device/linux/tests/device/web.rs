@@ -65,12 +65,20 @@ impl Drop for Web {
 impl Web {
     /// Serves on a free port.
     pub(crate) async fn start(tls: Arc<rustls::ServerConfig>) -> Web {
-        let files = Arc::new(Mutex::new(Files::default()));
+        Web::start_at("127.0.0.1:0".parse().unwrap(), tls, Arc::default()).await
+    }
+
+    /// Serves these files at an address, such as that of a server that is gone.
+    pub(crate) async fn start_at(
+        address: SocketAddr,
+        tls: Arc<rustls::ServerConfig>,
+        files: Arc<Mutex<Files>>,
+    ) -> Web {
         let routes = Router::new()
             .route("/firmware/{product}/{file}", get(image_or_manifest))
             .route("/firmware/{product}/root/{number}", get(root))
             .with_state(Arc::clone(&files));
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = std::net::TcpListener::bind(address).unwrap();
         socket.set_nonblocking(true).unwrap();
         let address = socket.local_addr().unwrap();
         let handle = axum_server::Handle::new();

@@ -103,7 +103,8 @@ fn bytes_that_came_too_soon_are_told_when_their_time_has_come() {
     world.run();
     expect![[r#"
         progress downloading 300/1000 #1
-    "#]].assert_eq(&world.transcript);
+    "#]]
+    .assert_eq(&world.transcript);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use expect_test::expect;
-use otaru_wire::Reason;
+use otaru_wire::{Reason, ShadowTopic};
+use serde_json::json;
+use std::sync::LazyLock;
 
 use super::world::{World, target, version};
 use crate::{AgentPhase, Effect, Fault, Input, Moment, ResetCause};
@@ -41,6 +43,19 @@ fn phases() -> Vec<World> {
     worlds
 }
 
+static WISH: LazyLock<Vec<u8>> = LazyLock::new(|| documents("1.0.5"));
+static OTHER_WISH: LazyLock<Vec<u8>> = LazyLock::new(|| documents("1.0.6"));
+static NO_WISH: LazyLock<Vec<u8>> = LazyLock::new(|| documents("1.0.4"));
+
+fn documents(release: &str) -> Vec<u8> {
+    let state = json!({ "desired": { "config": { "firmware_version": release } } });
+    json!({ "current": { "state": state, "version": 1000 } }).to_string().into_bytes()
+}
+
+fn message(payload: &'static [u8]) -> Input<'static> {
+    Input::ShadowArrived { topic: ShadowTopic::Documents, payload }
+}
+
 fn inputs() -> Vec<(&'static str, Input<'static>)> {
     let gone = Fault::from(Reason::ReleaseGone);
     let flaky = Fault::from(Reason::ServerError);
@@ -60,6 +75,9 @@ fn inputs() -> Vec<(&'static str, Input<'static>)> {
         ("SlotConfirmed(ok)", Input::SlotConfirmed(Ok(()))),
         ("SlotConfirmed(flash failed)", Input::SlotConfirmed(Err(Reason::FlashFailed))),
         ("TimePassed", Input::TimePassed),
+        ("wish for 1.0.5", message(&WISH)),
+        ("wish for 1.0.6", message(&OTHER_WISH)),
+        ("wish for what runs", message(&NO_WISH)),
     ])
 }
 
@@ -101,14 +119,22 @@ fn transition_table() {
         }
     }
     expect![[r#"
+        Idle + wish for 1.0.5 -> Preflight: SaveJournal, CheckManifest
+        Idle + wish for 1.0.6 -> Preflight: SaveJournal, CheckManifest
         Preflight + ManifestChecked(ok) -> Downloading: SaveJournal, Download
         Preflight + ManifestChecked(gone) -> Idle: SaveJournal
         Preflight + ManifestChecked(server error) -> AwaitRetry: SaveJournal
+        Preflight + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
+        Preflight + wish for what runs -> Idle: StopTransfer, SaveJournal
         Downloading + BytesRead -> Downloading: 
         Downloading + DownloadEnded(ok) -> Verifying: VerifySlot
         Downloading + DownloadEnded(server error) -> AwaitRetry: SaveJournal
+        Downloading + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
+        Downloading + wish for what runs -> Idle: StopTransfer, SaveJournal
         Verifying + SlotVerified(ok) -> Staged: SaveJournal, ArmTrialBoot
         Verifying + SlotVerified(mismatch) -> AwaitRetry: SaveJournal
+        Verifying + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
+        Verifying + wish for what runs -> Idle: StopTransfer, SaveJournal
         Staged + TrialBootArmed(ok) -> Activating: Restart
         Staged + TrialBootArmed(flash failed) -> AwaitRetry: SaveJournal
         Trial + TimePassed -> RollingBack: SaveJournal, RollBack
@@ -118,6 +144,8 @@ fn transition_table() {
         Confirming + SlotConfirmed(ok) -> Idle: SaveJournal
         Confirming + SlotConfirmed(flash failed) -> RollingBack: SaveJournal, RollBack
         AwaitRetry + TimePassed -> Preflight: CheckManifest
+        AwaitRetry + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
+        AwaitRetry + wish for what runs -> Idle: StopTransfer, SaveJournal
     "#]]
     .assert_eq(&table);
 }

@@ -1,0 +1,44 @@
+//! The link is down at Install, on the way, and at the report: each has its reason.
+
+use std::time::Duration;
+
+use otaru_wire::Reason;
+
+use crate::rig::Rig;
+use crate::web::Mishap;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_down_at_install_is_waited_for() {
+    let mut rig = Rig::start().await;
+    let mut device = rig.device("clock-01");
+    device.start();
+    rig.online(&mut device).await;
+    let sha256 = rig.image_digest("1.0.5");
+    let start_web = rig.stop_web().await;
+    rig.wish_for(&device, "1.0.5", sha256, "u-1").await;
+    rig.logged(&mut device, Reason::LinkDownAtInstall).await;
+    start_web(&mut rig).await;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_goes_down_on_the_way_is_waited_for() {
+    let rig = Rig::start().await;
+    rig.web.then(Mishap::CutAfter(100_000));
+    let mut device = rig.device("clock-01");
+    device.start();
+    rig.wish(&device, "1.0.5", "u-1").await;
+    rig.logged(&mut device, Reason::LinkDownWhileDownloading).await;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_is_not_answered_is_sent_again() {
+    let rig = Rig::start().await;
+    rig.service.heard.lock().unwrap().silences = 2;
+    let mut device = rig.device("clock-01");
+    device.options.answer_limit = Duration::from_millis(200);
+    device.start();
+    assert_eq!(rig.online(&mut device).await.version, "1.0.4");
+    rig.logged(&mut device, Reason::LinkDownAtReport).await;
+}
