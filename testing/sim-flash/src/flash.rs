@@ -43,7 +43,7 @@ pub struct SimFlash<const UNIT: usize> {
     written: Vec<bool>,
     /// Cells whose charge is undecided: offset to bits.
     weak: BTreeMap<u32, u8>,
-    /// Writes in here leave their first bit as it is.
+    /// Writes and erases in here leave their first byte as it is.
     worn_out: Range<u32>,
     erases: Vec<u32>,
     operations: u64,
@@ -91,7 +91,7 @@ impl<const UNIT: usize> SimFlash<UNIT> {
         self.bytes[offset as usize] ^= 1 << bit;
     }
 
-    /// Makes writes in a range fail silently: their first bit stays erased.
+    /// Makes writes and erases in a range fail silently: the first byte keeps its value.
     pub fn wear_out(&mut self, range: Range<u32>) {
         self.worn_out = range;
     }
@@ -157,6 +157,9 @@ impl<const UNIT: usize> SimFlash<UNIT> {
             return Err(SimError::PowerLost);
         }
         self.erases[sector] += 1;
+        let worn_out = Some(self.worn_out.start as usize)
+            .filter(|at| range.contains(at) && !self.worn_out.is_empty())
+            .map(|at| (at, self.bytes[at]));
         let weak_before: Vec<u32> =
             self.weak.range(start as u32..range.end as u32).map(|(&at, _)| at).collect();
         match cut {
@@ -176,6 +179,9 @@ impl<const UNIT: usize> SimFlash<UNIT> {
                     *cell |= done;
                 }
             }
+        }
+        if let Some((at, before)) = worn_out {
+            self.bytes[at] = before;
         }
         if cut.is_some() { Err(SimError::PowerLost) } else { Ok(()) }
     }
@@ -351,10 +357,13 @@ mod tests {
     }
 
     #[test]
-    fn worn_out_cells_do_not_take_the_write() {
+    fn worn_out_cells_take_neither_write_nor_erase() {
         let mut flash = chip();
         flash.wear_out(4..8);
         flash.write(4, &[0; 4]).unwrap();
         assert_eq!(flash.bytes()[4..8], [0xFF, 0, 0, 0]);
+        flash.load(0, &[7; 8]);
+        flash.erase(0, 4096).unwrap();
+        assert_eq!(flash.bytes()[3..6], [0xFF, 7, 0xFF]);
     }
 }

@@ -240,6 +240,15 @@ fn entry_that_does_not_take_is_an_error() {
 }
 
 #[test]
+fn stale_entry_that_stays_is_an_error() {
+    let (mut flash, layout) = chip_with("1:valid 2:invalid");
+    let stale = layout.otadata.offset + 4096;
+    flash.wear_out(stale..stale + 32);
+    let error = prepare(&mut flash, &layout, Slot::Ota0).unwrap_err();
+    assert_eq!(error.to_string(), "flash at 0xe000 reads back differently");
+}
+
+#[test]
 fn state_of_a_slot_is_the_newest_entry_that_names_it() {
     let (mut flash, layout) = chip_with("1:valid 2:aborted");
     let found = OtaData::read(&mut flash, &layout).unwrap();

@@ -156,8 +156,17 @@ fn full_store_keeps_what_it_has() {
     for key in 0..kept {
         assert_eq!(get(&records, &mut flash, key), Some(vec![key; 1000]));
     }
-    // Replacing and removing still work.
-    records.put(&mut flash, 0, &[99; 1000]).unwrap();
+    // Replacing still works, as often as one likes.
+    for round in 0..100 {
+        records.put(&mut flash, round % kept, &[round; 1000]).unwrap();
+        if round % 7 == 0 {
+            records = reopen(&mut flash);
+        }
+    }
+    for key in 0..kept {
+        let newest = (0..100).rev().find(|round| round % kept == key).unwrap_or(key);
+        assert_eq!(get(&records, &mut flash, key), Some(vec![newest; 1000]));
+    }
     records.remove(&mut flash, 1).unwrap();
     records.put(&mut flash, 100, &[1; 900]).unwrap();
 }
@@ -236,6 +245,34 @@ fn storage_of_a_newer_layout_is_created_again() {
 fn first_header(flash: &SimFlash<4>) -> usize {
     let sectors = REGION.offset as usize..REGION.end() as usize;
     sectors.step_by(4096).find(|&at| flash.bytes()[at] != 0xFF).unwrap()
+}
+
+/// A record header as `records::format` describes it.
+pub(crate) fn forged_header(sequence: u32, sector_sequence: u32, key: u8, value: &[u8]) -> Vec<u8> {
+    let mut header = 0x5533_CC96_u32.to_le_bytes().to_vec();
+    header.extend(sequence.to_le_bytes());
+    header.extend(sector_sequence.to_le_bytes());
+    header.extend([key, 0xFF]);
+    header.extend((value.len() as u16).to_le_bytes());
+    header.extend(crc32c(value).to_le_bytes());
+    header.extend([0xFF; 8]);
+    header.extend(crc32c(&header).to_le_bytes());
+    header
+}
+
+#[test]
+fn record_of_an_earlier_life_of_its_sector_does_not_count() {
+    for (sector_sequence, expected) in [(1, Some(vec![7; 32])), (2, None)] {
+        let mut flash = chip::<4>();
+        let (_, opened) = Records::open(&mut flash, REGION).unwrap();
+        assert_eq!(opened, Opened::Fresh);
+        let first = first_header(&flash) as u32;
+        let header = forged_header(5, sector_sequence, 9, &[7; 32]);
+        flash.load(first + 32, &header);
+        flash.load(first + 64, &[7; 32]);
+        let records = reopen(&mut flash);
+        assert_eq!(get(&records, &mut flash, 9), expected);
+    }
 }
 
 /// CRC-32C, one bit at a time: shares nothing with the crate's own.

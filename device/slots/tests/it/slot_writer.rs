@@ -76,6 +76,18 @@ fn one_write_erases_at_most_one_sector() {
     assert_eq!(writer.write(&mut flash, &[1; 10_000]).unwrap(), 4096);
 }
 
+/// It may look blank because an erase lost power, and forget that later.
+#[test]
+fn blank_sector_is_erased_all_the_same() {
+    let layout = layout();
+    let mut flash: SimFlash<4> = blank(&layout);
+    let mut writer =
+        SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, 8192, 0).unwrap();
+    writer.write_all(&mut flash, &[1; 8192]).unwrap();
+    let first = layout.slots[1].offset as usize / 4096;
+    assert_eq!(flash.erases()[first..first + 3], [1, 1, 0]);
+}
+
 #[test]
 fn running_slot_is_never_written() {
     let layout = layout();

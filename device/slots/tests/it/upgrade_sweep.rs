@@ -251,11 +251,16 @@ fn upgrade_survives_up_to_three_cuts() {
 #[test]
 fn torn_arming_never_boots_without_a_trial() {
     let layout = small_layout();
-    for seed in 0..if is_full_sweep() { 20_000 } else { 100 } {
+    let mut armed = Device::<4>::new(Slot::Ota0, SelfTest::Passes);
+    armed.download(Slot::Ota0).unwrap();
+    let mut kinds: Vec<CutKind> =
+        (0..if is_full_sweep() { 20_000 } else { 50 }).map(|seed| CutKind::Bits { seed }).collect();
+    kinds.extend((0..=16).map(|bytes| CutKind::Prefix { bytes }));
+    kinds.extend((0..=16).map(|bytes| CutKind::Suffix { bytes }));
+    for kind in kinds {
         for at_operation in 1..3 {
-            let mut device = Device::<4>::new(Slot::Ota0, SelfTest::Passes);
-            device.download(Slot::Ota0).unwrap();
-            device.flash.cut_power(Cut { at_operation, kind: CutKind::Bits { seed } });
+            let mut device = armed.clone();
+            device.flash.cut_power(Cut { at_operation, kind });
             set_boot(&mut device.flash, &layout, Slot::Ota1).unwrap_err();
             device.flash.power_on();
             if restart(&mut device.flash, &layout) == Ok(Slot::Ota1) {

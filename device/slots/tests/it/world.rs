@@ -67,6 +67,7 @@ pub(crate) fn restart<const UNIT: usize>(
 }
 
 /// Whether the whole sweep is wanted.
+#[expect(clippy::disallowed_methods, reason = "cargo test has no arguments for this")]
 pub(crate) fn is_full_sweep() -> bool {
     std::env::var("OTARU_SWEEP").is_ok_and(|value| value == "full")
 }
