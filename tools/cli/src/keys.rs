@@ -8,6 +8,8 @@ mod create;
 mod file;
 mod passphrase;
 
+pub(crate) use create::write_new;
 pub use create::{KeySet, NewKeysError};
+pub(crate) use file::read_public_half;
 pub use file::{KeyFileError, KeyRole, read_secret_key, secret_key_to_text};
 pub use passphrase::Passphrase;

@@ -1,1 +1,32 @@
-//! (to be written)
+//! The REST API of an Otaru server, typed.
+//!
+//! One method per route, named like the operation. Answers are [`Object`]s:
+//! typed for code, and the server's own JSON for whoever prints it. A refusal
+//! is a [`Problem`] with the server's stable code.
+//!
+//! Start at [`Client`]; live events are in [`Events`].
+
+mod client;
+mod devices;
+mod error;
+mod events;
+mod object;
+mod own;
+mod people;
+mod products;
+mod releases;
+mod shadows;
+mod sse;
+mod updates;
+
+pub use client::{Client, ClientOptions};
+pub use devices::{ClaimCode, Device, LogPart, LogRecord, NewDevice, Running};
+pub use error::{ClientError, Problem};
+pub use events::{Event, Events};
+pub use object::{Object, Page, Paging};
+pub use own::{AvailableRelease, OwnDevice};
+pub use people::{NewToken, Token, TokenWithSecret, User};
+pub use products::{NewProduct, Product};
+pub use releases::{NewRelease, Release};
+pub use shadows::ShadowNames;
+pub use updates::{Reason, Update, When};

@@ -27,7 +27,8 @@ fn open_key_file_is_plain_to_see() {
         role = "root"
         public_key = "ed25519:ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"
         secret = "0707070707070707070707070707070707070707070707070707070707070707"
-    "##]].assert_eq(&text);
+    "##]]
+    .assert_eq(&text);
     expect!["root fe812c12f3ab4ce6"].assert_eq(&told(&text, None));
 }
 
@@ -53,10 +54,12 @@ fn sealed_key_opens_with_its_passphrase_only() {
         nonce = "090909090909090909090909090909090909090909090909"
     "##]].assert_eq(&text);
     expect!["release fe812c12f3ab4ce6"].assert_eq(&told(&text, Some("correct horse")));
-    expect!["the passphrase is wrong, or the key file is damaged"].assert_eq(&told(&text, Some("wrong horse")));
+    expect!["the passphrase is wrong, or the key file is damaged"]
+        .assert_eq(&told(&text, Some("wrong horse")));
     expect!["the key is sealed by a passphrase and none was given"].assert_eq(&told(&text, None));
     // Neither the role nor the public key can be exchanged under the seal.
-    expect!["the passphrase is wrong, or the key file is damaged"].assert_eq(&told(&text.replace("\"release\"", "\"root\""), Some("correct horse")));
+    expect!["the passphrase is wrong, or the key file is damaged"]
+        .assert_eq(&told(&text.replace("\"release\"", "\"root\""), Some("correct horse")));
 }
 
 #[test]
@@ -64,11 +67,15 @@ fn damaged_key_files_are_named() {
     let text = secret_key_to_text(KeyRole::Root, &[7; 32], None, |_| unreachable!());
     let damaged = |from: &str, to: &str| told(&text.replacen(from, to, 1), None);
     expect!["not an Otaru key file: missing field `format`"].assert_eq(&told("", None));
-    expect!["not an Otaru key file: key with no value, expected `=`"].assert_eq(&told("-----BEGIN PRIVATE KEY-----", None));
+    expect!["not an Otaru key file: key with no value, expected `=`"]
+        .assert_eq(&told("-----BEGIN PRIVATE KEY-----", None));
     expect!["key file format 2, expected 1"].assert_eq(&damaged("format = 1", "format = 2"));
-    expect!["`secret` in the key file is not hex digits"].assert_eq(&damaged("secret = \"07", "secret = \"zz"));
-    expect!["`secret` in the key file is not 32 bytes"].assert_eq(&damaged("secret = \"07", "secret = \""));
-    expect!["`public_key` in the key file is not the public half of the key"].assert_eq(&damaged("secret = \"07", "secret = \"08"));
+    expect!["`secret` in the key file is not hex digits"]
+        .assert_eq(&damaged("secret = \"07", "secret = \"zz"));
+    expect!["`secret` in the key file is not 32 bytes"]
+        .assert_eq(&damaged("secret = \"07", "secret = \""));
+    expect!["`public_key` in the key file is not the public half of the key"]
+        .assert_eq(&damaged("secret = \"07", "secret = \"08"));
 }
 
 #[test]
@@ -77,5 +84,6 @@ fn key_file_cannot_ask_for_endless_work() {
     let text =
         secret_key_to_text(KeyRole::Release, &[7; 32], Some(&passphrase), |fresh| fresh.fill(9));
     let greedy = text.replace("65536", "4294967295");
-    expect!["`memory_kib` in the key file is not at most 1 GiB, with at most 16 passes"].assert_eq(&told(&greedy, Some("correct horse")));
+    expect!["`memory_kib` in the key file is not at most 1 GiB, with at most 16 passes"]
+        .assert_eq(&told(&greedy, Some("correct horse")));
 }

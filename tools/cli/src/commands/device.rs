@@ -1,0 +1,90 @@
+mod add;
+mod logs;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use otaru_client::{Device, Object, Running};
+use otaru_wire::ThingName;
+
+use super::{Context, ListOptions};
+use crate::output::or_dash;
+
+#[derive(Subcommand, Debug)]
+pub enum DeviceCommand {
+    /// Register a device and write what it is provisioned with
+    Add(add::Add),
+    /// List devices
+    List(DeviceListOptions),
+    /// Show a device
+    Show {
+        /// The device
+        thing: ThingName,
+    },
+    /// Show or follow a device's log
+    Logs(logs::Logs),
+    /// Make the code that lets an owner claim a device
+    ClaimCode {
+        /// The device
+        thing: ThingName,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct DeviceListOptions {
+    #[command(flatten)]
+    list: ListOptions,
+}
+
+impl DeviceCommand {
+    pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
+        match self {
+            DeviceCommand::Add(add) => add.run(context).await,
+            DeviceCommand::Logs(logs) => logs.run(context).await,
+            DeviceCommand::List(DeviceListOptions { list }) => {
+                let client = context.client()?;
+                let page = list.fetch(async |paging| client.list_devices(&paging).await).await?;
+                let columns = ["thing", "product", "online", "version", "state", "last seen"];
+                Ok(context.printer.page(&page, &columns, row)?)
+            }
+            DeviceCommand::Show { thing } => {
+                print(context, &context.client()?.show_device(&thing).await?)
+            }
+            DeviceCommand::ClaimCode { thing } => {
+                let code = context.client()?.create_claim_code(&thing).await?;
+                Ok(context.printer.object(code.json(), &[("code", code.code.clone())])?)
+            }
+        }
+    }
+}
+
+fn row(device: &Device) -> Vec<String> {
+    let running =
+        |part: fn(&Running) -> Option<&str>| or_dash(device.running.as_ref().and_then(part));
+    vec![
+        device.thing.clone(),
+        device.product.clone(),
+        if device.online { "yes" } else { "no" }.to_owned(),
+        running(|running| running.version.as_deref()),
+        running(|running| running.state.as_deref()),
+        or_dash(device.last_seen_at.as_deref()),
+    ]
+}
+
+fn print(context: &Context<'_>, device: &Object<Device>) -> Result<()> {
+    let mut lines = vec![
+        ("thing", device.thing.clone()),
+        ("product", device.product.clone()),
+        ("online", if device.online { "yes" } else { "no" }.to_owned()),
+        ("last seen", or_dash(device.last_seen_at.as_deref())),
+        ("owner", or_dash(device.owner.as_deref())),
+    ];
+    if let Some(running) = &device.running {
+        lines.extend([
+            ("version", or_dash(running.version.as_deref())),
+            ("sha256", or_dash(running.sha256.as_deref())),
+            ("slot", or_dash(running.slot.as_deref())),
+            ("state", or_dash(running.state.as_deref())),
+        ]);
+    }
+    Ok(context.printer.object(device.json(), &lines)?)
+}

@@ -1,0 +1,98 @@
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+use otaru_client::{NewProduct, Object, Product};
+use otaru_release::Chip;
+use otaru_wire::ProductName;
+
+use super::{Context, ListOptions};
+use crate::units;
+
+#[derive(Subcommand, Debug)]
+pub enum ProductCommand {
+    /// Create a product
+    Create(CreateProduct),
+    /// List products
+    List(ProductListOptions),
+    /// Show a product
+    Show {
+        /// The product
+        name: ProductName,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct CreateProduct {
+    /// Its name, 1 to 32 of [a-z0-9-]
+    name: ProductName,
+    /// Chip, such as esp32c3
+    #[arg(long)]
+    chip: Chip,
+    /// Size of the flash, such as 4M
+    #[arg(long, value_name = "SIZE", value_parser = units::size_bytes)]
+    flash: u64,
+    /// Size of one slot; the most that fits twice if not given
+    #[arg(long, value_name = "SIZE", value_parser = units::size_bytes)]
+    slot_size: Option<u64>,
+    /// Signed root document, as `key new` writes it
+    #[arg(long, value_name = "FILE")]
+    root: PathBuf,
+    /// Who may download its images
+    #[arg(long, default_value = "device", value_parser = ["device", "public"])]
+    download: String,
+}
+
+#[derive(Args, Debug)]
+pub struct ProductListOptions {
+    #[command(flatten)]
+    list: ListOptions,
+}
+
+impl ProductCommand {
+    pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
+        let client = context.client()?;
+        match self {
+            ProductCommand::Create(create) => {
+                let root = std::fs::read(&create.root)
+                    .with_context(|| format!("could not read {}", create.root.display()))?;
+                let new = NewProduct {
+                    name: create.name,
+                    chip: create.chip.name().to_owned(),
+                    flash_bytes: create.flash,
+                    slot_bytes: create.slot_size,
+                    root,
+                    download: create.download,
+                };
+                print(context, &client.create_product(&new).await?)
+            }
+            ProductCommand::List(ProductListOptions { list }) => {
+                let page = list.fetch(async |paging| client.list_products(&paging).await).await?;
+                let columns = ["name", "chip", "flash", "slot", "download"];
+                Ok(context.printer.page(&page, &columns, row)?)
+            }
+            ProductCommand::Show { name } => print(context, &client.show_product(&name).await?),
+        }
+    }
+}
+
+fn row(product: &Product) -> Vec<String> {
+    vec![
+        product.name.clone(),
+        product.chip.clone(),
+        units::readable_size(product.flash_bytes),
+        units::readable_size(product.slot_bytes),
+        product.download.clone(),
+    ]
+}
+
+fn print(context: &Context<'_>, product: &Object<Product>) -> Result<()> {
+    let lines = [
+        ("name", product.name.clone()),
+        ("chip", product.chip.clone()),
+        ("flash", format!("{} bytes", product.flash_bytes)),
+        ("slot", format!("{} bytes", product.slot_bytes)),
+        ("download", product.download.clone()),
+    ];
+    Ok(context.printer.object(product.json(), &lines)?)
+}

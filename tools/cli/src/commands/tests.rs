@@ -1,0 +1,96 @@
+use clap::{CommandFactory, Parser};
+use expect_test::expect;
+
+use super::*;
+
+#[derive(Parser, Debug)]
+#[command(name = "otaru", version, propagate_version = true)]
+struct Program {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: ClientCommand,
+}
+
+fn parse(line: &str) -> Result<Program, clap::Error> {
+    Program::try_parse_from(std::iter::once("otaru").chain(line.split_whitespace()))
+}
+
+#[test]
+fn command_line_is_well_formed() {
+    Program::command().debug_assert();
+}
+
+/// The lines of scripts: they may gain options, and none of these may ever stop working.
+#[test]
+fn documented_command_lines_are_understood() {
+    let lines = [
+        "login --server https://ota.example",
+        "whoami -o json",
+        "-o json --no-input key new --out keys --no-passphrase",
+        "key show keys/root.pub",
+        "product create clock --chip esp32c3 --flash 4M --root root.cbor",
+        "product create clock --chip esp32 --flash 4M --slot-size 0x1F0000 --root r --download public",
+        "product list --all",
+        "product show clock",
+        "release publish f.bin --product clock --version 1.0.5 --key release.key",
+        "release publish f.bin --product clock --version 1.0.5 --key k --channel stable --notes x --sequence 7",
+        "release list --product clock --limit 10",
+        "release show 1.0.5 --product clock",
+        "release yank 1.0.5 --product clock --yes",
+        "release verify f.bin --manifest m --root root.cbor --root-key root.pub",
+        "device add clock-01 --product clock --out clock-01",
+        "device list -o ndjson",
+        "device show clock-01",
+        "device logs clock-01 -f --tail 10",
+        "device claim-code clock-01",
+        "shadow get clock-01 --name cfg",
+        r#"shadow set clock-01 {"state":{}} --name cfg"#,
+        "shadow delete clock-01",
+        "shadow list clock-01",
+        "update start clock-01 1.0.5 --watch --timeout 5m",
+        "update show clock-01 --watch",
+        "update cancel clock-01",
+        "user add ada@example.com --role owner",
+        "token create --user ada@example.com",
+        "token list",
+        "token revoke abc",
+        "completion bash",
+    ];
+    for line in lines {
+        if let Err(error) = parse(line) {
+            panic!("{line}\n{error}");
+        }
+    }
+}
+
+#[test]
+fn wrong_command_lines_are_named() {
+    let first_line = |line: &str| {
+        let error = parse(line).expect_err(line);
+        assert_eq!(error.exit_code(), 2, "{line}");
+        error.to_string().lines().next().unwrap_or_default().to_owned() + "\n"
+    };
+    let lines = [
+        "product create Clock --chip esp32c3 --flash 4M --root r",
+        "product create clock --chip esp8266 --flash 4M --root r",
+        "product create clock --chip esp32c3 --flash 4G --root r",
+        "release publish f.bin --product clock --version /etc --key k",
+        "user add ada@example.com --role king",
+        "device list --limit 0",
+        "update start clock-01",
+        "whoami --timeout soon",
+        "frobnicate",
+    ];
+    expect![[r#"
+        error: invalid value 'Clock' for '<NAME>': product name must be 1 to 32 of [a-z0-9-], found "Clock"
+        error: invalid value 'esp8266' for '--chip <CHIP>': not a chip name; known are esp32 esp32s2 esp32c3 esp32s3 esp32c2 esp32c6 esp32h2 esp32p4 esp32c61 esp32c5 esp32h21 esp32h4 esp32s31
+        error: invalid value '4G' for '--flash <SIZE>': "4G" is not a size such as 4M, 1536K, 0x1F0000 or 2031616
+        error: invalid value '/etc' for '--version <VERSION>': release version must be a letter or digit, then up to 63 of [A-Za-z0-9._+-], found "/etc"
+        error: invalid value 'king' for '--role <ROLE>'
+        error: invalid value '0' for '--limit <N>': 0 is not in 1..=200
+        error: the following required arguments were not provided:
+        error: invalid value 'soon' for '--timeout <TIME>': "soon" is not a time such as 30s, 5m or 2h
+        error: unrecognized subcommand 'frobnicate'
+    "#]].assert_eq(&lines.map(first_line).concat());
+}

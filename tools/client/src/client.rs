@@ -1,0 +1,167 @@
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Method, RequestBuilder, Response, Url, redirect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{ClientError, Problem};
+
+/// A server that takes longer to accept a connection is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest silence within an answer. Not a limit of the whole: an image takes its time, and
+/// streams send a sign of life every 15 seconds.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where the server is and who asks.
+#[derive(Clone, Debug, Default)]
+pub struct ClientOptions {
+    /// Base URL, such as `http://127.0.0.1:8080`.
+    pub server: String,
+    /// The bearer token, if there is one.
+    pub token: Option<String>,
+    /// The certificate authority of a server that no public one vouches for, PEM. With it,
+    /// the machine's own list is not used.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+/// A server's API. Cheap to clone; clones share connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl Client {
+    /// Checks the options; connects to nothing yet.
+    pub fn new(options: &ClientOptions) -> Result<Client, ClientError> {
+        let base = base_url(&options.server)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(token) = &options.token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+                .map_err(|_| ClientError::Setup("the token holds a control character".into()))?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("otaru/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            // The API never redirects, and a token follows no redirect.
+            .redirect(redirect::Policy::none());
+        if let Some(pem) = &options.ca_pem {
+            let roots = Certificate::from_pem_bundle(pem)
+                .map_err(|error| ClientError::Setup(format!("not a CA certificate: {error}")))?;
+            builder = builder.tls_certs_only(roots);
+        } else if base.scheme() == "http" {
+            // Without TLS a machine without certificates must work too.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder
+            .build()
+            .map_err(|error| ClientError::Setup(format!("could not set up HTTPS: {error}")))?;
+        Ok(Client { http, base })
+    }
+
+    /// The server's base URL.
+    pub fn server(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// A request to a path of which each segment is escaped.
+    pub(crate) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        self.http.request(method, url)
+    }
+
+    /// Sends a request and turns everything but a 2xx into an error.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let response = request.send().await.map_err(|source| self.unreachable(source))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.unwrap_or_default();
+        Err(ClientError::Refused(Problem::read(status, &body)))
+    }
+
+    /// Sends a request and reads the answer's JSON.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, ClientError> {
+        let response = self.send(request).await?;
+        let body = response.bytes().await.map_err(|source| self.unreachable(source))?;
+        serde_json::from_slice(&body).map_err(|error| self.answer(error))
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, ClientError> {
+        self.read(self.request(Method::GET, segments).query(query)).await
+    }
+
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.read(self.request(Method::POST, segments).json(body)).await
+    }
+
+    pub(crate) fn unreachable(&self, source: reqwest::Error) -> ClientError {
+        ClientError::Unreachable { server: self.server().to_owned(), source: source.without_url() }
+    }
+
+    pub(crate) fn answer(&self, detail: impl ToString) -> ClientError {
+        ClientError::Answer { server: self.server().to_owned(), detail: detail.to_string() }
+    }
+}
+
+fn base_url(text: &str) -> Result<Url, ClientError> {
+    let wrong = |why: &str| ClientError::Setup(format!("server {text:?} {why}"));
+    let url = Url::parse(text).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(wrong("is not an http:// or https:// URL"));
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.password().is_some() {
+        return Err(wrong("must be a plain URL without query, fragment or password"));
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url_of(server: &str, segments: &[&str]) -> String {
+        let options = ClientOptions { server: server.to_owned(), ..ClientOptions::default() };
+        let client = Client::new(&options).unwrap();
+        client.request(Method::GET, segments).build().unwrap().url().to_string()
+    }
+
+    #[test]
+    fn paths_are_joined_and_escaped() {
+        let path = ["api", "v1", "devices", "a/b c", "update"];
+        assert_eq!(
+            url_of("http://127.0.0.1:8080", &path),
+            "http://127.0.0.1:8080/api/v1/devices/a%2Fb%20c/update"
+        );
+        assert_eq!(url_of("https://o.example/ota/", &["readyz"]), "https://o.example/ota/readyz");
+    }
+
+    #[test]
+    fn servers_that_are_no_base_url_are_refused() {
+        for server in ["", "localhost:8080", "ftp://x", "http://x/?a=b", "http://u:p@x/"] {
+            let options = ClientOptions { server: server.to_owned(), ..ClientOptions::default() };
+            assert!(matches!(Client::new(&options), Err(ClientError::Setup(_))), "{server}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use otaru_wire::{ProductName, ThingName};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Client, ClientError, Object, Page, Paging};
+
+/// One physical unit.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Device {
+    /// Its MQTT identity.
+    pub thing: String,
+    /// What kind it is.
+    pub product: String,
+    /// Whether it is connected.
+    pub online: bool,
+    /// When it was last heard, RFC 3339.
+    pub last_seen_at: Option<String>,
+    /// Id of the person who claimed it.
+    pub owner: Option<String>,
+    /// What it runs; `None` until it reported.
+    pub running: Option<Running>,
+}
+
+/// What a device runs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Running {
+    /// Version label.
+    pub version: Option<String>,
+    /// SHA-256 of the running slot.
+    pub sha256: Option<String>,
+    /// Running slot, as the device names it.
+    pub slot: Option<String>,
+    /// `confirmed`, `trial` or `rolled_back`.
+    pub state: Option<String>,
+}
+
+/// A device just registered, with what must be written into it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NewDevice {
+    /// The device.
+    pub device: Value,
+    /// Its certificate.
+    pub cert_pem: String,
+    /// Its private key, which the server does not keep.
+    pub key_pem: String,
+    /// The authority it trusts for TLS.
+    pub ca_pem: String,
+    /// The root key it trusts for firmware, as `root.pub`.
+    pub root_pub: String,
+    /// Where it finds its server.
+    pub device_toml: String,
+}
+
+/// What is printed and put into the box.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ClaimCode {
+    /// The code, for one use.
+    pub code: String,
+}
+
+/// A record of a device's log.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct LogRecord {
+    /// Its place in the log.
+    pub id: i64,
+    /// When the server stored it, RFC 3339.
+    pub received_at: String,
+    /// What the device wrote.
+    pub record: Value,
+}
+
+/// Which part of a log is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogPart {
+    /// This many of the newest records.
+    Newest(u32),
+    /// The records that follow this one.
+    After(i64),
+}
+
+const DEVICES: [&str; 3] = ["api", "v1", "devices"];
+
+impl Client {
+    /// Registers a device and issues its certificate.
+    pub async fn add_device(
+        &self,
+        thing: &ThingName,
+        product: &ProductName,
+    ) -> Result<NewDevice, ClientError> {
+        self.post(&DEVICES, &json!({ "thing": thing, "product": product })).await
+    }
+
+    /// Devices of the organisation, by name.
+    pub async fn list_devices(&self, paging: &Paging) -> Result<Page<Device>, ClientError> {
+        self.get(&DEVICES, &paging.query()).await
+    }
+
+    /// One device.
+    pub async fn show_device(&self, thing: &ThingName) -> Result<Object<Device>, ClientError> {
+        self.get(&[&DEVICES[..], &[thing.as_str()]].concat(), &[]).await
+    }
+
+    /// Makes a claim code; an unused older one stops working.
+    pub async fn create_claim_code(
+        &self,
+        thing: &ThingName,
+    ) -> Result<Object<ClaimCode>, ClientError> {
+        let path = [&DEVICES[..], &[thing.as_str(), "claim-code"]].concat();
+        self.read(self.request(Method::POST, &path)).await
+    }
+
+    /// A part of a device's log, oldest first.
+    pub async fn list_logs(
+        &self,
+        thing: &ThingName,
+        part: LogPart,
+        limit: Option<u32>,
+    ) -> Result<Page<LogRecord>, ClientError> {
+        let path = [&DEVICES[..], &[thing.as_str(), "logs"]].concat();
+        let limit = limit.map(|limit| ("limit", limit.to_string()));
+        let part = match part {
+            LogPart::Newest(count) => ("tail", count.to_string()),
+            LogPart::After(id) => ("after", id.to_string()),
+        };
+        self.get(&path, &limit.into_iter().chain([part]).collect::<Vec<_>>()).await
+    }
+}
