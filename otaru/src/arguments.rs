@@ -7,7 +7,7 @@ use crate::{config::ServeArguments, demo::DemoArguments, sim::SimArguments};
 #[command(name = "otaru", version, propagate_version = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) global: otaru_cli::GlobalArguments,
+    pub(crate) options: otaru_cli::Options,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -22,5 +22,5 @@ pub(crate) enum Command {
     /// Run a simulated device.
     Sim(SimArguments),
     #[command(flatten)]
-    Client(otaru_cli::Command),
+    Client(otaru_cli::ClientCommand),
 }

@@ -172,7 +172,9 @@ impl Config {
         if let Some(mqtt) = self.mqtt
             && !mqtt.ip().is_loopback()
         {
-            bail!("--listen-mqtt {mqtt} trusts everybody who connects; only a loopback address is taken");
+            bail!(
+                "--listen-mqtt {mqtt} trusts everybody who connects; only a loopback address is taken"
+            );
         }
         Ok(())
     }
@@ -186,7 +188,8 @@ fn read_file(arguments: &ServeArguments) -> anyhow::Result<File> {
     };
     let mut sources = config::Config::builder();
     if let Some(path) = &path {
-        sources = sources.add_source(config::File::from(path.as_path()).format(config::FileFormat::Toml));
+        sources =
+            sources.add_source(config::File::from(path.as_path()).format(config::FileFormat::Toml));
     }
     for (key, value) in environment()? {
         sources = sources.set_override(key, value)?;
@@ -218,7 +221,9 @@ fn address(text: &str) -> anyhow::Result<Option<SocketAddr>> {
         "off" => Ok(None),
         // `:0` is short for any free port of this machine.
         port if port.starts_with(':') => address(&format!("127.0.0.1{port}")),
-        _ => Ok(Some(text.parse().with_context(|| format!("`{text}` is not ADDRESS:PORT or off"))?)),
+        _ => {
+            Ok(Some(text.parse().with_context(|| format!("`{text}` is not ADDRESS:PORT or off"))?))
+        }
     }
 }
 
@@ -256,8 +261,7 @@ mod tests {
     fn everything_listens_on_this_machine_until_configured() {
         let config = Config::load(arguments()).unwrap();
         let ports = [config.http, config.https, config.device_https, config.mqtts];
-        let all: Vec<String> =
-            ports.into_iter().map(|port| port.unwrap().to_string()).collect();
+        let all: Vec<String> = ports.into_iter().map(|port| port.unwrap().to_string()).collect();
         assert_eq!(all, ["127.0.0.1:8080", "127.0.0.1:8443", "127.0.0.1:8444", "127.0.0.1:8883"]);
         assert_eq!(config.mqtt, None);
         assert_eq!(config.database_url, "sqlite:/nonexistent/otaru/otaru.db");

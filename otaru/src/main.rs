@@ -14,7 +14,7 @@ mod sim;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 fn main() -> ExitCode {
     // Two providers are compiled in, so rustls cannot choose for itself.
@@ -45,7 +45,9 @@ async fn run(arguments: Arguments) -> ExitCode {
             machine::log_to_stderr(false);
             sim::sim(sim).await
         }
-        Command::Client(command) => return otaru_cli::run(arguments.global, command).await,
+        Command::Client(command) => {
+            return otaru_cli::run(&arguments.options, command, Arguments::command()).await;
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

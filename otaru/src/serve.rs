@@ -84,9 +84,8 @@ impl Server {
         let people = authority.people_tls(&certificate)?;
         let devices = authority.device_tls(&certificate)?;
         let mqtts = mqtts_listener(config, &authority);
-        let (store, notices) = Store::open(&config.database_url)
-            .await
-            .context("could not open the database")?;
+        let (store, notices) =
+            Store::open(&config.database_url).await.context("could not open the database")?;
         let blobs = Blobs::open(&config.blobs_url).context("could not open the image store")?;
         let namespace = config.namespace.clone();
         let clock = Clock::machine(machine::now_ms);

@@ -1,6 +1,7 @@
 //! PostgreSQL through the synchronous client; runs on the store's own threads.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use postgres::{
     Client, Config, Statement,
@@ -80,7 +81,11 @@ impl PostgresConnection {
 
 fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
     use rustls_platform_verifier::BuilderVerifierExt;
-    let config = rustls::ClientConfig::builder()
+    // Named, because the process may have compiled in several and chosen none.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(StoreError::unavailable)?
         .with_platform_verifier()
         .map_err(StoreError::unavailable)?
         .with_no_client_auth();

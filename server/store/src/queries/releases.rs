@@ -1,7 +1,7 @@
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 use crate::{
-    ReleaseRow, Scope, StoreError, Tx,
+    ReleaseRow, Scope, StoreError, SystemScope, Tx,
     value::{FromRow, Row, params},
 };
 
@@ -169,5 +169,19 @@ pub fn releases_of_image(
         "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
          FROM releases WHERE organisation = $1 AND sha256 = $2 ORDER BY sequence DESC",
         params![scope.organisation().as_str(), sha256.to_string()],
+    )
+}
+
+/// Every release that has this image, whoever published it: for who has shown no credential,
+/// so that no scope is known.
+pub fn releases_of_image_anywhere(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    sha256: &Digest,
+) -> Result<Vec<ReleaseRow>, StoreError> {
+    tx.all(
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+         FROM releases WHERE sha256 = $1 ORDER BY sequence DESC",
+        params![sha256.to_string()],
     )
 }
