@@ -110,15 +110,24 @@ fn blob_release(
     sha256: &Digest,
 ) -> Result<ReleaseRow, OperationError> {
     let unknown = || Refusal::BlobUnknown(sha256.to_string());
-    let scope = match requester {
-        Requester::Device(device) => &device.scope,
-        Requester::Actor(actor) => &actor.scope,
-        Requester::Anonymous => return Err(Refusal::DownloadForbidden(sha256.to_string()).into()),
+    let forbidden = || Refusal::DownloadForbidden(sha256.to_string());
+    let (releases, mut refused) = match requester {
+        Requester::Device(device) => {
+            (otaru_store::releases_of_image(tx, &device.scope, sha256)?, unknown())
+        }
+        Requester::Actor(actor) => {
+            (otaru_store::releases_of_image(tx, &actor.scope, sha256)?, unknown())
+        }
+        Requester::Anonymous => {
+            let system = SystemScope::for_authentication();
+            (otaru_store::releases_of_image_anywhere(tx, &system, sha256)?, forbidden())
+        }
     };
-    let mut refused = unknown();
-    for release in otaru_store::releases_of_image(tx, scope, sha256)? {
+    for release in releases {
         match allowed_release(tx, requester, &release.product, &release.version) {
             Ok((_, release)) => return Ok(release),
+            // It would name a product to somebody who may not know that it exists.
+            Err(OperationError::Refused(Refusal::DownloadForbidden(_))) => refused = forbidden(),
             Err(OperationError::Refused(refusal)) => refused = refusal,
             Err(error) => return Err(error),
         }

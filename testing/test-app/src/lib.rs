@@ -1,1 +1,54 @@
-//! (to be written)
+//! A whole server in the test's process: database, images, broker and routes.
+//!
+//! Requests go through the routers without a socket, so a test is one function
+//! call away from the answer and a thousand of them run in parallel. Time
+//! stands still until the test moves it. Ports, TLS and processes are tested
+//! elsewhere (`server/http`, `testing/real-fleet`).
+//!
+//! Start at [`each_database!`] and [`TestApp`].
+
+mod answer;
+mod app;
+mod client;
+mod events;
+mod firmware;
+
+pub use answer::Answer;
+pub use app::{Database, TestApp};
+pub use client::Client;
+pub use events::{Event, Events};
+pub use firmware::{Firmware, Publisher};
+
+/// Runs one test on SQLite and on PostgreSQL.
+///
+/// `UPDATE_EXPECT=1` needs `--test-threads=1`: the two runs would write the same file at once.
+///
+/// ```ignore
+/// each_database! {
+///     async fn health_is_ok(app: TestApp) {
+///         assert_eq!(app.anonymous().get("/healthz").await.status(), 200);
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! each_database {
+    ($($(#[$attribute:meta])* async fn $name:ident($app:ident: TestApp) $body:block)+) => {$(
+        $(#[$attribute])*
+        mod $name {
+            #[allow(unused_imports, reason = "not every test needs what its neighbours need")]
+            use super::*;
+
+            async fn run($app: $crate::TestApp) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                run($crate::TestApp::start($crate::Database::Sqlite).await).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                run($crate::TestApp::start($crate::Database::Postgres).await).await;
+            }
+        }
+    )+};
+}

@@ -1,0 +1,61 @@
+use std::fmt;
+
+use axum::body::{Bytes, to_bytes};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::Value;
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    pub(crate) async fn read(response: Response) -> Answer {
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("the body comes whole");
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    /// The status as a number.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// A header, or an empty text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
+    }
+
+    /// The bytes of the body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self}"))
+    }
+
+    /// Status and code: what programs look at.
+    pub fn refusal(&self) -> String {
+        let code = self.json()["code"].as_str().unwrap_or("no code").to_owned();
+        format!("{} {code}", self.status())
+    }
+
+    /// This answer, if it has that status.
+    #[track_caller]
+    pub fn expect_status(self, status: u16) -> Answer {
+        assert_eq!(self.status(), status, "{self}");
+        self
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.status, String::from_utf8_lossy(&self.body))
+    }
+}

@@ -1,0 +1,126 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use otaru_operations::PeerCertificate;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::{Answer, Events};
+
+/// What separates the fields of an upload; no image holds it.
+const BOUNDARY: &str = "otaru-test-boundary-7f3a";
+
+/// Somebody who sends requests: on one port, with or without a credential.
+#[derive(Clone)]
+pub struct Client {
+    router: Router,
+    token: Option<String>,
+    peer: Option<Arc<PeerCertificate>>,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Client {
+    pub(crate) fn new(router: Router) -> Client {
+        Client { router, token: None, peer: None, headers: Vec::new() }
+    }
+
+    pub(crate) fn with_token(mut self, token: &str) -> Client {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// As over a connection that this certificate was verified on.
+    pub fn with_certificate(mut self, peer: PeerCertificate) -> Client {
+        self.peer = Some(Arc::new(peer));
+        self
+    }
+
+    /// Sends this header too.
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Client {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// GET
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, Body::empty()).await
+    }
+
+    /// HEAD
+    pub async fn head(&self, path: &str) -> Answer {
+        self.send(Method::HEAD, path, Body::empty()).await
+    }
+
+    /// POST with a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Body::from(body.to_string())).await
+    }
+
+    /// POST with a body that is sent as it is.
+    pub async fn post_text(&self, path: &str, body: &str) -> Answer {
+        self.send(Method::POST, path, Body::from(body.to_owned())).await
+    }
+
+    /// PUT with a JSON body.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, Body::from(body.to_string())).await
+    }
+
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, path, Body::from(body.to_string())).await
+    }
+
+    /// DELETE
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, Body::empty()).await
+    }
+
+    /// POST of a form with files.
+    pub async fn upload(&self, path: &str, fields: &[(&str, &[u8])]) -> Answer {
+        let mut form = Vec::new();
+        for (name, bytes) in fields {
+            let head = format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x\"\r\n\r\n"
+            );
+            form.extend_from_slice(head.as_bytes());
+            form.extend_from_slice(bytes);
+            form.extend_from_slice(b"\r\n");
+        }
+        form.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        let client = self.clone().with_header("content-type", &content_type);
+        client.send(Method::POST, path, Body::from(form)).await
+    }
+
+    /// Opens an event stream.
+    pub async fn listen(&self, path: &str) -> Events {
+        let response = self.router.clone().oneshot(self.request(Method::GET, path, Body::empty()));
+        let response = response.await.expect("the router never fails");
+        assert_eq!(response.status(), 200, "{path} is no stream");
+        Events::new(response.into_body())
+    }
+
+    /// Any request.
+    pub async fn send(&self, method: Method, path: &str, body: Body) -> Answer {
+        let response = self.router.clone().oneshot(self.request(method, path, body)).await;
+        Answer::read(response.expect("the router never fails")).await
+    }
+
+    fn request(&self, method: Method, path: &str, body: Body) -> Request<Body> {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let mut request = request.body(body).expect("a request");
+        if let Some(peer) = &self.peer {
+            request.extensions_mut().insert(Arc::clone(peer));
+        }
+        request
+    }
+}

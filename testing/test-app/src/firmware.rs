@@ -1,0 +1,77 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use otaru_release::{Chip, ImageBuilder, Manifest, RootDocument, SecretKey};
+use otaru_wire::{Digest, ProductName, ReleaseVersion};
+
+/// The keys of a publisher: one root key, one release key.
+pub struct Publisher {
+    root_key: SecretKey,
+    release_key: SecretKey,
+}
+
+impl Default for Publisher {
+    fn default() -> Publisher {
+        Publisher {
+            root_key: SecretKey::from_seed(&[1; 32]),
+            release_key: SecretKey::from_seed(&[2; 32]),
+        }
+    }
+}
+
+impl Publisher {
+    /// Somebody else, whom no product trusts.
+    pub fn stranger() -> Publisher {
+        Publisher {
+            root_key: SecretKey::from_seed(&[3; 32]),
+            release_key: SecretKey::from_seed(&[4; 32]),
+        }
+    }
+
+    /// The signed root document, as `product create` sends it.
+    pub fn root_base64(&self) -> String {
+        STANDARD.encode(self.root())
+    }
+
+    /// The signed root document.
+    pub fn root(&self) -> Vec<u8> {
+        let release_key = self.release_key.public_key();
+        RootDocument::first(self.root_key.public_key(), release_key).sign(&self.root_key)
+    }
+
+    /// An image of 100,000 bytes, another for every version, and its signed manifest.
+    pub fn firmware(&self, product: &str, version: &str, sequence: u64) -> Firmware {
+        let seed = version.bytes().fold(0, |seed, byte| seed * 31 + u64::from(byte));
+        let image = ImageBuilder::new(Chip::Esp32C3).size_bytes(100_000).version(version);
+        self.sign(image.seed(seed).build(), product, version, sequence)
+    }
+
+    /// An image with a manifest that names it so.
+    pub fn sign(&self, image: Vec<u8>, product: &str, version: &str, sequence: u64) -> Firmware {
+        let product = ProductName::new(product).expect("a product name");
+        let version = ReleaseVersion::new(version).expect("a version");
+        let manifest = Manifest::for_image(&image, product, version, sequence);
+        let manifest = manifest.expect("a whole image").sign(&self.release_key);
+        Firmware { image, manifest }
+    }
+}
+
+/// What is uploaded to make a release.
+#[derive(Clone, Debug)]
+pub struct Firmware {
+    /// The bytes.
+    pub image: Vec<u8>,
+    /// The signed manifest.
+    pub manifest: Vec<u8>,
+}
+
+impl Firmware {
+    /// The identity of the image.
+    pub fn sha256(&self) -> Digest {
+        Digest::of(&self.image)
+    }
+
+    /// The fields of an upload.
+    pub fn form(&self) -> [(&'static str, &[u8]); 3] {
+        [("image", &self.image), ("manifest", &self.manifest), ("notes", b"Better in every way")]
+    }
+}

@@ -1,0 +1,160 @@
+use expect_test::expect;
+use otaru_release::{Chip, ImageBuilder};
+use otaru_test_app::{Firmware, Publisher, TestApp, each_database};
+use serde_json::json;
+
+const PATH: &str = "/api/v1/products/clock/releases";
+
+/// Uploads and says what came of it; refused or not, only whole releases may be stored.
+async fn upload(app: &TestApp, firmware: &Firmware) -> String {
+    let answer = app.admin().upload(PATH, &firmware.form()).await;
+    if answer.status() < 300 { answer.status().to_string() } else { answer.refusal() }
+}
+
+async fn versions(app: &TestApp) -> Vec<String> {
+    let listed = app.admin().get(PATH).await.expect_status(200).json();
+    let items = listed["items"].as_array().expect("items").iter();
+    items.map(|release| release["version"].as_str().expect("a version").to_owned()).collect()
+}
+
+each_database! {
+    async fn a_signed_image_becomes_a_release(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let firmware = app.firmware("clock", "1.0.5", 7);
+        let published = app.publisher().await.upload(PATH, &firmware.form()).await;
+        let mut release = published.expect_status(201).json();
+        assert_eq!(release["sha256"], firmware.sha256().to_string());
+        release["sha256"] = "SHA256".into();
+        expect![[r#"{"channel":"stable","created_at":"2026-11-23T12:00:00.000Z","notes":"Better in every way","product":"clock","sequence":7,"sha256":"SHA256","size":100000,"version":"1.0.5","yanked":false}"#]]
+            .assert_eq(&release.to_string());
+        let next = app.admin().get("/api/v1/products/clock/next-sequence").await.json();
+        assert_eq!(next, json!({ "next_sequence": 8 }));
+    }
+
+    async fn the_same_bytes_again_are_the_same_release(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let firmware = app.firmware("clock", "1.0.5", 1);
+        assert_eq!(upload(&app, &firmware).await, "201");
+        assert_eq!(upload(&app, &firmware).await, "200");
+        assert_eq!(versions(&app).await, ["1.0.5"]);
+    }
+
+    async fn a_version_never_changes_its_bytes(app: TestApp) {
+        app.create_product("clock", "device").await;
+        app.publish("clock", "1.0.5", 1).await;
+        let image = ImageBuilder::new(Chip::Esp32C3).seed(99).build();
+        let other = app.keys().sign(image, "clock", "1.0.5", 2);
+        assert_eq!(upload(&app, &other).await, "409 version_taken");
+    }
+
+    async fn sequences_only_rise(app: TestApp) {
+        app.create_product("clock", "device").await;
+        app.publish("clock", "1.0.5", 5).await;
+        for sequence in [4, 5] {
+            let late = app.firmware("clock", "1.0.6", sequence);
+            let answer = app.admin().upload(PATH, &late.form()).await;
+            assert_eq!(answer.refusal(), "409 sequence_taken");
+            assert_eq!(answer.json()["expected"], "above 5");
+        }
+        assert_eq!(versions(&app).await, ["1.0.5"]);
+    }
+
+    async fn what_is_no_firmware_of_the_product_is_refused_with_its_own_code(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let good = app.firmware("clock", "1.0.5", 1);
+        let with_image = |image: Vec<u8>| Firmware { image, ..good.clone() };
+        let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
+        elf.resize(5_000, 0);
+        let mut flipped = good.image.clone();
+        flipped[50_000] ^= 0x10;
+        let other_chip = ImageBuilder::new(Chip::Esp32).version("1.0.5").build();
+        let large = ImageBuilder::new(Chip::Esp32C3).size_bytes(0x1F_0000 + 16).build();
+        let large = app.keys().sign(large, "clock", "1.0.5", 1);
+        let truncated = good.image[..60_000].to_vec();
+        let outcomes = [
+            ("elf", upload(&app, &with_image(elf)).await),
+            ("truncated", upload(&app, &with_image(truncated)).await),
+            ("one bit flipped", upload(&app, &with_image(flipped)).await),
+            ("another chip", upload(&app, &app.keys().sign(other_chip, "clock", "1.0.5", 1)).await),
+            ("larger than the slot", upload(&app, &large).await),
+            ("empty", upload(&app, &with_image(Vec::new())).await),
+        ];
+        let table: String =
+            outcomes.iter().map(|(what, outcome)| format!("{what}: {outcome}\n")).collect();
+        expect![[r#"
+            elf: 422 not_esp_image
+            truncated: 422 image_truncated
+            one bit flipped: 422 image_corrupt
+            another chip: 422 wrong_chip
+            larger than the slot: 422 image_too_large
+            empty: 422 not_esp_image
+        "#]].assert_eq(&table);
+        assert_eq!(versions(&app).await, [""; 0]);
+        let blob = format!("/firmware/blobs/{}", good.sha256());
+        assert_eq!(app.admin().get(&blob).await.refusal(), "404 blob_unknown");
+    }
+
+    async fn a_wrong_chip_names_both(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let image = ImageBuilder::new(Chip::Esp32).version("1.0.5").build();
+        let foreign = app.keys().sign(image, "clock", "1.0.5", 1);
+        let answer = app.admin().upload(PATH, &foreign.form()).await;
+        assert_eq!(answer.refusal(), "422 wrong_chip");
+        let problem = answer.json();
+        expect![[r#""an image for ESP32" "an image for ESP32-C3""#]].assert_eq(&format!("{} {}", problem["found"], problem["expected"]));
+    }
+
+    async fn only_a_manifest_of_the_release_key_about_these_bytes_counts(app: TestApp) {
+        app.create_product("clock", "device").await;
+        app.create_product("lamp", "device").await;
+        let good = app.firmware("clock", "1.0.5", 1);
+        let with_manifest = |manifest: Vec<u8>| Firmware { manifest, ..good.clone() };
+        let stranger = Publisher::stranger().firmware("clock", "1.0.5", 1);
+        let mut broken = good.manifest.clone();
+        let last = broken.len() - 1;
+        broken[last] ^= 1;
+        let outcomes = [
+            ("no manifest", upload(&app, &with_manifest(Vec::new())).await),
+            ("not a manifest", upload(&app, &with_manifest(b"manifest".to_vec())).await),
+            ("broken signature", upload(&app, &with_manifest(broken)).await),
+            ("a stranger's key", upload(&app, &stranger).await),
+            ("of another product", upload(&app, &app.firmware("lamp", "1.0.5", 1)).await),
+            ("of another image", upload(&app, &with_manifest(app.firmware("clock", "9", 1).manifest)).await),
+        ];
+        let table: String =
+            outcomes.iter().map(|(what, outcome)| format!("{what}: {outcome}\n")).collect();
+        expect![[r#"
+            no manifest: 422 manifest_missing
+            not a manifest: 422 manifest_invalid
+            broken signature: 422 manifest_untrusted
+            a stranger's key: 422 manifest_untrusted
+            of another product: 422 manifest_mismatch
+            of another image: 422 manifest_mismatch
+        "#]].assert_eq(&table);
+        assert_eq!(versions(&app).await, [""; 0]);
+    }
+
+    async fn a_form_that_is_none_is_refused(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let admin = app.admin();
+        assert_eq!(admin.post(PATH, json!({})).await.refusal(), "415 unsupported_media_type");
+        assert_eq!(admin.upload(PATH, &[]).await.refusal(), "400 invalid_body");
+        let unknown = admin.upload(PATH, &[("firmware", b"x")]).await;
+        assert_eq!(unknown.refusal(), "400 invalid_body");
+        assert_eq!(unknown.json()["found"], "firmware");
+        let twice = admin.upload(PATH, &[("image", b"x"), ("image", b"y")]).await;
+        assert_eq!(twice.refusal(), "400 invalid_body");
+        let long = vec![b'x'; 300 * 1024];
+        let long = admin.upload(PATH, &[("image", b"x"), ("notes", &long)]).await;
+        assert_eq!(long.refusal(), "413 body_too_large");
+    }
+
+    async fn an_operator_publishes_nothing(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let firmware = app.firmware("clock", "1.0.5", 1);
+        let answer = app.operator().await.upload(PATH, &firmware.form()).await;
+        assert_eq!(answer.refusal(), "403 forbidden");
+        let elsewhere = app.admin().upload("/api/v1/products/none/releases", &firmware.form()).await;
+        assert_eq!(elsewhere.refusal(), "404 product_unknown");
+    }
+}

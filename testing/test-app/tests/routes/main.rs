@@ -1,0 +1,52 @@
+//! Every route as its callers meet it. Files mirror the paths; a method each.
+
+mod coverage;
+
+mod api_v1 {
+    mod devices {
+        mod get;
+        mod post;
+        mod thing {
+            mod logs;
+            mod update;
+        }
+    }
+    mod listen;
+    mod products {
+        mod get;
+        mod patch;
+        mod post;
+        mod releases {
+            mod get;
+            mod post;
+            mod yank;
+        }
+    }
+    mod tokens;
+    mod updates;
+    mod users;
+    mod whoami;
+}
+mod app {
+    mod devices {
+        mod claim;
+        mod get;
+        mod put;
+        mod settings;
+        mod update;
+    }
+    mod listen;
+    mod user;
+}
+mod firmware {
+    mod blobs;
+    mod releases;
+    mod root;
+}
+mod chain;
+mod errors;
+mod health;
+mod things {
+    mod names;
+    mod shadow;
+}
