@@ -1,5 +1,6 @@
 //! The machine's clock, signals and log, which the parts below never touch themselves.
 
+use std::io::IsTerminal;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,7 +30,10 @@ pub(crate) async fn asked_to_end() {
 pub(crate) fn log_to_stderr(json: bool) {
     let filter = EnvFilter::try_from_env("OTARU_LOG")
         .unwrap_or_else(|_| EnvFilter::new("warn,otaru=info,rmqtt=error"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match json {
         true => builder.json().init(),
         false => builder.init(),

@@ -85,14 +85,19 @@ impl Owner {
         Ok(ended)
     }
 
-    /// Fails unless every device runs `version`, confirmed, from the image with this digest.
-    pub(crate) async fn check_all_run(&self, version: &str, sha256: &str) -> anyhow::Result<()> {
+    /// Fails unless every device runs `version` in `state`, from the image with this digest.
+    pub(crate) async fn check_all_run(
+        &self,
+        version: &str,
+        sha256: &str,
+        state: &str,
+    ) -> anyhow::Result<()> {
         for device in self.devices().await? {
             let running = device.running.as_ref();
-            let state = running.and_then(|running| running.state.as_deref());
+            let found = running.and_then(|running| running.state.as_deref());
             let image = running.and_then(|running| running.sha256.as_deref());
-            if !runs(&device, version) || state != Some("confirmed") || image != Some(sha256) {
-                bail!("{} does not run {version}, confirmed: {running:?}", device.thing);
+            if !runs(&device, version) || found != Some(state) || image != Some(sha256) {
+                bail!("{} does not run {version}, {state}: {running:?}", device.thing);
             }
         }
         Ok(())

@@ -164,7 +164,7 @@ impl Story {
             }
         }
         let expected = if self.bad_release { OLD } else { NEW };
-        owner.check_all_run(expected, sha256).await?;
+        owner.check_all_run(expected, sha256, promised).await?;
         for process in &mut self.devices {
             process.check()?;
         }
