@@ -149,6 +149,13 @@ impl Serving {
 pub(crate) struct Draining(watch::Receiver<bool>);
 
 impl Draining {
+    /// One that a test begins by sending `true`.
+    #[cfg(test)]
+    pub(crate) fn by_hand() -> (watch::Sender<bool>, Draining) {
+        let (begin, is_draining) = watch::channel(false);
+        (begin, Draining(is_draining))
+    }
+
     /// Returns once the listener drains, or is gone.
     pub(crate) async fn begun(mut self) {
         // An error says that the sender was dropped with its listener.

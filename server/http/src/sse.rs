@@ -164,4 +164,14 @@ mod tests {
         "#]]
         .assert_eq(&format!("{head}\n{}", String::from_utf8_lossy(&body)));
     }
+
+    #[tokio::test]
+    async fn a_stream_ends_when_the_listener_drains() {
+        let (begin, draining) = Draining::by_hand();
+        let response = super::stream(stream::pending(), Until(Some(draining)));
+        let read = tokio::spawn(to_bytes(response.into_body(), 10_000));
+        begin.send_replace(true);
+        let body = read.await.unwrap().expect("the stream ends whole");
+        assert!(body.is_empty() || body.starts_with(b"retry: 2000"));
+    }
 }

@@ -49,16 +49,16 @@ pub enum Refusal {
     ReleaseYanked(String),
     #[error("release {version} is not newer than {than}")]
     ReleaseOlder { version: String, than: String },
-    #[error("version {0} exists with other bytes; a published release never changes")]
-    VersionTaken(String),
+    #[error("version {version} exists with other bytes; a published release never changes")]
+    VersionTaken { version: String, found: String, expected: String },
     #[error("sequence {found} is not above the last one, {last}; use {}", last + 1)]
     SequenceTaken { found: u64, last: u64 },
     #[error("{detail}")]
     ImageRefused { code: &'static str, detail: String, found: String, expected: String },
     #[error("no manifest was sent; sign one with `otaru release publish --key release.key`")]
     ManifestMissing,
-    #[error("the manifest is not trusted: {detail}")]
-    ManifestUntrusted { detail: String },
+    #[error("the manifest is not trusted: found {found}, expected {expected}")]
+    ManifestUntrusted { found: String, expected: String },
     #[error("the manifest does not describe this upload: {what} is {found}, expected {expected}")]
     ManifestMismatch { what: &'static str, found: String, expected: String },
     #[error("device {0} does not exist")]
@@ -113,7 +113,7 @@ impl Refusal {
             ReleaseUnknown { .. } => "release_unknown",
             ReleaseYanked(_) => "release_yanked",
             ReleaseOlder { .. } => "release_older",
-            VersionTaken(_) => "version_taken",
+            VersionTaken { .. } => "version_taken",
             SequenceTaken { .. } => "sequence_taken",
             ImageRefused { code, .. } => code,
             ManifestMissing => "manifest_missing",
@@ -158,7 +158,7 @@ impl Refusal {
             ProductTaken(_)
             | ReleaseOlder { .. }
             | ReleaseYanked(_)
-            | VersionTaken(_)
+            | VersionTaken { .. }
             | SequenceTaken { .. }
             | ThingNameTaken(_)
             | DeviceClaimed(_)
@@ -179,8 +179,14 @@ impl Refusal {
     pub fn found_and_expected(&self) -> Option<(String, String)> {
         match self {
             Refusal::ImageRefused { found, expected, .. }
-            | Refusal::ManifestMismatch { found, expected, .. } => {
+            | Refusal::ManifestUntrusted { found, expected }
+            | Refusal::ManifestMismatch { found, expected, .. }
+            | Refusal::VersionTaken { found, expected, .. } => {
                 Some((found.clone(), expected.clone()))
+            }
+            Refusal::ManifestMissing => {
+                let expected = "one signed by a release key of the product";
+                Some(("no manifest".to_owned(), expected.to_owned()))
             }
             Refusal::SequenceTaken { found, last } => {
                 Some((found.to_string(), format!("above {last}")))

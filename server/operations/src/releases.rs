@@ -156,7 +156,9 @@ fn manifest_refused(error: ManifestError) -> Refusal {
             found: error.found(),
             expected: error.expected(),
         },
-        "manifest_untrusted" => Refusal::ManifestUntrusted { detail: error.to_string() },
+        "manifest_untrusted" => {
+            Refusal::ManifestUntrusted { found: error.found(), expected: error.expected() }
+        }
         code => Refusal::ImageRefused {
             code,
             detail: error.to_string(),
@@ -183,7 +185,12 @@ fn same_release(
 ) -> Result<Option<ReleaseRow>, OperationError> {
     match otaru_store::release(tx, scope, &release.product, &release.version)? {
         Some(known) if known.sha256 == release.sha256 => Ok(Some(known)),
-        Some(known) => Err(Refusal::VersionTaken(known.version.to_string()).into()),
+        Some(known) => Err(Refusal::VersionTaken {
+            version: known.version.to_string(),
+            found: release.sha256.to_string(),
+            expected: known.sha256.to_string(),
+        }
+        .into()),
         None => Ok(None),
     }
 }

@@ -5,10 +5,15 @@ use serde_json::json;
 
 const PATH: &str = "/api/v1/products/clock/releases";
 
-/// Uploads and says what came of it; refused or not, only whole releases may be stored.
+/// Uploads and says what came of it. Every refusal names what was found and expected.
 async fn upload(app: &TestApp, firmware: &Firmware) -> String {
     let answer = app.admin().upload(PATH, &firmware.form()).await;
-    if answer.status() < 300 { answer.status().to_string() } else { answer.refusal() }
+    if answer.status() < 300 {
+        return answer.status().to_string();
+    }
+    let problem = answer.json();
+    assert!(problem["found"].is_string() && problem["expected"].is_string(), "{answer}");
+    answer.refusal()
 }
 
 async fn versions(app: &TestApp) -> Vec<String> {
