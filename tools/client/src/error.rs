@@ -21,7 +21,10 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.detail, self.code)?;
         match (&self.found, &self.expected) {
-            (Some(found), Some(expected)) => write!(f, "\nfound {found}\nexpected {expected}"),
+            // Some explanations hold both already.
+            (Some(found), Some(expected)) if !self.detail.contains(found) => {
+                write!(f, "\nfound {found}\nexpected {expected}")
+            }
             _ => Ok(()),
         }
     }
@@ -117,10 +120,10 @@ mod tests {
         check(
             StatusCode::UNPROCESSABLE_ENTITY,
             r#"{"title":"Unprocessable Content","status":422,"code":"wrong_chip",
-                "detail":"the image is for another chip","found":"ESP32","expected":"ESP32-C3"}"#,
+                "detail":"the image is for another chip","found":"an ESP32 image","expected":"ESP32-C3"}"#,
             expect![[r#"
                 the image is for another chip (wrong_chip)
-                found ESP32
+                found an ESP32 image
                 expected ESP32-C3"#]],
         );
         check(

@@ -114,3 +114,52 @@ fn event(message: Message) -> Event {
     let body = serde_json::from_str(&data).unwrap_or(Value::String(data));
     Event { id, kind, body }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::ClientOptions;
+
+    /// Answers one request with a stream that breaks off, and returns the request's head.
+    async fn answer_once(listener: &TcpListener, events: &str) -> String {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(connection.read_u8().await.unwrap());
+        }
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{events}"
+        );
+        connection.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(head).unwrap().to_lowercase()
+    }
+
+    #[tokio::test]
+    async fn broken_stream_resumes_after_the_last_event_with_an_id() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let options = ClientOptions {
+            server: format!("http://{}", listener.local_addr().unwrap()),
+            token: Some("secret".to_owned()),
+            ca_pem: None,
+        };
+        let server = tokio::spawn(async move {
+            let first = "id: 4\nevent: update_changed\ndata: {\"done\":1}\n\ndata: {\"done\":2}\n\ndata: lost";
+            let first = answer_once(&listener, first).await;
+            (first, answer_once(&listener, "id: 5\ndata: {}\n\n").await)
+        });
+        let mut events = Client::new(&options).unwrap().listen(None).await.unwrap();
+        let ids = [
+            events.next().await.unwrap().id,
+            events.next().await.unwrap().id,
+            events.next().await.unwrap().id,
+        ];
+        assert_eq!(ids, [Some("4".to_owned()), None, Some("5".to_owned())]);
+        let (first, second) = server.await.unwrap();
+        assert!(first.contains("authorization: bearer secret"), "{first}");
+        assert!(!first.contains("last-event-id"), "{first}");
+        assert!(second.contains("last-event-id: 4"), "{second}");
+    }
+}

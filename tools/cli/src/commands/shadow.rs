@@ -15,8 +15,8 @@ pub enum ShadowCommand {
     Set {
         #[command(flatten)]
         shadow: WhichShadow,
-        /// An update such as {"state":{"desired":{…}}}, or only what is desired; - reads it
-        /// from the standard input
+        /// An update such as {"state":{"desired":{…}}}, its sections, or only what is desired;
+        /// - reads it from the standard input
         json: String,
     },
     /// Delete a shadow
@@ -85,7 +85,8 @@ async fn list(
     }
 }
 
-/// An update as the API takes it: what has no `state` is what is desired.
+/// An update as the API takes it: around sections comes `state`, around anything else also
+/// `desired`.
 fn read_request(text: &str) -> Result<Value> {
     let text = match text {
         "-" => {
@@ -96,10 +97,13 @@ fn read_request(text: &str) -> Result<Value> {
         text => text.to_owned(),
     };
     let value: Value = serde_json::from_str(&text).context("the shadow update is not JSON")?;
-    Ok(match value.get("state") {
-        Some(_) => value,
-        None => json!({ "state": { "desired": value } }),
-    })
+    if value.get("state").is_some() {
+        return Ok(value);
+    }
+    let sections = value.as_object().filter(|members| !members.is_empty()).is_some_and(|members| {
+        members.keys().all(|key| matches!(key.as_str(), "desired" | "reported"))
+    });
+    Ok(if sections { json!({ "state": value }) } else { json!({ "state": { "desired": value } }) })
 }
 
 #[cfg(test)]
@@ -113,6 +117,10 @@ mod tests {
         assert_eq!(
             read_request(r#"{"config":{"phrase_type":"b"}}"#).unwrap(),
             json!({ "state": { "desired": { "config": { "phrase_type": "b" } } } })
+        );
+        assert_eq!(
+            read_request(r#"{"desired":null}"#).unwrap(),
+            json!({ "state": { "desired": null } })
         );
         assert!(read_request("{").is_err());
     }
