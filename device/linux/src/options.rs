@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use otaru_slots::Layout;
+/// The largest slot that fits twice into 4 MiB: what a product has unless it says otherwise.
+const SLOT_BYTES: u32 = 0x1F_0000;
 
 /// How a simulated device runs.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ impl SimOptions {
             flash: flash.into(),
             image: None,
             flash_bytes: 0x40_0000,
-            slot_bytes: Layout::STANDARD_SLOT_BYTES,
+            slot_bytes: SLOT_BYTES,
             self_test: Duration::from_secs(1),
             watchdog: Duration::from_secs(5),
             link_kbps: None,
