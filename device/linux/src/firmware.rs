@@ -42,6 +42,8 @@ pub(crate) struct Firmware<'a> {
     behaviour: Behaviour,
     storage: Storage,
     logs: LogBuffer,
+    /// No log records before this: the broker refused some.
+    logs_paused_until: Option<Instant>,
     agent: Agent,
     booted_at: Instant,
     /// Inputs that effects answered at once.
@@ -95,6 +97,7 @@ impl<'a> Firmware<'a> {
             behaviour: boot.behaviour,
             storage,
             logs: LogBuffer::default(),
+            logs_paused_until: None,
             agent,
             booted_at,
             answers: VecDeque::new(),
@@ -134,6 +137,7 @@ impl<'a> Firmware<'a> {
     async fn wait(&mut self) -> Result<(), SimError> {
         let wake_at = self.agent.wake_at_ms();
         let wake_at = wake_at.map(|at| self.booted_at + Duration::from_millis(at));
+        let wake_at = [wake_at, self.logs_paused_until].into_iter().flatten().min();
         tokio::select! {
             Some(event) = self.link_events.recv() => self.link_changed(event),
             Some(posted) = self.posted.recv() => self.message_posted(posted),
@@ -212,7 +216,9 @@ impl<'a> Firmware<'a> {
                 Ok(self.logs.acknowledged(&mut self.storage)?)
             }
             Posted::Logs { session, delivered: false } if self.publisher.is_current(session) => {
+                // A broker that refuses them is not asked again at once.
                 self.logs.lost();
+                self.logs_paused_until = Some(Instant::now() + self.options.answer_limit);
                 Ok(())
             }
             _ => Ok(()),

@@ -6,6 +6,7 @@ use otaru_slots::otadata;
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ShadowId, ShadowTopic, Topic};
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::Instant;
 
 use super::{Exit, Firmware, wall_ms};
 use crate::SimError;
@@ -153,9 +154,11 @@ impl Firmware<'_> {
 
     /// Sends the oldest log records, one batch at a time.
     pub(super) fn post_logs(&mut self) -> Result<(), SimError> {
-        if !self.publisher.is_connected() {
+        let paused = self.logs_paused_until.is_some_and(|until| Instant::now() < until);
+        if !self.publisher.is_connected() || paused {
             return Ok(());
         }
+        self.logs_paused_until = None;
         if let Some(batch) = self.logs.batch(&mut self.storage)? {
             let topic = Topic::Logs { thing: self.identity.thing.clone() };
             if !self.publisher.publish_logs(topic.format(&self.identity.namespace), batch) {

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod chain;
+mod chip;
 mod identity;
 mod link;
 mod logs;

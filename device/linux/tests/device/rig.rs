@@ -1,11 +1,9 @@
 //! Authority, broker, shadow service, downloads and a provisioned device.
 
-use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use embedded_storage::nor_flash::{ErrorType, ReadNorFlash};
 use otaru_authority::Authority;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_linux::{SimError, SimOptions, run_simulated_device};
@@ -20,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use crate::chip::Chip;
 use crate::shadow_service::ShadowService;
 use crate::web::Web;
 
@@ -241,9 +240,7 @@ impl Rig {
         let path = device.options.flash.clone();
         let text = format!("\"reason\":{}", reason.number());
         let holds = |chip: &mut Chip| {
-            let region = Layout::read(chip).ok()?.otaru;
-            let storage = &chip.0[region.offset as usize..region.end() as usize];
-            storage.windows(text.len()).any(|found| found == text.as_bytes()).then_some(())
+            chip.storage()?.windows(text.len()).any(|found| found == text.as_bytes()).then_some(())
         };
         self.until(device, "the record in flash", || holds(&mut Chip::read(&path)?)).await;
     }
@@ -251,8 +248,7 @@ impl Rig {
     /// Overwrites bytes of the storage partition of a device that is off.
     pub(crate) fn damage_storage(&self, device: &Device, damage: impl FnOnce(&mut [u8])) {
         let mut chip = Chip::read(&device.options.flash).unwrap();
-        let region = Layout::read(&mut chip).unwrap().otaru;
-        damage(&mut chip.0[region.offset as usize..region.end() as usize]);
+        damage(chip.storage().unwrap());
         std::fs::write(&device.options.flash, chip.0).unwrap();
     }
 
@@ -394,32 +390,5 @@ impl Device {
             let ended = self.running.take().unwrap().await;
             panic!("the device ended: {ended:?}");
         }
-    }
-}
-
-/// A flash file looked at from outside, while the device runs on it.
-struct Chip(Vec<u8>);
-
-impl Chip {
-    fn read(path: &Path) -> Option<Chip> {
-        std::fs::read(path).ok().map(Chip)
-    }
-}
-
-impl ErrorType for Chip {
-    type Error = Infallible;
-}
-
-impl ReadNorFlash for Chip {
-    const READ_SIZE: usize = 1;
-
-    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Infallible> {
-        let offset = offset as usize;
-        bytes.copy_from_slice(&self.0[offset..offset + bytes.len()]);
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        self.0.len()
     }
 }

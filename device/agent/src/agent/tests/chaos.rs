@@ -9,7 +9,8 @@ use otaru_wire::{Digest, Reason, ShadowTopic, ShadowVerb};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::world::{Behaviour, Event, World, target, version};
+use super::flash::{target, version};
+use super::world::{Behaviour, Event, World};
 use crate::{AgentPhase, Effect, Fault, Input, Journal, Moment, ResetCause, Stage};
 
 fn reason() -> impl Strategy<Value = Reason> {
@@ -103,6 +104,15 @@ fn boot_of_anything() -> impl Strategy<Value = World> {
     })
 }
 
+/// A new byte renews the budget in memory only: progress is not worth a flash write.
+fn without_tries(journal: &Journal) -> Journal {
+    let mut journal = journal.clone();
+    if let Some(attempt) = &mut journal.attempt {
+        attempt.tries = 0;
+    }
+    journal
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -136,7 +146,7 @@ proptest! {
                     _ => {}
                 }
             }
-            prop_assert_eq!(&Journal::from_bytes(&saved).unwrap(), agent.journal());
+            prop_assert_eq!(without_tries(&Journal::from_bytes(&saved).unwrap()), without_tries(agent.journal()));
         }
     }
 

@@ -7,7 +7,8 @@ use otaru_wire::{Reason, ShadowTopic};
 use serde_json::json;
 use std::sync::LazyLock;
 
-use super::world::{World, target, version};
+use super::flash::{target, version};
+use super::world::World;
 use crate::{AgentPhase, Effect, Fault, Input, Moment, ResetCause};
 
 /// An agent in each phase of an update, by running one that far.

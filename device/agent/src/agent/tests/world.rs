@@ -7,16 +7,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use otaru_wire::payload::Progress;
-use otaru_wire::{
-    Digest, Namespace, Reason, ReleaseVersion, ShadowTopic, ShadowVerb, ThingName, Topic,
-};
-use serde_json::{Map, Value, json};
+use otaru_wire::{Namespace, Reason, ShadowTopic, ShadowVerb, ThingName, Topic};
+use serde_json::{Value, json};
 
+use super::flash::{Flash, boot_facts, image, target, version};
+use super::service::Service;
 use crate::agent::{Agent, AgentPhase, Stored};
-use crate::patch::{difference, merge};
-use crate::{
-    AgentConfig, BootFacts, Effect, EntryState, Fault, Input, Moment, ResetCause, Running, Target,
-};
+use crate::{AgentConfig, Effect, EntryState, Fault, Input, Moment, ResetCause, Target};
 
 /// How an image behaves on its trial boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,24 +29,6 @@ pub(super) enum Behaviour {
 pub(super) enum Event {
     Input(Input<'static>),
     Message(ShadowTopic, Vec<u8>),
-}
-
-/// What a restart does not take away.
-#[derive(Clone, Debug)]
-pub(super) struct Flash {
-    pub(super) slots: [Option<ReleaseVersion>; 2],
-    pub(super) entries: [EntryState; 2],
-    pub(super) running: usize,
-    pub(super) journal: Vec<u8>,
-    pub(super) settings: Vec<u8>,
-}
-
-/// The shadow service.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Service {
-    pub(super) desired: Map<String, Value>,
-    pub(super) reported: Map<String, Value>,
-    pub(super) version: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -74,54 +53,14 @@ pub(super) struct World {
     random: u64,
 }
 
-pub(super) fn version(text: &str) -> ReleaseVersion {
-    ReleaseVersion::new(text).unwrap()
-}
-
-pub(super) fn image(version: &ReleaseVersion) -> Digest {
-    Digest::of(version.as_str().as_bytes())
-}
-
-pub(super) fn target(version: &ReleaseVersion) -> Target {
-    Target {
-        version: version.clone(),
-        sha256: image(version),
-        size_bytes: 1000,
-        sequence: 5,
-        security_counter: 0,
-    }
-}
-
 pub(super) fn config() -> AgentConfig {
     AgentConfig::new(ThingName::new("clock-01").unwrap(), Namespace::new("mia").unwrap())
-}
-
-pub(super) fn boot_facts(flash: &Flash, reset: ResetCause) -> BootFacts {
-    let runs = flash.slots[flash.running].clone().expect("the boot rule picks a full slot");
-    BootFacts {
-        running: Running {
-            slot: format!("ota_{}", flash.running),
-            sha256: image(&runs),
-            label: Some(runs.as_str().into()),
-            sequence: 4,
-            security_counter: 0,
-        },
-        running_entry: flash.entries[flash.running],
-        other_entry: flash.entries[1 - flash.running],
-        reset,
-    }
 }
 
 impl World {
     /// A device that runs 1.0.4 and is not connected.
     pub(super) fn new() -> World {
-        let flash = Flash {
-            slots: [Some(version("1.0.4")), None],
-            entries: [EntryState::Valid, EntryState::Missing],
-            running: 0,
-            journal: Vec::new(),
-            settings: Vec::new(),
-        };
+        let flash = Flash::factory();
         let facts = boot_facts(&flash, ResetCause::PowerOn);
         let (agent, effects) = Agent::start(config(), &facts, Stored::default(), Moment::default());
         let mut world = World {
@@ -174,26 +113,10 @@ impl World {
         self.change(json!({"desired": patch}), None);
     }
 
-    /// An accepted update of the shadow: delta, documents and accepted, in that order.
     fn change(&mut self, state: Value, token: Option<Value>) {
-        for (name, section) in
-            [("desired", &mut self.service.desired), ("reported", &mut self.service.reported)]
-        {
-            if let Some(Value::Object(patch)) = state.get(name) {
-                merge(section, patch);
-            }
+        for (topic, message) in self.service.change(state, token) {
+            self.hear(topic, message);
         }
-        self.service.version += 1;
-        let Service { desired, reported, version } = self.service.clone();
-        let delta = only_desired(&desired, &reported);
-        if !delta.is_empty() {
-            self.hear(ShadowTopic::Delta, json!({"version": version, "state": delta}));
-        }
-        let state_now = json!({"desired": desired, "reported": reported});
-        let current = json!({"state": state_now, "version": version});
-        self.hear(ShadowTopic::Documents, json!({"current": current}));
-        let accepted = json!({"state": state, "version": version, "clientToken": token});
-        self.hear(ShadowTopic::Accepted(ShadowVerb::Update), accepted);
     }
 
     fn hear(&mut self, topic: ShadowTopic, message: Value) {
@@ -358,7 +281,8 @@ impl World {
                 let request: Value = serde_json::from_slice(payload).unwrap();
                 let token = request.get("clientToken").cloned();
                 if verb == ShadowVerb::Get {
-                    return self.answer_get(token);
+                    let (topic, message) = self.service.get(token);
+                    return self.hear(topic, message);
                 }
                 self.note(&format!("report {}", request["state"]["reported"]));
                 self.change(request["state"].clone(), token);
@@ -367,36 +291,11 @@ impl World {
         }
     }
 
-    fn answer_get(&mut self, token: Option<Value>) {
-        let Service { desired, reported, version } = self.service.clone();
-        if version == 0 {
-            let refusal = json!({"code": 404, "message": "No shadow exists", "clientToken": token});
-            return self.hear(ShadowTopic::Rejected(ShadowVerb::Get), refusal);
-        }
-        let state = json!({"desired": desired, "reported": reported});
-        let document = json!({"state": state, "version": version, "clientToken": token});
-        self.hear(ShadowTopic::Accepted(ShadowVerb::Get), document);
-    }
-
     /// Takes power or the processor away, applies the bootloader's rule, boots.
     pub(super) fn restart(&mut self, reset: ResetCause) {
         self.boots += 1;
         self.queue.clear();
-        let Flash { entries, running, .. } = &mut self.flash;
-        for (slot, entry) in entries.iter_mut().enumerate() {
-            match *entry {
-                EntryState::PendingVerify => {
-                    *entry = EntryState::Aborted;
-                    *running = 1 - slot;
-                }
-                EntryState::New => {
-                    *entry = EntryState::PendingVerify;
-                    *running = slot;
-                }
-                EntryState::Invalid if *running == slot => *running = 1 - slot,
-                _ => {}
-            }
-        }
+        self.flash.boot();
         self.note(&format!("boot of slot {} after {reset:?}", self.flash.running));
         self.uptime_ms = 0;
         let facts = boot_facts(&self.flash, reset);
@@ -441,26 +340,6 @@ fn is_transfer(event: &Event) -> bool {
                 | Input::SlotVerified(_)
         )
     )
-}
-
-/// The service's delta: members of desired that reported lacks or holds otherwise.
-fn only_desired(desired: &Map<String, Value>, reported: &Map<String, Value>) -> Map<String, Value> {
-    let mut delta = Map::new();
-    for (key, wanted) in desired {
-        match (wanted, reported.get(key)) {
-            (Value::Object(wanted), Some(Value::Object(known))) => {
-                let inner = only_desired(wanted, known);
-                if !inner.is_empty() {
-                    delta.insert(key.clone(), Value::Object(inner));
-                }
-            }
-            (wanted, known) if difference(known, wanted).is_some() => {
-                delta.insert(key.clone(), wanted.clone());
-            }
-            _ => {}
-        }
-    }
-    delta
 }
 
 pub(super) fn faults(reasons: &[Reason]) -> VecDeque<Fault> {

@@ -1,0 +1,84 @@
+//! Two slots and ESP-IDF's boot rule, without their bits.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use otaru_wire::{Digest, ReleaseVersion};
+
+use crate::{BootFacts, EntryState, ResetCause, Running, Target};
+
+/// What a restart does not take away.
+#[derive(Clone, Debug)]
+pub(super) struct Flash {
+    pub(super) slots: [Option<ReleaseVersion>; 2],
+    pub(super) entries: [EntryState; 2],
+    pub(super) running: usize,
+    pub(super) journal: Vec<u8>,
+    pub(super) settings: Vec<u8>,
+}
+
+impl Flash {
+    /// A device that left the factory with 1.0.4.
+    pub(super) fn factory() -> Flash {
+        Flash {
+            slots: [Some(version("1.0.4")), None],
+            entries: [EntryState::Valid, EntryState::Missing],
+            running: 0,
+            journal: Vec::new(),
+            settings: Vec::new(),
+        }
+    }
+
+    /// The bootloader's choice: armed runs once, unconfirmed is given up.
+    pub(super) fn boot(&mut self) {
+        let Flash { entries, running, .. } = self;
+        for (slot, entry) in entries.iter_mut().enumerate() {
+            match *entry {
+                EntryState::PendingVerify => {
+                    *entry = EntryState::Aborted;
+                    *running = 1 - slot;
+                }
+                EntryState::New => {
+                    *entry = EntryState::PendingVerify;
+                    *running = slot;
+                }
+                EntryState::Invalid if *running == slot => *running = 1 - slot,
+                _ => {}
+            }
+        }
+    }
+}
+
+pub(super) fn version(text: &str) -> ReleaseVersion {
+    ReleaseVersion::new(text).unwrap()
+}
+
+pub(super) fn image(version: &ReleaseVersion) -> Digest {
+    Digest::of(version.as_str().as_bytes())
+}
+
+pub(super) fn target(version: &ReleaseVersion) -> Target {
+    Target {
+        version: version.clone(),
+        sha256: image(version),
+        size_bytes: 1000,
+        sequence: 5,
+        security_counter: 0,
+    }
+}
+
+pub(super) fn boot_facts(flash: &Flash, reset: ResetCause) -> BootFacts {
+    let runs = flash.slots[flash.running].clone().expect("the boot rule picks a full slot");
+    BootFacts {
+        running: Running {
+            slot: format!("ota_{}", flash.running),
+            sha256: image(&runs),
+            label: Some(runs.as_str().into()),
+            sequence: 4,
+            security_counter: 0,
+        },
+        running_entry: flash.entries[flash.running],
+        other_entry: flash.entries[1 - flash.running],
+        reset,
+    }
+}

@@ -1,0 +1,78 @@
+//! A shadow service small enough to read, sharing the agent's own merge.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use otaru_wire::{ShadowTopic, ShadowVerb};
+use serde_json::{Map, Value, json};
+
+use crate::patch::{difference, merge};
+
+/// One shadow: what is wished, what is said, how often it changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Service {
+    pub(super) desired: Map<String, Value>,
+    pub(super) reported: Map<String, Value>,
+    pub(super) version: u64,
+}
+
+impl Service {
+    /// An accepted update: delta, documents and accepted, in that order.
+    pub(super) fn change(
+        &mut self,
+        state: Value,
+        token: Option<Value>,
+    ) -> Vec<(ShadowTopic, Value)> {
+        for (name, section) in [("desired", &mut self.desired), ("reported", &mut self.reported)] {
+            if let Some(Value::Object(patch)) = state.get(name) {
+                merge(section, patch);
+            }
+        }
+        self.version += 1;
+        let Service { desired, reported, version } = self;
+        let mut messages = Vec::new();
+        let delta = only_desired(desired, reported);
+        if !delta.is_empty() {
+            let delta = json!({"version": version, "state": delta});
+            messages.push((ShadowTopic::Delta, delta));
+        }
+        let state_now = json!({"desired": desired, "reported": reported});
+        let current = json!({"state": state_now, "version": version});
+        messages.push((ShadowTopic::Documents, json!({"current": current})));
+        let accepted = json!({"state": state, "version": version, "clientToken": token});
+        messages.push((ShadowTopic::Accepted(ShadowVerb::Update), accepted));
+        messages
+    }
+
+    /// The answer to a read.
+    pub(super) fn get(&self, token: Option<Value>) -> (ShadowTopic, Value) {
+        let Service { desired, reported, version } = self;
+        if *version == 0 {
+            let refusal = json!({"code": 404, "message": "No shadow exists", "clientToken": token});
+            return (ShadowTopic::Rejected(ShadowVerb::Get), refusal);
+        }
+        let state = json!({"desired": desired, "reported": reported});
+        let document = json!({"state": state, "version": version, "clientToken": token});
+        (ShadowTopic::Accepted(ShadowVerb::Get), document)
+    }
+}
+
+/// The delta: members of desired that reported lacks or holds otherwise.
+fn only_desired(desired: &Map<String, Value>, reported: &Map<String, Value>) -> Map<String, Value> {
+    let mut delta = Map::new();
+    for (key, wanted) in desired {
+        match (wanted, reported.get(key)) {
+            (Value::Object(wanted), Some(Value::Object(known))) => {
+                let inner = only_desired(wanted, known);
+                if !inner.is_empty() {
+                    delta.insert(key.clone(), Value::Object(inner));
+                }
+            }
+            (wanted, known) if difference(known, wanted).is_some() => {
+                delta.insert(key.clone(), wanted.clone());
+            }
+            _ => {}
+        }
+    }
+    delta
+}
