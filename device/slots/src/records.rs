@@ -5,10 +5,14 @@
 //! before that one is erased for use again, so wear spreads evenly. A sector
 //! counts once its header is written, which happens last; a record counts once
 //! its checksums hold. Hence after a cut every key has its old or its new
-//! value, whole. Formats are in [`format`].
+//! value, whole. What a cut write left may even read differently at every
+//! power-on, so nothing is built on it: [`judge`] passes over such a sector,
+//! and the first change after opening writes the youngest record anew.
+//! Formats are in [`format`].
 
 mod compact;
 mod format;
+mod judge;
 mod open;
 mod write;
 
@@ -40,7 +44,7 @@ const NOWHERE: u16 = u16::MAX;
 pub enum Opened {
     /// It has this layout version and could be read.
     Clean,
-    /// It was blank and has been formatted.
+    /// It was blank, or nothing was put here yet; it has been formatted.
     Fresh,
     /// What was there is lost. Answered at every open until
     /// [`Records::acknowledge_recreated`].
@@ -55,6 +59,15 @@ pub enum RecreatedReason {
     Unreadable = 1,
     /// A newer firmware wrote it in a layout this one does not know.
     Newer = 2,
+}
+
+impl RecreatedReason {
+    fn from_byte(byte: u8) -> RecreatedReason {
+        match byte {
+            2 => RecreatedReason::Newer,
+            _ => RecreatedReason::Unreadable,
+        }
+    }
 }
 
 /// Why a record could not be read or written.
@@ -115,6 +128,11 @@ pub struct Records {
     next_sequence: u32,
     /// Flash the current records take, in bytes.
     live_bytes: u32,
+    /// Written places that are no record; one may be readable next time.
+    torn: u32,
+    /// Key of the youngest record, until it is known not to be what power was
+    /// cut in.
+    unsettled: Option<u8>,
 }
 
 impl Records {

@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
-use super::format::{RecordHeader, SectorHeader, UNIT};
+use super::format::{RecordHeader, RecordKind, SectorHeader, UNIT};
 use super::{INDEX_KEYS, NOWHERE, Records, StorageError};
 use crate::FlashError;
 use crate::crc::Crc32c;
@@ -88,7 +88,7 @@ impl Records {
             }
             for key in 0..INDEX_KEYS {
                 if sector_of(self.index[key]) == Some(sector) {
-                    self.copy(flash, key, &mut target)?;
+                    self.copy(flash, key, &mut target, None)?;
                 }
             }
             floor = sequence + 1;
@@ -96,7 +96,8 @@ impl Records {
             let wants_more = free < keep_free && sector != self.head;
             emptied = if wants_more { self.oldest_from(flash, floor)? } else { None };
         }
-        let header = SectorHeader { sequence: target.sequence, floor };
+        let header =
+            SectorHeader { sequence: target.sequence, floor, next_record: self.next_sequence };
         flash::write_checked(flash, self.sector_offset(next), &header.to_bytes())?;
 
         let moved = floor != self.floor;
@@ -157,20 +158,55 @@ impl Records {
             }
             let at = head.write_at;
             self.write_at = at + footprint;
-            if self.copy(flash, key, &mut head)? {
+            if self.copy(flash, key, &mut head, None)? {
                 self.index[key] = Records::location(self.head, at);
             }
         }
         Ok(())
     }
 
-    /// Copies a key's record as it is, sequence included. `false` when the
-    /// record rotted since it was indexed: the copy is then void as well.
+    /// Writes the youngest record anew, before the first change since opening.
+    ///
+    /// It may be what power was cut in, and gone at the next power-on; what is
+    /// built on it from here on must not be. In storage too full for the copy
+    /// it is left alone.
+    pub(super) fn settle_youngest<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+    ) -> Result<(), StorageError> {
+        let Some(key) = self.unsettled.map(usize::from) else { return Ok(()) };
+        let footprint =
+            if self.index[key] == NOWHERE { UNIT } else { self.footprint_at(flash, key)? };
+        match self.make_room(flash, footprint, Purpose::Replacement) {
+            Ok(()) if self.index[key] == NOWHERE => {
+                self.append(flash, RecordKind::Removed, key as u8, &[])?;
+            }
+            Ok(()) => {
+                let at = self.write_at;
+                let mut head =
+                    Target { sector: self.head, sequence: self.head_sequence, write_at: at };
+                let sequence = self.next_sequence;
+                self.write_at += footprint;
+                self.next_sequence += 1;
+                if self.copy(flash, key, &mut head, Some(sequence))? {
+                    self.index[key] = Records::location(self.head, at);
+                }
+            }
+            Err(StorageError::Full) => {}
+            Err(error) => return Err(error),
+        }
+        self.unsettled = None;
+        Ok(())
+    }
+
+    /// Copies a key's record as it is, unless it gets a new sequence. `false`
+    /// when it rotted since it was indexed: the copy is then void as well.
     fn copy<F: NorFlash>(
         &self,
         flash: &mut F,
         key: usize,
         target: &mut Target,
+        sequence: Option<u32>,
     ) -> Result<bool, StorageError> {
         let source = self.offset_of(self.index[key]);
         let Some(header) = RecordHeader::read(flash, source)? else { return Ok(false) };
@@ -180,7 +216,11 @@ impl Records {
         let start = self.sector_offset(target.sector) + target.write_at;
         target.write_at += header.footprint_bytes();
 
-        let copied = RecordHeader { sector_sequence: target.sequence, ..header };
+        let copied = RecordHeader {
+            sector_sequence: target.sequence,
+            sequence: sequence.unwrap_or(header.sequence),
+            ..header
+        };
         flash::write_checked(flash, start, &copied.to_bytes())?;
         let mut buffer = [0; COPY_BYTES];
         let mut crc = Crc32c::new();

@@ -11,8 +11,8 @@
 //! | 4 | layout version | 4 | sequence |
 //! | 8 | sequence | 8 | sequence of its sector |
 //! | 12 | floor: lower sequences are free | 12 | key, 0xFF, length in 16 bits |
-//! | 16 | erased | 16 | CRC-32C of the value |
-//! | | | 20 | erased |
+//! | 16 | sequence of the first record appended to it | 16 | CRC-32C of the value |
+//! | 20 | erased | 20 | erased |
 //! | 28 | CRC-32C of 0..28 | 28 | CRC-32C of 0..28 |
 
 use embedded_storage::nor_flash::ReadNorFlash;
@@ -89,6 +89,8 @@ pub(super) struct SectorHeader {
     pub(super) sequence: u32,
     /// Sectors with a lower sequence hold nothing current.
     pub(super) floor: u32,
+    /// Records in it with a lower sequence are copies.
+    pub(super) next_record: u32,
 }
 
 /// What the start of a sector says.
@@ -109,6 +111,7 @@ impl SectorHeader {
         put(&mut bytes, 4, LAYOUT_VERSION);
         put(&mut bytes, 8, self.sequence);
         put(&mut bytes, 12, self.floor);
+        put(&mut bytes, 16, self.next_record);
         seal(&mut bytes);
         bytes
     }
@@ -122,9 +125,11 @@ impl SectorHeader {
         };
         let sequence = word(&bytes, 8);
         Ok(match word(&bytes, 4) {
-            LAYOUT_VERSION => {
-                SectorFound::Known(SectorHeader { sequence, floor: word(&bytes, 12) })
-            }
+            LAYOUT_VERSION => SectorFound::Known(SectorHeader {
+                sequence,
+                floor: word(&bytes, 12),
+                next_record: word(&bytes, 16),
+            }),
             version if version > LAYOUT_VERSION => SectorFound::Newer { sequence },
             _ => SectorFound::Nothing,
         })

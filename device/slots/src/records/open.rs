@@ -3,6 +3,7 @@
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::format::{RecordHeader, RecordKind, SectorFound, SectorHeader, UNIT};
+use super::judge::Verdict;
 use super::{
     INDEX_KEYS, MAX_SECTORS, MIN_SECTORS, NOWHERE, Opened, RECREATED_KEY, Records, RecreatedReason,
     StorageError,
@@ -14,13 +15,6 @@ use crate::flash::{self, Region, SECTOR_BYTES};
 /// Sequences from here on mean damage: no flash lives through two billion
 /// records, and as many are left before the counter would wrap.
 const SEQUENCE_LIMIT: u32 = 1 << 31;
-
-/// What the sector headers say together.
-enum Verdict {
-    Usable { head: u32, header: SectorHeader },
-    Blank,
-    Lost { reason: RecreatedReason, worst: u32, highest_sequence: u32 },
-}
 
 impl Records {
     /// Opens the partition, or creates it again when it cannot be used.
@@ -48,13 +42,15 @@ impl Records {
             write_at: UNIT,
             next_sequence: 1,
             live_bytes: 0,
+            torn: 0,
+            unsettled: None,
         };
         let lost = match records.judge(flash)? {
             Verdict::Usable { head, header } => match records.load(flash, head, header)? {
                 true => None,
                 false => Some((Some(RecreatedReason::Unreadable), head, header.sequence)),
             },
-            Verdict::Blank => Some((None, 0, 0)),
+            Verdict::Blank { worst, highest_sequence } => Some((None, worst, highest_sequence)),
             Verdict::Lost { reason, worst, highest_sequence } => {
                 Some((Some(reason), worst, highest_sequence))
             }
@@ -87,55 +83,7 @@ impl Records {
         }
         let mut reason = [0];
         flash::read(flash, self.offset_of(location) + UNIT, &mut reason)?;
-        Ok(Some(match reason {
-            [2] => RecreatedReason::Newer,
-            _ => RecreatedReason::Unreadable,
-        }))
-    }
-
-    /// The sector with the highest sequence speaks for the partition.
-    fn judge<F: ReadNorFlash>(&self, flash: &mut F) -> Result<Verdict, FlashError> {
-        let mut newest = (0, 0, SectorFound::Nothing);
-        for sector in 0..self.sectors() {
-            let found = SectorHeader::read(flash, self.sector_offset(sector))?;
-            let sequence = match found {
-                SectorFound::Known(header) => header.sequence,
-                SectorFound::Newer { sequence } => sequence,
-                SectorFound::Nothing => continue,
-            };
-            if newest.2 == SectorFound::Nothing || sequence > newest.1 {
-                newest = (sector, sequence, found);
-            }
-        }
-        let (worst, highest_sequence, found) = newest;
-        let lost = |reason| Verdict::Lost { reason, worst, highest_sequence };
-        Ok(match found {
-            SectorFound::Newer { .. } => lost(RecreatedReason::Newer),
-            SectorFound::Known(header) if header.floor <= header.sequence => {
-                Verdict::Usable { head: worst, header }
-            }
-            SectorFound::Known(_) => lost(RecreatedReason::Unreadable),
-            SectorFound::Nothing => match self.first_written(flash)? {
-                None => Verdict::Blank,
-                Some(worst) => Verdict::Lost {
-                    reason: RecreatedReason::Unreadable,
-                    worst,
-                    highest_sequence: 0,
-                },
-            },
-        })
-    }
-
-    /// The first sector with anything behind its header. A header alone may be
-    /// all that a cut left of the first format.
-    fn first_written<F: ReadNorFlash>(&self, flash: &mut F) -> Result<Option<u32>, FlashError> {
-        for sector in 0..self.sectors() {
-            let body = Region::new(self.sector_offset(sector) + UNIT, SECTOR_BYTES - UNIT);
-            if !flash::is_blank(flash, body)? {
-                return Ok(Some(sector));
-            }
-        }
-        Ok(None)
+        Ok(Some(RecreatedReason::from_byte(reason[0])))
     }
 
     /// Indexes every sector that counts. `false` when they cannot belong to one store.
@@ -148,6 +96,7 @@ impl Records {
         self.head = head;
         self.head_sequence = header.sequence;
         self.floor = header.floor;
+        self.torn = 0;
         let mut newest = [0; INDEX_KEYS];
         let mut in_use = 0;
         for sector in 0..self.sectors() {
@@ -156,7 +105,12 @@ impl Records {
             self.index_sector(flash, sector, sequence, &mut newest)?;
         }
         self.write_at = self.end_of_head(flash)?;
-        self.next_sequence = newest.iter().max().map_or(1, |highest| highest.saturating_add(1));
+        let youngest = (0..=RECREATED_KEY).max_by_key(|&key| newest[usize::from(key)]);
+        let highest = youngest.map_or(0, |key| newest[usize::from(key)]);
+        self.unsettled = youngest.filter(|_| highest > 0);
+        // A torn record may be readable at another power-on, with the sequence
+        // that came next: what is written from here on must outrank it.
+        self.next_sequence = highest.saturating_add(self.torn).saturating_add(1);
         self.live_bytes = self.count_live_bytes(flash)?;
         let limited = header.sequence < SEQUENCE_LIMIT && self.next_sequence < SEQUENCE_LIMIT;
         Ok(limited && in_use < self.sectors())
@@ -187,28 +141,71 @@ impl Records {
     ) -> Result<(), FlashError> {
         let start = self.sector_offset(sector);
         let mut at = UNIT;
+        let mut torn = 0;
+        while let Some((found_at, header)) =
+            self.next_record(flash, sector, sector_sequence, at, &mut torn)?
+        {
+            at = found_at + header.footprint_bytes();
+            let slot = usize::from(header.key);
+            if !value_is_intact(flash, start + found_at, &header)? {
+                torn += 1;
+                continue;
+            }
+            if header.sequence > newest[slot]
+                || header.sequence == newest[slot] && self.is_older_copy(flash, &header)?
+            {
+                newest[slot] = header.sequence;
+                self.index[slot] = match header.kind {
+                    RecordKind::Value => Records::location(sector, found_at),
+                    RecordKind::Removed => NOWHERE,
+                };
+            }
+        }
+        self.torn += torn;
+        Ok(())
+    }
+
+    /// Whether this is the record the indexed one was copied from. The copy may
+    /// be what power was cut in, so the original counts as long as it is there.
+    fn is_older_copy<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        header: &RecordHeader,
+    ) -> Result<bool, FlashError> {
+        let location = self.index[usize::from(header.key)];
+        if location == NOWHERE {
+            return Ok(false);
+        }
+        let indexed = RecordHeader::read(flash, self.offset_of(location))?;
+        Ok(indexed.is_none_or(|indexed| header.sector_sequence < indexed.sector_sequence))
+    }
+
+    /// The first record of a sector from `at` on, and where it is.
+    ///
+    /// Adds to `torn` what was written but is no record. A torn header was the
+    /// last thing written before a cut, so the next record follows it directly.
+    pub(super) fn next_record<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        sector: u32,
+        sector_sequence: u32,
+        mut at: u32,
+        torn: &mut u32,
+    ) -> Result<Option<(u32, RecordHeader)>, FlashError> {
+        let start = self.sector_offset(sector);
         while at + UNIT <= SECTOR_BYTES {
             let header = RecordHeader::read(flash, start + at)?.filter(|header| {
                 header.sector_sequence == sector_sequence
                     && at + header.footprint_bytes() <= SECTOR_BYTES
             });
-            // A torn header was the last thing written before a cut, so the
-            // next record follows it directly.
-            let Some(header) = header else {
-                at += UNIT;
-                continue;
-            };
-            let slot = usize::from(header.key);
-            if header.sequence >= newest[slot] && value_is_intact(flash, start + at, &header)? {
-                newest[slot] = header.sequence;
-                self.index[slot] = match header.kind {
-                    RecordKind::Value => Records::location(sector, at),
-                    RecordKind::Removed => NOWHERE,
-                };
+            match header {
+                Some(header) => return Ok(Some((at, header))),
+                None if flash::is_blank(flash, Region::new(start + at, UNIT))? => {}
+                None => *torn += 1,
             }
-            at += header.footprint_bytes();
+            at += UNIT;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Where the head's written part ends: behind the last record and behind
@@ -224,10 +221,10 @@ impl Records {
             at += bytes.len() as u32;
         })?;
         let mut at = UNIT;
-        while at < end {
-            let header = RecordHeader::read(flash, start + at)?
-                .filter(|header| header.sector_sequence == self.head_sequence);
-            at += header.map_or(UNIT, |header| header.footprint_bytes());
+        while let Some((found_at, header)) =
+            self.next_record(flash, self.head, self.head_sequence, at, &mut 0)?
+        {
+            at = found_at + header.footprint_bytes();
         }
         Ok(at.max(end).min(SECTOR_BYTES))
     }
@@ -269,13 +266,15 @@ impl Records {
         self.write_at = UNIT;
         self.next_sequence = 1;
         self.live_bytes = 0;
+        self.torn = 0;
+        self.unsettled = None;
         flash::erase_sector(flash, self.sector_offset(sector))?;
         if let Some(reason) = reason {
             let location = self.append(flash, RecordKind::Value, RECREATED_KEY, &[reason as u8])?;
             self.index[usize::from(RECREATED_KEY)] = location;
             self.live_bytes = RecordHeader::footprint(1);
         }
-        let header = SectorHeader { sequence, floor: sequence };
+        let header = SectorHeader { sequence, floor: sequence, next_record: self.next_sequence };
         flash::write_checked(flash, self.sector_offset(sector), &header.to_bytes())?;
         Ok(())
     }

@@ -24,7 +24,7 @@ impl Records {
         key: u8,
         value: &[u8],
     ) -> Result<(), StorageError> {
-        if self.has(flash, checked(key)?, value)? {
+        if self.is_certain(checked(key)?) && self.has(flash, key, value)? {
             return Ok(());
         }
         self.put_again(flash, key, value)
@@ -47,6 +47,9 @@ impl Records {
             return Err(StorageError::ValueTooLong { found: value.len() });
         }
         let footprint = RecordHeader::footprint(value.len());
+        if self.unsettled != Some(key) {
+            self.settle_youngest(flash)?;
+        }
         let before = self.footprint_of(flash, key)?;
         if self.live_bytes.saturating_sub(before) + footprint > self.capacity_bytes() {
             return Err(StorageError::Full);
@@ -54,6 +57,7 @@ impl Records {
         let purpose = if footprint > before { Purpose::Growth } else { Purpose::Replacement };
         self.make_room(flash, footprint, purpose)?;
         let location = self.append(flash, RecordKind::Value, key, value)?;
+        self.unsettled = None;
         self.point(flash, key, location)
     }
 
@@ -62,12 +66,21 @@ impl Records {
         flash: &mut F,
         key: u8,
     ) -> Result<(), StorageError> {
-        if self.index[usize::from(key)] == NOWHERE {
+        if self.is_certain(key) && self.index[usize::from(key)] == NOWHERE {
             return Ok(());
+        }
+        if self.unsettled != Some(key) {
+            self.settle_youngest(flash)?;
         }
         self.make_room(flash, RecordHeader::footprint(0), Purpose::Replacement)?;
         self.append(flash, RecordKind::Removed, key, &[])?;
+        self.unsettled = None;
         self.point(flash, key, NOWHERE)
+    }
+
+    /// Whether the key will read at the next power-on as it does now.
+    fn is_certain(&self, key: u8) -> bool {
+        self.torn == 0 && self.unsettled != Some(key)
     }
 
     /// Makes `location` the key's current record.

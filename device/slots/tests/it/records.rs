@@ -47,6 +47,18 @@ fn value_is_there_after_a_restart() {
 }
 
 #[test]
+fn store_is_fresh_until_something_is_put() {
+    let mut flash = chip::<4>();
+    for _ in 0..3 {
+        let (_, opened) = Records::open(&mut flash, REGION).unwrap();
+        assert_eq!(opened, Opened::Fresh);
+    }
+    let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+    records.put(&mut flash, 1, b"one").unwrap();
+    reopen(&mut flash);
+}
+
+#[test]
 fn same_value_again_writes_nothing() {
     let mut flash = chip::<4>();
     let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
@@ -86,7 +98,8 @@ fn behaves_as_a_map<const UNIT: usize>(seed: u64, steps: usize) {
     let mut flash = chip::<UNIT>();
     let mut random = Random::new(seed);
     let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
-    let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
+    let mut model = BTreeMap::from([(0, b"first".to_vec())]);
+    records.put(&mut flash, 0, b"first").unwrap();
     for step in 0..steps {
         let key = random.below(20) as u8;
         match random.below(10) {
@@ -157,14 +170,15 @@ fn full_store_keeps_what_it_has() {
         assert_eq!(get(&records, &mut flash, key), Some(vec![key; 1000]));
     }
     // Replacing still works, as often as one likes.
-    for round in 0..100 {
-        records.put(&mut flash, round % kept, &[round; 1000]).unwrap();
+    let replaced = |round: u8| (u16::from(round) * 17 % u16::from(kept)) as u8;
+    for round in 0..200 {
+        records.put(&mut flash, replaced(round), &[round; 1000]).unwrap();
         if round % 7 == 0 {
             records = reopen(&mut flash);
         }
     }
     for key in 0..kept {
-        let newest = (0..100).rev().find(|round| round % kept == key).unwrap_or(key);
+        let newest = (0..200).rev().find(|&round| replaced(round) == key).unwrap_or(key);
         assert_eq!(get(&records, &mut flash, key), Some(vec![newest; 1000]));
     }
     records.remove(&mut flash, 1).unwrap();
@@ -264,12 +278,12 @@ pub(crate) fn forged_header(sequence: u32, sector_sequence: u32, key: u8, value:
 fn record_of_an_earlier_life_of_its_sector_does_not_count() {
     for (sector_sequence, expected) in [(1, Some(vec![7; 32])), (2, None)] {
         let mut flash = chip::<4>();
-        let (_, opened) = Records::open(&mut flash, REGION).unwrap();
-        assert_eq!(opened, Opened::Fresh);
+        let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+        records.put(&mut flash, 1, b"one").unwrap();
         let first = first_header(&flash) as u32;
         let header = forged_header(5, sector_sequence, 9, &[7; 32]);
-        flash.load(first + 32, &header);
-        flash.load(first + 64, &[7; 32]);
+        flash.load(first + 96, &header);
+        flash.load(first + 128, &[7; 32]);
         let records = reopen(&mut flash);
         assert_eq!(get(&records, &mut flash, 9), expected);
     }
