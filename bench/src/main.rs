@@ -1,7 +1,7 @@
 //! Every number the project publishes, measured again by whoever asks.
 //!
-//! `make bench-start` builds the release binary and runs `otaru-bench start`. Each
-//! target is one line: `<figure> <value> target <value> met|missed`. A missed
+//! `make bench-start` builds the release binary and runs `otaru-bench start`; another
+//! binary to measure may be named behind it. Each target is one line: `<figure> <value> target <value> met|missed`. A missed
 //! target is said, and is no failure of the run.
 
 mod figure;
@@ -16,11 +16,12 @@ const BINARY: &str = "target/release/otaru";
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(BINARY);
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(BINARY);
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["start"] => start::measure(&binary).await,
+        ["start"] => start::measure(&built).await,
+        ["start", binary] => start::measure(Path::new(binary)).await,
         _ => {
-            eprintln!("usage: otaru-bench start");
+            eprintln!("usage: otaru-bench start [BINARY]");
             return ExitCode::from(2);
         }
     };

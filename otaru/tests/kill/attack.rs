@@ -4,6 +4,8 @@ use crate::chance::Chance;
 use crate::ledger::Ledger;
 use anyhow::{Context, Result, ensure};
 use otaru_real_fleet::{Device, Fleet, Server, flash};
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 /// The longest time between two kills. An update takes about two seconds here.
@@ -19,11 +21,13 @@ const BIRTH_LIMIT: Duration = Duration::from_millis(800);
 pub(crate) struct Attack<'a> {
     chance: Chance,
     ledger: &'a Ledger,
+    /// What died last, for whoever reads along.
+    last: String,
 }
 
 impl<'a> Attack<'a> {
     pub(crate) fn new(chance: Chance, ledger: &'a Ledger) -> Attack<'a> {
-        Attack { chance, ledger }
+        Attack { chance, ledger, last: String::new() }
     }
 
     /// Kills this many times. Everything runs again at the end.
@@ -32,15 +36,10 @@ impl<'a> Attack<'a> {
             tokio::time::sleep(self.chance.pause(LIFE_LIMIT)).await;
             let victim = self.chance.below(fleet.devices.len() as u64 + 2) as usize;
             match fleet.devices.get_mut(victim) {
-                Some(device) => {
-                    eprintln!("kill {nth}: {}", device.thing());
-                    self.kill_device(device).await?;
-                }
-                None => {
-                    eprintln!("kill {nth}: server");
-                    self.kill_server(&mut fleet.server).await?;
-                }
+                Some(device) => self.kill_device(device).await?,
+                None => self.kill_server(&mut fleet.server).await?,
             }
+            eprintln!("kill {nth}: {}", self.last);
         }
         Ok(())
     }
@@ -48,7 +47,8 @@ impl<'a> Attack<'a> {
     async fn kill_device(&mut self, device: &mut Device) -> Result<()> {
         device.assert_runs()?;
         device.kill().await?;
-        self.check_flash(device)?;
+        let trial = if self.check_flash(device)? { " on trial" } else { "" };
+        self.last = format!("{}{trial}", device.thing());
         tokio::time::sleep(self.chance.pause(DEATH_LIMIT)).await;
         device.start()
     }
@@ -56,12 +56,16 @@ impl<'a> Attack<'a> {
     /// Sometimes it dies a second time while it starts, with whatever it had begun to recover.
     async fn kill_server(&mut self, server: &mut Server) -> Result<()> {
         server.kill().await?;
+        "server".clone_into(&mut self.last);
         tokio::time::sleep(self.chance.pause(DEATH_LIMIT)).await;
         if self.chance.once_in(4) {
             let birth = self.chance.pause(BIRTH_LIMIT);
             match tokio::time::timeout(birth, server.start()).await {
                 Ok(started) => _ = started.context("could not start after a kill")?,
-                Err(_) => server.kill().await?,
+                Err(_) => {
+                    server.kill().await?;
+                    "server, and while it started".clone_into(&mut self.last);
+                }
             }
         }
         if server.program().is_none() {
@@ -70,12 +74,44 @@ impl<'a> Attack<'a> {
         Ok(())
     }
 
-    /// Whatever a device was doing when it died, what would boot is one whole image somebody published.
-    fn check_flash(&self, device: &Device) -> Result<()> {
+    /// Whatever a device was doing when it died, what would boot is one whole image somebody
+    /// published. Answers whether that image was on trial.
+    fn check_flash(&self, device: &Device) -> Result<bool> {
         let running = flash::running(&device.flash_path())?;
         let is_whole =
             self.ledger.with(|facts| facts.images.values().any(|image| running.is(image)));
         ensure!(is_whole, "{}: slot {} holds no published image", device.thing(), running.slot);
-        Ok(())
+        Ok(running.on_trial)
     }
+}
+
+/// Lets the server work, then takes its database back to an earlier moment: what it acknowledged
+/// in between is gone, as if it had never been written.
+pub(crate) async fn rewind(fleet: &mut Fleet) -> Result<()> {
+    let kept = fleet.folder().join("kept");
+    std::fs::create_dir(&kept)?;
+    tokio::time::sleep(LIFE_LIMIT).await;
+    fleet.server.kill().await?;
+    copy_database(fleet.server.data(), &kept)?;
+    fleet.server.start().await?;
+    tokio::time::sleep(LIFE_LIMIT).await;
+    fleet.server.kill().await?;
+    copy_database(&kept, fleet.server.data())?;
+    fleet.server.start().await?;
+    tokio::time::sleep(LIFE_LIMIT).await;
+    Ok(())
+}
+
+/// Copies SQLite's files from one folder to another; only while nobody has them open.
+fn copy_database(from: &Path, to: &Path) -> Result<()> {
+    for name in ["otaru.db", "otaru.db-wal", "otaru.db-shm"] {
+        match std::fs::copy(from.join(name), to.join(name)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                _ = std::fs::remove_file(to.join(name));
+            }
+            Err(error) => return Err(error).context("could not copy the database"),
+        }
+    }
+    Ok(())
 }

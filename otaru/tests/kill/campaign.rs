@@ -1,6 +1,6 @@
 //! The run: people work, processes die and come back, then everything is judged.
 
-use crate::attack::Attack;
+use crate::attack::{self, Attack};
 use crate::chance::Chance;
 use crate::ledger::Ledger;
 use crate::people::{self, Closing};
@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 const DEVICES: usize = 3;
 
 /// Long enough that some kills hit the trial, short enough that updates end between kills.
-const SELF_TEST: Duration = Duration::from_millis(300);
+const SELF_TEST: Duration = Duration::from_millis(700);
 
 /// Stretches a download to about a second, so that kills hit it.
 const LINK_KBPS: u32 = 3_000;
@@ -66,17 +66,19 @@ impl Campaign {
 
     /// Kills, then judges.
     pub(crate) async fn run(&mut self, kills: u32) -> Result<()> {
-        let closing = Closing::default();
-        let mut people = self.people(&closing)?;
-        let publisher = self.publisher(&closing);
+        let people = self.people()?;
         let mut attack = Attack::new(Chance::new(self.seed, 0), &self.ledger);
         let attacked = attack.kill_many(&mut self.fleet, kills).await;
+        people.go_home().await?;
+        attacked?;
+        verdict::judge(&mut self.fleet, &self.ledger).await
+    }
 
-        closing.store(true, Ordering::Relaxed);
-        publisher.await.context("the publisher panicked")??;
-        while let Some(ended) = people.join_next().await {
-            ended.context("somebody panicked")?;
-        }
+    /// Puts the server back to an earlier state of its own, then judges: it must not pass.
+    pub(crate) async fn run_with_a_server_that_forgets(&mut self) -> Result<()> {
+        let people = self.people()?;
+        let attacked = attack::rewind(&mut self.fleet).await;
+        people.go_home().await?;
         attacked?;
         verdict::judge(&mut self.fleet, &self.ledger).await
     }
@@ -86,29 +88,26 @@ impl Campaign {
         self.fleet.keep()
     }
 
-    fn people(&self, closing: &Closing) -> Result<JoinSet<()>> {
-        let mut people = JoinSet::new();
+    /// Everybody starts to work.
+    fn people(&self) -> Result<People> {
+        let closing = Closing::default();
+        let mut tasks = JoinSet::new();
+        let console = &self.fleet.console;
         let device_url = self.fleet.server.device_url();
         for device in &self.fleet.devices {
             let (thing, ledger) = (device.thing().to_owned(), self.ledger.clone());
             let own = Api::with_certificate(&device_url, device.folder())?;
-            people.spawn(people::count_in_shadow(
-                own,
-                thing.clone(),
-                ledger.clone(),
-                closing.clone(),
-            ));
-            let owner = self.fleet.console.owner.clone();
-            people.spawn(people::change_phrases(
-                owner,
-                thing.clone(),
-                ledger.clone(),
-                closing.clone(),
-            ));
-            let admin = self.fleet.console.admin_api.clone();
-            people.spawn(people::read_logs(admin, thing, ledger, closing.clone()));
+            let (owner, admin) = (console.owner.clone(), console.admin_api.clone());
+            let shared = (thing, ledger, closing.clone());
+            let (thing, ledger, closing) = shared.clone();
+            tasks.spawn(people::count_in_shadow(own, thing, ledger, closing));
+            let (thing, ledger, closing) = shared.clone();
+            tasks.spawn(people::change_phrases(owner, thing, ledger, closing));
+            let (thing, ledger, closing) = shared;
+            tasks.spawn(people::read_logs(admin, thing, ledger, closing));
         }
-        Ok(people)
+        let publisher = self.publisher(&closing);
+        Ok(People { closing, tasks, publisher })
     }
 
     fn publisher(&self, closing: &Closing) -> JoinHandle<Result<()>> {
@@ -120,5 +119,24 @@ impl Campaign {
         tokio::spawn(async move {
             people::publish_and_install(&console, &things, &ledger, &closing, chance).await
         })
+    }
+}
+
+/// Those at work.
+struct People {
+    closing: Closing,
+    tasks: JoinSet<()>,
+    publisher: JoinHandle<Result<()>>,
+}
+
+impl People {
+    /// Lets everybody finish what they do, and fails if somebody could not work.
+    async fn go_home(mut self) -> Result<()> {
+        self.closing.store(true, Ordering::Relaxed);
+        self.publisher.await.context("the publisher panicked")??;
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.context("somebody panicked")?;
+        }
+        Ok(())
     }
 }

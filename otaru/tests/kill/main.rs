@@ -32,6 +32,16 @@ async fn nothing_acknowledged_is_lost_on_postgres() {
     run(Some(database.url())).await;
 }
 
+/// The judge is judged: a server that loses what it said does not pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn forgotten_work_is_noticed() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_otaru"));
+    let mut campaign = Campaign::start(binary, None, 1).await.expect("the fleet starts");
+    let verdict = campaign.run_with_a_server_that_forgets().await;
+    let error = verdict.expect_err("the server lost what it acknowledged").to_string();
+    assert!(error.contains("shadow of clock-0"), "found something else: {error}");
+}
+
 async fn run(database_url: Option<&str>) {
     let kills = number("OTARU_KILLS").map_or(KILLS, |kills| u32::try_from(kills).expect("a count"));
     let seed = number("OTARU_SEED").unwrap_or_else(chance::any_seed);

@@ -96,6 +96,11 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// Where everything of this fleet is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Waits until the server knows what every device runs.
     pub async fn wait_until_reported(&self, limit: Duration) -> Result<()> {
         let reported = async {

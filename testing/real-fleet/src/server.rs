@@ -105,6 +105,11 @@ impl Server {
         format!("https://127.0.0.1:{}", self.ports.device_https)
     }
 
+    /// Its data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The token the first start wrote.
     pub fn admin_token_file(&self) -> PathBuf {
         self.data.join("admin.token")
