@@ -2,9 +2,10 @@
 
 use futures::{Stream, stream};
 use otaru_fleet::Permission;
-use otaru_store::{EventRow, Notice, Scope, StoreError, SystemScope, Tx};
+use otaru_store::{DeviceRow, EventRow, Notice, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::OrganisationId;
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::broadcast;
 
 use crate::{Actor, App, OperationError, Reach};
@@ -53,6 +54,19 @@ pub(crate) fn emit(
     Ok(())
 }
 
+/// A device came or went.
+pub(crate) fn device_presence(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    online: bool,
+    now: i64,
+) -> Result<(), StoreError> {
+    let scope = Scope::of(device.organisation.clone());
+    let kind = if online { "device_online" } else { "device_offline" };
+    let body = json!({ "thing": device.thing });
+    emit(tx, &scope, device.owner.as_deref(), kind, &body, now)
+}
+
 /// Shows a change that is not worth a place in the log.
 pub(crate) fn tick(
     app: &App,
@@ -92,15 +106,14 @@ pub async fn listen(
     };
     // Subscribed before the log is read, so that nothing falls between the two.
     let live = app.inner.heard.subscribe();
-    let after = match after {
-        Some(after) => after,
-        None => {
-            app.inner
-                .store
-                .read(|tx| otaru_store::last_event_id(tx, &SystemScope::for_background()))
-                .await?
-        }
-    };
+    let last = app
+        .inner
+        .store
+        .read(|tx| otaru_store::last_event_id(tx, &SystemScope::for_background()))
+        .await?;
+    // An id beyond the log was given by another database, before this one was restored:
+    // waiting for it would keep the screen still for as long as it takes to get there.
+    let after = after.map_or(last, |after| after.min(last));
     let listener = Listener {
         app: app.clone(),
         scope: actor.scope.clone(),

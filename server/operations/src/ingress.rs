@@ -12,7 +12,7 @@ use otaru_fleet::Input;
 use otaru_shadow::{Rejection, UpdateRequest, client_token_of, delta_message};
 use otaru_store::{Notice, Scope, StoreError, Tx};
 use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic, payload::Progress};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::{error, warn};
 
 use crate::{
@@ -207,9 +207,10 @@ fn set_online(
     if !changed {
         return Ok(());
     }
-    let owner = otaru_store::device(tx, scope, thing)?.and_then(|device| device.owner);
-    let kind = if online { "device_online" } else { "device_offline" };
-    events::emit(tx, scope, owner.as_deref(), kind, &json!({ "thing": thing }), now)
+    match otaru_store::device(tx, scope, thing)? {
+        Some(device) => events::device_presence(tx, &device, online, now),
+        None => Ok(()),
+    }
 }
 
 fn open_deltas(

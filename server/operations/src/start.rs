@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 use crate::{
-    App, OperationError, deadlines, expire_silent_updates,
+    App, OperationError, deadlines, events, expire_silent_updates,
     retention::trim,
     tokens::{Secret, admin_token},
 };
@@ -32,7 +32,9 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
     let text = secret.as_ref().map(Secret::text);
     let scope = Scope::of(app.default_organisation().clone());
     let work = move |tx: &mut Tx<'_>| {
-        otaru_store::close_all_sessions(tx, &SystemScope::for_background())?;
+        for device in otaru_store::close_all_sessions(tx, &SystemScope::for_background(), now)? {
+            events::device_presence(tx, &device, false, now)?;
+        }
         deadlines::resume_deadlines(tx, now)?;
         if let Some(secret) = &secret {
             admin_token(tx, &scope, secret, now)?;

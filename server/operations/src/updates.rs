@@ -100,13 +100,12 @@ pub async fn list_updates(
 ) -> Result<Page<UpdateObject>, OperationError> {
     actor.require(Permission::ReadFleet)?;
     let limit = page.limit()?;
-    // Ids begin with their time: the highest comes first.
-    let below = page.cursor.unwrap_or_else(|| "~".to_owned());
-    let scope = actor.scope.clone();
+    // Ids begin with their time: the newest come first.
+    let (scope, below) = (actor.scope.clone(), page.cursor);
     let rows = app
         .inner
         .store
-        .read(move |tx| otaru_store::updates(tx, &scope, thing.as_ref(), &below, limit))
+        .read(move |tx| otaru_store::updates(tx, &scope, thing.as_ref(), below.as_deref(), limit))
         .await?;
     Ok(Page::of(
         rows,

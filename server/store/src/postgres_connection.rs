@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postgres::{
     Client, Config, Statement,
@@ -15,6 +16,12 @@ use crate::{
     value::{Row, Value},
 };
 
+/// How long a connection may take to be made.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the server's machine may not answer before the connection counts as lost.
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
 pub(crate) struct PostgresConnection {
     client: Client,
     read_only: bool,
@@ -24,7 +31,7 @@ pub(crate) struct PostgresConnection {
 impl PostgresConnection {
     /// Connects; TLS as the URL's `sslmode` asks, checked against the machine's own roots.
     pub(crate) fn open(url: &str, read_only: bool) -> Result<PostgresConnection, StoreError> {
-        let config: Config = url.parse()?;
+        let config = with_time_limits(url.parse()?);
         let client = match (config.get_ssl_mode(), tls()) {
             (SslMode::Disable, _) => config.connect(postgres::NoTls)?,
             // A machine without root certificates can still use a server that needs no TLS.
@@ -58,7 +65,9 @@ impl PostgresConnection {
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), StoreError> {
-        self.batch(if self.read_only { "BEGIN READ ONLY" } else { "BEGIN" })
+        // A reader sees one state from its first statement to its last, as with SQLite.
+        let read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        self.batch(if self.read_only { read } else { "BEGIN" })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -77,6 +86,22 @@ impl PostgresConnection {
         self.statements.insert(sql, statement.clone());
         Ok(statement)
     }
+}
+
+/// Limits for a server that went away without a word, where the URL sets none. The defaults
+/// of libpq and the kernel would let the writer wait for two hours.
+fn with_time_limits(mut config: Config) -> Config {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_LIMIT);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE_LIMIT);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_idle(SILENCE_LIMIT / 2).keepalives_interval(SILENCE_LIMIT / 6);
+        config.keepalives_retries(3);
+    }
+    config
 }
 
 fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {

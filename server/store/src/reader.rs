@@ -25,36 +25,39 @@ pub(crate) fn start(address: &Address, count: usize) -> Result<mpsc::Sender<Job>
 }
 
 fn serve(address: &Address, receiver: &Mutex<mpsc::Receiver<Job>>) {
-    let mut connection: Option<Connection> = None;
+    let mut connection = None;
     loop {
         // Only a panic while taking a job poisons the lock, and taking one cannot panic.
         let Ok(Ok(job)) = receiver.lock().map(|receiver| receiver.recv()) else { return };
-        connection = connection.filter(Connection::is_usable);
-        if connection.is_none() {
-            match address.reader() {
-                Ok(opened) => connection = Some(opened),
-                Err(error) => {
-                    job(Err(error));
-                    continue;
-                }
-            }
-        }
-        if let Some(connection) = &mut connection {
-            read(connection, job);
+        match begin(address, connection.take()) {
+            Ok(begun) => connection = Some(read(begun, job)),
+            Err(error) => job(Err(error)),
         }
     }
 }
 
-/// One read sees one state of the database.
-fn read(connection: &mut Connection, job: Job) {
-    if let Err(error) = connection.begin() {
-        return job(Err(error));
+/// A connection inside a transaction; a new connection if the old one is no good any more,
+/// which is only found out by asking it for something.
+fn begin(address: &Address, connection: Option<Connection>) -> Result<Connection, StoreError> {
+    if let Some(mut connection) = connection
+        && connection.begin().is_ok()
+    {
+        return Ok(connection);
     }
+    let mut connection = address.reader()?;
+    connection.begin()?;
+    Ok(connection)
+}
+
+/// One read sees one state of the database.
+fn read(mut connection: Connection, job: Job) -> Connection {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        job(Ok(&mut Tx::new(connection)));
+        job(Ok(&mut Tx::new(&mut connection)));
     }));
     if outcome.is_err() {
         tracing::error!("A database read panicked");
     }
+    // If this fails the next transaction cannot begin, and the connection is replaced.
     let _ = connection.batch("ROLLBACK");
+    connection
 }

@@ -58,21 +58,29 @@ impl Writer {
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
-        if !self.connection.is_usable() {
-            self.connection = self.address.writer()?;
+        match self.connection.begin() {
+            // That the server went away is only found out by asking it for something.
+            Err(_) if !self.connection.is_usable() => {
+                self.connection = self.address.writer()?;
+                self.connection.begin()
+            }
+            begun => begun,
         }
-        self.connection.begin()
     }
 
     fn commit_batch(&mut self, first: Job) {
         let mut answers = Vec::new();
         let mut notices = Vec::new();
         let mut next = Some(first);
+        let mut stands = Ok(());
         while let Some(job) = next {
-            answers.push(run_one(&mut self.connection, job, &mut notices));
-            next = if answers.len() < BATCH { self.jobs.try_recv().ok() } else { None };
+            let (answer, after) = run_one(&mut self.connection, job, &mut notices);
+            answers.push(answer);
+            stands = after;
+            let goes_on = stands.is_ok() && answers.len() < BATCH;
+            next = if goes_on { self.jobs.try_recv().ok() } else { None };
         }
-        let committed = self.connection.batch("COMMIT");
+        let committed = stands.and_then(|()| self.connection.batch("COMMIT"));
         if let Err(error) = committed {
             tracing::error!(error = &error as &dyn std::error::Error, "A commit failed");
             let _ = self.connection.batch("ROLLBACK");
@@ -95,26 +103,44 @@ impl Writer {
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Runs one job inside its own savepoint, so that its failure undoes only itself.
-fn run_one(connection: &mut Connection, job: Job, notices: &mut Vec<Notice>) -> Answer {
+///
+/// The second value says whether the batch still stands. When it does not, it must not be
+/// committed: PostgreSQL answers COMMIT of a broken transaction with success and stores
+/// nothing, and SQLite, which takes a whole transaction back when the disk is full, would
+/// begin and commit another one for each savepoint that follows.
+fn run_one(
+    connection: &mut Connection,
+    job: Job,
+    notices: &mut Vec<Notice>,
+) -> (Answer, Result<(), StoreError>) {
     if let Err(error) = connection.batch("SAVEPOINT job") {
+        let why = error.to_string();
         (job.refuse)(error);
-        return Box::new(|_| ());
+        return (Box::new(|_| ()), Err(StoreError::unavailable(why)));
     }
     let mut tx = Tx::new(connection);
     let attempt = catch_unwind(AssertUnwindSafe(|| (job.run)(&mut tx)));
     let told = std::mem::take(&mut tx.notices);
-    let keep = attempt.as_ref().is_ok_and(|attempt| attempt.keep);
-    let closed = if keep {
-        notices.extend(told);
-        connection.batch("RELEASE job")
-    } else {
-        connection.batch("ROLLBACK TO job; RELEASE job")
-    };
-    match (attempt, closed) {
-        (Ok(attempt), Ok(())) => attempt.answer,
-        // A savepoint that cannot be closed fails the commit too, which answers everybody.
-        (Ok(attempt), Err(_)) => attempt.answer,
+    let Ok(Attempt { keep, answer }) = attempt else {
         // The caller's channel is dropped with the job: it sees `Closed`.
-        (Err(_), _) => Box::new(|_| ()),
+        return (Box::new(|_| ()), undo(connection));
+    };
+    if !keep {
+        return (answer, undo(connection));
+    }
+    match connection.batch("RELEASE job") {
+        Ok(()) => {
+            notices.extend(told);
+            (answer, Ok(()))
+        }
+        // The work went on after a statement had failed: what it says it did is not there.
+        Err(error) => (Box::new(move |_| answer(Err(error))), undo(connection)),
     }
 }
+
+fn undo(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.batch("ROLLBACK TO job; RELEASE job")
+}
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,7 @@ macro_rules! on_both_engines {
 on_both_engines! {
     an_error_undoes_the_work_and_its_notices
     a_panic_undoes_only_itself
+    work_that_hides_a_failure_is_not_acknowledged_unless_stored
     waiting_work_shares_commits_and_each_is_atomic
     work_of_one_caller_runs_in_its_order
     nothing_committed_is_lost_by_opening_again
@@ -152,8 +153,10 @@ on_both_engines! {
     a_taken_key_is_told_apart_from_other_failures
     a_claim_code_works_once
     only_the_newest_session_can_end
+    a_clock_set_back_keeps_no_device_offline
     releases_are_found_by_image_and_by_sequence
     updates_past_their_deadline_are_found
+    updates_are_listed_newest_first
     shadows_keep_their_tombstones
     events_are_numbered_in_commit_order
     logs_are_kept_to_a_length
@@ -193,6 +196,40 @@ async fn a_panic_undoes_only_itself(fixture: Fixture) {
     assert_eq!(found.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["kept"]);
 }
 
+/// PostgreSQL answers COMMIT with success even when a failed statement, whose error somebody
+/// threw away, has broken the transaction.
+async fn work_that_hides_a_failure_is_not_acknowledged_unless_stored(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let mut waiting = Vec::new();
+    for number in 0..20_i64 {
+        let (store, scope) = (fixture.store.clone(), fixture.scope.clone());
+        waiting.push(tokio::spawn(async move {
+            store
+                .write(move |tx| {
+                    insert_event(tx, &scope, None, &number.to_string(), "{}", 1)?;
+                    if number % 5 == 0 {
+                        let _hidden = add_clock(tx, &scope);
+                    }
+                    Ok::<_, StoreError>(())
+                })
+                .await
+                .is_ok()
+                .then(|| number.to_string())
+        }));
+    }
+    let mut acknowledged = Vec::new();
+    for task in waiting {
+        acknowledged.extend(task.await.unwrap());
+    }
+    let scope = fixture.scope.clone();
+    let stored = fixture.store.read(move |tx| events(tx, &scope, None, 0, 100)).await.unwrap();
+    let mut stored: Vec<String> = stored.into_iter().map(|event| event.kind).collect();
+    stored.sort();
+    acknowledged.sort();
+    assert_eq!(stored, acknowledged);
+    assert!(acknowledged.len() >= 16, "others were dragged along: {acknowledged:?}");
+}
+
 async fn waiting_work_shares_commits_and_each_is_atomic(mut fixture: Fixture) {
     let failures = Arc::new(AtomicU32::new(0));
     let mut waiting = Vec::new();
@@ -225,6 +262,24 @@ async fn waiting_work_shares_commits_and_each_is_atomic(mut fixture: Fixture) {
     let scope = fixture.scope.clone();
     let stored = fixture.store.read(move |tx| events(tx, &scope, None, 0, 2_000)).await.unwrap();
     assert_eq!(stored.iter().map(|event| event.id).collect::<Vec<_>>(), told);
+}
+
+/// Nobody pays for a restart of the server that nobody was waiting on.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_the_server_ended_are_opened_again_unnoticed() {
+    let fixture = Fixture::on(Engine::Postgres).await;
+    for round in 1..=2 {
+        let scope = fixture.scope.clone();
+        let add = move |tx: &mut Tx<'_>| insert_event(tx, &scope, None, "kept", "{}", 1).map(drop);
+        fixture.store.write(add).await.unwrap();
+        for _ in 0..20 {
+            let scope = fixture.scope.clone();
+            let read = move |tx: &mut Tx<'_>| events(tx, &scope, None, 0, 10);
+            assert_eq!(fixture.store.read(read).await.unwrap().len(), round);
+        }
+        let Home::Server(database) = &fixture.home else { unreachable!("it is PostgreSQL") };
+        database.end_sessions();
+    }
 }
 
 async fn work_of_one_caller_runs_in_its_order(fixture: Fixture) {
@@ -305,8 +360,8 @@ async fn rows_come_back_as_they_were_stored(fixture: Fixture) {
             let update = update_row(&scope, "up-1");
             insert_update(tx, &scope, &update, Some(900))?;
             assert_eq!(newest_update(tx, &scope, &update.thing)?, Some(update.clone()));
-            assert_eq!(updates(tx, &scope, Some(&update.thing), "~", 5)?, [update.clone()]);
-            assert_eq!(updates(tx, &scope, None, "~", 5)?, [update]);
+            assert_eq!(updates(tx, &scope, Some(&update.thing), None, 5)?, [update.clone()]);
+            assert_eq!(updates(tx, &scope, None, None, 5)?, [update]);
             let running = Running {
                 sha256: Some(Digest::of(b"1.0.4")),
                 version: Some("1.0.4".to_owned()),
@@ -410,8 +465,27 @@ async fn only_the_newest_session_can_end(fixture: Fixture) {
             assert!(!device(tx, &scope, &thing)?.unwrap().online);
             assert!(!open_device_session(tx, &scope, &thing, 6, 14)?, "a late hello");
             assert!(open_device_session(tx, &scope, &thing, 7, 15)?);
-            close_all_sessions(tx, &SystemScope::for_background())?;
+            let closed = close_all_sessions(tx, &SystemScope::for_background(), 16)?;
+            assert_eq!(closed.iter().map(|device| &device.thing).collect::<Vec<_>>(), [&thing]);
             assert!(!device(tx, &scope, &thing)?.unwrap().online);
+            assert_eq!(close_all_sessions(tx, &SystemScope::for_background(), 17)?, []);
+            assert!(!open_device_session(tx, &scope, &thing, 7, 18)?, "of before the start");
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn a_clock_set_back_keeps_no_device_offline(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    fixture
+        .store
+        .write(move |tx| -> Result<(), StoreError> {
+            let thing = "clock-01".parse().unwrap();
+            assert!(open_device_session(tx, &scope, &thing, 9_000, 9_000)?);
+            close_all_sessions(tx, &SystemScope::for_background(), 5_000)?;
+            assert!(open_device_session(tx, &scope, &thing, 5_001, 5_001)?);
             Ok(())
         })
         .await
@@ -472,6 +546,28 @@ async fn updates_past_their_deadline_are_found(fixture: Fixture) {
         .unwrap();
 }
 
+async fn updates_are_listed_newest_first(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    fixture
+        .store
+        .write(move |tx| -> Result<(), StoreError> {
+            for id in ["0193-a", "0193-b", "0193-c"] {
+                insert_update(tx, &scope, &update_row(&scope, id), None)?;
+            }
+            let thing = "clock-01".parse().unwrap();
+            let ids = |rows: Vec<UpdateRow>| -> Vec<String> {
+                rows.into_iter().map(|row| row.update.id.to_string()).collect()
+            };
+            assert_eq!(ids(updates(tx, &scope, None, None, 2)?), ["0193-c", "0193-b"]);
+            let rest = updates(tx, &scope, Some(&thing), Some("0193-b"), 2)?;
+            assert_eq!(ids(rest), ["0193-a"]);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
 async fn shadows_keep_their_tombstones(fixture: Fixture) {
     let scope = fixture.scope.clone();
     fixture
@@ -496,6 +592,8 @@ async fn shadows_keep_their_tombstones(fixture: Fixture) {
             assert!(shadow(tx, &system, &named)?.unwrap().document.is_deleted());
             let foreign = Scope::of(OrganisationId::new("org-2").unwrap());
             assert!(is_thing_foreign(tx, &foreign, &thing)?);
+            put_shadow(tx, &foreign, &classic, &document.delete(), 3)?;
+            assert_eq!(shadow(tx, &system, &classic)?.unwrap().document, document);
             assert!(!is_thing_foreign(tx, &scope, &thing)?);
             Ok(())
         })

@@ -47,6 +47,19 @@ impl Database {
         &self.url
     }
 
+    /// Ends every session on this database, as a restart of the server does.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer.
+    pub fn end_sessions(&self) {
+        let end = format!(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'",
+            self.name
+        );
+        self.cluster.execute(&[&end]).unwrap_or_else(|error| panic!("{error:#}"));
+    }
+
     fn on(durability: Durability) -> Database {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -215,8 +215,22 @@ pub fn close_device_session(
     Ok(changed > 0)
 }
 
-/// Marks every device offline: after a start, no session is open.
-pub fn close_all_sessions(tx: &mut Tx<'_>, _: &SystemScope) -> Result<(), StoreError> {
-    tx.execute("UPDATE devices SET online = 0 WHERE online = 1", params![])?;
-    Ok(())
+/// Marks every device offline and returns those that were not: after a start, no session is
+/// open.
+///
+/// Numbers of sessions follow the clock. Those that are ahead of it were given before it was
+/// set back, and would make every session to come look like an old one.
+pub fn close_all_sessions(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    now: i64,
+) -> Result<Vec<DeviceRow>, StoreError> {
+    tx.execute("UPDATE devices SET session_version = 0 WHERE session_version > $1", params![now])?;
+    tx.all(
+        "UPDATE devices SET online = 0 WHERE online = 1
+         RETURNING thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+             running_version, running_slot, running_state, online, session_version,
+             last_seen_at, created_at",
+        params![],
+    )
 }

@@ -53,7 +53,7 @@ pub fn is_thing_foreign(
     Ok(found.is_some())
 }
 
-/// Stores a shadow's document.
+/// Stores a shadow's document. Another organisation's shadow stays as it is.
 pub fn put_shadow(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -66,7 +66,8 @@ pub fn put_shadow(
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (thing, name) DO UPDATE SET document = excluded.document,
              version = excluded.version, deleted = excluded.deleted,
-             updated_at = excluded.updated_at",
+             updated_at = excluded.updated_at
+         WHERE shadows.organisation = excluded.organisation",
         params![
             shadow.thing.as_str(),
             stored_name(shadow),

@@ -137,24 +137,26 @@ pub fn newest_update(
     )
 }
 
-/// Updates of the organisation, or of one device, with an id below `below`, newest first.
+/// Updates of the organisation, or of one device, newest first: all, or those with an id
+/// below `below`.
 pub fn updates(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: Option<&ThingName>,
-    below: &str,
+    below: Option<&str>,
     limit: u32,
 ) -> Result<Vec<UpdateRow>, StoreError> {
     tx.all(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
              cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
-         FROM updates WHERE organisation = $1 AND ($2 = '' OR thing = $2) AND id < $3
+         FROM updates WHERE organisation = $1 AND ($2 = '' OR thing = $2)
+             AND ($3 = '' OR id < $3)
          ORDER BY id DESC LIMIT $4",
         params![
             scope.organisation().as_str(),
             thing.map_or("", |thing| thing.as_str()),
-            below,
+            below.unwrap_or_default(),
             limit
         ],
     )
