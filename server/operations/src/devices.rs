@@ -9,7 +9,7 @@ use otaru_wire::{ProductName, ThingName};
 
 use crate::{
     Actor, App, AvailableRelease, DeviceObject, DevicePrincipal, OperationError, OwnDeviceObject,
-    Page, PageRequest, Reach, Refusal, UpdateObject,
+    Page, PageRequest, Reach, Refusal, UpdateObject, Urls,
 };
 
 /// The channel an owner's devices follow.
@@ -63,10 +63,10 @@ pub async fn add_device(
     let at = UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
     let organisation = actor.scope.organisation();
     let issued = app.inner.authority.issue_device(&thing, organisation, at)?;
-    let device_toml = device_toml(app, &thing, &product);
     let (scope, serial) = (actor.scope.clone(), issued.serial.clone());
     let work = move |tx: &mut Tx<'_>| register(tx, &scope, &thing, &product, &serial, now);
-    let (device, root_pub) = app.inner.store.write(work).await?;
+    let (device, root_pub, chip) = app.inner.store.write(work).await?;
+    let device_toml = device_toml(app, &device, &chip);
     Ok(NewDeviceFiles {
         device,
         cert_pem: issued.cert_pem,
@@ -84,9 +84,9 @@ fn register(
     product: &ProductName,
     serial: &str,
     now: i64,
-) -> Result<(DeviceObject, String), OperationError> {
+) -> Result<(DeviceObject, String, String), OperationError> {
     let unknown = || Refusal::ProductUnknown(product.to_string());
-    otaru_store::product(tx, scope, product)?.ok_or_else(unknown)?;
+    let chip = otaru_store::product(tx, scope, product)?.ok_or_else(unknown)?.chip;
     let system = SystemScope::for_background();
     // The first document: the one the device was built to trust.
     let (_, root) =
@@ -103,7 +103,7 @@ fn register(
     otaru_store::insert_certificate(tx, scope, serial, thing, now)?;
     let device = otaru_store::device(tx, scope, thing)?;
     let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
-    Ok((DeviceObject::from(&device), root_pub))
+    Ok((DeviceObject::from(&device), root_pub, chip))
 }
 
 /// The first key of a root document, which is checked when the product is created.
@@ -115,13 +115,13 @@ fn root_pub(document: &[u8]) -> Result<String, Refusal> {
     Ok(key.to_file("root key"))
 }
 
-fn device_toml(app: &App, thing: &ThingName, product: &ProductName) -> String {
-    let urls = app.urls();
+fn device_toml(app: &App, device: &DeviceObject, chip: &str) -> String {
+    let DeviceObject { thing, product, .. } = device;
+    let Urls { device_url, mqtt_url, .. } = app.urls();
+    let namespace = app.namespace();
     format!(
-        "thing = \"{thing}\"\nproduct = \"{product}\"\ndevice_url = \"{}\"\nmqtt_url = \"{}\"\nnamespace = \"{}\"\n",
-        urls.device_url,
-        urls.mqtt_url,
-        app.namespace()
+        "thing = \"{thing}\"\nproduct = \"{product}\"\nchip = \"{chip}\"\n\
+         device_url = \"{device_url}\"\nmqtt_url = \"{mqtt_url}\"\nnamespace = \"{namespace}\"\n"
     )
 }
 

@@ -1,32 +1,20 @@
 //! Asking for an update, stopping it, and moving it along.
 
-use std::str::FromStr;
+mod when;
+mod wish;
 
-use chrono::{Days, NaiveTime, TimeZone, Utc};
 use otaru_fleet::{Effect, Input, Permission, Update};
-use otaru_shadow::{Document, UpdateRequest};
+use otaru_shadow::Document;
 use otaru_store::{DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
-use otaru_wire::{Phase, ProductName, ReleaseVersion, ShadowId, ThingName, UpdateId};
-use serde_json::{Value, json};
-use tracing::warn;
+use otaru_wire::{Phase, ProductName, ReleaseVersion, ThingName, UpdateId};
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Reach, Refusal, UpdateObject, devices, events,
-    reports::firmware_version, shadows, shadows::Writer,
+    reports::firmware_version,
 };
-
-/// When an update is to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// As soon as the device hears of it.
-    Now,
-    /// In 24 hours.
-    Later,
-    /// At the next 02:00 in the device's time zone.
-    Tonight,
-}
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+pub use when::When;
+use wish::apply_effect;
+pub(crate) use wish::shadow_patch;
 
 /// Asks for a device's move to a release. Returns the record and whether it is new.
 ///
@@ -157,6 +145,7 @@ pub(crate) fn request_in(
 ) -> Result<(UpdateRow, bool), OperationError> {
     let (scope, now) = (&actor.scope, app.now_ms());
     let release = installable(tx, scope, device, version)?;
+    let until_at = when.until_at(device.time_zone.as_deref(), now);
     if let Some(open) = newest_open(tx, scope, &device.thing)? {
         if open.update.version == *version {
             return Ok((put_forward(app, tx, scope, open, when, now)?, false));
@@ -165,13 +154,12 @@ pub(crate) fn request_in(
         if release.sequence < running {
             return Err(older(version, &open.update.version));
         }
-        advance(app, tx, scope, open, &Input::Superseded, now)?;
+        let old = advance(app, tx, scope, open, &Input::Superseded, now)?;
+        if until_at.is_some() {
+            // The old wish must not go on while the new one waits.
+            apply_effect(app, tx, scope, &old, Effect::Withdraw, now)?;
+        }
     }
-    let until_at = match when {
-        When::Now => None,
-        When::Later => Some(now + DAY_MS),
-        When::Tonight => Some(next_two_o_clock(device.time_zone.as_deref(), now)),
-    };
     let row = start(app, tx, scope, device, &release, actor.user.clone(), until_at, now)?;
     if until_at.is_none() {
         apply_effect(app, tx, scope, &row, Effect::Wish, now)?;
@@ -228,27 +216,6 @@ pub(crate) fn advance(
     apply_effect(app, tx, scope, &row, effect, now)?;
     announce(app, tx, scope, &before, &row, now)?;
     Ok(row)
-}
-
-/// Writes `patch` (the value of `state`) into the classic shadow as the service itself.
-pub(crate) fn shadow_patch(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    thing: &ThingName,
-    patch: Value,
-    now: i64,
-) -> Result<(), StoreError> {
-    let shadow = ShadowId::classic(thing.clone());
-    let applied = match UpdateRequest::from_state(patch, &app.inner.shadow_limits) {
-        Ok(request) => shadows::apply(app, tx, scope, &shadow, request, Writer::Operation, now)?,
-        Err(rejection) => Err(rejection),
-    };
-    if let Err(rejection) = applied {
-        // Only a document already at its size limit refuses this; the update must still end.
-        warn!(device.thing = %thing, shadow.rejection = rejection.message, "Shadow is full");
-    }
-    Ok(())
 }
 
 fn newest_open(
@@ -394,110 +361,4 @@ fn announce(
         return Ok(());
     }
     events::emit(tx, scope, owner.as_deref(), "update_changed", &object, now)
-}
-
-/// Brings the shadow (and the owner's row) to what a step asks for; writes nothing that is
-/// there already.
-pub(crate) fn apply_effect(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    row: &UpdateRow,
-    effect: Effect,
-    now: i64,
-) -> Result<(), StoreError> {
-    if effect == Effect::None {
-        return Ok(());
-    }
-    let Some(device) = otaru_store::device(tx, scope, &row.thing)? else { return Ok(()) };
-    let shadow = ShadowId::classic(row.thing.clone());
-    let current = shadows::read(tx, scope, &shadow)?.ok();
-    let version = match effect {
-        Effect::Wish | Effect::Close => Some(row.update.version.to_string()),
-        Effect::Withdraw => device.running_version.clone(),
-        Effect::None => return Ok(()),
-    };
-    if effect == Effect::Withdraw
-        && let Some(owner) = &device.owner
-    {
-        otaru_store::set_user_firmware_version(tx, scope, owner, version.as_deref())?;
-    }
-    let wanted = (effect == Effect::Wish && device.agent)
-        .then(|| json!({ "id": row.update.id, "sha256": row.update.sha256, "attempt": 1 }));
-    let patch = patch_towards(current.as_ref(), version.as_deref(), wanted);
-    if patch.is_null() {
-        return Ok(());
-    }
-    shadow_patch(app, tx, scope, &row.thing, patch, now)
-}
-
-/// The smallest patch after which desired names `version` and `update`, and an update that is
-/// over is not reported any more; null when all of that holds already.
-fn patch_towards(
-    current: Option<&Document>,
-    version: Option<&str>,
-    update: Option<Value>,
-) -> Value {
-    let desired = current.map(Document::desired);
-    let mut patch = json!({});
-    if desired.and_then(firmware_version) != version {
-        patch["desired"]["config"]["firmware_version"] = json!(version);
-    }
-    let stored = desired.and_then(|desired| desired.get("update"));
-    if stored != update.as_ref() {
-        patch["desired"]["update"] = update.clone().unwrap_or(Value::Null);
-    }
-    let echoed = current.is_some_and(|current| current.reported().contains_key("update"));
-    if update.is_none() && echoed {
-        patch["reported"]["update"] = Value::Null;
-    }
-    if patch == json!({}) { Value::Null } else { patch }
-}
-
-/// The next 02:00 in the time zone (UTC if unset or unknown), in milliseconds since the epoch.
-fn next_two_o_clock(time_zone: Option<&str>, now: i64) -> i64 {
-    let zone =
-        time_zone.and_then(|name| chrono_tz::Tz::from_str(name).ok()).unwrap_or(chrono_tz::Tz::UTC);
-    let two = NaiveTime::from_hms_opt(2, 0, 0).expect("02:00 is a time");
-    let today = Utc.timestamp_millis_opt(now).earliest().unwrap_or_default().with_timezone(&zone);
-    (0..3)
-        .filter_map(|days| today.date_naive().checked_add_days(Days::new(days)))
-        // A night without a 02:00 (clocks go forward) is skipped to the next one.
-        .filter_map(|date| zone.from_local_datetime(&date.and_time(two)).earliest())
-        .map(|time| time.timestamp_millis())
-        .find(|at| *at > now)
-        .unwrap_or(now + DAY_MS)
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::expect;
-
-    use super::*;
-    use crate::objects::time;
-
-    #[test]
-    fn tonight_is_the_next_two_o_clock_of_the_device() {
-        // 2026-03-28T23:30:00Z; Berlin's clocks go forward at 02:00 on the 29th.
-        let now = 1_774_740_600_000;
-        let zones = [None, Some("Asia/Tokyo"), Some("Europe/Berlin"), Some("Nowhere/None")];
-        let nights: Vec<String> =
-            zones.map(|zone| format!("{zone:?} {}", time(next_two_o_clock(zone, now)))).into();
-        expect![[r#"
-            None 2026-03-29T02:00:00.000Z
-            Some("Asia/Tokyo") 2026-03-29T17:00:00.000Z
-            Some("Europe/Berlin") 2026-03-30T00:00:00.000Z
-            Some("Nowhere/None") 2026-03-29T02:00:00.000Z"#]]
-        .assert_eq(&nights.join("\n"));
-    }
-
-    #[test]
-    fn a_patch_holds_only_what_is_not_there() {
-        assert_eq!(patch_towards(None, None, None), Value::Null);
-        let patch = patch_towards(None, Some("1.0.5"), Some(json!({ "id": "u1" })));
-        assert_eq!(
-            patch,
-            json!({ "desired": { "config": { "firmware_version": "1.0.5" }, "update": { "id": "u1" } } })
-        );
-    }
 }

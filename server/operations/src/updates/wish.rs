@@ -1,0 +1,104 @@
+//! Bringing the shadow to what an update asks of it.
+
+use otaru_fleet::Effect;
+use otaru_shadow::{Document, UpdateRequest};
+use otaru_store::{Scope, StoreError, Tx, UpdateRow};
+use otaru_wire::{ShadowId, ThingName};
+use serde_json::{Value, json};
+use tracing::warn;
+
+use crate::{App, reports::firmware_version, shadows, shadows::Writer};
+
+/// Brings the shadow (and the owner's row) to what a step asks for; writes nothing that is
+/// there already.
+pub(crate) fn apply_effect(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: &UpdateRow,
+    effect: Effect,
+    now: i64,
+) -> Result<(), StoreError> {
+    if effect == Effect::None {
+        return Ok(());
+    }
+    let Some(device) = otaru_store::device(tx, scope, &row.thing)? else { return Ok(()) };
+    let shadow = ShadowId::classic(row.thing.clone());
+    let current = shadows::read(tx, scope, &shadow)?.ok();
+    let version = match effect {
+        Effect::Wish | Effect::Close => Some(row.update.version.to_string()),
+        Effect::Withdraw => device.running_version.clone(),
+        Effect::None => return Ok(()),
+    };
+    if effect == Effect::Withdraw
+        && let Some(owner) = &device.owner
+    {
+        otaru_store::set_user_firmware_version(tx, scope, owner, version.as_deref())?;
+    }
+    let wanted = (effect == Effect::Wish && device.agent)
+        .then(|| json!({ "id": row.update.id, "sha256": row.update.sha256, "attempt": 1 }));
+    let patch = patch_towards(current.as_ref(), version.as_deref(), wanted);
+    if patch.is_null() {
+        return Ok(());
+    }
+    shadow_patch(app, tx, scope, &row.thing, patch, now)
+}
+
+/// Writes `patch` (the value of `state`) into the classic shadow as the service itself.
+pub(crate) fn shadow_patch(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    patch: Value,
+    now: i64,
+) -> Result<(), StoreError> {
+    let shadow = ShadowId::classic(thing.clone());
+    let applied = match UpdateRequest::from_state(patch, &app.inner.shadow_limits) {
+        Ok(request) => shadows::apply(app, tx, scope, &shadow, request, Writer::Operation, now)?,
+        Err(rejection) => Err(rejection),
+    };
+    if let Err(rejection) = applied {
+        // Only a document already at its size limit refuses this; the update must still end.
+        warn!(device.thing = %thing, shadow.rejection = rejection.message, "Shadow is full");
+    }
+    Ok(())
+}
+
+/// The smallest patch after which desired names `version` and `update`, and an update that is
+/// over is not reported any more; null when all of that holds already.
+fn patch_towards(
+    current: Option<&Document>,
+    version: Option<&str>,
+    update: Option<Value>,
+) -> Value {
+    let desired = current.map(Document::desired);
+    let mut patch = json!({});
+    if desired.and_then(firmware_version) != version {
+        patch["desired"]["config"]["firmware_version"] = json!(version);
+    }
+    let stored = desired.and_then(|desired| desired.get("update"));
+    if stored != update.as_ref() {
+        patch["desired"]["update"] = update.clone().unwrap_or(Value::Null);
+    }
+    let echoed = current.is_some_and(|current| current.reported().contains_key("update"));
+    if update.is_none() && echoed {
+        patch["reported"]["update"] = Value::Null;
+    }
+    if patch == json!({}) { Value::Null } else { patch }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_holds_only_what_is_not_there() {
+        assert_eq!(patch_towards(None, None, None), Value::Null);
+        let patch = patch_towards(None, Some("1.0.5"), Some(json!({ "id": "u1" })));
+        assert_eq!(
+            patch,
+            json!({ "desired": { "config": { "firmware_version": "1.0.5" }, "update": { "id": "u1" } } })
+        );
+    }
+}
