@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 /// `code` is stable and for programs, `detail` is for people. What is internal
 /// is logged when the error is made and never sent.
 #[derive(Debug)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -40,41 +40,37 @@ pub(crate) struct Problem {
 
 impl ApiError {
     /// An error with this status, code and explanation.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl ToString) -> ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl ToString) -> ApiError {
         ApiError { status, code, detail: detail.to_string(), found: None, expected: None }
     }
 
     /// Adds what was found and what was expected instead.
-    pub fn with_found(mut self, found: impl ToString, expected: impl ToString) -> ApiError {
+    pub(crate) fn with_found(mut self, found: impl ToString, expected: impl ToString) -> ApiError {
         self.found = Some(found.to_string());
         self.expected = Some(expected.to_string());
         self
     }
 
     /// A fault of ours: logs the chain of causes once and tells the client nothing of it.
-    pub fn internal(cause: &(dyn std::error::Error + 'static)) -> ApiError {
+    pub(crate) fn internal(cause: &(dyn std::error::Error + 'static)) -> ApiError {
         tracing::error!(error = cause, "Request failed");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         ApiError::new(status, "internal", "the server could not carry out the request")
     }
 
-    /// The credential is missing, unknown, expired or revoked.
-    pub fn unauthorized(detail: impl ToString) -> ApiError {
-        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-    }
-
     /// The status it is sent with.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The stable code.
-    pub fn code(&self) -> &'static str {
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &'static str {
         self.code
     }
 
     /// The explanation for people.
-    pub fn detail(&self) -> &str {
+    pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 }

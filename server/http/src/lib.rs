@@ -22,7 +22,7 @@ mod site;
 mod sse;
 mod upload;
 
-pub use error::ApiError;
+use error::ApiError;
 pub use listener::{DEFAULT_MAX_CONNECTIONS, Listener, Security, Serving};
 pub use routes::{device_router, router};
 pub use site::Readiness;

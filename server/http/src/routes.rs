@@ -2,6 +2,7 @@
 
 mod api_v1;
 mod app;
+mod docs;
 mod firmware;
 mod health;
 mod listening;
@@ -22,7 +23,8 @@ use crate::{error, layers, openapi};
 /// Everything for people and programs: the plain port and the HTTPS port.
 pub fn router(app: App, readiness: Readiness) -> Router {
     let (router, document) = api().split_for_parts();
-    finish(router.merge(openapi::routes(document)), Site::new(app, readiness))
+    let router = router.merge(openapi::routes(document)).merge(docs::routes());
+    finish(router, Site::new(app, readiness))
 }
 
 /// What devices may reach, on the port that asks for their certificate.

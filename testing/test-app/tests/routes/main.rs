@@ -44,6 +44,7 @@ mod firmware {
     mod root;
 }
 mod chain;
+mod docs;
 mod errors;
 mod health;
 mod things {
