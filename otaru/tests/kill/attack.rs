@@ -92,11 +92,11 @@ pub(crate) async fn rewind(fleet: &mut Fleet) -> Result<()> {
     std::fs::create_dir(&kept)?;
     tokio::time::sleep(LIFE_LIMIT).await;
     fleet.server.kill().await?;
-    copy_database(fleet.server.data(), &kept)?;
+    copy_database(fleet.server.folder(), &kept)?;
     fleet.server.start().await?;
     tokio::time::sleep(LIFE_LIMIT).await;
     fleet.server.kill().await?;
-    copy_database(&kept, fleet.server.data())?;
+    copy_database(&kept, fleet.server.folder())?;
     fleet.server.start().await?;
     tokio::time::sleep(LIFE_LIMIT).await;
     Ok(())

@@ -106,7 +106,7 @@ impl Server {
     }
 
     /// Its data folder.
-    pub fn data(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.data
     }
 
