@@ -1,8 +1,9 @@
 //! What the broker remembers of one connection, attached to rmqtt's session.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use otaru_wire::payload::DisconnectReason;
 use rmqtt::session::Session as MqttSession;
 use tokio::sync::Semaphore;
 
@@ -25,8 +26,8 @@ pub(crate) struct Connection {
     pub(crate) principal_id: String,
     turns: Arc<Semaphore>,
     repeats: Mutex<Repeats>,
-    /// It published what it may not, which is why it ends.
-    refused: AtomicBool,
+    /// Why we end it, if we do.
+    closed_because: OnceLock<DisconnectReason>,
     ended: AtomicBool,
 }
 
@@ -37,7 +38,7 @@ impl Connection {
             principal_id,
             turns: Arc::new(Semaphore::new(TURNS)),
             repeats: Mutex::new(Repeats::default()),
-            refused: AtomicBool::new(false),
+            closed_because: OnceLock::new(),
             ended: AtomicBool::new(false),
         }
     }
@@ -62,12 +63,13 @@ impl Connection {
         self.repeats.lock().expect("nothing panics while it holds the lock")
     }
 
-    pub(crate) fn set_refused(&self) {
-        self.refused.store(true, Relaxed);
+    /// Notes why it is about to be closed; the first reason counts.
+    pub(crate) fn close_because(&self, reason: DisconnectReason) {
+        let _first = self.closed_because.set(reason);
     }
 
-    pub(crate) fn was_refused(&self) -> bool {
-        self.refused.load(Relaxed)
+    pub(crate) fn closed_because(&self) -> Option<DisconnectReason> {
+        self.closed_because.get().copied()
     }
 
     /// Marks the end; true for the first caller only.

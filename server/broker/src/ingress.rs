@@ -87,6 +87,21 @@ impl Refused {
     }
 }
 
+/// Why the service could not take a message, though its sender was allowed to send it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NotTaken {
+    /// One clause, lower case, no full stop.
+    pub why: String,
+}
+
+impl NotTaken {
+    /// A message that was not taken, with the reason.
+    pub fn new(why: impl Into<String>) -> NotTaken {
+        NotTaken { why: why.into() }
+    }
+}
+
 /// One connection of a client, from CONNACK to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -177,7 +192,10 @@ pub trait Ingress: Send + Sync + 'static {
     /// Takes a message; returns when it is queued, without waiting for its effect.
     /// The client's PUBACK follows: it means queued, not done. Once per PUBLISH,
     /// in the order the client sent them; last wills never come here.
-    async fn message(&self, request: Request);
+    ///
+    /// After an error there is no PUBACK: the connection ends, and the client sends the
+    /// message again when it is back.
+    async fn message(&self, request: Request) -> Result<(), NotTaken>;
 
     /// A client is in. Returns before the client is told so.
     async fn connected(&self, session: Arc<Session>);

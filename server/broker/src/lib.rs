@@ -29,6 +29,6 @@ pub use broker::{Broker, BrokerError, Message};
 pub use config::{Addresses, BrokerConfig, Clock, MqttsListener};
 pub use counts::Counts;
 pub use ingress::{
-    Connect, Ingress, Listener, OpenDelta, Principal, Refused, Request, Session, Turn,
+    Connect, Ingress, Listener, NotTaken, OpenDelta, Principal, Refused, Request, Session, Turn,
 };
 pub use otaru_wire::payload::DisconnectReason;

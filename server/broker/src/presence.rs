@@ -69,12 +69,12 @@ impl Hub {
     /// rmqtt has closed the connection; the session may live on.
     pub(crate) async fn client_disconnected(&self, mqtt: &MqttSession, reason: &Reason) {
         let Some(connection) = Connection::of(mqtt).await else { return };
-        let reason = match disconnect_reason(reason) {
-            _ if connection.was_refused() => DisconnectReason::ForbiddenAccess,
-            DisconnectReason::ApiInitiatedDisconnect if self.is_stopping() => {
+        let reason = match (connection.closed_because(), disconnect_reason(reason)) {
+            (Some(reason), _) => reason,
+            (None, DisconnectReason::ApiInitiatedDisconnect) if self.is_stopping() => {
                 DisconnectReason::ServerInitiatedDisconnect
             }
-            reason => reason,
+            (None, reason) => reason,
         };
         self.connection_ended(&connection, reason).await;
     }

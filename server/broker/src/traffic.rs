@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use otaru_wire::payload::DisconnectReason;
 use otaru_wire::{ShadowTopic, ShadowVerb, Topic};
-use rmqtt::codec::v5::SubscribeAckReason;
+use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
 use rmqtt::session::Session as MqttSession;
 use rmqtt::types::{
-    From as Sender, Publish, PublishAclResult, Reason, Subscribe, SubscribeAclResult, To,
+    From as Sender, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
+    SubscribeAclResult, To,
 };
 
 use crate::connection::Connection;
@@ -34,12 +36,25 @@ impl Hub {
             Ok(None) => PublishAclResult::allow(),
             Ok(Some(topic)) => {
                 let turn = connection.turn().await;
-                let (session, payload) = (session.clone(), publish.payload.clone());
-                self.ingress.message(Request { session, topic, payload, turn }).await;
-                PublishAclResult::allow()
+                let (sender, payload) = (session.clone(), publish.payload.clone());
+                let request = Request { session: sender, topic, payload, turn };
+                match self.ingress.message(request).await {
+                    Ok(()) => PublishAclResult::allow(),
+                    Err(not_taken) => {
+                        connection.close_because(DisconnectReason::ServerError);
+                        tracing::warn!(
+                            client.id = session.client_id,
+                            topic = %publish.topic,
+                            reason = %not_taken,
+                            "Message was not taken, so its sender is sent away to send it again"
+                        );
+                        let failed = PublishAckReason::UnspecifiedError;
+                        PublishAclResult(PublishResult::reason_code(failed, None, true))
+                    }
+                }
             }
             Err(denied) => {
-                connection.set_refused();
+                connection.close_because(DisconnectReason::ForbiddenAccess);
                 self.counters.refused_publishes.fetch_add(1, Relaxed);
                 tracing::info!(
                     client.id = session.client_id,

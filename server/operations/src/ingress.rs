@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use otaru_broker::{
-    Connect, DisconnectReason, Ingress, Listener, OpenDelta, Principal, Refused, Request, Session,
-    Turn,
+    Connect, DisconnectReason, Ingress, Listener, NotTaken, OpenDelta, Principal, Refused, Request,
+    Session, Turn,
 };
 use otaru_fleet::Input;
 use otaru_shadow::{Rejection, UpdateRequest, client_token_of, delta_message};
@@ -50,19 +50,18 @@ impl Ingress for MqttIngress {
         }
     }
 
-    async fn message(&self, request: Request) {
+    async fn message(&self, request: Request) -> Result<(), NotTaken> {
         let Request { session, topic, payload, turn } = request;
         let scope = Scope::of(session.principal.organisation().clone());
         match topic {
             Topic::Shadow { shadow, topic: ShadowTopic::Request(verb) } => {
-                enqueue(&self.app, scope, shadow, verb, payload, turn).await;
+                let queued = enqueue(&self.app, scope, shadow, verb, payload, turn).await;
+                queued.map_err(|cause| not_taken(&cause, "A shadow request was not queued"))?;
             }
             Topic::Logs { thing } => {
                 // Its PUBACK makes the device forget the records: they must be durable first.
-                report(
-                    store_logs(&self.app, &scope, &thing, &payload).await,
-                    "Logs were not stored",
-                );
+                let stored = store_logs(&self.app, &scope, &thing, &payload).await;
+                stored.map_err(|cause| not_taken(&cause, "Logs were not stored"))?;
             }
             Topic::Progress { thing } => match Progress::parse_payload(&payload) {
                 Ok(progress) => report(
@@ -73,6 +72,7 @@ impl Ingress for MqttIngress {
             },
             _ => {}
         }
+        Ok(())
     }
 
     async fn connected(&self, session: Arc<Session>) {
@@ -120,6 +120,11 @@ fn report(outcome: Result<(), StoreError>, message: &'static str) {
     }
 }
 
+fn not_taken(cause: &StoreError, message: &'static str) -> NotTaken {
+    error!(error = cause as &dyn std::error::Error, "{message}");
+    NotTaken::new(cause.to_string())
+}
+
 /// Queues a shadow request; its answer follows the commit, then its sender's turn ends.
 async fn enqueue(
     app: &App,
@@ -128,7 +133,7 @@ async fn enqueue(
     verb: ShadowVerb,
     payload: Bytes,
     turn: Turn,
-) {
+) -> Result<(), StoreError> {
     let (app_, refused) = (app.clone(), shadow.clone());
     let work = move |tx: &mut Tx<'_>| {
         let rejected = answer(&app_, tx, &scope, &shadow, verb, &payload)?;
@@ -148,7 +153,7 @@ async fn enqueue(
             let _ = failed.send(Notice::ShadowRejected { shadow: refused, verb, rejection });
         }
     };
-    report(store.enqueue(work, done).await, "A shadow request came after the end");
+    store.enqueue(work, done).await
 }
 
 fn answer(

@@ -40,7 +40,12 @@ pub async fn deliver_notices(
             Notice::Answered(turn) => drop(turn),
             // Nobody listening is no error.
             Notice::Event(entry) => drop(app.inner.heard.send(entry.into())),
-            Notice::Disconnect { client_id } => broker.disconnect(&client_id).await,
+            Notice::Disconnect { client_id } => {
+                // In a task of its own: a session that waits for its answers, which leave
+                // here, can only end behind them.
+                let broker = broker.clone();
+                tokio::spawn(async move { broker.disconnect(&client_id).await });
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use otaru_broker::{
-    Broker, Connect, DisconnectReason, Ingress, Message, OpenDelta, Principal, Refused, Request,
-    Session,
+    Broker, Connect, DisconnectReason, Ingress, Message, NotTaken, OpenDelta, Principal, Refused,
+    Request, Session,
 };
 use otaru_shadow::{Change, Document, Limits, Rejection, UpdateRequest, get_accepted};
 use otaru_wire::payload::{LogRecord, Progress};
@@ -101,7 +101,7 @@ impl Ingress for ShadowService {
         Ok(Principal::Device { thing, organisation: OrganisationId::new("default").unwrap() })
     }
 
-    async fn message(&self, request: Request) {
+    async fn message(&self, request: Request) -> Result<(), NotTaken> {
         match &request.topic {
             Topic::Shadow { shadow, topic: ShadowTopic::Request(ShadowVerb::Update) } => {
                 let update = UpdateRequest::parse(&request.payload, &Limits::default()).unwrap();
@@ -124,6 +124,7 @@ impl Ingress for ShadowService {
             }
             topic => panic!("a device does not publish on {topic:?}"),
         }
+        Ok(())
     }
 
     async fn connected(&self, _: Arc<Session>) {}

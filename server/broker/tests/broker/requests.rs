@@ -1,5 +1,9 @@
 //! Requests: each is taken once, in order, and answered to all who may hear it.
 
+use std::sync::atomic::Ordering::SeqCst;
+
+use otaru_broker::DisconnectReason;
+
 use crate::room::{Room, shadow, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,6 +46,21 @@ async fn requests_of_both_qualities_and_all_kinds_are_taken_in_order() {
             assert_eq!(request.payload, payload);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_taken_is_not_acknowledged() {
+    let mut room = Room::new().await;
+    let logs = "mia/things/clock-01/logs";
+    let mut device = room.device("clock-01").await;
+    room.service.is_ill.store(true, SeqCst);
+    assert!(device.publish(logs, "[]").await.is_err());
+    assert_eq!(room.heard.disconnected().await.1, DisconnectReason::ServerError);
+
+    room.service.is_ill.store(false, SeqCst);
+    let mut device = room.device("clock-01").await;
+    device.publish(logs, "[]").await.unwrap();
+    assert_eq!(room.heard.request().await.payload, "[]");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

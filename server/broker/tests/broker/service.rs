@@ -1,12 +1,14 @@
 //! A service that writes down what the broker tells it.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use otaru_broker::{
-    Connect, DisconnectReason, Ingress, Listener, OpenDelta, Principal, Refused, Request, Session,
+    Connect, DisconnectReason, Ingress, Listener, NotTaken, OpenDelta, Principal, Refused, Request,
+    Session,
 };
 use otaru_wire::{Namespace, OrganisationId, ThingName, Topic};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -29,6 +31,8 @@ pub(crate) struct Service {
     revoked: Mutex<HashSet<String>>,
     /// What a device is taken for, instead of itself.
     pub(crate) mistaken_for: Mutex<Option<Principal>>,
+    /// It can take no messages, as when its database is away.
+    pub(crate) is_ill: AtomicBool,
 }
 
 /// The other end of a [`Service`].
@@ -47,6 +51,7 @@ impl Service {
             deltas: Mutex::default(),
             revoked: Mutex::default(),
             mistaken_for: Mutex::default(),
+            is_ill: AtomicBool::new(false),
         };
         (Arc::new(service), Heard { told: told_here, requests: requests_here })
     }
@@ -136,8 +141,12 @@ impl Ingress for Service {
         Ok(Principal::Device { thing: ThingName::new(&connect.client_id).unwrap(), organisation })
     }
 
-    async fn message(&self, request: Request) {
+    async fn message(&self, request: Request) -> Result<(), NotTaken> {
+        if self.is_ill.load(SeqCst) {
+            return Err(NotTaken::new("the service is ill"));
+        }
         self.requests.send(request).unwrap();
+        Ok(())
     }
 
     async fn connected(&self, session: Arc<Session>) {
