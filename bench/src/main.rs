@@ -1,8 +1,9 @@
 //! Every number the project publishes, measured again by whoever asks.
 //!
 //! `make bench-start` builds the release binary and runs `otaru-bench start`; another
-//! binary to measure may be named behind it. Each target is one line: `<figure> <value> target <value> met|missed`. A missed
-//! target is said, and is no failure of the run.
+//! binary to measure may be named behind it. Each target is one line:
+//! `<figure> <value> target <value> met|missed`. A missed one is said, and is no
+//! failure of the run.
 
 mod figure;
 mod start;

@@ -40,6 +40,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     if has_nextest && status.success() && arguments.is_empty() {
         run_doc_tests()?;
     }
+    if tally.last_summary.is_empty() {
+        bail!("the tests did not run");
+    }
     eprintln!("{}", tally.summary());
     if !status.success() {
         bail!("tests failed");
