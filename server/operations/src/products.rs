@@ -91,7 +91,7 @@ fn slot_bytes(flash_bytes: u64, asked: Option<u64>) -> Result<u64, Refusal> {
     let room = flash_bytes.saturating_sub(RESERVED) / 2;
     let most = room - room % SLOT_ALIGN;
     let slot = asked.unwrap_or(most);
-    if slot % SLOT_ALIGN != 0 || !(SLOT_MIN..=most).contains(&slot) {
+    if !slot.is_multiple_of(SLOT_ALIGN) || !(SLOT_MIN..=most).contains(&slot) {
         let detail = format!(
             "{slot} is not a multiple of {SLOT_ALIGN} from {SLOT_MIN} to {most}, \
              the most that fits twice into {flash_bytes} bytes of flash"

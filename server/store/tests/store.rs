@@ -360,7 +360,10 @@ async fn rows_come_back_as_they_were_stored(fixture: Fixture) {
             let update = update_row(&scope, "up-1");
             insert_update(tx, &scope, &update, Some(900))?;
             assert_eq!(newest_update(tx, &scope, &update.thing)?, Some(update.clone()));
-            assert_eq!(updates(tx, &scope, Some(&update.thing), None, 5)?, [update.clone()]);
+            assert_eq!(
+                updates(tx, &scope, Some(&update.thing), None, 5)?,
+                std::slice::from_ref(&update)
+            );
             assert_eq!(updates(tx, &scope, None, None, 5)?, [update]);
             let running = Running {
                 sha256: Some(Digest::of(b"1.0.4")),
@@ -610,7 +613,7 @@ async fn events_are_numbered_in_commit_order(fixture: Fixture) {
             let second = insert_event(tx, &scope, None, "b", "{}", 20)?;
             assert!(second.id > first.id);
             assert_eq!(last_event_id(tx, &SystemScope::for_background())?, second.id);
-            assert_eq!(events(tx, &scope, Some("u-1"), 0, 10)?, [first.clone()]);
+            assert_eq!(events(tx, &scope, Some("u-1"), 0, 10)?, std::slice::from_ref(&first));
             assert_eq!(events(tx, &scope, None, first.id, 10)?, [second]);
             assert_eq!(trim_events(tx, &SystemScope::for_background(), 20)?, 1);
             Ok(())
