@@ -9,7 +9,7 @@ use otaru_wire::{ProductName, ThingName};
 
 use crate::{
     Actor, App, AvailableRelease, DeviceObject, DevicePrincipal, OperationError, OwnDeviceObject,
-    Page, PageRequest, Reach, Refusal, UpdateObject, Urls,
+    Page, PageRequest, Reach, Refusal, UpdateObject, Urls, refusal::typed_text,
 };
 
 /// The channel an owner's devices follow.
@@ -152,7 +152,7 @@ pub async fn list_devices(
     page: PageRequest,
 ) -> Result<Page<DeviceObject>, OperationError> {
     actor.require(Permission::ReadFleet)?;
-    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after());
+    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
     let rows =
         app.inner.store.read(move |tx| otaru_store::devices(tx, &scope, &after, limit)).await?;
     Ok(Page::of(rows, limit, |row| row.thing.to_string(), |row| DeviceObject::from(&row)))
@@ -197,8 +197,12 @@ pub async fn set_device_details(
         let detail = format!("`{zone}` is no IANA time zone such as Asia/Tokyo");
         return Err(Refusal::invalid("time_zone", detail).into());
     }
-    if details.name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARS) {
-        return Err(Refusal::invalid("name", format!("longer than {NAME_CHARS} characters")).into());
+    if let Some(name) = &details.name {
+        typed_text("name", name)?;
+        if name.chars().count() > NAME_CHARS {
+            let detail = format!("longer than {NAME_CHARS} characters");
+            return Err(Refusal::invalid("name", detail).into());
+        }
     }
     let (app_, actor) = (app.clone(), actor.clone());
     let work = move |tx: &mut Tx<'_>| {

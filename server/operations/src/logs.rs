@@ -10,7 +10,14 @@ use crate::{Actor, App, LogObject, OperationError, Page, PageRequest, Reach, dev
 /// Most bytes kept of a payload that is no log record.
 const UNREADABLE_BYTES: usize = 1_024;
 
-/// Stores the records of one payload of a device; returns once they are durable.
+/// Newest records kept of a device: one that cannot stop writing must not fill the disk.
+const KEPT: u32 = 10_000;
+
+/// Ids of log records between two looks at how many a device has.
+const LOOK_EVERY: i64 = 256;
+
+/// Stores the records of one payload of a device; returns once they are durable. The oldest
+/// make room when a device has too many.
 ///
 /// What cannot be read is stored as a warning that quotes it, so that nothing is lost and
 /// its author can see what was wrong.
@@ -36,7 +43,10 @@ pub async fn store_logs(
         .store
         .write(move |tx| {
             for record in &records {
-                otaru_store::insert_log(tx, &scope, &thing, record, now)?;
+                let id = otaru_store::insert_log(tx, &scope, &thing, record, now)?;
+                if id % LOOK_EVERY == 0 {
+                    otaru_store::trim_logs_of_thing(tx, &scope, &thing, KEPT)?;
+                }
             }
             otaru_store::touch_device(tx, &scope, &thing, now)
         })

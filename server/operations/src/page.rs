@@ -27,8 +27,12 @@ impl PageRequest {
     }
 
     /// The key to continue after; empty at the start.
-    pub(crate) fn after(&self) -> String {
-        self.cursor.clone().unwrap_or_default()
+    pub(crate) fn after(&self) -> Result<String, Refusal> {
+        match &self.cursor {
+            // PostgreSQL takes no NUL in a text.
+            Some(cursor) if cursor.contains(char::is_control) => Err(Refusal::InvalidCursor),
+            cursor => Ok(cursor.clone().unwrap_or_default()),
+        }
     }
 
     /// A numeric key, or `start` at the start.
@@ -60,5 +64,20 @@ impl<T> Page<T> {
         let full = rows.len() as u64 >= u64::from(limit);
         let next_cursor = rows.last().filter(|_| full).map(key);
         Page { items: rows.into_iter().map(object).collect(), next_cursor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_no_list_returned_is_refused() {
+        let after = |cursor: &str| {
+            PageRequest { cursor: Some(cursor.to_owned()), ..PageRequest::default() }.after()
+        };
+        assert_eq!(after("clock-01"), Ok("clock-01".to_owned()));
+        assert_eq!(after("clock\0"), Err(Refusal::InvalidCursor));
+        assert_eq!(PageRequest::default().after(), Ok(String::new()));
     }
 }

@@ -126,7 +126,7 @@ pub async fn list_products(
     page: PageRequest,
 ) -> Result<Page<ProductObject>, OperationError> {
     actor.require(Permission::ReadFleet)?;
-    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after());
+    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
     let rows =
         app.inner.store.read(move |tx| otaru_store::products(tx, &scope, &after, limit)).await?;
     Ok(Page::of(rows, limit, |row| row.name.to_string(), ProductObject::from))

@@ -14,6 +14,10 @@ use crate::{App, UpdateObject, events, updates};
 /// How often bytes are stored at most: enough to judge silence, rare enough for the disk.
 const STORE_EVERY_MS: i64 = 10_000;
 
+/// How often bytes are shown at most: once a second, with a little room for a device that
+/// sends once a second by a clock of its own.
+const SHOW_EVERY_MS: i64 = 900;
+
 /// What devices said since it was last stored.
 #[derive(Default)]
 pub(crate) struct LiveProgress {
@@ -25,6 +29,7 @@ struct Live {
     row: UpdateRow,
     owner: Option<String>,
     stored_at: i64,
+    shown_at: i64,
     /// Shortened for products with very short limits, which bytes must keep up with.
     store_every_ms: i64,
 }
@@ -87,15 +92,24 @@ fn take_bytes(app: &App, scope: &Scope, thing: &ThingName, progress: &Progress, 
         && live.row.update.attempt == progress.attempt
         && live.row.update.version == progress.version
         && progress.phase == Phase::Downloading;
-    if !same || now - live.stored_at >= live.store_every_ms {
+    if !same || !is_within(live.store_every_ms, live.stored_at, now) {
         return false;
     }
-    if let Some((update, _)) = live.row.update.step(&Input::ProgressMade(progress), now) {
-        live.row.update = update;
+    let Some((update, _)) = live.row.update.step(&Input::ProgressMade(progress), now) else {
+        return true;
+    };
+    live.row.update = update;
+    if !is_within(SHOW_EVERY_MS, live.shown_at, now) {
+        live.shown_at = now;
         let object = UpdateObject::from(&live.row);
         events::tick(app, scope, live.owner.clone(), "update_changed", &object);
     }
     true
+}
+
+/// Whether `at` is less than `limit_ms` ago; not if the clock was set back behind it.
+fn is_within(limit_ms: i64, at: i64, now: i64) -> bool {
+    (0..limit_ms).contains(&(now - at))
 }
 
 fn store_progress(
@@ -116,7 +130,19 @@ fn store_progress(
     let limits = otaru_store::product(tx, scope, &row.product)?.map(|product| product.limits);
     let store_every_ms = limits
         .map_or(STORE_EVERY_MS, |limits| (limits.downloading_idle_ms / 4).min(STORE_EVERY_MS));
-    let live = Live { row, owner: device.owner, stored_at: now, store_every_ms };
+    let live = Live { row, owner: device.owner, stored_at: now, shown_at: now, store_every_ms };
     app.inner.live.things().insert(thing.clone(), live);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_set_back_holds_nothing_up() {
+        assert!(is_within(900, 1_000, 1_899));
+        assert!(!is_within(900, 1_000, 1_900));
+        assert!(!is_within(900, 1_000, 999));
+    }
 }

@@ -200,6 +200,17 @@ impl Refusal {
     }
 }
 
+/// Refuses what no person types: control characters other than line breaks and tabs. Not
+/// every database can store them, nor every screen show them.
+pub(crate) fn typed_text(field: &'static str, text: &str) -> Result<(), Refusal> {
+    match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        None => Ok(()),
+        Some(found) => {
+            Err(Refusal::invalid(field, format!("it has the character {}", found.escape_unicode())))
+        }
+    }
+}
+
 /// Why an operation did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {

@@ -9,11 +9,15 @@ use serde_json::json;
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, devices, events,
-    products, updates,
+    products, refusal::typed_text, updates,
 };
 
 /// Longest notes, in bytes.
 const NOTES_BYTES: usize = 16 * 1024;
+
+/// Highest sequence number: what every database and JSON reader can hold. A product whose
+/// last release has it would have no next one.
+const SEQUENCE_MAX: u64 = (1 << 53) - 1;
 
 /// A release to publish.
 #[derive(Clone, Debug)]
@@ -46,6 +50,7 @@ pub async fn publish_release(
     if new.notes.len() > NOTES_BYTES {
         return Err(Refusal::invalid("notes", format!("longer than {NOTES_BYTES} bytes")).into());
     }
+    typed_text("notes", &new.notes)?;
     let (scope, name) = (actor.scope.clone(), new.product.clone());
     let (product, root) =
         app.inner.store.read(move |tx| product_and_root(tx, &scope, &name)).await?;
@@ -127,6 +132,9 @@ fn check(
     }
     manifest.describes(&facts).map_err(manifest_refused)?;
     manifest.describes_chunks(image).map_err(manifest_refused)?;
+    if manifest.sequence > SEQUENCE_MAX {
+        return Err(Refusal::invalid("sequence", format!("above {SEQUENCE_MAX}")));
+    }
     Ok(manifest)
 }
 
@@ -175,7 +183,23 @@ async fn published_before(
     release: &ReleaseRow,
 ) -> Result<Option<ReleaseRow>, OperationError> {
     let (scope, release) = (actor.scope.clone(), release.clone());
-    app.inner.store.read(move |tx| same_release(tx, &scope, &release)).await
+    app.inner.store.read(move |tx| publishable(tx, &scope, &release)).await
+}
+
+/// The same release if it is there already; refuses what can never be stored beside what is.
+fn publishable(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+) -> Result<Option<ReleaseRow>, OperationError> {
+    if let Some(known) = same_release(tx, scope, release)? {
+        return Ok(Some(known));
+    }
+    let last = otaru_store::last_sequence(tx, scope, &release.product)?;
+    match release.sequence > last {
+        true => Ok(None),
+        false => Err(Refusal::SequenceTaken { found: release.sequence, last }.into()),
+    }
 }
 
 fn same_release(
@@ -202,21 +226,12 @@ fn store_release(
     manifest: &[u8],
     now: i64,
 ) -> Result<(ReleaseRow, bool), OperationError> {
-    // Locks the product, so that two publishers cannot both pass the checks below.
+    // Once more: another publisher may have been faster since.
     products::known(tx, scope, &release.product)?;
-    if let Some(known) = same_release(tx, scope, release)? {
+    if let Some(known) = publishable(tx, scope, release)? {
         return Ok((known, false));
     }
-    let last = otaru_store::last_sequence(tx, scope, &release.product)?;
-    if release.sequence <= last {
-        return Err(Refusal::SequenceTaken { found: release.sequence, last }.into());
-    }
-    match otaru_store::insert_release(tx, scope, release, manifest) {
-        Err(StoreError::Duplicate(_)) => {
-            return Err(Refusal::SequenceTaken { found: release.sequence, last }.into());
-        }
-        other => other?,
-    }
+    otaru_store::insert_release(tx, scope, release, manifest)?;
     tell_owners(tx, scope, release, now)?;
     Ok((release.clone(), true))
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Actor, App, OperationError, OwnDeviceObject, Reach, Refusal, UserObject, When, devices, events,
-    list_own_devices, updates, users,
+    list_own_devices, refusal::typed_text, updates, users,
 };
 
 /// Most bytes of settings in one request; the shadow's own limit holds for all together.
@@ -71,10 +71,11 @@ pub async fn set_user_settings(
         }
         let device = own.pop();
         if let Some(phrase_type) = phrase_type {
+            let settings = Map::from_iter([("phrase_type".to_owned(), json!(phrase_type))]);
+            check(&settings)?;
+            typed_text("phrase_type", &phrase_type)?;
             otaru_store::set_user_phrase_type(tx, scope, person, Some(&phrase_type))?;
             if let Some(device) = &device {
-                let settings = Map::from_iter([("phrase_type".to_owned(), json!(phrase_type))]);
-                check(&settings)?;
                 wish_settings(&app_, tx, &actor_, device, settings)?;
             }
         }

@@ -114,7 +114,7 @@ pub async fn list_tokens(
     page: PageRequest,
 ) -> Result<Page<TokenObject>, OperationError> {
     actor.require(Permission::ManagePeople)?;
-    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after());
+    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
     let rows =
         app.inner.store.read(move |tx| otaru_store::tokens(tx, &scope, &after, limit)).await?;
     Ok(Page::of(rows, limit, |row| row.id.clone(), TokenObject::from))

@@ -60,7 +60,7 @@ pub async fn list_users(
     page: PageRequest,
 ) -> Result<Page<UserObject>, OperationError> {
     actor.require(Permission::ManagePeople)?;
-    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after());
+    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
     let rows =
         app.inner.store.read(move |tx| otaru_store::users(tx, &scope, &after, limit)).await?;
     Ok(Page::of(rows, limit, |row| row.email.clone(), UserObject::from))

@@ -16,19 +16,20 @@ impl FromRow for LogRow {
     }
 }
 
-/// Stores one log record (JSON).
+/// Stores one log record (JSON) and returns its id.
 pub fn insert_log(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
     record: &str,
     now: i64,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO logs (organisation, thing, received_at, record) VALUES ($1, $2, $3, $4)",
+) -> Result<i64, StoreError> {
+    let id = tx.first(
+        "INSERT INTO logs (organisation, thing, received_at, record) VALUES ($1, $2, $3, $4)
+         RETURNING id",
         params![scope.organisation().as_str(), thing.as_str(), now, record],
     )?;
-    Ok(())
+    id.ok_or_else(|| StoreError::corrupt("logs", "nothing returned"))
 }
 
 /// A device's records after `after`, oldest first.
