@@ -83,7 +83,7 @@ pub enum Input<'a> {
         /// Why, if it was not simply asked for.
         reason: Option<Reason>,
     },
-    /// A newer release takes its place.
+    /// A newer release takes its place, wished for or already running.
     Superseded,
     /// Its deadline passed in silence.
     Expired,
@@ -106,6 +106,11 @@ impl Update {
     /// Whether it has not ended.
     pub fn is_open(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    /// Whether news can still change it: silence is not the last word.
+    pub fn may_change(&self) -> bool {
+        self.is_open() || self.outcome == Some(Outcome::Vanished)
     }
 
     /// Whether the new image is armed, so that nobody can stop it any more.
@@ -135,7 +140,7 @@ impl Update {
             Input::CancelRequested { reason } if self.is_open() && !self.is_past_cancelling() => {
                 self.cancel(*reason, now)
             }
-            Input::Superseded if self.is_open() => {
+            Input::Superseded if self.may_change() => {
                 Some((self.ended(Outcome::Superseded, None, now), Effect::None))
             }
             Input::Expired if self.is_open() => match self.phase {
@@ -169,19 +174,20 @@ impl Update {
         }
     }
 
-    /// The deadline after the server was away: silence counts only while it listened.
-    pub fn deadline_after_restart(&self, limits: &Limits, now: i64) -> Option<i64> {
+    /// [`Update::deadline_at`] of a server that listens since `started_at`: silence counts
+    /// only while somebody listens.
+    pub fn deadline_since(&self, limits: &Limits, started_at: i64) -> Option<i64> {
         let old = self.deadline_at(limits)?;
         if self.phase == Phase::Deferred {
             return Some(old);
         }
-        let heard_now = Update {
-            phase_at: now,
-            bytes_at: now,
-            told_at: self.told_at.map(|_| now),
+        let heard_at_start = Update {
+            phase_at: started_at,
+            bytes_at: started_at,
+            told_at: self.told_at.map(|_| started_at),
             ..self.clone()
         };
-        Some(old.max(heard_now.deadline_at(limits)?))
+        Some(old.max(heard_at_start.deadline_at(limits)?))
     }
 
     fn at(&self, phase: Phase, now: i64) -> Update {
@@ -221,7 +227,6 @@ impl Update {
     }
 
     fn progress(&self, progress: &Progress, now: i64) -> Option<(Update, Effect)> {
-        let open = self.is_open() || self.outcome == Some(Outcome::Vanished);
         let device_phase = matches!(
             progress.phase,
             Phase::Waiting
@@ -232,7 +237,7 @@ impl Update {
                 | Phase::Testing
         );
         let mine = progress.version == self.version && self.phase != Phase::Deferred;
-        if !open || !device_phase || !mine || progress.attempt < self.attempt {
+        if !self.may_change() || !device_phase || !mine || progress.attempt < self.attempt {
             return None;
         }
         let new_attempt = progress.attempt > self.attempt || self.plain;
@@ -282,7 +287,7 @@ impl Update {
                 matches!(self.outcome, None | Some(Outcome::Vanished | Outcome::Cancelled));
             return replaceable.then(|| (self.ended(Outcome::Confirmed, None, now), Effect::Close));
         }
-        if !self.is_open() && self.outcome != Some(Outcome::Vanished) {
+        if !self.may_change() {
             return None;
         }
         if is_target && running.state == Some(FirmwareState::Trial) {
@@ -293,9 +298,17 @@ impl Update {
         if let Some(last) = last.filter(|last| self.is_about(last)) {
             return self.verdict(last, now);
         }
-        let other_bytes = same_version && confirmed && running.sha256.is_some();
-        (other_bytes && self.phase >= Phase::Restarting)
-            .then(|| (self.ended(Outcome::Failed, Some(Reason::Mismatch), now), Effect::Withdraw))
+        let tells_image = running.sha256.is_some();
+        if same_version && confirmed && tells_image && self.told_at.is_some() {
+            let mismatch = self.ended(Outcome::Failed, Some(Reason::Mismatch), now);
+            return Some((mismatch, Effect::Withdraw));
+        }
+        // It speaks as an agent: its silence is judged as an agent's, and it is told the id.
+        let wished = self.is_open() && self.phase != Phase::Deferred;
+        (tells_image && self.plain && self.is_open()).then(|| {
+            let effect = if wished { Effect::Wish } else { Effect::None };
+            (Update { plain: false, ..self.clone() }, effect)
+        })
     }
 
     /// A device that had never reported `firmware` was given no id to echo: the image tells.

@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) heard: broadcast::Sender<Heard>,
     pub(crate) live: LiveProgress,
     pub(crate) claim_attempts: Attempts,
+    /// Since when this server listens: nobody's silence before counts.
+    pub(crate) started_at: i64,
     urls: OnceLock<Urls>,
 }
 
@@ -90,6 +92,7 @@ impl App {
             heard: broadcast::channel(HEARD_BACKLOG).0,
             live: LiveProgress::default(),
             claim_attempts: Attempts::default(),
+            started_at: now,
             urls: OnceLock::new(),
         };
         Ok(App { inner: Arc::new(inner) })

@@ -31,19 +31,23 @@ fn expire_batch(app: &App, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
     let count = due.len();
     for row in due {
         let scope = Scope::of(row.organisation.clone());
+        // Bytes heard of since they were stored last are no silence.
+        let row = app.inner.live.overlay(row);
+        if updates::deadline(app, tx, &scope, &row)?.is_some_and(|deadline_at| deadline_at > now) {
+            updates::save(app, tx, &scope, &row)?;
+            continue;
+        }
         updates::advance(app, tx, &scope, row, &Input::Expired, now)?;
     }
     Ok(count)
 }
 
-/// After a start: silence counts only while the server listened.
-pub(crate) fn resume_deadlines(tx: &mut Tx<'_>, now: i64) -> Result<(), StoreError> {
+/// After a start: silence counts only while the server listens.
+pub(crate) fn resume_deadlines(app: &App, tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let open = otaru_store::updates_with_deadline(tx, &SystemScope::for_background())?;
     for row in open {
         let scope = Scope::of(row.organisation.clone());
-        let Some(product) = otaru_store::product(tx, &scope, &row.product)? else { continue };
-        let deadline_at = row.update.deadline_after_restart(&product.limits, now);
-        otaru_store::put_update(tx, &scope, &row.update, deadline_at)?;
+        updates::save(app, tx, &scope, &row)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use otaru_blobs::Blob;
 use otaru_fleet::{Input, Permission};
-use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, SystemScope, Tx};
+use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, SystemScope, Tx, UpdateRow};
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 use crate::{Actor, App, DevicePrincipal, OperationError, Refusal, updates};
@@ -27,7 +27,7 @@ pub struct Firmware {
     pub product: ProductName,
 }
 
-/// The image of a release. A plain client's request for it is the news that it downloads.
+/// The image of a release.
 ///
 /// # Errors
 /// [`Refusal::ReleaseUnknown`], [`Refusal::ReleaseYanked`], [`Refusal::DownloadForbidden`],
@@ -40,10 +40,23 @@ pub async fn open_firmware(
 ) -> Result<Firmware, OperationError> {
     let release = find(app, requester, product, version).await?;
     let blob = app.inner.blobs.find(&release.sha256).await?;
-    if let Requester::Device(device) = requester {
-        image_fetched(app, device, &release.version).await?;
-    }
     Ok(Firmware { blob, product: release.product })
+}
+
+/// Somebody begins to fetch the image of a release. A client that reports no phases shows by
+/// it that it downloads.
+///
+/// # Errors
+/// [`OperationError::Store`].
+pub async fn note_download(
+    app: &App,
+    requester: &Requester,
+    version: ReleaseVersion,
+) -> Result<(), OperationError> {
+    match requester {
+        Requester::Device(device) => Ok(image_fetched(app, device, version).await?),
+        Requester::Anonymous | Requester::Actor(_) => Ok(()),
+    }
 }
 
 /// The signed manifest of a release, and the digest of its bytes.
@@ -182,26 +195,30 @@ fn may_download(requester: &Requester, product: &ProductRow) -> bool {
     }
 }
 
-/// A client that reports no phases shows by its request that it downloads.
 async fn image_fetched(
     app: &App,
     device: &DevicePrincipal,
-    version: &ReleaseVersion,
+    version: ReleaseVersion,
 ) -> Result<(), StoreError> {
-    let (scope, thing, version) = (device.scope.clone(), device.thing.clone(), version.clone());
-    let plain = {
+    let (scope, thing) = (device.scope.clone(), device.thing.clone());
+    let is_news = move |row: &UpdateRow| row.update.plain && row.update.version == version;
+    let newest = {
         let (scope, thing) = (scope.clone(), thing.clone());
         app.inner.store.read(move |tx| otaru_store::newest_update(tx, &scope, &thing)).await?
     };
-    let downloads = plain.is_some_and(|row| row.update.plain && row.update.version == version);
-    if !downloads {
+    // An agent fetches by many ranges: only reading keeps them from the writer.
+    if !newest.as_ref().is_some_and(&is_news) {
         return Ok(());
     }
     let app_ = app.clone();
     let work = move |tx: &mut Tx<'_>| {
-        let Some(newest) = otaru_store::newest_update(tx, &scope, &thing)? else { return Ok(()) };
         let now = app_.now_ms();
-        updates::advance(&app_, tx, &scope, newest, &Input::ImageFetched, now).map(drop)
+        match otaru_store::newest_update(tx, &scope, &thing)?.filter(is_news) {
+            Some(newest) => {
+                updates::advance(&app_, tx, &scope, newest, &Input::ImageFetched, now).map(drop)
+            }
+            None => Ok(()),
+        }
     };
     app.inner.store.write(work).await
 }

@@ -6,7 +6,7 @@ use otaru_store::{DeviceRow, EventRow, Notice, Scope, StoreError, SystemScope, T
 use otaru_wire::OrganisationId;
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::TryRecvError};
 
 use crate::{Actor, App, OperationError, Reach};
 
@@ -164,6 +164,8 @@ impl Listener {
     }
 
     async fn catch_up(&mut self) -> Option<()> {
+        // What waits is in the log, read next; its byte ticks would only come too late.
+        while !matches!(self.live.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
         let (scope, owner, after) = (self.scope.clone(), self.owner.clone(), self.after);
         let entries = self
             .app

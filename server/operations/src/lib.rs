@@ -43,7 +43,9 @@ pub use devices::{
     DeviceDetails, NewDeviceFiles, add_device, authenticate_device, list_devices, list_own_devices,
     revoke_device, set_device_details, show_device,
 };
-pub use downloads::{Firmware, Requester, open_blob, open_firmware, open_manifest, open_root};
+pub use downloads::{
+    Firmware, Requester, note_download, open_blob, open_firmware, open_manifest, open_root,
+};
 pub use events::{Heard, listen};
 pub use ingress::MqttIngress;
 pub use logs::{follow_logs_from, list_logs, store_logs};

@@ -1,15 +1,18 @@
 //! What a device's report means: which image runs, and how its update ended.
 
-use otaru_fleet::{Input, Running};
-use otaru_shadow::{Document, UpdateRequest};
-use otaru_store::{DeviceRow, Scope, StoreError, Tx};
+use otaru_fleet::{Effect, Input, Running};
+use otaru_shadow::{Change, Document};
+use otaru_store::{DeviceRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{
-    Outcome, ThingName,
-    payload::{FirmwareReport, FirmwareState},
+    Outcome, Phase, ShadowId, ThingName,
+    payload::{FirmwareReport, FirmwareState, LastUpdate},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::{App, updates, updates::shadow_patch};
+use crate::{
+    App, devices, shadows, updates,
+    updates::{set_row, shadow_patch},
+};
 
 /// Looks at a shadow update from outside for news about what runs and what is wished.
 pub(crate) fn observe(
@@ -17,15 +20,16 @@ pub(crate) fn observe(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
-    request: &UpdateRequest,
-    current: &Document,
+    change: &Change<'_>,
     now: i64,
 ) -> Result<(), StoreError> {
-    let reported = request.reported();
-    let reports = reported.is_some_and(|reported| {
+    let (request, current) = (change.request, change.current);
+    let reports = request.reported().is_some_and(|reported| {
         reported.contains_key("firmware") || firmware_version(reported).is_some()
     });
-    let wishes = request.desired().is_some_and(|desired| firmware_version(desired).is_some());
+    let wished_before = change.previous.and_then(|previous| firmware_version(previous.desired()));
+    let wishes = request.desired().is_some_and(|desired| firmware_version(desired).is_some())
+        || wished_before != firmware_version(current.desired());
     if !reports && !wishes {
         return Ok(());
     }
@@ -34,7 +38,7 @@ pub(crate) fn observe(
         updates::adopt_wish(app, tx, scope, &device, current, now)?;
     }
     if reports {
-        device_reported(app, tx, scope, &device, current, now)?;
+        device_reported(app, tx, scope, device, change, now)?;
     }
     Ok(())
 }
@@ -44,17 +48,20 @@ pub(crate) fn firmware_version(section: &Map<String, Value>) -> Option<&str> {
     section.get("config")?.get("firmware_version")?.as_str()
 }
 
+/// A report that cannot be read is treated as absent: the version string still counts.
+fn firmware_report(document: &Document) -> Option<FirmwareReport> {
+    FirmwareReport::from_value(document.reported().get("firmware")?).ok()
+}
+
 fn device_reported(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
-    device: &DeviceRow,
-    current: &Document,
+    device: DeviceRow,
+    change: &Change<'_>,
     now: i64,
 ) -> Result<(), StoreError> {
-    // A report that cannot be read is treated as absent: the version string still counts.
-    let report =
-        current.reported().get("firmware").and_then(|value| FirmwareReport::from_value(value).ok());
+    let report = firmware_report(change.current);
     let running = match &report {
         Some(report) => Running {
             sha256: Some(report.sha256),
@@ -62,28 +69,91 @@ fn device_reported(
             state: Some(report.state),
         },
         None => Running {
-            version: firmware_version(current.reported()).map(str::to_owned),
+            version: firmware_version(change.current.reported()).map(str::to_owned),
             ..Running::default()
         },
     };
     let slot = report.as_ref().map(|report| report.slot.as_str());
     let agent = report.is_some();
     otaru_store::set_device_running(tx, scope, &device.thing, &running, slot, agent)?;
+    let Some(device) = otaru_store::device(tx, scope, &device.thing)? else { return Ok(()) };
 
     let last = report.as_ref().and_then(|report| report.last.as_ref());
+    let last = last.filter(|last| last.update.is_some() || is_news(last, change.previous));
     let input = Input::Reported { running: &running, last };
     let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
-    let open = match newest {
-        Some(newest) => {
-            let after = updates::advance(app, tx, scope, newest, &input, now)?;
-            after.update.is_open() || after.update.outcome == Some(Outcome::Vanished)
-        }
-        None => false,
-    };
-    if !open {
-        forget_stale_wish(app, tx, scope, device, &running, now)?;
+    if let Some(last) = last {
+        settle_older(app, tx, scope, newest.as_ref(), last, &input, now)?;
     }
-    Ok(())
+    let mut is_wished = false;
+    if let Some(newest) = newest {
+        let row = updates::advance(app, tx, scope, newest, &input, now)?;
+        let row = overtake(app, tx, scope, &device, row, now)?;
+        let waits = row.update.phase == Phase::Deferred || row.update.cancel_requested;
+        is_wished = row.update.may_change() && !waits;
+    }
+    if is_wished { Ok(()) } else { forget_stale_wish(app, tx, scope, &device, now) }
+}
+
+/// A verdict that names no update is on what was wished when it was first said; devices say
+/// it again whenever they connect.
+fn is_news(last: &LastUpdate, previous: Option<&Document>) -> bool {
+    let before = previous.and_then(firmware_report).and_then(|report| report.last);
+    before.as_ref() != Some(last)
+}
+
+/// The verdict may be on an update that vanished before the newest one began. What is wished
+/// now is not its affair any more.
+fn settle_older(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    newest: Option<&UpdateRow>,
+    last: &LastUpdate,
+    input: &Input<'_>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let (Some(newest), Some(id)) = (newest, &last.update) else { return Ok(()) };
+    if newest.update.id == *id {
+        return Ok(());
+    }
+    match otaru_store::update(tx, scope, id)? {
+        Some(older)
+            if older.thing == newest.thing && older.update.outcome == Some(Outcome::Vanished) =>
+        {
+            updates::learn(app, tx, scope, older, input, now)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_confirmed(device: &DeviceRow) -> bool {
+    device.running_state.is_none_or(|state| state == FirmwareState::Confirmed)
+}
+
+/// A device that runs, confirmed, a newer release than the one it was to move to (flashed by
+/// cable) is not downgraded: there is nothing left to wait for.
+fn overtake(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    row: UpdateRow,
+    now: i64,
+) -> Result<UpdateRow, StoreError> {
+    if !row.update.may_change() || !is_confirmed(device) {
+        return Ok(row);
+    }
+    let running = devices::running_release(tx, scope, device)?;
+    let target = otaru_store::release(tx, scope, &row.product, &row.update.version)?;
+    match (running, target) {
+        (Some(running), Some(target)) if running.sequence > target.sequence => {
+            let row = updates::advance(app, tx, scope, row, &Input::Superseded, now)?;
+            updates::apply_effect(app, tx, scope, &row, Effect::Withdraw, now)?;
+            Ok(row)
+        }
+        _ => Ok(row),
+    }
 }
 
 /// A device that runs, confirmed, what nobody asked for (flashed by cable, or cancelled too
@@ -93,18 +163,19 @@ fn forget_stale_wish(
     tx: &mut Tx<'_>,
     scope: &Scope,
     device: &DeviceRow,
-    running: &Running,
     now: i64,
 ) -> Result<(), StoreError> {
-    let confirmed = running.state.is_none_or(|state| state == FirmwareState::Confirmed);
-    let Some(version) = running.version.as_deref().filter(|_| confirmed) else { return Ok(()) };
-    let shadow = otaru_wire::ShadowId::classic(device.thing.clone());
-    let Ok(current) = crate::shadows::read(tx, scope, &shadow)? else { return Ok(()) };
+    let Some(version) = device.running_version.as_deref().filter(|_| is_confirmed(device)) else {
+        return Ok(());
+    };
+    let Ok(current) = shadows::read(tx, scope, &ShadowId::classic(device.thing.clone()))? else {
+        return Ok(());
+    };
     match firmware_version(current.desired()) {
         Some(wish) if wish != version => {
-            let patch =
-                serde_json::json!({ "desired": { "config": { "firmware_version": version } } });
-            shadow_patch(app, tx, scope, &device.thing, patch, now)
+            let patch = json!({ "desired": { "config": { "firmware_version": version } } });
+            shadow_patch(app, tx, scope, &device.thing, patch, now)?;
+            set_row(tx, scope, device, Some(version))
         }
         _ => Ok(()),
     }

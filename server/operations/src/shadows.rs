@@ -166,15 +166,18 @@ pub(crate) fn apply(
         Err(rejection) => return Ok(Err(rejection)),
     };
     otaru_store::put_shadow(tx, scope, shadow, &current, now)?;
+    let previous = previous.filter(|document| !document.is_deleted());
     tx.notify(Notice::ShadowUpdated {
         shadow: shadow.clone(),
-        previous: previous.filter(|document| !document.is_deleted()).map(Box::new),
+        previous: previous.clone().map(Box::new),
         current: Box::new(current.clone()),
         request: Box::new(request.clone()),
         at_s,
     });
     if writer == Writer::Outside && shadow.name.is_none() {
-        reports::observe(app, tx, scope, &shadow.thing, &request, &current, now)?;
+        let previous = previous.as_ref();
+        let change = Change { previous, current: &current, request: &request, at_s };
+        reports::observe(app, tx, scope, &shadow.thing, &change, now)?;
     }
     Ok(Ok(current))
 }

@@ -30,12 +30,12 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
     let now = app.now_ms();
     let secret = if make_admin_token { Some(Secret::random()?) } else { None };
     let text = secret.as_ref().map(Secret::text);
-    let scope = Scope::of(app.default_organisation().clone());
+    let (app_, scope) = (app.clone(), Scope::of(app.default_organisation().clone()));
     let work = move |tx: &mut Tx<'_>| {
         for device in otaru_store::close_all_sessions(tx, &SystemScope::for_background(), now)? {
             events::device_presence(tx, &device, false, now)?;
         }
-        deadlines::resume_deadlines(tx, now)?;
+        deadlines::resume_deadlines(&app_, tx)?;
         if let Some(secret) = &secret {
             admin_token(tx, &scope, secret, now)?;
         }

@@ -13,8 +13,7 @@ use crate::{
     reports::firmware_version,
 };
 pub use when::When;
-use wish::apply_effect;
-pub(crate) use wish::shadow_patch;
+pub(crate) use wish::{apply_effect, set_row, shadow_patch};
 
 /// Asks for a device's move to a release. Returns the record and whether it is new.
 ///
@@ -147,7 +146,8 @@ pub(crate) fn request_in(
     let release = installable(tx, scope, device, version)?;
     let until_at = when.until_at(device.time_zone.as_deref(), now);
     if let Some(open) = newest_open(tx, scope, &device.thing)? {
-        if open.update.version == *version {
+        // One that is being cancelled is not what is asked for: its end is its own.
+        if open.update.version == *version && !open.update.cancel_requested {
             return Ok((put_forward(app, tx, scope, open, when, now)?, false));
         }
         let running = sequence_of(tx, scope, &device.product, &open.update.version)?;
@@ -164,15 +164,13 @@ pub(crate) fn request_in(
     if until_at.is_none() {
         apply_effect(app, tx, scope, &row, Effect::Wish, now)?;
     }
-    let owner = device.owner.as_deref();
-    if let Some(owner) = owner {
-        otaru_store::set_user_firmware_version(tx, scope, owner, Some(version.as_str()))?;
-    }
+    set_row(tx, scope, device, Some(version.as_str()))?;
     Ok((row, true))
 }
 
-/// A backend wrote a version into desired: the update it asks for gets a record, so that it
-/// has a clock and an end like any other.
+/// A backend wrote or removed the version in desired: the update it asks for gets a record,
+/// so that it has a clock and an end like any other; the one it no longer asks for is
+/// cancelled.
 pub(crate) fn adopt_wish(
     app: &App,
     tx: &mut Tx<'_>,
@@ -181,22 +179,44 @@ pub(crate) fn adopt_wish(
     current: &Document,
     now: i64,
 ) -> Result<(), StoreError> {
-    let Some(wish) = firmware_version(current.desired()) else { return Ok(()) };
-    let Ok(version) = ReleaseVersion::new(wish) else { return Ok(()) };
-    let release = match installable(tx, scope, device, &version) {
-        Ok(release) => release,
-        Err(OperationError::Store(error)) => return Err(error),
-        // The device will refuse it too; there is nothing to follow.
-        Err(_) => return Ok(()),
+    let open = newest_open(tx, scope, &device.thing)?;
+    let wish = firmware_version(current.desired());
+    let Some(release) = adoptable(tx, scope, device, wish)? else {
+        return take_back(app, tx, scope, open, wish, now);
     };
-    if let Some(open) = newest_open(tx, scope, &device.thing)? {
-        if open.update.version == version {
+    if let Some(open) = open {
+        if open.update.version == release.version && !open.update.cancel_requested {
             return put_forward(app, tx, scope, open, When::Now, now).map(drop);
         }
         advance(app, tx, scope, open, &Input::Superseded, now)?;
     }
     let row = start(app, tx, scope, device, &release, None, None, now)?;
-    apply_effect(app, tx, scope, &row, Effect::Wish, now)
+    // A plain client was told by what was written just now.
+    if device.agent {
+        apply_effect(app, tx, scope, &row, Effect::Wish, now)?;
+    }
+    set_row(tx, scope, device, Some(release.version.as_str()))
+}
+
+/// Cancels the update that desired no longer names; one put off was not named yet.
+fn take_back(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    open: Option<UpdateRow>,
+    wish: Option<&str>,
+    now: i64,
+) -> Result<(), StoreError> {
+    match open {
+        Some(open)
+            if open.update.phase != Phase::Deferred
+                && wish != Some(open.update.version.as_str()) =>
+        {
+            let input = Input::CancelRequested { reason: None };
+            advance(app, tx, scope, open, &input, now).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Lets `input` move an update, with all that follows from it, and returns where it is now.
@@ -211,11 +231,28 @@ pub(crate) fn advance(
     let Some((update, effect)) = row.update.step(input, now) else { return Ok(row) };
     let before = row.update.clone();
     let row = UpdateRow { update, ..row };
-    save(tx, scope, &row)?;
+    save(app, tx, scope, &row)?;
     app.inner.live.forget(&row.thing);
     apply_effect(app, tx, scope, &row, effect, now)?;
     announce(app, tx, scope, &before, &row, now)?;
     Ok(row)
+}
+
+/// Lets `input` correct the record of an update that is not the newest; what is wished
+/// belongs to the newest.
+pub(crate) fn learn(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: UpdateRow,
+    input: &Input<'_>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Some((update, _)) = row.update.step(input, now) else { return Ok(()) };
+    let before = row.update.clone();
+    let row = UpdateRow { update, ..row };
+    save(app, tx, scope, &row)?;
+    announce(app, tx, scope, &before, &row, now)
 }
 
 fn newest_open(
@@ -225,6 +262,22 @@ fn newest_open(
 ) -> Result<Option<UpdateRow>, StoreError> {
     let newest = otaru_store::newest_update(tx, scope, thing)?;
     Ok(newest.filter(|row| row.update.is_open()))
+}
+
+/// The release that a version in desired asks for, if this device can move to it.
+fn adoptable(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    wish: Option<&str>,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    let Some(Ok(version)) = wish.map(ReleaseVersion::new) else { return Ok(None) };
+    match installable(tx, scope, device, &version) {
+        Ok(release) => Ok(Some(release)),
+        Err(OperationError::Store(error)) => Err(error),
+        // The device will refuse it too: there is nothing to follow.
+        Err(_) => Ok(None),
+    }
 }
 
 /// The release, if this device can move to it.
@@ -320,7 +373,7 @@ fn start(
         from_sha256: device.running_sha256,
         requested_by,
     };
-    let deadline_at = deadline(tx, scope, &row)?;
+    let deadline_at = deadline(app, tx, scope, &row)?;
     otaru_store::insert_update(tx, scope, &row, deadline_at)?;
     app.inner.live.forget(&device.thing);
     let object = UpdateObject::from(&row);
@@ -328,13 +381,26 @@ fn start(
     Ok(row)
 }
 
-fn deadline(tx: &mut Tx<'_>, scope: &Scope, row: &UpdateRow) -> Result<Option<i64>, StoreError> {
+/// When silence ends (or, deferred, starts) the update.
+pub(crate) fn deadline(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: &UpdateRow,
+) -> Result<Option<i64>, StoreError> {
     let product = otaru_store::product(tx, scope, &row.product)?;
-    Ok(product.and_then(|product| row.update.deadline_at(&product.limits)))
+    let started_at = app.inner.started_at;
+    Ok(product.and_then(|product| row.update.deadline_since(&product.limits, started_at)))
 }
 
-fn save(tx: &mut Tx<'_>, scope: &Scope, row: &UpdateRow) -> Result<(), StoreError> {
-    let deadline_at = deadline(tx, scope, row)?;
+/// Stores where the update is, with its deadline.
+pub(crate) fn save(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: &UpdateRow,
+) -> Result<(), StoreError> {
+    let deadline_at = deadline(app, tx, scope, row)?;
     otaru_store::put_update(tx, scope, &row.update, deadline_at)
 }
 

@@ -224,9 +224,13 @@ fn the_right_version_with_other_bytes_is_a_mismatch() {
         update,
         &Input::Reported { running: &running, last: None },
         expect![[r#"
-        restarting -> restarting failed(mismatch), Withdraw
-        testing -> testing failed(mismatch), Withdraw
-    "#]],
+            waiting -> waiting failed(mismatch), Withdraw
+            notified -> notified failed(mismatch), Withdraw
+            downloading -> downloading failed(mismatch), Withdraw
+            verifying -> verifying failed(mismatch), Withdraw
+            restarting -> restarting failed(mismatch), Withdraw
+            testing -> testing failed(mismatch), Withdraw
+        "#]],
     );
 }
 
@@ -353,8 +357,8 @@ fn a_restart_of_the_server_gives_the_device_its_time_again() {
     let limits = Limits::default();
     let update = update(Phase::Restarting);
     let now = 2_000 + 50 * 60_000;
-    assert_eq!(update.deadline_after_restart(&limits, now), Some(now + limits.restarting_ms));
-    let early = update.deadline_after_restart(&limits, 2_000).unwrap();
+    assert_eq!(update.deadline_since(&limits, now), Some(now + limits.restarting_ms));
+    let early = update.deadline_since(&limits, 2_000).unwrap();
     assert_eq!(early, update.deadline_at(&limits).unwrap());
 }
 
@@ -389,6 +393,25 @@ fn plain_client_is_followed_by_its_download_and_its_version() {
     let (ended, effect) =
         fetching.step(&Input::Reported { running: &said, last: None }, 6_000).unwrap();
     assert_eq!((show(&ended).as_str(), effect), ("confirmed confirmed", Effect::Close));
+}
+
+#[test]
+fn who_names_its_image_is_no_plain_client() {
+    let plain = |phase| Update { plain: true, ..update(phase) };
+    let running = running(old(), "1.0.4", FirmwareState::Confirmed);
+    let input = Input::Reported { running: &running, last: None };
+    for (phase, effect) in [(Phase::Deferred, Effect::None), (Phase::Notified, Effect::Wish)] {
+        let (after, asked) = plain(phase).step(&input, 5_000).unwrap();
+        assert_eq!((after, asked), (update(phase), effect));
+    }
+}
+
+#[test]
+fn a_newer_release_takes_the_place_of_what_may_yet_change() {
+    let vanished = update(Phase::Testing).step(&Input::Expired, 3_000).unwrap().0;
+    let (ended, _) = vanished.step(&Input::Superseded, 4_000).unwrap();
+    assert_eq!(show(&ended), "testing superseded");
+    assert_eq!(ended.step(&Input::Superseded, 5_000), None);
 }
 
 fn any_input() -> impl Strategy<Value = (u8, u8, u8, u64, u32)> {

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use futures::{StreamExt, TryStreamExt};
 use otaru_operations::{
-    App, Firmware, OperationError, Refusal, Requester, open_blob, open_firmware, open_manifest,
-    open_root,
+    App, Firmware, OperationError, Refusal, Requester, note_download, open_blob, open_firmware,
+    open_manifest, open_root,
 };
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 use utoipa_axum::router::OpenApiRouter;
@@ -60,7 +60,13 @@ async fn download_release(
     let content = match file.rsplit_once('.') {
         Some((version, "bin")) => {
             let version = release_version(version)?;
-            image(open_firmware(&app, &requester, product, version).await.map_err(gone)?)
+            let firmware = open_firmware(&app, &requester, product, version.clone()).await;
+            let firmware = firmware.map_err(gone)?;
+            // Whoever asks with HEAD fetches nothing.
+            if method == Method::GET {
+                note_download(&app, &requester, version).await?;
+            }
+            image(firmware)
         }
         Some((version, "manifest")) => {
             let version = release_version(version)?;

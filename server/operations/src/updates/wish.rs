@@ -2,15 +2,15 @@
 
 use otaru_fleet::Effect;
 use otaru_shadow::{Document, UpdateRequest};
-use otaru_store::{Scope, StoreError, Tx, UpdateRow};
+use otaru_store::{DeviceRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{ShadowId, ThingName};
 use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::{App, reports::firmware_version, shadows, shadows::Writer};
 
-/// Brings the shadow (and the owner's row) to what a step asks for; writes nothing that is
-/// there already.
+/// Brings the shadow (and the owner's row) to what a step asks for. Writes nothing that is
+/// there already, except that a wish is always written: the device must hear of it.
 pub(crate) fn apply_effect(
     app: &App,
     tx: &mut Tx<'_>,
@@ -30,18 +30,34 @@ pub(crate) fn apply_effect(
         Effect::Withdraw => device.running_version.clone(),
         Effect::None => return Ok(()),
     };
-    if effect == Effect::Withdraw
-        && let Some(owner) = &device.owner
-    {
-        otaru_store::set_user_firmware_version(tx, scope, owner, version.as_deref())?;
+    let wished = current.as_ref().and_then(|current| firmware_version(current.desired()));
+    // The row of who has several devices stays unless the wish of this one changes.
+    if effect == Effect::Withdraw || wished != version.as_deref() {
+        set_row(tx, scope, &device, version.as_deref())?;
     }
     let wanted = (effect == Effect::Wish && device.agent)
         .then(|| json!({ "id": row.update.id, "sha256": row.update.sha256, "attempt": 1 }));
-    let patch = patch_towards(current.as_ref(), version.as_deref(), wanted);
-    if patch.is_null() {
-        return Ok(());
-    }
+    let patch = match patch_towards(current.as_ref(), version.as_deref(), wanted) {
+        Value::Null if effect == Effect::Wish => {
+            json!({ "desired": { "config": { "firmware_version": version } } })
+        }
+        Value::Null => return Ok(()),
+        patch => patch,
+    };
     shadow_patch(app, tx, scope, &row.thing, patch, now)
+}
+
+/// Writes into the owner's row what is wished for the device.
+pub(crate) fn set_row(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    version: Option<&str>,
+) -> Result<(), StoreError> {
+    match &device.owner {
+        Some(owner) => otaru_store::set_user_firmware_version(tx, scope, owner, version),
+        None => Ok(()),
+    }
 }
 
 /// Writes `patch` (the value of `state`) into the classic shadow as the service itself.

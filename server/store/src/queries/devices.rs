@@ -225,7 +225,7 @@ pub fn close_all_sessions(
     _: &SystemScope,
     now: i64,
 ) -> Result<Vec<DeviceRow>, StoreError> {
-    tx.execute("UPDATE devices SET session_version = 0 WHERE session_version > $1", params![now])?;
+    tx.execute("UPDATE devices SET session_version = 0 WHERE session_version >= $1", params![now])?;
     tx.all(
         "UPDATE devices SET online = 0 WHERE online = 1
          RETURNING thing, organisation, product, owner, name, time_zone, agent, running_sha256,
