@@ -1,26 +1,25 @@
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
-use otaru_broker::{Broker, BrokerConfig};
+use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::Readiness;
 use otaru_operations::{
-    App, AppConfig, Clock, MqttIngress, PeerCertificate, Urls, deliver_notices, start_up,
+    App, AppConfig, Clock, MqttIngress, Urls, deliver_notices, expire_silent_updates, start_up,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::{Client, Firmware, Publisher};
+use crate::ports::{Bound, Port, Ports};
+use crate::{Client, Device, Firmware, MqttSession, Publisher};
 
 /// When every test begins: 2026-11-23 12:00 UTC, a Monday.
-const START_MS: i64 = 1_795_435_200_000;
+pub(crate) const START_MS: i64 = 1_795_435_200_000;
 
 /// Which engine a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,73 +38,131 @@ pub struct TestApp {
     pub clock: Clock,
     /// `/readyz` answers what this says.
     pub readiness: Readiness,
-    people: Router,
-    devices: Router,
+    ports: Ports,
+    broker: Broker,
     admin_token: String,
     publisher: Publisher,
     deliveries: JoinHandle<()>,
     // Dropped last: the server's files and its database.
-    _directory: TempDir,
+    home: Home,
+}
+
+/// What a server finds again when it starts anew.
+struct Home {
+    directory: TempDir,
+    database_url: String,
     _database: Option<otaru_postgres::Database>,
 }
 
-impl TestApp {
-    /// Starts a fresh server.
-    pub async fn start(database: Database) -> TestApp {
+impl Home {
+    fn fresh(database: Database) -> Home {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let postgres = match database {
             Database::Sqlite => None,
             Database::Postgres => Some(otaru_postgres::Database::fresh()),
         };
-        let url = match &postgres {
+        let database_url = match &postgres {
             None => Store::sqlite_url(&directory.path().join("otaru.db")),
             Some(database) => database.url().to_owned(),
         };
-        let (store, notices) = Store::open(&url).await.expect("the database opens");
-        let images = directory.path().join("blobs");
+        Home { directory, database_url, _database: postgres }
+    }
+}
+
+/// One run of the server, from its start to its end.
+struct Run {
+    operations: App,
+    readiness: Readiness,
+    broker: Broker,
+    deliveries: JoinHandle<()>,
+    bound: Bound,
+    admin_token: Option<String>,
+}
+
+impl Run {
+    async fn start(home: &Home, clock: &Clock, make_admin_token: bool) -> Run {
+        let (store, notices) = Store::open(&home.database_url).await.expect("the database opens");
+        let images = home.directory.path().join("blobs");
         let blobs = Blobs::open(images.to_str().expect("a UTF-8 path")).expect("a directory");
-        let now = UNIX_EPOCH + Duration::from_millis(START_MS.unsigned_abs());
-        let authority = Authority::open_or_create(&directory.path().join("ca"), now);
-        let authority = authority.expect("a new authority");
-        let (clock, namespace) = (Clock::by_hand(START_MS), Namespace::default());
-        let config = AppConfig {
-            store,
-            blobs,
-            authority,
-            clock: clock.clone(),
-            namespace: namespace.clone(),
+        let authority = Authority::open_or_create(&home.directory.path().join("ca"), start());
+        let authority = authority.expect("an authority");
+        authority.issue_server(&["127.0.0.1".to_owned()], start()).expect("a certificate");
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mqtts = MqttsListener {
+            address: any_port,
+            certificate: authority.server_certificate_path(),
+            key: authority.server_key_path(),
+            client_ca: authority.ca_path(),
         };
+        let (broker_clock, namespace) = (clock.clone(), Namespace::default());
+        let config = AppConfig { store, blobs, authority, clock: clock.clone(), namespace };
         let app = App::new(config).await.expect("the parts fit");
         app.set_urls(Urls {
             public_url: "https://otaru.example".to_owned(),
             device_url: "https://devices.otaru.example".to_owned(),
             mqtt_url: "mqtts://devices.otaru.example".to_owned(),
         });
-        let admin_token = start_up(&app, true).await.expect("a fresh database");
-        let broker_clock = clock.clone();
+        let admin_token = start_up(&app, make_admin_token).await.expect("a database that works");
         let broker = BrokerConfig {
-            mqtts: None,
-            plain: None,
-            namespace,
+            mqtts: Some(mqtts),
+            plain: Some(any_port),
+            namespace: Namespace::default(),
             clock: Arc::new(move || broker_clock.now_ms()),
         };
         let ingress = Arc::new(MqttIngress::new(app.clone()));
-        let broker = Broker::start(broker, ingress).await.expect("nothing to listen on");
-        let deliveries = tokio::spawn(deliver_notices(app.clone(), broker, notices));
+        let broker = Broker::start(broker, ingress).await.expect("free ports");
+        let deliveries = tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices));
         let readiness = Readiness::default();
         readiness.set(true);
-        TestApp {
+        let bound = Bound {
             people: otaru_http::router(app.clone(), readiness.clone()),
             devices: otaru_http::device_router(app.clone(), readiness.clone()),
-            operations: app,
+            mqtt: broker.addresses(),
+        };
+        Run { operations: app, readiness, broker, deliveries, bound, admin_token }
+    }
+}
+
+fn start() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(START_MS.unsigned_abs())
+}
+
+impl TestApp {
+    /// Starts a fresh server.
+    pub async fn start(database: Database) -> TestApp {
+        let (home, clock) = (Home::fresh(database), Clock::by_hand(START_MS));
+        let run = Run::start(&home, &clock, true).await;
+        TestApp {
+            operations: run.operations,
             clock,
-            readiness,
-            admin_token: admin_token.expect("asked for"),
+            readiness: run.readiness,
+            ports: Ports::new(run.bound),
+            broker: run.broker,
+            admin_token: run.admin_token.expect("asked for"),
             publisher: Publisher::default(),
-            deliveries,
-            _directory: directory,
-            _database: postgres,
+            deliveries: run.deliveries,
+            home,
         }
+    }
+
+    /// Ends the server and starts it again on the same database and files.
+    ///
+    /// Every MQTT connection and event stream ends. Those who were there before find it again:
+    /// clients and devices need not be made anew.
+    pub async fn restart(&mut self) {
+        self.broker.clone().shutdown().await;
+        self.deliveries.abort();
+        let run = Run::start(&self.home, &self.clock, false).await;
+        self.operations = run.operations;
+        self.readiness = run.readiness;
+        self.broker = run.broker;
+        self.deliveries = run.deliveries;
+        self.ports.replace(run.bound);
+    }
+
+    /// The URL of the server's database.
+    pub fn database_url(&self) -> &str {
+        &self.home.database_url
     }
 
     /// Moves the server's time forward.
@@ -113,9 +170,15 @@ impl TestApp {
         self.clock.advance(by);
     }
 
+    /// Moves the server's time forward and does what its passing asks for.
+    pub async fn let_pass(&self, by: Duration) {
+        self.advance(by);
+        expire_silent_updates(&self.operations).await.expect("a database that works");
+    }
+
     /// Somebody without a credential, on the people's port.
     pub fn anonymous(&self) -> Client {
-        Client::new(self.people.clone())
+        Client::new(Port::People(self.ports.clone()))
     }
 
     /// The holder of a token, on the people's port.
@@ -152,7 +215,7 @@ impl TestApp {
 
     /// Somebody without a certificate, on the devices' port.
     pub fn stranger(&self) -> Client {
-        Client::new(self.devices.clone())
+        Client::new(Port::Devices(self.ports.clone()))
     }
 
     /// Creates a product for ESP32-C3 with 4 MiB of flash.
@@ -169,12 +232,19 @@ impl TestApp {
 
     /// Registers a device; its client comes with its certificate, on the devices' port.
     pub async fn add_device(&self, thing: &str, product: &str) -> Client {
+        self.provision(thing, product).await.https
+    }
+
+    /// Registers a device and gives it all it needs to connect.
+    pub async fn provision(&self, thing: &str, product: &str) -> Device {
         let device = json!({ "thing": thing, "product": product });
-        let added = self.admin().post("/api/v1/devices", device).await.expect_status(201).json();
-        let pem = added["cert_pem"].as_str().expect("a certificate");
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
-        let peer = PeerCertificate::read(&der).expect("a certificate that names a thing");
-        self.stranger().with_certificate(peer)
+        let files = self.admin().post("/api/v1/devices", device).await.expect_status(201).json();
+        Device::new(&files, self.ports.clone())
+    }
+
+    /// Connects a trusted program of this machine to the plain MQTT port.
+    pub async fn backend(&self, client_id: &str) -> MqttSession {
+        MqttSession::backend(client_id, &self.ports).await
     }
 
     /// Makes somebody the owner of a device.

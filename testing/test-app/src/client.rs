@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use otaru_operations::PeerCertificate;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::ports::Port;
 use crate::{Answer, Events};
 
 /// What separates the fields of an upload; no image holds it.
@@ -15,15 +15,15 @@ const BOUNDARY: &str = "otaru-test-boundary-7f3a";
 /// Somebody who sends requests: on one port, with or without a credential.
 #[derive(Clone)]
 pub struct Client {
-    router: Router,
+    port: Port,
     token: Option<String>,
     peer: Option<Arc<PeerCertificate>>,
     headers: Vec<(&'static str, String)>,
 }
 
 impl Client {
-    pub(crate) fn new(router: Router) -> Client {
-        Client { router, token: None, peer: None, headers: Vec::new() }
+    pub(crate) fn new(port: Port) -> Client {
+        Client { port, token: None, peer: None, headers: Vec::new() }
     }
 
     pub(crate) fn with_token(mut self, token: &str) -> Client {
@@ -97,7 +97,7 @@ impl Client {
 
     /// Opens an event stream.
     pub async fn listen(&self, path: &str) -> Events {
-        let response = self.router.clone().oneshot(self.request(Method::GET, path, Body::empty()));
+        let response = self.port.router().oneshot(self.request(Method::GET, path, Body::empty()));
         let response = response.await.expect("the router never fails");
         assert_eq!(response.status(), 200, "{path} is no stream");
         Events::new(response.into_body())
@@ -105,7 +105,7 @@ impl Client {
 
     /// Any request.
     pub async fn send(&self, method: Method, path: &str, body: Body) -> Answer {
-        let response = self.router.clone().oneshot(self.request(method, path, body)).await;
+        let response = self.port.router().oneshot(self.request(method, path, body)).await;
         Answer::read(response.expect("the router never fails")).await
     }
 

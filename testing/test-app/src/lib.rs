@@ -1,23 +1,28 @@
 //! A whole server in the test's process: database, images, broker and routes.
 //!
 //! Requests go through the routers without a socket, so a test is one function
-//! call away from the answer and a thousand of them run in parallel. Time
-//! stands still until the test moves it. Ports, TLS and processes are tested
-//! elsewhere (`server/http`, `testing/real-fleet`).
+//! call away from the answer; MQTT comes over real sockets, with mutual TLS.
+//! Time stands still until the test moves it. HTTPS ports and processes are
+//! tested elsewhere (`server/http`, `testing/real-fleet`).
 //!
 //! Start at [`each_database!`] and [`TestApp`].
 
 mod answer;
 mod app;
 mod client;
+mod device;
 mod events;
 mod firmware;
+mod mqtt_session;
+mod ports;
 
 pub use answer::Answer;
 pub use app::{Database, TestApp};
 pub use client::Client;
+pub use device::Device;
 pub use events::{Event, Events};
 pub use firmware::{Firmware, Publisher};
+pub use mqtt_session::MqttSession;
 
 /// Runs one test on SQLite and on PostgreSQL.
 ///

@@ -1,4 +1,5 @@
 //! Every route as its callers meet it. Files mirror the paths; a method each.
+//! Beside them, an update's whole life as owner, operator and device meet it.
 
 mod coverage;
 
@@ -47,6 +48,22 @@ mod chain;
 mod docs;
 mod errors;
 mod health;
+#[path = "../lifecycle"]
+mod lifecycle {
+    mod cancel;
+    mod chain;
+    mod ends;
+    mod history;
+    mod home;
+    mod logs;
+    mod plain;
+    mod presence;
+    mod refusals;
+    mod restart;
+    mod shadow;
+    mod silence;
+    mod wishes;
+}
 mod things {
     mod names;
     mod shadow;

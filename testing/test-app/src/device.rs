@@ -1,0 +1,81 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use otaru_operations::PeerCertificate;
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use serde_json::Value;
+
+use crate::app::START_MS;
+use crate::ports::{Port, Ports};
+use crate::{Client, MqttSession};
+
+/// A registered device: what `device add` gave it, and how it reaches the server.
+#[derive(Clone)]
+pub struct Device {
+    /// Its name.
+    pub thing: String,
+    /// The devices' HTTPS port, with its certificate.
+    pub https: Client,
+    ports: Ports,
+    cert_pem: String,
+    key_pem: String,
+    ca_pem: String,
+}
+
+impl Device {
+    pub(crate) fn new(files: &Value, ports: Ports) -> Device {
+        let text = |name: &str| files[name].as_str().expect(name).to_owned();
+        let cert_pem = text("cert_pem");
+        let der = CertificateDer::from_pem_slice(cert_pem.as_bytes()).expect("PEM");
+        let peer = PeerCertificate::read(&der).expect("a certificate that names a thing");
+        Device {
+            thing: files["device"]["thing"].as_str().expect("a name").to_owned(),
+            https: Client::new(Port::Devices(ports.clone())).with_certificate(peer),
+            ports,
+            cert_pem,
+            key_pem: text("key_pem"),
+            ca_pem: text("ca_pem"),
+        }
+    }
+
+    /// Connects over mutual TLS and subscribes to all topics of its shadows.
+    pub async fn connect(&self) -> MqttSession {
+        let mut session = self.connect_silently().await;
+        session.subscribe(&format!("$aws/things/{}/shadow/#", self.thing)).await;
+        session
+    }
+
+    /// Connects over mutual TLS and subscribes to nothing.
+    pub async fn connect_silently(&self) -> MqttSession {
+        MqttSession::device(&self.thing, &self.ports, self.tls()).await
+    }
+
+    fn tls(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).expect("a CA");
+        roots.add(ca).expect("a CA");
+        let chain = CertificateDer::pem_slice_iter(self.cert_pem.as_bytes())
+            .collect::<Result<Vec<_>, _>>()
+            .expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_details(provider, Arc::new(TheStart))
+            .with_safe_default_protocol_versions()
+            .expect("versions the provider has")
+            .with_root_certificates(roots);
+        Arc::new(config.with_client_auth_cert(chain, key).expect("key and certificate match"))
+    }
+}
+
+/// The server's certificate is made when the test begins, and judged then: tests do not expire.
+#[derive(Debug)]
+struct TheStart;
+
+impl TimeProvider for TheStart {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(START_MS.unsigned_abs())))
+    }
+}

@@ -1,0 +1,86 @@
+//! Clients that know only the shadow topics and the image's address.
+
+use otaru_test_app::each_database;
+use serde_json::{Value, json};
+
+use super::home::{DAY, HOUR, Home, MINUTE, SHADOW, progress, said, version};
+
+each_database! {
+    async fn a_plain_client_is_followed_by_what_it_does(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut plain = home.plain().await;
+        let update = home.install("1.0.5").await;
+        let delta = plain.hear("update/delta").await;
+        assert_eq!(delta["state"], version("1.0.5"));
+        home.until_phase("notified").await;
+
+        let path = "/firmware/clock/1.0.5.bin";
+        home.device.https.head(path).await.expect_status(200);
+        home.device.https.get("/firmware/clock/1.0.4.bin").await.expect_status(200);
+        home.app.admin().get(path).await.expect_status(200);
+        assert_eq!(home.end().await, "notified open");
+        let image = home.device.https.get(path).await.expect_status(200);
+        assert_eq!(image.body(), home.new.image);
+        assert_eq!(home.end().await, "downloading open");
+
+        plain.report(version("1.0.4")).await;
+        assert_eq!(home.end().await, "downloading open");
+        plain.report(version("1.0.5")).await;
+        let done = home.update().await;
+        assert_eq!((&done["id"], said(&done).as_str()), (&update["id"], "confirmed confirmed"));
+        let shadow = home.shadow().await;
+        assert_eq!(shadow, json!({ "desired": version("1.0.5"), "reported": version("1.0.5") }));
+        assert_eq!(home.wish().await, (json!("1.0.5"), json!("1.0.5")));
+    }
+
+    async fn its_download_says_that_it_was_told(app: TestApp) {
+        let home = Home::new(app).await;
+        let shadow = json!({ "state": { "reported": version("1.0.4") } });
+        home.device.https.post(SHADOW, shadow).await.expect_status(200);
+        home.install("1.0.5").await;
+        // It polls over HTTP: nothing is handed to a session.
+        home.device.https.get(SHADOW).await.expect_status(200);
+        assert_eq!(home.end().await, "requested open");
+        home.device.https.get("/firmware/clock/1.0.5.bin").await.expect_status(200);
+        assert_eq!(home.end().await, "downloading open");
+        home.app.let_pass(DAY).await;
+        assert_eq!(home.end().await, "downloading vanished");
+    }
+
+    async fn who_speaks_as_an_agent_once_has_an_agent_s_limits(app: TestApp) {
+        let home = Home::new(app).await;
+        home.install("1.0.5").await;
+        let mut agent = home.device.connect().await;
+        home.until_phase("notified").await;
+        agent.report(home.runs_old(Value::Null)).await;
+        home.app.let_pass(5 * MINUTE).await;
+        assert_eq!(home.end().await, "notified vanished");
+    }
+
+    async fn who_sent_progress_once_has_an_agent_s_limits(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.plain().await;
+        home.install_told(&mut agent).await;
+        agent.progress(progress("downloading", 1_000)).await;
+        home.app.let_pass(10 * MINUTE).await;
+        assert_eq!(home.end().await, "downloading vanished");
+    }
+
+    async fn an_agent_s_own_download_is_no_news(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        home.install_told(&mut agent).await;
+        home.device.https.get("/firmware/clock/1.0.5.bin").await.expect_status(200);
+        assert_eq!(home.end().await, "notified open");
+    }
+
+    async fn a_client_that_never_says_what_it_runs_is_told_and_confirmed(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut plain = home.device.connect().await;
+        let update = home.install_told(&mut plain).await;
+        assert_eq!(update["from"], Value::Null);
+        home.app.let_pass(HOUR).await;
+        plain.report(version("1.0.5")).await;
+        assert_eq!(home.end().await, "confirmed confirmed");
+    }
+}
