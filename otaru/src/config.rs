@@ -1,7 +1,10 @@
 //! Settings of the server: flags, then environment, then file, then defaults.
 
 use std::{
-    env, fs,
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    fs,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
@@ -191,26 +194,39 @@ fn read_file(arguments: &ServeArguments) -> anyhow::Result<File> {
         sources =
             sources.add_source(config::File::from(path.as_path()).format(config::FileFormat::Toml));
     }
-    for (key, value) in environment()? {
-        sources = sources.set_override(key, value)?;
+    for (key, value) in environment(env::vars_os())? {
+        sources = match key.as_str() {
+            "server.tls_names" => {
+                let names: Vec<&str> = value.split(',').map(str::trim).collect();
+                sources.set_override(key, names)?
+            }
+            _ => sources.set_override(key, value)?,
+        };
     }
     let settings = sources.build().context("could not read the settings")?;
     settings.try_deserialize().context("settings that are not known or have the wrong type")
 }
 
 /// `OTARU__SECTION__KEY`, and `OTARU__SECTION__KEY_FILE` for what no environment should hold.
-fn environment() -> anyhow::Result<Vec<(String, String)>> {
-    let mut found = Vec::new();
-    for (name, value) in env::vars() {
-        let Some(key) = name.strip_prefix("OTARU__") else { continue };
-        let key = key.to_lowercase().replace("__", ".");
-        match key.strip_suffix("_file") {
-            None => found.push((key, value)),
+fn environment(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for (name, value) in variables {
+        // Other programs' variables may be anything.
+        let Some(name) = name.to_str().filter(|name| name.starts_with("OTARU__")) else { continue };
+        let value = value.to_str().with_context(|| format!("{name} is not UTF-8"))?;
+        let key = name["OTARU__".len()..].to_lowercase().replace("__", ".");
+        let (key, value) = match key.strip_suffix("_file") {
+            None => (key, value.to_owned()),
             Some(key) => {
                 let content =
-                    fs::read_to_string(&value).with_context(|| format!("{name}={value}"))?;
-                found.push((key.to_owned(), content.trim_end().to_owned()));
+                    fs::read_to_string(value).with_context(|| format!("{name}={value}"))?;
+                (key.to_owned(), content.trim_end().to_owned())
             }
+        };
+        if found.insert(key, value).is_some() {
+            bail!("{name} says again what another variable says, in the environment or in a file");
         }
     }
     Ok(found)
@@ -279,6 +295,32 @@ mod tests {
         assert!(Config::load(open("0.0.0.0:8080", "off", true)).is_ok());
         assert!(Config::load(open("off", "0.0.0.0:1883", true)).is_err());
         assert!(Config::load(open("off", ":0", false)).is_ok());
+    }
+
+    fn variables(all: &[(&str, &str)]) -> anyhow::Result<BTreeMap<String, String>> {
+        environment(all.iter().map(|(name, value)| (name.into(), value.into())))
+    }
+
+    #[test]
+    fn only_our_variables_are_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("url");
+        fs::write(&secret, "postgres://otaru:secret@db/otaru\n").unwrap();
+        let secret = secret.to_str().unwrap();
+        let found = variables(&[
+            ("PATH", "/bin"),
+            ("OTARU_TOKEN", "otaru_x"),
+            ("OTARU__SERVER__TLS_NAMES", "ota.example, 192.0.2.1"),
+            ("OTARU__DATABASE__URL_FILE", secret),
+        ]);
+        let expected = [
+            ("database.url", "postgres://otaru:secret@db/otaru"),
+            ("server.tls_names", "ota.example, 192.0.2.1"),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(found.unwrap(), BTreeMap::from(expected));
+        let twice = [("OTARU__DATABASE__URL", "sqlite:x"), ("OTARU__DATABASE__URL_FILE", secret)];
+        assert!(variables(&twice).is_err());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use futures::future::{join_all, select_all};
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
@@ -32,12 +33,15 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(crate) async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let config = Config::load(arguments)?;
     let _lock = own_data_directory(&config.data)?;
-    let server = Server::start(&config).await?;
+    let mut server = Server::start(&config).await?;
     info!(http = ?server.ports.http, mqtts = ?server.ports.mqtts, "Ready");
-    machine::asked_to_end().await;
-    info!("Asked to end, draining");
+    let ended = tokio::select! {
+        () = machine::asked_to_end() => Ok(()),
+        fault = server.part_ended() => Err(fault),
+    };
+    info!("Draining");
     server.drain().await;
-    Ok(())
+    ended
 }
 
 /// Creates the directory, for its owner only, and makes sure no other server uses it.
@@ -127,12 +131,21 @@ impl Server {
         Ok(Server { ports, readiness, serving, broker, background })
     }
 
+    /// Returns when a part has ended that must not end before the server: without it answers
+    /// or deadlines would be missing unnoticed, so the server had better be started again.
+    async fn part_ended(&mut self) -> anyhow::Error {
+        let (ended, ..) = select_all(self.background.iter_mut()).await;
+        match ended {
+            Ok(()) => anyhow!("a part of the server has ended"),
+            Err(error) => anyhow!(error).context("a part of the server has failed"),
+        }
+    }
+
     async fn drain(self) {
         self.readiness.set(false);
-        for serving in self.serving {
-            if let Err(error) = serving.drain(DRAIN).await {
-                tracing::warn!(%error, "A port did not drain cleanly");
-            }
+        let drained = join_all(self.serving.into_iter().map(|serving| serving.drain(DRAIN))).await;
+        for error in drained.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "A port did not drain cleanly");
         }
         self.broker.shutdown().await;
         for task in self.background {
