@@ -21,7 +21,7 @@ use embedded_storage::nor_flash::ReadNorFlash;
 use crate::FlashError;
 use crate::crc::Crc32c;
 use crate::flash::{self, Region, SECTOR_BYTES};
-use format::{FIRST_RECORD, RECORD_HEADER_BYTES, RecordHeader, UNIT};
+use format::{RECORD_HEADER_BYTES, RecordHeader, UNIT};
 
 /// Longest value in bytes.
 pub const MAX_VALUE_BYTES: usize = 4000;
@@ -122,8 +122,6 @@ pub struct Records {
     head_sequence: u32,
     /// Sectors with a lower sequence are free.
     floor: u32,
-    /// Whether its header is known not to be what power was cut in.
-    is_proven: bool,
     /// Where the next record goes, in bytes from the head sector's start.
     write_at: u32,
     /// Sequence of the next record.
@@ -182,7 +180,7 @@ impl Records {
     /// values' lengths fill the sectors. Where no new value fits any more,
     /// replacing one by one that is not longer still does.
     pub fn capacity_bytes(&self) -> u32 {
-        (self.sectors() - 2) * (SECTOR_BYTES - FIRST_RECORD)
+        (self.sectors() - 2) * (SECTOR_BYTES - UNIT)
     }
 
     /// Rises with every write: orders the values of different keys by age.

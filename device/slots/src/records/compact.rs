@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
-use super::format::{FIRST_RECORD, Proof, RecordHeader, RecordKind, SectorHeader, UNIT};
+use super::format::{RecordHeader, RecordKind, SectorHeader, UNIT};
 use super::{INDEX_KEYS, NOWHERE, Records, StorageError};
 use crate::FlashError;
 use crate::crc::Crc32c;
@@ -69,12 +69,10 @@ impl Records {
         flash: &mut F,
         keep_free: u32,
     ) -> Result<(), StorageError> {
-        self.prove_head(flash)?;
         let (next, free) = self.survey(flash)?;
         let mut free = free - 1;
         let mut floor = self.floor;
-        let mut target =
-            Target { sector: next, sequence: self.head_sequence + 1, write_at: FIRST_RECORD };
+        let mut target = Target { sector: next, sequence: self.head_sequence + 1, write_at: UNIT };
 
         let oldest = if free < keep_free { self.oldest_from(flash, floor)? } else { None };
         if let Some((sector, _)) = oldest.filter(|&(sector, _)| sector != self.head) {
@@ -105,22 +103,9 @@ impl Records {
         let moved = floor != self.floor;
         self.head = target.sector;
         self.head_sequence = target.sequence;
-        self.is_proven = false;
         self.write_at = target.write_at;
         self.floor = floor;
         if moved { Ok(self.settle(flash)?) } else { Ok(()) }
-    }
-
-    /// Makes the head's header something to rely on, before anything it made
-    /// free is erased: [`judge`](super::judge) passes over a header without proof.
-    fn prove_head<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
-        if self.is_proven {
-            return Ok(());
-        }
-        // The place is used up, whatever happens.
-        self.is_proven = true;
-        let proof = Proof::to_bytes(self.head_sequence);
-        flash::write_checked(flash, self.sector_offset(self.head) + UNIT, &proof)
     }
 
     /// The next free sector in ring order, and how many are free.
@@ -183,33 +168,32 @@ impl Records {
     /// Writes the youngest record anew, before the first change since opening.
     ///
     /// It may be what power was cut in, and gone at the next power-on; what is
-    /// built on it from here on must not be. The value before it may be all
-    /// there is then, so room is made without compaction where that can be; in
-    /// storage too full for the copy it is left alone.
+    /// built on it from here on must not be. In storage too full for the copy
+    /// it is left alone.
     pub(super) fn settle_youngest<F: NorFlash>(
         &mut self,
         flash: &mut F,
     ) -> Result<(), StorageError> {
         let Some(key) = self.unsettled.map(usize::from) else { return Ok(()) };
-        let is_removed = self.index[key] == NOWHERE;
-        let footprint = if is_removed { UNIT } else { self.footprint_at(flash, key)? };
-        if self.write_at + footprint > SECTOR_BYTES {
-            self.open_next_sector(flash, FREE_SECTORS - 1)?;
-        }
-        if self.write_at + footprint > SECTOR_BYTES {
-            // Left alone.
-        } else if is_removed {
-            self.append(flash, RecordKind::Removed, key as u8, &[])?;
-        } else {
-            let at = self.write_at;
-            let mut head = Target { sector: self.head, sequence: self.head_sequence, write_at: at };
-            let sequence = self.next_sequence;
-            self.write_at += footprint;
-            self.next_sequence += 1;
-            if self.copy(flash, key, &mut head, Some(sequence))? {
-                self.index[key] = Records::location(self.head, at);
+        let footprint =
+            if self.index[key] == NOWHERE { UNIT } else { self.footprint_at(flash, key)? };
+        match self.make_room(flash, footprint, Purpose::Replacement) {
+            Ok(()) if self.index[key] == NOWHERE => {
+                self.append(flash, RecordKind::Removed, key as u8, &[])?;
             }
-            self.is_proven = true;
+            Ok(()) => {
+                let at = self.write_at;
+                let mut head =
+                    Target { sector: self.head, sequence: self.head_sequence, write_at: at };
+                let sequence = self.next_sequence;
+                self.write_at += footprint;
+                self.next_sequence += 1;
+                if self.copy(flash, key, &mut head, Some(sequence))? {
+                    self.index[key] = Records::location(self.head, at);
+                }
+            }
+            Err(StorageError::Full) => {}
+            Err(error) => return Err(error),
         }
         self.unsettled = None;
         Ok(())

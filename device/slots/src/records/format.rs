@@ -1,8 +1,7 @@
 //! Layout version 1 of a records partition.
 //!
-//! Every sector begins with a 32-byte header and 32 bytes for its proof, and
-//! records follow at multiples of 32 bytes: a 32-byte header, then the value
-//! padded with erased bytes.
+//! Every sector begins with a 32-byte header, and records follow at multiples
+//! of 32 bytes: a 32-byte header, then the value padded with erased bytes.
 //! 32 is the largest write unit of the ESP32 family, so a partition stays
 //! readable when a product turns flash encryption on. Words are little-endian.
 //!
@@ -25,8 +24,6 @@ use crate::flash::{self, UNIT_BYTES};
 
 /// Everything begins at a multiple of this many bytes.
 pub(super) const UNIT: u32 = UNIT_BYTES as u32;
-/// Where a sector's first record is, behind its header and its proof.
-pub(super) const FIRST_RECORD: u32 = 2 * UNIT;
 /// Length of a record header in bytes.
 pub(super) const RECORD_HEADER_BYTES: u32 = UNIT;
 /// The version this code reads and writes.
@@ -35,7 +32,6 @@ const LAYOUT_VERSION: u32 = 1;
 /// State words differ from each other, from erased and from zero in at least
 /// 8 bits: a torn or flipped word is never another state.
 const SECTOR_WORD: u32 = 0x3C5A_A5C3;
-const PROOF_WORD: u32 = 0x6996_0FF0;
 const VALUE_WORD: u32 = 0x5533_CC96;
 const REMOVED_WORD: u32 = 0x96C3_3355;
 
@@ -140,32 +136,6 @@ impl SectorHeader {
     }
 }
 
-/// Says that a sector's header was written whole: what comes next may rely on it.
-///
-/// State word, sequence of the sector, CRC-32C; the rest is erased. Written
-/// only when no appended record says so already.
-pub(super) struct Proof;
-
-impl Proof {
-    pub(super) fn to_bytes(sector_sequence: u32) -> Bytes {
-        let mut bytes = [0xFF; UNIT_BYTES];
-        put(&mut bytes, 0, PROOF_WORD);
-        put(&mut bytes, 4, sector_sequence);
-        seal(&mut bytes);
-        bytes
-    }
-
-    /// Whether the sector that begins at `offset` has its proof.
-    pub(super) fn is_there<F: ReadNorFlash>(
-        flash: &mut F,
-        offset: u32,
-        sector_sequence: u32,
-    ) -> Result<bool, FlashError> {
-        let found = read_sealed(flash, offset + UNIT, &[PROOF_WORD])?;
-        Ok(found.is_some_and(|bytes| word(&bytes, 4) == sector_sequence))
-    }
-}
-
 /// What a record does to its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RecordKind {
@@ -246,7 +216,7 @@ mod tests {
 
     #[test]
     fn state_words_are_far_apart() {
-        let words = [SECTOR_WORD, PROOF_WORD, VALUE_WORD, REMOVED_WORD, u32::MAX, 0];
+        let words = [SECTOR_WORD, VALUE_WORD, REMOVED_WORD, u32::MAX, 0];
         for (index, first) in words.iter().enumerate() {
             for second in &words[index + 1..] {
                 let distance = (first ^ second).count_ones();
@@ -257,7 +227,7 @@ mod tests {
 
     #[test]
     fn longest_value_fits_a_sector() {
-        let room = crate::SECTOR_BYTES - FIRST_RECORD;
+        let room = crate::SECTOR_BYTES - UNIT;
         assert!(RecordHeader::footprint(MAX_VALUE_BYTES) <= room);
     }
 }

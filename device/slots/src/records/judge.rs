@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::ReadNorFlash;
 
-use super::format::{FIRST_RECORD, Proof, SectorFound, SectorHeader, UNIT};
+use super::format::{SectorFound, SectorHeader, UNIT};
 use super::{RECREATED_KEY, Records, RecreatedReason};
 use crate::FlashError;
 use crate::flash::{self, Region, SECTOR_BYTES};
@@ -11,8 +11,6 @@ pub(super) enum Verdict {
     Usable {
         head: u32,
         header: SectorHeader,
-        /// Whether the header can be relied on.
-        is_proven: bool,
     },
     /// Nothing was ever put here.
     Blank {
@@ -28,7 +26,7 @@ pub(super) enum Verdict {
 
 /// What is in a sector besides its header.
 struct Content {
-    /// Something was written to it after its header.
+    /// Records were appended after its header was written.
     is_proven: bool,
     /// It holds a key of the user's.
     has_values: bool,
@@ -80,7 +78,7 @@ impl Records {
     ) -> Result<Verdict, FlashError> {
         let content = self.content(flash, head, header)?;
         if content.is_proven {
-            return Ok(Verdict::Usable { head, header, is_proven: true });
+            return Ok(Verdict::Usable { head, header });
         }
         if header.floor == header.sequence && !content.has_values {
             // Just created: creating it again loses nothing.
@@ -97,10 +95,10 @@ impl Records {
                 && before.sequence.checked_add(1) == Some(header.sequence)
                 && before.floor <= before.sequence
             {
-                return Ok(Verdict::Usable { head: sector, header: before, is_proven: true });
+                return Ok(Verdict::Usable { head: sector, header: before });
             }
         }
-        Ok(Verdict::Usable { head, header, is_proven: false })
+        Ok(Verdict::Usable { head, header })
     }
 
     fn content<F: ReadNorFlash>(
@@ -109,9 +107,8 @@ impl Records {
         sector: u32,
         header: SectorHeader,
     ) -> Result<Content, FlashError> {
-        let is_proven = Proof::is_there(flash, self.sector_offset(sector), header.sequence)?;
-        let mut content = Content { is_proven, has_values: false, has_marker: false };
-        let mut at = FIRST_RECORD;
+        let mut content = Content { is_proven: false, has_values: false, has_marker: false };
+        let mut at = UNIT;
         while let Some((found_at, record)) =
             self.next_record(flash, sector, header.sequence, at, &mut 0)?
         {
@@ -130,8 +127,7 @@ impl Records {
         header: SectorHeader,
     ) -> Result<RecreatedReason, FlashError> {
         let mut reason = [0];
-        let first = self.next_record(flash, sector, header.sequence, FIRST_RECORD, &mut 0)?;
-        if let Some((at, _)) = first {
+        if let Some((at, _)) = self.next_record(flash, sector, header.sequence, UNIT, &mut 0)? {
             flash::read(flash, self.sector_offset(sector) + at + UNIT, &mut reason)?;
         }
         Ok(RecreatedReason::from_byte(reason[0]))

@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
-use super::format::{FIRST_RECORD, RecordHeader, RecordKind, SectorFound, SectorHeader, UNIT};
+use super::format::{RecordHeader, RecordKind, SectorFound, SectorHeader, UNIT};
 use super::judge::Verdict;
 use super::{
     INDEX_KEYS, MAX_SECTORS, MIN_SECTORS, NOWHERE, Opened, RECREATED_KEY, Records, RecreatedReason,
@@ -39,21 +39,17 @@ impl Records {
             head: 0,
             head_sequence: 0,
             floor: 0,
-            is_proven: false,
-            write_at: FIRST_RECORD,
+            write_at: UNIT,
             next_sequence: 1,
             live_bytes: 0,
             torn: 0,
             unsettled: None,
         };
         let lost = match records.judge(flash)? {
-            Verdict::Usable { head, header, is_proven } => {
-                records.is_proven = is_proven;
-                match records.load(flash, head, header)? {
-                    true => None,
-                    false => Some((Some(RecreatedReason::Unreadable), head, header.sequence)),
-                }
-            }
+            Verdict::Usable { head, header } => match records.load(flash, head, header)? {
+                true => None,
+                false => Some((Some(RecreatedReason::Unreadable), head, header.sequence)),
+            },
             Verdict::Blank { worst, highest_sequence } => Some((None, worst, highest_sequence)),
             Verdict::Lost { reason, worst, highest_sequence } => {
                 Some((Some(reason), worst, highest_sequence))
@@ -144,7 +140,7 @@ impl Records {
         newest: &mut [u32; INDEX_KEYS],
     ) -> Result<(), FlashError> {
         let start = self.sector_offset(sector);
-        let mut at = FIRST_RECORD;
+        let mut at = UNIT;
         let mut torn = 0;
         while let Some((found_at, header)) =
             self.next_record(flash, sector, sector_sequence, at, &mut torn)?
@@ -212,21 +208,25 @@ impl Records {
         Ok(None)
     }
 
-    /// Where the next record goes: behind the last one.
-    ///
-    /// Nowhere in this sector when something torn follows it. A torn header may
-    /// read whole at another power-on, and would then claim what comes after.
+    /// Where the head's written part ends: behind the last record and behind
+    /// every byte a torn write touched.
     fn end_of_head<F: ReadNorFlash>(&self, flash: &mut F) -> Result<u32, FlashError> {
-        let mut at = FIRST_RECORD;
-        let mut torn_before = 0;
-        let mut torn = 0;
+        let start = self.sector_offset(self.head);
+        let mut end = UNIT;
+        let mut at = 0;
+        flash::stream(flash, Region::new(start, SECTOR_BYTES), |bytes| {
+            if let Some(last) = bytes.iter().rposition(|&byte| byte != 0xFF) {
+                end = end.max((at + last as u32 + 1).next_multiple_of(UNIT));
+            }
+            at += bytes.len() as u32;
+        })?;
+        let mut at = UNIT;
         while let Some((found_at, header)) =
-            self.next_record(flash, self.head, self.head_sequence, at, &mut torn)?
+            self.next_record(flash, self.head, self.head_sequence, at, &mut 0)?
         {
             at = found_at + header.footprint_bytes();
-            torn_before = torn;
         }
-        Ok(if torn == torn_before { at } else { SECTOR_BYTES })
+        Ok(at.max(end).min(SECTOR_BYTES))
     }
 
     pub(super) fn count_live_bytes<F: ReadNorFlash>(
@@ -263,8 +263,7 @@ impl Records {
         self.head = sector;
         self.head_sequence = sequence;
         self.floor = sequence;
-        self.is_proven = false;
-        self.write_at = FIRST_RECORD;
+        self.write_at = UNIT;
         self.next_sequence = 1;
         self.live_bytes = 0;
         self.torn = 0;
@@ -277,7 +276,6 @@ impl Records {
         }
         let header = SectorHeader { sequence, floor: sequence, next_record: self.next_sequence };
         flash::write_checked(flash, self.sector_offset(sector), &header.to_bytes())?;
-        self.is_proven = false;
         Ok(())
     }
 }

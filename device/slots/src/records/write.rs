@@ -130,10 +130,7 @@ impl Records {
             self.write_at += footprint;
             self.next_sequence += 1;
             match write_record(flash, self.sector_offset(sector) + at, header, value) {
-                Ok(()) => {
-                    self.is_proven = true;
-                    return Ok(Records::location(sector, at));
-                }
+                Ok(()) => return Ok(Records::location(sector, at)),
                 Err(FlashError::ReadBack { .. }) if attempt < WRITE_ATTEMPTS => {
                     attempt += 1;
                     self.make_room(flash, footprint, Purpose::Replacement)?;

@@ -282,8 +282,8 @@ fn record_of_an_earlier_life_of_its_sector_does_not_count() {
         records.put(&mut flash, 1, b"one").unwrap();
         let first = first_header(&flash) as u32;
         let header = forged_header(5, sector_sequence, 9, &[7; 32]);
-        flash.load(first + 128, &header);
-        flash.load(first + 160, &[7; 32]);
+        flash.load(first + 96, &header);
+        flash.load(first + 128, &[7; 32]);
         let records = reopen(&mut flash);
         assert_eq!(get(&records, &mut flash, 9), expected);
     }
@@ -309,9 +309,9 @@ fn flipped_bit_costs_at_most_the_value_it_hits() {
         records.put(&mut flash, key, &[key; 40]).unwrap();
     }
     let first = first_header(&flash);
-    for at in 0..64 + 4 * 96 {
-        // Behind the sector header and its proof: 32 bytes and a value of 64 each.
-        let hit = (at >= 64 && (at - 64) % 96 >= 32).then(|| ((at - 64) / 96) as u8);
+    for at in 0..32 + 4 * 96 {
+        // Behind the sector header: a header of 32 bytes and a value of 64 each.
+        let hit = (at >= 32 && (at - 32) % 96 >= 32).then(|| ((at - 32) / 96) as u8);
         for bit in 0..8 {
             let mut flipped = flash.clone();
             flipped.flip_bit((first + at) as u32, bit);
@@ -331,7 +331,7 @@ fn value_that_rots_after_opening_is_an_error_and_can_be_replaced() {
     let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
     records.put(&mut flash, 1, &[0x55; 40]).unwrap();
     let first = first_header(&flash) as u32;
-    for damage in [&[72][..], &[64, 65, 66, 67, 68]] {
+    for damage in [&[40][..], &[32, 33, 34, 35, 36]] {
         let mut flash = flash.clone();
         let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
         for at in damage {

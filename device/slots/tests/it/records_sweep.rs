@@ -101,7 +101,7 @@ fn value_read_after_a_weak_write_stays() {
     let mut whole = fresh.clone();
     live_until_cut(&mut whole, &steps);
     for at_operation in 0..whole.operations() {
-        for seed in 0..if is_full_sweep() { 50 } else { 1 } {
+        for seed in 0..if is_full_sweep() { 50 } else { 4 } {
             let mut flash = fresh.clone();
             flash.cut_power(Cut { at_operation, kind: CutKind::Weak { seed } });
             let (model, hit) = live_until_cut(&mut flash, &steps);
@@ -151,7 +151,7 @@ fn records_are_old_or_new_after_two_cuts() {
     let fresh: SimFlash<4> = SimFlash::new(0x6000);
     let steps = steps(3);
     let mut random = Random::new(4);
-    for _ in 0..if is_full_sweep() { 20_000 } else { 300 } {
+    for _ in 0..if is_full_sweep() { 20_000 } else { 500 } {
         let mut flash = fresh.clone();
         let mut model: BTreeMap<u8, Vec<Option<Vec<u8>>>> = BTreeMap::new();
         let mut cuts = Vec::new();

@@ -31,7 +31,7 @@ fn use_records(flash: &mut WordFlash) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_as_a_table(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
