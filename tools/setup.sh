@@ -42,6 +42,8 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "installing:$missing" >&2
-$as_root apt-get update --quiet=2
+# A fresh machine may be installing its own updates at this moment: wait for them.
+$as_root apt-get -o DPkg::Lock::Timeout=300 update --quiet=2
 # shellcheck disable=SC2086 # one word per package
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 --no-install-recommends $missing
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get \
+    -o DPkg::Lock::Timeout=300 install --yes --quiet=2 --no-install-recommends $missing
