@@ -191,10 +191,10 @@ async fn every_history_ends_with_what_runs(database: Database, seeds: RangeInclu
 
 #[tokio::test]
 async fn every_history_ends_with_what_runs_on_sqlite() {
-    every_history_ends_with_what_runs(Database::Sqlite, 1..=24).await;
+    every_history_ends_with_what_runs(Database::Sqlite, 1..=16).await;
 }
 
 #[tokio::test]
 async fn every_history_ends_with_what_runs_on_postgres() {
-    every_history_ends_with_what_runs(Database::Postgres, 1..=6).await;
+    every_history_ends_with_what_runs(Database::Postgres, 1..=4).await;
 }
