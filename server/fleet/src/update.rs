@@ -10,6 +10,10 @@ use otaru_wire::{
 
 use crate::Limits;
 
+/// The longest a device may put off its next try. Its clock may be wrong by years, and nothing
+/// is in progress for ever.
+const WAIT_MAX_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
 /// One device's move to one release. Times are milliseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
@@ -124,14 +128,16 @@ impl Update {
     pub fn step(&self, input: &Input<'_>, now: i64) -> Option<(Update, Effect)> {
         match input {
             Input::Due if self.is_open() && self.phase == Phase::Deferred => {
-                let next = Update { until_at: None, ..self.at(Phase::Requested, now) };
-                Some((next, Effect::Wish))
+                Some((self.at(Phase::Requested, now), Effect::Wish))
             }
             Input::Told if self.is_open() && self.phase == Phase::Requested => {
                 Some((self.told(Phase::Notified, now), Effect::None))
             }
             Input::ImageFetched
-                if self.is_open() && self.plain && self.phase < Phase::Downloading =>
+                if self.is_open()
+                    && self.plain
+                    && self.phase != Phase::Deferred
+                    && self.phase < Phase::Downloading =>
             {
                 Some((self.told(Phase::Downloading, now), Effect::None))
             }
@@ -191,7 +197,8 @@ impl Update {
     }
 
     fn at(&self, phase: Phase, now: i64) -> Update {
-        Update { phase, phase_at: now, bytes_at: now, reason: None, ..self.clone() }
+        let (phase_at, bytes_at) = (now, now);
+        Update { phase, phase_at, bytes_at, until_at: None, reason: None, ..self.clone() }
     }
 
     fn told(&self, phase: Phase, now: i64) -> Update {
@@ -265,7 +272,8 @@ impl Update {
         next.done_bytes = done;
         next.total_bytes = progress.total.max(done);
         next.attempt = progress.attempt;
-        next.until_at = progress.until.filter(|_| next.phase == Phase::Waiting);
+        let until = progress.until.filter(|_| next.phase == Phase::Waiting);
+        next.until_at = until.map(|until| until.min(now.saturating_add(WAIT_MAX_MS)));
         next.reason = if next.cancel_requested { self.reason } else { progress.reason };
         (next != *self).then_some((next, Effect::None))
     }

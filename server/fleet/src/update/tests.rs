@@ -414,6 +414,43 @@ fn a_newer_release_takes_the_place_of_what_may_yet_change() {
     assert_eq!(ended.step(&Input::Superseded, 5_000), None);
 }
 
+#[test]
+fn fetching_an_image_does_not_begin_what_was_put_off() {
+    let plain = |phase| Update { plain: true, ..update(phase) };
+    check(
+        plain,
+        &Input::ImageFetched,
+        expect![[r#"
+            requested -> downloading, None
+            waiting -> downloading, None
+            notified -> downloading, None
+        "#]],
+    );
+}
+
+#[test]
+fn a_device_whose_clock_is_wrong_does_not_wait_for_ever() {
+    let limits = Limits::default();
+    for until in [i64::MIN, 0, i64::MAX] {
+        let waits = Progress { until: Some(until), ..progress(Phase::Waiting, 50, 1) };
+        let (waiting, _) =
+            update(Phase::Downloading).step(&Input::ProgressMade(&waits), 5_000).unwrap();
+        let deadline_at = waiting.deadline_at(&limits).unwrap();
+        assert!(deadline_at >= 5_000 + limits.waiting_ms, "{until}: {deadline_at}");
+        assert!(deadline_at <= 5_000 + WAIT_MAX_MS + limits.waiting_ms, "{until}: {deadline_at}");
+    }
+}
+
+#[test]
+fn what_goes_on_waits_no_more() {
+    let trial = running(target(), "1.0.5", FirmwareState::Trial);
+    for phase in [Phase::Deferred, Phase::Waiting] {
+        let reported = Input::Reported { running: &trial, last: None };
+        let (testing, _) = update(phase).step(&reported, 5_000).unwrap();
+        assert_eq!((testing.phase, testing.until_at), (Phase::Testing, None));
+    }
+}
+
 fn any_input() -> impl Strategy<Value = (u8, u8, u8, u64, u32)> {
     (0_u8..8, 0_u8..10, 0_u8..6, 0_u64..120, 0_u32..4)
 }
