@@ -180,7 +180,7 @@ fn answer(
         Err(rejection) => return Ok(Err(rejection)),
     };
     if verb == ShadowVerb::Delete {
-        let deleted = shadows::delete(tx, scope, shadow, client_token.as_deref(), now)?;
+        let deleted = shadows::delete(app, tx, scope, shadow, client_token.as_deref(), now)?;
         return Ok(deleted.map(drop));
     }
     Ok(match shadows::read(tx, scope, shadow)? {

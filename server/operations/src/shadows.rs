@@ -5,7 +5,7 @@ use otaru_shadow::{Change, Document, Rejection, UpdateRequest};
 use otaru_store::{Notice, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::{ShadowId, ThingName};
 
-use crate::{Actor, App, DevicePrincipal, OperationError, reports};
+use crate::{Actor, App, DevicePrincipal, OperationError, reports, updates};
 
 /// Who writes a shadow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub async fn delete_shadow(
     let (app_, scope) = (app.clone(), actor.scope.clone());
     let answer = app.inner.store.write(move |tx| {
         let now = app_.now_ms();
-        let deleted = delete(tx, &scope, &shadow, None, now)?;
+        let deleted = delete(&app_, tx, &scope, &shadow, None, now)?;
         Ok::<_, StoreError>(
             deleted.map(|deleted| otaru_shadow::delete_accepted(&deleted, now / 1_000, None)),
         )
@@ -197,6 +197,7 @@ pub(crate) fn read(
 
 /// Deletes a shadow; its version goes on counting. Returns the deleted document.
 pub(crate) fn delete(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
     shadow: &ShadowId,
@@ -214,6 +215,9 @@ pub(crate) fn delete(
         client_token: client_token.map(str::to_owned),
         at_s: now / 1_000,
     });
+    if shadow.name.is_none() {
+        updates::forget_wish(app, tx, scope, &shadow.thing, now)?;
+    }
     Ok(Ok(document))
 }
 

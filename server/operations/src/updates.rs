@@ -1,17 +1,17 @@
 //! Asking for an update, stopping it, and moving it along.
 
+mod adopt;
 mod when;
 mod wish;
 
 use otaru_fleet::{Effect, Input, Permission, Update};
-use otaru_shadow::Document;
 use otaru_store::{DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ProductName, ReleaseVersion, ThingName, UpdateId};
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Reach, Refusal, UpdateObject, devices, events,
-    reports::firmware_version,
 };
+pub(crate) use adopt::{adopt_wish, forget_wish};
 pub use when::When;
 pub(crate) use wish::{apply_effect, set_row, shadow_patch};
 
@@ -168,57 +168,6 @@ pub(crate) fn request_in(
     Ok((row, true))
 }
 
-/// A backend wrote or removed the version in desired: the update it asks for gets a record,
-/// so that it has a clock and an end like any other; the one it no longer asks for is
-/// cancelled.
-pub(crate) fn adopt_wish(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    device: &DeviceRow,
-    current: &Document,
-    now: i64,
-) -> Result<(), StoreError> {
-    let open = newest_open(tx, scope, &device.thing)?;
-    let wish = firmware_version(current.desired());
-    let Some(release) = adoptable(tx, scope, device, wish)? else {
-        return take_back(app, tx, scope, open, wish, now);
-    };
-    if let Some(open) = open {
-        if open.update.version == release.version && !open.update.cancel_requested {
-            return put_forward(app, tx, scope, open, When::Now, now).map(drop);
-        }
-        advance(app, tx, scope, open, &Input::Superseded, now)?;
-    }
-    let row = start(app, tx, scope, device, &release, None, None, now)?;
-    // A plain client was told by what was written just now.
-    if device.agent {
-        apply_effect(app, tx, scope, &row, Effect::Wish, now)?;
-    }
-    set_row(tx, scope, device, Some(release.version.as_str()))
-}
-
-/// Cancels the update that desired no longer names; one put off was not named yet.
-fn take_back(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    open: Option<UpdateRow>,
-    wish: Option<&str>,
-    now: i64,
-) -> Result<(), StoreError> {
-    match open {
-        Some(open)
-            if open.update.phase != Phase::Deferred
-                && wish != Some(open.update.version.as_str()) =>
-        {
-            let input = Input::CancelRequested { reason: None };
-            advance(app, tx, scope, open, &input, now).map(drop)
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Lets `input` move an update, with all that follows from it, and returns where it is now.
 pub(crate) fn advance(
     app: &App,
@@ -262,22 +211,6 @@ fn newest_open(
 ) -> Result<Option<UpdateRow>, StoreError> {
     let newest = otaru_store::newest_update(tx, scope, thing)?;
     Ok(newest.filter(|row| row.update.is_open()))
-}
-
-/// The release that a version in desired asks for, if this device can move to it.
-fn adoptable(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    device: &DeviceRow,
-    wish: Option<&str>,
-) -> Result<Option<ReleaseRow>, StoreError> {
-    let Some(Ok(version)) = wish.map(ReleaseVersion::new) else { return Ok(None) };
-    match installable(tx, scope, device, &version) {
-        Ok(release) => Ok(Some(release)),
-        Err(OperationError::Store(error)) => Err(error),
-        // The device will refuse it too: there is nothing to follow.
-        Err(_) => Ok(None),
-    }
 }
 
 /// The release, if this device can move to it.

@@ -35,6 +35,10 @@ pub(crate) fn apply_effect(
     if effect == Effect::Withdraw || wished != version.as_deref() {
         set_row(tx, scope, &device, version.as_deref())?;
     }
+    if effect == Effect::Withdraw && current.is_none() {
+        // It was deleted with its wish: that is taken back as it is.
+        return Ok(());
+    }
     let wanted = (effect == Effect::Wish && device.agent)
         .then(|| json!({ "id": row.update.id, "sha256": row.update.sha256, "attempt": 1 }));
     let patch = match patch_towards(current.as_ref(), version.as_deref(), wanted) {

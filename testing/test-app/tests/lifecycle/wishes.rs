@@ -124,6 +124,20 @@ each_database! {
         assert_eq!(home.end().await, "downloading cancelled(cancelled)");
     }
 
+    async fn a_wish_deleted_with_its_shadow_is_cancelled(app: TestApp) {
+        let home = Home::new(app).await;
+        home.leaves(home.plain().await).await;
+        home.install("1.0.5").await;
+        home.app.admin().delete(SHADOW).await.expect_status(200);
+        assert_eq!(home.end().await, "requested cancelled(cancelled)");
+        assert_eq!(home.row().await, "1.0.4");
+        assert_eq!(home.app.admin().get(SHADOW).await.status(), 404);
+        // Nothing of it is left to come back.
+        let mut plain = home.plain().await;
+        assert_eq!(plain.heard_until_now("update/delta").await, Vec::<Value>::new());
+        home.install_told(&mut plain).await;
+    }
+
     async fn a_newer_wish_of_a_backend_takes_the_place_of_an_update(app: TestApp) {
         let home = Home::new(app).await;
         let mut agent = home.agent().await;
