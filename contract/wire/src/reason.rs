@@ -145,6 +145,8 @@ reasons! {
     47 Internal "internal" never,
     /// The release needs another one first, or a part the device does not know.
     48 DependencyMissing "dependency_missing" never,
+    /// The device's shadow has no room for the wish.
+    49 ShadowFull "shadow_full" never,
     /// A number this build has no name for: the other side is newer.
     255 Unknown "unknown" never,
 }
@@ -251,6 +253,7 @@ mod tests {
             46 release_yanked
             47 internal
             48 dependency_missing
+            49 shadow_full
             255 unknown
         "#]]
         .assert_eq(&table);

@@ -45,6 +45,8 @@ pub struct Update {
     pub phase_at: i64,
     /// When the last new byte was heard of.
     pub bytes_at: i64,
+    /// When the download began, attempts and waiting between them included.
+    pub downloading_at: Option<i64>,
     /// When the device was first handed the wish.
     pub told_at: Option<i64>,
     /// Until when it is put off, by the owner or by the device.
@@ -64,11 +66,26 @@ pub struct Running {
     pub state: Option<FirmwareState>,
 }
 
+impl Running {
+    /// Whether this firmware is not on trial. A device that went back once says so for as
+    /// long as it runs what it went back to.
+    pub fn stays(&self) -> bool {
+        self.state != Some(FirmwareState::Trial)
+    }
+}
+
 /// Something heard about an update.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
     /// The time it was put off to has come, or somebody said now.
     Due,
+    /// It was put off already and is to wait until another time.
+    PutOff {
+        /// Until when.
+        until_at: i64,
+    },
+    /// The device's shadow has no room for the wish.
+    WishRefused,
     /// The wish was handed to a session of the device.
     Told,
     /// The device sent a progress message.
@@ -130,6 +147,14 @@ impl Update {
             Input::Due if self.is_open() && self.phase == Phase::Deferred => {
                 Some((self.at(Phase::Requested, now), Effect::Wish))
             }
+            Input::PutOff { until_at } if self.is_open() && self.phase == Phase::Deferred => {
+                let next = Update { until_at: Some(*until_at), ..self.clone() };
+                (next != *self).then_some((next, Effect::None))
+            }
+            Input::WishRefused if self.is_open() && self.phase == Phase::Requested => {
+                let reason = Some(Reason::ShadowFull);
+                Some((self.ended(Outcome::Failed, reason, now), Effect::Withdraw))
+            }
             Input::Told if self.is_open() && self.phase == Phase::Requested => {
                 Some((self.told(Phase::Notified, now), Effect::None))
             }
@@ -145,6 +170,11 @@ impl Update {
             Input::Reported { running, last } => self.reported(running, *last, now),
             Input::CancelRequested { reason } if self.is_open() && !self.is_past_cancelling() => {
                 self.cancel(*reason, now)
+            }
+            // Nobody answers: it is over at once, and the wish must not wait for the device.
+            Input::CancelRequested { reason } if self.outcome == Some(Outcome::Vanished) => {
+                let reason = reason.or(Some(Reason::Cancelled));
+                Some((self.ended(Outcome::Cancelled, reason, now), Effect::Withdraw))
             }
             Input::Superseded if self.may_change() => {
                 Some((self.ended(Outcome::Superseded, None, now), Effect::None))
@@ -174,7 +204,7 @@ impl Update {
             }
             (Phase::Downloading, _) => Some(
                 (self.bytes_at + limits.downloading_idle_ms)
-                    .min(self.phase_at + limits.downloading_ms),
+                    .min(self.downloading_at.unwrap_or(self.phase_at) + limits.downloading_ms),
             ),
             (phase, _) => limits.of(phase).map(|limit| self.phase_at + limit),
         }
@@ -190,6 +220,7 @@ impl Update {
         let heard_at_start = Update {
             phase_at: started_at,
             bytes_at: started_at,
+            downloading_at: self.downloading_at.map(|_| started_at),
             told_at: self.told_at.map(|_| started_at),
             ..self.clone()
         };
@@ -198,7 +229,13 @@ impl Update {
 
     fn at(&self, phase: Phase, now: i64) -> Update {
         let (phase_at, bytes_at) = (now, now);
-        Update { phase, phase_at, bytes_at, until_at: None, reason: None, ..self.clone() }
+        let downloading_at = match phase {
+            Phase::Downloading => self.downloading_at.or(Some(now)),
+            Phase::Waiting => self.downloading_at,
+            _ => None,
+        };
+        let (until_at, reason) = (None, None);
+        Update { phase, phase_at, bytes_at, downloading_at, until_at, reason, ..self.clone() }
     }
 
     fn told(&self, phase: Phase, now: i64) -> Update {
@@ -248,16 +285,23 @@ impl Update {
             return None;
         }
         let new_attempt = progress.attempt > self.attempt || self.plain;
-        let moves = new_attempt
+        // An attempt that begins in the phase the last one ended in is no step forward: a
+        // device that restarts for ever must not keep its deadlines away.
+        let moves = self.plain
             || progress.phase > self.phase
             || (progress.phase != self.phase
-                && (progress.phase == Phase::Waiting || self.phase == Phase::Waiting));
+                && (new_attempt
+                    || progress.phase == Phase::Waiting
+                    || self.phase == Phase::Waiting));
         // A device heard again after it vanished goes on from wherever it is.
         let revived = !self.is_open();
         if !moves && !revived && progress.phase < self.phase {
             return None;
         }
         let mut next = self.clone();
+        if revived {
+            next.downloading_at = None;
+        }
         next.plain = false;
         next.outcome = None;
         next.ended_at = None;
@@ -266,7 +310,7 @@ impl Update {
             next = next.at(progress.phase, now);
         }
         let done = if new_attempt { progress.done } else { progress.done.max(self.done_bytes) };
-        if done > self.done_bytes || new_attempt {
+        if done > self.done_bytes {
             next.bytes_at = now;
         }
         next.done_bytes = done;
@@ -284,13 +328,12 @@ impl Update {
         last: Option<&LastUpdate>,
         now: i64,
     ) -> Option<(Update, Effect)> {
-        let confirmed = running.state.is_none_or(|state| state == FirmwareState::Confirmed);
         let same_version = running.version.as_deref() == Some(self.version.as_str());
         let is_target = match running.sha256 {
             Some(sha256) => sha256 == self.sha256,
             None => same_version,
         };
-        if is_target && confirmed {
+        if is_target && running.stays() {
             let replaceable =
                 matches!(self.outcome, None | Some(Outcome::Vanished | Outcome::Cancelled));
             return replaceable.then(|| (self.ended(Outcome::Confirmed, None, now), Effect::Close));
@@ -307,7 +350,7 @@ impl Update {
             return self.verdict(last, now);
         }
         let tells_image = running.sha256.is_some();
-        if same_version && confirmed && tells_image && self.told_at.is_some() {
+        if same_version && running.stays() && tells_image && self.told_at.is_some() {
             let mismatch = self.ended(Outcome::Failed, Some(Reason::Mismatch), now);
             return Some((mismatch, Effect::Withdraw));
         }

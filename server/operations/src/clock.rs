@@ -32,6 +32,14 @@ impl Clock {
         }
     }
 
+    /// Sets a hand-moved clock back, as somebody does who had set it wrong.
+    pub fn set_back(&self, by: std::time::Duration) {
+        if let Source::Hand(now) = &self.0 {
+            let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+            now.fetch_sub(by_ms, Ordering::SeqCst);
+        }
+    }
+
     /// Milliseconds since the epoch.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {

@@ -23,8 +23,8 @@ pub struct Heard {
     pub kind: String,
     /// JSON object.
     pub body: String,
-    organisation: OrganisationId,
-    owner: Option<String>,
+    pub(crate) organisation: OrganisationId,
+    pub(crate) owner: Option<String>,
 }
 
 impl From<EventRow> for Heard {
@@ -65,6 +65,19 @@ pub(crate) fn device_presence(
     let kind = if online { "device_online" } else { "device_offline" };
     let body = json!({ "thing": device.thing });
     emit(tx, &scope, device.owner.as_deref(), kind, &body, now)
+}
+
+/// Shows, once `tx` is committed, a change that is not worth a place in the log.
+pub(crate) fn tick_after_commit(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    owner: Option<String>,
+    kind: &str,
+    body: &impl Serialize,
+) {
+    let body = serde_json::to_string(body).expect("event bodies become JSON");
+    let organisation = scope.organisation().clone();
+    tx.notify(Notice::Tick { organisation, owner, kind: kind.to_owned(), body });
 }
 
 /// Shows a change that is not worth a place in the log.

@@ -7,7 +7,7 @@ use otaru_store::Notice;
 use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb};
 use tokio::sync::mpsc;
 
-use crate::App;
+use crate::{App, Heard};
 
 /// Publishes shadow messages and events of committed work until the store closes.
 ///
@@ -40,6 +40,9 @@ pub async fn deliver_notices(
             Notice::Answered(turn) => drop(turn),
             // Nobody listening is no error.
             Notice::Event(entry) => drop(app.inner.heard.send(entry.into())),
+            Notice::Tick { organisation, owner, kind, body } => {
+                drop(app.inner.heard.send(Heard { id: None, kind, body, organisation, owner }));
+            }
             Notice::Disconnect { client_id } => {
                 // In a task of its own: a session that waits for its answers, which leave
                 // here, can only end behind them.

@@ -8,7 +8,7 @@ use otaru_store::{ProductRow, Scope, StoreError, Tx};
 use otaru_wire::ProductName;
 use serde_json::{Map, Value};
 
-use crate::{Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal};
+use crate::{Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal, updates};
 
 /// Smallest slot that can hold an application.
 const SLOT_MIN: u64 = 64 * 1024;
@@ -144,14 +144,16 @@ pub async fn set_product_limits(
     changes: Map<String, Value>,
 ) -> Result<ProductObject, OperationError> {
     actor.require(Permission::OperateDevices)?;
-    let scope = actor.scope.clone();
+    let (scope, product) = (actor.scope.clone(), name.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let product = known(tx, &scope, &name)?;
-        let limits = changed_limits(&product.limits, changes)?;
-        otaru_store::set_product_limits(tx, &scope, &name, &limits)?;
-        known(tx, &scope, &name)
+        let known_ = known(tx, &scope, &product)?;
+        let limits = changed_limits(&known_.limits, changes)?;
+        otaru_store::set_product_limits(tx, &scope, &product, &limits)?;
+        known(tx, &scope, &product)
     };
-    Ok(app.inner.store.write(work).await?.into())
+    let changed = app.inner.store.write(work).await?;
+    updates::renew_deadlines(app, &actor.scope, &name).await?;
+    Ok(changed.into())
 }
 
 fn changed_limits(limits: &Limits, changes: Map<String, Value>) -> Result<Limits, Refusal> {

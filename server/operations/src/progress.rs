@@ -122,6 +122,9 @@ fn store_progress(
 ) -> Result<(), StoreError> {
     let Some(device) = otaru_store::device(tx, scope, thing)? else { return Ok(()) };
     let Some(newest) = otaru_store::newest_update(tx, scope, thing)? else { return Ok(()) };
+    if !device.sends_progress {
+        otaru_store::set_device_sends_progress(tx, scope, thing)?;
+    }
     let newest = app.inner.live.overlay(newest);
     let row = updates::advance(app, tx, scope, newest, &Input::ProgressMade(progress), now)?;
     if !row.update.is_open() {

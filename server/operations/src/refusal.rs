@@ -1,6 +1,8 @@
 //! Why an operation did not happen. The codes are part of the API: they never change.
 
+use otaru_shadow::Rejection;
 use otaru_store::StoreError;
+use otaru_wire::ThingName;
 
 /// What a caller can do about a refusal; the edge turns it into a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,8 @@ pub enum Refusal {
     BlobUnknown(String),
     #[error("root document {number} of {product} does not exist")]
     RootUnknown { product: String, number: String },
+    #[error("the shadow of {thing} does not take this: {detail}")]
+    ShadowRefused { thing: String, detail: String },
     #[error("too many attempts; wait a minute")]
     TooManyAttempts,
 }
@@ -134,6 +138,7 @@ impl Refusal {
             DownloadForbidden(_) => "download_forbidden",
             BlobUnknown(_) => "blob_unknown",
             RootUnknown { .. } => "root_unknown",
+            ShadowRefused { .. } => "shadow_refused",
             TooManyAttempts => "too_many_attempts",
         }
     }
@@ -170,7 +175,8 @@ impl Refusal {
             | ImageRefused { .. }
             | ManifestMissing
             | ManifestUntrusted { .. }
-            | ManifestMismatch { .. } => Kind::Unprocessable,
+            | ManifestMismatch { .. }
+            | ShadowRefused { .. } => Kind::Unprocessable,
             TooManyAttempts => Kind::TooMany,
         }
     }
@@ -193,6 +199,11 @@ impl Refusal {
             }
             _ => None,
         }
+    }
+
+    /// What a shadow answered to an operation's own write.
+    pub(crate) fn shadow(thing: &ThingName, rejection: &Rejection) -> Refusal {
+        Refusal::ShadowRefused { thing: thing.to_string(), detail: rejection.message.clone() }
     }
 
     pub(crate) fn invalid(field: &'static str, detail: impl ToString) -> Refusal {

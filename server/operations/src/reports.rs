@@ -65,7 +65,7 @@ fn device_reported(
     let running = match &report {
         Some(report) => Running {
             sha256: Some(report.sha256),
-            version: Some(report.version.clone()),
+            version: report.label().map(str::to_owned),
             state: Some(report.state),
         },
         None => Running {
@@ -127,11 +127,12 @@ fn settle_older(
     }
 }
 
-fn is_confirmed(device: &DeviceRow) -> bool {
-    device.running_state.is_none_or(|state| state == FirmwareState::Confirmed)
+/// Whether what the device runs is not on trial.
+fn stays(device: &DeviceRow) -> bool {
+    device.running_state != Some(FirmwareState::Trial)
 }
 
-/// A device that runs, confirmed, a newer release than the one it was to move to (flashed by
+/// A device that runs, and will keep, a newer release than the one it was to move to (flashed by
 /// cable) is not downgraded: there is nothing left to wait for.
 fn overtake(
     app: &App,
@@ -141,7 +142,7 @@ fn overtake(
     row: UpdateRow,
     now: i64,
 ) -> Result<UpdateRow, StoreError> {
-    if !row.update.may_change() || !is_confirmed(device) {
+    if !row.update.may_change() || !stays(device) {
         return Ok(row);
     }
     let running = devices::running_release(tx, scope, device)?;
@@ -149,14 +150,15 @@ fn overtake(
     match (running, target) {
         (Some(running), Some(target)) if running.sequence > target.sequence => {
             let row = updates::advance(app, tx, scope, row, &Input::Superseded, now)?;
-            updates::apply_effect(app, tx, scope, &row, Effect::Withdraw, now)?;
+            // Nothing is lost when the shadow refuses: the next report tries again.
+            updates::apply_effect(app, tx, scope, &row, Effect::Withdraw, now)?.ok();
             Ok(row)
         }
         _ => Ok(row),
     }
 }
 
-/// A device that runs, confirmed, what nobody asked for (flashed by cable, or cancelled too
+/// A device that runs, and will keep, what nobody asked for (flashed by cable, or cancelled too
 /// late) keeps it: the wish follows, so that nobody is downgraded by a stale one.
 fn forget_stale_wish(
     app: &App,
@@ -165,7 +167,7 @@ fn forget_stale_wish(
     device: &DeviceRow,
     now: i64,
 ) -> Result<(), StoreError> {
-    let Some(version) = device.running_version.as_deref().filter(|_| is_confirmed(device)) else {
+    let Some(version) = device.running_version.as_deref().filter(|_| stays(device)) else {
         return Ok(());
     };
     let Ok(current) = shadows::read(tx, scope, &ShadowId::classic(device.thing.clone()))? else {
@@ -174,7 +176,7 @@ fn forget_stale_wish(
     match firmware_version(current.desired()) {
         Some(wish) if wish != version => {
             let patch = json!({ "desired": { "config": { "firmware_version": version } } });
-            shadow_patch(app, tx, scope, &device.thing, patch, now)?;
+            shadow_patch(app, tx, scope, &device.thing, patch, now)?.ok();
             set_row(tx, scope, device, Some(version))
         }
         _ => Ok(()),

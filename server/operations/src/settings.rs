@@ -16,7 +16,8 @@ const SETTINGS_BYTES: usize = 4 * 1024;
 /// Wishes settings (members of `config`) for a person's own device. A `null` takes one back.
 ///
 /// # Errors
-/// [`Refusal::DeviceUnknown`], [`Refusal::InvalidField`], [`Refusal::UserRequired`].
+/// [`Refusal::DeviceUnknown`], [`Refusal::InvalidField`], [`Refusal::UserRequired`],
+/// [`Refusal::ShadowRefused`].
 pub async fn apply_settings(
     app: &App,
     actor: &Actor,
@@ -108,7 +109,8 @@ fn wish_settings(
     let now = app.now_ms();
     let body = json!({ "thing": device.thing, "settings": settings });
     let patch = json!({ "desired": { "config": settings } });
-    updates::shadow_patch(app, tx, &actor.scope, &device.thing, patch, now)?;
+    updates::shadow_patch(app, tx, &actor.scope, &device.thing, patch, now)?
+        .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
     let owner = device.owner.as_deref();
     events::emit(tx, &actor.scope, owner, "settings_changed", &body, now)?;
     Ok(())

@@ -6,7 +6,8 @@ mod wish;
 
 use otaru_fleet::{Effect, Input, Permission, Update};
 use otaru_store::{DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
-use otaru_wire::{Phase, ProductName, ReleaseVersion, ThingName, UpdateId};
+use otaru_wire::{Phase, ProductName, Reason, ReleaseVersion, ThingName, UpdateId};
+use tracing::warn;
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Reach, Refusal, UpdateObject, devices, events,
@@ -21,7 +22,7 @@ pub(crate) use wish::{apply_effect, set_row, shadow_patch};
 ///
 /// # Errors
 /// [`Refusal::DeviceUnknown`], [`Refusal::ReleaseUnknown`], [`Refusal::ReleaseYanked`],
-/// [`Refusal::ReleaseOlder`], [`Refusal::Forbidden`].
+/// [`Refusal::ReleaseOlder`], [`Refusal::ShadowRefused`], [`Refusal::Forbidden`].
 pub async fn request_update(
     app: &App,
     actor: &Actor,
@@ -102,9 +103,9 @@ pub async fn list_updates(
     ))
 }
 
-/// Asks to stop the device's open update.
+/// Asks to stop the device's open update, or takes back the wish of one that vanished.
 ///
-/// It ends at once if the device was not told yet, else when the device says so.
+/// It ends at once if the device was not told yet or vanished, else when the device says so.
 ///
 /// # Errors
 /// [`Refusal::UpdateUnknown`], [`Refusal::UpdateEnded`], [`Refusal::TooLate`],
@@ -120,10 +121,10 @@ pub async fn cancel_update(
         let device = devices::reachable(tx, &actor, reach, &thing, Permission::OperateDevices)?;
         let newest = otaru_store::newest_update(tx, &actor.scope, &device.thing)?;
         let newest = newest.ok_or_else(|| Refusal::UpdateUnknown(thing.to_string()))?;
-        if !newest.update.is_open() {
+        if !newest.update.may_change() {
             return Err(Refusal::UpdateEnded.into());
         }
-        if newest.update.is_past_cancelling() {
+        if newest.update.is_open() && newest.update.is_past_cancelling() {
             return Err(Refusal::TooLate.into());
         }
         let input = Input::CancelRequested { reason: None };
@@ -143,13 +144,14 @@ pub(crate) fn request_in(
     when: When,
 ) -> Result<(UpdateRow, bool), OperationError> {
     let (scope, now) = (&actor.scope, app.now_ms());
-    let release = installable(tx, scope, device, version)?;
     let until_at = when.until_at(device.time_zone.as_deref(), now);
-    if let Some(open) = newest_open(tx, scope, &device.thing)? {
-        // One that is being cancelled is not what is asked for: its end is its own.
-        if open.update.version == *version && !open.update.cancel_requested {
-            return Ok((put_forward(app, tx, scope, open, when, now)?, false));
-        }
+    let open = newest_open(tx, scope, &device.thing)?;
+    // One that is being cancelled is not what is asked for: its end is its own.
+    if let Some(same) = open.as_ref().filter(|open| is_same(open, version)) {
+        return Ok((put_forward(app, tx, scope, same.clone(), until_at, now)?, false));
+    }
+    let release = installable(tx, scope, device, version)?;
+    if let Some(open) = open {
         let running = sequence_of(tx, scope, &device.product, &open.update.version)?;
         if release.sequence < running {
             return Err(older(version, &open.update.version));
@@ -157,12 +159,14 @@ pub(crate) fn request_in(
         let old = advance(app, tx, scope, open, &Input::Superseded, now)?;
         if until_at.is_some() {
             // The old wish must not go on while the new one waits.
-            apply_effect(app, tx, scope, &old, Effect::Withdraw, now)?;
+            apply_effect(app, tx, scope, &old, Effect::Withdraw, now)?
+                .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
         }
     }
     let row = start(app, tx, scope, device, &release, actor.user.clone(), until_at, now)?;
     if until_at.is_none() {
-        apply_effect(app, tx, scope, &row, Effect::Wish, now)?;
+        apply_effect(app, tx, scope, &row, Effect::Wish, now)?
+            .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
     }
     set_row(tx, scope, device, Some(version.as_str()))?;
     Ok((row, true))
@@ -182,9 +186,17 @@ pub(crate) fn advance(
     let row = UpdateRow { update, ..row };
     save(app, tx, scope, &row)?;
     app.inner.live.forget(&row.thing);
-    apply_effect(app, tx, scope, &row, effect, now)?;
-    announce(app, tx, scope, &before, &row, now)?;
-    Ok(row)
+    let written = apply_effect(app, tx, scope, &row, effect, now)?;
+    announce(tx, scope, &before, &row, now)?;
+    let Err(rejection) = written else { return Ok(row) };
+    warn!(device.thing = %row.thing, shadow.rejection = rejection.message, "Shadow refused a wish");
+    // Nobody will tell the device: better an end with a reason than waiting for ever. What
+    // else a step writes only tidies up after an update, which ends in any case.
+    if effect == Effect::Wish {
+        advance(app, tx, scope, row, &Input::WishRefused, now)
+    } else {
+        Ok(row)
+    }
 }
 
 /// Lets `input` correct the record of an update that is not the newest; what is wished
@@ -201,7 +213,12 @@ pub(crate) fn learn(
     let before = row.update.clone();
     let row = UpdateRow { update, ..row };
     save(app, tx, scope, &row)?;
-    announce(app, tx, scope, &before, &row, now)
+    announce(tx, scope, &before, &row, now)
+}
+
+/// Whether this update already is what somebody asks for.
+fn is_same(open: &UpdateRow, version: &ReleaseVersion) -> bool {
+    open.update.version == *version && !open.update.cancel_requested
 }
 
 fn newest_open(
@@ -251,19 +268,23 @@ fn sequence_of(
     Ok(release.map_or(0, |release| release.sequence))
 }
 
-/// The same version was asked for again: an update put off begins, if it is wanted now.
+/// The same version was asked for again: an update put off begins, or waits until another
+/// time; one that has begun goes on.
 fn put_forward(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
     open: UpdateRow,
-    when: When,
+    until_at: Option<i64>,
     now: i64,
-) -> Result<UpdateRow, StoreError> {
-    match when {
-        When::Now => advance(app, tx, scope, open, &Input::Due, now),
-        When::Later | When::Tonight => Ok(open),
+) -> Result<UpdateRow, OperationError> {
+    let input = until_at.map_or(Input::Due, |until_at| Input::PutOff { until_at });
+    let row = advance(app, tx, scope, open, &input, now)?;
+    if row.update.reason == Some(Reason::ShadowFull) {
+        let detail = "it has no room for the wish; delete what is not needed from it".to_owned();
+        return Err(Refusal::ShadowRefused { thing: row.thing.to_string(), detail }.into());
     }
+    Ok(row)
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is a different column of the new record")]
@@ -277,12 +298,15 @@ fn start(
     until_at: Option<i64>,
     now: i64,
 ) -> Result<UpdateRow, StoreError> {
+    // A clock that was set back must not make this one look older than the one before it.
+    let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
+    let requested_at = newest.map_or(now, |newest| now.max(newest.update.requested_at + 1));
     let id = UpdateId::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a valid id");
     let update = Update {
         id,
         version: release.version.clone(),
         sha256: release.sha256,
-        plain: !device.agent,
+        plain: !device.agent && !device.sends_progress,
         phase: if until_at.is_some() { Phase::Deferred } else { Phase::Requested },
         outcome: None,
         reason: None,
@@ -290,9 +314,10 @@ fn start(
         total_bytes: release.size_bytes,
         attempt: 0,
         cancel_requested: false,
-        requested_at: now,
+        requested_at,
         phase_at: now,
         bytes_at: now,
+        downloading_at: None,
         told_at: None,
         until_at,
         ended_at: None,
@@ -339,7 +364,6 @@ pub(crate) fn save(
 
 /// Tells the owner and the fleet, with an id when a phase or the outcome changed.
 fn announce(
-    app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
     before: &Update,
@@ -354,10 +378,45 @@ fn announce(
         return events::emit(tx, scope, owner.as_deref(), "update_finished", &object, now);
     }
     let same = (before.phase, before.outcome, before.attempt, before.cancel_requested)
-        == (after.phase, after.outcome, after.attempt, after.cancel_requested);
+        == (after.phase, after.outcome, after.attempt, after.cancel_requested)
+        && (after.phase != Phase::Deferred || before.until_at == after.until_at);
     if same {
-        events::tick(app, scope, owner, "update_changed", &object);
+        events::tick_after_commit(tx, scope, owner, "update_changed", &object);
         return Ok(());
     }
     events::emit(tx, scope, owner.as_deref(), "update_changed", &object, now)
+}
+
+/// Updates whose deadlines are renewed in one transaction, so that a large fleet does not
+/// hold up the writer.
+const RENEWED: u32 = 200;
+
+/// Judges the silence of a product's open updates by its present limits.
+///
+/// A restart does the same for every product, should this be interrupted.
+pub(crate) async fn renew_deadlines(
+    app: &App,
+    scope: &Scope,
+    product: &ProductName,
+) -> Result<(), StoreError> {
+    let mut after = String::new();
+    loop {
+        let (app_, scope, product, from) =
+            (app.clone(), scope.clone(), product.clone(), after.clone());
+        let work = move |tx: &mut Tx<'_>| {
+            let open = otaru_store::updates_with_deadline_of_product(
+                tx, &scope, &product, &from, RENEWED,
+            )?;
+            for row in &open {
+                save(&app_, tx, &scope, &app_.inner.live.overlay(row.clone()))?;
+            }
+            let is_last = open.len() < RENEWED as usize;
+            let last = open.last().filter(|_| !is_last);
+            Ok::<_, StoreError>(last.map(|row| row.update.id.to_string()))
+        };
+        match app.inner.store.write(work).await? {
+            Some(last) => after = last,
+            None => return Ok(()),
+        }
+    }
 }

@@ -1,5 +1,5 @@
 use otaru_shadow::{Document, Rejection, UpdateRequest};
-use otaru_wire::{ShadowId, ShadowVerb};
+use otaru_wire::{OrganisationId, ShadowId, ShadowVerb};
 
 use crate::EventRow;
 
@@ -55,6 +55,17 @@ pub enum Notice {
     Answered(Box<dyn std::any::Any + Send + Sync>),
     /// Something a person's screen shows has changed.
     Event(EventRow),
+    /// Something a person's screen shows has changed, and is not worth a place in the log.
+    Tick {
+        /// Organisation it belongs to.
+        organisation: OrganisationId,
+        /// User id of the owner it concerns, if any.
+        owner: Option<String>,
+        /// As [`EventRow::kind`].
+        kind: String,
+        /// As [`EventRow::body`].
+        body: String,
+    },
     /// A device's certificate was revoked or its registration went: its session must end.
     Disconnect {
         /// The session's client id.

@@ -108,6 +108,8 @@ pub struct DeviceRow {
     pub time_zone: Option<String>,
     /// It has reported `firmware`: it speaks the agent's part of the shadow.
     pub agent: bool,
+    /// It has sent progress: its silence is judged by phase.
+    pub sends_progress: bool,
     /// SHA-256 of the running slot.
     pub running_sha256: Option<Digest>,
     /// Version label of what runs.

@@ -113,6 +113,7 @@ fn update_row(scope: &Scope, id: &str) -> UpdateRow {
             requested_at: 100,
             phase_at: 100,
             bytes_at: 100,
+            downloading_at: None,
             told_at: None,
             until_at: None,
             ended_at: None,

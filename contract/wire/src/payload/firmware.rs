@@ -41,6 +41,16 @@ pub struct FirmwareReport {
     pub last: Option<LastUpdate>,
 }
 
+impl FirmwareReport {
+    /// What `version` says when the device knows no label for what it runs.
+    pub const NO_LABEL: &'static str = "unknown";
+
+    /// The label of what runs, if it has one.
+    pub fn label(&self) -> Option<&str> {
+        Some(self.version.as_str()).filter(|label| !label.is_empty() && *label != Self::NO_LABEL)
+    }
+}
+
 /// `reported.firmware.last`: how an update ended, from the device's outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastUpdate {

@@ -42,6 +42,7 @@ fn update(phase: Phase) -> Update {
         requested_at: 1_000,
         phase_at: 2_000,
         bytes_at: 2_000,
+        downloading_at: (phase == Phase::Downloading).then_some(2_000),
         told_at: (phase >= Phase::Waiting).then_some(1_500),
         until_at: matches!(phase, Phase::Deferred | Phase::Waiting).then_some(9_000),
         ended_at: None,

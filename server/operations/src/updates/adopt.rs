@@ -5,7 +5,7 @@ use otaru_shadow::Document;
 use otaru_store::{DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ReleaseVersion, ThingName};
 
-use super::{When, advance, apply_effect, installable, newest_open, put_forward, set_row, start};
+use super::{advance, apply_effect, installable, is_same, newest_open, set_row, start};
 use crate::{App, OperationError, reports::firmware_version};
 
 /// A backend wrote or removed the version in desired: the update it asks for gets a record,
@@ -25,15 +25,16 @@ pub(crate) fn adopt_wish(
         return take_back(app, tx, scope, open, wish, now);
     };
     if let Some(open) = open {
-        if open.update.version == release.version && !open.update.cancel_requested {
-            return put_forward(app, tx, scope, open, When::Now, now).map(drop);
+        if is_same(&open, &release.version) {
+            return advance(app, tx, scope, open, &Input::Due, now).map(drop);
         }
         advance(app, tx, scope, open, &Input::Superseded, now)?;
     }
     let row = start(app, tx, scope, device, &release, None, None, now)?;
     // A plain client was told by what was written just now.
     if device.agent {
-        apply_effect(app, tx, scope, &row, Effect::Wish, now)?;
+        // Without the id it is told by the version alone, as the backend wrote it.
+        apply_effect(app, tx, scope, &row, Effect::Wish, now)?.ok();
     }
     set_row(tx, scope, device, Some(release.version.as_str()))
 }

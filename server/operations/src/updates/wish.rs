@@ -1,16 +1,17 @@
 //! Bringing the shadow to what an update asks of it.
 
 use otaru_fleet::Effect;
-use otaru_shadow::{Document, UpdateRequest};
+use otaru_shadow::{Document, Rejection, UpdateRequest};
 use otaru_store::{DeviceRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{ShadowId, ThingName};
 use serde_json::{Value, json};
-use tracing::warn;
 
 use crate::{App, reports::firmware_version, shadows, shadows::Writer};
 
 /// Brings the shadow (and the owner's row) to what a step asks for. Writes nothing that is
 /// there already, except that a wish is always written: the device must hear of it.
+///
+/// The inner error is the shadow's refusal: the row is as if it had taken it.
 pub(crate) fn apply_effect(
     app: &App,
     tx: &mut Tx<'_>,
@@ -18,17 +19,17 @@ pub(crate) fn apply_effect(
     row: &UpdateRow,
     effect: Effect,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<Result<(), Rejection>, StoreError> {
     if effect == Effect::None {
-        return Ok(());
+        return Ok(Ok(()));
     }
-    let Some(device) = otaru_store::device(tx, scope, &row.thing)? else { return Ok(()) };
+    let Some(device) = otaru_store::device(tx, scope, &row.thing)? else { return Ok(Ok(())) };
     let shadow = ShadowId::classic(row.thing.clone());
     let current = shadows::read(tx, scope, &shadow)?.ok();
     let version = match effect {
         Effect::Wish | Effect::Close => Some(row.update.version.to_string()),
         Effect::Withdraw => device.running_version.clone(),
-        Effect::None => return Ok(()),
+        Effect::None => return Ok(Ok(())),
     };
     let wished = current.as_ref().and_then(|current| firmware_version(current.desired()));
     // The row of who has several devices stays unless the wish of this one changes.
@@ -37,7 +38,7 @@ pub(crate) fn apply_effect(
     }
     if effect == Effect::Withdraw && current.is_none() {
         // It was deleted with its wish: that is taken back as it is.
-        return Ok(());
+        return Ok(Ok(()));
     }
     let wanted = (effect == Effect::Wish && device.agent)
         .then(|| json!({ "id": row.update.id, "sha256": row.update.sha256, "attempt": 1 }));
@@ -45,7 +46,7 @@ pub(crate) fn apply_effect(
         Value::Null if effect == Effect::Wish => {
             json!({ "desired": { "config": { "firmware_version": version } } })
         }
-        Value::Null => return Ok(()),
+        Value::Null => return Ok(Ok(())),
         patch => patch,
     };
     shadow_patch(app, tx, scope, &row.thing, patch, now)
@@ -65,6 +66,8 @@ pub(crate) fn set_row(
 }
 
 /// Writes `patch` (the value of `state`) into the classic shadow as the service itself.
+///
+/// The inner error is the shadow's refusal, which changed nothing.
 pub(crate) fn shadow_patch(
     app: &App,
     tx: &mut Tx<'_>,
@@ -72,17 +75,14 @@ pub(crate) fn shadow_patch(
     thing: &ThingName,
     patch: Value,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<Result<(), Rejection>, StoreError> {
     let shadow = ShadowId::classic(thing.clone());
-    let applied = match UpdateRequest::from_state(patch, &app.inner.shadow_limits) {
-        Ok(request) => shadows::apply(app, tx, scope, &shadow, request, Writer::Operation, now)?,
-        Err(rejection) => Err(rejection),
+    let request = match UpdateRequest::from_state(patch, &app.inner.shadow_limits) {
+        Ok(request) => request,
+        Err(rejection) => return Ok(Err(rejection)),
     };
-    if let Err(rejection) = applied {
-        // Only a document already at its size limit refuses this; the update must still end.
-        warn!(device.thing = %thing, shadow.rejection = rejection.message, "Shadow is full");
-    }
-    Ok(())
+    let applied = shadows::apply(app, tx, scope, &shadow, request, Writer::Operation, now)?;
+    Ok(applied.map(drop))
 }
 
 /// The smallest patch after which desired names `version` and `update`, and an update that is
@@ -95,7 +95,13 @@ fn patch_towards(
     let desired = current.map(Document::desired);
     let mut patch = json!({});
     if desired.and_then(firmware_version) != version {
-        patch["desired"]["config"]["firmware_version"] = json!(version);
+        let config = desired.and_then(|desired| desired.get("config")?.as_object());
+        let is_all = config.is_some_and(|config| config.len() == 1);
+        // An empty object left behind would be a delta that nobody can close.
+        patch["desired"]["config"] = match version {
+            None if is_all => Value::Null,
+            version => json!({ "firmware_version": version }),
+        };
     }
     let stored = desired.and_then(|desired| desired.get("update"));
     if stored != update.as_ref() {

@@ -16,6 +16,7 @@ impl FromRow for DeviceRow {
             name: row.opt_text("devices.name")?,
             time_zone: row.opt_text("devices.time_zone")?,
             agent: row.flag("devices.agent")?,
+            sends_progress: row.flag("devices.sends_progress")?,
             running_sha256: row.opt_parsed("devices.running_sha256")?,
             running_version: row.opt_text("devices.running_version")?,
             running_slot: row.opt_text("devices.running_slot")?,
@@ -51,7 +52,8 @@ pub fn device(
     thing: &ThingName,
 ) -> Result<Option<DeviceRow>, StoreError> {
     tx.first(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
+                running_sha256,
              running_version, running_slot, running_state, online, session_version,
              last_seen_at, created_at
          FROM devices WHERE organisation = $1 AND thing = $2 FOR UPDATE",
@@ -76,7 +78,8 @@ pub fn devices(
     limit: u32,
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
+                running_sha256,
              running_version, running_slot, running_state, online, session_version,
              last_seen_at, created_at
          FROM devices WHERE organisation = $1 AND thing > $2 ORDER BY thing LIMIT $3",
@@ -91,7 +94,8 @@ pub fn devices_of_owner(
     owner: &str,
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
+                running_sha256,
              running_version, running_slot, running_state, online, session_version,
              last_seen_at, created_at
          FROM devices WHERE organisation = $1 AND owner = $2 ORDER BY thing",
@@ -106,7 +110,8 @@ pub fn owned_devices_of_product(
     product: &ProductName,
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
+                running_sha256,
              running_version, running_slot, running_state, online, session_version,
              last_seen_at, created_at
          FROM devices WHERE organisation = $1 AND product = $2 AND owner IS NOT NULL ORDER BY thing",
@@ -165,6 +170,19 @@ pub fn set_device_running(
             running.state.map(FirmwareState::as_str),
             agent
         ],
+    )?;
+    Ok(())
+}
+
+/// Notes that a device sends progress.
+pub fn set_device_sends_progress(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE devices SET sends_progress = 1 WHERE organisation = $1 AND thing = $2",
+        params![scope.organisation().as_str(), thing.as_str()],
     )?;
     Ok(())
 }
@@ -228,7 +246,8 @@ pub fn close_all_sessions(
     tx.execute("UPDATE devices SET session_version = 0 WHERE session_version >= $1", params![now])?;
     tx.all(
         "UPDATE devices SET online = 0 WHERE online = 1
-         RETURNING thing, organisation, product, owner, name, time_zone, agent, running_sha256,
+         RETURNING thing, organisation, product, owner, name, time_zone, agent, sends_progress,
+                running_sha256,
              running_version, running_slot, running_state, online, session_version,
              last_seen_at, created_at",
         params![],

@@ -30,6 +30,7 @@ impl FromRow for UpdateRow {
                 requested_at: row.int("updates.requested_at")?,
                 phase_at: row.int("updates.phase_at")?,
                 bytes_at: row.int("updates.bytes_at")?,
+                downloading_at: row.opt_int("updates.downloading_at")?,
                 told_at: row.opt_int("updates.told_at")?,
                 until_at: row.opt_int("updates.until_at")?,
                 ended_at: row.opt_int("updates.ended_at")?,
@@ -82,7 +83,8 @@ pub fn put_update(
     tx.execute(
         "UPDATE updates SET plain = $3, phase = $4, outcome = $5, reason = $6, done_bytes = $7,
              total_bytes = $8, attempt = $9, cancel_requested = $10, phase_at = $11,
-             bytes_at = $12, told_at = $13, until_at = $14, deadline_at = $15, ended_at = $16
+             bytes_at = $12, downloading_at = $13, told_at = $14, until_at = $15, deadline_at = $16,
+             ended_at = $17
          WHERE organisation = $1 AND id = $2",
         params![
             scope.organisation().as_str(),
@@ -97,6 +99,7 @@ pub fn put_update(
             update.cancel_requested,
             update.phase_at,
             update.bytes_at,
+            update.downloading_at,
             update.told_at,
             update.until_at,
             deadline_at,
@@ -115,7 +118,8 @@ pub fn update(
     tx.first(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+             until_at, ended_at
          FROM updates WHERE organisation = $1 AND id = $2",
         params![scope.organisation().as_str(), id.as_str()],
     )
@@ -130,7 +134,8 @@ pub fn newest_update(
     tx.first(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+             until_at, ended_at
          FROM updates WHERE organisation = $1 AND thing = $2
          ORDER BY requested_at DESC, id DESC LIMIT 1",
         params![scope.organisation().as_str(), thing.as_str()],
@@ -149,7 +154,8 @@ pub fn updates(
     tx.all(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+             until_at, ended_at
          FROM updates WHERE organisation = $1 AND ($2 = '' OR thing = $2)
              AND ($3 = '' OR id < $3)
          ORDER BY id DESC LIMIT $4",
@@ -172,10 +178,31 @@ pub fn open_updates_of_release(
     tx.all(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+             until_at, ended_at
          FROM updates
          WHERE organisation = $1 AND product = $2 AND version = $3 AND outcome IS NULL",
         params![scope.organisation().as_str(), product.as_str(), version.as_str()],
+    )
+}
+
+/// Open updates of a product that have a deadline, by id after `after`.
+pub fn updates_with_deadline_of_product(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &otaru_wire::ProductName,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<UpdateRow>, StoreError> {
+    tx.all(
+        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
+             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+             until_at, ended_at
+         FROM updates
+         WHERE organisation = $1 AND product = $2 AND deadline_at IS NOT NULL AND id > $3
+         ORDER BY id LIMIT $4",
+        params![scope.organisation().as_str(), product.as_str(), after, limit],
     )
 }
 
@@ -189,7 +216,8 @@ pub fn updates_past_deadline(
     tx.all(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+             until_at, ended_at
          FROM updates WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2",
         params![now, limit],
     )
@@ -203,7 +231,8 @@ pub fn updates_with_deadline(
     tx.all(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, told_at, until_at, ended_at
+             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+             until_at, ended_at
          FROM updates WHERE deadline_at IS NOT NULL AND outcome IS NULL",
         params![],
     )

@@ -4,7 +4,7 @@ use expect_test::expect;
 use otaru_test_app::{Event, each_database};
 use serde_json::{Value, json};
 
-use super::home::{Home, SECOND, SIZE, progress, said};
+use super::home::{Home, SECOND, SIZE, UPDATE, progress, said};
 
 /// A line for each; a `#` is an event to resume from.
 fn table(events: &[Event]) -> String {
@@ -47,6 +47,8 @@ each_database! {
             heard.push(events.next().await);
         }
         agent.report(home.runs_new("trial")).await;
+        let again = home.owner.post(UPDATE, json!({ "version": "1.0.5" })).await;
+        assert_eq!(again.expect_status(200).json()["phase"], "testing");
         assert_eq!(home.end().await, "testing open");
         heard.push(events.next().await);
         agent.report(home.runs_new("confirmed")).await;

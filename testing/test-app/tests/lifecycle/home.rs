@@ -121,7 +121,8 @@ impl Home {
 
     /// What an agent reports that runs 1.0.4 with this verdict on its last update.
     pub(crate) fn runs_old(&self, last: Value) -> Value {
-        runs(&self.old, "1.0.4", "confirmed", last)
+        let went_back = last["outcome"] == "rolled_back";
+        runs(&self.old, "1.0.4", if went_back { "rolled_back" } else { "confirmed" }, last)
     }
 
     /// What an agent reports that runs 1.0.5.
@@ -173,7 +174,7 @@ pub(crate) fn runs(firmware: &Firmware, version: &str, state: &str, last: Value)
             "last": last,
         },
     });
-    if state == "confirmed" {
+    if state != "trial" {
         reported["config"] = json!({ "firmware_version": version });
     }
     reported

@@ -3,7 +3,7 @@
 use otaru_test_app::each_database;
 use serde_json::{Value, json};
 
-use super::home::{DAY, HOUR, Home, MINUTE, SHADOW, progress, said, version};
+use super::home::{DAY, HOUR, Home, MINUTE, SHADOW, UPDATE, progress, said, version};
 
 each_database! {
     async fn a_plain_client_is_followed_by_what_it_does(app: TestApp) {
@@ -64,6 +64,21 @@ each_database! {
         agent.progress(progress("downloading", 1_000)).await;
         home.app.let_pass(10 * MINUTE).await;
         assert_eq!(home.end().await, "downloading vanished");
+    }
+
+    async fn who_ever_sent_progress_is_asked_before_its_update_is_cancelled(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.plain().await;
+        home.install_told(&mut agent).await;
+        agent.progress(progress("downloading", 1_000)).await;
+        agent.report(version("1.0.5")).await;
+        assert_eq!(home.end().await, "confirmed confirmed");
+
+        home.app.publish("clock", "1.0.6", 3).await;
+        home.install("1.0.6").await;
+        home.until_phase("notified").await;
+        home.owner.delete(UPDATE).await.expect_status(200);
+        assert_eq!(home.end().await, "notified open(cancelled) cancelling");
     }
 
     async fn an_agent_s_own_download_is_no_news(app: TestApp) {

@@ -109,6 +109,49 @@ each_database! {
         assert_eq!(home.end().await, "downloading vanished");
     }
 
+    async fn a_device_that_restarts_for_ever_keeps_no_deadline_away(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        home.install_told(&mut agent).await;
+        for attempt in 1..4 {
+            let again = json!({
+                "version": "1.0.5", "phase": "downloading", "done": 1_000, "total": 100_000, "attempt": attempt,
+            });
+            agent.progress(again).await;
+            home.app.let_pass(4 * MINUTE).await;
+        }
+        assert_eq!(home.end().await, "downloading vanished");
+    }
+
+    async fn a_download_that_stops_and_goes_on_has_a_day_in_all(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        home.install_told(&mut agent).await;
+        for hour in 1..=24 {
+            assert_eq!(home.update().await["outcome"], Value::Null, "hour {hour}");
+            agent.progress(progress("downloading", hour * 100)).await;
+            agent.progress(progress("waiting", hour * 100)).await;
+            home.app.let_pass(HOUR - SECOND).await;
+        }
+        agent.progress(progress("downloading", 5_000)).await;
+        home.app.let_pass(MINUTE).await;
+        assert_eq!(home.end().await, "downloading vanished");
+        // Heard again, it has another day.
+        agent.progress(progress("downloading", 6_000)).await;
+        home.app.let_pass(9 * MINUTE).await;
+        assert_eq!(home.end().await, "downloading open");
+    }
+
+    async fn new_limits_hold_for_what_is_under_way(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        home.install_told(&mut agent).await;
+        let limits = json!({ "limits": { "notified_ms": 20_000 } });
+        home.app.operator().await.patch("/api/v1/products/clock", limits).await.expect_status(200);
+        home.app.let_pass(20 * SECOND).await;
+        assert_eq!(home.end().await, "notified vanished");
+    }
+
     async fn limits_are_the_product_s_own(app: TestApp) {
         let home = Home::new(app).await;
         let limits = json!({ "limits": { "notified_ms": 20_000 } });
@@ -196,6 +239,38 @@ each_database! {
         // The wish belongs to the newer one.
         assert_eq!(home.update().await["id"], newer["id"]);
         assert_eq!(home.wish().await, (json!("1.0.6"), json!("1.0.6")));
+    }
+
+    async fn the_wish_of_an_update_that_vanished_can_be_taken_back(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        for phase in ["notified", "restarting"] {
+            bring_to(&home, &mut agent, phase).await;
+            home.app.let_pass(HOUR).await;
+            assert_eq!(home.end().await, format!("{phase} vanished"));
+            home.owner.delete(UPDATE).await.expect_status(200);
+            assert_eq!(home.end().await, format!("{phase} cancelled(cancelled)"));
+            assert_eq!(home.wish().await, (json!("1.0.4"), json!("1.0.4")));
+            assert_eq!(home.shadow().await.get("delta"), None);
+            assert_eq!(home.owner.delete(UPDATE).await.refusal(), "409 update_ended");
+        }
+        // It was under way all the same.
+        agent.report(home.runs_new("confirmed")).await;
+        assert_eq!(home.end().await, "confirmed confirmed");
+    }
+
+    async fn a_clock_that_is_set_back_hides_no_update(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        let first = bring_to(&home, &mut agent, "downloading").await;
+        home.owner.delete(UPDATE).await.expect_status(200);
+        agent.report(home.runs_old(home.verdict(&first, "cancelled", Some(41)))).await;
+        home.app.clock.set_back(HOUR);
+        let second = home.install_told(&mut agent).await;
+        assert_ne!(first["id"], second["id"]);
+        assert_eq!(home.owner.post(UPDATE, json!({ "version": "1.0.5" })).await.expect_status(200).json()["id"], second["id"]);
+        agent.report(home.runs_new("confirmed")).await;
+        assert_eq!(home.end().await, "confirmed confirmed");
     }
 
     async fn an_update_that_vanished_can_be_asked_for_again(app: TestApp) {

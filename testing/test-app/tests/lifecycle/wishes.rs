@@ -52,6 +52,32 @@ each_database! {
         assert_eq!(home.end().await, "deferred superseded");
     }
 
+    async fn a_device_that_went_back_once_keeps_what_is_flashed_by_cable(app: TestApp) {
+        let home = Home::new(app).await;
+        let newest = home.app.publish("clock", "1.0.6", 3).await;
+        let mut agent = home.agent().await;
+        let update = home.install_told(&mut agent).await;
+        let verdict = home.verdict(&update, "rolled_back", Some(33));
+        agent.report(home.runs_old(verdict.clone())).await;
+        assert_eq!(home.wish().await, (json!("1.0.4"), json!("1.0.4")));
+        // It tells its last verdict on, whatever it runs.
+        agent.report(runs(&newest, "1.0.6", "rolled_back", verdict)).await;
+        assert_eq!(home.wish().await, (json!("1.0.6"), json!("1.0.6")));
+        assert_eq!(home.shadow().await.get("delta"), None);
+    }
+
+    async fn a_device_that_went_back_once_confirms_what_it_runs(app: TestApp) {
+        let home = Home::new(app).await;
+        let newest = home.app.publish("clock", "1.0.6", 3).await;
+        let mut agent = home.agent().await;
+        let update = home.install_told(&mut agent).await;
+        let verdict = home.verdict(&update, "rolled_back", Some(33));
+        agent.report(home.runs_old(verdict.clone())).await;
+        home.install("1.0.6").await;
+        agent.report(runs(&newest, "1.0.6", "rolled_back", verdict)).await;
+        assert_eq!(home.end().await, "confirmed confirmed");
+    }
+
     async fn a_wish_of_a_backend_gets_a_record(app: TestApp) {
         let home = Home::new(app).await;
         let mut agent = home.agent().await;

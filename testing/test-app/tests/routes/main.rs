@@ -53,6 +53,7 @@ mod lifecycle {
     mod cancel;
     mod chain;
     mod ends;
+    mod full_shadow;
     mod history;
     mod home;
     mod logs;

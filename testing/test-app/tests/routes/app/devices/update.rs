@@ -58,6 +58,19 @@ each_database! {
         assert_eq!(tonight["until"], "2026-11-23T17:00:00.000Z");
     }
 
+    async fn what_is_put_off_can_be_put_off_to_another_time(app: TestApp) {
+        let (owner, _device) = owner_of_a_clock(&app).await;
+        let mut events = owner.listen("/app/listen").await;
+        let ask = |when: &str| owner.post(PATH, json!({ "version": "1.0.5", "when": when }));
+        let first = ask("tonight").await.expect_status(201).json();
+        assert_eq!(first["until"], "2026-11-24T02:00:00.000Z");
+        let later = ask("later").await.expect_status(200).json();
+        assert_eq!((&later["id"], &later["until"]), (&first["id"], &json!("2026-11-24T12:00:00.000Z")));
+        for until in [&first["until"], &later["until"]] {
+            assert_eq!(events.next().await.body["until"], *until);
+        }
+    }
+
     async fn what_cannot_be_installed_changes_nothing(app: TestApp) {
         let (owner, device) = owner_of_a_clock(&app).await;
         let before = device.get("/things/clock-01/shadow").await.json()["version"].clone();
