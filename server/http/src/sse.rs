@@ -74,7 +74,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Until {
 }
 
 /// Streams the messages until the client leaves or the listener drains.
+///
+/// The first frame has no event, only the id that the messages come after: a stream that
+/// breaks before it brought one resumes there.
 pub(crate) fn stream(
+    after: i64,
     messages: impl Stream<Item = Message> + Send + 'static,
     Until(draining): Until,
 ) -> Response {
@@ -82,8 +86,8 @@ pub(crate) fn stream(
         Some(draining) => future::Either::Left(draining.begun()),
         None => future::Either::Right(future::pending()),
     };
-    let first =
-        stream::once(future::ready(Event::default().retry(RETRY_DELAY).comment("listening")));
+    let first = Event::default().id(after.to_string()).retry(RETRY_DELAY).comment("listening");
+    let first = stream::once(future::ready(first));
     let events = first.chain(messages.map(event)).map(Ok::<Event, Infallible>).take_until(end);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_INTERVAL);
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -146,11 +150,12 @@ mod tests {
             message(Some(4), "update_changed", r#"{"phase":"downloading"}"#),
             message(None, "update_changed", r#"{"done":100}"#),
         ]);
-        let response = super::stream(messages, Until(None));
+        let response = super::stream(3, messages, Until(None));
         let head = format!("{:?}", response.headers().get("x-accel-buffering"));
         let body = to_bytes(response.into_body(), 10_000).await.unwrap();
         expect![[r#"
             Some("no")
+            id: 3
             retry: 2000
             : listening
 
@@ -168,10 +173,10 @@ mod tests {
     #[tokio::test]
     async fn a_stream_ends_when_the_listener_drains() {
         let (begin, draining) = Draining::by_hand();
-        let response = super::stream(stream::pending(), Until(Some(draining)));
+        let response = super::stream(3, stream::pending(), Until(Some(draining)));
         let read = tokio::spawn(to_bytes(response.into_body(), 10_000));
         begin.send_replace(true);
         let body = read.await.unwrap().expect("the stream ends whole");
-        assert!(body.is_empty() || body.starts_with(b"retry: 2000"));
+        assert!(body.is_empty() || body.starts_with(b"id: 3\nretry: 2000"));
     }
 }

@@ -100,7 +100,7 @@ pub(crate) fn tick(
 }
 
 /// Everything the actor may hear, from after entry `after` on, without loss; from now on if
-/// `after` is `None`.
+/// `after` is `None`. The number is the entry it begins after.
 ///
 /// # Errors
 /// [`crate::Refusal::UserRequired`] or [`crate::Refusal::Forbidden`]; a database error.
@@ -109,7 +109,7 @@ pub async fn listen(
     actor: &Actor,
     reach: Reach,
     after: Option<i64>,
-) -> Result<impl Stream<Item = Heard> + Send + use<>, OperationError> {
+) -> Result<(i64, impl Stream<Item = Heard> + Send + use<>), OperationError> {
     let owner = match reach {
         Reach::Own => Some(actor.person()?.to_owned()),
         Reach::Fleet => {
@@ -136,10 +136,11 @@ pub async fn listen(
         backlog: Vec::new().into_iter(),
         behind: true,
     };
-    Ok(stream::unfold(listener, |mut listener| async move {
+    let heard = stream::unfold(listener, |mut listener| async move {
         let heard = listener.next().await?;
         Some((heard, listener))
-    }))
+    });
+    Ok((after, heard))
 }
 
 struct Listener {

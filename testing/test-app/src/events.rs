@@ -11,6 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Events {
     pieces: BodyDataStream,
     unread: String,
+    last_id: Option<String>,
 }
 
 /// One event.
@@ -26,7 +27,16 @@ pub struct Event {
 
 impl Events {
     pub(crate) fn new(body: Body) -> Events {
-        Events { pieces: body.into_data_stream(), unread: String::new() }
+        Events { pieces: body.into_data_stream(), unread: String::new(), last_id: None }
+    }
+
+    /// Where a client that reads no further would resume, as browsers know it.
+    pub async fn place(&mut self) -> String {
+        while self.last_id.is_none() {
+            let block = tokio::time::timeout(PATIENCE, self.block());
+            block.await.expect("a frame within the time").expect("the stream goes on");
+        }
+        self.last_id.clone().expect("the loop waits for it")
     }
 
     /// The next event; comments and the retry time are passed over.
@@ -37,12 +47,19 @@ impl Events {
 
     async fn read(&mut self) -> Option<Event> {
         loop {
-            while let Some((block, rest)) = self.unread.split_once("\n\n") {
+            if let Some(event) = parse(&self.block().await?) {
+                return Some(event);
+            }
+        }
+    }
+
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
                 self.unread = rest;
-                if let Some(event) = parse(&block) {
-                    return Some(event);
-                }
+                self.last_id = field(&block, "id").map(str::to_owned).or(self.last_id.take());
+                return Some(block);
             }
             let piece = self.pieces.next().await?.expect("the stream is not cut");
             self.unread.push_str(std::str::from_utf8(&piece).expect("UTF-8"));
@@ -51,8 +68,11 @@ impl Events {
 }
 
 fn parse(block: &str) -> Option<Event> {
-    let field =
-        |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    let body = serde_json::from_str(field("data")?).expect("events are JSON");
-    Some(Event { id: field("id").map(str::to_owned), kind: field("event")?.to_owned(), body })
+    let body = serde_json::from_str(field(block, "data")?).expect("events are JSON");
+    let id = field(block, "id").map(str::to_owned);
+    Some(Event { id, kind: field(block, "event")?.to_owned(), body })
+}
+
+fn field<'b>(block: &'b str, name: &str) -> Option<&'b str> {
+    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }

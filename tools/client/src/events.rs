@@ -24,13 +24,13 @@ pub struct Event {
 /// Follows the server's events for as long as it is asked.
 ///
 /// A broken connection is made again and resumes after the last event that
-/// had an id, so none of those is lost.
+/// had an id, or where the stream began, so none of those is lost.
 pub struct Events {
     client: Client,
     path: &'static [&'static str],
     last_id: Option<String>,
     connection: Option<(Response, Parser)>,
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<Message>,
 }
 
 impl Client {
@@ -59,6 +59,14 @@ impl Client {
             waiting: VecDeque::new(),
         };
         events.connect().await?;
+        // The server begins with the place it listens from. A stream that broke before it
+        // was known would go on from wherever the log is by then.
+        while events.last_id.is_none() && events.waiting.is_empty() {
+            events.receive().await.map_err(|source| events.client.unreachable(source))?;
+            if events.connection.is_none() {
+                return Err(events.client.answer("the event stream ended before it began"));
+            }
+        }
         Ok(events)
     }
 }
@@ -71,30 +79,42 @@ impl Events {
     /// a server that is away is waited for. Cancelling this loses nothing.
     pub async fn next(&mut self) -> Result<Event, ClientError> {
         loop {
-            if let Some(event) = self.waiting.pop_front() {
-                if event.id.is_some() {
-                    self.last_id.clone_from(&event.id);
+            while let Some(message) = self.waiting.pop_front() {
+                if message.id.is_some() {
+                    self.last_id.clone_from(&message.id);
                 }
-                return Ok(event);
+                if let Some(event) = event(message) {
+                    return Ok(event);
+                }
             }
-            let Some((response, parser)) = &mut self.connection else {
-                tokio::time::sleep(RECONNECT_DELAY).await;
-                match self.connect().await {
-                    Err(ClientError::Refused(problem)) if problem.status < 500 => {
-                        return Err(ClientError::Refused(problem));
-                    }
-                    _ => continue,
+            if self.connection.is_some() {
+                // Why it broke does not matter: it is made again.
+                let _ = self.receive().await;
+                continue;
+            }
+            tokio::time::sleep(RECONNECT_DELAY).await;
+            match self.connect().await {
+                Err(ClientError::Refused(problem)) if problem.status < 500 => {
+                    return Err(ClientError::Refused(problem));
                 }
-            };
-            match response.chunk().await {
-                Ok(Some(bytes)) => {
-                    let mut messages = Vec::new();
-                    parser.push(&bytes, &mut messages);
-                    self.waiting.extend(messages.into_iter().map(event));
-                }
-                Ok(None) | Err(_) => self.connection = None,
+                _ => {}
             }
         }
+    }
+
+    /// Takes what the connection brings next; drops it when it has ended or is broken.
+    async fn receive(&mut self) -> Result<(), reqwest::Error> {
+        let Some((response, parser)) = &mut self.connection else { return Ok(()) };
+        let received = response.chunk().await;
+        match &received {
+            Ok(Some(bytes)) => {
+                let mut messages = Vec::new();
+                parser.push(bytes, &mut messages);
+                self.waiting.extend(messages);
+            }
+            Ok(None) | Err(_) => self.connection = None,
+        }
+        received.map(drop)
     }
 
     async fn connect(&mut self) -> Result<(), ClientError> {
@@ -109,10 +129,11 @@ impl Events {
     }
 }
 
-fn event(message: Message) -> Event {
+fn event(message: Message) -> Option<Event> {
     let Message { id, kind, data } = message;
+    let data = data?;
     let body = serde_json::from_str(&data).unwrap_or(Value::String(data));
-    Event { id, kind, body }
+    Some(Event { id, kind, body })
 }
 
 #[cfg(test)]
@@ -161,5 +182,34 @@ mod tests {
         assert!(first.contains("authorization: bearer secret"), "{first}");
         assert!(!first.contains("last-event-id"), "{first}");
         assert!(second.contains("last-event-id: 4"), "{second}");
+    }
+
+    #[tokio::test]
+    async fn stream_that_breaks_before_its_first_event_resumes_where_it_began() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let options = ClientOptions {
+            server: format!("http://{}", listener.local_addr().unwrap()),
+            ..ClientOptions::default()
+        };
+        let server = tokio::spawn(async move {
+            answer_once(&listener, "id: 3\nretry: 2000\n: listening\n\n").await;
+            answer_once(&listener, "id: 4\ndata: {}\n\n").await
+        });
+        let mut events = Client::new(&options).unwrap().listen(None).await.unwrap();
+        assert_eq!(events.next().await.unwrap().id.as_deref(), Some("4"));
+        let second = server.await.unwrap();
+        assert!(second.contains("last-event-id: 3"), "{second}");
+    }
+
+    #[tokio::test]
+    async fn stream_that_ends_before_it_says_where_it_begins_is_no_stream() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let options = ClientOptions {
+            server: format!("http://{}", listener.local_addr().unwrap()),
+            ..ClientOptions::default()
+        };
+        tokio::spawn(async move { answer_once(&listener, ": listening\n\n").await });
+        let listened = Client::new(&options).unwrap().listen(None).await;
+        assert!(matches!(listened, Err(ClientError::Answer { .. })));
     }
 }

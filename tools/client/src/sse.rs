@@ -1,11 +1,12 @@
 //! The event-stream format of the HTML standard, §9.2.6.
 
-/// One message of a stream.
+/// One message of a stream. Without data it is no event, but its id is still the place to
+/// resume from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) id: Option<String>,
     pub(crate) kind: String,
-    pub(crate) data: String,
+    pub(crate) data: Option<String>,
 }
 
 /// Longest line kept. The server's events are far below; what is longer is cut off, not stored.
@@ -17,7 +18,6 @@ pub(crate) struct Parser {
     line: Vec<u8>,
     after_cr: bool,
     message: Message,
-    has_data: bool,
 }
 
 impl Parser {
@@ -46,7 +46,7 @@ impl Parser {
         let line = String::from_utf8_lossy(&line);
         if line.is_empty() {
             let message = std::mem::take(&mut self.message);
-            if std::mem::take(&mut self.has_data) {
+            if message.id.is_some() || message.data.is_some() {
                 messages.push(message);
             }
             return;
@@ -56,12 +56,13 @@ impl Parser {
         match field {
             "event" => self.message.kind = value.to_owned(),
             "id" if !value.contains('\0') => self.message.id = Some(value.to_owned()),
-            "data" => {
-                if std::mem::replace(&mut self.has_data, true) {
-                    self.message.data.push('\n');
+            "data" => match &mut self.message.data {
+                None => self.message.data = Some(value.to_owned()),
+                Some(data) => {
+                    data.push('\n');
+                    data.push_str(value);
                 }
-                self.message.data.push_str(value);
-            }
+            },
             // Comments, `retry` and fields of the future.
             _ => {}
         }
@@ -72,7 +73,7 @@ impl Parser {
 mod tests {
     use super::*;
 
-    const STREAM: &str = "retry: 2000\n: listening\n\nevent: update_changed\r\n\
+    const STREAM: &str = "id: 3\nretry: 2000\n: listening\n\nevent: update_changed\r\n\
         data: {\"phase\":\"downloading\"}\r\nid: 4\r\n\r\ndata: one\ndata:two\n\nevent: lost\n\nid: 9";
 
     fn messages(chunk_bytes: usize) -> Vec<Message> {
@@ -86,12 +87,13 @@ mod tests {
     #[test]
     fn messages_are_the_same_wherever_chunks_end() {
         let expected = [
+            Message { id: Some("3".into()), ..Message::default() },
             Message {
                 id: Some("4".into()),
                 kind: "update_changed".into(),
-                data: r#"{"phase":"downloading"}"#.into(),
+                data: Some(r#"{"phase":"downloading"}"#.into()),
             },
-            Message { id: None, kind: String::new(), data: "one\ntwo".into() },
+            Message { data: Some("one\ntwo".into()), ..Message::default() },
         ];
         for chunk_bytes in 1..STREAM.len() {
             assert_eq!(messages(chunk_bytes), expected, "chunks of {chunk_bytes}");

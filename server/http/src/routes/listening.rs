@@ -14,7 +14,7 @@ pub(super) async fn answer(
     after: Option<i64>,
     until: Until,
 ) -> Result<Response, ApiError> {
-    let heard = listen(app, actor, reach, after).await?;
+    let (after, heard) = listen(app, actor, reach, after).await?;
     let messages = heard.map(|Heard { id, kind, body, .. }| Message { id, kind, body });
-    Ok(sse::stream(messages, until))
+    Ok(sse::stream(after, messages, until))
 }

@@ -19,7 +19,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
 /// Events of the caller's devices, as server-sent events.
 ///
 /// Entries with an id resume without loss after `Last-Event-ID`; without it the
-/// stream begins now. Byte ticks have no id.
+/// stream begins now. The first frame is no event, only the id it begins after.
+/// Byte ticks have no id.
 #[utoipa::path(get, path = "/app/listen", operation_id = "listen_own", tag = "app",
     params(("last_event_id" = Option<i64>, Query, description = "As the header Last-Event-ID")),
     responses((status = 200, content_type = "text/event-stream", body = String)))]
