@@ -36,10 +36,17 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(app: App, readiness: Readiness) -> Site {
-        Site { app, readiness, uploads: Uploads(Arc::new(Semaphore::new(UPLOADS_AT_ONCE))) }
+        Site { app, readiness, uploads: Uploads::of(UPLOADS_AT_ONCE) }
     }
 }
 
 /// Places for uploads.
 #[derive(Clone)]
 pub(crate) struct Uploads(pub(crate) Arc<Semaphore>);
+
+impl Uploads {
+    /// This many at once.
+    pub(crate) fn of(at_once: usize) -> Uploads {
+        Uploads(Arc::new(Semaphore::new(at_once)))
+    }
+}

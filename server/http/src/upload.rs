@@ -9,7 +9,7 @@ use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 
 use crate::ApiError;
-use crate::site::{Site, Uploads};
+use crate::site::Uploads;
 
 /// The longest image: the largest flash an ESP32 can address is 32 MiB, and
 /// gateways with more should not need a different server.
@@ -25,6 +25,10 @@ pub(crate) const MAX_UPLOAD_BYTES: usize = MAX_IMAGE_BYTES + 4 * MAX_OTHER_BYTES
 /// How long an upload may stall before it is given up.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long an upload may take in all: the longest image over a line of 1 Mbit/s. Who sends
+/// a byte every now and then must not keep others from publishing.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(10 * 60);
+
 /// The fields of a form, each at most once.
 ///
 /// Holds a place among the uploads while it lives, so that what uploads cost in
@@ -36,36 +40,20 @@ pub(crate) struct Form {
 
 impl Form {
     /// Reads a form that may have these fields; `image` may be long, the others not.
+    ///
+    /// Ask before whether the caller may send one: it takes a place among the uploads.
     pub(crate) async fn read(
         request: Request,
-        site: &Site,
+        uploads: &Uploads,
         known: &[&'static str],
     ) -> Result<Form, ApiError> {
-        let Uploads(places) = &site.uploads;
-        let place = places.clone().acquire_owned().await;
+        let place = uploads.0.clone().acquire_owned().await;
         let place = place.expect("the semaphore is never closed");
-        let not_a_form = |error: axum::extract::multipart::MultipartRejection| {
-            ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                error.body_text(),
-            )
-            .with_found("another body", "multipart/form-data")
-        };
-        let mut multipart = Multipart::from_request(request, site).await.map_err(not_a_form)?;
-        let mut fields = BTreeMap::new();
-        while let Some(field) = within_stall_limit(multipart.next_field()).await? {
-            let name = field.name().unwrap_or_default().to_owned();
-            if !known.contains(&name.as_str()) {
-                return Err(invalid(format!("the form has a field `{name}`"))
-                    .with_found(name, known.join(", ")));
-            }
-            let limit = if name == "image" { MAX_IMAGE_BYTES } else { MAX_OTHER_BYTES };
-            let bytes = read_field(field, &name, limit).await?;
-            if fields.insert(name.clone(), bytes).is_some() {
-                return Err(invalid(format!("the form has two fields `{name}`")));
-            }
-        }
+        let read = tokio::time::timeout(UPLOAD_LIMIT, read_fields(request, known));
+        let fields = read.await.map_err(|_elapsed| {
+            let detail = format!("the upload took longer than {} s", UPLOAD_LIMIT.as_secs());
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+        })??;
         Ok(Form { fields, _place: place })
     }
 
@@ -80,6 +68,35 @@ impl Form {
         let text = String::from_utf8(bytes.into());
         text.map(Some).map_err(|_| invalid(format!("the field `{name}` is not UTF-8 text")))
     }
+}
+
+async fn read_fields(
+    request: Request,
+    known: &[&'static str],
+) -> Result<BTreeMap<String, Bytes>, ApiError> {
+    let not_a_form = |error: axum::extract::multipart::MultipartRejection| {
+        ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            error.body_text(),
+        )
+        .with_found("another body", "multipart/form-data")
+    };
+    let mut multipart = Multipart::from_request(request, &()).await.map_err(not_a_form)?;
+    let mut fields = BTreeMap::new();
+    while let Some(field) = within_stall_limit(multipart.next_field()).await? {
+        let name = field.name().unwrap_or_default().to_owned();
+        if !known.contains(&name.as_str()) {
+            return Err(invalid(format!("the form has a field `{name}`"))
+                .with_found(name, known.join(", ")));
+        }
+        let limit = if name == "image" { MAX_IMAGE_BYTES } else { MAX_OTHER_BYTES };
+        let bytes = read_field(field, &name, limit).await?;
+        if fields.insert(name.clone(), bytes).is_some() {
+            return Err(invalid(format!("the form has two fields `{name}`")));
+        }
+    }
+    Ok(fields)
 }
 
 async fn read_field(mut field: Field<'_>, name: &str, limit: usize) -> Result<Bytes, ApiError> {
@@ -115,4 +132,42 @@ async fn within_stall_limit<T>(
 
 fn invalid(detail: String) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::header;
+    use futures::{StreamExt, stream};
+
+    use super::*;
+
+    /// A form of one field that comes a byte at a time, and never ends.
+    fn trickle(every: Duration) -> Request {
+        let head = "--b\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n";
+        let bytes = stream::repeat("x").then(move |byte| async move {
+            tokio::time::sleep(every).await;
+            byte
+        });
+        let pieces = stream::iter([head]).chain(bytes).map(Ok::<_, std::io::Error>);
+        Request::post("/")
+            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=b")
+            .body(Body::from_stream(pieces))
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_stalls_or_takes_too_long_is_given_up() {
+        let uploads = Uploads::of(1);
+        for (every, took) in [(STALL_LIMIT * 2, STALL_LIMIT), (STALL_LIMIT / 2, UPLOAD_LIMIT)] {
+            let began = tokio::time::Instant::now();
+            let form = Form::read(trickle(every), &uploads, &["image"]).await;
+            let error = form.err().expect("it never ends");
+            assert_eq!(
+                (error.status(), error.code()),
+                (StatusCode::REQUEST_TIMEOUT, "body_timeout")
+            );
+            assert_eq!(began.elapsed().as_secs(), took.as_secs());
+        }
+    }
 }

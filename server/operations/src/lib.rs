@@ -60,7 +60,7 @@ pub use page::{Page, PageRequest};
 pub use products::{NewProduct, create_product, list_products, set_product_limits, show_product};
 pub use refusal::{Kind, OperationError, Refusal};
 pub use releases::{
-    NewRelease, list_releases, next_sequence, publish_release, show_release, yank_release,
+    NewRelease, list_releases, may_publish, next_sequence, publish_release, show_release, yank_release,
 };
 pub use retention::trim;
 pub use settings::{apply_settings, set_user_settings};

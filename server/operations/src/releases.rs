@@ -34,6 +34,14 @@ pub struct NewRelease {
     pub channel: Option<String>,
 }
 
+/// Refuses who may not publish: to be asked before an upload is read.
+///
+/// # Errors
+/// [`Refusal::Forbidden`].
+pub fn may_publish(actor: &Actor) -> Result<(), Refusal> {
+    actor.require(Permission::PublishReleases)
+}
+
 /// Checks and publishes a release. Publishing the same bytes again returns the release.
 ///
 /// # Errors
@@ -45,7 +53,7 @@ pub async fn publish_release(
     actor: &Actor,
     new: NewRelease,
 ) -> Result<(ReleaseObject, bool), OperationError> {
-    actor.require(Permission::PublishReleases)?;
+    may_publish(actor)?;
     let channel = channel(new.channel.as_deref())?;
     if new.notes.len() > NOTES_BYTES {
         return Err(Refusal::invalid("notes", format!("longer than {NOTES_BYTES} bytes")).into());

@@ -3,8 +3,8 @@
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use otaru_operations::{
-    App, NewRelease, Page, ReleaseObject, list_releases, next_sequence, publish_release,
-    show_release, yank_release,
+    App, NewRelease, Page, ReleaseObject, list_releases, may_publish, next_sequence,
+    publish_release, show_release, yank_release,
 };
 use otaru_wire::{ProductName, ReleaseVersion};
 use serde::Serialize;
@@ -57,7 +57,9 @@ async fn publish(
     Path(product): Path<ProductName>,
     request: Request,
 ) -> Result<(StatusCode, Json<ReleaseObject>), ApiError> {
-    let mut form = Form::read(request, &site, &["image", "manifest", "notes", "channel"]).await?;
+    may_publish(&actor)?;
+    let known = ["image", "manifest", "notes", "channel"];
+    let mut form = Form::read(request, &site.uploads, &known).await?;
     let missing = || {
         let detail = "the form has no field `image`";
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", detail)

@@ -1,7 +1,12 @@
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::http::Method;
 use expect_test::expect;
 use otaru_release::{Chip, ImageBuilder};
 use otaru_test_app::{Firmware, Publisher, TestApp, each_database};
 use serde_json::json;
+use tokio_stream as stream;
 
 const PATH: &str = "/api/v1/products/clock/releases";
 
@@ -161,5 +166,17 @@ each_database! {
         assert_eq!(answer.refusal(), "403 forbidden");
         let elsewhere = app.admin().upload("/api/v1/products/none/releases", &firmware.form()).await;
         assert_eq!(elsewhere.refusal(), "404 product_unknown");
+    }
+
+    async fn who_may_not_publish_is_refused_before_the_upload_is_read(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let owner = app.owner("ada@example.org").await;
+        let owner = owner.with_header("content-type", "multipart/form-data; boundary=b");
+        // More than can be read at once: each of them would hold a place.
+        for _ in 0..3 {
+            let never_ends = Body::from_stream(stream::pending::<Result<Vec<u8>, Infallible>>());
+            assert_eq!(owner.send(Method::POST, PATH, never_ends).await.refusal(), "403 forbidden");
+        }
+        app.publish("clock", "1.0.5", 1).await;
     }
 }
