@@ -39,6 +39,8 @@ pub enum Refusal {
     InvalidField { field: &'static str, detail: String },
     #[error("cursor is not one that a list returned")]
     InvalidCursor,
+    #[error("a text of the request holds the character U+0000")]
+    InvalidText,
     #[error("product {0} does not exist")]
     ProductUnknown(String),
     #[error("product name {0} is taken")]
@@ -111,6 +113,7 @@ impl Refusal {
             UserRequired => "user_required",
             InvalidField { .. } => "invalid_field",
             InvalidCursor => "invalid_cursor",
+            InvalidText => "invalid_text",
             ProductUnknown(_) => "product_unknown",
             ProductTaken(_) => "product_taken",
             RootInvalid { .. } => "root_invalid",
@@ -149,7 +152,9 @@ impl Refusal {
         match self {
             Unauthenticated => Kind::Unauthenticated,
             Forbidden { .. } | UserRequired | DownloadForbidden(_) => Kind::Forbidden,
-            InvalidField { .. } | InvalidCursor | ThingNameTooLong(_) => Kind::Invalid,
+            InvalidField { .. } | InvalidCursor | InvalidText | ThingNameTooLong(_) => {
+                Kind::Invalid
+            }
             ProductUnknown(_)
             | ReleaseUnknown { .. }
             | DeviceUnknown(_)
@@ -230,7 +235,7 @@ pub enum OperationError {
     Refused(#[from] Refusal),
     /// The database failed.
     #[error("could not use the database")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// The image store failed.
     #[error("could not use the image store")]
     Blobs(#[from] otaru_blobs::BlobError),
@@ -240,4 +245,14 @@ pub enum OperationError {
     /// The machine has no randomness to give.
     #[error("could not get random bytes")]
     Random,
+}
+
+/// What a caller sent and no database keeps is the caller's to mend.
+impl From<StoreError> for OperationError {
+    fn from(error: StoreError) -> OperationError {
+        match error {
+            StoreError::NulInText => OperationError::Refused(Refusal::InvalidText),
+            fault => OperationError::Store(fault),
+        }
+    }
 }

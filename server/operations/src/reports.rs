@@ -53,6 +53,12 @@ fn firmware_report(document: &Document) -> Option<FirmwareReport> {
     FirmwareReport::from_value(document.reported().get("firmware")?).ok()
 }
 
+/// A label as it may be kept and shown; one with control characters is no label. What runs
+/// is known by its SHA-256 all the same.
+fn label(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.contains(char::is_control))
+}
+
 fn device_reported(
     app: &App,
     tx: &mut Tx<'_>,
@@ -65,15 +71,17 @@ fn device_reported(
     let running = match &report {
         Some(report) => Running {
             sha256: Some(report.sha256),
-            version: report.label().map(str::to_owned),
+            version: report.label().and_then(label).map(str::to_owned),
             state: Some(report.state),
         },
         None => Running {
-            version: firmware_version(change.current.reported()).map(str::to_owned),
+            version: firmware_version(change.current.reported())
+                .and_then(label)
+                .map(str::to_owned),
             ..Running::default()
         },
     };
-    let slot = report.as_ref().map(|report| report.slot.as_str());
+    let slot = report.as_ref().and_then(|report| label(&report.slot));
     let agent = report.is_some();
     otaru_store::set_device_running(tx, scope, &device.thing, &running, slot, agent)?;
     let Some(device) = otaru_store::device(tx, scope, &device.thing)? else { return Ok(()) };

@@ -79,7 +79,7 @@ pub async fn find_update(
 /// Updates of the organisation, or of one device, newest first.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`], [`Refusal::InvalidField`].
+/// [`Refusal::Forbidden`], [`Refusal::InvalidField`], [`Refusal::InvalidCursor`].
 pub async fn list_updates(
     app: &App,
     actor: &Actor,
@@ -89,11 +89,11 @@ pub async fn list_updates(
     actor.require(Permission::ReadFleet)?;
     let limit = page.limit()?;
     // Ids begin with their time: the newest come first.
-    let (scope, below) = (actor.scope.clone(), page.cursor);
+    let (scope, below) = (actor.scope.clone(), page.after()?);
     let rows = app
         .inner
         .store
-        .read(move |tx| otaru_store::updates(tx, &scope, thing.as_ref(), below.as_deref(), limit))
+        .read(move |tx| otaru_store::updates(tx, &scope, thing.as_ref(), Some(&below), limit))
         .await?;
     Ok(Page::of(
         rows,

@@ -26,6 +26,10 @@ pub enum StoreError {
     /// The database URL names no engine this program has.
     #[error("database URL `{0}` is not sqlite:PATH or postgres://…")]
     UnknownEngine(String),
+    /// A text to store or to look for holds U+0000, which PostgreSQL cannot keep; refused on
+    /// both engines, before the database is asked.
+    #[error("a text holds the character U+0000")]
+    NulInText,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

@@ -28,6 +28,7 @@ impl<'c> Tx<'c> {
         sql: &'static str,
         params: &[Value],
     ) -> Result<u64, StoreError> {
+        refuse_nul(params)?;
         self.connection.execute(sql, params)
     }
 
@@ -36,6 +37,7 @@ impl<'c> Tx<'c> {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Vec<R>, StoreError> {
+        refuse_nul(params)?;
         let rows = self.connection.query(sql, params)?;
         rows.into_iter().map(|mut row| R::from_row(&mut row)).collect()
     }
@@ -47,6 +49,12 @@ impl<'c> Tx<'c> {
     ) -> Result<Option<R>, StoreError> {
         Ok(self.all(sql, params)?.into_iter().next())
     }
+}
+
+/// Here and not at each edge: whatever text comes from outside, nobody has to remember it.
+fn refuse_nul(params: &[Value]) -> Result<(), StoreError> {
+    let has_nul = |value: &Value| matches!(value, Value::Text(text) if text.contains('\0'));
+    if params.iter().any(has_nul) { Err(StoreError::NulInText) } else { Ok(()) }
 }
 
 /// A single number, for `count(*)` and `RETURNING id`.

@@ -152,6 +152,7 @@ on_both_engines! {
     rows_come_back_as_they_were_stored
     another_organisation_sees_nothing
     a_taken_key_is_told_apart_from_other_failures
+    a_nul_is_refused_before_the_database_is_asked
     a_claim_code_works_once
     only_the_newest_session_can_end
     a_clock_set_back_keeps_no_device_offline
@@ -433,6 +434,16 @@ async fn a_taken_key_is_told_apart_from_other_failures(fixture: Fixture) {
         })
         .await;
     assert!(matches!(dangling, Err(StoreError::Unavailable(_))), "{dangling:?}");
+}
+
+async fn a_nul_is_refused_before_the_database_is_asked(fixture: Fixture) {
+    let scope = fixture.scope.clone();
+    let looked = fixture.store.read(move |tx| user_by_email(tx, &scope, "a\0@b")).await;
+    assert!(matches!(looked, Err(StoreError::NulInText)), "{looked:?}");
+    let scope = fixture.scope.clone();
+    let thing = "clock-01".parse().unwrap();
+    let stored = fixture.store.write(move |tx| insert_log(tx, &scope, &thing, "\0", 1)).await;
+    assert!(matches!(stored, Err(StoreError::NulInText)), "{stored:?}");
 }
 
 async fn a_claim_code_works_once(fixture: Fixture) {

@@ -10,6 +10,23 @@ use super::home::{Home, SHADOW};
 const TOPICS: &str = "$aws/things/clock-01/shadow/";
 
 each_database! {
+    async fn labels_with_control_characters_are_no_labels(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        let mut reported = home.runs_new("confirmed");
+        reported["firmware"]["version"] = json!("1.0.5\0");
+        reported["firmware"]["slot"] = json!("ota\u{1b}[0m");
+        reported["config"]["firmware_version"] = json!("1.0.5\0");
+        agent.report(reported).await;
+        let running = home.app.admin().get("/api/v1/devices/clock-01").await.json()["running"].clone();
+        assert_eq!(running["sha256"], json!(home.new.sha256()));
+        assert_eq!((&running["version"], &running["slot"]), (&Value::Null, &Value::Null));
+
+        agent.report(json!({ "firmware": null, "config": { "firmware_version": "\0" } })).await;
+        let running = home.app.admin().get("/api/v1/devices/clock-01").await.json()["running"].clone();
+        assert_eq!(running["version"], Value::Null);
+    }
+
     async fn a_shadow_is_written_read_and_deleted_classic_and_named(app: TestApp) {
         let home = Home::new(app).await;
         let mut device = home.device.connect().await;

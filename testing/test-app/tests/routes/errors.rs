@@ -63,6 +63,19 @@ each_database! {
         assert_eq!(cursor.refusal(), "400 invalid_cursor");
     }
 
+    async fn a_nul_from_outside_is_the_callers_mistake(app: TestApp) {
+        let admin = app.admin();
+        assert_eq!(admin.delete("/api/v1/tokens/%00").await.refusal(), "400 invalid_text");
+        let token = admin.post("/api/v1/tokens", json!({ "user": "a\0@b" })).await;
+        assert_eq!(token.refusal(), "400 invalid_text");
+        for list in ["updates", "devices", "tokens", "users", "products"] {
+            let answer = admin.get(&format!("/api/v1/{list}?cursor=%00")).await;
+            assert_eq!(answer.refusal(), "400 invalid_cursor", "{list}");
+        }
+        let user = json!({ "email": "a\0@b", "role": "owner" });
+        assert_eq!(admin.post("/api/v1/users", user).await.refusal(), "400 invalid_field");
+    }
+
     async fn the_devices_port_has_no_routes_for_people(app: TestApp) {
         for path in ["/api/v1/whoami", "/app/user", "/openapi.json"] {
             assert_eq!(app.stranger().get(path).await.refusal(), "404 route_unknown", "{path}");
