@@ -42,7 +42,7 @@ pub(crate) struct ServeArguments {
     /// Plain MQTT for trusted backends on this machine [default: off].
     #[arg(long, value_name = "ADDRESS|off")]
     listen_mqtt: Option<String>,
-    /// The plain port is behind a reverse proxy and may have any address.
+    /// The plain port is behind a reverse proxy and may have any address; health needs a token.
     #[arg(long)]
     behind_proxy: bool,
     /// How people reach this server.
@@ -70,6 +70,7 @@ impl ServeArguments {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
+    pub(crate) behind_proxy: bool,
     pub(crate) database_url: String,
     pub(crate) blobs_url: String,
     pub(crate) http: Option<SocketAddr>,
@@ -134,6 +135,7 @@ impl Config {
         };
         let (flags, listeners) = (arguments.clone(), file.listen);
         let config = Config {
+            behind_proxy: flags.behind_proxy || file.server.behind_proxy,
             database_url: flags
                 .database_url
                 .or(file.database.url)
@@ -157,15 +159,14 @@ impl Config {
             },
             data: flags.data,
         };
-        let behind_proxy = flags.behind_proxy || file.server.behind_proxy;
-        config.refuse_open_plain_ports(behind_proxy)?;
+        config.refuse_open_plain_ports()?;
         Ok(config)
     }
 
-    fn refuse_open_plain_ports(&self, behind_proxy: bool) -> anyhow::Result<()> {
+    fn refuse_open_plain_ports(&self) -> anyhow::Result<()> {
         if let Some(http) = self.http
             && !http.ip().is_loopback()
-            && !behind_proxy
+            && !self.behind_proxy
         {
             bail!(
                 "--listen-http {http} would send passwords and tokens in the clear; \

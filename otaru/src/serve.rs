@@ -15,7 +15,7 @@ use futures::future::{join_all, select_all};
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
-use otaru_http::{Listener, Readiness, Security, Serving};
+use otaru_http::{HealthFor, Listener, Readiness, Security, Serving};
 use otaru_operations::{App, AppConfig, Clock, MqttIngress, Urls, deliver_notices, run_background};
 use otaru_store::Store;
 use serde_json::json;
@@ -120,8 +120,12 @@ impl Server {
             tokio::spawn(run_background(app.clone())),
         ];
         let readiness = Readiness::default();
-        let people_router = otaru_http::router(app.clone(), readiness.clone());
-        let device_router = otaru_http::device_router(app, readiness.clone());
+        let health = match config.behind_proxy {
+            true => HealthFor::Nobody,
+            false => HealthFor::ThisMachine,
+        };
+        let people_router = otaru_http::router(app.clone(), readiness.clone(), health);
+        let device_router = otaru_http::device_router(app, readiness.clone(), health);
         let mut serving = Vec::new();
         serving.extend(http.map(|port| port.serve(people_router.clone())));
         serving.extend(https.map(|port| port.serve(people_router)));

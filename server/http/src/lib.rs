@@ -25,4 +25,4 @@ mod upload;
 use error::ApiError;
 pub use listener::{DEFAULT_MAX_CONNECTIONS, Listener, Security, Serving};
 pub use routes::{device_router, router};
-pub use site::Readiness;
+pub use site::{HealthFor, Readiness};

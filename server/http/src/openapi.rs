@@ -21,7 +21,7 @@ use crate::site::Site;
 /// something an API description can ask for.
 const BEARER: &str = "bearer";
 
-/// The tags of routes that need no token.
+/// The tags of routes that not everybody needs a token for.
 const OPEN_TAGS: [&str; 1] = ["health"];
 
 /// An empty description to merge routes into.
@@ -68,10 +68,12 @@ fn complete_operation(operation: &mut Operation) {
     }
     let tags = operation.tags.iter().flatten();
     let is_open = tags.into_iter().any(|tag| OPEN_TAGS.contains(&tag.as_str()));
-    if !is_open {
-        let no_scopes: [&str; 0] = [];
-        operation.security = Some(vec![SecurityRequirement::new(BEARER, no_scopes)]);
-    }
+    let no_scopes: [&str; 0] = [];
+    let bearer = SecurityRequirement::new(BEARER, no_scopes);
+    operation.security = Some(match is_open {
+        true => vec![SecurityRequirement::default(), bearer],
+        false => vec![bearer],
+    });
 }
 
 /// OpenAPI wants a description of every response; the status says it all where a

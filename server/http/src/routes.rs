@@ -17,20 +17,20 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::extract::MAX_JSON_BYTES;
-use crate::site::{Readiness, Site};
+use crate::site::{HealthFor, Readiness, Site};
 use crate::{error, layers, openapi};
 
 /// Everything for people and programs: the plain port and the HTTPS port.
-pub fn router(app: App, readiness: Readiness) -> Router {
+pub fn router(app: App, readiness: Readiness, health: HealthFor) -> Router {
     let (router, document) = api().split_for_parts();
     let router = router.merge(openapi::routes(document)).merge(docs::routes());
-    finish(router, Site::new(app, readiness))
+    finish(router, Site::new(app, readiness, health))
 }
 
 /// What devices may reach, on the port that asks for their certificate.
-pub fn device_router(app: App, readiness: Readiness) -> Router {
+pub fn device_router(app: App, readiness: Readiness, health: HealthFor) -> Router {
     let (router, _document) = shared().split_for_parts();
-    finish(router, Site::new(app, readiness))
+    finish(router, Site::new(app, readiness, health))
 }
 
 /// Every route of [`router`] with its description.

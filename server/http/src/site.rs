@@ -26,17 +26,27 @@ impl Readiness {
     }
 }
 
+/// Who may ask for the server's health without a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthFor {
+    /// Whoever connects from a loopback address.
+    ThisMachine,
+    /// Nobody: behind a proxy, everybody connects from where the proxy is.
+    Nobody,
+}
+
 /// The state of the router.
 #[derive(Clone, FromRef)]
 pub(crate) struct Site {
     pub(crate) app: App,
     pub(crate) readiness: Readiness,
+    pub(crate) health: HealthFor,
     pub(crate) uploads: Uploads,
 }
 
 impl Site {
-    pub(crate) fn new(app: App, readiness: Readiness) -> Site {
-        Site { app, readiness, uploads: Uploads::of(UPLOADS_AT_ONCE) }
+    pub(crate) fn new(app: App, readiness: Readiness, health: HealthFor) -> Site {
+        Site { app, readiness, health, uploads: Uploads::of(UPLOADS_AT_ONCE) }
     }
 }
 

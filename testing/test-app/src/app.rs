@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
-use otaru_http::Readiness;
+use otaru_http::{HealthFor, Readiness};
 use otaru_operations::{
     App, AppConfig, Clock, MqttIngress, Urls, deliver_notices, expire_silent_updates, start_up,
 };
@@ -114,9 +114,10 @@ impl Run {
         let deliveries = tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices));
         let readiness = Readiness::default();
         readiness.set(true);
+        let health = HealthFor::ThisMachine;
         let bound = Bound {
-            people: otaru_http::router(app.clone(), readiness.clone()),
-            devices: otaru_http::device_router(app.clone(), readiness.clone()),
+            people: otaru_http::router(app.clone(), readiness.clone(), health),
+            devices: otaru_http::device_router(app.clone(), readiness.clone(), health),
             mqtt: broker.addresses(),
         };
         Run { operations: app, readiness, broker, deliveries, bound, admin_token }

@@ -1,6 +1,8 @@
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
 use otaru_operations::PeerCertificate;
 use serde_json::Value;
@@ -18,12 +20,13 @@ pub struct Client {
     port: Port,
     token: Option<String>,
     peer: Option<Arc<PeerCertificate>>,
+    address: Option<SocketAddr>,
     headers: Vec<(&'static str, String)>,
 }
 
 impl Client {
     pub(crate) fn new(port: Port) -> Client {
-        Client { port, token: None, peer: None, headers: Vec::new() }
+        Client { port, token: None, peer: None, address: None, headers: Vec::new() }
     }
 
     pub(crate) fn with_token(mut self, token: &str) -> Client {
@@ -34,6 +37,12 @@ impl Client {
     /// As over a connection that this certificate was verified on.
     pub fn with_certificate(mut self, peer: PeerCertificate) -> Client {
         self.peer = Some(Arc::new(peer));
+        self
+    }
+
+    /// As over a connection from this address.
+    pub fn from_address(mut self, address: IpAddr) -> Client {
+        self.address = Some(SocketAddr::new(address, 40_000));
         self
     }
 
@@ -120,6 +129,9 @@ impl Client {
         let mut request = request.body(body).expect("a request");
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(Arc::clone(peer));
+        }
+        if let Some(address) = self.address {
+            request.extensions_mut().insert(ConnectInfo(address));
         }
         request
     }

@@ -30,8 +30,8 @@ pub use mqtt_session::MqttSession;
 ///
 /// ```ignore
 /// each_database! {
-///     async fn health_is_ok(app: TestApp) {
-///         assert_eq!(app.anonymous().get("/healthz").await.status(), 200);
+///     async fn the_description_is_for_everybody(app: TestApp) {
+///         assert_eq!(app.anonymous().get("/openapi.json").await.status(), 200);
 ///     }
 /// }
 /// ```

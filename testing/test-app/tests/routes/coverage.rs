@@ -3,10 +3,7 @@ use axum::http::Method;
 use otaru_test_app::each_database;
 
 /// Routes that answer strangers, and why.
-const OPEN: [&str; 4] = [
-    // Whoever watches the server.
-    "/healthz",
-    "/readyz",
+const OPEN: [&str; 2] = [
     // Root documents are public; images of a public product are too, and of any
     // other the answer is 403 or 404, as `firmware/releases.rs` tests.
     "/firmware/{product}/root/{number}",
