@@ -13,6 +13,23 @@ pub struct Actor {
     pub role: Role,
     /// The person it acts for, if any.
     pub user: Option<String>,
+    /// What it proved itself with.
+    pub credential: Credential,
+}
+
+/// What an actor proved itself with: whatever lasts must end with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Public id of the token.
+    pub id: String,
+    /// When it stops working, in milliseconds since the epoch.
+    pub expires_at: Option<i64>,
+}
+
+impl Credential {
+    pub(crate) fn is_expired(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
 }
 
 /// Which devices a person means to act on.

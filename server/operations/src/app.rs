@@ -7,7 +7,7 @@ use otaru_store::{Store, SystemScope};
 use otaru_wire::{Namespace, OrganisationId};
 use tokio::sync::broadcast;
 
-use crate::{Clock, Heard, OperationError, claims::Attempts, progress::LiveProgress};
+use crate::{Clock, OperationError, claims::Attempts, events::Live, progress::LiveProgress};
 
 /// Screens that may be behind before they must read the event log again.
 const HEARD_BACKLOG: usize = 1_024;
@@ -51,7 +51,7 @@ pub(crate) struct Inner {
     pub(crate) namespace: Namespace,
     pub(crate) shadow_limits: ShadowLimits,
     pub(crate) default_organisation: OrganisationId,
-    pub(crate) heard: broadcast::Sender<Heard>,
+    pub(crate) live_events: broadcast::Sender<Live>,
     pub(crate) live: LiveProgress,
     pub(crate) claim_attempts: Attempts,
     /// Since when this server listens: nobody's silence before counts.
@@ -89,7 +89,7 @@ impl App {
             namespace,
             shadow_limits: ShadowLimits::default(),
             default_organisation,
-            heard: broadcast::channel(HEARD_BACKLOG).0,
+            live_events: broadcast::channel(HEARD_BACKLOG).0,
             live: LiveProgress::default(),
             claim_attempts: Attempts::default(),
             started_at: now,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
-use crate::{Actor, App, OperationError, Reach};
+use crate::{Actor, App, Credential, OperationError, Reach, tokens};
 
 /// Entries read from the log at once while catching up.
 const CATCH_UP: u32 = 500;
@@ -25,6 +25,18 @@ pub struct Heard {
     pub body: String,
     pub(crate) organisation: OrganisationId,
     pub(crate) owner: Option<String>,
+}
+
+/// What every listener is told, in commit order.
+#[derive(Clone, Debug)]
+pub(crate) enum Live {
+    /// Something to show, to those whom it concerns.
+    Heard(Heard),
+    /// A credential works no more.
+    Revoked {
+        /// Its public id.
+        credential: String,
+    },
 }
 
 impl From<EventRow> for Heard {
@@ -96,11 +108,12 @@ pub(crate) fn tick(
         owner,
     };
     // Nobody listening is no error.
-    let _ = app.inner.heard.send(heard);
+    let _ = app.inner.live_events.send(Live::Heard(heard));
 }
 
 /// Everything the actor may hear, from after entry `after` on, without loss; from now on if
-/// `after` is `None`. The number is the entry it begins after.
+/// `after` is `None`. The number is the entry it begins after. It ends with the actor's
+/// credential.
 ///
 /// # Errors
 /// [`crate::Refusal::UserRequired`] or [`crate::Refusal::Forbidden`]; a database error.
@@ -118,7 +131,7 @@ pub async fn listen(
         }
     };
     // Subscribed before the log is read, so that nothing falls between the two.
-    let live = app.inner.heard.subscribe();
+    let live = app.inner.live_events.subscribe();
     let last = app
         .inner
         .store
@@ -130,6 +143,7 @@ pub async fn listen(
     let listener = Listener {
         app: app.clone(),
         scope: actor.scope.clone(),
+        credential: actor.credential.clone(),
         owner,
         after,
         live,
@@ -146,9 +160,10 @@ pub async fn listen(
 struct Listener {
     app: App,
     scope: Scope,
+    credential: Credential,
     owner: Option<String>,
     after: i64,
-    live: broadcast::Receiver<Heard>,
+    live: broadcast::Receiver<Live>,
     backlog: std::vec::IntoIter<EventRow>,
     behind: bool,
 }
@@ -156,6 +171,9 @@ struct Listener {
 impl Listener {
     async fn next(&mut self) -> Option<Heard> {
         loop {
+            if self.credential.is_expired(self.app.now_ms()) {
+                return None;
+            }
             if let Some(entry) = self.backlog.next() {
                 self.after = entry.id;
                 return Some(entry.into());
@@ -164,12 +182,20 @@ impl Listener {
                 self.catch_up().await?;
                 continue;
             }
-            match self.live.recv().await {
-                Ok(heard) if self.is_for_me(&heard) => {
+            let live = tokio::select! {
+                () = expiry(&self.app, &self.credential) => return None,
+                live = self.live.recv() => live,
+            };
+            match live {
+                Ok(Live::Heard(heard)) if self.is_for_me(&heard) => {
                     self.after = heard.id.unwrap_or(self.after);
                     return Some(heard);
                 }
-                Ok(_) => {}
+                Ok(Live::Heard(_)) => {}
+                Ok(Live::Revoked { credential }) if credential == self.credential.id => {
+                    return None;
+                }
+                Ok(Live::Revoked { .. }) => {}
                 // Too slow for the live channel: the log has it all.
                 Err(broadcast::error::RecvError::Lagged(_)) => self.behind = true,
                 Err(broadcast::error::RecvError::Closed) => return None,
@@ -178,16 +204,18 @@ impl Listener {
     }
 
     async fn catch_up(&mut self) -> Option<()> {
-        // What waits is in the log, read next; its byte ticks would only come too late.
+        // What waits is in the log, read next; its byte ticks would only come too late. A
+        // revocation among it is seen by looking.
         while !matches!(self.live.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
         let (scope, owner, after) = (self.scope.clone(), self.owner.clone(), self.after);
-        let entries = self
-            .app
-            .inner
-            .store
-            .read(move |tx| otaru_store::events(tx, &scope, owner.as_deref(), after, CATCH_UP))
-            .await
-            .ok()?;
+        let (credential, now) = (self.credential.clone(), self.app.now_ms());
+        let work = move |tx: &mut Tx<'_>| {
+            if !tokens::still_works(tx, &credential, now)? {
+                return Ok::<_, StoreError>(None);
+            }
+            otaru_store::events(tx, &scope, owner.as_deref(), after, CATCH_UP).map(Some)
+        };
+        let entries = self.app.inner.store.read(work).await.ok()??;
         self.behind = entries.len() == CATCH_UP as usize;
         self.backlog = entries.into_iter();
         Some(())
@@ -197,5 +225,12 @@ impl Listener {
         heard.organisation == *self.scope.organisation()
             && self.owner.as_ref().is_none_or(|owner| heard.owner.as_ref() == Some(owner))
             && heard.id.is_none_or(|id| id > self.after)
+    }
+}
+
+async fn expiry(app: &App, credential: &Credential) {
+    match credential.expires_at {
+        Some(expires_at) => app.inner.clock.reaches(expires_at).await,
+        None => std::future::pending().await,
     }
 }

@@ -34,7 +34,7 @@ mod tokens;
 mod updates;
 mod users;
 
-pub use actor::{Actor, DevicePrincipal, Reach};
+pub use actor::{Actor, Credential, DevicePrincipal, Reach};
 pub use app::{App, AppConfig, Urls};
 pub use claims::{claim_device, create_claim_code};
 pub use clock::Clock;

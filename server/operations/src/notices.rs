@@ -7,7 +7,7 @@ use otaru_store::Notice;
 use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb};
 use tokio::sync::mpsc;
 
-use crate::{App, Heard};
+use crate::{App, Heard, events::Live};
 
 /// Publishes shadow messages and events of committed work until the store closes.
 ///
@@ -39,9 +39,13 @@ pub async fn deliver_notices(
             }
             Notice::Answered(turn) => drop(turn),
             // Nobody listening is no error.
-            Notice::Event(entry) => drop(app.inner.heard.send(entry.into())),
+            Notice::Event(entry) => drop(app.inner.live_events.send(Live::Heard(entry.into()))),
             Notice::Tick { organisation, owner, kind, body } => {
-                drop(app.inner.heard.send(Heard { id: None, kind, body, organisation, owner }));
+                let tick = Heard { id: None, kind, body, organisation, owner };
+                let _ = app.inner.live_events.send(Live::Heard(tick));
+            }
+            Notice::CredentialRevoked { id } => {
+                let _ = app.inner.live_events.send(Live::Revoked { credential: id });
             }
             Notice::Disconnect { client_id } => {
                 // In a task of its own: a session that waits for its answers, which leave

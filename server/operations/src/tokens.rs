@@ -4,11 +4,11 @@
 //! from a revoked one without asking the database.
 
 use otaru_fleet::{Permission, Role};
-use otaru_store::{Scope, StoreError, SystemScope, TokenRow, Tx};
+use otaru_store::{Notice, Scope, StoreError, SystemScope, TokenRow, Tx};
 use otaru_wire::Digest;
 use subtle::ConstantTimeEq;
 
-use crate::{Actor, App, OperationError, Page, PageRequest, Refusal, TokenObject};
+use crate::{Actor, App, Credential, OperationError, Page, PageRequest, Refusal, TokenObject};
 
 const PREFIX: &str = "otaru";
 const ID_BYTES: usize = 8;
@@ -101,7 +101,23 @@ pub async fn authenticate_token(app: &App, text: &str) -> Result<Actor, Operatio
     };
     let token: Result<TokenRow, OperationError> = app.inner.store.read(work).await;
     let token = token?;
-    Ok(Actor { scope: Scope::of(token.organisation), role: token.role, user: token.user_id })
+    Ok(Actor {
+        scope: Scope::of(token.organisation),
+        role: token.role,
+        user: token.user_id,
+        credential: Credential { id: token.id, expires_at: token.expires_at },
+    })
+}
+
+/// Whether a credential that worked still does.
+pub(crate) fn still_works(
+    tx: &mut Tx<'_>,
+    credential: &Credential,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let system = SystemScope::for_authentication();
+    let token = otaru_store::token_by_id(tx, &system, &credential.id)?;
+    Ok(!credential.is_expired(now) && token.is_some_and(|token| token.revoked_at.is_none()))
 }
 
 /// Tokens of the organisation, by id.
@@ -120,16 +136,19 @@ pub async fn list_tokens(
     Ok(Page::of(rows, limit, |row| row.id.clone(), TokenObject::from))
 }
 
-/// Stops a token from working.
+/// Stops a token from working, and ends the event streams that were opened with it.
 ///
 /// # Errors
 /// [`Refusal::TokenUnknown`], [`Refusal::Forbidden`].
 pub async fn revoke_token(app: &App, actor: &Actor, id: String) -> Result<(), OperationError> {
     actor.require(Permission::ManagePeople)?;
     let (scope, now) = (actor.scope.clone(), app.now_ms());
-    let work = move |tx: &mut Tx<'_>| match otaru_store::revoke_token(tx, &scope, &id, now)? {
-        true => Ok::<_, OperationError>(()),
-        false => Err(Refusal::TokenUnknown(id).into()),
+    let work = move |tx: &mut Tx<'_>| {
+        if !otaru_store::revoke_token(tx, &scope, &id, now)? {
+            return Err(OperationError::from(Refusal::TokenUnknown(id)));
+        }
+        tx.notify(Notice::CredentialRevoked { id });
+        Ok(())
     };
     app.inner.store.write(work).await
 }

@@ -66,6 +66,11 @@ pub enum Notice {
         /// As [`EventRow::body`].
         body: String,
     },
+    /// A token was revoked: what was opened with it must end.
+    CredentialRevoked {
+        /// Its public id.
+        id: String,
+    },
     /// A device's certificate was revoked or its registration went: its session must end.
     Disconnect {
         /// The session's client id.

@@ -45,6 +45,12 @@ impl Events {
         next.await.expect("an event within the time").expect("the stream goes on")
     }
 
+    /// Waits until the server ends the stream; whatever still comes is passed over.
+    pub async fn ended(&mut self) {
+        let ended = async { while self.block().await.is_some() {} };
+        tokio::time::timeout(PATIENCE, ended).await.expect("an end within the time");
+    }
+
     async fn read(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = parse(&self.block().await?) {

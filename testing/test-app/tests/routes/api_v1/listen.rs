@@ -1,5 +1,17 @@
-use otaru_test_app::each_database;
-use serde_json::json;
+use std::time::Duration;
+
+use otaru_test_app::{Client, Events, TestApp, each_database};
+use serde_json::{Value, json};
+
+/// A stream that is open, and the id of the token it was opened with.
+async fn listen_with_token(app: &TestApp, expires_at: Value) -> (Client, Events, String) {
+    let wanted = json!({ "role": "viewer", "expires_at": expires_at });
+    let made = app.admin().post("/api/v1/tokens", wanted).await.expect_status(201).json();
+    let viewer = app.bearer(made["token"].as_str().unwrap());
+    let mut events = viewer.listen("/api/v1/listen").await;
+    events.place().await;
+    (viewer, events, made["id"].as_str().unwrap().to_owned())
+}
 
 each_database! {
     async fn an_operator_hears_the_whole_fleet(app: TestApp) {
@@ -16,6 +28,28 @@ each_database! {
 
         let event = events.next().await;
         assert_eq!((event.kind.as_str(), &event.body["thing"]), ("update_changed", &json!("clock-01")));
+    }
+
+    async fn a_stream_ends_when_its_token_is_revoked(app: TestApp) {
+        let (_, mut other, _) = listen_with_token(&app, Value::Null).await;
+        let (viewer, mut events, id) = listen_with_token(&app, Value::Null).await;
+        app.admin().delete(&format!("/api/v1/tokens/{id}")).await.expect_status(204);
+        events.ended().await;
+        assert_eq!(viewer.get("/api/v1/listen").await.refusal(), "401 unauthenticated");
+
+        // Only the streams of that token end.
+        app.create_product("clock", "device").await;
+        app.publish("clock", "1.0.5", 1).await;
+        app.add_device("clock-01", "clock").await;
+        let wish = json!({ "version": "1.0.5" });
+        app.operator().await.post("/api/v1/devices/clock-01/update", wish).await.expect_status(201);
+        assert_eq!(other.next().await.kind, "update_changed");
+    }
+
+    async fn a_stream_ends_when_its_token_expires(app: TestApp) {
+        let (_, mut events, _) = listen_with_token(&app, json!("2026-11-23T13:00:00Z")).await;
+        app.advance(Duration::from_secs(3_600));
+        events.ended().await;
     }
 
     async fn a_stream_that_breaks_before_its_first_event_loses_nothing(app: TestApp) {
