@@ -155,15 +155,22 @@ impl TestApp {
         self.deliveries.abort();
         let run = Run::start(&self.home, &self.clock, false).await;
         self.operations = run.operations;
+        self.store = run.store;
         self.readiness = run.readiness;
         self.broker = run.broker;
         self.deliveries = run.deliveries;
         self.ports.replace(run.bound);
     }
 
-    /// The URL of the server's database.
-    pub fn database_url(&self) -> &str {
-        &self.home.database_url
+    /// The files of the image store, by name.
+    pub fn stored_images(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.home.directory.path().join("blobs"));
+        let names = entries.expect("a directory").map(|entry| {
+            entry.expect("an entry").file_name().into_string().expect("a UTF-8 name")
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        names
     }
 
     /// Moves the server's time forward.

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Method;
 use expect_test::expect;
 use otaru_release::{Chip, ImageBuilder};
-use otaru_test_app::{Firmware, Publisher, TestApp, each_database};
+use otaru_test_app::{Answer, Client, Firmware, Publisher, TestApp, each_database};
 use serde_json::json;
 use tokio_stream as stream;
 
@@ -12,13 +12,23 @@ const PATH: &str = "/api/v1/products/clock/releases";
 
 /// Uploads and says what came of it. Every refusal names what was found and expected.
 async fn upload(app: &TestApp, firmware: &Firmware) -> String {
-    let answer = app.admin().upload(PATH, &firmware.form()).await;
+    let answer = send(app, &app.admin(), &firmware.form()).await;
     if answer.status() < 300 {
         return answer.status().to_string();
     }
     let problem = answer.json();
     assert!(problem["found"].is_string() && problem["expected"].is_string(), "{answer}");
     answer.refusal()
+}
+
+/// Uploads to [`PATH`]. A refused upload leaves nothing in the image store.
+async fn send(app: &TestApp, client: &Client, form: &[(&str, &[u8])]) -> Answer {
+    let before = app.stored_images();
+    let answer = client.upload(PATH, form).await;
+    if answer.status() >= 300 {
+        assert_eq!(app.stored_images(), before, "{answer}");
+    }
+    answer
 }
 
 async fn versions(app: &TestApp) -> Vec<String> {
@@ -34,6 +44,7 @@ each_database! {
         let published = app.publisher().await.upload(PATH, &firmware.form()).await;
         let mut release = published.expect_status(201).json();
         assert_eq!(release["sha256"], firmware.sha256().to_string());
+        assert_eq!(app.stored_images(), [firmware.sha256().to_string()]);
         release["sha256"] = "SHA256".into();
         expect![[r#"{"channel":"stable","created_at":"2026-11-23T12:00:00.000Z","notes":"Better in every way","product":"clock","sequence":7,"sha256":"SHA256","size":100000,"version":"1.0.5","yanked":false}"#]]
             .assert_eq(&release.to_string());
@@ -62,7 +73,7 @@ each_database! {
         app.publish("clock", "1.0.5", 5).await;
         for sequence in [4, 5] {
             let late = app.firmware("clock", "1.0.6", sequence);
-            let answer = app.admin().upload(PATH, &late.form()).await;
+            let answer = send(&app, &app.admin(), &late.form()).await;
             assert_eq!(answer.refusal(), "409 sequence_taken");
             assert_eq!(answer.json()["expected"], "above 5");
         }
@@ -100,15 +111,13 @@ each_database! {
             empty: 422 not_esp_image
         "#]].assert_eq(&table);
         assert_eq!(versions(&app).await, [""; 0]);
-        let blob = format!("/firmware/blobs/{}", good.sha256());
-        assert_eq!(app.admin().get(&blob).await.refusal(), "404 blob_unknown");
     }
 
     async fn a_wrong_chip_names_both(app: TestApp) {
         app.create_product("clock", "device").await;
         let image = ImageBuilder::new(Chip::Esp32).version("1.0.5").build();
         let foreign = app.keys().sign(image, "clock", "1.0.5", 1);
-        let answer = app.admin().upload(PATH, &foreign.form()).await;
+        let answer = send(&app, &app.admin(), &foreign.form()).await;
         assert_eq!(answer.refusal(), "422 wrong_chip");
         let problem = answer.json();
         expect![[r#""an image for ESP32" "an image for ESP32-C3""#]].assert_eq(&format!("{} {}", problem["found"], problem["expected"]));
@@ -148,24 +157,25 @@ each_database! {
         app.create_product("clock", "device").await;
         let admin = app.admin();
         assert_eq!(admin.post(PATH, json!({})).await.refusal(), "415 unsupported_media_type");
-        assert_eq!(admin.upload(PATH, &[]).await.refusal(), "400 invalid_body");
-        let unknown = admin.upload(PATH, &[("firmware", b"x")]).await;
+        assert_eq!(send(&app, &admin, &[]).await.refusal(), "400 invalid_body");
+        let unknown = send(&app, &admin, &[("firmware", b"x")]).await;
         assert_eq!(unknown.refusal(), "400 invalid_body");
         assert_eq!(unknown.json()["found"], "firmware");
-        let twice = admin.upload(PATH, &[("image", b"x"), ("image", b"y")]).await;
+        let twice = send(&app, &admin, &[("image", b"x"), ("image", b"y")]).await;
         assert_eq!(twice.refusal(), "400 invalid_body");
         let long = vec![b'x'; 300 * 1024];
-        let long = admin.upload(PATH, &[("image", b"x"), ("notes", &long)]).await;
+        let long = send(&app, &admin, &[("image", b"x"), ("notes", &long)]).await;
         assert_eq!(long.refusal(), "413 body_too_large");
     }
 
     async fn an_operator_publishes_nothing(app: TestApp) {
         app.create_product("clock", "device").await;
         let firmware = app.firmware("clock", "1.0.5", 1);
-        let answer = app.operator().await.upload(PATH, &firmware.form()).await;
+        let answer = send(&app, &app.operator().await, &firmware.form()).await;
         assert_eq!(answer.refusal(), "403 forbidden");
         let elsewhere = app.admin().upload("/api/v1/products/none/releases", &firmware.form()).await;
         assert_eq!(elsewhere.refusal(), "404 product_unknown");
+        assert_eq!(app.stored_images(), [""; 0]);
     }
 
     async fn who_may_not_publish_is_refused_before_the_upload_is_read(app: TestApp) {
