@@ -109,6 +109,8 @@ pub struct Session {
     pub client_id: String,
     /// Who it is.
     pub principal: Principal,
+    /// Serial number of a device's certificate.
+    pub serial: Option<String>,
     /// Names this connection; equal in its connected and disconnected events.
     pub session_id: String,
     /// Rises from connection to connection of a client id, over restarts too.
@@ -197,7 +199,8 @@ pub trait Ingress: Send + Sync + 'static {
     /// message again when it is back.
     async fn message(&self, request: Request) -> Result<(), NotTaken>;
 
-    /// A client is in. Returns before the client is told so.
+    /// A client is in. Returns before the client is told so. Its session is known by then to
+    /// [`crate::Broker::disconnect`], which was not so at [`Ingress::authenticate`].
     async fn connected(&self, session: Arc<Session>);
 
     /// A connection has ended; exactly once for each [`Ingress::connected`].

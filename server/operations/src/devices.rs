@@ -263,6 +263,16 @@ pub async fn authenticate_device(
     app.inner.store.read(work).await
 }
 
+/// Whether the certificate still speaks for the thing.
+pub(crate) fn is_certificate_good(
+    tx: &mut Tx<'_>,
+    serial: &str,
+    thing: &ThingName,
+) -> Result<bool, StoreError> {
+    let found = otaru_store::certificate(tx, &SystemScope::for_authentication(), serial)?;
+    Ok(found.is_some_and(|known| known.revoked_at.is_none() && known.thing == *thing))
+}
+
 /// The device, if the actor may act on it; somebody else's does not exist for an owner.
 pub(crate) fn reachable(
     tx: &mut Tx<'_>,

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tracing::{error, warn};
 
 use crate::{
-    App, authenticate_device, events, logs::store_logs, progress::take_progress, reports, shadows,
+    App, authenticate_device, devices, events, logs::store_logs, progress::take_progress, reports, shadows,
     shadows::Writer, updates,
 };
 
@@ -109,7 +109,15 @@ impl MqttIngress {
         let Principal::Device { thing, organisation } = &session.principal else { return };
         let (scope, thing) = (Scope::of(organisation.clone()), thing.clone());
         let (number, now) = (session.version_number, self.app.now_ms());
-        let work = move |tx: &mut Tx<'_>| set_online(tx, &scope, &thing, number, online, now);
+        let serial = session.serial.clone().filter(|_| online);
+        let work = move |tx: &mut Tx<'_>| match serial {
+            // Revoked since it was let in, when there was no session to end yet.
+            Some(serial) if !devices::is_certificate_good(tx, &serial, &thing)? => {
+                tx.notify(Notice::Disconnect { client_id: thing.to_string() });
+                Ok(())
+            }
+            _ => set_online(tx, &scope, &thing, number, online, now),
+        };
         report(self.app.inner.store.write(work).await, "Presence was not stored");
     }
 }

@@ -34,6 +34,8 @@ pub enum Database {
 pub struct TestApp {
     /// What the routes call.
     pub operations: App,
+    /// The server's database, for what no operation does.
+    pub store: Store,
     /// The server's time; [`TestApp::advance`] moves it.
     pub clock: Clock,
     /// `/readyz` answers what this says.
@@ -72,6 +74,7 @@ impl Home {
 /// One run of the server, from its start to its end.
 struct Run {
     operations: App,
+    store: Store,
     readiness: Readiness,
     broker: Broker,
     deliveries: JoinHandle<()>,
@@ -95,7 +98,7 @@ impl Run {
             client_ca: authority.ca_path(),
         };
         let (broker_clock, namespace) = (clock.clone(), Namespace::default());
-        let config = AppConfig { store, blobs, authority, clock: clock.clone(), namespace };
+        let config = AppConfig { store: store.clone(), blobs, authority, clock: clock.clone(), namespace };
         let app = App::new(config).await.expect("the parts fit");
         app.set_urls(Urls {
             public_url: "https://otaru.example".to_owned(),
@@ -120,7 +123,7 @@ impl Run {
             devices: otaru_http::device_router(app.clone(), readiness.clone(), health),
             mqtt: broker.addresses(),
         };
-        Run { operations: app, readiness, broker, deliveries, bound, admin_token }
+        Run { operations: app, store, readiness, broker, deliveries, bound, admin_token }
     }
 }
 
@@ -135,6 +138,7 @@ impl TestApp {
         let run = Run::start(&home, &clock, true).await;
         TestApp {
             operations: run.operations,
+            store: run.store,
             clock,
             readiness: run.readiness,
             ports: Ports::new(run.bound),

@@ -17,6 +17,8 @@ use crate::{Client, MqttSession};
 pub struct Device {
     /// Its name.
     pub thing: String,
+    /// Serial number of its certificate.
+    pub serial: String,
     /// The devices' HTTPS port, with its certificate.
     pub https: Client,
     ports: Ports,
@@ -33,6 +35,7 @@ impl Device {
         let peer = PeerCertificate::read(&der).expect("a certificate that names a thing");
         Device {
             thing: files["device"]["thing"].as_str().expect("a name").to_owned(),
+            serial: peer.serial.clone(),
             https: Client::new(Port::Devices(ports.clone())).with_certificate(peer),
             ports,
             cert_pem,

@@ -1,6 +1,12 @@
 //! Who is there.
 
+use std::sync::Arc;
+
+use otaru_broker::{Ingress, Principal, Session};
+use otaru_operations::MqttIngress;
+use otaru_store::{Scope, StoreError, Tx};
 use otaru_test_app::{Events, each_database};
+use otaru_wire::ThingName;
 use serde_json::{Value, json};
 
 use super::home::{Home, MINUTE};
@@ -71,6 +77,34 @@ each_database! {
         let mut again = home.device.connect().await;
         again.report(json!({ "on": true })).await;
         assert_eq!(home.app.admin().get(DEVICE).await.json()["online"], true);
+    }
+
+    async fn a_device_revoked_while_it_was_let_in_is_put_out(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut device = home.device.connect().await;
+        let organisation = home.app.operations.default_organisation().clone();
+        let thing = ThingName::new("clock-01").unwrap();
+        // Between its CONNECT and its session: there is nobody to be told to go.
+        let (scope, revoked) = (Scope::of(organisation.clone()), thing.clone());
+        let revoke = move |tx: &mut Tx<'_>| {
+            otaru_store::revoke_certificates(tx, &scope, &revoked, 1)?;
+            Ok::<_, StoreError>(())
+        };
+        home.app.store.write(revoke).await.unwrap();
+        let session = Session {
+            client_id: "clock-01".to_owned(),
+            principal: Principal::Device { thing, organisation },
+            serial: Some(home.device.serial.clone()),
+            session_id: "late".to_owned(),
+            version_number: i64::MAX.unsigned_abs(),
+            ip: None,
+        };
+        MqttIngress::new(home.app.operations.clone()).connected(Arc::new(session)).await;
+        device.closed().await;
+        let mut events = home.owner.clone().with_header("last-event-id", "0").listen("/app/listen").await;
+        assert_eq!(next_presence(&mut events).await.0, "device_online");
+        assert_eq!(next_presence(&mut events).await.0, "device_offline");
+        assert_eq!(home.app.admin().get(DEVICE).await.json()["online"], false);
     }
 
     async fn a_revoked_device_is_put_out(app: TestApp) {

@@ -1,6 +1,6 @@
 //! Shadows over MQTT, as clients of AWS IoT use them.
 
-use otaru_store::{Scope, Store, StoreError, SystemScope, Tx};
+use otaru_store::{Scope, StoreError, SystemScope, Tx};
 use otaru_test_app::each_database;
 use otaru_wire::{OrganisationId, ShadowId, ThingName};
 use serde_json::{Value, json};
@@ -209,8 +209,7 @@ each_database! {
 
     async fn a_name_whose_shadow_is_another_organisation_s_is_taken(app: TestApp) {
         let home = Home::new(app).await;
-        let (store, _notices) = Store::open(home.app.database_url()).await.unwrap();
-        store.write(foreign_shadow).await.unwrap();
+        home.app.store.write(foreign_shadow).await.unwrap();
         let admin = home.app.admin();
         let device = json!({ "thing": "radio-01", "product": "clock" });
         let before = home.everything().await;
