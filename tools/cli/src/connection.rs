@@ -1,8 +1,9 @@
 //! Which server, with which token: options and environment, then the profile, then the default.
 
+use std::ffi::OsString;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use otaru_client::{Client, ClientOptions};
 
 use crate::options::Options;
@@ -12,26 +13,39 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
 
 /// A client for the server that the options, the environment or the profile name.
 pub(crate) fn connect(options: &Options) -> Result<Client> {
-    let settled = settle(options, token_of_environment(options)?, Profile::read()?)?;
+    let settled = settle(options, given_token(options, variable)?, Profile::read()?)?;
     Ok(Client::new(&settled)?)
 }
 
 /// The options of a client, the profile's left out: what `login` tries before it writes one.
 pub(crate) fn without_profile(options: &Options) -> Result<ClientOptions> {
-    settle(options, token_of_environment(options)?, None)
+    settle(options, given_token(options, variable)?, None)
 }
 
-/// OTARU_TOKEN, or the file that OTARU_TOKEN_FILE or `--token-file` names.
-fn token_of_environment(options: &Options) -> Result<Option<String>> {
-    if let Some(token) = std::env::var("OTARU_TOKEN").ok().filter(|token| !token.is_empty()) {
-        return Ok(Some(token));
-    }
+/// The token in the file that `--token-file` names, else OTARU_TOKEN, else the one in the file
+/// that OTARU_TOKEN_FILE names. What was typed last is what was meant.
+fn given_token(
+    options: &Options,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<String>> {
+    let variable = |name| variable(name).filter(|value| !value.is_empty());
     let read = |path: &Path| {
         std::fs::read_to_string(path)
             .map(|text| text.trim().to_owned())
             .with_context(|| format!("could not read the token in {}", path.display()))
     };
-    options.token_file.as_deref().map(read).transpose()
+    if let Some(path) = &options.token_file {
+        return read(path).map(Some);
+    }
+    if let Some(token) = variable("OTARU_TOKEN") {
+        let token = token.into_string().map_err(|_| anyhow!("OTARU_TOKEN is not text"))?;
+        return Ok(Some(token));
+    }
+    variable("OTARU_TOKEN_FILE").map(|path| read(Path::new(&path))).transpose()
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 fn settle(
@@ -90,6 +104,32 @@ mod tests {
         let settled =
             settle(&options(Some("https://ota.example/")), Some("given".into()), profile());
         assert_eq!(settled.unwrap().token.as_deref(), Some("given"));
+    }
+
+    #[test]
+    fn the_flag_wins_over_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("of the {name}\n")).unwrap();
+            path
+        };
+        let (flag, variable) = (file("flag"), file("variable"));
+        let token = |flag: Option<&Path>, token: &str, named: Option<&Path>| {
+            let options =
+                Options { token_file: flag.map(Path::to_owned), ..Options::default() };
+            let of = |name: &str| match name {
+                "OTARU_TOKEN" => Some(token.into()),
+                _ => named.map(|path| path.as_os_str().to_owned()),
+            };
+            given_token(&options, of).unwrap()
+        };
+        let both = token(Some(&flag), "itself", Some(&variable));
+        assert_eq!(both.as_deref(), Some("of the flag"));
+        let environment = token(None, "itself", Some(&variable));
+        assert_eq!(environment.as_deref(), Some("itself"));
+        assert_eq!(token(None, "", Some(&variable)).as_deref(), Some("of the variable"));
+        assert_eq!(token(None, "", None), None);
     }
 
     #[test]

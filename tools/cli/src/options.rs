@@ -16,8 +16,8 @@ pub struct Options {
     /// The server [default: the profile's, else http://127.0.0.1:8080]
     #[arg(long, global = true, env = "OTARU_SERVER", value_name = "URL")]
     pub server: Option<String>,
-    /// File with the API token; OTARU_TOKEN holds the token itself
-    #[arg(long, global = true, env = "OTARU_TOKEN_FILE", value_name = "FILE")]
+    /// File with the API token [default: OTARU_TOKEN, the token itself, or OTARU_TOKEN_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Certificate authority of the server, PEM
     #[arg(long, global = true, env = "OTARU_CA", value_name = "FILE")]
