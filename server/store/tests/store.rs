@@ -645,6 +645,10 @@ async fn logs_are_kept_to_a_length(fixture: Fixture) {
             }
             let tail = log_tail(tx, &scope, &thing, 3)?;
             assert_eq!(logs(tx, &scope, &thing, tail, 10)?.len(), 3);
+            for (count, found) in [(0, 0), (10, 10), (11, 10)] {
+                let tail = log_tail(tx, &scope, &thing, count)?;
+                assert_eq!(logs(tx, &scope, &thing, tail, 20)?.len(), found, "tail {count}");
+            }
             assert_eq!(trim_logs_of_thing(tx, &scope, &thing, 4)?, 6);
             assert_eq!(logs(tx, &scope, &thing, 0, 10)?.len(), 4);
             assert_eq!(trim_logs(tx, &SystemScope::for_background(), 8)?, 2);

@@ -47,7 +47,8 @@ pub fn logs(
     )
 }
 
-/// The id before a device's `count` newest records, to start a tail from.
+/// The id before a device's `count` newest records, to start a tail from: its newest one's if
+/// none is wanted.
 pub fn log_tail(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -55,8 +56,8 @@ pub fn log_tail(
     count: u32,
 ) -> Result<i64, StoreError> {
     let found: Option<i64> = tx.first(
-        "SELECT coalesce(min(id), 1) - 1 FROM (SELECT id FROM logs
-             WHERE organisation = $1 AND thing = $2 ORDER BY id DESC LIMIT $3) AS newest",
+        "SELECT coalesce(max(id), 0) FROM (SELECT id FROM logs
+             WHERE organisation = $1 AND thing = $2 ORDER BY id DESC LIMIT 1 OFFSET $3) AS before",
         params![scope.organisation().as_str(), thing.as_str(), count],
     )?;
     Ok(found.unwrap_or(0))

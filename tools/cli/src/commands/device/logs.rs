@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use otaru_client::{LogPart, LogRecord, Object};
+use otaru_client::{LogPart, LogRecord, Object, Page};
 use otaru_wire::ThingName;
 
 use crate::commands::Context;
@@ -29,8 +29,9 @@ const MOST: u32 = 200;
 impl Logs {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         let client = context.client()?;
-        let newest = LogPart::Newest(self.tail);
+        let newest = LogPart::Newest(self.asked());
         let mut page = client.list_logs(&self.thing, newest, Some(MOST)).await?;
+        let mut seen = self.begin(&mut page);
         if !self.follow {
             match context.printer.format {
                 Format::Table => page.items.iter().try_for_each(|record| print(context, record))?,
@@ -38,7 +39,6 @@ impl Logs {
             }
             return Ok(());
         }
-        let mut seen = 0;
         loop {
             for record in &page.items {
                 print(context, record)?;
@@ -60,6 +60,23 @@ impl Logs {
     }
 }
 
+impl Logs {
+    /// How many records to begin with. To go on after the newest one it must be known, even
+    /// when none is to be shown.
+    fn asked(&self) -> u32 {
+        if self.follow { self.tail.max(1) } else { self.tail }
+    }
+
+    /// Leaves what is to be shown first; returns the record to go on after.
+    fn begin(&self, newest: &mut Page<LogRecord>) -> i64 {
+        let seen = newest.items.last().map_or(0, |record| record.id);
+        if self.tail == 0 {
+            newest.items.clear();
+        }
+        seen
+    }
+}
+
 /// One record in one line, in JSON too: a log has no end to close a list at.
 fn print(context: &Context<'_>, record: &Object<LogRecord>) -> Result<()> {
     match context.printer.format {
@@ -76,4 +93,24 @@ fn line(record: &LogRecord) -> String {
         code => format!("{code}: "),
     };
     format!("{}  {:5}  {code}{}", record.received_at, text("level"), text("message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_of_none_goes_on_after_the_newest_record() {
+        let record = r#"{"id":7,"received_at":"2026-11-23T12:00:00Z","record":{}}"#;
+        let begin = |tail, items: &str| {
+            let logs = Logs { thing: "clock-01".parse().unwrap(), follow: true, tail };
+            assert_eq!(logs.asked(), tail.max(1));
+            let page = format!(r#"{{"items":[{items}],"next_cursor":null}}"#);
+            let mut page: Page<LogRecord> = serde_json::from_str(&page).unwrap();
+            (logs.begin(&mut page), page.items.len())
+        };
+        assert_eq!(begin(0, record), (7, 0));
+        assert_eq!(begin(50, record), (7, 1));
+        assert_eq!(begin(0, ""), (0, 0));
+    }
 }

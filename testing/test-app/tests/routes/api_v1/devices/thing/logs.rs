@@ -36,6 +36,8 @@ each_database! {
         device_logs(&app, &["four"]).await;
         let more = operator.get(&format!("{PATH}?after={last}")).await.expect_status(200).json();
         assert_eq!(messages(&more), ["four"]);
+        let none = operator.get(&format!("{PATH}?tail=0")).await.expect_status(200).json();
+        assert_eq!(messages(&none), [""; 0]);
     }
 
     async fn a_log_is_read_in_pages(app: TestApp) {
