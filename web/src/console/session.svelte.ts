@@ -1,0 +1,42 @@
+import type { User } from '../shared/api/objects';
+import { asProblem } from '../shared/api/problem';
+import { whenSignedOut } from '../shared/api/request';
+import { showSetUp, showUser, signOut } from '../shared/api/session';
+import { chooseLanguage } from '../shared/language/translate.svelte';
+
+type State = 'starting' | 'out' | 'in' | 'unreachable';
+
+/** Who uses the console. */
+class Session {
+  state = $state<State>('starting');
+  user = $state.raw<User>();
+
+  async start(): Promise<void> {
+    whenSignedOut(() => this.#left());
+    try {
+      const { signed_in } = await showSetUp();
+      if (signed_in === false) return this.#left();
+      await this.enter(await showUser());
+    } catch (cause) {
+      if (!asProblem(cause).isSignedOut) this.state = 'unreachable';
+    }
+  }
+
+  async enter(user: User): Promise<void> {
+    if (user.language) await chooseLanguage(user.language);
+    this.user = user;
+    this.state = 'in';
+  }
+
+  async leave(): Promise<void> {
+    await signOut();
+    this.#left();
+  }
+
+  #left(): void {
+    this.user = undefined;
+    this.state = 'out';
+  }
+}
+
+export const session = new Session();

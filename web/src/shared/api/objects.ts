@@ -1,0 +1,128 @@
+// The API's objects, as the server's OpenAPI document names and describes them.
+
+export type Role = 'owner' | 'viewer' | 'publisher' | 'operator' | 'admin';
+export type Language = 'en' | 'ja' | 'de';
+export type Install = 'ask' | 'night' | 'always';
+export type When = 'now' | 'later' | 'tonight';
+
+export type Phase =
+  | 'offered'
+  | 'deferred'
+  | 'requested'
+  | 'waiting'
+  | 'notified'
+  | 'downloading'
+  | 'verifying'
+  | 'restarting'
+  | 'testing'
+  | 'confirmed';
+
+export type Outcome = 'confirmed' | 'failed' | 'rolled_back' | 'cancelled' | 'superseded' | 'vanished';
+
+export interface List<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export interface User {
+  id: string;
+  email: string;
+  role: Role;
+  organisation: string;
+  language: Language | null;
+  firmware_version?: string | null;
+  phrase_type?: string | null;
+}
+
+export interface SetUpState {
+  needed: boolean;
+  mail: boolean;
+  version: string;
+  /** Whether the request came with a session that holds. */
+  signed_in?: boolean;
+}
+
+export interface Running {
+  version: string | null;
+  sha256: string | null;
+  slot: string | null;
+  state: 'confirmed' | 'trial' | 'rolled_back' | null;
+}
+
+export interface Available {
+  version: string;
+  notes: string;
+  size: number;
+  published_at?: string;
+  expected_s?: number | null;
+  deadline_at?: string | null;
+  safety_reason?: string | null;
+  decision?: 'ask' | 'night' | 'now';
+  failed_before?: boolean;
+}
+
+export interface Update {
+  id: string;
+  thing: string;
+  product: string;
+  version: string;
+  from: string | null;
+  phase: Phase;
+  outcome: Outcome | null;
+  reason: { code: number; name: string } | null;
+  done: number;
+  total: number;
+  attempt: number;
+  cancel_requested: boolean;
+  until: string | null;
+  requested_at: string;
+  phase_at: string;
+  decided_by?: 'owner' | 'operator' | 'policy' | 'device' | 'backend' | null;
+}
+
+export type SettingValue = string | number | boolean | null;
+
+export interface Setting {
+  name: string;
+  type: 'choice' | 'text' | 'integer' | 'number' | 'boolean';
+  label: string;
+  help?: string | null;
+  choices?: { value: string; label: string }[] | null;
+  min?: number | null;
+  max?: number | null;
+  max_length?: number | null;
+  editable: boolean;
+  value: SettingValue;
+  wished: SettingValue;
+  state: 'applied' | 'waiting' | 'unset';
+}
+
+export interface OwnDevice {
+  thing: string;
+  product: string;
+  online: boolean;
+  last_seen_at: string | null;
+  owner: string | null;
+  running: Running | null;
+  name: string | null;
+  time_zone: string | null;
+  available: Available | null;
+  update: Update | null;
+  access?: 'owner' | 'shared';
+  install?: Install;
+  policy?: unknown;
+  settings?: Setting[];
+}
+
+export interface Person {
+  id: string;
+  email: string;
+  access: 'owner' | 'shared';
+  since: string;
+}
+
+export interface Share {
+  code: string;
+  url: string;
+  expires_at: string;
+}
