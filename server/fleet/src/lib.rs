@@ -5,10 +5,16 @@
 //!
 //! Start at [`Update::step`], the life of one update.
 
+mod consent;
 mod limits;
 mod role;
+mod setting;
+mod texts;
 mod update;
 
+pub use consent::{Consent, Decision, InstallChoice, Offer, Safety, next_reminder};
 pub use limits::Limits;
 pub use role::{Permission, Role, UnknownRole};
+pub use setting::{Setting, SettingChoice, SettingEditor, SettingKind, settings_fault};
+pub use texts::Texts;
 pub use update::{Effect, Input, Running, Update};

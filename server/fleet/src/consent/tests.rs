@@ -1,0 +1,131 @@
+use expect_test::{Expect, expect};
+
+use super::*;
+
+const RULES: [Consent; 4] =
+    [Consent::Ask, Consent::Deadline { deadline_days: 3 }, Consent::Night, Consent::Forced];
+const CHOICES: [InstallChoice; 3] =
+    [InstallChoice::Ask, InstallChoice::Night, InstallChoice::Always];
+
+fn safety() -> Safety {
+    Safety { deadline_hours: 12, reason: Texts::english("The charger may get hot.".to_owned()) }
+}
+
+/// Every rule with every choice, `after` hours after the offer.
+fn check(offer: &Offer<'_>, after: i64, expected: Expect) {
+    let mut table = String::new();
+    for rule in RULES {
+        for choice in CHOICES {
+            let decision = match rule.decide(choice, offer, offer.since + after * HOUR_MS) {
+                Decision::Ask { deadline_at: None } => "ask".to_owned(),
+                Decision::Ask { deadline_at: Some(at) } => {
+                    format!("ask until {} h", (at - offer.since) / HOUR_MS)
+                }
+                other => format!("{other:?}").to_lowercase(),
+            };
+            table += &format!("{rule:?} {}: {decision}\n", choice.as_str());
+        }
+    }
+    expected.assert_eq(&table);
+}
+
+#[test]
+fn the_owner_decides_unless_the_product_does() {
+    let offer = Offer { since: 0, safety: None, failed_before: false };
+    check(
+        &offer,
+        1,
+        expect![[r#"
+            Ask ask: ask
+            Ask night: tonight
+            Ask always: now
+            Deadline { deadline_days: 3 } ask: ask until 72 h
+            Deadline { deadline_days: 3 } night: tonight
+            Deadline { deadline_days: 3 } always: now
+            Night ask: tonight
+            Night night: tonight
+            Night always: tonight
+            Forced ask: now
+            Forced night: now
+            Forced always: now
+        "#]],
+    );
+}
+
+#[test]
+fn after_the_deadline_the_night_decides() {
+    let offer = Offer { since: 0, safety: None, failed_before: false };
+    for (after, expected) in [(71, false), (72, true), (9_000, true)] {
+        let decision =
+            RULES[1].decide(InstallChoice::Ask, &offer, after * HOUR_MS) == Decision::Tonight;
+        assert_eq!(decision, expected, "{after} h");
+    }
+    assert!(matches!(
+        Consent::Ask.decide(InstallChoice::Ask, &offer, i64::MAX),
+        Decision::Ask { deadline_at: None }
+    ));
+}
+
+#[test]
+fn a_safety_release_shortens_the_deadline_and_nothing_else() {
+    let safety = safety();
+    let offer = Offer { since: 0, safety: Some(&safety), failed_before: false };
+    check(
+        &offer,
+        1,
+        expect![[r#"
+            Ask ask: ask until 12 h
+            Ask night: tonight
+            Ask always: now
+            Deadline { deadline_days: 3 } ask: ask until 12 h
+            Deadline { deadline_days: 3 } night: tonight
+            Deadline { deadline_days: 3 } always: now
+            Night ask: tonight
+            Night night: tonight
+            Night always: tonight
+            Forced ask: now
+            Forced night: now
+            Forced always: now
+        "#]],
+    );
+    let slow = Safety { deadline_hours: 200, ..safety.clone() };
+    let offer = Offer { safety: Some(&slow), ..offer };
+    let decision = RULES[1].decide(InstallChoice::Ask, &offer, 0);
+    assert_eq!(decision, Decision::Ask { deadline_at: Some(72 * HOUR_MS) });
+}
+
+#[test]
+fn what_failed_before_is_never_installed_by_itself() {
+    let safety = safety();
+    let offer = Offer { since: 0, safety: Some(&safety), failed_before: true };
+    for rule in RULES {
+        for choice in CHOICES {
+            let decision = rule.decide(choice, &offer, i64::MAX);
+            assert_eq!(decision, Decision::Ask { deadline_at: None }, "{rule:?} {choice:?}");
+        }
+    }
+}
+
+#[test]
+fn reminders_end() {
+    let days: Vec<_> = (0..5).map(|sent| next_reminder(0, sent).map(|at| at / DAY_MS)).collect();
+    assert_eq!(days, [Some(1), Some(3), Some(7), None, None]);
+}
+
+#[test]
+fn rules_are_read_and_written() {
+    let rule = |json: &str| serde_json::from_str::<Consent>(json);
+    assert_eq!(rule(r#"{"mode":"ask"}"#).unwrap(), Consent::Ask);
+    let deadline = rule(r#"{"mode":"deadline","deadline_days":14}"#).unwrap();
+    assert_eq!(
+        serde_json::to_string(&deadline).unwrap(),
+        r#"{"mode":"deadline","deadline_days":14}"#
+    );
+    for wrong in [r#"{"mode":"never"}"#, r#"{"mode":"deadline"}"#, r#"{}"#] {
+        assert!(rule(wrong).is_err(), "{wrong}");
+    }
+    assert!(!Consent::Deadline { deadline_days: 0 }.is_sane());
+    assert!(Safety { deadline_hours: 0, ..safety() }.fault().is_some());
+    let silent = Safety { reason: Texts::default(), ..safety() };
+    assert!(silent.fault().unwrap().contains("why"));
+}
