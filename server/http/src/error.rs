@@ -94,6 +94,11 @@ impl IntoResponse for ApiError {
 
 /// Answers a path that names no route.
 pub(crate) async fn route_unknown(uri: axum::http::Uri) -> ApiError {
+    route_unknown_at(&uri)
+}
+
+/// As [`route_unknown`].
+pub(crate) fn route_unknown_at(uri: &axum::http::Uri) -> ApiError {
     let detail = format!("there is no route {}", uri.path());
     ApiError::new(StatusCode::NOT_FOUND, "route_unknown", detail)
 }

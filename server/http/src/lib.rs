@@ -21,6 +21,7 @@ mod routes;
 mod site;
 mod sse;
 mod upload;
+mod web;
 
 use error::ApiError;
 pub use listener::{DEFAULT_MAX_CONNECTIONS, Listener, Security, Serving};

@@ -18,19 +18,19 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::extract::MAX_JSON_BYTES;
 use crate::site::{HealthFor, Readiness, Site};
-use crate::{error, layers, openapi};
+use crate::{error, layers, openapi, web};
 
 /// Everything for people and programs: the plain port and the HTTPS port.
 pub fn router(app: App, readiness: Readiness, health: HealthFor) -> Router {
     let (router, document) = api().split_for_parts();
     let router = router.merge(openapi::routes(document)).merge(docs::routes());
-    finish(router, Site::new(app, readiness, health))
+    finish(router.merge(web::fallback()), Site::new(app, readiness, health))
 }
 
 /// What devices may reach, on the port that asks for their certificate.
 pub fn device_router(app: App, readiness: Readiness, health: HealthFor) -> Router {
     let (router, _document) = shared().split_for_parts();
-    finish(router, Site::new(app, readiness, health))
+    finish(router.fallback(error::route_unknown), Site::new(app, readiness, health))
 }
 
 /// Every route of [`router`] with its description.
@@ -48,7 +48,6 @@ fn shared() -> OpenApiRouter<Site> {
 
 fn finish(router: Router<Site>, site: Site) -> Router {
     router
-        .fallback(error::route_unknown)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
