@@ -16,6 +16,10 @@ need() {
 }
 
 need build-essential /usr/bin/cc
+if ! command -v npm >/dev/null; then
+    # For tools/npm.sh, which brings its own Node.js.
+    need python3-venv /usr/lib/python3*/ensurepip/__init__.py /usr/local/lib/python3*/ensurepip/__init__.py
+fi
 if [ "${1:-build}" = test ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
     need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
