@@ -16,8 +16,8 @@ use serde_json::Value;
 use tracing::{error, warn};
 
 use crate::{
-    App, authenticate_device, devices, events, logs::store_logs, progress::take_progress, reports, shadows,
-    shadows::Writer, updates,
+    App, authenticate_device, devices, events, logs::store_logs, progress::take_progress, reports,
+    shadows, shadows::Writer, updates,
 };
 
 /// Hands what the broker receives to the operations.

@@ -75,9 +75,7 @@ fn device_reported(
             state: Some(report.state),
         },
         None => Running {
-            version: firmware_version(change.current.reported())
-                .and_then(label)
-                .map(str::to_owned),
+            version: firmware_version(change.current.reported()).and_then(label).map(str::to_owned),
             ..Running::default()
         },
     };

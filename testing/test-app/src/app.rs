@@ -98,7 +98,8 @@ impl Run {
             client_ca: authority.ca_path(),
         };
         let (broker_clock, namespace) = (clock.clone(), Namespace::default());
-        let config = AppConfig { store: store.clone(), blobs, authority, clock: clock.clone(), namespace };
+        let config =
+            AppConfig { store: store.clone(), blobs, authority, clock: clock.clone(), namespace };
         let app = App::new(config).await.expect("the parts fit");
         app.set_urls(Urls {
             public_url: "https://otaru.example".to_owned(),
@@ -169,9 +170,9 @@ impl TestApp {
     /// The files of the image store, by name.
     pub fn stored_images(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.home.directory.path().join("blobs"));
-        let names = entries.expect("a directory").map(|entry| {
-            entry.expect("an entry").file_name().into_string().expect("a UTF-8 name")
-        });
+        let names = entries
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a UTF-8 name"));
         let mut names: Vec<String> = names.collect();
         names.sort_unstable();
         names

@@ -116,8 +116,7 @@ mod tests {
         };
         let (flag, variable) = (file("flag"), file("variable"));
         let token = |flag: Option<&Path>, token: &str, named: Option<&Path>| {
-            let options =
-                Options { token_file: flag.map(Path::to_owned), ..Options::default() };
+            let options = Options { token_file: flag.map(Path::to_owned), ..Options::default() };
             let of = |name: &str| match name {
                 "OTARU_TOKEN" => Some(token.into()),
                 _ => named.map(|path| path.as_os_str().to_owned()),
