@@ -9,6 +9,7 @@
 //! `deadlines.rs` (what its silence says).
 
 mod actor;
+mod aftermath;
 mod app;
 mod claims;
 mod clock;
@@ -35,6 +36,7 @@ mod updates;
 mod users;
 
 pub use actor::{Actor, Credential, DevicePrincipal, Reach};
+pub use aftermath::finish_releases;
 pub use app::{App, AppConfig, Urls};
 pub use claims::{claim_device, create_claim_code};
 pub use clock::Clock;
@@ -60,7 +62,8 @@ pub use page::{Page, PageRequest};
 pub use products::{NewProduct, create_product, list_products, set_product_limits, show_product};
 pub use refusal::{Kind, OperationError, Refusal};
 pub use releases::{
-    NewRelease, list_releases, may_publish, next_sequence, publish_release, show_release, yank_release,
+    NewRelease, list_releases, may_publish, next_sequence, publish_release, show_release,
+    yank_release,
 };
 pub use retention::trim;
 pub use settings::{apply_settings, set_user_settings};

@@ -1,15 +1,14 @@
 //! Publishing: an image and its signed manifest become a release, or nothing is stored.
 
 use bytes::Bytes;
-use otaru_fleet::{Input, Permission};
+use otaru_fleet::Permission;
 use otaru_release::{Chip, Image, ImageError, ImageFacts, Manifest, ManifestError, RootDocument};
 use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, SystemScope, Tx};
-use otaru_wire::{ProductName, Reason, ReleaseVersion};
-use serde_json::json;
+use otaru_wire::{ProductName, ReleaseVersion};
 
 use crate::{
-    Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, devices, events,
-    products, refusal::typed_text, updates,
+    Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath, products,
+    refusal::typed_text,
 };
 
 /// Longest notes, in bytes.
@@ -43,6 +42,8 @@ pub fn may_publish(actor: &Actor) -> Result<(), Refusal> {
 }
 
 /// Checks and publishes a release. Publishing the same bytes again returns the release.
+///
+/// Owners are told of it after the commit, as many as there are.
 ///
 /// # Errors
 /// [`Refusal::ImageRefused`], [`Refusal::ManifestMissing`], [`Refusal::ManifestUntrusted`],
@@ -87,8 +88,14 @@ pub async fn publish_release(
     app.inner.blobs.put(new.image).await?;
     let scope = actor.scope.clone();
     let signed = new.manifest.unwrap_or_default();
-    let work = move |tx: &mut Tx<'_>| store_release(tx, &scope, &release, &signed, now);
+    let work = move |tx: &mut Tx<'_>| store_release(tx, &scope, &release, &signed);
     let (release, is_new) = app.inner.store.write(work).await?;
+    if is_new {
+        let (app, scope) = (app.clone(), actor.scope.clone());
+        let (product, version) = (release.product.clone(), release.version.clone());
+        let told = async move { aftermath::tell_owners(&app, &scope, &product, &version).await };
+        aftermath::begin(told).await;
+    }
     Ok((release.into(), is_new))
 }
 
@@ -232,7 +239,6 @@ fn store_release(
     scope: &Scope,
     release: &ReleaseRow,
     manifest: &[u8],
-    now: i64,
 ) -> Result<(ReleaseRow, bool), OperationError> {
     // Once more: another publisher may have been faster since.
     products::known(tx, scope, &release.product)?;
@@ -240,32 +246,7 @@ fn store_release(
         return Ok((known, false));
     }
     otaru_store::insert_release(tx, scope, release, manifest)?;
-    tell_owners(tx, scope, release, now)?;
     Ok((release.clone(), true))
-}
-
-/// Every owner of a device that can install the release hears of it at once.
-fn tell_owners(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    release: &ReleaseRow,
-    now: i64,
-) -> Result<(), StoreError> {
-    for device in otaru_store::owned_devices_of_product(tx, scope, &release.product)? {
-        let available = devices::available_release(tx, scope, &device)?;
-        if available.is_none_or(|available| available.version != release.version) {
-            continue;
-        }
-        let body = json!({
-            "thing": device.thing,
-            "product": release.product,
-            "version": release.version,
-            "notes": release.notes,
-            "size": release.size_bytes,
-        });
-        events::emit(tx, scope, device.owner.as_deref(), "firmware_available", &body, now)?;
-    }
-    Ok(())
 }
 
 /// The sequence number the next release of a product must have at least.
@@ -329,7 +310,7 @@ pub async fn list_releases(
 }
 
 /// Withdraws a release: nobody can install it any more, and updates to it that have not
-/// restarted yet are cancelled. Withdrawing it again changes nothing.
+/// restarted yet are cancelled, one after another. Withdrawing it again changes nothing.
 ///
 /// # Errors
 /// [`Refusal::ReleaseUnknown`], [`Refusal::Forbidden`].
@@ -340,18 +321,16 @@ pub async fn yank_release(
     version: ReleaseVersion,
 ) -> Result<ReleaseObject, OperationError> {
     actor.require(Permission::PublishReleases)?;
-    let (app_, scope) = (app.clone(), actor.scope.clone());
+    let (scope, now) = (actor.scope.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        let now = app_.now_ms();
         known(tx, &scope, &product, &version)?;
         otaru_store::yank_release(tx, &scope, &product, &version, now)?;
-        let input = Input::CancelRequested { reason: Some(Reason::ReleaseYanked) };
-        for open in otaru_store::open_updates_of_release(tx, &scope, &product, &version)? {
-            updates::advance(&app_, tx, &scope, open, &input, now)?;
-        }
         known(tx, &scope, &product, &version)
     };
-    Ok(app.inner.store.write(work).await?.into())
+    let release = app.inner.store.write(work).await?;
+    let app = app.clone();
+    aftermath::begin(async move { aftermath::cancel_yanked(&app).await }).await;
+    Ok(release.into())
 }
 
 fn known(

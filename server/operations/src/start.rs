@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 use crate::{
-    App, OperationError, deadlines, events, expire_silent_updates,
+    App, OperationError, deadlines, events, expire_silent_updates, finish_releases,
     retention::trim,
     tokens::{Secret, admin_token},
 };
@@ -15,8 +15,8 @@ use crate::{
 /// How late a deadline may be noticed.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Ticks between two rounds of retention: an hour.
-const TRIM_EVERY: u64 = 3_600;
+/// Ticks between two rounds of what has time: an hour. The first is at the start.
+const ROUND_EVERY: u64 = 3_600;
 
 /// Brings the database to what is true after a start: nobody is online, and silence begins
 /// to count anew. Call it before any listener opens.
@@ -45,7 +45,7 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
     Ok(text)
 }
 
-/// Watches deadlines and retention until it is dropped.
+/// Watches deadlines and retention, and finishes what was left undone, until it is dropped.
 pub async fn run_background(app: App) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -54,8 +54,11 @@ pub async fn run_background(app: App) {
         if let Err(cause) = expire_silent_updates(&app).await {
             error!(error = &cause as &dyn std::error::Error, "Deadlines were not looked at");
         }
-        if tick % TRIM_EVERY != 0 {
+        if tick % ROUND_EVERY != 0 {
             continue;
+        }
+        if let Err(cause) = finish_releases(&app).await {
+            error!(error = &cause as &dyn std::error::Error, "Releases were not finished");
         }
         if let Err(cause) = trim(&app).await {
             error!(error = &cause as &dyn std::error::Error, "Old logs were not dropped");

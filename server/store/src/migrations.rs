@@ -2,8 +2,11 @@
 
 use crate::{StoreError, connection::Connection, value::params};
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_silence.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_silence.sql"),
+    include_str!("../migrations/0003_telling.sql"),
+];
 
 /// Brings the schema up to date; each step is one transaction.
 pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {

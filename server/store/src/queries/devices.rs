@@ -103,19 +103,22 @@ pub fn devices_of_owner(
     )
 }
 
-/// Devices of a product that somebody owns.
+/// Devices of a product that somebody owns, after `after` (a thing name), by name.
 pub fn owned_devices_of_product(
     tx: &mut Tx<'_>,
     scope: &Scope,
     product: &ProductName,
+    after: &str,
+    limit: u32,
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
         "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
                 running_sha256,
              running_version, running_slot, running_state, online, session_version,
              last_seen_at, created_at
-         FROM devices WHERE organisation = $1 AND product = $2 AND owner IS NOT NULL ORDER BY thing",
-        params![scope.organisation().as_str(), product.as_str()],
+         FROM devices WHERE organisation = $1 AND product = $2 AND owner IS NOT NULL
+             AND thing > $3 ORDER BY thing LIMIT $4",
+        params![scope.organisation().as_str(), product.as_str(), after, limit],
     )
 }
 

@@ -1,4 +1,4 @@
-use otaru_wire::{Digest, ProductName, ReleaseVersion};
+use otaru_wire::{Digest, OrganisationId, ProductName, ReleaseVersion};
 
 use crate::{
     ReleaseRow, Scope, StoreError, SystemScope, Tx,
@@ -21,7 +21,8 @@ impl FromRow for ReleaseRow {
     }
 }
 
-/// Stores a release. [`StoreError::Duplicate`] when its version or sequence is taken.
+/// Stores a release, of which nobody was told yet. [`StoreError::Duplicate`] when its version
+/// or sequence is taken.
 pub fn insert_release(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -30,8 +31,8 @@ pub fn insert_release(
 ) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO releases (product, version, organisation, sha256, size_bytes, sequence,
-             channel, notes, manifest, created_at, yanked_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             channel, notes, manifest, created_at, yanked_at, tell_after)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '')",
         params![
             release.product.as_str(),
             release.version.as_str(),
@@ -45,6 +46,66 @@ pub fn insert_release(
             release.created_at,
             release.yanked_at
         ],
+    )?;
+    Ok(())
+}
+
+/// A release that not every owner was told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntoldRelease {
+    /// Organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// Product it is for.
+    pub product: ProductName,
+    /// Its version.
+    pub version: ReleaseVersion,
+}
+
+impl FromRow for UntoldRelease {
+    fn from_row(row: &mut Row) -> Result<UntoldRelease, StoreError> {
+        Ok(UntoldRelease {
+            organisation: row.parsed("releases.organisation")?,
+            product: row.parsed("releases.product")?,
+            version: row.parsed("releases.version")?,
+        })
+    }
+}
+
+/// Releases that not every owner was told of, of every organisation.
+pub fn untold_releases(tx: &mut Tx<'_>, _: &SystemScope) -> Result<Vec<UntoldRelease>, StoreError> {
+    tx.all(
+        "SELECT organisation, product, version FROM releases WHERE tell_after IS NOT NULL
+         ORDER BY product, sequence",
+        params![],
+    )
+}
+
+/// The thing name after which owners are still to be told of a release; `None` when all were.
+pub fn tell_after(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+) -> Result<Option<String>, StoreError> {
+    tx.first(
+        "SELECT tell_after FROM releases WHERE organisation = $1 AND product = $2 AND version = $3
+             AND tell_after IS NOT NULL",
+        params![scope.organisation().as_str(), product.as_str(), version.as_str()],
+    )
+}
+
+/// Remembers how far owners were told of a release; `None` when all were.
+pub fn set_tell_after(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+    tell_after: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE releases SET tell_after = $4
+         WHERE organisation = $1 AND product = $2 AND version = $3",
+        params![scope.organisation().as_str(), product.as_str(), version.as_str(), tell_after],
     )?;
     Ok(())
 }

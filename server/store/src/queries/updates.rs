@@ -1,5 +1,5 @@
 use otaru_fleet::Update;
-use otaru_wire::{Reason, ThingName, UpdateId};
+use otaru_wire::{OrganisationId, Reason, ThingName, UpdateId};
 
 use crate::{
     Scope, StoreError, SystemScope, Tx, UpdateRow,
@@ -168,21 +168,33 @@ pub fn updates(
     )
 }
 
-/// Open updates of a release.
-pub fn open_updates_of_release(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    product: &otaru_wire::ProductName,
-    version: &otaru_wire::ReleaseVersion,
-) -> Result<Vec<UpdateRow>, StoreError> {
+/// An update that nobody asked to stop, though its release was withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YankedUpdate {
+    /// Organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// Which one.
+    pub id: UpdateId,
+}
+
+impl FromRow for YankedUpdate {
+    fn from_row(row: &mut Row) -> Result<YankedUpdate, StoreError> {
+        Ok(YankedUpdate {
+            organisation: row.parsed("updates.organisation")?,
+            id: row.parsed("updates.id")?,
+        })
+    }
+}
+
+/// Open updates to withdrawn releases that nobody asked to stop, of every organisation.
+pub fn yanked_updates(tx: &mut Tx<'_>, _: &SystemScope) -> Result<Vec<YankedUpdate>, StoreError> {
     tx.all(
-        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
-             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at
-         FROM updates
-         WHERE organisation = $1 AND product = $2 AND version = $3 AND outcome IS NULL",
-        params![scope.organisation().as_str(), product.as_str(), version.as_str()],
+        "SELECT updates.organisation, updates.id FROM updates
+         JOIN releases ON releases.product = updates.product AND releases.version = updates.version
+         WHERE updates.outcome IS NULL AND updates.cancel_requested = 0
+             AND releases.yanked_at IS NOT NULL
+         ORDER BY updates.id",
+        params![],
     )
 }
 

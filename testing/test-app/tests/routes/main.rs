@@ -19,6 +19,7 @@ mod api_v1 {
         mod post;
         mod releases {
             mod get;
+            mod large_fleet;
             mod post;
             mod yank;
         }

@@ -1,0 +1,118 @@
+//! What publishing and withdrawing mean for a whole fleet: done after the commit, a batch at a
+//! time, so that no other write waits behind it.
+//!
+//! What a server that ends leaves undone is in the database, and done by the next one.
+
+use std::time::Duration;
+
+use otaru_fleet::Input;
+use otaru_store::{Scope, StoreError, SystemScope, Tx, YankedUpdate};
+use otaru_wire::{ProductName, Reason, ReleaseVersion};
+use serde_json::json;
+use tracing::error;
+
+use crate::{App, OperationError, devices, events, updates};
+
+/// Devices looked at in one transaction: about 50 ms on PostgreSQL.
+const BATCH: u32 = 100;
+
+/// How long whoever caused it waits for the end: that of a small fleet comes at once.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Lets the work go on whether or not the caller stays; returns when it is done or takes long.
+pub(crate) async fn begin(work: impl Future<Output = Result<(), OperationError>> + Send + 'static) {
+    let task = tokio::spawn(async move {
+        if let Err(cause) = work.await {
+            error!(error = &cause as &dyn std::error::Error, "A fleet was not told to its end");
+        }
+    });
+    let _ = tokio::time::timeout(ANSWER_WITHIN, task).await;
+}
+
+/// Finishes what publishing and withdrawing releases has left to do.
+///
+/// # Errors
+/// [`OperationError::Store`].
+pub async fn finish_releases(app: &App) -> Result<(), OperationError> {
+    cancel_yanked(app).await?;
+    let untold = |tx: &mut Tx<'_>| otaru_store::untold_releases(tx, &SystemScope::for_background());
+    for release in app.inner.store.read(untold).await? {
+        let scope = Scope::of(release.organisation);
+        tell_owners(app, &scope, &release.product, &release.version).await?;
+    }
+    Ok(())
+}
+
+/// Every owner of a device that can install the release hears of it, once.
+pub(crate) async fn tell_owners(
+    app: &App,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+) -> Result<(), OperationError> {
+    loop {
+        let (scope, now) = (scope.clone(), app.now_ms());
+        let (product, version) = (product.clone(), version.clone());
+        let work = move |tx: &mut Tx<'_>| tell_batch(tx, &scope, &product, &version, now);
+        if !app.inner.store.write(work).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns whether some are left. How far it got is part of the same transaction.
+fn tell_batch(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let Some(after) = otaru_store::tell_after(tx, scope, product, version)? else {
+        return Ok(false);
+    };
+    let batch = otaru_store::owned_devices_of_product(tx, scope, product, &after, BATCH)?;
+    for device in &batch {
+        let available = devices::available_release(tx, scope, device)?;
+        let Some(release) = available.filter(|available| available.version == *version) else {
+            continue;
+        };
+        let body = json!({
+            "thing": device.thing,
+            "product": release.product,
+            "version": release.version,
+            "notes": release.notes,
+            "size": release.size_bytes,
+        });
+        events::emit(tx, scope, device.owner.as_deref(), "firmware_available", &body, now)?;
+    }
+    let next = batch.last().filter(|_| batch.len() == BATCH as usize);
+    let next = next.map(|device| device.thing.as_str());
+    otaru_store::set_tell_after(tx, scope, product, version, next)?;
+    Ok(next.is_some())
+}
+
+/// Cancels every update to a withdrawn release that has not restarted into it.
+pub(crate) async fn cancel_yanked(app: &App) -> Result<(), OperationError> {
+    let found = |tx: &mut Tx<'_>| otaru_store::yanked_updates(tx, &SystemScope::for_background());
+    let found = app.inner.store.read(found).await?;
+    for batch in found.chunks(BATCH as usize) {
+        let (app_, batch) = (app.clone(), batch.to_vec());
+        app.inner.store.write(move |tx| cancel_batch(&app_, tx, batch)).await?;
+    }
+    Ok(())
+}
+
+fn cancel_batch(app: &App, tx: &mut Tx<'_>, batch: Vec<YankedUpdate>) -> Result<(), StoreError> {
+    let now = app.now_ms();
+    let input = Input::CancelRequested { reason: Some(Reason::ReleaseYanked) };
+    for YankedUpdate { organisation, id } in batch {
+        let scope = Scope::of(organisation);
+        // It may have ended since it was found.
+        let update = otaru_store::update(tx, &scope, &id)?;
+        if let Some(open) = update.filter(|row| row.update.is_open()) {
+            updates::advance(app, tx, &scope, open, &input, now)?;
+        }
+    }
+    Ok(())
+}
