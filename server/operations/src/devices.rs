@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use otaru_authority::IssuedDevice;
 use otaru_fleet::Permission;
 use otaru_release::RootDocument;
 use otaru_store::{DeviceRow, Notice, ReleaseRow, Scope, StoreError, SystemScope, Tx};
@@ -18,7 +19,7 @@ const CHANNEL: &str = "stable";
 /// Longest name an owner can give a device, in characters.
 const NAME_CHARS: usize = 80;
 
-/// What `device add` writes: the files a device is provisioned with.
+/// What `device add` and `device renew` write: the files a device is provisioned with.
 #[derive(Clone, Debug)]
 pub struct NewDeviceFiles {
     /// The device.
@@ -60,21 +61,67 @@ pub async fn add_device(
         return Err(Refusal::ThingNameTooLong(thing.to_string()).into());
     }
     let now = app.now_ms();
-    let at = UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
-    let organisation = actor.scope.organisation();
-    let issued = app.inner.authority.issue_device(&thing, organisation, at)?;
+    let issued = issue(app, actor, &thing, now)?;
     let (scope, serial) = (actor.scope.clone(), issued.serial.clone());
     let work = move |tx: &mut Tx<'_>| register(tx, &scope, &thing, &product, &serial, now);
-    let (device, root_pub, chip) = app.inner.store.write(work).await?;
+    let built = app.inner.store.write(work).await?;
+    Ok(files(app, issued, built))
+}
+
+/// Issues a new certificate for a device and revokes those it had: for one whose key was lost
+/// or leaked. Its session ends.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
+pub async fn renew_certificate(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+) -> Result<NewDeviceFiles, OperationError> {
+    actor.require(Permission::OperateDevices)?;
+    let now = app.now_ms();
+    let issued = issue(app, actor, &thing, now)?;
+    let (actor, serial) = (actor.clone(), issued.serial.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        let (chip, root_pub) = built_in(tx, &actor.scope, &device.product)?;
+        otaru_store::revoke_certificates(tx, &actor.scope, &thing, now)?;
+        otaru_store::insert_certificate(tx, &actor.scope, &serial, &thing, now)?;
+        tx.notify(Notice::Disconnect { client_id: thing.to_string() });
+        Ok::<_, OperationError>(Built { device: DeviceObject::from(&device), chip, root_pub })
+    };
+    let built = app.inner.store.write(work).await?;
+    Ok(files(app, issued, built))
+}
+
+fn issue(
+    app: &App,
+    actor: &Actor,
+    thing: &ThingName,
+    now: i64,
+) -> Result<IssuedDevice, OperationError> {
+    let at = UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
+    Ok(app.inner.authority.issue_device(thing, actor.scope.organisation(), at)?)
+}
+
+/// A device, and what its product builds into it.
+struct Built {
+    device: DeviceObject,
+    chip: String,
+    root_pub: String,
+}
+
+fn files(app: &App, issued: IssuedDevice, built: Built) -> NewDeviceFiles {
+    let Built { device, chip, root_pub } = built;
     let device_toml = device_toml(app, &device, &chip);
-    Ok(NewDeviceFiles {
+    NewDeviceFiles {
         device,
         cert_pem: issued.cert_pem,
         key_pem: issued.key_pem,
         ca_pem: app.inner.authority.ca_pem().to_owned(),
         root_pub,
         device_toml,
-    })
+    }
 }
 
 fn register(
@@ -84,14 +131,8 @@ fn register(
     product: &ProductName,
     serial: &str,
     now: i64,
-) -> Result<(DeviceObject, String, String), OperationError> {
-    let unknown = || Refusal::ProductUnknown(product.to_string());
-    let chip = otaru_store::product(tx, scope, product)?.ok_or_else(unknown)?.chip;
-    let system = SystemScope::for_background();
-    // The first document: the one the device was built to trust.
-    let (_, root) =
-        otaru_store::root_document(tx, &system, product, Some(1))?.ok_or_else(unknown)?;
-    let root_pub = root_pub(&root)?;
+) -> Result<Built, OperationError> {
+    let (chip, root_pub) = built_in(tx, scope, product)?;
     let taken = || Refusal::ThingNameTaken(thing.to_string());
     if otaru_store::is_thing_foreign(tx, scope, thing)? {
         return Err(taken().into());
@@ -103,7 +144,22 @@ fn register(
     otaru_store::insert_certificate(tx, scope, serial, thing, now)?;
     let device = otaru_store::device(tx, scope, thing)?;
     let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
-    Ok((DeviceObject::from(&device), root_pub, chip))
+    Ok(Built { device: DeviceObject::from(&device), chip, root_pub })
+}
+
+/// The chip of a product, and the root key its devices are built to trust.
+fn built_in(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+) -> Result<(String, String), OperationError> {
+    let unknown = || Refusal::ProductUnknown(product.to_string());
+    let chip = otaru_store::product(tx, scope, product)?.ok_or_else(unknown)?.chip;
+    let system = SystemScope::for_background();
+    // The first document: the one the device was built to trust.
+    let (_, root) =
+        otaru_store::root_document(tx, &system, product, Some(1))?.ok_or_else(unknown)?;
+    Ok((chip, root_pub(&root)?))
 }
 
 /// The first key of a root document, which is checked when the product is created.

@@ -43,7 +43,7 @@ pub use clock::Clock;
 pub use deadlines::expire_silent_updates;
 pub use devices::{
     DeviceDetails, NewDeviceFiles, add_device, authenticate_device, list_devices, list_own_devices,
-    revoke_device, set_device_details, show_device,
+    renew_certificate, revoke_device, set_device_details, show_device,
 };
 pub use downloads::{
     Firmware, Requester, note_download, open_blob, open_firmware, open_manifest, open_root,

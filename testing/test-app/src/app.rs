@@ -252,7 +252,12 @@ impl TestApp {
     pub async fn provision(&self, thing: &str, product: &str) -> Device {
         let device = json!({ "thing": thing, "product": product });
         let files = self.admin().post("/api/v1/devices", device).await.expect_status(201).json();
-        Device::new(&files, self.ports.clone())
+        self.device_of(&files)
+    }
+
+    /// A device that was given these files.
+    pub fn device_of(&self, files: &serde_json::Value) -> Device {
+        Device::new(files, self.ports.clone())
     }
 
     /// Connects a trusted program of this machine to the plain MQTT port.

@@ -35,7 +35,7 @@ pub struct Running {
     pub state: Option<String>,
 }
 
-/// A device just registered, with what must be written into it.
+/// A device with a new certificate, and what must be written into it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct NewDevice {
     /// The device.
@@ -89,6 +89,12 @@ impl Client {
         product: &ProductName,
     ) -> Result<NewDevice, ClientError> {
         self.post(&DEVICES, &json!({ "thing": thing, "product": product })).await
+    }
+
+    /// Issues a new certificate for a device; those it had stop working.
+    pub async fn renew_certificate(&self, thing: &ThingName) -> Result<NewDevice, ClientError> {
+        let path = [&DEVICES[..], &[thing.as_str(), "certificate"]].concat();
+        self.read(self.request(Method::POST, &path)).await
     }
 
     /// Devices of the organisation, by name.

@@ -8,6 +8,7 @@ mod api_v1 {
         mod get;
         mod post;
         mod thing {
+            mod certificate;
             mod logs;
             mod update;
         }

@@ -1,5 +1,7 @@
 mod add;
+mod folder;
 mod logs;
+mod renew;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -13,6 +15,8 @@ use crate::output::or_dash;
 pub enum DeviceCommand {
     /// Register a device and write what it is provisioned with
     Add(add::Add),
+    /// Give a device a new certificate and write what it is provisioned with
+    Renew(renew::Renew),
     /// List devices
     List(DeviceListOptions),
     /// Show a device
@@ -39,6 +43,7 @@ impl DeviceCommand {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         match self {
             DeviceCommand::Add(add) => add.run(context).await,
+            DeviceCommand::Renew(renew) => renew.run(context).await,
             DeviceCommand::Logs(logs) => logs.run(context).await,
             DeviceCommand::List(DeviceListOptions { list }) => {
                 let client = context.client()?;

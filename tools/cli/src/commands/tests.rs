@@ -40,6 +40,7 @@ fn documented_command_lines_are_understood() {
         "release yank 1.0.5 --product clock --yes",
         "release verify f.bin --manifest m --root root.cbor --root-key root.pub",
         "device add clock-01 --product clock --out clock-01",
+        "device renew clock-01 --out clock-01 --yes",
         "device list -o ndjson",
         "device show clock-01",
         "device logs clock-01 -f --tail 10",

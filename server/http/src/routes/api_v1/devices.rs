@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use otaru_operations::{
-    App, DeviceObject, Page, add_device, list_devices, revoke_device, show_device,
+    App, DeviceObject, NewDeviceFiles, Page, add_device, list_devices, renew_certificate,
+    revoke_device, show_device,
 };
 use otaru_wire::{ProductName, ThingName};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(add, list))
         .routes(routes!(show))
         .routes(routes!(revoke))
+        .routes(routes!(renew))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -38,7 +40,7 @@ struct AddDeviceRequest {
 /// The files a device is provisioned with. The private key is in this answer
 /// and nowhere else.
 #[derive(Serialize, ToSchema)]
-struct AddDeviceResponse {
+struct DeviceFilesResponse {
     device: DeviceObject,
     /// Its certificate, PEM.
     cert_pem: String,
@@ -52,24 +54,29 @@ struct AddDeviceResponse {
     device_toml: String,
 }
 
+impl From<NewDeviceFiles> for DeviceFilesResponse {
+    fn from(files: NewDeviceFiles) -> DeviceFilesResponse {
+        DeviceFilesResponse {
+            device: files.device,
+            cert_pem: files.cert_pem,
+            key_pem: files.key_pem,
+            ca_pem: files.ca_pem,
+            root_pub: files.root_pub,
+            device_toml: files.device_toml,
+        }
+    }
+}
+
 /// Registers a device and issues its certificate.
 #[utoipa::path(post, path = "/api/v1/devices", operation_id = "add_device", tag = "devices",
-    request_body = AddDeviceRequest, responses((status = 201, body = AddDeviceResponse)))]
+    request_body = AddDeviceRequest, responses((status = 201, body = DeviceFilesResponse)))]
 async fn add(
     State(app): State<App>,
     Caller(actor): Caller,
     Json(request): Json<AddDeviceRequest>,
-) -> Result<(StatusCode, Json<AddDeviceResponse>), ApiError> {
+) -> Result<(StatusCode, Json<DeviceFilesResponse>), ApiError> {
     let files = add_device(&app, &actor, request.thing, request.product).await?;
-    let response = AddDeviceResponse {
-        device: files.device,
-        cert_pem: files.cert_pem,
-        key_pem: files.key_pem,
-        ca_pem: files.ca_pem,
-        root_pub: files.root_pub,
-        device_toml: files.device_toml,
-    };
-    Ok((StatusCode::CREATED, Json(response)))
+    Ok((StatusCode::CREATED, Json(files.into())))
 }
 
 /// Devices of the organisation, by name.
@@ -106,4 +113,19 @@ async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     revoke_device(&app, &actor, thing).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Issues a new certificate, for a device whose key was lost or leaked; older ones stop
+/// working and its session ends.
+#[utoipa::path(post, path = "/api/v1/devices/{thing}/certificate",
+    operation_id = "renew_certificate", tag = "devices",
+    params(("thing" = String, Path, description = "Thing name")),
+    responses((status = 201, body = DeviceFilesResponse)))]
+async fn renew(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(thing): Path<ThingName>,
+) -> Result<(StatusCode, Json<DeviceFilesResponse>), ApiError> {
+    let files = renew_certificate(&app, &actor, thing).await?;
+    Ok((StatusCode::CREATED, Json(files.into())))
 }
