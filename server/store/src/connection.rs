@@ -30,8 +30,14 @@ impl Address {
         Err(StoreError::UnknownEngine(format!("{scheme}:…")))
     }
 
+    /// The connection that writes: one at a time, of all servers.
     pub(crate) fn writer(&self) -> Result<Connection, StoreError> {
-        self.connect(false)
+        let mut connection = self.connect(false)?;
+        // A file is locked by SQLite for each write, and by the server with its folder.
+        if let Connection::Postgres(postgres) = &mut connection {
+            postgres.be_the_only_writer()?;
+        }
+        Ok(connection)
     }
 
     pub(crate) fn reader(&self) -> Result<Connection, StoreError> {

@@ -23,6 +23,12 @@ pub enum StoreError {
         /// Newest version this program knows.
         known: i64,
     },
+    /// Another server writes to this database.
+    #[error(
+        "the database is in use by another otaru server; stop that one, or give this one a \
+         database of its own with --database-url"
+    )]
+    InUse,
     /// The database URL names no engine this program has.
     #[error("database URL `{0}` is not sqlite:PATH or postgres://…")]
     UnknownEngine(String),

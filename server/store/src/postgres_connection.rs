@@ -22,6 +22,14 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the server's machine may not answer before the connection counts as lost.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
+/// What the one server of a database holds: `otaru` in ASCII.
+const SERVER_LOCK: i64 = 0x6f_7461_7275;
+
+/// Waits for a server that is just ending. One whose machine is gone holds the lock only
+/// until PostgreSQL, which asks after it, has no answer for half a minute.
+const TAKE_LOCK: &str = "SET lock_timeout = '5s';
+    SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
+
 pub(crate) struct PostgresConnection {
     client: Client,
     read_only: bool,
@@ -39,6 +47,18 @@ impl PostgresConnection {
             (_, tls) => config.connect(tls?)?,
         };
         Ok(PostgresConnection { client, read_only, statements: HashMap::new() })
+    }
+
+    /// Makes this session the one that writes; it is for as long as it lasts.
+    pub(crate) fn be_the_only_writer(&mut self) -> Result<(), StoreError> {
+        self.client.batch_execute(TAKE_LOCK)?;
+        match self.client.execute("SELECT pg_advisory_lock($1)", &[&SERVER_LOCK]) {
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                Err(StoreError::InUse)
+            }
+            Err(error) => Err(error.into()),
+            Ok(_) => self.batch("SET lock_timeout TO DEFAULT"),
+        }
     }
 
     pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {

@@ -42,8 +42,8 @@ impl Store {
     /// What committed work wants told comes out of the returned receiver, in commit order.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it cannot be opened, [`StoreError::NewerSchema`] when
-    /// a newer Otaru wrote it.
+    /// [`StoreError::Unavailable`] when it cannot be opened, [`StoreError::InUse`] when another
+    /// server has it open, [`StoreError::NewerSchema`] when a newer Otaru wrote it.
     pub async fn open(url: &str) -> Result<(Store, mpsc::UnboundedReceiver<Notice>), StoreError> {
         let address = Address::parse(url)?;
         let engine = match address {

@@ -284,6 +284,26 @@ async fn sessions_that_the_server_ended_are_opened_again_unnoticed() {
     }
 }
 
+/// Two servers would each take the other's devices for their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_one_database_is_refused() {
+    let first = Fixture::on(Engine::Postgres).await;
+    let Home::Server(database) = &first.home else { unreachable!("it is PostgreSQL") };
+    // The lock went with the session, and is taken again with the next one.
+    database.end_sessions();
+    let scope = first.scope.clone();
+    let add = move |tx: &mut Tx<'_>| insert_event(tx, &scope, None, "kept", "{}", 1).map(drop);
+    first.store.write(add).await.unwrap();
+
+    let refused = Store::open(database.url()).await.map(drop).unwrap_err();
+    assert!(matches!(refused, StoreError::InUse), "{refused:?}");
+
+    let other = Fixture::on(Engine::Postgres).await;
+    let scope = other.scope.clone();
+    other.store.read(move |tx| events(tx, &scope, None, 0, 1)).await.unwrap();
+    first.reopened().await;
+}
+
 async fn work_of_one_caller_runs_in_its_order(fixture: Fixture) {
     for number in 0..200_i64 {
         let scope = fixture.scope.clone();

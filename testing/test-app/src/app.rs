@@ -53,7 +53,7 @@ pub struct TestApp {
 struct Home {
     directory: TempDir,
     database_url: String,
-    _database: Option<otaru_postgres::Database>,
+    postgres: Option<otaru_postgres::Database>,
 }
 
 impl Home {
@@ -67,7 +67,7 @@ impl Home {
             None => Store::sqlite_url(&directory.path().join("otaru.db")),
             Some(database) => database.url().to_owned(),
         };
-        Home { directory, database_url, _database: postgres }
+        Home { directory, database_url, postgres }
     }
 }
 
@@ -158,6 +158,10 @@ impl TestApp {
     pub async fn restart(&mut self) {
         self.broker.clone().shutdown().await;
         self.deliveries.abort();
+        // Streams that a test still holds keep the old store open, and it its database.
+        if let Some(postgres) = &self.home.postgres {
+            postgres.end_sessions();
+        }
         let run = Run::start(&self.home, &self.clock, false).await;
         self.operations = run.operations;
         self.store = run.store;
