@@ -32,6 +32,8 @@ pub struct Heard {
 pub(crate) enum Live {
     /// Something to show, to those whom it concerns.
     Heard(Heard),
+    /// Something may be in the log that was not told.
+    ReadAgain,
     /// A credential works no more.
     Revoked {
         /// Its public id.
@@ -192,6 +194,7 @@ impl Listener {
                     return Some(heard);
                 }
                 Ok(Live::Heard(_)) => {}
+                Ok(Live::ReadAgain) => self.behind = true,
                 Ok(Live::Revoked { credential }) if credential == self.credential.id => {
                     return None;
                 }

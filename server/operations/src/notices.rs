@@ -44,6 +44,7 @@ pub async fn deliver_notices(
                 let tick = Heard { id: None, kind, body, organisation, owner };
                 let _ = app.inner.live_events.send(Live::Heard(tick));
             }
+            Notice::CommitUncertain => drop(app.inner.live_events.send(Live::ReadAgain)),
             Notice::CredentialRevoked { id } => {
                 let _ = app.inner.live_events.send(Live::Revoked { credential: id });
             }

@@ -66,6 +66,9 @@ pub enum Notice {
         /// As [`EventRow::body`].
         body: String,
     },
+    /// A commit failed, and nobody knows whether it happened after all: what was to be told of
+    /// it was not, so whoever follows the event log must read it again.
+    CommitUncertain,
     /// A token was revoked: what was opened with it must end.
     CredentialRevoked {
         /// Its public id.

@@ -33,6 +33,8 @@ pub(crate) struct Writer {
     connection: Connection,
     jobs: mpsc::Receiver<Job>,
     notices: mpsc::UnboundedSender<Notice>,
+    /// The last commit failed, and it may come to light only now whether it happened.
+    is_uncertain: bool,
 }
 
 impl Writer {
@@ -42,7 +44,7 @@ impl Writer {
         jobs: mpsc::Receiver<Job>,
         notices: mpsc::UnboundedSender<Notice>,
     ) -> Writer {
-        Writer { address, connection, jobs, notices }
+        Writer { address, connection, jobs, notices, is_uncertain: false }
     }
 
     /// Works until every sender is gone.
@@ -52,6 +54,10 @@ impl Writer {
                 tracing::error!(error = &error as &dyn std::error::Error, "Cannot begin a commit");
                 (first.refuse)(error);
                 continue;
+            }
+            // What the lost session did is decided once this one may write.
+            if std::mem::take(&mut self.is_uncertain) {
+                let _ = self.notices.send(Notice::CommitUncertain);
             }
             self.commit_batch(first);
         }
@@ -80,10 +86,17 @@ impl Writer {
             let goes_on = stands.is_ok() && answers.len() < BATCH;
             next = if goes_on { self.jobs.try_recv().ok() } else { None };
         }
-        let committed = stands.and_then(|()| self.connection.batch("COMMIT"));
+        let committed = stands.and_then(|()| {
+            let committed = self.connection.batch("COMMIT");
+            self.is_uncertain = committed.is_err();
+            committed
+        });
         if let Err(error) = committed {
             tracing::error!(error = &error as &dyn std::error::Error, "A commit failed");
             let _ = self.connection.batch("ROLLBACK");
+            if self.is_uncertain {
+                let _ = self.notices.send(Notice::CommitUncertain);
+            }
             let why = error.to_string();
             for answer in answers {
                 answer(Err(StoreError::unavailable(why.clone())));

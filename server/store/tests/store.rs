@@ -1,5 +1,8 @@
 //! The same suite on SQLite and on PostgreSQL.
 
+#[path = "store/wire.rs"]
+mod wire;
+
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
@@ -282,6 +285,46 @@ async fn sessions_that_the_server_ended_are_opened_again_unnoticed() {
         let Home::Server(database) = &fixture.home else { unreachable!("it is PostgreSQL") };
         database.end_sessions();
     }
+}
+
+/// The commit happens and the answer is lost: nobody knows, and whoever listens must look.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_without_an_answer_makes_listeners_read_again() {
+    let database = Database::fresh();
+    let wire = wire::Wire::to(database.url());
+    let (store, mut notices) = Store::open(&wire.url).await.unwrap();
+    let id = OrganisationId::new("org-1").unwrap();
+    let organisation = store
+        .write(move |tx| ensure_organisation(tx, &SystemScope::for_background(), &id, "default", 1))
+        .await
+        .unwrap();
+    let scope = Scope::of(organisation);
+    let add = |kind: &'static str| {
+        let scope = scope.clone();
+        move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+            let event = insert_event(tx, &scope, None, kind, "{}", 1)?;
+            tx.notify(Notice::Event(event));
+            Ok(())
+        }
+    };
+    store.write(add("one")).await.unwrap();
+    wire.lose_the_answer_to_the_next("COMMIT");
+    let lost = store.write(add("two")).await;
+    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    store.write(add("three")).await.unwrap();
+
+    let mut told = Vec::new();
+    while let Ok(notice) = notices.try_recv() {
+        told.push(match notice {
+            Notice::Event(event) => event.kind,
+            Notice::CommitUncertain => "uncertain".to_owned(),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(told, ["one", "uncertain", "uncertain", "three"]);
+    let kept = store.read(move |tx| events(tx, &scope, None, 0, 10)).await.unwrap();
+    let kept: Vec<&str> = kept.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kept, ["one", "two", "three"]);
 }
 
 /// Two servers would each take the other's devices for their own.

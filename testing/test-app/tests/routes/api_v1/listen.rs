@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use otaru_store::{Notice, Scope, StoreError, Tx};
 use otaru_test_app::{Client, Events, TestApp, each_database};
 use serde_json::{Value, json};
 
@@ -50,6 +51,18 @@ each_database! {
         let (_, mut events, _) = listen_with_token(&app, json!("2026-11-23T13:00:00Z")).await;
         app.advance(Duration::from_secs(3_600));
         events.ended().await;
+    }
+
+    async fn what_a_lost_commit_left_in_the_log_is_heard(app: TestApp) {
+        let mut events = app.operator().await.listen("/api/v1/listen").await;
+        events.place().await;
+        let scope = Scope::of(app.operations.default_organisation().clone());
+        let silent = move |tx: &mut Tx<'_>| {
+            otaru_store::insert_event(tx, &scope, None, "settings_changed", "{}", 1)
+        };
+        app.store.write::<_, StoreError>(silent).await.unwrap();
+        app.store.notice_sender().send(Notice::CommitUncertain).unwrap();
+        assert_eq!(events.next().await.kind, "settings_changed");
     }
 
     async fn a_stream_that_breaks_before_its_first_event_loses_nothing(app: TestApp) {
