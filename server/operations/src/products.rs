@@ -36,6 +36,9 @@ pub struct NewProduct {
     pub public_download: bool,
 }
 
+/// `/firmware/blobs/{sha256}` would hide the releases of a product of this name.
+const BLOBS: &str = "blobs";
+
 /// Creates a product.
 ///
 /// # Errors
@@ -47,6 +50,10 @@ pub async fn create_product(
     new: NewProduct,
 ) -> Result<ProductObject, OperationError> {
     actor.require(Permission::PublishReleases)?;
+    if new.name.as_str() == BLOBS {
+        let detail = format!("`{BLOBS}` stands for images in download paths; take another name");
+        return Err(Refusal::invalid("name", detail).into());
+    }
     let chip = Chip::from_str(&new.chip)
         .map_err(|_| Refusal::invalid("chip", format!("`{}` is not a known chip", new.chip)))?;
     let slot_bytes = slot_bytes(new.flash_bytes, new.slot_bytes)?;

@@ -24,6 +24,8 @@ each_database! {
             app.admin().post("/api/v1/products", product).await.refusal()
         };
         assert_eq!(refused("name", json!("Clock")).await, "400 invalid_body");
+        // Its releases would lie under the path of images.
+        assert_eq!(refused("name", json!("blobs")).await, "400 invalid_field");
         assert_eq!(refused("chip", json!("z80")).await, "400 invalid_field");
         assert_eq!(refused("slot_bytes", json!(1 << 22)).await, "400 invalid_field");
         assert_eq!(refused("download", json!("anybody")).await, "400 invalid_body");
