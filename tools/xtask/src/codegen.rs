@@ -1,5 +1,7 @@
 //! Documents made from the code. They are committed, and tidy refuses stale ones.
 
+mod errors;
+
 use anyhow::{Context, Result};
 use std::fs;
 
@@ -21,18 +23,23 @@ Generated from `contract/wire/src/reason.rs` by `cargo xtask codegen`.
 
 /// Writes every generated document.
 pub(crate) fn write() -> Result<()> {
-    fs::write(REASONS_DOCUMENT, current_reasons()?)
-        .with_context(|| format!("could not write {REASONS_DOCUMENT}"))
+    for (path, text) in current()? {
+        fs::write(path, text).with_context(|| format!("could not write {path}"))?;
+    }
+    Ok(())
 }
 
 /// The generated documents that differ from what the code says now.
 pub(crate) fn stale() -> Result<Vec<String>> {
-    let committed = fs::read_to_string(REASONS_DOCUMENT).unwrap_or_default();
-    Ok(if committed == current_reasons()? {
-        Vec::new()
-    } else {
-        vec![format!("{REASONS_DOCUMENT}: is stale, run `cargo xtask codegen`")]
-    })
+    let is_stale =
+        |(path, text): &(&str, String)| fs::read_to_string(path).unwrap_or_default() != *text;
+    let stale = current()?.into_iter().filter(is_stale);
+    Ok(stale.map(|(path, _)| format!("{path}: is stale, run `cargo xtask codegen`")).collect())
+}
+
+/// Every generated document as the code says it now.
+fn current() -> Result<[(&'static str, String); 2]> {
+    Ok([(REASONS_DOCUMENT, current_reasons()?), (errors::DOCUMENT, errors::current()?)])
 }
 
 fn current_reasons() -> Result<String> {

@@ -63,7 +63,7 @@ fn check_manifest(folder: &str) -> Result<Vec<String>> {
 }
 
 /// All Rust files of a crate, in order; build output is not ours to judge.
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let entries = fs::read_dir(folder).with_context(|| format!("could not list {folder:?}"))?;
     for entry in entries {
