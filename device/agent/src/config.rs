@@ -21,6 +21,8 @@ pub struct AgentConfig {
     pub broker_limit_ms: u64,
     /// What new firmware does when it never reached the broker.
     pub without_broker: WithoutBroker,
+    /// Most bytes [`Effect::SaveSettings`](crate::Effect::SaveSettings) may hold.
+    pub settings_bytes_max: usize,
 }
 
 /// What new firmware does when it could not reach the broker in time.
@@ -50,6 +52,8 @@ impl AgentConfig {
             // says what happened before the server calls it silent.
             broker_limit_ms: 600_000,
             without_broker: WithoutBroker::RollBack,
+            // One record of the device's storage.
+            settings_bytes_max: 4000,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use otaru_agent::{Agent, AgentConfig, Effect, Input, Moment, ResetCause, Stored, WithoutBroker};
 use otaru_release::{Behaviour, Chip};
-use otaru_slots::{Layout, Slot};
+use otaru_slots::{Layout, MAX_VALUE_BYTES, Slot};
 use otaru_wire::Topic;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
@@ -253,6 +253,7 @@ fn agent_config(options: &SimOptions, identity: &Identity) -> AgentConfig {
         self_test_limit_ms: config.self_test_limit_ms.max(ms(options.self_test).saturating_mul(2)),
         broker_limit_ms: ms(options.broker_limit),
         without_broker: WithoutBroker::RollBack,
+        settings_bytes_max: MAX_VALUE_BYTES,
         ..config
     }
 }

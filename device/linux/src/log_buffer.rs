@@ -39,16 +39,25 @@ impl LogBuffer {
         if let Some(reason) = line.reason {
             record.extra.insert("reason".into(), reason.number().into());
         }
+        self.count_evicted(storage);
         if self.dropped > 0 {
             record.extra.insert("dropped".into(), self.dropped.into());
         }
-        if storage.push_log(&record.to_json())? {
-            self.dropped += u64::from(self.sent == 0);
-            self.sent = self.sent.saturating_sub(1);
-        } else {
-            self.dropped = 0;
+        let said = std::mem::take(&mut self.dropped);
+        storage.push_log(&record.to_json())?;
+        if self.count_evicted(storage) {
+            self.dropped += said;
         }
         Ok(())
+    }
+
+    /// Takes note of records that made room; whether there were any.
+    fn count_evicted(&mut self, storage: &mut Storage) -> bool {
+        let evicted = storage.take_evicted();
+        let on_their_way = evicted.min(u64::from(self.sent));
+        self.sent -= on_their_way as u8;
+        self.dropped += evicted - on_their_way;
+        evicted > 0
     }
 
     /// The next records as one message; `None` when there are none or some are on their way.
@@ -76,6 +85,7 @@ impl LogBuffer {
 
     /// The broker has the batch: its records go.
     pub(crate) fn acknowledged(&mut self, storage: &mut Storage) -> Result<(), StorageError> {
+        self.count_evicted(storage);
         for _ in 0..std::mem::take(&mut self.sent) {
             storage.pop_log()?;
         }

@@ -29,6 +29,8 @@ pub(crate) struct Storage {
     flash: FileFlash,
     records: Records,
     logs: Ring,
+    /// Log records that had to go before anybody had them.
+    evicted: u64,
     recreated: Option<Reason>,
 }
 
@@ -43,7 +45,7 @@ impl Storage {
             Opened::Recreated(RecreatedReason::Newer) => Some(Reason::StorageNewer),
         };
         let logs = Ring::open(&records, &mut flash, LOGS)?;
-        Ok(Storage { flash, records, logs, recreated })
+        Ok(Storage { flash, records, logs, evicted: 0, recreated })
     }
 
     /// Why the records began anew, until [`Storage::acknowledge_recreated`].
@@ -69,7 +71,7 @@ impl Storage {
     }
 
     pub(crate) fn save_journal(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
-        self.records.put(&mut self.flash, JOURNAL, bytes)
+        self.put(JOURNAL, bytes)
     }
 
     pub(crate) fn settings(&mut self) -> Result<Vec<u8>, StorageError> {
@@ -77,7 +79,7 @@ impl Storage {
     }
 
     pub(crate) fn save_settings(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
-        self.records.put(&mut self.flash, SETTINGS, bytes)
+        self.put(SETTINGS, bytes)
     }
 
     /// What the manifest of the image in `slot` said, if one was stored.
@@ -87,7 +89,7 @@ impl Storage {
     }
 
     pub(crate) fn save_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {
-        self.records.put(&mut self.flash, TARGETS + slot.index() as u8, &target.to_bytes())
+        self.put(TARGETS + slot.index() as u8, &target.to_bytes())
     }
 
     /// The newest root document that descends from `key`, if one was stored.
@@ -113,7 +115,7 @@ impl Storage {
         if bytes.len() > MAX_VALUE_BYTES {
             return Ok(());
         }
-        self.records.put(&mut self.flash, ROOT, &bytes)
+        self.put(ROOT, &bytes)
     }
 
     pub(crate) fn log_count(&self) -> u8 {
@@ -127,14 +129,49 @@ impl Storage {
         Ok(found.map(<[u8]>::to_vec))
     }
 
-    /// Adds a log record; `true` when the oldest had to go for it.
-    pub(crate) fn push_log(&mut self, record: &[u8]) -> Result<bool, StorageError> {
-        self.logs.push(&mut self.records, &mut self.flash, record)
+    /// Adds a log record.
+    pub(crate) fn push_log(&mut self, record: &[u8]) -> Result<(), StorageError> {
+        self.making_room(|storage| {
+            let evicted = storage.logs.push(&mut storage.records, &mut storage.flash, record)?;
+            storage.evicted += u64::from(evicted);
+            Ok(())
+        })
+    }
+
+    /// How many of the oldest log records had to go since this was asked last.
+    pub(crate) fn take_evicted(&mut self) -> u64 {
+        std::mem::take(&mut self.evicted)
     }
 
     /// Removes the oldest log record.
     pub(crate) fn pop_log(&mut self) -> Result<(), StorageError> {
         self.logs.pop(&mut self.records, &mut self.flash)
+    }
+
+    fn put(&mut self, key: u8, bytes: &[u8]) -> Result<(), StorageError> {
+        self.making_room(|storage| storage.records.put(&mut storage.flash, key, bytes))
+    }
+
+    /// Stores something; in a full store the oldest log records make room for it.
+    ///
+    /// What does not fit all the same is lost and said so: the device goes on.
+    fn making_room(
+        &mut self,
+        store: impl Fn(&mut Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        loop {
+            match store(self) {
+                Err(StorageError::Full) if !self.logs.is_empty() => {
+                    self.pop_log()?;
+                    self.evicted += 1;
+                }
+                Err(error @ (StorageError::Full | StorageError::ValueTooLong { .. })) => {
+                    tracing::error!(error = %error, "Value could not be kept");
+                    return Ok(());
+                }
+                stored => return stored,
+            }
+        }
     }
 
     fn get(&mut self, key: u8) -> Result<Vec<u8>, StorageError> {

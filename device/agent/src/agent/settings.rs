@@ -3,7 +3,8 @@
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use otaru_wire::Reason;
 use otaru_wire::payload::LogLevel;
@@ -36,6 +37,15 @@ impl Settings {
 
     pub(super) fn applied(&self) -> &Map<String, Value> {
         &self.applied
+    }
+
+    /// Bytes to be stored once everything in the hook's hands and `value` are in force.
+    fn bytes_with(&self, name: &str, value: &Value) -> usize {
+        let mut whole = self.applied.clone();
+        let in_hand = self.wanted.iter().filter(|(_, wanted)| wanted.retry_at_ms.is_none());
+        whole.extend(in_hand.map(|(name, wanted)| (name.clone(), wanted.value.clone())));
+        whole.insert(name.into(), value.clone());
+        stored(&whole).len()
     }
 
     /// When the next refused setting is due.
@@ -75,9 +85,23 @@ impl Agent {
         if self.settings.wanted.get(&name).is_some_and(|wanted| same_value(&wanted.value, &value)) {
             return;
         }
-        let wanted = Wanted { value: value.clone(), refusals: 0, retry_at_ms: None };
+        let wanted = Wanted { value, refusals: 0, retry_at_ms: None };
         self.settings.wanted.insert(name.clone(), wanted);
-        self.effects.push(Effect::ApplySetting { name, value });
+        self.hand_over(name);
+    }
+
+    /// Gives a wanted setting to the hook, unless it could not be kept over a restart.
+    fn hand_over(&mut self, name: String) {
+        let Some(wanted) = self.settings.wanted.get_mut(&name) else { return };
+        wanted.retry_at_ms = None;
+        let value = wanted.value.clone();
+        let (found, max) =
+            (self.settings.bytes_with(&name, &value), self.config.settings_bytes_max);
+        if found <= max {
+            self.effects.push(Effect::ApplySetting { name, value });
+        } else {
+            self.refuse(name, &format!("{found} bytes of settings, {max} can be kept"));
+        }
     }
 
     pub(super) fn setting_applied(&mut self, name: String, value: Value) {
@@ -85,29 +109,35 @@ impl Agent {
             self.settings.wanted.remove(&name);
         }
         self.settings.applied.insert(name, value);
-        let saved = Value::Object(self.settings.applied.clone());
-        self.effects.push(Effect::SaveSettings(format!("{saved}").into_bytes()));
+        self.effects.push(Effect::SaveSettings(stored(&self.settings.applied)));
     }
 
     pub(super) fn setting_refused(&mut self, name: String) {
+        self.refuse(name, "the product refused it");
+    }
+
+    fn refuse(&mut self, name: String, why: &str) {
         let (base, cap) = (self.config.retry_base_ms, self.config.retry_cap_ms);
         let Some(wanted) = self.settings.wanted.get_mut(&name) else { return };
         let delay = full_jitter(base, cap, wanted.refusals, self.now.random);
         wanted.refusals = wanted.refusals.saturating_add(1);
         wanted.retry_at_ms = Some(self.now.uptime_ms.saturating_add(delay));
-        let message = format!("setting {name} was not applied; trying again in {delay} ms");
+        let message = format!("setting {name} was not applied: {why}; again in {delay} ms");
         self.log(LogLevel::Warn, "CONFIG_REPORT_FAILED", message, Some(Reason::SettingRefused));
     }
 
     /// Hands refused settings to the hook again when their time has come.
     pub(super) fn retry_settings(&mut self) {
         let now = self.now.uptime_ms;
-        for (name, wanted) in &mut self.settings.wanted {
-            if wanted.retry_at_ms.is_some_and(|at| at <= now) {
-                wanted.retry_at_ms = None;
-                let (name, value) = (name.clone(), wanted.value.clone());
-                self.effects.push(Effect::ApplySetting { name, value });
-            }
-        }
+        let is_due = |wanted: &Wanted| wanted.retry_at_ms.is_some_and(|at| at <= now);
+        let wanted = self.settings.wanted.iter();
+        let due: Vec<String> =
+            wanted.filter(|(_, wanted)| is_due(wanted)).map(|(name, _)| name.clone()).collect();
+        due.into_iter().for_each(|name| self.hand_over(name));
     }
+}
+
+/// Settings as they are kept.
+fn stored(settings: &Map<String, Value>) -> Vec<u8> {
+    Value::Object(settings.clone()).to_string().into_bytes()
 }

@@ -1,6 +1,6 @@
 use otaru_release::{Behaviour, RootDocument, SecretKey};
-use otaru_wire::Phase;
 use otaru_wire::payload::FirmwareState;
+use otaru_wire::{Phase, Reason};
 use serde_json::json;
 
 use crate::rig::{IMAGE_BYTES, Rig};
@@ -114,6 +114,21 @@ async fn settings_are_applied_reported_and_restored() {
     let shadow = rig.shadow(&device).unwrap();
     assert_eq!(shadow.reported()["config"]["phrase_type"], "poetic");
     assert_eq!(shadow.reported()["config"]["volume"], 3);
+}
+
+/// Together they are longer than a record: one of them waits, and the device lives on.
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_too_long_to_keep_never_end_the_device() {
+    let rig = Rig::start().await;
+    let mut device = rig.device("clock-01");
+    let long = "x".repeat(2100);
+    let desired = json!({"config": {"poem": long, "song": long}});
+    rig.service.desire(&device.thing, desired).await;
+    device.start();
+    rig.reported(&mut device, "poem", &json!(long)).await;
+    rig.logged(&mut device, Reason::SettingRefused).await;
+    rig.wish(&device, "1.0.5", "u-1").await;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,6 +71,23 @@ fn a_refused_setting_is_tried_again_and_not_reported() {
     assert_eq!(world.service.reported["config"]["phrase_type"], "rude");
 }
 
+/// One of them alone would fit its record; together they do not.
+#[test]
+fn settings_that_cannot_be_kept_are_refused_before_they_are_applied() {
+    let mut world = World::connected();
+    let long = "x".repeat(2500);
+    world.desire(json!({"config": {"poem": long, "song": long, "volume": 3}}));
+    world.run_until(|_| false);
+    assert_eq!(world.service.reported["config"]["poem"].as_str(), Some(long.as_str()));
+    assert_eq!(world.service.reported["config"].get("song"), None);
+    assert_eq!(world.service.reported["config"]["volume"], 3);
+    assert!(world.flash.settings.len() <= 4000, "found {} bytes", world.flash.settings.len());
+    assert!(world.transcript.contains("setting song was not applied"), "{}", world.transcript);
+    world.desire(json!({"config": {"poem": "short"}}));
+    world.run();
+    assert_eq!(world.service.reported["config"]["song"].as_str(), Some(long.as_str()));
+}
+
 #[test]
 fn other_members_of_reported_config_are_left_alone() {
     let mut world = World::new();
