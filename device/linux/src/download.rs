@@ -57,12 +57,12 @@ impl Download {
     }
 
     /// One request from `offset` on; answers how far the slot is right after it.
-    async fn fetch(&mut self, chunks: &ChunkList<'_>, offset: u32) -> Result<u32, Fault> {
+    async fn fetch(&mut self, chunks: &ChunkList<'_>, asked_offset: u32) -> Result<u32, Fault> {
         let path = format!("/firmware/{}/{}.bin", self.manifest.product, self.manifest.version);
-        let mut answer = self.https.get(&path, self.headers(offset), DOWN).await?;
-        let asked = Asked { offset: offset.into(), total: chunks.image_bytes().into() };
+        let mut answer = self.https.get(&path, self.headers(asked_offset), DOWN).await?;
+        let asked = Asked { offset: asked_offset.into(), total: chunks.image_bytes().into() };
         let offset = match judge(asked, head_of(&answer)) {
-            Verdict::Append => offset,
+            Verdict::Append => asked_offset,
             Verdict::FromStart => 0,
             Verdict::Redirect => return Err(Reason::ServerError.into()),
             Verdict::Fail(fault) => return Err(fault),
@@ -87,7 +87,14 @@ impl Download {
             fill.writer = Some(self.begin(chunks, offset)?);
             self.write(&mut fill, chunks, &std::mem::take(&mut head)).await?;
         }
-        self.end(fill, chunks, offset)
+        let right = self.end(fill, chunks)?;
+        match right > asked_offset {
+            true => Ok(right),
+            // A part of the rest that brings no chunk further is a link that went down.
+            false if offset == asked_offset => Err(DOWN.into()),
+            // The image again, and less of it than stood in flash.
+            false => Err(Reason::ContentChanged.into()),
+        }
     }
 
     fn headers(&self, offset: u32) -> HeaderMap {
@@ -147,13 +154,12 @@ impl Download {
         Ok(())
     }
 
-    /// The body is over: checks the last chunk, or says how far it got.
-    fn end(&mut self, fill: Fill, chunks: &ChunkList<'_>, from: u32) -> Result<u32, Fault> {
+    /// The body is over: checks the last chunk; answers how far the slot is right.
+    fn end(&mut self, fill: Fill, chunks: &ChunkList<'_>) -> Result<u32, Fault> {
         let Some(writer) = fill.writer else { return Err(DOWN.into()) };
         if writer.position() < chunks.image_bytes() {
-            // A server may answer a part of the rest; one that brings no chunk further is down.
-            let right = chunks.range(fill.next_chunk).map_or(0, |range| range.start);
-            return if right > from { Ok(right) } else { Err(DOWN.into()) };
+            // A server may answer a part of the rest.
+            return Ok(chunks.range(fill.next_chunk).map_or(0, |range| range.start));
         }
         writer.finish(&mut self.flash).map_err(reason_of)?;
         self.check_chunk(chunks, chunks.count().saturating_sub(1))?;

@@ -72,6 +72,15 @@ async fn a_whole_answer_to_a_range_begins_again_and_is_never_appended() {
     assert_eq!(rig.web.asked(), [whole(), rest_from(2 * CHUNK_BYTES)]);
 }
 
+/// Each such answer erases the slot's first chunks for nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_begins_again_and_never_ends_is_given_up() {
+    let short = [1; 40].map(|_| Mishap::ShortWhole(70_000));
+    let (rig, _, end) = update_with([Mishap::StallAfter(150_000)].into_iter().chain(short)).await;
+    assert_eq!(end, "failed content_changed, runs 1.0.4");
+    assert!(rig.web.asked().len() < 10, "found {:?}", rig.web.asked());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changed_on_the_way_is_never_spliced() {
     // Same length, other bytes: only the hashes can tell.

@@ -24,6 +24,8 @@ pub(crate) enum Mishap {
     StallAfter(usize),
     /// The whole file comes although a range was asked for.
     IgnoreRange,
+    /// So much of the file comes, and no more, although a range was asked for.
+    ShortWhole(usize),
     /// Another file of the same name is there now.
     OtherFile(Bytes),
     /// The answer is a redirect.
@@ -149,7 +151,7 @@ fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Res
             image = other.clone();
             range = None;
         }
-        Some(Mishap::IgnoreRange) => range = None,
+        Some(Mishap::IgnoreRange | Mishap::ShortWhole(_)) => range = None,
         Some(Mishap::FlipByte(at)) => {
             let mut bytes = image.to_vec();
             bytes[*at] ^= 1;
@@ -178,6 +180,10 @@ fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Res
         }
         Some(Mishap::StallAfter(bytes)) => {
             Body::from_stream(parts(body.slice(..bytes)).chain(futures::stream::pending()))
+        }
+        Some(Mishap::ShortWhole(bytes)) => {
+            answer.headers_mut().remove(CONTENT_LENGTH);
+            Body::from_stream(parts(body.slice(..bytes)))
         }
         _ => Body::from_stream(parts(body)),
     };
