@@ -22,6 +22,8 @@ const LOGS: core::ops::Range<u8> = 32..96;
 
 /// Length of the key before a stored root document.
 const KEY_BYTES: usize = 32;
+// A root that could not be kept would be forgotten, and the keys it revoked would count again.
+const _: () = assert!(KEY_BYTES + RootDocument::MAX_BYTES <= MAX_VALUE_BYTES);
 
 /// The device's records and log buffer.
 #[derive(Debug)]
@@ -102,19 +104,16 @@ impl Storage {
             Some((found, document)) if found == key.as_bytes() => document,
             _ => return Ok(None),
         };
-        Ok(RootDocument::verify_self_signed(document).ok())
+        Ok(RootDocument::read_trusted(document).ok())
     }
 
-    /// Stores a verified root document; one too long for a record is fetched again next time.
+    /// Stores a verified root document.
     pub(crate) fn save_root(
         &mut self,
         key: &PublicKey,
         document: &[u8],
     ) -> Result<(), StorageError> {
         let bytes = [key.as_bytes().as_slice(), document].concat();
-        if bytes.len() > MAX_VALUE_BYTES {
-            return Ok(());
-        }
         self.put(ROOT, &bytes)
     }
 

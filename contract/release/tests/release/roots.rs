@@ -56,7 +56,7 @@ fn refusals_are_told_apart() {
     expect!["root_invalid (RootInvalid): found a wrong signature of key 34750f98bd59fcfc, expected that key's signature over this document"].assert_eq(&verify(&damaged));
     expect!["root_invalid (RootInvalid): found not deterministic CBOR: end of the bytes inside an item at byte 0, expected a signed root document"].assert_eq(&verify(b""));
     expect!["root_invalid (RootInvalid): found not a COSE_Sign1 structure: no tag, expected a signed root document"].assert_eq(&verify(b"not CBOR at all"));
-    expect!["root_invalid (RootInvalid): found 5000 bytes, expected at most 4096 bytes"]
+    expect!["root_invalid (RootInvalid): found 5000 bytes, expected at most 3968 bytes"]
         .assert_eq(&verify(&[0; 5000]));
     expect!["root_invalid (RootInvalid): found not deterministic CBOR: end of the bytes inside an item at byte 132, expected a signed root document"].assert_eq(&verify(&bytes[..bytes.len() - 1]));
     expect!["root_foreign (RootForeign): found a signature of key dbc298251c51321b, expected a signature of a trusted root key"].assert_eq(&told(RootDocument::verify_self_signed(&root.sign(&key(9)))));

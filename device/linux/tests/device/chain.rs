@@ -81,6 +81,26 @@ async fn a_release_of_a_rotated_key_is_installed() {
     assert_eq!(rig.end_of(&mut device, "u-2").await, "confirmed, runs 1.0.5");
 }
 
+/// The second root is signed by a key that it no longer names; the device keeps it all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_stays_revoked_after_a_restart() {
+    let rig = Rig::start().await;
+    let (new_root, new_key) = (SecretKey::from_seed(&[3; 32]), SecretKey::from_seed(&[4; 32]));
+    let first = RootDocument::first(new_root.public_key(), new_key.public_key());
+    let second = RootDocument { number: 2, ..first };
+    rig.serve("root/2", second.sign(&rig.root_key));
+    let mut device = rig.device("clock-01");
+    device.start();
+    rig.wish(&device, "1.0.5", "u-1").await;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "failed manifest_untrusted, runs 1.0.4");
+    device.cut_power().await;
+    // Whoever has the old release key, and the server, hides what revokes it.
+    rig.web.files.lock().unwrap().documents.remove("root/2");
+    device.start();
+    rig.wish(&device, "1.0.5", "u-2").await;
+    assert_eq!(rig.end_of(&mut device, "u-2").await, "failed manifest_untrusted, runs 1.0.4");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_that_falls_back_is_not_followed() {
     let rig = Rig::start().await;
