@@ -25,6 +25,8 @@ pub(super) struct Reporter {
     pub(super) in_flight: Option<InFlight>,
     /// The patch accepted last.
     accepted: Option<Value>,
+    /// The patch of settings the shadow has no room for, until there is another or a new session.
+    too_large: Option<Value>,
     /// When the shadow was asked for, if that was not answered yet.
     pub(super) asked_at_ms: Option<u64>,
     /// Reports in a row that were not accepted.
@@ -46,6 +48,7 @@ impl Reporter {
     /// Nothing sent before is answered any more: another session begins.
     pub(super) fn forget(&mut self) {
         self.in_flight = None;
+        self.too_large = None;
         self.asked_at_ms = None;
         self.not_before_ms = 0;
     }
@@ -94,12 +97,19 @@ impl Agent {
         if !self.is_ours(token) {
             return;
         }
+        if code == 413 {
+            self.reporter.too_large = self.reporter.in_flight.take().map(|report| report.patch);
+        }
         let message = format!("the report was refused: {code}");
         self.report_failed(message, Reason::ServerError);
         match code {
             409 => self.ask(),
             // It will be refused again: the next wish must not wait for it for ever.
-            400..=499 if code != 429 && self.settling == Settling::UntilReported => {
+            400..=499
+                if code != 429
+                    && self.settling == Settling::UntilReported
+                    && self.owes_firmware() =>
+            {
                 self.settling = Settling::Settled;
             }
             _ => {}
@@ -120,13 +130,26 @@ impl Agent {
         in_flight.is_some_and(|report| token == Some(report.token.as_str()))
     }
 
-    /// The patch of `reported` that is still missing at the service.
+    /// The patch of `reported` that is still missing at the service. What runs comes
+    /// first and alone: no settings, however many, may keep that from being told.
     fn unreported(&self) -> Option<Value> {
         let known = self.shadow.reported.as_ref()?;
+        self.unreported_firmware(known).or_else(|| self.unreported_settings(known))
+    }
+
+    fn owes_firmware(&self) -> bool {
+        let known = self.shadow.reported.as_ref();
+        known.is_some_and(|known| self.unreported_firmware(known).is_some())
+    }
+
+    fn unreported_firmware(&self, known: &Map<String, Value>) -> Option<Value> {
         let mut patch = Map::new();
-        let config = self.unreported_config(known.get("config"));
-        if !config.is_empty() {
-            patch.insert("config".into(), Value::Object(config));
+        if self.running_stays
+            && let Some(label) = &self.running.label
+        {
+            let version = Map::from_iter([(FIRMWARE_VERSION.into(), label.as_str().into())]);
+            let config = missing_members(known.get("config"), version);
+            patch.extend(config.map(|config| ("config".to_string(), config)));
         }
         let firmware = self.firmware_report().to_value();
         if let Some(firmware) = difference(known.get("firmware"), &firmware) {
@@ -144,20 +167,11 @@ impl Agent {
         (!patch.is_empty()).then_some(Value::Object(patch))
     }
 
-    /// Members of `config` that others keep there are none of the agent's business.
-    fn unreported_config(&self, known: Option<&Value>) -> Map<String, Value> {
-        let mut truth = self.settings.applied().clone();
-        if self.running_stays
-            && let Some(label) = &self.running.label
-        {
-            truth.insert(FIRMWARE_VERSION.into(), label.as_str().into());
-        }
-        let known = known.and_then(Value::as_object);
-        let changed = truth.into_iter().filter_map(|(name, value)| {
-            let known = known.and_then(|known| known.get(&name));
-            difference(known, &value).map(|patch| (name, patch))
-        });
-        changed.collect()
+    fn unreported_settings(&self, known: &Map<String, Value>) -> Option<Value> {
+        let mut applied: Map<String, Value> = self.settings.applied().clone();
+        applied.remove(FIRMWARE_VERSION);
+        let patch = json!({ "config": missing_members(known.get("config"), applied)? });
+        (self.reporter.too_large.as_ref() != Some(&patch)).then_some(patch)
     }
 
     fn firmware_report(&self) -> FirmwareReport {
@@ -175,6 +189,18 @@ impl Agent {
             last: last.and_then(last_update),
         }
     }
+}
+
+/// The members of `truth` that `known` lacks or holds otherwise. Members that others keep
+/// in `known` are none of the agent's business.
+fn missing_members(known: Option<&Value>, truth: Map<String, Value>) -> Option<Value> {
+    let known = known.and_then(Value::as_object);
+    let changed = truth.into_iter().filter_map(|(name, value)| {
+        let known = known.and_then(|known| known.get(&name));
+        difference(known, &value).map(|patch| (name, patch))
+    });
+    let changed: Map<String, Value> = changed.collect();
+    (!changed.is_empty()).then_some(Value::Object(changed))
 }
 
 /// An end whose image was never known was a wish without update record: nobody waits for it.

@@ -1,6 +1,6 @@
 //! A shadow service small enough to read, sharing the agent's own merge.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use otaru_wire::{ShadowTopic, ShadowVerb};
@@ -14,6 +14,8 @@ pub(super) struct Service {
     pub(super) desired: Map<String, Value>,
     pub(super) reported: Map<String, Value>,
     pub(super) version: u64,
+    /// The longest `reported` taken, in bytes.
+    pub(super) reported_bytes_max: Option<usize>,
 }
 
 impl Service {
@@ -23,13 +25,23 @@ impl Service {
         state: Value,
         token: Option<Value>,
     ) -> Vec<(ShadowTopic, Value)> {
+        if let (Some(max), Some(Value::Object(patch))) =
+            (self.reported_bytes_max, state.get("reported"))
+        {
+            let mut reported = self.reported.clone();
+            merge(&mut reported, patch);
+            if Value::Object(reported).to_string().len() > max {
+                let refusal = json!({"code": 413, "message": "too large", "clientToken": token});
+                return Vec::from([(ShadowTopic::Rejected(ShadowVerb::Update), refusal)]);
+            }
+        }
         for (name, section) in [("desired", &mut self.desired), ("reported", &mut self.reported)] {
             if let Some(Value::Object(patch)) = state.get(name) {
                 merge(section, patch);
             }
         }
         self.version += 1;
-        let Service { desired, reported, version } = self;
+        let Service { desired, reported, version, .. } = self;
         let mut messages = Vec::new();
         let delta = only_desired(desired, reported);
         if !delta.is_empty() {
@@ -46,7 +58,7 @@ impl Service {
 
     /// The answer to a read.
     pub(super) fn get(&self, token: Option<Value>) -> (ShadowTopic, Value) {
-        let Service { desired, reported, version } = self;
+        let Service { desired, reported, version, .. } = self;
         if *version == 0 {
             let refusal = json!({"code": 404, "message": "No shadow exists", "clientToken": token});
             return (ShadowTopic::Rejected(ShadowVerb::Get), refusal);

@@ -89,6 +89,23 @@ fn settings_that_cannot_be_kept_are_refused_before_they_are_applied() {
 }
 
 #[test]
+fn settings_the_shadow_has_no_room_for_keep_no_end_from_being_told() {
+    let mut world = World::connected();
+    world.service.reported_bytes_max = Some(1000);
+    world.desire(json!({"config": {"poem": "x".repeat(900)}}));
+    world.wish("1.0.5", "u-1");
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+    assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.5");
+    assert_eq!(world.service.reported["config"].get("poem"), None);
+    let refusals = world.transcript.matches("the report was refused: 413").count();
+    assert!((1..=3).contains(&refusals), "once in a session, found {refusals}");
+    world.desire(json!({"config": {"poem": "short"}}));
+    world.run();
+    assert_eq!(world.service.reported["config"]["poem"], "short");
+}
+
+#[test]
 fn other_members_of_reported_config_are_left_alone() {
     let mut world = World::new();
     world.service.reported = json!({"config": {"placed_by_cable": 1}}).as_object().unwrap().clone();
