@@ -7,7 +7,8 @@ use otaru_wire::{Digest, UpdateId};
 pub struct BadImage {
     /// Which image.
     pub sha256: Digest,
-    /// The update that tried it last; `None` for a wish without id.
+    /// The update that tried it last; `None` for a wish without id, and when the journal
+    /// that named it is lost.
     pub update: Option<UpdateId>,
 }
 
@@ -29,9 +30,16 @@ impl BadImages {
     }
 
     /// Whether `sha256` may not be tried under `update`. A new update id allows one more try.
-    pub fn blocks(&self, sha256: &Digest, update: Option<&UpdateId>) -> bool {
-        let bad = self.0.iter().find(|bad| bad.sha256 == *sha256);
-        bad.is_some_and(|bad| update.is_none() || bad.update.as_ref() == update)
+    ///
+    /// The first id that meets an image whose own is not known counts as that: it may well be
+    /// the one that failed.
+    pub fn blocks(&mut self, sha256: &Digest, update: Option<&UpdateId>) -> bool {
+        let Some(bad) = self.0.iter_mut().find(|bad| bad.sha256 == *sha256) else { return false };
+        if bad.update.is_none() {
+            bad.update = update.cloned();
+            return true;
+        }
+        update.is_none() || bad.update.as_ref() == update
     }
 
     /// The remembered images, oldest first.
@@ -59,6 +67,17 @@ mod tests {
         bad.add(image, Some(id("u-2")));
         assert!(bad.blocks(&image, Some(&id("u-2"))));
         assert_eq!(bad.iter().len(), 1);
+    }
+
+    #[test]
+    fn an_image_without_id_blocks_the_first_that_comes() {
+        let image = Digest::of(b"image");
+        let mut bad = BadImages::default();
+        bad.add(image, None);
+        assert!(bad.blocks(&image, None));
+        assert!(bad.blocks(&image, Some(&id("u-1"))));
+        assert!(bad.blocks(&image, Some(&id("u-1"))));
+        assert!(!bad.blocks(&image, Some(&id("u-2"))));
     }
 
     #[test]

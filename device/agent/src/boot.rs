@@ -72,6 +72,8 @@ pub struct BootFacts {
     pub running_entry: EntryState,
     /// The selector's record of the other slot.
     pub other_entry: EntryState,
+    /// Identity of the other slot's image, where that was given up and is whole.
+    pub other_image: Option<Digest>,
     /// Why the processor started.
     pub reset: ResetCause,
 }

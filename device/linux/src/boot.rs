@@ -70,9 +70,26 @@ pub(crate) fn look_around(
         running: running(flash, layout, storage, slot, &image)?,
         running_entry: state(slot),
         other_entry: state(slot.other()),
+        other_image: given_up_image(flash, layout, storage, &entries, slot.other())?,
         reset,
     };
     Ok(Boot { chip: head.chip, behaviour: Behaviour::of(&image), facts })
+}
+
+/// Which image a slot holds that its entry gives up.
+fn given_up_image(
+    flash: &mut FileFlash,
+    layout: &Layout,
+    storage: &mut Storage,
+    entries: &OtaData,
+    slot: Slot,
+) -> Result<Option<Digest>, SimError> {
+    use otaru_slots::EntryState::{Aborted, Invalid};
+    if !matches!(entries.state_of(slot), Some(Invalid | Aborted)) {
+        return Ok(None);
+    }
+    let Ok(image) = read_image(flash, layout, slot) else { return Ok(None) };
+    Ok(Some(running(flash, layout, storage, slot, &image)?.sha256))
 }
 
 fn read_image(flash: &mut FileFlash, layout: &Layout, slot: Slot) -> Result<Vec<u8>, SimError> {

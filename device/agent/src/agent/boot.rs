@@ -61,6 +61,9 @@ impl Agent {
             let message = format!("stored state was lost and begins anew: {reason}");
             agent.log(LogLevel::Error, "IO_FAILED", message, Some(reason));
         }
+        if stored.recreated.or(journal_lost).is_some() {
+            agent.distrust_given_up(facts);
+        }
         agent.restore_settings();
         agent.act_on_boot(facts);
         let effects = core::mem::take(&mut agent.effects);
@@ -105,6 +108,17 @@ impl Agent {
             }
             NextAction::ReportFailed(reason) => self.finish(Outcome::Failed, Some(reason)),
             NextAction::ReportReverted => self.report_reverted(),
+        }
+    }
+
+    /// Without a journal, the selector alone remembers that the other slot's image came to
+    /// nothing. Forgotten, it would be fetched and tried again, and its journal lost again.
+    fn distrust_given_up(&mut self, facts: &BootFacts) {
+        if matches!(facts.other_entry, EntryState::Invalid | EntryState::Aborted)
+            && let Some(image) = facts.other_image
+        {
+            self.journal.bad_images.add(image, None);
+            self.save_journal();
         }
     }
 

@@ -33,6 +33,7 @@ fn facts(runs: &[u8], running: EntryState, other: EntryState, reset: ResetCause)
         },
         running_entry: running,
         other_entry: other,
+        other_image: None,
         reset,
     }
 }

@@ -167,8 +167,9 @@ impl Reader<'_> {
         UpdateId::new(self.text()?).ok()
     }
 
+    /// A newer build may have written a reason this one has no name for.
     fn reason(&mut self) -> Option<Reason> {
-        Reason::from_number(self.byte()?)
+        self.byte().map(|number| Reason::from_message(number.into()))
     }
 
     /// Outer `None`: the bytes are damaged.

@@ -121,6 +121,20 @@ fn a_new_device_has_an_empty_journal() {
 }
 
 #[test]
+fn a_reason_of_a_newer_build_is_unknown_and_the_rest_is_read() {
+    let version = ReleaseVersion::new("1.0.5").unwrap();
+    let mut attempt = Attempt::new(version, None, UpdateId::new("u-1").ok());
+    attempt.verdict = Some(Reason::SelfTestFailed);
+    let known = Journal { attempt: Some(attempt), security_floor: 7, ..Journal::default() };
+    let mut bytes = known.to_bytes();
+    let at = bytes.iter().rposition(|&byte| byte == Reason::SelfTestFailed.number()).unwrap();
+    bytes[at] = 200;
+    let read = Journal::from_bytes(&bytes).unwrap();
+    assert_eq!(read.attempt.unwrap().verdict, Some(Reason::Unknown));
+    assert_eq!(read.security_floor, 7);
+}
+
+#[test]
 fn a_newer_layout_is_named() {
     assert_eq!(Journal::from_bytes(&[9, 1, 2]), Err(JournalError::Newer { layout: 9 }));
     assert_eq!(Journal::from_bytes(&[0]), Err(JournalError::Unreadable));

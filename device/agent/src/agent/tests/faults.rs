@@ -4,7 +4,7 @@ use expect_test::expect;
 use otaru_wire::Reason;
 use serde_json::json;
 
-use super::world::{World, faults};
+use super::world::{Behaviour, World, faults};
 use crate::{AgentPhase, Fault, ResetCause};
 
 /// Runs one update whose first answers are `reasons`.
@@ -155,6 +155,24 @@ fn lost_storage_is_named_and_the_device_goes_on() {
     world.wish("1.0.5", "u-1");
     world.run();
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// As when new firmware writes a journal the old one cannot read.
+#[test]
+fn an_image_that_takes_the_journal_with_it_is_not_tried_again() {
+    let mut world = World::connected();
+    world.behaviour = Behaviour::Crash;
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+    world.flash.journal = vec![9, 9, 9];
+    world.run();
+    assert_eq!(world.boots, 2, "{}", world.transcript);
+    let last = "runs 1.0.4 (confirmed), last u-1 failed image_on_bad_list";
+    assert_eq!(world.last_reported(), last);
+    world.behaviour = Behaviour::Pass;
+    world.wish("1.0.5", "u-2");
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-2 confirmed ");
 }
 
 #[test]

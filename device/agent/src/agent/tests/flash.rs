@@ -79,6 +79,7 @@ pub(super) fn boot_facts(flash: &Flash, reset: ResetCause) -> BootFacts {
         },
         running_entry: flash.entries[flash.running],
         other_entry: flash.entries[1 - flash.running],
+        other_image: flash.slots[1 - flash.running].as_ref().map(image),
         reset,
     }
 }
