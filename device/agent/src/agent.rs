@@ -124,6 +124,7 @@ impl Agent {
             Input::TrialBootArmed(result) => self.trial_boot_armed(result),
             Input::SelfTestEnded(result) => self.self_test_ended(result),
             Input::SlotConfirmed(result) => self.slot_confirmed(result),
+            Input::RollBackFailed(reason) => self.roll_back_failed(reason),
             Input::SettingApplied { name, value } => self.setting_applied(name, value),
             Input::SettingRefused { name } => self.setting_refused(name),
         }

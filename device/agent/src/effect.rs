@@ -100,7 +100,8 @@ pub enum Effect {
     RunSelfTest,
     /// Mark the running slot as good and read that back; answer [`Input::SlotConfirmed`](crate::Input::SlotConfirmed).
     ConfirmSlot,
-    /// Mark the running slot as bad and restart.
+    /// Mark the running slot as bad and restart; answer
+    /// [`Input::RollBackFailed`](crate::Input::RollBackFailed) instead when the other slot cannot boot.
     RollBack,
     /// Hand a wanted setting to the product; answer [`Input::SettingApplied`](crate::Input::SettingApplied) or refused.
     ApplySetting {

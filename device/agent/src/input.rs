@@ -67,6 +67,8 @@ pub enum Input<'a> {
     SelfTestEnded(Result<(), Reason>),
     /// Answer to [`Effect::ConfirmSlot`](crate::Effect::ConfirmSlot), after reading back.
     SlotConfirmed(Result<(), Reason>),
+    /// Answer to [`Effect::RollBack`](crate::Effect::RollBack) where no other slot can boot.
+    RollBackFailed(Reason),
     /// The product took the setting over.
     SettingApplied {
         /// Its name under `config`.

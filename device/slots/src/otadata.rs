@@ -267,7 +267,8 @@ pub fn set_boot<F: NorFlash>(
 /// Confirms the running image. `Ok` only once that reads back from flash.
 ///
 /// A power cut before leaves the entry blank, and the other slot boots next:
-/// report "confirmed" only after this returned.
+/// report "confirmed" only after this returned. Where no entry counts any more, as after a
+/// flipped bit, the running slot gets one.
 pub fn mark_valid<F: NorFlash>(
     flash: &mut F,
     layout: &Layout,
@@ -275,6 +276,9 @@ pub fn mark_valid<F: NorFlash>(
 ) -> Result<(), OtaDataError> {
     flash::check_geometry::<F>()?;
     let found = OtaData::read(flash, layout)?;
+    if found.active().is_none() {
+        return Ok(write_entry(flash, layout, 0, running.index() as u32 + 1, EntryState::Valid)?);
+    }
     let (index, entry) = active_entry_of(&found, running)?;
     if entry.state != EntryState::Valid {
         write_entry(flash, layout, index, entry.sequence, EntryState::Valid)?;
@@ -300,6 +304,35 @@ pub fn mark_invalid<F: NorFlash>(
     }
     write_entry(flash, layout, index, entry.sequence, EntryState::Invalid)?;
     Ok(())
+}
+
+/// Gives the running image up even where no entry names the other slot any more, as after
+/// a flipped bit: then a new entry, which outranks all, makes the other slot boot.
+///
+/// `image_ok` says whether a slot holds an image that may run; it is asked only then.
+///
+/// Errors: [`OtaDataError::NoOtherSlot`] when there is nothing to go back to.
+pub fn roll_back<F: NorFlash>(
+    flash: &mut F,
+    layout: &Layout,
+    running: Slot,
+    image_ok: impl FnOnce(&mut F, Region) -> Result<bool, FlashError>,
+) -> Result<(), OtaDataError> {
+    let found = match mark_invalid(flash, layout, running) {
+        Err(OtaDataError::NoOtherSlot | OtaDataError::NotActive { .. }) => {
+            OtaData::read(flash, layout)?
+        }
+        marked => return marked,
+    };
+    let other = running.other();
+    if !image_ok(flash, layout.slot(other))? {
+        return Err(OtaDataError::NoOtherSlot);
+    }
+    let (index, sequence) = match found.active() {
+        Some(active) => (1 - active, next_sequence(found.entries[active].sequence, other)?),
+        None => (0, other.index() as u32 + 1),
+    };
+    Ok(write_entry(flash, layout, index, sequence, EntryState::Valid)?)
 }
 
 fn active_entry_of(found: &OtaData, running: Slot) -> Result<(usize, Entry), OtaDataError> {

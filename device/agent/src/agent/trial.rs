@@ -98,4 +98,25 @@ impl Agent {
         }
         self.effects.push(Effect::RollBack);
     }
+
+    /// There is nothing to go back to. Firmware that failed and runs can still be replaced;
+    /// firmware that restarts for ever cannot.
+    pub(super) fn roll_back_failed(&mut self, reason: Reason) {
+        if self.phase != AgentPhase::RollingBack {
+            return;
+        }
+        self.log(
+            LogLevel::Error,
+            "OTA_UPDATE_FAILED",
+            "there is no other firmware to go back to",
+            Some(reason),
+        );
+        self.phase = AgentPhase::Idle;
+        // No answer is waited for: it keeps the bootloader from giving the slot up, no more.
+        self.effects.push(Effect::ConfirmSlot);
+        if self.attempt_runs() {
+            let verdict = self.journal.attempt.as_ref().and_then(|attempt| attempt.verdict);
+            self.finish(Outcome::Failed, verdict.or(Some(reason)));
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Carrying effects out.
 
 use otaru_agent::{Effect, Input, LogLine, Target, Wanted};
-use otaru_release::Behaviour;
-use otaru_slots::otadata;
+use otaru_release::{Behaviour, Chip};
+use otaru_slots::boot::images_for;
+use otaru_slots::{OtaDataError, otadata};
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ShadowId, ShadowTopic, Topic};
 use tokio::sync::mpsc::unbounded_channel;
@@ -46,12 +47,7 @@ impl Firmware<'_> {
                 let confirmed = otadata::mark_valid(&mut self.flash, &self.layout, self.slot);
                 self.answers.push_back(Input::SlotConfirmed(flash_result(confirmed)));
             }
-            Effect::RollBack => {
-                // Where the slot cannot be marked, the restart itself gives the trial up.
-                let _ =
-                    flash_result(otadata::mark_invalid(&mut self.flash, &self.layout, self.slot));
-                self.exit = Some(Exit::Restart);
-            }
+            Effect::RollBack => self.roll_back(),
             // A simulated product takes every setting.
             Effect::ApplySetting { name, value } => {
                 self.answers.push_back(Input::SettingApplied { name, value });
@@ -116,6 +112,18 @@ impl Firmware<'_> {
         Ok(())
     }
 
+    fn roll_back(&mut self) {
+        let image_ok = images_for(self.identity.chip.map(Chip::id));
+        let marked = otadata::roll_back(&mut self.flash, &self.layout, self.slot, image_ok);
+        if let Err(OtaDataError::NoOtherSlot | OtaDataError::SequenceExhausted { .. }) = marked {
+            self.answers.push_back(Input::RollBackFailed(Reason::FlashFailed));
+            return;
+        }
+        // Where flash refuses the mark, the restart itself gives the trial up.
+        let _ = flash_result(marked);
+        self.exit = Some(Exit::Restart);
+    }
+
     fn run_self_test(&mut self) {
         let result = match self.behaviour {
             Behaviour::Hang => {
@@ -169,7 +177,7 @@ impl Firmware<'_> {
     }
 }
 
-fn flash_result(result: Result<(), otaru_slots::OtaDataError>) -> Result<(), Reason> {
+fn flash_result(result: Result<(), OtaDataError>) -> Result<(), Reason> {
     result.map_err(|error| {
         tracing::error!(error = %error, "Boot selector refused");
         Reason::FlashFailed

@@ -203,7 +203,7 @@ fn mark_valid_confirms_the_running_slot_only() {
         1:valid 2:valid -> 1:valid 2:valid
         1:valid 2:undefined -> 1:valid 2:valid
         3:valid 2:valid -> 3:valid 2:valid, slot ota_1 is not the one otadata names
-        - - -> - -, slot ota_1 is not the one otadata names
+        - - -> 2:valid -
     "#]]
     .assert_eq(&table(mark_valid, Slot::Ota1, &cases));
 }

@@ -2,12 +2,15 @@
 //! confirmation or the way back, and the device always comes up whole.
 
 use otaru_sim_flash::{Cut, CutKind, Random, SimFlash};
-use otaru_slots::otadata::{mark_invalid, mark_valid, set_boot};
+use otaru_slots::boot::images_for;
+use otaru_slots::otadata::{mark_valid, roll_back, set_boot};
 use otaru_slots::{
     ChunkList, EntryState, Layout, OtaData, Records, Slot, SlotWriter, hash_slot, resume_point,
 };
 
-use crate::world::{blank, cut_kinds, image, is_full_sweep, restart, sha256, small_layout};
+use crate::world::{
+    CHIP_ID, blank, cut_kinds, image, is_full_sweep, restart, sha256, small_layout,
+};
 
 const JOURNAL: u8 = 1;
 /// How often a trial that power ended is tried again.
@@ -101,7 +104,8 @@ impl<const UNIT: usize> Device<UNIT> {
                 }
                 SelfTest::Fails => {
                     note(&mut self.flash, b"failed")?;
-                    mark_invalid(&mut self.flash, &self.layout, running).map_err(stop)?;
+                    let image_ok = images_for(Some(CHIP_ID));
+                    roll_back(&mut self.flash, &self.layout, running, image_ok).map_err(stop)?;
                     Ok(None)
                 }
             };
@@ -281,27 +285,37 @@ fn torn_arming_never_boots_without_a_trial() {
 /// A bit of either entry flips while the device is off, at every step of an update.
 #[test]
 fn flipped_bit_in_otadata_never_stops_the_device() {
+    for first in [Slot::Ota0, Slot::Ota1] {
+        for self_test in [SelfTest::Passes, SelfTest::Fails] {
+            // Beside the second slot stands a third image, as good as the others, until step 1.
+            let begin = first.index() as u32;
+            (begin..4).for_each(|steps| check_flips(first, self_test, steps));
+        }
+    }
+}
+
+fn check_flips(first: Slot, self_test: SelfTest, steps: u32) {
     let layout = small_layout();
-    for steps in 0..4 {
-        let mut device = Device::<4>::new(Slot::Ota0, SelfTest::Passes);
-        if steps > 0 {
-            device.download(Slot::Ota0).unwrap();
-        }
-        if steps > 1 {
-            set_boot(&mut device.flash, &layout, Slot::Ota1).unwrap();
-        }
-        if steps > 2 {
-            assert_eq!(restart(&mut device.flash, &layout), Ok(Slot::Ota1));
-            mark_valid(&mut device.flash, &layout, Slot::Ota1).unwrap();
-        }
-        for bit in (0..2 * 32 * 8).step_by(if is_full_sweep() { 1 } else { 3 }) {
-            let mut flipped = device.clone();
-            let entry = layout.otadata.offset + bit / 256 * 4096;
-            flipped.flash.flip_bit(entry + bit % 256 / 8, (bit % 8) as u8);
-            let running = restart(&mut flipped.flash, &layout).expect("both images are whole");
-            flipped.runs_new(running).expect("there is power");
-            let end = flipped.live().expect("there is power");
-            assert_eq!(end, End::Confirmed, "bit {bit} after {steps} steps");
-        }
+    let mut device = Device::<4>::new(first, self_test);
+    if steps > 0 {
+        device.download(first).unwrap();
+    }
+    if steps > 1 {
+        set_boot(&mut device.flash, &layout, first.other()).unwrap();
+    }
+    if steps > 2 {
+        assert_eq!(restart(&mut device.flash, &layout), Ok(first.other()));
+        mark_valid(&mut device.flash, &layout, first.other()).unwrap();
+    }
+    for bit in (0..2 * 32 * 8).step_by(if is_full_sweep() { 1 } else { 3 }) {
+        let mut flipped = device.clone();
+        let entry = layout.otadata.offset + bit / 256 * 4096;
+        flipped.flash.flip_bit(entry + bit % 256 / 8, (bit % 8) as u8);
+        let running = restart(&mut flipped.flash, &layout).expect("both images are whole");
+        flipped.runs_new(running).expect("there is power");
+        let what = format!("{self_test:?} from {first}, bit {bit} after {steps} steps");
+        let end = flipped.live().unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(end, expected_end(self_test), "{what}");
+        flipped.check_end(end, &what);
     }
 }

@@ -74,6 +74,7 @@ fn event() -> impl Strategy<Value = Event> {
         answer(()).prop_map(Input::TrialBootArmed),
         answer(()).prop_map(Input::SelfTestEnded),
         answer(()).prop_map(Input::SlotConfirmed),
+        reason().prop_map(Input::RollBackFailed),
         any::<u8>().prop_map(|n| Input::SettingApplied { name: "volume".into(), value: n.into() }),
         Just(Input::SettingRefused { name: "volume".into() }),
     ];

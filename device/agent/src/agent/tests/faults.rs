@@ -157,6 +157,23 @@ fn lost_storage_is_named_and_the_device_goes_on() {
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
 }
 
+#[test]
+fn failed_firmware_without_another_beside_it_runs_on_and_says_so() {
+    let mut world = World::connected();
+    world.behaviour = Behaviour::Fail;
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+    world.flash.slots[0] = None;
+    world.run();
+    assert_eq!(world.boots, 1, "{}", world.transcript);
+    let last = "runs 1.0.5 (trial), last u-1 failed self_test_failed";
+    assert_eq!(world.last_reported(), last);
+    world.behaviour = Behaviour::Pass;
+    world.wish("1.0.6", "u-2");
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.6 (confirmed), last u-2 confirmed ");
+}
+
 /// As when new firmware writes a journal the old one cannot read.
 #[test]
 fn an_image_that_takes_the_journal_with_it_is_not_tried_again() {

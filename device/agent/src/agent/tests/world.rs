@@ -181,6 +181,10 @@ impl World {
             }
             match effect {
                 Effect::Restart => return self.restart(ResetCause::Software),
+                Effect::RollBack if self.flash.slots[1 - self.flash.running].is_none() => {
+                    let failed = Input::RollBackFailed(Reason::FlashFailed);
+                    self.queue.push_back(Event::Input(failed));
+                }
                 Effect::RollBack => {
                     self.flash.entries[self.flash.running] = EntryState::Invalid;
                     return self.restart(ResetCause::Software);
