@@ -5,12 +5,14 @@ use otaru_wire::Reason;
 use super::link::Link;
 use super::{Agent, AgentPhase};
 use crate::WithoutBroker;
+use crate::budget::ends_with_the_link;
 
 impl Agent {
     /// The uptime at which [`Input::TimePassed`](crate::Input::TimePassed) is wanted next; `None` if never.
     pub fn wake_at_ms(&self) -> Option<u64> {
         let limit = self.config.answer_limit_ms;
         let phase = match self.phase {
+            AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => None,
             AgentPhase::AwaitRetry { until_ms, .. }
             | AgentPhase::Trial { until_ms }
             | AgentPhase::SelfTest { until_ms } => Some(until_ms),
@@ -28,10 +30,18 @@ impl Agent {
         [phase, asked, reported, told, self.settings.next_retry_ms()].into_iter().flatten().min()
     }
 
+    /// Whether the next try would only meet the same dead link. The try waits, and counts
+    /// nothing, until the shadow was read again.
+    fn waits_for_the_link(&self) -> bool {
+        let AgentPhase::AwaitRetry { reason, .. } = self.phase else { return false };
+        self.link != Link::Up && ends_with_the_link(reason)
+    }
+
     /// Carries out what is due.
     pub(super) fn run_timers(&mut self) {
         let now = self.now.uptime_ms;
         match self.phase {
+            AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => {}
             AgentPhase::AwaitRetry { until_ms, .. } if until_ms <= now => self.begin_fetch(),
             AgentPhase::Trial { until_ms } if until_ms <= now => match self.config.without_broker {
                 WithoutBroker::RollBack => self.roll_back(Reason::BrokerUnreachable),

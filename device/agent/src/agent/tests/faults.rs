@@ -45,6 +45,23 @@ fn a_server_that_stays_away_ends_the_update() {
     assert_eq!(ending(&[Reason::LinkDownAtInstall; 21]), last);
 }
 
+/// Far more faults than the budget has tries, all of them offline.
+#[test]
+fn waiting_offline_is_never_a_failure() {
+    let mut world = World::connected();
+    world.faults = faults(&[Reason::LinkDownAtInstall; 30]);
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::AwaitRetry { .. }));
+    world.disconnect();
+    world.run();
+    assert!(matches!(world.agent.phase(), AgentPhase::AwaitRetry { .. }), "{}", world.transcript);
+    assert_eq!(world.faults.len(), 29, "no try was spent");
+    world.faults.clear();
+    world.connect();
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
 #[test]
 fn every_new_byte_renews_the_budget() {
     let mut world = World::connected();
