@@ -191,6 +191,11 @@ impl Agent {
         let running = self.running.sha256;
         if self.journal.confirmed != Some(running) {
             self.journal.previous = self.journal.confirmed.replace(running);
+            // Another image than the one that was gone back to: flashed by cable, say.
+            let last = self.journal.last.as_ref();
+            if last.is_some_and(|last| last.outcome == Outcome::RolledBack) {
+                self.journal.last = None;
+            }
         }
     }
 }

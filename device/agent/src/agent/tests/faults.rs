@@ -191,6 +191,24 @@ fn failed_firmware_without_another_beside_it_runs_on_and_says_so() {
     assert_eq!(world.last_reported(), "runs 1.0.6 (confirmed), last u-2 confirmed ");
 }
 
+#[test]
+fn firmware_flashed_by_cable_did_not_roll_back() {
+    let mut world = World::connected();
+    world.behaviour = Behaviour::Fail;
+    world.wish("1.0.5", "u-1");
+    world.run();
+    let last = "runs 1.0.4 (rolled_back), last u-1 rolled_back self_test_failed";
+    assert_eq!(world.last_reported(), last);
+    world.desire(json!({"config": {"firmware_version": "1.0.9"}, "update": null}));
+    world.flash.slots[0] = Some(super::flash::version("1.0.9"));
+    world.restart(ResetCause::PowerOn);
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.9 (confirmed), last none none ");
+    world.restart(ResetCause::PowerOn);
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.9 (confirmed), last none none ");
+}
+
 /// As when new firmware writes a journal the old one cannot read.
 #[test]
 fn an_image_that_takes_the_journal_with_it_is_not_tried_again() {
