@@ -45,6 +45,12 @@ impl Agent {
     }
 
     pub(super) fn link_down(&mut self) {
+        let owed = self.reporter.in_flight.is_some() || self.settling != Settling::Settled;
+        if self.link == Link::Up && owed {
+            let message = "the link went down before the report was through";
+            let reason = Some(Reason::LinkDownAtReport);
+            self.log(LogLevel::Warn, "CONFIG_REPORT_FAILED", message, reason);
+        }
         self.link = Link::Down;
         self.reporter.forget();
     }

@@ -157,6 +157,21 @@ fn a_report_is_sent_until_it_is_accepted() {
 }
 
 #[test]
+fn a_link_that_goes_down_before_the_answer_is_named() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Confirming);
+    world.run_until(|phase| phase == AgentPhase::Idle);
+    world.queue.clear();
+    world.disconnect();
+    world.run();
+    world.disconnect();
+    world.run();
+    let said = "WARN the link went down before the report was through\n";
+    assert_eq!(world.transcript.matches(said).count(), 1, "{}", world.transcript);
+}
+
+#[test]
 fn lost_storage_is_named_and_the_device_goes_on() {
     let mut world = World::connected();
     world.flash.journal = vec![9, 9, 9];
