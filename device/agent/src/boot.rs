@@ -27,7 +27,7 @@ pub struct Running {
     pub label: Option<String>,
     /// Sequence number of its release; 0 without a stored manifest.
     pub sequence: u64,
-    /// Security counter of its image; 0 without a stored manifest.
+    /// Security counter of its image: the stored manifest's, else the image descriptor's.
     pub security_counter: u32,
 }
 

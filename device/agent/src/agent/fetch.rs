@@ -18,7 +18,7 @@ impl Agent {
             version: attempt.version.clone(),
             sha256: attempt.wished_sha256,
             running_sequence: self.running.sequence,
-            security_floor: self.journal.security_floor,
+            security_floor: self.journal.security_floor.max(self.running.security_counter),
         };
         self.phase = AgentPhase::Preflight;
         self.effects.push(Effect::CheckManifest(wanted));
@@ -188,6 +188,8 @@ impl Agent {
     }
 
     pub(super) fn remember_confirmed(&mut self) {
+        let floor = self.journal.security_floor.max(self.running.security_counter);
+        self.journal.security_floor = floor;
         let running = self.running.sha256;
         if self.journal.confirmed != Some(running) {
             self.journal.previous = self.journal.confirmed.replace(running);

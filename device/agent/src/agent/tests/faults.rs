@@ -224,6 +224,21 @@ fn firmware_flashed_by_cable_did_not_roll_back() {
     assert_eq!(world.last_reported(), "runs 1.0.9 (confirmed), last none none ");
 }
 
+/// No manifest ever said so: it came by cable, or the journal is lost.
+#[test]
+fn the_security_floor_is_never_below_what_runs() {
+    let mut world = World::connected();
+    world.flash.security_counter = 3;
+    world.flash.journal.clear();
+    world.restart(ResetCause::PowerOn);
+    world.run();
+    assert_eq!(world.agent.journal().security_floor, 3);
+    world.wish("1.0.5", "u-1");
+    world.run();
+    let checked = world.wanted.expect("a manifest was checked");
+    assert_eq!(checked.security_floor, 3);
+}
+
 /// As when new firmware writes a journal the old one cannot read.
 #[test]
 fn an_image_that_takes_the_journal_with_it_is_not_tried_again() {

@@ -15,6 +15,8 @@ pub(super) struct Flash {
     pub(super) running: usize,
     pub(super) journal: Vec<u8>,
     pub(super) settings: Vec<u8>,
+    /// Security counter of the image that runs.
+    pub(super) security_counter: u32,
 }
 
 impl Flash {
@@ -26,6 +28,7 @@ impl Flash {
             running: 0,
             journal: Vec::new(),
             settings: Vec::new(),
+            security_counter: 0,
         }
     }
 
@@ -75,7 +78,7 @@ pub(super) fn boot_facts(flash: &Flash, reset: ResetCause) -> BootFacts {
             sha256: image(&runs),
             label: Some(runs.as_str().into()),
             sequence: 4,
-            security_counter: 0,
+            security_counter: flash.security_counter,
         },
         running_entry: flash.entries[flash.running],
         other_entry: flash.entries[1 - flash.running],

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::flash::{Flash, boot_facts, image, target, version};
 use super::service::Service;
 use crate::agent::{Agent, AgentPhase, Stored};
-use crate::{AgentConfig, Effect, EntryState, Fault, Input, Moment, ResetCause, Target};
+use crate::{AgentConfig, Effect, EntryState, Fault, Input, Moment, ResetCause, Target, Wanted};
 
 /// How an image behaves on its trial boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub(super) struct World {
     /// Effects left until power goes away.
     pub(super) fuse: Option<u32>,
     pub(super) boots: u32,
+    /// What the last manifest was checked against.
+    pub(super) wanted: Option<Wanted>,
     random: u64,
 }
 
@@ -77,6 +79,7 @@ impl World {
             refused: Vec::new(),
             fuse: None,
             boots: 0,
+            wanted: None,
             random: 1,
         };
         world.carry_out(effects);
@@ -212,7 +215,9 @@ impl World {
             Effect::SaveSettings(bytes) => return self.flash.settings = bytes,
             Effect::CheckManifest(wanted) => {
                 let fault = self.faults.pop_front();
-                Input::ManifestChecked(fault.map_or_else(|| Ok(target(&wanted.version)), Err))
+                let version = wanted.version.clone();
+                self.wanted = Some(wanted);
+                Input::ManifestChecked(fault.map_or_else(|| Ok(target(&version)), Err))
             }
             Effect::Download { target, from_start } => return self.download(&target, from_start),
             Effect::VerifySlot(target) => {
