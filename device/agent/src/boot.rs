@@ -118,7 +118,10 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
     }
     match attempt.stage {
         // Something else on trial although nothing was armed: flashed by cable, say.
-        Stage::Fetching if facts.running_entry == EntryState::PendingVerify => {
+        // Until that is decided the other slot is its way back, and takes no download.
+        Stage::Fetching
+            if matches!(facts.running_entry, EntryState::PendingVerify | EntryState::New) =>
+        {
             NextAction::StartTrial
         }
         Stage::Fetching => NextAction::ResumeFetch,

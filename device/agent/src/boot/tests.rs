@@ -163,6 +163,16 @@ fn boot_table() {
 }
 
 #[test]
+fn an_image_on_trial_is_decided_about_before_another_is_fetched() {
+    let journal =
+        Journal { attempt: Some(attempt(Stage::Fetching, 0, None)), ..Journal::default() };
+    for entry in [EntryState::PendingVerify, EntryState::New] {
+        let facts = facts(b"third", entry, EntryState::Valid, ResetCause::PowerOn);
+        assert_eq!(reconcile(&journal, &facts), NextAction::StartTrial, "{entry:?}");
+    }
+}
+
+#[test]
 fn a_confirmed_image_that_vanished_is_reported() {
     let journal = Journal {
         confirmed: Some(Digest::of(NEW)),
