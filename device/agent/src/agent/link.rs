@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Agent, AgentPhase, Settling};
 use crate::budget::ends_with_the_link;
 use crate::shadow::ShadowFollower;
-use crate::{Delivery, Effect};
+use crate::{Delivery, Effect, full_jitter};
 
 /// How far the session with the broker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ impl Agent {
             return;
         }
         self.reporter.asked_at_ms = Some(self.now.uptime_ms);
+        self.reporter.ask_at_ms = None;
         let token = self.reporter.next_token(self.now.random);
         let payload = json!({ "clientToken": token });
         self.publish_shadow(ShadowVerb::Get, payload.to_string().into_bytes());
@@ -85,6 +86,8 @@ impl Agent {
             return;
         }
         self.reporter.asked_at_ms = None;
+        self.reporter.ask_at_ms = None;
+        self.reporter.reads_refused = 0;
         let came_up = self.link == Link::Reading;
         self.link = Link::Up;
         if self.settling == Settling::UntilRead {
@@ -103,9 +106,16 @@ impl Agent {
         self.follow_settings();
     }
 
+    /// One line for a run of refusals: the log buffer is small.
     pub(super) fn read_refused(&mut self, code: u64) {
-        // The timer asks again.
-        let message = alloc::format!("the shadow could not be read: {code}");
-        self.log(LogLevel::Warn, "SHADOW_FAILED", message, Some(Reason::ServerError));
+        if self.reporter.reads_refused == 0 {
+            let message = alloc::format!("the shadow could not be read: {code}");
+            self.log(LogLevel::Warn, "SHADOW_FAILED", message, Some(Reason::ServerError));
+        }
+        let (base, cap) = (self.config.retry_base_ms, self.config.retry_cap_ms);
+        let delay = full_jitter(base, cap, self.reporter.reads_refused, self.now.random);
+        self.reporter.reads_refused = self.reporter.reads_refused.saturating_add(1);
+        self.reporter.asked_at_ms = None;
+        self.reporter.ask_at_ms = Some(self.now.uptime_ms.saturating_add(delay));
     }
 }

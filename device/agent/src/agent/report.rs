@@ -29,6 +29,10 @@ pub(super) struct Reporter {
     too_large: Option<Value>,
     /// When the shadow was asked for, if that was not answered yet.
     pub(super) asked_at_ms: Option<u64>,
+    /// When a refused read is asked for again.
+    pub(super) ask_at_ms: Option<u64>,
+    /// Reads in a row that were refused.
+    pub(super) reads_refused: u32,
     /// Reports in a row that were not accepted.
     pub(super) failed: u32,
     /// No report before this.
@@ -50,6 +54,7 @@ impl Reporter {
         self.in_flight = None;
         self.too_large = None;
         self.asked_at_ms = None;
+        self.ask_at_ms = None;
         self.not_before_ms = 0;
     }
 

@@ -26,8 +26,11 @@ impl Agent {
             }
             _ => None,
         };
-        let told = self.meter.due_at_ms;
-        [phase, asked, reported, told, self.settings.next_retry_ms()].into_iter().flatten().min()
+        let (ask, told) = (self.reporter.ask_at_ms, self.meter.due_at_ms);
+        [phase, asked, ask, reported, told, self.settings.next_retry_ms()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether the next try would only meet the same dead link. The try waits, and counts
@@ -56,7 +59,7 @@ impl Agent {
         let read_overdue = self.reporter.asked_at_ms.is_some_and(overdue);
         let report_overdue =
             self.reporter.in_flight.as_ref().is_some_and(|report| overdue(report.sent_at_ms));
-        if read_overdue {
+        if read_overdue || self.reporter.ask_at_ms.is_some_and(|at| at <= now) {
             self.ask();
         }
         if report_overdue {

@@ -16,6 +16,8 @@ pub(super) struct Service {
     pub(super) version: u64,
     /// The longest `reported` taken, in bytes.
     pub(super) reported_bytes_max: Option<usize>,
+    /// Reads to refuse before one is answered again.
+    pub(super) reads_refused: u32,
 }
 
 impl Service {
@@ -57,7 +59,12 @@ impl Service {
     }
 
     /// The answer to a read.
-    pub(super) fn get(&self, token: Option<Value>) -> (ShadowTopic, Value) {
+    pub(super) fn get(&mut self, token: Option<Value>) -> (ShadowTopic, Value) {
+        if self.reads_refused > 0 {
+            self.reads_refused -= 1;
+            let refusal = json!({"code": 500, "message": "trouble", "clientToken": token});
+            return (ShadowTopic::Rejected(ShadowVerb::Get), refusal);
+        }
         let Service { desired, reported, version, .. } = self;
         if *version == 0 {
             let refusal = json!({"code": 404, "message": "No shadow exists", "clientToken": token});

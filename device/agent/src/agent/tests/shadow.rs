@@ -142,6 +142,18 @@ fn an_unanswered_read_is_asked_again() {
 }
 
 #[test]
+fn refused_reads_are_one_line_and_ever_longer_waits() {
+    let mut world = World::new();
+    world.service.reads_refused = 12;
+    world.connect();
+    world.run();
+    let lines = world.transcript.matches("the shadow could not be read: 500").count();
+    assert_eq!(lines, 1, "{}", world.transcript);
+    assert!(world.uptime_ms > 30 * 60_000, "12 reads in {} ms", world.uptime_ms);
+    assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
+}
+
+#[test]
 fn text_that_is_no_version_and_bytes_that_are_no_json_change_nothing() {
     let mut world = World::connected();
     world.desire(json!({"config": {"firmware_version": "../../etc"}, "update": 7}));
