@@ -61,6 +61,8 @@ pub struct LogLine {
 pub enum Effect {
     /// Subscribe to these topics of the classic shadow in one packet; answer [`Input::Subscribed`](crate::Input::Subscribed).
     Subscribe(Vec<ShadowTopic>),
+    /// End the broker's session and begin another; [`Input::LinkDown`](crate::Input::LinkDown) follows.
+    Disconnect,
     /// Publish, if the link is up; a lost message is the agent's business.
     Publish {
         /// Where to.

@@ -41,6 +41,7 @@ impl Agent {
         self.link = Link::Subscribing;
         self.shadow = ShadowFollower::default();
         self.reporter.forget();
+        self.reporter.asked_at_ms = Some(self.now.uptime_ms);
         self.effects.push(Effect::Subscribe(Vec::from(TOPICS)));
     }
 
@@ -58,6 +59,17 @@ impl Agent {
     pub(super) fn subscribed(&mut self) {
         if self.link == Link::Subscribing {
             self.link = Link::Reading;
+            self.ask();
+        }
+    }
+
+    /// Subscriptions or a read were not answered in time.
+    pub(super) fn answer_overdue(&mut self) {
+        if self.link == Link::Subscribing {
+            // Deaf is worse than disconnected: begin again.
+            self.reporter.asked_at_ms = None;
+            self.effects.push(Effect::Disconnect);
+        } else {
             self.ask();
         }
     }

@@ -27,7 +27,7 @@ pub(super) struct Reporter {
     accepted: Option<Value>,
     /// The patch of settings the shadow has no room for, until there is another or a new session.
     too_large: Option<Value>,
-    /// When the shadow was asked for, if that was not answered yet.
+    /// When the shadow, or before it the subscriptions, were asked for, if that was not answered yet.
     pub(super) asked_at_ms: Option<u64>,
     /// When a refused read is asked for again.
     pub(super) ask_at_ms: Option<u64>,

@@ -59,7 +59,10 @@ impl Agent {
         let read_overdue = self.reporter.asked_at_ms.is_some_and(overdue);
         let report_overdue =
             self.reporter.in_flight.as_ref().is_some_and(|report| overdue(report.sent_at_ms));
-        if read_overdue || self.reporter.ask_at_ms.is_some_and(|at| at <= now) {
+        if read_overdue {
+            self.answer_overdue();
+        }
+        if self.reporter.ask_at_ms.is_some_and(|at| at <= now) {
             self.ask();
         }
         if report_overdue {

@@ -24,6 +24,7 @@ impl Firmware<'_> {
                 let topic = topic.format(&self.identity.namespace);
                 self.publisher.publish(topic, payload, delivery);
             }
+            Effect::Disconnect => self.publisher.disconnect(),
             Effect::SaveJournal(bytes) => self.storage.save_journal(&bytes)?,
             Effect::SaveSettings(bytes) => self.storage.save_settings(&bytes)?,
             Effect::CheckManifest(wanted) => self.check_manifest(wanted)?,

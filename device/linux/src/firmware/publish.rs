@@ -50,6 +50,13 @@ impl Publisher {
         self.last = None;
     }
 
+    /// Ends the session; the link says so.
+    pub(super) fn disconnect(&self) {
+        if let Some(client) = &self.client {
+            let _ = client.try_disconnect_now();
+        }
+    }
+
     pub(super) fn is_current(&self, session: u64) -> bool {
         self.client.is_some() && self.session == session
     }

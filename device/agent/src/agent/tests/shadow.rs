@@ -142,6 +142,16 @@ fn an_unanswered_read_is_asked_again() {
 }
 
 #[test]
+fn a_session_that_grants_no_subscriptions_is_ended() {
+    let mut world = World::new();
+    world.deaf_sessions = 2;
+    world.connect();
+    world.run();
+    assert_eq!(world.transcript.matches("disconnect").count(), 2, "{}", world.transcript);
+    assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
+}
+
+#[test]
 fn refused_reads_are_one_line_and_ever_longer_waits() {
     let mut world = World::new();
     world.service.reads_refused = 12;

@@ -50,6 +50,8 @@ pub(super) struct World {
     /// Effects left until power goes away.
     pub(super) fuse: Option<u32>,
     pub(super) boots: u32,
+    /// Sessions whose subscriptions are not answered.
+    pub(super) deaf_sessions: u32,
     /// What the last manifest was checked against.
     pub(super) wanted: Option<Wanted>,
     random: u64,
@@ -79,6 +81,7 @@ impl World {
             refused: Vec::new(),
             fuse: None,
             boots: 0,
+            deaf_sessions: 0,
             wanted: None,
             random: 1,
         };
@@ -208,7 +211,16 @@ impl World {
         let answer = match effect {
             Effect::Subscribe(topics) => {
                 assert!(topics.len() <= 8, "one SUBSCRIBE holds eight filters");
+                if let Some(fewer) = self.deaf_sessions.checked_sub(1) {
+                    self.deaf_sessions = fewer;
+                    return;
+                }
                 Input::Subscribed
+            }
+            Effect::Disconnect => {
+                self.note("disconnect");
+                self.disconnect();
+                return self.connect();
             }
             Effect::Publish { topic, payload, .. } => return self.publish(topic, &payload),
             Effect::SaveJournal(bytes) => return self.flash.journal = bytes,
