@@ -61,7 +61,7 @@ impl Download {
         let path = format!("/firmware/{}/{}.bin", self.manifest.product, self.manifest.version);
         let mut answer = self.https.get(&path, self.headers(asked_offset), DOWN).await?;
         let asked = Asked { offset: asked_offset.into(), total: chunks.image_bytes().into() };
-        let offset = match judge(asked, head_of(&answer)) {
+        let offset = match judge(asked, head_of(answer.head())) {
             Verdict::Append => asked_offset,
             Verdict::FromStart => 0,
             Verdict::Redirect => return Err(Reason::ServerError.into()),
@@ -69,7 +69,7 @@ impl Download {
         };
         let mut fill = Fill { next_chunk: offset / otaru_slots::CHUNK_BYTES, writer: None };
         let mut head = Vec::new();
-        while let Some(part) = self.https.part(&mut answer, DOWN).await? {
+        while let Some(part) = answer.part(DOWN).await? {
             self.throttle(part.len()).await;
             if fill.writer.is_some() {
                 self.write(&mut fill, chunks, &part).await?;

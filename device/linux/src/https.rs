@@ -6,12 +6,18 @@ use otaru_agent::Fault;
 use otaru_wire::Reason;
 use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
+use tokio::time::Instant;
 
 use crate::tls::{self, DeviceTls};
 use crate::{Identity, SimOptions};
 
 /// DNS, TCP and TLS together.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+
+/// A body slower than this for the rate window is as good as none.
+const RATE_MIN_BYTES_PER_S: u64 = 256;
+/// A document is small: one that takes longer comes from a server that only keeps us busy.
+const DOCUMENT_LIMIT: Duration = Duration::from_secs(300);
 
 /// The server's download side, as one device sees it.
 #[derive(Clone, Debug)]
@@ -20,6 +26,16 @@ pub(crate) struct Https {
     anonymous: Client,
     base: Url,
     stall_limit: Duration,
+    rate_window: Duration,
+}
+
+/// An answer whose body is still coming.
+pub(crate) struct Incoming {
+    response: Response,
+    stall_limit: Duration,
+    rate_window: Duration,
+    window_began: Instant,
+    window_bytes: u64,
 }
 
 impl Https {
@@ -41,6 +57,7 @@ impl Https {
             anonymous: client(&tls.anonymous)?,
             base: identity.device_url.clone(),
             stall_limit: options.stall_limit,
+            rate_window: options.rate_window,
         })
     }
 
@@ -50,12 +67,12 @@ impl Https {
         path: &str,
         headers: HeaderMap,
         down: Reason,
-    ) -> Result<Response, Fault> {
+    ) -> Result<Incoming, Fault> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let answer = self.send(&self.own, url.clone(), headers.clone(), down).await?;
         if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {
-            return Ok(answer);
+            return Ok(self.incoming(answer));
         }
         let location = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         let to = location.and_then(|to| url.join(to).ok()).filter(|to| to.scheme() == "https");
@@ -63,7 +80,17 @@ impl Https {
         let answer = self.send(&self.anonymous, to, headers, down).await?;
         match answer.status().is_redirection() {
             true => Err(Reason::ServerError.into()),
-            false => Ok(answer),
+            false => Ok(self.incoming(answer)),
+        }
+    }
+
+    fn incoming(&self, response: Response) -> Incoming {
+        Incoming {
+            response,
+            stall_limit: self.stall_limit,
+            rate_window: self.rate_window,
+            window_began: Instant::now(),
+            window_bytes: 0,
         }
     }
 
@@ -74,33 +101,30 @@ impl Https {
         bytes_max: usize,
         down: Reason,
     ) -> Result<Option<Vec<u8>>, Fault> {
+        let whole = tokio::time::timeout(DOCUMENT_LIMIT, self.whole(path, bytes_max, down));
+        whole.await.unwrap_or(Err(Reason::DownloadStalled.into()))
+    }
+
+    async fn whole(
+        &self,
+        path: &str,
+        bytes_max: usize,
+        down: Reason,
+    ) -> Result<Option<Vec<u8>>, Fault> {
         let mut answer = self.get(path, HeaderMap::new(), down).await?;
-        match answer.status().as_u16() {
+        match answer.head().status().as_u16() {
             200 => {}
             404 => return Ok(None),
-            status => return Err(refused(status, &answer)),
+            status => return Err(refused(status, answer.head())),
         }
         let mut document = Vec::new();
-        while let Some(part) = self.part(&mut answer, down).await? {
+        while let Some(part) = answer.part(down).await? {
             if document.len() + part.len() > bytes_max {
                 return Err(Reason::ServerError.into());
             }
             document.extend_from_slice(&part);
         }
         Ok(Some(document))
-    }
-
-    /// The next part of a body; a silent link is a stalled one.
-    pub(crate) async fn part(
-        &self,
-        answer: &mut Response,
-        down: Reason,
-    ) -> Result<Option<Vec<u8>>, Fault> {
-        match tokio::time::timeout(self.stall_limit, answer.chunk()).await {
-            Err(_) => Err(Reason::DownloadStalled.into()),
-            Ok(Err(error)) => Err(fault_of(&error, down)),
-            Ok(Ok(part)) => Ok(part.map(|part| part.to_vec())),
-        }
     }
 
     async fn send(
@@ -116,6 +140,31 @@ impl Https {
             Ok(Err(error)) => Err(fault_of(&error, down)),
             Ok(Ok(answer)) => Ok(answer),
         }
+    }
+}
+
+impl Incoming {
+    /// Status and headers.
+    pub(crate) fn head(&self) -> &Response {
+        &self.response
+    }
+
+    /// The next part of the body; a silent link is a stalled one, and so is one that trickles.
+    pub(crate) async fn part(&mut self, down: Reason) -> Result<Option<Vec<u8>>, Fault> {
+        let part = match tokio::time::timeout(self.stall_limit, self.response.chunk()).await {
+            Err(_) => return Err(Reason::DownloadStalled.into()),
+            Ok(Err(error)) => return Err(fault_of(&error, down)),
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Ok(Some(part))) => part.to_vec(),
+        };
+        self.window_bytes += part.len() as u64;
+        if self.window_began.elapsed() >= self.rate_window {
+            if self.window_bytes < RATE_MIN_BYTES_PER_S * self.rate_window.as_secs() {
+                return Err(Reason::DownloadStalled.into());
+            }
+            (self.window_began, self.window_bytes) = (Instant::now(), 0);
+        }
+        Ok(Some(part))
     }
 }
 

@@ -29,6 +29,8 @@ pub struct SimOptions {
     pub retry_cap: Duration,
     /// How long a connection may be silent before it counts as stalled.
     pub stall_limit: Duration,
+    /// How long a connection may bring less than 256 bytes a second before it counts as stalled.
+    pub rate_window: Duration,
     /// How long new firmware looks for the broker before it goes back.
     pub broker_limit: Duration,
     /// How long an answer of the shadow service is waited for.
@@ -50,6 +52,7 @@ impl SimOptions {
             retry_base: Duration::from_secs(1),
             retry_cap: Duration::from_secs(60),
             stall_limit: Duration::from_secs(30),
+            rate_window: Duration::from_secs(60),
             broker_limit: Duration::from_secs(600),
             answer_limit: Duration::from_secs(10),
         }

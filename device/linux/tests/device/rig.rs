@@ -122,6 +122,7 @@ impl Rig {
             retry_base: Duration::from_millis(50),
             retry_cap: Duration::from_millis(500),
             stall_limit: Duration::from_millis(500),
+            rate_window: Duration::from_secs(1),
             ..SimOptions::new(&dir, dir.join("flash.bin"))
         };
         Device { thing, options, running: None }

@@ -115,6 +115,20 @@ async fn bits_that_stay_flipped_end_the_update() {
     assert_eq!(end, "failed image_corrupt, runs 1.0.4");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trickle_is_a_stall() {
+    let rig = Rig::start().await;
+    let mut device = rig.device("clock-01");
+    rig.web.then(Mishap::Trickle);
+    rig.web.files.lock().unwrap().slow_documents = 1;
+    device.start();
+    rig.wish(&device, "1.0.5", "u-1").await;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
+    let stalled = u64::from(Reason::DownloadStalled.number());
+    let stalls = reasons(&rig, &device).into_iter().filter(|&reason| reason == stalled).count();
+    assert_eq!(stalls, 2, "the manifest and the image");
+}
+
 /// Progress is what was read back from flash: while the link stalls it stands still,
 /// at no more than the bytes that came.
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,8 @@ pub(crate) enum Mishap {
     CutAfter(usize),
     /// This many bytes of the body come, then none, on a connection that stays.
     StallAfter(usize),
+    /// The body comes a byte at a time, without end.
+    Trickle,
     /// The whole file comes although a range was asked for.
     IgnoreRange,
     /// So much of the file comes, and no more, although a range was asked for.
@@ -47,6 +49,8 @@ pub(crate) struct Asked {
 pub(crate) struct Files {
     pub(crate) images: BTreeMap<String, Bytes>,
     pub(crate) documents: BTreeMap<String, Bytes>,
+    /// How many of the next manifests come a byte at a time.
+    pub(crate) slow_documents: u32,
     pub(crate) mishaps: VecDeque<Mishap>,
     pub(crate) asked: Vec<Asked>,
 }
@@ -115,7 +119,14 @@ async fn image_or_manifest(
 ) -> Response<Body> {
     let mut files = files.lock().unwrap();
     let Some(version) = file.strip_suffix(".bin") else {
-        return document(files.documents.get(&file));
+        let found = files.documents.get(&file).cloned();
+        return match (found, files.slow_documents.checked_sub(1)) {
+            (Some(found), Some(fewer)) => {
+                files.slow_documents = fewer;
+                Response::new(trickle(found))
+            }
+            (found, _) => document(found.as_ref()),
+        };
     };
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     files.asked.push(Asked { range: text(RANGE), if_range: text(IF_RANGE) });
@@ -181,6 +192,7 @@ fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Res
         Some(Mishap::StallAfter(bytes)) => {
             Body::from_stream(parts(body.slice(..bytes)).chain(futures::stream::pending()))
         }
+        Some(Mishap::Trickle) => trickle(body),
         Some(Mishap::ShortWhole(bytes)) => {
             answer.headers_mut().remove(CONTENT_LENGTH);
             Body::from_stream(parts(body.slice(..bytes)))
@@ -188,6 +200,18 @@ fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Res
         _ => Body::from_stream(parts(body)),
     };
     answer
+}
+
+/// Never silent for long, never done either.
+fn trickle(body: Bytes) -> Body {
+    let bytes = futures::stream::iter(0..body.len()).then(move |at| {
+        let byte = body.slice(at..at + 1);
+        async move {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            Ok::<_, std::io::Error>(byte)
+        }
+    });
+    Body::from_stream(bytes)
 }
 
 /// Small parts, so that a body is never one write.
