@@ -148,6 +148,11 @@ impl Agent {
         &self.running
     }
 
+    /// Whether the shadow was read in this session of the broker: it is good for more.
+    pub fn is_online(&self) -> bool {
+        self.link == Link::Up
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Map<alloc::string::String, Value> {
         self.settings.applied()

@@ -58,8 +58,8 @@ pub(crate) struct Firmware<'a> {
     publisher: Publisher,
     posted: UnboundedReceiver<Posted>,
     link_events: UnboundedReceiver<LinkEvent>,
-    /// Ends the link's task with this boot.
-    _link: Link,
+    /// Ends its task with this boot.
+    link: Link,
     /// What was last said about a link that does not come up.
     last_link_fault: Option<otaru_wire::Reason>,
 }
@@ -109,7 +109,7 @@ impl<'a> Firmware<'a> {
             publisher: Publisher::new(posted_sender),
             posted,
             link_events,
-            _link: Link::start(identity.clone(), options, link_sender),
+            link: Link::start(identity.clone(), options, link_sender),
             last_link_fault: None,
         };
         firmware.carry_out(effects)?;
@@ -170,6 +170,9 @@ impl<'a> Firmware<'a> {
         let after = self.agent.phase();
         if std::mem::discriminant(&before) != std::mem::discriminant(&after) {
             tracing::info!(device.thing = %self.identity.thing, ?before, ?after, "Phase changed");
+        }
+        if self.agent.is_online() {
+            self.link.was_of_use();
         }
         self.carry_out(effects)
     }

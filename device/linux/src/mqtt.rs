@@ -1,6 +1,7 @@
 //! The link to the broker: connects, reconnects with back-off, hands messages over.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use otaru_agent::full_jitter;
@@ -11,6 +12,7 @@ use rumqttc::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::session::{EXPIRY_S, EmptySession};
 use crate::tls::{self, DeviceTls};
@@ -24,6 +26,9 @@ const QUEUE: usize = 64;
 const PACKET_BYTES_MAX: u32 = 256 * 1024;
 /// No reconnect waits longer: a device that is back should be seen soon.
 const RECONNECT_CAP_MS: u64 = 60_000;
+
+/// A session that lasted so long was worth having, whatever came of it.
+const STABLE: Duration = Duration::from_secs(60);
 
 /// What happens on the link.
 #[derive(Debug)]
@@ -48,11 +53,14 @@ pub(crate) enum LinkEvent {
 
 /// The link's task; it ends with this value.
 #[derive(Debug)]
-pub(crate) struct Link(JoinHandle<()>);
+pub(crate) struct Link {
+    task: JoinHandle<()>,
+    is_of_use: Arc<AtomicBool>,
+}
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -65,11 +73,17 @@ impl Link {
     ) -> Link {
         let base_ms = options.retry_base.as_millis() as u64;
         let cap_ms = RECONNECT_CAP_MS.min(options.retry_cap.as_millis() as u64);
-        Link(tokio::spawn(async move {
+        let is_of_use = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&is_of_use);
+        let task = tokio::spawn(async move {
             let mut tries = 0;
             loop {
-                let (reason, message, was_up) = connect(&identity, &events).await;
-                tries = if was_up { 0 } else { tries + 1 };
+                flag.store(false, Ordering::Relaxed);
+                let (reason, message, up_for) = connect(&identity, &events).await;
+                // A broker that takes every session and ends it must not meet the whole
+                // fleet at the shortest delay.
+                let was_of_use = flag.load(Ordering::Relaxed) || up_for >= STABLE;
+                tries = if was_of_use { 0 } else { tries + 1 };
                 if events.send(LinkEvent::Down { reason, message }).is_err() {
                     return;
                 }
@@ -77,28 +91,34 @@ impl Link {
                 let delay_ms = full_jitter(base_ms, cap_ms, tries, random);
                 tokio::time::sleep(Duration::from_millis(delay_ms)).await;
             }
-        }))
+        });
+        Link { task, is_of_use }
+    }
+
+    /// The current session carried a whole round trip: after it, delays begin anew.
+    pub(crate) fn was_of_use(&self) {
+        self.is_of_use.store(true, Ordering::Relaxed);
     }
 }
 
-/// One connection from start to end: why it ended, and whether it ever was up.
+/// One connection from start to end: why it ended, and how long it was up.
 async fn connect(
     identity: &Identity,
     events: &UnboundedSender<LinkEvent>,
-) -> (Option<Reason>, String, bool) {
+) -> (Option<Reason>, String, Duration) {
     let tls = match DeviceTls::read(identity, SystemTime::now()) {
         Ok(tls) => tls,
-        Err(reason) => return (Some(reason), format!("no TLS: {reason}"), false),
+        Err(reason) => return (Some(reason), format!("no TLS: {reason}"), Duration::ZERO),
     };
     let (client, mut connection) =
         AsyncClient::builder(mqtt_options(identity, tls)).capacity(QUEUE).build();
-    let mut was_up = false;
+    let mut up_since = None;
     let error = loop {
         match next(&mut connection).await {
             Ok(Event::Incoming(Incoming::ConnAck(answer)))
                 if answer.code == ConnectReturnCode::Success =>
             {
-                was_up = true;
+                up_since = Some(Instant::now());
                 if events.send(LinkEvent::Up(client.clone())).is_err() {
                     break ConnectionError::RequestsDone;
                 }
@@ -112,11 +132,11 @@ async fn connect(
             Err(error) => break error,
         }
     };
-    let reason = tls::reason_in(&error).or(match was_up {
-        true => None,
-        false => Some(Reason::BrokerUnreachable),
+    let reason = tls::reason_in(&error).or(match up_since {
+        Some(_) => None,
+        None => Some(Reason::BrokerUnreachable),
     });
-    (reason, error.to_string(), was_up)
+    (reason, error.to_string(), up_since.map_or(Duration::ZERO, |since| since.elapsed()))
 }
 
 async fn next(connection: &mut EventLoop) -> Result<Event, ConnectionError> {

@@ -164,7 +164,8 @@ impl Firmware<'_> {
     /// Sends the oldest log records, one batch at a time.
     pub(super) fn post_logs(&mut self) -> Result<(), SimError> {
         let paused = self.logs_paused_until.is_some_and(|until| Instant::now() < until);
-        if !self.publisher.is_connected() || paused {
+        // What the shadow needs comes first on a link of which nothing is known yet.
+        if !self.agent.is_online() || paused {
             return Ok(());
         }
         self.logs_paused_until = None;

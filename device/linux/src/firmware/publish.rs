@@ -100,10 +100,6 @@ impl Publisher {
         true
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.client.is_some()
-    }
-
     fn send(&self, topic: String, payload: Vec<u8>, delivery: Delivery) -> Option<PublishNotice> {
         let options = match delivery {
             Delivery::AtMostOnce => PublishOptions::at_most_once(),

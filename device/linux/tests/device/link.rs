@@ -1,6 +1,6 @@
 //! The link is down at Install, on the way, and at the report: each has its reason.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otaru_wire::{Phase, Reason};
 
@@ -47,6 +47,29 @@ async fn a_link_that_goes_down_at_the_report_is_named() {
     rig.service.heard.lock().unwrap().silences = 0;
     rig.logged(&mut device, Reason::LinkDownAtReport).await;
     assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
+}
+
+/// The device's delays double as if it had never got in, and its logs stay with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_takes_and_drops_every_session_is_met_ever_more_rarely() {
+    let rig = Rig::start().await;
+    rig.service.heard.lock().unwrap().hangs_up = true;
+    let mut device = rig.device("clock-01");
+    std::fs::write(device.file("ca.pem"), "gone").unwrap();
+    device.options.retry_cap = Duration::from_secs(60);
+    device.start();
+    rig.log_in_flash(&mut device, Reason::TlsRootMissing).await;
+    device.cut_power().await;
+    std::fs::write(device.file("ca.pem"), rig.authority.ca_pem()).unwrap();
+    device.start();
+    let begin = Instant::now();
+    let sessions = || rig.service.heard.lock().unwrap().sessions;
+    rig.until(&mut device, "the eighth session", || (sessions() >= 8).then_some(())).await;
+    // Seven delays, on average 25 ms doubled from one to the next.
+    assert!(begin.elapsed() > Duration::from_secs(1), "eight in {:?}", begin.elapsed());
+    assert!(rig.logs(&device).is_empty(), "found {:?}", rig.logs(&device));
+    rig.service.heard.lock().unwrap().hangs_up = false;
+    rig.logged(&mut device, Reason::TlsRootMissing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

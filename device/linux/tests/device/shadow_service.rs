@@ -26,6 +26,10 @@ pub(crate) struct Heard {
     pub(crate) logs: BTreeMap<ThingName, Vec<LogRecord>>,
     /// Reports to refuse before one is taken again.
     pub(crate) refusals: u32,
+    /// Whether a read ends the session instead of being answered.
+    pub(crate) hangs_up: bool,
+    /// How often a device began a session.
+    pub(crate) sessions: u32,
     /// Reports to leave without an answer before one is taken again.
     pub(crate) silences: u32,
 }
@@ -109,6 +113,12 @@ impl Ingress for ShadowService {
                 self.publish(shadow, messages).await;
             }
             Topic::Shadow { shadow, topic: ShadowTopic::Request(ShadowVerb::Get) } => {
+                if self.heard.lock().unwrap().hangs_up {
+                    // Not waited for: the session ends once this message is done with.
+                    let (broker, thing) = (self.broker.wait().clone(), shadow.thing.clone());
+                    tokio::spawn(async move { broker.disconnect(thing.as_str()).await });
+                    return Ok(());
+                }
                 let messages = self.get(shadow);
                 self.publish(shadow, messages).await;
             }
@@ -127,7 +137,9 @@ impl Ingress for ShadowService {
         Ok(())
     }
 
-    async fn connected(&self, _: Arc<Session>) {}
+    async fn connected(&self, _: Arc<Session>) {
+        self.heard.lock().unwrap().sessions += 1;
+    }
 
     async fn disconnected(&self, _: Arc<Session>, _: DisconnectReason) {}
 
