@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use crate::ledger::Ledger;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use otaru_real_fleet::{Device, Fleet, Server, flash};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -74,14 +74,16 @@ impl<'a> Attack<'a> {
         Ok(())
     }
 
-    /// Whatever a device was doing when it died, what would boot is one whole image somebody
-    /// published. Answers whether that image was on trial.
+    /// Whatever a device was doing when it died, all that can boot is a whole image somebody
+    /// published. Answers whether one was on trial.
     fn check_flash(&self, device: &Device) -> Result<bool> {
-        let running = flash::running(&device.flash_path())?;
-        let is_whole =
-            self.ledger.with(|facts| facts.images.values().any(|image| running.is(image)));
-        ensure!(is_whole, "{}: slot {} holds no published image", device.thing(), running.slot);
-        Ok(running.on_trial)
+        let found = flash::choices(&device.flash_path())?;
+        self.ledger
+            .with(|facts| {
+                found.check(|firmware| facts.images.values().any(|image| firmware.is(image)))
+            })
+            .with_context(|| device.thing().to_owned())?;
+        Ok(found.on_trial.is_some())
     }
 }
 

@@ -201,10 +201,10 @@ async fn judge_flash(fleet: &mut Fleet, ledger: &Ledger) -> Result<()> {
     for device in &mut fleet.devices {
         device.assert_runs()?;
         device.kill().await?;
-        let running = flash::running(&device.flash_path())?;
-        let is_last = ledger.with(|facts| running.is(&facts.images[LAST_VERSION]));
+        let found = flash::choices(&device.flash_path())?;
+        ensure!(found.on_trial.is_none(), "{}: an image is on trial", device.thing());
+        let is_last = ledger.with(|facts| found.stays.is(&facts.images[LAST_VERSION]));
         ensure!(is_last, "{}: does not run {LAST_VERSION}", device.thing());
-        ensure!(!running.on_trial, "{}: runs {LAST_VERSION} on trial only", device.thing());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a device would boot, read from its flash file.
+//! What a device can boot, read from its flash file.
 //!
 //! Written from ESP-IDF's description of the partition table and of `otadata`,
 //! and from nothing in `device/`.
@@ -13,25 +13,47 @@ const ENTRY_MAGIC: [u8; 2] = [0xAA, 0x50];
 const SECTOR_BYTES: usize = 0x1000;
 
 /// States of an `otadata` entry.
+const NEW: u32 = 0;
 const PENDING_VERIFY: u32 = 1;
 const INVALID: u32 = 3;
 const ABORTED: u32 = 4;
 
-/// What the boot selector would choose.
+/// A slot and what it holds.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Running {
+pub struct Firmware {
     /// The slot's bytes, from its first to the end of the partition.
     pub slot_bytes: Vec<u8>,
     /// Which slot: 0 or 1.
     pub slot: usize,
-    /// Whether the image is still on trial.
-    pub on_trial: bool,
 }
 
-impl Running {
+impl Firmware {
     /// Whether the slot holds this image from its first byte to its last.
     pub fn is(&self, image: &[u8]) -> bool {
         self.slot_bytes.starts_with(image)
+    }
+}
+
+/// What the boot selector can choose.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// What boots when no trial is armed, or after the bootloader gave it up: which it does
+    /// before it chooses, with a trial that was under way when power went.
+    pub stays: Firmware,
+    /// The image whose trial is armed or was under way.
+    pub on_trial: Option<Firmware>,
+}
+
+impl Choices {
+    /// Fails when a slot that may be chosen holds nothing that `is_whole` knows.
+    pub fn check(&self, is_whole: impl Fn(&Firmware) -> bool) -> Result<()> {
+        for (name, firmware) in [("fallback", Some(&self.stays)), ("trial", self.on_trial.as_ref())]
+        {
+            if let Some(firmware) = firmware {
+                ensure!(is_whole(firmware), "{name} slot {} holds no known image", firmware.slot);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -42,14 +64,14 @@ struct Partition {
     size: usize,
 }
 
-/// Reads the flash file and says what would run.
-pub fn running(flash_file: &Path) -> Result<Running> {
+/// Reads the flash file and says what can run from it.
+pub fn choices(flash_file: &Path) -> Result<Choices> {
     let flash = std::fs::read(flash_file)
         .with_context(|| format!("could not read {}", flash_file.display()))?;
-    running_in(&flash)
+    choices_in(&flash)
 }
 
-fn running_in(flash: &[u8]) -> Result<Running> {
+fn choices_in(flash: &[u8]) -> Result<Choices> {
     let partitions = partitions(flash)?;
     let find = |kind: u8, subtype: u8| {
         partitions.iter().find(|found| found.kind == kind && found.subtype == subtype)
@@ -65,13 +87,22 @@ fn running_in(flash: &[u8]) -> Result<Running> {
             Entry::read(flash.get(start..start + ENTRY_BYTES)?)
         })
         .collect();
+    let firmware = |entry: Option<&Entry>| -> Result<Firmware> {
+        let slot = entry.map_or(0, |entry| (entry.sequence as usize - 1) % slots.len());
+        let Partition { offset, size, .. } = *slots[slot];
+        let bytes = flash.get(offset..offset + size).context("the slot is past the end")?;
+        Ok(Firmware { slot_bytes: bytes.to_vec(), slot })
+    };
     // On a tie the bootloader takes the first entry.
     let active = entries.iter().rev().max_by_key(|entry| entry.sequence);
-    let slot = active.map_or(0, |entry| (entry.sequence as usize - 1) % slots.len());
-    let Partition { offset, size, .. } = *slots[slot];
-    let slot_bytes = flash.get(offset..offset + size).context("the slot is past the end")?.to_vec();
-    let on_trial = active.is_some_and(|entry| entry.state <= PENDING_VERIFY);
-    Ok(Running { slot_bytes, slot, on_trial })
+    let stays = entries.iter().rev().filter(|entry| !entry.is_trial());
+    Ok(Choices {
+        stays: firmware(stays.max_by_key(|entry| entry.sequence))?,
+        on_trial: active
+            .filter(|entry| entry.is_trial())
+            .map(|entry| firmware(Some(entry)))
+            .transpose()?,
+    })
 }
 
 fn partitions(flash: &[u8]) -> Result<Vec<Partition>> {
@@ -100,6 +131,10 @@ struct Entry {
 }
 
 impl Entry {
+    fn is_trial(&self) -> bool {
+        [NEW, PENDING_VERIFY].contains(&self.state)
+    }
+
     fn read(bytes: &[u8]) -> Option<Entry> {
         let (sequence, state, crc) =
             (word(&bytes[..4]), word(&bytes[24..28]), word(&bytes[28..32]));
@@ -162,23 +197,46 @@ mod tests {
         flash[at + 28..at + 32].copy_from_slice(&sequence_crc(sequence).to_le_bytes());
     }
 
-    #[test]
-    fn blank_otadata_boots_the_first_slot() {
-        let running = running_in(&chip()).expect("the table is whole");
-        assert_eq!((running.slot, running.on_trial, running.is(&[1, 1])), (0, false, true));
+    fn look(flash: &[u8]) -> Choices {
+        choices_in(flash).expect("the table is whole")
     }
 
     #[test]
-    fn newest_entry_wins_unless_given_up() {
+    fn blank_otadata_boots_the_first_slot() {
+        let found = look(&chip());
+        assert_eq!((found.stays.slot, found.stays.is(&[1, 1]), found.on_trial), (0, true, None));
+    }
+
+    #[test]
+    fn newest_entry_wins_unless_on_trial_or_given_up() {
+        let mut flash = chip();
+        entry(&mut flash, 0, 1, 2);
+        entry(&mut flash, 1, 2, 2);
+        assert_eq!(look(&flash).stays.slot, 1);
+        for state in [NEW, PENDING_VERIFY] {
+            entry(&mut flash, 1, 2, state);
+            let found = look(&flash);
+            assert_eq!(found.stays.slot, 0);
+            let trial = found.on_trial.expect("a trial");
+            assert_eq!((trial.slot, trial.is(&[2])), (1, true));
+        }
+        entry(&mut flash, 1, 2, ABORTED);
+        let old = look(&flash);
+        assert_eq!((old.stays.slot, old.on_trial), (0, None));
+    }
+
+    /// The judge is judged: power lost in a trial boots the other slot.
+    #[test]
+    fn damaged_fallback_beside_a_trial_is_noticed() {
         let mut flash = chip();
         entry(&mut flash, 0, 1, 2);
         entry(&mut flash, 1, 2, PENDING_VERIFY);
-        let trial = running_in(&flash).expect("the table is whole");
-        assert_eq!((trial.slot, trial.on_trial, trial.is(&[2])), (1, true, true));
-
-        entry(&mut flash, 1, 2, ABORTED);
-        let old = running_in(&flash).expect("the table is whole");
-        assert_eq!((old.slot, old.on_trial), (0, false));
+        let images = [[1_u8; 100], [2; 100]];
+        let is_whole = |found: &Firmware| images.iter().any(|image| found.is(image));
+        look(&flash).check(is_whole).expect("both images are whole");
+        flash[0x2_0000 + 50] = 0;
+        let error = look(&flash).check(is_whole).expect_err("the old image is damaged");
+        assert_eq!(error.to_string(), "fallback slot 0 holds no known image");
     }
 
     #[test]
@@ -186,12 +244,12 @@ mod tests {
         let mut flash = chip();
         entry(&mut flash, 0, 2, 2);
         flash[OTADATA + 28] ^= 1;
-        assert_eq!(running_in(&flash).expect("the table is whole").slot, 0);
+        assert_eq!(look(&flash).stays.slot, 0);
     }
 
     #[test]
     fn blank_chip_is_refused() {
-        let error = running_in(&vec![0xFF; 0x5_0000]).expect_err("no table");
+        let error = choices_in(&vec![0xFF; 0x5_0000]).expect_err("no table");
         assert_eq!(error.to_string(), "there is no partition table");
     }
 }

@@ -4,7 +4,7 @@
 //! device runs is read from its flash file by an oracle that shares no code with
 //! the device, so that both cannot be wrong in the same way.
 //!
-//! Start at [`Fleet::start`]; [`flash::running`] is the oracle.
+//! Start at [`Fleet::start`]; [`flash::choices`] is the oracle.
 
 mod api;
 mod client;
