@@ -38,6 +38,9 @@ pub(crate) fn make_flash(options: &SimOptions) -> Result<(), SimError> {
     let mut flash = FileFlash::open(unfinished).map_err(in_file)?;
     layout.write_table(&mut flash)?;
     flash.program(slot.offset, &image)?;
+    // Padding and a signature sector belong to the file and so to its digest, but no
+    // header in flash says how much of them there is.
+    Storage::open(&flash, &layout)?.save_factory(&image)?;
     std::fs::rename(unfinished, &options.flash).map_err(in_file)
 }
 
@@ -106,23 +109,26 @@ fn running(
     slot: Slot,
     image: &[u8],
 ) -> Result<Running, SimError> {
-    let slot_name = slot.name().to_owned();
+    let mut holds = |size: u32, sha256: Digest| {
+        hash_slot(flash, layout, slot, size).is_ok_and(|found| Digest(found) == sha256)
+    };
     if let Some(target) = storage.target(slot)?
         && let Ok(size) = u32::try_from(target.size_bytes)
-        && hash_slot(flash, layout, slot, size).is_ok_and(|found| Digest(found) == target.sha256)
+        && holds(size, target.sha256)
     {
         return Ok(Running {
-            slot: slot_name,
+            slot: slot.name().to_owned(),
             sha256: target.sha256,
             label: Some(target.version.to_string()),
             sequence: target.sequence,
             security_counter: target.security_counter,
         });
     }
+    let factory = storage.factory()?.filter(|&(size, sha256)| holds(size, sha256));
     let descriptor = ImageHead::parse(image).ok().and_then(|head| head.descriptor);
     Ok(Running {
-        slot: slot_name,
-        sha256: Digest::of(image),
+        slot: slot.name().to_owned(),
+        sha256: factory.map_or_else(|| Digest::of(image), |(_, sha256)| sha256),
         security_counter: descriptor.as_ref().map_or(0, |found| found.secure_version),
         label: descriptor.map(|found| found.version).filter(|version| !version.is_empty()),
         sequence: 0,

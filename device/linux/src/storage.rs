@@ -5,7 +5,7 @@ use otaru_release::{PublicKey, RootDocument};
 use otaru_slots::{
     Layout, MAX_VALUE_BYTES, Opened, Records, RecreatedReason, Ring, Slot, StorageError,
 };
-use otaru_wire::Reason;
+use otaru_wire::{Digest, Reason};
 
 use crate::FileFlash;
 
@@ -17,6 +17,8 @@ const SETTINGS: u8 = 1;
 const ROOT: u8 = 2;
 /// What the manifest of the image in slot 0 said; the next key is slot 1's.
 const TARGETS: u8 = 3;
+/// Length and digest of the image that left the factory in slot 0.
+const FACTORY: u8 = 5;
 /// The log buffer.
 const LOGS: core::ops::Range<u8> = 32..96;
 
@@ -92,6 +94,20 @@ impl Storage {
 
     pub(crate) fn save_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {
         self.put(TARGETS + slot.index() as u8, &target.to_bytes())
+    }
+
+    /// Length and digest of the factory image, if they were stored.
+    pub(crate) fn factory(&mut self) -> Result<Option<(u32, Digest)>, StorageError> {
+        let bytes = self.get(FACTORY)?;
+        let Some((length, digest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+        let digest = <[u8; 32]>::try_from(digest).ok();
+        Ok(digest.map(|digest| (u32::from_le_bytes(*length), Digest(digest))))
+    }
+
+    pub(crate) fn save_factory(&mut self, image: &[u8]) -> Result<(), StorageError> {
+        let digest = Digest::of(image);
+        let length = (image.len() as u32).to_le_bytes();
+        self.put(FACTORY, &[length.as_slice(), digest.as_bytes()].concat())
     }
 
     /// The newest root document that descends from `key`, if one was stored.

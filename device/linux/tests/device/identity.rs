@@ -1,6 +1,6 @@
 //! Storage that cannot be read is made anew; who the device is stays.
 
-use otaru_wire::Reason;
+use otaru_wire::{Digest, Reason};
 
 use crate::rig::Rig;
 
@@ -64,4 +64,16 @@ async fn a_running_device_keeps_its_label_without_storage() {
     // The image's own descriptor is what is left of the label; its hash is its identity.
     assert_eq!(firmware.version, "1.0.5");
     assert_eq!(firmware.slot, "ota_1");
+}
+
+/// A release of the same file hashes all of it; what follows the image is part of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_factory_image_is_its_whole_file() {
+    let rig = Rig::start().await;
+    let mut device = rig.device("clock-01");
+    let mut factory = std::fs::read(device.file("factory.bin")).unwrap();
+    factory.resize(factory.len().next_multiple_of(4096), 0xFF);
+    std::fs::write(device.file("factory.bin"), &factory).unwrap();
+    device.start();
+    assert_eq!(rig.online(&mut device).await.sha256, Digest::of(&factory));
 }
