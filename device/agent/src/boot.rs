@@ -25,6 +25,9 @@ pub struct Running {
     /// Its label: the version of the manifest stored with that SHA-256, else the
     /// image descriptor's version, else none.
     pub label: Option<String>,
+    /// Whether the label is that of a stored manifest, or of an image that never had one. The
+    /// descriptor of a release whose manifest is lost may say something else than its version.
+    pub label_is_certain: bool,
     /// Sequence number of its release; 0 without a stored manifest.
     pub sequence: u64,
     /// Security counter of its image: the stored manifest's, else the image descriptor's.

@@ -120,6 +120,7 @@ fn running(
             slot: slot.name().to_owned(),
             sha256: target.sha256,
             label: Some(target.version.to_string()),
+            label_is_certain: true,
             sequence: target.sequence,
             security_counter: target.security_counter,
         });
@@ -131,6 +132,7 @@ fn running(
         sha256: factory.map_or_else(|| Digest::of(image), |(_, sha256)| sha256),
         security_counter: descriptor.as_ref().map_or(0, |found| found.secure_version),
         label: descriptor.map(|found| found.version).filter(|version| !version.is_empty()),
+        label_is_certain: factory.is_some(),
         sequence: 0,
     })
 }

@@ -52,6 +52,7 @@ impl Agent {
     /// Another name for the image that runs: nothing to install.
     fn relabel(&mut self, target: Target) {
         self.running.label = Some(target.version.as_str().into());
+        self.running.label_is_certain = true;
         self.running.sequence = target.sequence;
         self.effects.push(Effect::AdoptManifest(target));
         self.finish(Outcome::Confirmed, None);

@@ -149,7 +149,9 @@ impl Agent {
 
     fn unreported_firmware(&self, known: &Map<String, Value>) -> Option<Value> {
         let mut patch = Map::new();
+        // A doubtful label would look like a release nobody asked for.
         if self.running_stays
+            && self.running.label_is_certain
             && let Some(label) = &self.running.label
         {
             let version = Map::from_iter([(FIRMWARE_VERSION.into(), label.as_str().into())]);

@@ -56,7 +56,10 @@ impl Agent {
             self.running.label.as_deref() != Some(version.as_str())
                 || sha256.is_some_and(|sha256| sha256 != self.running.sha256)
         };
+        let is_named = wish.version.is_some();
         let Some(version) = wish.version.filter(differs) else {
+            // Whoever wished for it knows it by this name.
+            self.running.label_is_certain |= is_named;
             // Wished for again later, the last release may be tried again.
             if core::mem::take(&mut self.journal.last_still_wished) {
                 self.save_journal();

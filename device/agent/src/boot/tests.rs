@@ -28,6 +28,7 @@ fn facts(runs: &[u8], running: EntryState, other: EntryState, reset: ResetCause)
             slot: "ota_0".into(),
             sha256: Digest::of(runs),
             label: None,
+            label_is_certain: true,
             sequence: 0,
             security_counter: 0,
         },

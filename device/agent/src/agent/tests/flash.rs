@@ -15,6 +15,7 @@ pub(super) struct Flash {
     pub(super) running: usize,
     pub(super) journal: Vec<u8>,
     pub(super) settings: Vec<u8>,
+    pub(super) label_is_certain: bool,
     /// Security counter of the image that runs.
     pub(super) security_counter: u32,
 }
@@ -28,6 +29,7 @@ impl Flash {
             running: 0,
             journal: Vec::new(),
             settings: Vec::new(),
+            label_is_certain: true,
             security_counter: 0,
         }
     }
@@ -77,6 +79,7 @@ pub(super) fn boot_facts(flash: &Flash, reset: ResetCause) -> BootFacts {
             slot: format!("ota_{}", flash.running),
             sha256: image(&runs),
             label: Some(runs.as_str().into()),
+            label_is_certain: flash.label_is_certain,
             sequence: 4,
             security_counter: flash.security_counter,
         },
