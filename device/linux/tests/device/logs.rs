@@ -1,5 +1,6 @@
 use otaru_wire::Reason;
 use otaru_wire::payload::LogLevel;
+use serde_json::json;
 
 use crate::rig::Rig;
 
@@ -27,6 +28,9 @@ async fn a_delivered_record_is_not_sent_again() {
     rig.wish(&device, "1.0.5", "u-1").await;
     assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
     rig.logged_text(&mut device, "update to 1.0.5: confirmed").await;
+    // A round trip behind the records: by then the device has their acknowledgement too.
+    rig.service.desire(&device.thing, json!({"config": {"volume": 3}})).await;
+    rig.reported(&mut device, "volume", &json!(3)).await;
     let count = rig.logs(&device).len();
     device.cut_power().await;
     rig.service.heard.lock().unwrap().shadows.clear();
