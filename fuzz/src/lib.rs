@@ -7,6 +7,7 @@
 //! `corpus/<decoder>/` is replayed and mutated by this crate's test, by its
 //! binary for as long as wished, and by `libfuzzer/` with coverage.
 
+mod agent;
 mod contract;
 pub mod corpus;
 mod device;
@@ -42,6 +43,11 @@ macro_rules! decoders {
 }
 
 decoders! {
+    agent::content_range,
+    agent::journal,
+    agent::shadow_messages,
+    agent::stored_settings,
+    agent::stored_target,
     contract::device_config,
     contract::firmware_members,
     contract::log_records,

@@ -4,12 +4,16 @@
 //! that today's bytes are still tried when the builders have moved on.
 
 use minicbor::Decoder;
+use otaru_agent::{Attempt, BadImages, Ended, Journal, Stage, Target};
 use otaru_release::{
     Behaviour, Chip, Dependency, ImageBuilder, Manifest, PublicKey, RootDocument, SecretKey,
 };
 use otaru_slots::otadata::Entry;
 use otaru_slots::{EntryState, Records, Region, table};
-use otaru_wire::{DeviceConfig, ProductName, PublishShadowUpdate, ReleaseVersion};
+use otaru_wire::{
+    DeviceConfig, Digest, Outcome, ProductName, PublishShadowUpdate, Reason, ReleaseVersion,
+    UpdateId,
+};
 use prost::Message;
 
 use crate::device::{self, RECORDS};
@@ -62,6 +66,10 @@ pub fn all() -> Vec<Seed> {
     add("otadata", "rolled-back", otadata(3, EntryState::Valid, 4, EntryState::Aborted));
     add("records", "three-keys", records(3));
     add("records", "wrapped", records(400));
+
+    add("stored_target", "plain", target(&image).to_bytes());
+    add("journal", "staged", staged(target(&image)).to_bytes());
+    add("journal", "rolled-back", rolled_back(target(&image)).to_bytes());
 
     let config = DeviceConfig {
         firmware_version: Some("1.0.5".to_owned()),
@@ -139,4 +147,35 @@ fn records(writes: u32) -> Vec<u8> {
     let end = bytes.iter().rposition(|&byte| byte != 0xFF).map_or(0, |last| last + 1);
     bytes.truncate(end);
     bytes
+}
+
+fn target(image: &[u8]) -> Target {
+    let version = ReleaseVersion::new("1.0.5").expect("a version");
+    let (sha256, size_bytes) = (Digest::of(image), image.len() as u64);
+    Target { version, sha256, size_bytes, sequence: 5, security_counter: 2 }
+}
+
+/// The journal of a device about to try a release.
+fn staged(target: Target) -> Journal {
+    let id = UpdateId::new("u-1").ok();
+    let fresh = Attempt::new(target.version.clone(), Some(target.sha256), id);
+    let attempt = Attempt { stage: Stage::Staged, arms: 1, target: Some(target), ..fresh };
+    Journal { attempt: Some(attempt), security_floor: 1, ..Journal::default() }
+}
+
+/// The journal of a device whose last update went back.
+fn rolled_back(target: Target) -> Journal {
+    let id = UpdateId::new("u-1").ok();
+    let mut bad_images = BadImages::default();
+    bad_images.add(target.sha256, id.clone());
+    bad_images.add(Digest::of(b"by cable"), None);
+    let last = Ended {
+        update: id,
+        version: target.version,
+        sha256: Some(target.sha256),
+        outcome: Outcome::RolledBack,
+        reason: Some(Reason::SelfTestFailed),
+    };
+    let (confirmed, previous) = (Some(Digest::of(b"now")), Some(Digest::of(b"before")));
+    Journal { last: Some(last), confirmed, previous, bad_images, ..Journal::default() }
 }

@@ -56,6 +56,11 @@ macro_rules! replay {
 }
 
 replay! {
+    content_range,
+    journal,
+    shadow_messages,
+    stored_settings,
+    stored_target,
     device_config,
     firmware_members,
     log_records,
