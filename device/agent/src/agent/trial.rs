@@ -111,12 +111,16 @@ impl Agent {
             "there is no other firmware to go back to",
             Some(reason),
         );
-        self.phase = AgentPhase::Idle;
-        // No answer is waited for: it keeps the bootloader from giving the slot up, no more.
-        self.effects.push(Effect::ConfirmSlot);
+        self.phase = match self.journal.attempt {
+            Some(_) => AgentPhase::Offered,
+            None => AgentPhase::Idle,
+        };
         if self.attempt_runs() {
             let verdict = self.journal.attempt.as_ref().and_then(|attempt| attempt.verdict);
             self.finish(Outcome::Failed, verdict.or(Some(reason)));
         }
+        // Only to keep the bootloader from giving the slot up, so no answer is waited for; and
+        // after the end is journalled, for an attempt on a confirmed slot counts as confirmed.
+        self.effects.push(Effect::ConfirmSlot);
     }
 }

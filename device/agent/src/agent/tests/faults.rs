@@ -5,7 +5,7 @@ use otaru_wire::Reason;
 use serde_json::json;
 
 use super::world::{Behaviour, World, faults};
-use crate::{AgentPhase, Fault, ResetCause};
+use crate::{AgentPhase, Effect, Fault, Input, Moment, ResetCause};
 
 /// Runs one update whose first answers are `reasons`.
 fn ending(reasons: &[Reason]) -> alloc::string::String {
@@ -200,6 +200,10 @@ fn failed_firmware_without_another_beside_it_runs_on_and_says_so() {
     assert_eq!(world.boots, 1, "{}", world.transcript);
     let last = "runs 1.0.5 (trial), last u-1 failed self_test_failed";
     assert_eq!(world.last_reported(), last);
+    world.restart(ResetCause::PowerOn);
+    world.run();
+    let last = "runs 1.0.5 (confirmed), last u-1 failed self_test_failed";
+    assert_eq!(world.last_reported(), last);
     world.behaviour = Behaviour::Pass;
     world.wish("1.0.6", "u-2");
     world.run();
@@ -222,6 +226,21 @@ fn firmware_flashed_by_cable_did_not_roll_back() {
     world.restart(ResetCause::PowerOn);
     world.run();
     assert_eq!(world.last_reported(), "runs 1.0.9 (confirmed), last none none ");
+}
+
+#[test]
+fn an_end_is_journalled_before_the_failed_slot_is_kept() {
+    let mut world = World::connected();
+    world.behaviour = Behaviour::Fail;
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::SelfTest { .. }));
+    let mut agent = world.agent.clone();
+    let failed = Input::SelfTestEnded(Err(Reason::SelfTestFailed));
+    agent.step(Moment::default(), failed);
+    let effects = agent.step(Moment::default(), Input::RollBackFailed(Reason::FlashFailed));
+    let at = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted).unwrap();
+    let saved = at(|effect| matches!(effect, Effect::SaveJournal(_)));
+    assert!(saved < at(|effect| *effect == Effect::ConfirmSlot), "{effects:?}");
 }
 
 /// No manifest ever said so: it came by cable, or the journal is lost.
