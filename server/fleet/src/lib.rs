@@ -6,6 +6,7 @@
 //! Start at [`Update::step`], the life of one update.
 
 mod consent;
+mod language;
 mod limits;
 mod role;
 mod setting;
@@ -13,6 +14,7 @@ mod texts;
 mod update;
 
 pub use consent::{Consent, Decision, InstallChoice, Offer, Safety, next_reminder};
+pub use language::{Language, UnknownLanguage};
 pub use limits::Limits;
 pub use role::{Permission, Role, UnknownRole};
 pub use setting::{Setting, SettingChoice, SettingEditor, SettingKind, settings_fault};

@@ -25,8 +25,17 @@ pub enum Permission {
     PublishReleases,
     /// Register devices; start and cancel updates; write shadows.
     OperateDevices,
-    /// Create users and tokens.
+    /// Users, invitations, tokens and organisations.
     ManagePeople,
+}
+
+impl Permission {
+    const ALL: [Permission; 4] = [
+        Permission::ReadFleet,
+        Permission::PublishReleases,
+        Permission::OperateDevices,
+        Permission::ManagePeople,
+    ];
 }
 
 impl Role {
@@ -40,6 +49,21 @@ impl Role {
             Role::Publisher => matches!(permission, ReadFleet | PublishReleases),
             Role::Operator => matches!(permission, ReadFleet | OperateDevices),
             Role::Admin => true,
+        }
+    }
+
+    /// Whether everything `other` allows is allowed by this role, too.
+    pub fn includes(self, other: Role) -> bool {
+        Permission::ALL.into_iter().all(|one| self.allows(one) || !other.allows(one))
+    }
+
+    /// The role of somebody who holds both: the most that each of them allows.
+    pub fn bounded_by(self, limit: Role) -> Role {
+        match (limit.includes(self), self.includes(limit)) {
+            (true, _) => self,
+            (_, true) => limit,
+            // Publisher and operator share what a viewer may.
+            (false, false) => Role::Viewer,
         }
     }
 
@@ -75,5 +99,25 @@ impl std::str::FromStr for Role {
             .into_iter()
             .find(|role| role.as_str() == text)
             .ok_or_else(|| UnknownRole(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounded_role_allows_what_both_allow_and_nothing_else() {
+        let roles = [Role::Owner, Role::Viewer, Role::Publisher, Role::Operator, Role::Admin];
+        for one in roles {
+            for other in roles {
+                let bounded = one.bounded_by(other);
+                assert_eq!(bounded, other.bounded_by(one), "{one:?} and {other:?}");
+                for permission in Permission::ALL {
+                    let both = one.allows(permission) && other.allows(permission);
+                    assert_eq!(bounded.allows(permission), both, "{one:?} and {other:?}");
+                }
+            }
+        }
     }
 }
