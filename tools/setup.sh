@@ -23,6 +23,7 @@ fi
 if [ "${1:-build}" = test ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
     need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
+    need python3-aiosmtpd /usr/lib/python3/dist-packages/aiosmtpd
 fi
 
 if ! command -v "${CARGO:-cargo}" >/dev/null && [ ! -x "$HOME/.cargo/bin/cargo" ]; then

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use otaru_operations::MailSettings;
 use otaru_wire::Namespace;
 use serde::Deserialize;
 
@@ -66,8 +67,8 @@ impl ServeArguments {
     }
 }
 
-/// What the server runs with.
-#[derive(Clone, Debug)]
+/// What the server runs with. It has no `Debug`: URLs may hold passwords.
+#[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) behind_proxy: bool,
@@ -82,9 +83,10 @@ pub(crate) struct Config {
     pub(crate) device_url: Option<String>,
     pub(crate) tls_names: Vec<String>,
     pub(crate) namespace: Namespace,
+    pub(crate) mail: Option<MailSettings>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
     server: ServerSection,
@@ -92,6 +94,7 @@ struct File {
     database: UrlSection,
     blobs: UrlSection,
     mqtt: MqttSection,
+    mail: MailSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,6 +126,14 @@ struct UrlSection {
 #[serde(default, deny_unknown_fields)]
 struct MqttSection {
     namespace: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct MailSection {
+    url: Option<String>,
+    from: Option<String>,
+    ca: Option<String>,
 }
 
 impl Config {
@@ -157,6 +168,7 @@ impl Config {
                 None => Namespace::default(),
                 Some(name) => Namespace::new(&name).context("mqtt.namespace")?,
             },
+            mail: mail(file.mail)?,
             data: flags.data,
         };
         config.refuse_open_plain_ports()?;
@@ -231,6 +243,16 @@ fn environment(
         }
     }
     Ok(found)
+}
+
+fn mail(section: MailSection) -> anyhow::Result<Option<MailSettings>> {
+    match section {
+        MailSection { url: Some(url), from: Some(from), ca: ca_pem } => {
+            Ok(Some(MailSettings { url, from, ca_pem }))
+        }
+        MailSection { url: None, from: None, ca: None } => Ok(None),
+        _ => bail!("mail needs both mail.url and mail.from"),
+    }
 }
 
 fn address(text: &str) -> anyhow::Result<Option<SocketAddr>> {
@@ -325,9 +347,22 @@ mod tests {
     }
 
     #[test]
+    fn mail_needs_a_server_and_a_sender() {
+        let section = |url: Option<&str>, from: Option<&str>| MailSection {
+            url: url.map(str::to_owned),
+            from: from.map(str::to_owned),
+            ca: None,
+        };
+        assert!(mail(section(None, None)).unwrap().is_none());
+        assert!(mail(section(Some("smtp://localhost"), Some("o@x.org"))).unwrap().is_some());
+        assert!(mail(section(Some("smtp://localhost"), None)).is_err());
+        assert!(mail(section(None, Some("o@x.org"))).is_err());
+    }
+
+    #[test]
     fn an_address_that_is_none_is_named() {
         let wrong = ServeArguments { listen_mqtts: Some("8883".to_owned()), ..arguments() };
-        let error = format!("{:#}", Config::load(wrong).unwrap_err());
+        let error = format!("{:#}", Config::load(wrong).err().unwrap());
         assert!(error.contains("`8883` is not ADDRESS:PORT or off"), "{error}");
     }
 

@@ -16,7 +16,10 @@ use otaru_authority::Authority;
 use otaru_blobs::Blobs;
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, Readiness, Security, Serving};
-use otaru_operations::{App, AppConfig, Clock, MqttIngress, Urls, deliver_notices, run_background};
+use otaru_operations::{
+    App, AppConfig, Clock, Mailer, MqttIngress, Urls, create_setup_code, deliver_mail,
+    deliver_notices, run_background,
+};
 use otaru_store::Store;
 use serde_json::json;
 use tracing::info;
@@ -93,7 +96,9 @@ impl Server {
         let blobs = Blobs::open(&config.blobs_url).context("could not open the image store")?;
         let namespace = config.namespace.clone();
         let clock = Clock::machine(machine::now_ms);
-        let app = App::new(AppConfig { store, blobs, authority, clock, namespace }).await?;
+        let mail = config.mail.as_ref().map(Mailer::new).transpose()?;
+        let (mailer, outbox) = mail.unzip();
+        let app = App::new(AppConfig { store, blobs, authority, clock, namespace, mailer }).await?;
         start_up(&app, &config.data).await?;
 
         let bind = |address: Option<SocketAddr>, security: Security| match address {
@@ -115,21 +120,23 @@ impl Server {
             mqtt: plain,
         };
         app.set_urls(urls(config, &ports));
-        let background = vec![
+        let mut background = vec![
             tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices)),
             tokio::spawn(run_background(app.clone())),
         ];
+        background.extend(outbox.map(|outbox| tokio::spawn(deliver_mail(outbox))));
         let readiness = Readiness::default();
         let health = match config.behind_proxy {
             true => HealthFor::Nobody,
             false => HealthFor::ThisMachine,
         };
         let people_router = otaru_http::router(app.clone(), readiness.clone(), health);
-        let device_router = otaru_http::device_router(app, readiness.clone(), health);
+        let device_router = otaru_http::device_router(app.clone(), readiness.clone(), health);
         let mut serving = Vec::new();
         serving.extend(http.map(|port| port.serve(people_router.clone())));
         serving.extend(https.map(|port| port.serve(people_router)));
         serving.extend(device_https.map(|port| port.serve(device_router)));
+        print_setup_url(&app, config, &ports).await?;
         write_listen_json(&config.data, &ports)?;
         readiness.set(true);
         Ok(Server { ports, readiness, serving, broker, background })
@@ -189,6 +196,22 @@ async fn start_up(app: &App, data: &Path) -> anyhow::Result<()> {
     if let Some(token) = token {
         write_private(&path, &token).with_context(|| format!("{}", path.display()))?;
         eprintln!("The administrator's token is in {}", path.display());
+    }
+    Ok(())
+}
+
+/// Prints the way in for the first administrator, at every start until they have come in.
+async fn print_setup_url(app: &App, config: &Config, ports: &Ports) -> anyhow::Result<()> {
+    let Some(code) = create_setup_code(app).await? else { return Ok(()) };
+    // No certificate to be wondered at, where there is a plain port on this machine.
+    let here = ports.http.filter(|port| port.ip().is_loopback());
+    let here = here.map(|port| format!("http://{port}"));
+    let mut bases: Vec<String> = here.into_iter().chain(config.public_url.clone()).collect();
+    if bases.is_empty() {
+        bases.push(app.urls().public_url);
+    }
+    for base in bases {
+        eprintln!("Set this server up at {}/setup#{}", base.trim_end_matches('/'), code.as_str());
     }
     Ok(())
 }

@@ -6,23 +6,37 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use otaru_operations::{
-    Actor, App, DevicePrincipal, PeerCertificate, Refusal, authenticate_device, authenticate_token,
+    Actor, App, DevicePrincipal, OperationError, PeerCertificate, Refusal, authenticate_device,
+    authenticate_session, authenticate_token,
 };
 
 use crate::ApiError;
+use crate::session_cookie::{check_same_site, session_secret};
 use crate::site::Site;
 
-/// A person or a program, known by `Authorization: Bearer`.
+/// A person or a program, known by `Authorization: Bearer` or by the cookie of a session.
 pub(crate) struct Caller(pub(crate) Actor);
 
 impl FromRequestParts<Site> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Caller, ApiError> {
-        match bearer(&parts.headers) {
-            Some(token) => Ok(Caller(authenticate_token(&site.app, token).await?)),
-            None => Err(Refusal::Unauthenticated.into()),
+        if let Some(token) = bearer(&parts.headers) {
+            return Ok(Caller(authenticate_token(&site.app, token).await?));
         }
+        let actor = signed_in(parts, site).await?;
+        actor.map(Caller).ok_or_else(|| Refusal::Unauthenticated.into())
+    }
+}
+
+/// The person whose browser sent the request; `None` when no session of its cookie holds.
+async fn signed_in(parts: &Parts, site: &Site) -> Result<Option<Actor>, ApiError> {
+    let Some(secret) = session_secret(parts) else { return Ok(None) };
+    check_same_site(parts, site)?;
+    match authenticate_session(&site.app, secret).await {
+        Ok(actor) => Ok(Some(actor)),
+        Err(OperationError::Refused(Refusal::Unauthenticated)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -30,7 +44,7 @@ impl FromRequestParts<Site> for Caller {
 pub(crate) enum Visitor {
     /// A device, known by its certificate.
     Device(DevicePrincipal),
-    /// A person or a program, known by a token.
+    /// A person or a program, known by a token or a session.
     Person(Actor),
     /// Somebody who said nothing.
     Stranger,
@@ -39,16 +53,16 @@ pub(crate) enum Visitor {
 impl FromRequestParts<Site> for Visitor {
     type Rejection = ApiError;
 
-    /// A credential that does not hold is refused, not ignored: who sends one
-    /// does not expect to be a stranger.
+    /// A certificate or token that does not hold is refused, not ignored: who sends one does
+    /// not expect to be a stranger. A browser sends its cookie to whatever it asks for.
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Visitor, ApiError> {
         if let Some(peer) = parts.extensions.get::<Arc<PeerCertificate>>() {
             return Ok(Visitor::Device(device(&site.app, peer).await?));
         }
-        match bearer(&parts.headers) {
-            Some(token) => Ok(Visitor::Person(authenticate_token(&site.app, token).await?)),
-            None => Ok(Visitor::Stranger),
+        if let Some(token) = bearer(&parts.headers) {
+            return Ok(Visitor::Person(authenticate_token(&site.app, token).await?));
         }
+        Ok(signed_in(parts, site).await?.map_or(Visitor::Stranger, Visitor::Person))
     }
 }
 

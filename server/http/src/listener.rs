@@ -197,9 +197,14 @@ where
 /// What axum makes of the router for one connection.
 type Connected = axum::middleware::AddExtension<Router, axum::extract::ConnectInfo<SocketAddr>>;
 
+/// The request came over TLS, which ends here: nobody stands between us and its client.
+#[derive(Clone, Copy)]
+pub(crate) struct OverTls;
+
 /// Makes browsers stay with TLS. Not for `localhost`, where the promise would
 /// cover every other server of the machine.
-async fn insist_on_tls(request: Request, next: Next) -> Response {
+async fn insist_on_tls(mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(OverTls);
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.or(request.uri().host()).unwrap_or("");
     let is_local = host.split(':').next().is_some_and(|name| name == "localhost");

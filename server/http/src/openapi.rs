@@ -6,7 +6,9 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr,
     ResponseBuilder,
@@ -17,12 +19,13 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::error::Problem;
 use crate::site::Site;
 
-/// Name of the one way to authenticate here; a client certificate is not
+/// Names of the ways to authenticate here; a client certificate is not
 /// something an API description can ask for.
 const BEARER: &str = "bearer";
+const SESSION: &str = "session";
 
-/// The tags of routes that not everybody needs a token for.
-const OPEN_TAGS: [&str; 1] = ["health"];
+/// The tags of routes that not everybody needs a credential for.
+const OPEN_TAGS: [&str; 2] = ["health", "session"];
 
 /// An empty description to merge routes into.
 pub(crate) fn start() -> OpenApiRouter<Site> {
@@ -34,6 +37,9 @@ pub(crate) fn start() -> OpenApiRouter<Site> {
         .build();
     let mut components = Components::new();
     components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let cookie = "A browser's, as `POST /app/session` gives it; named `otaru` on plain HTTP";
+    let cookie = ApiKeyValue::with_description("__Host-otaru", cookie);
+    components.add_security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     let document = OpenApiBuilder::new().info(info).components(Some(components)).build();
     OpenApiRouter::with_openapi(document)
@@ -69,11 +75,11 @@ fn complete_operation(operation: &mut Operation) {
     let tags = operation.tags.iter().flatten();
     let is_open = tags.into_iter().any(|tag| OPEN_TAGS.contains(&tag.as_str()));
     let no_scopes: [&str; 0] = [];
-    let bearer = SecurityRequirement::new(BEARER, no_scopes);
-    operation.security = Some(match is_open {
-        true => vec![SecurityRequirement::default(), bearer],
-        false => vec![bearer],
-    });
+    let mut ways = [BEARER, SESSION].map(|name| SecurityRequirement::new(name, no_scopes)).to_vec();
+    if is_open {
+        ways.insert(0, SecurityRequirement::default());
+    }
+    operation.security = Some(ways);
 }
 
 /// OpenAPI wants a description of every response; the status says it all where a

@@ -16,6 +16,7 @@ impl From<Refusal> for ApiError {
             Kind::Gone => StatusCode::GONE,
             Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         let error = ApiError::new(status, refusal.code(), &refusal);
         match refusal.found_and_expected() {

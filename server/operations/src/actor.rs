@@ -20,10 +20,21 @@ pub struct Actor {
 /// What an actor proved itself with: whatever lasts must end with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Public id of the token.
+    /// What kind it is.
+    pub kind: CredentialKind,
+    /// Public id of a token, digest of a session's secret.
     pub id: String,
     /// When it stops working, in milliseconds since the epoch.
     pub expires_at: Option<i64>,
+}
+
+/// The kinds of credential a person or program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// An API token.
+    Token,
+    /// A signed-in browser.
+    Session,
 }
 
 impl Credential {

@@ -7,7 +7,17 @@ use otaru_store::{Store, SystemScope};
 use otaru_wire::{Namespace, OrganisationId};
 use tokio::sync::broadcast;
 
-use crate::{Clock, OperationError, claims::Attempts, events::Live, progress::LiveProgress};
+use crate::{
+    Clock, Mailer, OperationError, SecretCode,
+    attempts::{Attempts, PasswordGuard, StrangerGuard},
+    claims::WRONG_CLAIMS,
+    events::Live,
+    password_resets::ResetRequests,
+    passwords::Passwords,
+    progress::LiveProgress,
+    setup::SetupCode,
+    uses::Uses,
+};
 
 /// Screens that may be behind before they must read the event log again.
 const HEARD_BACKLOG: usize = 1_024;
@@ -24,6 +34,8 @@ pub struct AppConfig {
     pub clock: Clock,
     /// First level of the log and progress topics.
     pub namespace: Namespace,
+    /// Sends mails; without it people get their links from an administrator.
+    pub mailer: Option<Mailer>,
 }
 
 /// How others reach this server.
@@ -54,6 +66,13 @@ pub(crate) struct Inner {
     pub(crate) live_events: broadcast::Sender<Live>,
     pub(crate) live: LiveProgress,
     pub(crate) claim_attempts: Attempts,
+    pub(crate) passwords: Passwords,
+    pub(crate) password_guard: PasswordGuard,
+    pub(crate) stranger_guard: StrangerGuard,
+    pub(crate) reset_requests: ResetRequests,
+    pub(crate) setup_code: SetupCode,
+    pub(crate) uses: Uses,
+    pub(crate) mailer: Option<Mailer>,
     /// Since when this server listens: nobody's silence before counts.
     pub(crate) started_at: i64,
     urls: OnceLock<Urls>,
@@ -65,7 +84,7 @@ impl App {
     /// # Errors
     /// [`OperationError::Store`] when the database fails.
     pub async fn new(config: AppConfig) -> Result<App, OperationError> {
-        let AppConfig { store, blobs, authority, clock, namespace } = config;
+        let AppConfig { store, blobs, authority, clock, namespace, mailer } = config;
         let now = clock.now_ms();
         let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
             .expect("a UUID is a valid organisation id");
@@ -91,7 +110,14 @@ impl App {
             default_organisation,
             live_events: broadcast::channel(HEARD_BACKLOG).0,
             live: LiveProgress::default(),
-            claim_attempts: Attempts::default(),
+            claim_attempts: Attempts::new(WRONG_CLAIMS, 60_000),
+            passwords: Passwords::new()?,
+            password_guard: PasswordGuard::default(),
+            stranger_guard: StrangerGuard::default(),
+            reset_requests: ResetRequests::default(),
+            setup_code: SetupCode::default(),
+            uses: Uses::default(),
+            mailer,
             started_at: now,
             urls: OnceLock::new(),
         };
@@ -112,6 +138,12 @@ impl App {
             mqtt_url: String::new(),
         };
         self.inner.urls.get().cloned().unwrap_or_else(unset)
+    }
+
+    /// A page of the owner's app that a code opens. After `#`, so that no log of a proxy has it.
+    pub(crate) fn page_url(&self, page: &str, code: &SecretCode) -> String {
+        let public = self.urls().public_url;
+        format!("{}/{page}#{}", public.trim_end_matches('/'), code.as_str())
     }
 
     /// The organisation a fresh server has.

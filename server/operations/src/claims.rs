@@ -1,9 +1,7 @@
 //! Claiming: a one-time code, printed with the device, makes a person its owner.
 
-use std::{collections::HashMap, sync::Mutex};
-
 use otaru_fleet::Permission;
-use otaru_store::Tx;
+use otaru_store::{Scope, Tx};
 use otaru_wire::{Digest, ThingName};
 
 use crate::{
@@ -14,11 +12,11 @@ use crate::{
 /// five bits each.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
-/// Letters in a code: 12 × 5 = 60 bits, which nobody guesses at [`ATTEMPTS`] a minute.
+/// Letters in a code: 12 × 5 = 60 bits, which nobody guesses at [`WRONG_CLAIMS`] a minute.
 const LETTERS: usize = 12;
 
 /// Wrong codes a person may send in a minute.
-const ATTEMPTS: u32 = 10;
+pub(crate) const WRONG_CLAIMS: u32 = 10;
 
 /// Makes a new claim code for a device; an unused older one stops working.
 ///
@@ -53,26 +51,30 @@ pub async fn claim_device(
 ) -> Result<OwnDeviceObject, OperationError> {
     let person = actor.person()?.to_owned();
     let now = app.now_ms();
-    if !app.inner.claim_attempts.may_try(&person, now) {
-        return Err(Refusal::TooManyAttempts.into());
-    }
+    app.inner.claim_attempts.begin(&person, now)?;
     let digest = digest_of(code);
     let (scope, owner) = (actor.scope.clone(), person.clone());
-    let work = move |tx: &mut Tx<'_>| {
-        let thing = otaru_store::use_claim_code(tx, &scope, &digest, now)?
-            .ok_or(Refusal::ClaimCodeUnknown)?;
-        if !otaru_store::set_device_owner(tx, &scope, &thing, &owner)? {
-            return Err(Refusal::DeviceClaimed(thing.to_string()).into());
-        }
-        Ok::<_, OperationError>(thing)
-    };
-    let claimed = app.inner.store.write(work).await;
-    if claimed.is_err() {
-        app.inner.claim_attempts.failed(&person, now);
-    }
-    let thing = claimed?;
+    let work = move |tx: &mut Tx<'_>| claim_in(tx, &scope, &owner, &digest, now);
+    let thing = app.inner.store.write(work).await?;
+    app.inner.claim_attempts.forgive(&person);
     let own = list_own_devices(app, actor, Some(thing.clone())).await?;
     own.into_iter().next().ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()).into())
+}
+
+/// Uses up a claim code and makes the person the owner of its device.
+pub(crate) fn claim_in(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    owner: &str,
+    code: &Digest,
+    now: i64,
+) -> Result<ThingName, OperationError> {
+    let thing =
+        otaru_store::use_claim_code(tx, scope, code, now)?.ok_or(Refusal::ClaimCodeUnknown)?;
+    if !otaru_store::set_device_owner(tx, scope, &thing, owner)? {
+        return Err(Refusal::DeviceClaimed(thing.to_string()).into());
+    }
+    Ok(thing)
 }
 
 fn new_code() -> Result<String, OperationError> {
@@ -84,33 +86,10 @@ fn new_code() -> Result<String, OperationError> {
 }
 
 /// Typed in any case, with or without dashes and spaces.
-fn digest_of(code: &str) -> Digest {
+pub(crate) fn digest_of(code: &str) -> Digest {
     let plain: String =
         code.chars().filter(|c| !matches!(c, '-' | ' ')).flat_map(char::to_uppercase).collect();
     Digest::of(plain.as_bytes())
-}
-
-/// Wrong codes per person and minute.
-#[derive(Default)]
-pub(crate) struct Attempts {
-    failures: Mutex<HashMap<String, (i64, u32)>>,
-}
-
-impl Attempts {
-    fn may_try(&self, person: &str, now: i64) -> bool {
-        let mut failures = self.lock();
-        failures.retain(|_, (since, _)| now - *since < 60_000);
-        failures.get(person).is_none_or(|(_, count)| *count < ATTEMPTS)
-    }
-
-    fn failed(&self, person: &str, now: i64) {
-        self.lock().entry(person.to_owned()).or_insert((now, 0)).1 += 1;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (i64, u32)>> {
-        // A counter is sound whatever happened to the thread that held it.
-        self.failures.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
 }
 
 #[cfg(test)]
@@ -123,17 +102,5 @@ mod tests {
         assert_eq!(code.len(), LETTERS + 2, "{code}");
         assert_eq!(digest_of(&code), digest_of(&code.to_lowercase().replace('-', " ")));
         assert_ne!(code, new_code().unwrap());
-    }
-
-    #[test]
-    fn wrong_codes_are_limited_per_person_and_minute() {
-        let attempts = Attempts::default();
-        for _ in 0..ATTEMPTS {
-            assert!(attempts.may_try("a", 0));
-            attempts.failed("a", 0);
-        }
-        assert!(!attempts.may_try("a", 59_999));
-        assert!(attempts.may_try("b", 59_999));
-        assert!(attempts.may_try("a", 60_000));
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
-use crate::{Actor, App, Credential, OperationError, Reach, tokens};
+use crate::{Actor, App, Credential, OperationError, Reach, credentials};
 
 /// Entries read from the log at once while catching up.
 const CATCH_UP: u32 = 500;
@@ -144,8 +144,7 @@ pub async fn listen(
     let after = after.map_or(last, |after| after.min(last));
     let listener = Listener {
         app: app.clone(),
-        scope: actor.scope.clone(),
-        credential: actor.credential.clone(),
+        actor: actor.clone(),
         owner,
         after,
         live,
@@ -161,8 +160,7 @@ pub async fn listen(
 
 struct Listener {
     app: App,
-    scope: Scope,
-    credential: Credential,
+    actor: Actor,
     owner: Option<String>,
     after: i64,
     live: broadcast::Receiver<Live>,
@@ -173,7 +171,7 @@ struct Listener {
 impl Listener {
     async fn next(&mut self) -> Option<Heard> {
         loop {
-            if self.credential.is_expired(self.app.now_ms()) {
+            if self.actor.credential.is_expired(self.app.now_ms()) {
                 return None;
             }
             if let Some(entry) = self.backlog.next() {
@@ -185,7 +183,7 @@ impl Listener {
                 continue;
             }
             let live = tokio::select! {
-                () = expiry(&self.app, &self.credential) => return None,
+                () = expiry(&self.app, &self.actor.credential) => return None,
                 live = self.live.recv() => live,
             };
             match live {
@@ -195,7 +193,7 @@ impl Listener {
                 }
                 Ok(Live::Heard(_)) => {}
                 Ok(Live::ReadAgain) => self.behind = true,
-                Ok(Live::Revoked { credential }) if credential == self.credential.id => {
+                Ok(Live::Revoked { credential }) if credential == self.actor.credential.id => {
                     return None;
                 }
                 Ok(Live::Revoked { .. }) => {}
@@ -210,13 +208,13 @@ impl Listener {
         // What waits is in the log, read next; its byte ticks would only come too late. A
         // revocation among it is seen by looking.
         while !matches!(self.live.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
-        let (scope, owner, after) = (self.scope.clone(), self.owner.clone(), self.after);
-        let (credential, now) = (self.credential.clone(), self.app.now_ms());
+        let (actor, owner, after) = (self.actor.clone(), self.owner.clone(), self.after);
+        let now = self.app.now_ms();
         let work = move |tx: &mut Tx<'_>| {
-            if !tokens::still_works(tx, &credential, now)? {
+            if !credentials::still_works(tx, &actor, now)? {
                 return Ok::<_, StoreError>(None);
             }
-            otaru_store::events(tx, &scope, owner.as_deref(), after, CATCH_UP).map(Some)
+            otaru_store::events(tx, &actor.scope, owner.as_deref(), after, CATCH_UP).map(Some)
         };
         let entries = self.app.inner.store.read(work).await.ok()??;
         self.behind = entries.len() == CATCH_UP as usize;
@@ -225,7 +223,7 @@ impl Listener {
     }
 
     fn is_for_me(&self, heard: &Heard) -> bool {
-        heard.organisation == *self.scope.organisation()
+        heard.organisation == *self.actor.scope.organisation()
             && self.owner.as_ref().is_none_or(|owner| heard.owner.as_ref() == Some(owner))
             && heard.id.is_none_or(|id| id > self.after)
     }

@@ -11,35 +11,49 @@
 mod actor;
 mod aftermath;
 mod app;
+mod attempts;
 mod claims;
 mod clock;
+mod codes;
+mod credentials;
 mod deadlines;
 mod devices;
 mod downloads;
 mod events;
 mod ingress;
+mod invitations;
 mod logs;
+mod mail;
 mod notices;
 mod objects;
+mod organisations;
 mod page;
+mod password_resets;
+mod passwords;
 mod products;
 mod progress;
 mod refusal;
 mod releases;
 mod reports;
 mod retention;
+mod sessions;
 mod settings;
+mod setup;
 mod shadows;
+mod sign_up;
 mod start;
 mod tokens;
 mod updates;
 mod users;
+mod uses;
 
-pub use actor::{Actor, Credential, DevicePrincipal, Reach};
+pub use actor::{Actor, Credential, CredentialKind, DevicePrincipal, Reach};
 pub use aftermath::finish_releases;
 pub use app::{App, AppConfig, Urls};
+pub use attempts::Remote;
 pub use claims::{claim_device, create_claim_code};
 pub use clock::Clock;
+pub use codes::SecretCode;
 pub use deadlines::expire_silent_updates;
 pub use devices::{
     DeviceDetails, NewDeviceFiles, add_device, authenticate_device, list_devices, list_own_devices,
@@ -50,15 +64,23 @@ pub use downloads::{
 };
 pub use events::{Heard, listen};
 pub use ingress::MqttIngress;
+pub use invitations::{accept_invitation, invite_user, list_invitations, revoke_invitation};
 pub use logs::{follow_logs_from, list_logs, store_logs};
+pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
-    AvailableRelease, DeviceObject, LogObject, OwnDeviceObject, ProductObject, ReasonObject,
-    ReleaseObject, RunningObject, TokenObject, UpdateObject, UserObject,
+    AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
+    OwnDeviceObject, ProductObject, ReasonObject, ReleaseObject, ResetLinkObject, RunningObject,
+    TokenObject, UpdateObject, UserObject,
 };
+pub use organisations::{NewOrganisation, create_organisation, list_organisations};
 pub use otaru_authority::PeerCertificate;
-pub use otaru_fleet::{Limits, Role};
+pub use otaru_fleet::{Language, Limits, Role};
 pub use page::{Page, PageRequest};
+pub use password_resets::{
+    change_password, create_reset_link, request_password_reset, reset_password,
+};
+pub use passwords::Password;
 pub use products::{NewProduct, create_product, list_products, set_product_limits, show_product};
 pub use refusal::{Kind, OperationError, Refusal};
 pub use releases::{
@@ -66,12 +88,15 @@ pub use releases::{
     yank_release,
 };
 pub use retention::trim;
-pub use settings::{apply_settings, set_user_settings};
+pub use sessions::{SignedIn, authenticate_session, sign_in, sign_out};
+pub use settings::{UserSettings, apply_settings, set_user_settings};
+pub use setup::{SetupObject, create_setup_code, set_up, show_setup};
 pub use shadows::{
     ShadowActor, delete_shadow, get_shadow, list_shadow_names, shadow_actor_of_device,
     update_shadow,
 };
+pub use sign_up::sign_up;
 pub use start::{run_background, start_up};
 pub use tokens::{NewToken, authenticate_token, create_token, list_tokens, revoke_token};
 pub use updates::{When, cancel_update, find_update, list_updates, request_update, show_update};
-pub use users::{add_user, list_users, show_user};
+pub use users::{add_user, list_users, remove_user, set_user_role, show_user};

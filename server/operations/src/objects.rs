@@ -1,11 +1,15 @@
 //! The API's objects, as answers and events show them. Times are RFC 3339.
 
+mod people;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use otaru_fleet::Limits;
-use otaru_store::{DeviceRow, LogRow, ProductRow, ReleaseRow, TokenRow, UpdateRow, UserRow};
+use otaru_store::{DeviceRow, LogRow, ProductRow, ReleaseRow, UpdateRow};
 use otaru_wire::Reason;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub use people::{InvitationObject, OrganisationObject, ResetLinkObject, TokenObject, UserObject};
 
 /// A kind of device.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -151,38 +155,6 @@ pub struct UpdateObject {
     pub phase_at: String,
 }
 
-/// A person.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct UserObject {
-    /// Opaque id.
-    pub id: String,
-    /// E-mail address.
-    pub email: String,
-    /// `owner`, `viewer`, `publisher`, `operator` or `admin`.
-    pub role: &'static str,
-    /// The version they last asked for, or what their device runs.
-    pub firmware_version: Option<String>,
-    /// The first product's phrase setting.
-    pub phrase_type: Option<String>,
-}
-
-/// An API token without its secret.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct TokenObject {
-    /// Public id.
-    pub id: String,
-    /// Id of the person it acts for.
-    pub user: Option<String>,
-    /// What it may do.
-    pub role: &'static str,
-    /// When it was made.
-    pub created_at: String,
-    /// When it stops working.
-    pub expires_at: Option<String>,
-    /// Whether it was revoked.
-    pub revoked: bool,
-}
-
 /// A stored log record.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LogObject {
@@ -273,31 +245,6 @@ impl From<&UpdateRow> for UpdateObject {
             until: update.until_at.map(time),
             requested_at: time(update.requested_at),
             phase_at: time(update.phase_at),
-        }
-    }
-}
-
-impl From<UserRow> for UserObject {
-    fn from(row: UserRow) -> UserObject {
-        UserObject {
-            id: row.id,
-            email: row.email,
-            role: row.role.as_str(),
-            firmware_version: row.firmware_version,
-            phrase_type: row.phrase_type,
-        }
-    }
-}
-
-impl From<TokenRow> for TokenObject {
-    fn from(row: TokenRow) -> TokenObject {
-        TokenObject {
-            id: row.id,
-            user: row.user_id,
-            role: row.role.as_str(),
-            created_at: time(row.created_at),
-            expires_at: row.expires_at.map(time),
-            revoked: row.revoked_at.is_some(),
         }
     }
 }

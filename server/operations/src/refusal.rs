@@ -23,6 +23,8 @@ pub enum Kind {
     Unprocessable,
     /// Too much, too fast.
     TooMany,
+    /// The server is not set up for it.
+    Unavailable,
 }
 
 /// One variant per thing a caller can do about it.
@@ -101,6 +103,24 @@ pub enum Refusal {
     ShadowRefused { thing: String, detail: String },
     #[error("too many attempts; wait a minute")]
     TooManyAttempts,
+    #[error("e-mail address or password is wrong")]
+    SignInFailed,
+    #[error("the password cannot be used: {detail}")]
+    PasswordWeak { detail: &'static str },
+    #[error("this set-up code does not hold; the newest is printed at each start of the server")]
+    SetupCodeWrong,
+    #[error("this server is set up; sign in")]
+    SetupDone,
+    #[error("the link is unknown, was used or is too old; ask for a new one")]
+    CodeUnknown,
+    #[error("invitation {0} does not exist")]
+    InvitationUnknown(String),
+    #[error("this is the last administrator who can sign in; make another one first")]
+    LastAdmin,
+    #[error("an organisation is called {0}")]
+    OrganisationTaken(String),
+    #[error("this server sends no mail; ask its administrator for a link")]
+    MailOff,
 }
 
 impl Refusal {
@@ -143,6 +163,15 @@ impl Refusal {
             RootUnknown { .. } => "root_unknown",
             ShadowRefused { .. } => "shadow_refused",
             TooManyAttempts => "too_many_attempts",
+            SignInFailed => "sign_in_failed",
+            PasswordWeak { .. } => "password_weak",
+            SetupCodeWrong => "setup_code_wrong",
+            SetupDone => "setup_done",
+            CodeUnknown => "code_unknown",
+            InvitationUnknown(_) => "invitation_unknown",
+            LastAdmin => "last_admin",
+            OrganisationTaken(_) => "organisation_taken",
+            MailOff => "mail_off",
         }
     }
 
@@ -150,11 +179,15 @@ impl Refusal {
     pub fn kind(&self) -> Kind {
         use Refusal::*;
         match self {
-            Unauthenticated => Kind::Unauthenticated,
-            Forbidden { .. } | UserRequired | DownloadForbidden(_) => Kind::Forbidden,
-            InvalidField { .. } | InvalidCursor | InvalidText | ThingNameTooLong(_) => {
-                Kind::Invalid
+            Unauthenticated | SignInFailed => Kind::Unauthenticated,
+            Forbidden { .. } | UserRequired | DownloadForbidden(_) | SetupCodeWrong => {
+                Kind::Forbidden
             }
+            InvalidField { .. }
+            | InvalidCursor
+            | InvalidText
+            | ThingNameTooLong(_)
+            | PasswordWeak { .. } => Kind::Invalid,
             ProductUnknown(_)
             | ReleaseUnknown { .. }
             | DeviceUnknown(_)
@@ -164,7 +197,9 @@ impl Refusal {
             | UserUnknown(_)
             | TokenUnknown(_)
             | BlobUnknown(_)
-            | RootUnknown { .. } => Kind::NotFound,
+            | RootUnknown { .. }
+            | CodeUnknown
+            | InvitationUnknown(_) => Kind::NotFound,
             ProductTaken(_)
             | ReleaseOlder { .. }
             | ReleaseYanked(_)
@@ -175,7 +210,10 @@ impl Refusal {
             | DeviceRequired
             | TooLate
             | UpdateEnded
-            | EmailTaken(_) => Kind::Conflict,
+            | EmailTaken(_)
+            | SetupDone
+            | LastAdmin
+            | OrganisationTaken(_) => Kind::Conflict,
             RootInvalid { .. }
             | ImageRefused { .. }
             | ManifestMissing
@@ -183,6 +221,7 @@ impl Refusal {
             | ManifestMismatch { .. }
             | ShadowRefused { .. } => Kind::Unprocessable,
             TooManyAttempts => Kind::TooMany,
+            MailOff => Kind::Unavailable,
         }
     }
 
@@ -245,6 +284,9 @@ pub enum OperationError {
     /// The machine has no randomness to give.
     #[error("could not get random bytes")]
     Random,
+    /// A password could not be hashed or compared.
+    #[error("could not hash a password")]
+    Hash(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// What a caller sent and no database keeps is the caller's to mend.

@@ -1,8 +1,8 @@
-//! Logs and events do not grow for ever.
+//! Logs and events do not grow for ever, and what has ended is not kept.
 
 use otaru_store::{SystemScope, Tx};
 
-use crate::{App, OperationError};
+use crate::{App, OperationError, sessions};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -22,7 +22,15 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
         let system = SystemScope::for_background();
         let logs = otaru_store::trim_logs(tx, &system, now - LOGS_MS)?;
         let events = otaru_store::trim_events(tx, &system, now - EVENTS_MS)?;
-        Ok::<_, OperationError>(logs + events)
+        let ended = otaru_store::trim_sessions(
+            tx,
+            &system,
+            now - sessions::IDLE_MS,
+            now - sessions::LIFETIME_MS,
+        )?;
+        let links = otaru_store::trim_invitations(tx, &system, now)?
+            + otaru_store::trim_password_resets(tx, &system, now)?;
+        Ok::<_, OperationError>(logs + events + ended + links)
     };
     app.inner.store.write(work).await
 }

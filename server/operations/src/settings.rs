@@ -1,6 +1,6 @@
 //! Settings travel like the version: through desired, and back as reported.
 
-use otaru_fleet::Permission;
+use otaru_fleet::{Language, Permission};
 use otaru_store::{DeviceRow, Tx};
 use otaru_wire::{ReleaseVersion, ThingName};
 use serde_json::{Map, Value, json};
@@ -51,6 +51,17 @@ fn check(settings: &Map<String, Value>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a person sets about themselves; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct UserSettings {
+    /// Install this release now.
+    pub firmware_version: Option<ReleaseVersion>,
+    /// The first product's phrase setting.
+    pub phrase_type: Option<String>,
+    /// The language they are written to in; `Some(None)` takes the choice back.
+    pub language: Option<Option<Language>>,
+}
+
 /// The call of the first product's app: settings and the version as columns of the person's
 /// row. With exactly one device they are wished for it; with none only the row changes.
 ///
@@ -60,14 +71,18 @@ fn check(settings: &Map<String, Value>) -> Result<(), Refusal> {
 pub async fn set_user_settings(
     app: &App,
     actor: &Actor,
-    firmware_version: Option<ReleaseVersion>,
-    phrase_type: Option<String>,
+    settings: UserSettings,
 ) -> Result<UserObject, OperationError> {
     let (app_, actor_) = (app.clone(), actor.clone());
+    let UserSettings { firmware_version, phrase_type, language } = settings;
     let work = move |tx: &mut Tx<'_>| {
         let (scope, person) = (&actor_.scope, actor_.person()?);
+        if let Some(language) = language {
+            otaru_store::set_user_language(tx, scope, person, language)?;
+        }
+        let is_for_device = firmware_version.is_some() || phrase_type.is_some();
         let mut own = otaru_store::devices_of_owner(tx, scope, person)?;
-        if own.len() > 1 {
+        if own.len() > 1 && is_for_device {
             return Err(OperationError::from(Refusal::DeviceRequired));
         }
         let device = own.pop();

@@ -4,64 +4,103 @@
 //! from a revoked one without asking the database.
 
 use otaru_fleet::{Permission, Role};
-use otaru_store::{Notice, Scope, StoreError, SystemScope, TokenRow, Tx};
+use otaru_store::{Notice, Scope, StoreError, SystemScope, TokenRow, Tx, UserRow};
 use otaru_wire::Digest;
 use subtle::ConstantTimeEq;
 
-use crate::{Actor, App, Credential, OperationError, Page, PageRequest, Refusal, TokenObject};
+use crate::{
+    Actor, App, Credential, CredentialKind, OperationError, Page, PageRequest, Refusal, TokenObject,
+};
 
 const PREFIX: &str = "otaru";
 const ID_BYTES: usize = 8;
 const SECRET_BYTES: usize = 32;
 
+/// Most characters of a label.
+const LABEL_CHARACTERS: usize = 64;
+
 /// A token to make.
 #[derive(Clone, Debug, Default)]
 pub struct NewToken {
-    /// E-mail address of the person it acts for, with their role.
+    /// E-mail address of the person it acts for.
     pub user: Option<String>,
-    /// Role of a token that acts for nobody; the maker's own if `None`.
+    /// What it may do; as much as its person, or as its maker, if `None`.
     pub role: Option<Role>,
     /// When it stops working, in milliseconds since the epoch.
     pub expires_at: Option<i64>,
+    /// What its maker calls it.
+    pub label: Option<String>,
 }
 
 /// Makes a token and returns its secret, the only time it can be seen.
 ///
+/// An administrator makes any; a person who signed in with their password makes one for
+/// themselves. A token never makes another for its person: it would outlive its own end.
+///
 /// # Errors
-/// [`Refusal::UserUnknown`], [`Refusal::Forbidden`].
+/// [`Refusal::UserUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
 pub async fn create_token(
     app: &App,
     actor: &Actor,
     new: NewToken,
 ) -> Result<(TokenObject, String), OperationError> {
-    actor.require(Permission::ManagePeople)?;
-    let (scope, now) = (actor.scope.clone(), app.now_ms());
-    let role = new.role.unwrap_or(actor.role);
+    let now = app.now_ms();
+    if let Some(label) = &new.label {
+        checked_label(label)?;
+    }
+    if new.expires_at.is_some_and(|at| at <= now) {
+        return Err(Refusal::invalid("expires_at", "it is in the past").into());
+    }
     let secret = Secret::random()?;
-    let text = secret.text();
+    let (text, actor) = (secret.text(), actor.clone());
     let work = move |tx: &mut Tx<'_>| {
+        let scope = &actor.scope;
         let user = match &new.user {
             None => None,
-            Some(email) => Some(
-                otaru_store::user_by_email(tx, &scope, &email.to_lowercase())?
-                    .ok_or_else(|| Refusal::UserUnknown(email.clone()))?,
-            ),
+            Some(email) => otaru_store::user_by_email(tx, scope, &email.trim().to_lowercase())?,
         };
+        require_maker(&actor, user.as_ref())?;
+        if let (Some(email), None) = (&new.user, &user) {
+            return Err(OperationError::from(Refusal::UserUnknown(email.clone())));
+        }
+        let limit = user.as_ref().map_or(actor.role, |user| user.role);
+        let role = new.role.unwrap_or(limit);
+        if !limit.includes(role) || (role == Role::Owner && user.is_none()) {
+            let detail = format!("`{}` is not within `{}`", role.as_str(), limit.as_str());
+            return Err(Refusal::invalid("role", detail).into());
+        }
         let token = TokenRow {
             id: secret.id.clone(),
             organisation: scope.organisation().clone(),
-            role: user.as_ref().map_or(role, |user| user.role),
+            role,
             user_id: user.map(|user| user.id),
             secret_sha256: secret.digest().to_string(),
             created_at: now,
             expires_at: new.expires_at,
             revoked_at: None,
+            label: new.label,
+            last_used_at: None,
         };
-        otaru_store::insert_token(tx, &scope, &token)?;
-        Ok::<_, OperationError>(token)
+        otaru_store::insert_token(tx, scope, &token)?;
+        Ok(token)
     };
     let token = app.inner.store.write(work).await?;
     Ok((token.into(), text))
+}
+
+fn require_maker(actor: &Actor, user: Option<&UserRow>) -> Result<(), Refusal> {
+    let is_signed_in = actor.credential.kind == CredentialKind::Session;
+    let own = user.is_some_and(|user| actor.user.as_ref() == Some(&user.id));
+    if is_signed_in && own { Ok(()) } else { actor.require(Permission::ManagePeople) }
+}
+
+fn checked_label(label: &str) -> Result<(), Refusal> {
+    let is_line = !label.contains(char::is_control);
+    if is_line && (1..=LABEL_CHARACTERS).contains(&label.chars().count()) {
+        return Ok(());
+    }
+    let detail = format!("it is not one line of 1 to {LABEL_CHARACTERS} characters");
+    Err(Refusal::invalid("label", detail))
 }
 
 /// Makes an administrator's token for the organisation `default`: for the first start.
@@ -80,11 +119,13 @@ pub(crate) fn admin_token(
         created_at: now,
         expires_at: None,
         revoked_at: None,
+        label: Some("first start".to_owned()),
+        last_used_at: None,
     };
     otaru_store::insert_token(tx, scope, &token)
 }
 
-/// Who a token speaks for.
+/// Who a token speaks for: never more than its person may now.
 ///
 /// # Errors
 /// [`Refusal::Unauthenticated`] when it is unknown, expired or revoked.
@@ -93,31 +134,38 @@ pub async fn authenticate_token(app: &App, text: &str) -> Result<Actor, Operatio
     let now = app.now_ms();
     let work = move |tx: &mut Tx<'_>| {
         let system = SystemScope::for_authentication();
-        otaru_store::token_by_id(tx, &system, &secret.id)?
+        let token = otaru_store::token_by_id(tx, &system, &secret.id)?
             .filter(|token| secret.is_of(token))
-            .filter(|token| token.revoked_at.is_none())
-            .filter(|token| token.expires_at.is_none_or(|expires_at| now < expires_at))
-            .ok_or_else(|| Refusal::Unauthenticated.into())
+            .ok_or(Refusal::Unauthenticated)?;
+        let role = role_now(tx, &token, now)?.ok_or(Refusal::Unauthenticated)?;
+        Ok::<_, OperationError>((token, role))
     };
-    let token: Result<TokenRow, OperationError> = app.inner.store.read(work).await;
-    let token = token?;
-    Ok(Actor {
-        scope: Scope::of(token.organisation),
-        role: token.role,
-        user: token.user_id,
-        credential: Credential { id: token.id, expires_at: token.expires_at },
-    })
+    let (token, role) = app.inner.store.read(work).await?;
+    let TokenRow { id, organisation, user_id, expires_at, last_used_at, .. } = token;
+    let scope = Scope::of(organisation);
+    if app.inner.uses.is_worth_noting(&id, last_used_at, now) {
+        let (scope, id) = (scope.clone(), id.clone());
+        let work = move |tx: &mut Tx<'_>| otaru_store::touch_token(tx, &scope, &id, now);
+        // Nobody waits for it: at worst the token looks less used than it is.
+        app.inner.store.enqueue(work, drop).await?;
+    }
+    let credential = Credential { kind: CredentialKind::Token, id, expires_at };
+    Ok(Actor { scope, role, user: user_id, credential })
 }
 
-/// Whether a credential that worked still does.
-pub(crate) fn still_works(
+/// What a token allows now; `None` when it does not work.
+pub(crate) fn role_now(
     tx: &mut Tx<'_>,
-    credential: &Credential,
+    token: &TokenRow,
     now: i64,
-) -> Result<bool, StoreError> {
-    let system = SystemScope::for_authentication();
-    let token = otaru_store::token_by_id(tx, &system, &credential.id)?;
-    Ok(!credential.is_expired(now) && token.is_some_and(|token| token.revoked_at.is_none()))
+) -> Result<Option<Role>, StoreError> {
+    let is_over = token.expires_at.is_some_and(|expires_at| expires_at <= now);
+    if token.revoked_at.is_some() || is_over {
+        return Ok(None);
+    }
+    let Some(id) = &token.user_id else { return Ok(Some(token.role)) };
+    let user = otaru_store::user(tx, &Scope::of(token.organisation.clone()), id)?;
+    Ok(user.map(|user| token.role.bounded_by(user.role)))
 }
 
 /// Tokens of the organisation, by id.
@@ -136,12 +184,15 @@ pub async fn list_tokens(
     Ok(Page::of(rows, limit, |row| row.id.clone(), TokenObject::from))
 }
 
-/// Stops a token from working, and ends the event streams that were opened with it.
+/// Stops a token from working, and ends the event streams that were opened with it. A token
+/// may end itself.
 ///
 /// # Errors
 /// [`Refusal::TokenUnknown`], [`Refusal::Forbidden`].
 pub async fn revoke_token(app: &App, actor: &Actor, id: String) -> Result<(), OperationError> {
-    actor.require(Permission::ManagePeople)?;
+    if actor.credential.kind != CredentialKind::Token || actor.credential.id != id {
+        actor.require(Permission::ManagePeople)?;
+    }
     let (scope, now) = (actor.scope.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
         if !otaru_store::revoke_token(tx, &scope, &id, now)? {

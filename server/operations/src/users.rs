@@ -1,14 +1,14 @@
 //! People.
 
-use otaru_fleet::{Permission, Role};
-use otaru_store::{StoreError, Tx, UserRow};
+use otaru_fleet::{Language, Permission, Role};
+use otaru_store::{NewUser, Scope, StoreError, Tx, UserRow};
 
-use crate::{Actor, App, OperationError, Page, PageRequest, Refusal, UserObject};
+use crate::{Actor, App, OperationError, Page, PageRequest, Refusal, UserObject, credentials};
 
 /// Longest e-mail address (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const EMAIL_BYTES: usize = 254;
 
-/// Adds a person to the actor's organisation.
+/// Adds a person to the actor's organisation. They come in with a reset link or an invitation.
 ///
 /// # Errors
 /// [`Refusal::EmailTaken`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
@@ -20,25 +20,88 @@ pub async fn add_user(
 ) -> Result<UserObject, OperationError> {
     actor.require(Permission::ManagePeople)?;
     let email = checked_email(email)?;
-    let user = UserRow {
-        id: uuid::Uuid::now_v7().to_string(),
-        organisation: actor.scope.organisation().clone(),
-        email,
-        role,
-        firmware_version: None,
-        phrase_type: None,
-        created_at: app.now_ms(),
+    let id = uuid::Uuid::now_v7().to_string();
+    let (scope, now) = (actor.scope.clone(), app.now_ms());
+    let new = NewUser { id, email, role, password: None };
+    let work = move |tx: &mut Tx<'_>| {
+        match otaru_store::insert_user(tx, &scope, &new, now) {
+            Err(StoreError::Duplicate(_)) => return Err(Refusal::EmailTaken(new.email).into()),
+            other => other?,
+        }
+        known(tx, &scope, &new.id)
     };
-    let (scope, stored) = (actor.scope.clone(), user.clone());
-    let work = move |tx: &mut Tx<'_>| match otaru_store::insert_user(tx, &scope, &stored) {
-        Err(StoreError::Duplicate(_)) => Err(Refusal::EmailTaken(stored.email).into()),
-        other => Ok::<_, OperationError>(other?),
-    };
-    app.inner.store.write(work).await?;
-    Ok(user.into())
+    Ok(app.inner.store.write(work).await?.into())
 }
 
-fn checked_email(email: &str) -> Result<String, Refusal> {
+fn known(tx: &mut Tx<'_>, scope: &Scope, id: &str) -> Result<UserRow, OperationError> {
+    let user = otaru_store::user(tx, scope, id)?;
+    Ok(user.ok_or_else(|| Refusal::UserUnknown(id.to_owned()))?)
+}
+
+/// Changes what a person may do, from their next request on.
+///
+/// # Errors
+/// [`Refusal::UserUnknown`], [`Refusal::LastAdmin`], [`Refusal::Forbidden`].
+pub async fn set_user_role(
+    app: &App,
+    actor: &Actor,
+    id: String,
+    role: Role,
+) -> Result<UserObject, OperationError> {
+    actor.require(Permission::ManagePeople)?;
+    let scope = actor.scope.clone();
+    let work = move |tx: &mut Tx<'_>| {
+        let user = known(tx, &scope, &id)?;
+        if role != Role::Admin {
+            keep_an_admin(tx, &scope, &user)?;
+            otaru_store::delete_invitations_by(tx, &scope, &id)?;
+        }
+        if role != user.role {
+            // Streams are opened anew, with what the person may hear from now on.
+            credentials::interrupt(tx, &scope, &id)?;
+        }
+        otaru_store::set_user_role(tx, &scope, &id, role)?;
+        known(tx, &scope, &id)
+    };
+    Ok(app.inner.store.write(work).await?.into())
+}
+
+/// Removes a person: what let them in ends, and their devices have no owner any more.
+///
+/// # Errors
+/// [`Refusal::UserUnknown`], [`Refusal::LastAdmin`], [`Refusal::Forbidden`].
+pub async fn remove_user(app: &App, actor: &Actor, id: String) -> Result<(), OperationError> {
+    actor.require(Permission::ManagePeople)?;
+    let scope = actor.scope.clone();
+    let work = move |tx: &mut Tx<'_>| {
+        let user = known(tx, &scope, &id)?;
+        keep_an_admin(tx, &scope, &user)?;
+        credentials::interrupt(tx, &scope, &id)?;
+        otaru_store::release_devices_of_owner(tx, &scope, &id)?;
+        otaru_store::delete_user(tx, &scope, &id)?;
+        Ok::<_, OperationError>(())
+    };
+    app.inner.store.write(work).await
+}
+
+/// Refuses to lose the last administrator who can sign in.
+fn keep_an_admin(tx: &mut Tx<'_>, scope: &Scope, user: &UserRow) -> Result<(), OperationError> {
+    let counts =
+        user.role == Role::Admin && otaru_store::user_password(tx, scope, &user.id)?.is_some();
+    if counts && otaru_store::admins_with_password(tx, scope, &user.id)? == 0 {
+        return Err(Refusal::LastAdmin.into());
+    }
+    Ok(())
+}
+
+/// The language of the person who acts; English for programs.
+pub(crate) fn language_of(tx: &mut Tx<'_>, actor: &Actor) -> Result<Language, StoreError> {
+    let Some(id) = &actor.user else { return Ok(Language::default()) };
+    let user = otaru_store::user(tx, &actor.scope, id)?;
+    Ok(user.and_then(|user| user.language).unwrap_or_default())
+}
+
+pub(crate) fn checked_email(email: &str) -> Result<String, Refusal> {
     let email = email.trim().to_lowercase();
     let parts = email.split_once('@');
     let plausible = parts
@@ -74,8 +137,7 @@ pub async fn show_user(app: &App, actor: &Actor) -> Result<UserObject, Operation
     let actor = actor.clone();
     let work = move |tx: &mut Tx<'_>| {
         let person = actor.person()?;
-        let user = otaru_store::user(tx, &actor.scope, person)?;
-        Ok::<_, OperationError>(user.ok_or_else(|| Refusal::UserUnknown(person.to_owned()))?)
+        known(tx, &actor.scope, person)
     };
     Ok(app.inner.store.read(work).await?.into())
 }

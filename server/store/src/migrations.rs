@@ -6,6 +6,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_silence.sql"),
     include_str!("../migrations/0003_telling.sql"),
+    include_str!("../migrations/0004_accounts.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

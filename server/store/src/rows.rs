@@ -1,6 +1,6 @@
 //! What a query returns. Times are milliseconds since the epoch.
 
-use otaru_fleet::{Limits, Role, Update};
+use otaru_fleet::{Language, Limits, Role, Update};
 use otaru_shadow::Document;
 use otaru_wire::{
     Digest, OrganisationId, ProductName, ReleaseVersion, ShadowId, ThingName,
@@ -14,10 +14,14 @@ pub struct UserRow {
     pub id: String,
     /// Organisation the person belongs to.
     pub organisation: OrganisationId,
+    /// That organisation's name.
+    pub organisation_name: String,
     /// Unique on the server, lower case.
     pub email: String,
     /// What they may do.
     pub role: Role,
+    /// The language they chose.
+    pub language: Option<Language>,
     /// The version they last asked for, or what their device runs.
     pub firmware_version: Option<String>,
     /// The first product's phrase setting.
@@ -45,6 +49,57 @@ pub struct TokenRow {
     pub expires_at: Option<i64>,
     /// When it was revoked.
     pub revoked_at: Option<i64>,
+    /// What its maker calls it.
+    pub label: Option<String>,
+    /// When it was last used, to a few minutes.
+    pub last_used_at: Option<i64>,
+}
+
+/// An organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganisationRow {
+    /// Opaque id.
+    pub id: OrganisationId,
+    /// Unique on the server.
+    pub name: String,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// A signed-in browser; its secret itself is never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// SHA-256 of the secret, lower hex: its key.
+    pub secret_sha256: String,
+    /// Organisation of the person.
+    pub organisation: OrganisationId,
+    /// The person.
+    pub user_id: String,
+    /// What the person may do now.
+    pub role: Role,
+    /// When they signed in.
+    pub created_at: i64,
+    /// When it was last used, to a few minutes.
+    pub used_at: i64,
+}
+
+/// Somebody who may become a person of the organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvitationRow {
+    /// Opaque id.
+    pub id: String,
+    /// Organisation they are invited to.
+    pub organisation: OrganisationId,
+    /// Whom the invitation is for, lower case.
+    pub email: String,
+    /// What they will be allowed to do.
+    pub role: Role,
+    /// User id of who invited them, if it was a person.
+    pub invited_by: Option<String>,
+    /// When it was made.
+    pub created_at: i64,
+    /// Until when it can be taken.
+    pub expires_at: i64,
 }
 
 /// A kind of device.

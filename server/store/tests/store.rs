@@ -1,18 +1,34 @@
 //! The same suite on SQLite and on PostgreSQL.
 
-#[path = "store/wire.rs"]
-mod wire;
-
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
 };
 
-use otaru_fleet::{Limits, Role, Running, Update};
+use otaru_fleet::{Language, Limits, Role, Running, Update};
 use otaru_postgres::Database;
 use otaru_store::*;
 use otaru_wire::{Digest, OrganisationId, Phase, ReleaseVersion, ShadowId, payload::FirmwareState};
 use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Each fact, once per engine.
+macro_rules! on_both_engines {
+    ($($fact:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $fact() { super::$fact(super::Fixture::on(otaru_store::Engine::Sqlite).await).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $fact() { super::$fact(super::Fixture::on(otaru_store::Engine::Postgres).await).await; })*
+        }
+    };
+}
+
+#[path = "store/accounts.rs"]
+mod accounts;
+#[path = "store/wire.rs"]
+mod wire;
 
 /// Keeps what the database lives in until the test ends.
 enum Home {
@@ -128,20 +144,6 @@ fn update_row(scope: &Scope, id: &str) -> UpdateRow {
         from_sha256: Some(Digest::of(b"1.0.4")),
         requested_by: None,
     }
-}
-
-/// Each fact, once per engine.
-macro_rules! on_both_engines {
-    ($($fact:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $fact() { super::$fact(super::Fixture::on(otaru_store::Engine::Sqlite).await).await; })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $fact() { super::$fact(super::Fixture::on(otaru_store::Engine::Postgres).await).await; })*
-        }
-    };
 }
 
 on_both_engines! {
@@ -390,13 +392,17 @@ async fn rows_come_back_as_they_were_stored(fixture: Fixture) {
             let user = UserRow {
                 id: "u-1".to_owned(),
                 organisation: scope.organisation().clone(),
+                organisation_name: "default".to_owned(),
                 email: "ada@example.org".to_owned(),
                 role: Role::Owner,
+                language: Some(Language::Japanese),
                 firmware_version: None,
                 phrase_type: Some("häiku ' ? $1 😀".to_owned()),
                 created_at: 7,
             };
-            insert_user(tx, &scope, &user)?;
+            insert_user(tx, &scope, &new_user("u-1", "ada@example.org", Role::Owner), 7)?;
+            set_user_phrase_type(tx, &scope, "u-1", user.phrase_type.as_deref())?;
+            set_user_language(tx, &scope, "u-1", user.language)?;
             assert_eq!(stored_user(tx, &scope)?, Some(user));
             let token = TokenRow {
                 id: "t-1".to_owned(),
@@ -407,10 +413,14 @@ async fn rows_come_back_as_they_were_stored(fixture: Fixture) {
                 created_at: 8,
                 expires_at: Some(i64::MAX),
                 revoked_at: None,
+                label: Some("phone".to_owned()),
+                last_used_at: None,
             };
             insert_token(tx, &scope, &token)?;
+            touch_token(tx, &scope, "t-1", 9)?;
             let system = SystemScope::for_authentication();
-            assert_eq!(token_by_id(tx, &system, "t-1")?, Some(token));
+            let used = TokenRow { last_used_at: Some(9), ..token };
+            assert_eq!(token_by_id(tx, &system, "t-1")?, Some(used));
             let product = "clock".parse().unwrap();
             let limits = Limits { plain_ms: 5_000, ..Limits::default() };
             set_product_limits(tx, &scope, &product, &limits)?;
@@ -446,6 +456,10 @@ async fn rows_come_back_as_they_were_stored(fixture: Fixture) {
         })
         .await
         .unwrap();
+}
+
+fn new_user(id: &str, email: &str, role: Role) -> NewUser {
+    NewUser { id: id.to_owned(), email: email.to_owned(), role, password: None }
 }
 
 fn stored_user(tx: &mut Tx<'_>, scope: &Scope) -> Result<Option<UserRow>, StoreError> {

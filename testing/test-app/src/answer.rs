@@ -30,6 +30,14 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
+    /// The cookie of the session it opens, as a browser sends it back.
+    #[track_caller]
+    pub fn cookie(&self) -> &str {
+        let pair = self.header("set-cookie").split(';').next().unwrap_or_default();
+        assert!(pair.contains('='), "no cookie in {self}");
+        pair
+    }
+
     /// The bytes of the body.
     pub fn body(&self) -> &[u8] {
         &self.body

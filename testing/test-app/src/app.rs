@@ -7,7 +7,8 @@ use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Readiness};
 use otaru_operations::{
-    App, AppConfig, Clock, MqttIngress, Urls, deliver_notices, expire_silent_updates, start_up,
+    App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, Urls, create_setup_code,
+    deliver_mail, deliver_notices, expire_silent_updates, start_up,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
@@ -20,6 +21,9 @@ use crate::{Client, Device, Firmware, MqttSession, Publisher};
 
 /// When every test begins: 2026-11-23 12:00 UTC, a Monday.
 pub(crate) const START_MS: i64 = 1_795_435_200_000;
+
+/// What people of these tests choose.
+pub const PASSWORD: &str = "correct horse";
 
 /// Which engine a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +48,8 @@ pub struct TestApp {
     broker: Broker,
     admin_token: String,
     publisher: Publisher,
-    deliveries: JoinHandle<()>,
+    mail: Option<MailSettings>,
+    deliveries: Vec<JoinHandle<()>>,
     // Dropped last: the server's files and its database.
     home: Home,
 }
@@ -77,13 +82,20 @@ struct Run {
     store: Store,
     readiness: Readiness,
     broker: Broker,
-    deliveries: JoinHandle<()>,
+    deliveries: Vec<JoinHandle<()>>,
     bound: Bound,
     admin_token: Option<String>,
 }
 
 impl Run {
-    async fn start(home: &Home, clock: &Clock, make_admin_token: bool) -> Run {
+    async fn start(
+        home: &Home,
+        clock: &Clock,
+        mail: Option<&MailSettings>,
+        make_admin_token: bool,
+    ) -> Run {
+        let mail = mail.map(|settings| Mailer::new(settings).expect("settings that hold"));
+        let (mailer, outbox) = mail.unzip();
         let (store, notices) = Store::open(&home.database_url).await.expect("the database opens");
         let images = home.directory.path().join("blobs");
         let blobs = Blobs::open(images.to_str().expect("a UTF-8 path")).expect("a directory");
@@ -98,8 +110,14 @@ impl Run {
             client_ca: authority.ca_path(),
         };
         let (broker_clock, namespace) = (clock.clone(), Namespace::default());
-        let config =
-            AppConfig { store: store.clone(), blobs, authority, clock: clock.clone(), namespace };
+        let config = AppConfig {
+            store: store.clone(),
+            blobs,
+            authority,
+            clock: clock.clone(),
+            namespace,
+            mailer,
+        };
         let app = App::new(config).await.expect("the parts fit");
         app.set_urls(Urls {
             public_url: "https://otaru.example".to_owned(),
@@ -115,7 +133,9 @@ impl Run {
         };
         let ingress = Arc::new(MqttIngress::new(app.clone()));
         let broker = Broker::start(broker, ingress).await.expect("free ports");
-        let deliveries = tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices));
+        let notices = tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices));
+        let outbox = outbox.map(|outbox| tokio::spawn(deliver_mail(outbox)));
+        let deliveries = std::iter::once(notices).chain(outbox).collect();
         let readiness = Readiness::default();
         readiness.set(true);
         let health = HealthFor::ThisMachine;
@@ -133,10 +153,20 @@ fn start() -> SystemTime {
 }
 
 impl TestApp {
-    /// Starts a fresh server.
+    /// Starts a fresh server, which sends no mail.
     pub async fn start(database: Database) -> TestApp {
+        TestApp::start_with(database, None).await
+    }
+
+    /// Starts a fresh server that sends mail.
+    pub async fn start_with_mail(database: Database, url: String, ca: Option<String>) -> TestApp {
+        let from = "Otaru <otaru@example.org>".to_owned();
+        TestApp::start_with(database, Some(MailSettings { url, from, ca_pem: ca })).await
+    }
+
+    async fn start_with(database: Database, mail: Option<MailSettings>) -> TestApp {
         let (home, clock) = (Home::fresh(database), Clock::by_hand(START_MS));
-        let run = Run::start(&home, &clock, true).await;
+        let run = Run::start(&home, &clock, mail.as_ref(), true).await;
         TestApp {
             operations: run.operations,
             store: run.store,
@@ -146,6 +176,7 @@ impl TestApp {
             broker: run.broker,
             admin_token: run.admin_token.expect("asked for"),
             publisher: Publisher::default(),
+            mail,
             deliveries: run.deliveries,
             home,
         }
@@ -157,12 +188,12 @@ impl TestApp {
     /// clients and devices need not be made anew.
     pub async fn restart(&mut self) {
         self.broker.clone().shutdown().await;
-        self.deliveries.abort();
+        self.deliveries.iter().for_each(JoinHandle::abort);
         // Streams that a test still holds keep the old store open, and it its database.
         if let Some(postgres) = &self.home.postgres {
             postgres.end_sessions();
         }
-        let run = Run::start(&self.home, &self.clock, false).await;
+        let run = Run::start(&self.home, &self.clock, self.mail.as_ref(), false).await;
         self.operations = run.operations;
         self.store = run.store;
         self.readiness = run.readiness;
@@ -223,6 +254,37 @@ impl TestApp {
         let user = json!({ "email": email, "role": "owner" });
         self.admin().post("/api/v1/users", user).await.expect_status(201);
         self.token(json!({ "user": email })).await
+    }
+
+    /// A new person in their browser, with the password [`PASSWORD`].
+    pub async fn person(&self, email: &str, role: &str) -> Client {
+        let invited = json!({ "email": email, "role": role });
+        let invited = self.admin().post("/api/v1/invitations", invited).await.expect_status(201);
+        self.accept(&invited.json()["url"]).await
+    }
+
+    /// Takes an invitation in a browser, with the password [`PASSWORD`].
+    pub async fn accept(&self, url: &serde_json::Value) -> Client {
+        let (_, code) = url.as_str().and_then(|url| url.split_once('#')).expect("a link");
+        let taken = json!({ "code": code, "password": PASSWORD });
+        let taken = self.anonymous().post("/app/invitation", taken).await.expect_status(201);
+        self.anonymous().signed_in(&taken)
+    }
+
+    /// The code for the first administrator, as the server would print it.
+    pub async fn setup_code(&self) -> Option<String> {
+        let code = create_setup_code(&self.operations).await.expect("a database that works");
+        code.map(|code| code.as_str().to_owned())
+    }
+
+    /// An administrator's token of another organisation.
+    pub async fn foreign_admin(&self) -> Client {
+        let wanted = json!({ "name": "elsewhere", "email": "admin@elsewhere.example" });
+        let made = self.admin().post("/api/v1/organisations", wanted).await.expect_status(201);
+        let browser = self.accept(&made.json()["url"]).await;
+        let token = json!({ "user": "admin@elsewhere.example" });
+        let made = browser.post("/api/v1/tokens", token).await.expect_status(201);
+        self.bearer(made.json()["token"].as_str().expect("a token"))
     }
 
     async fn token(&self, wanted: serde_json::Value) -> Client {
@@ -298,6 +360,6 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        self.deliveries.abort();
+        self.deliveries.iter().for_each(JoinHandle::abort);
     }
 }

@@ -52,6 +52,14 @@ impl Client {
         self
     }
 
+    /// As the browser that got this answer: with its cookie, from a page of the server.
+    #[track_caller]
+    pub fn signed_in(&self, answer: &Answer) -> Client {
+        self.clone()
+            .with_header("cookie", answer.cookie())
+            .with_header("sec-fetch-site", "same-origin")
+    }
+
     /// GET
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, Body::empty()).await

@@ -13,15 +13,17 @@ mod client;
 mod device;
 mod events;
 mod firmware;
+mod mailbox;
 mod mqtt_session;
 mod ports;
 
 pub use answer::Answer;
-pub use app::{Database, TestApp};
+pub use app::{Database, PASSWORD, TestApp};
 pub use client::Client;
 pub use device::Device;
 pub use events::{Event, Events};
 pub use firmware::{Firmware, Publisher};
+pub use mailbox::{Mail, Mailbox};
 pub use mqtt_session::MqttSession;
 
 /// Runs one test on SQLite and on PostgreSQL.

@@ -2,8 +2,10 @@
 
 mod claim_code;
 mod devices;
+mod invitations;
 mod listen;
 mod logs;
+mod organisations;
 mod products;
 mod releases;
 mod tokens;
@@ -27,6 +29,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(update::routes())
         .merge(updates::routes())
         .merge(users::routes())
+        .merge(invitations::routes())
+        .merge(organisations::routes())
         .merge(tokens::routes())
         .merge(listen::routes())
 }

@@ -1,8 +1,13 @@
 //! `/app`: what an owner can do with their own devices.
 
 mod devices;
+mod invitation;
 mod listen;
+mod password_reset;
+mod session;
 mod settings;
+mod setup;
+mod sign_up;
 mod update;
 mod user;
 
@@ -12,6 +17,11 @@ use crate::site::Site;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
+        .merge(setup::routes())
+        .merge(session::routes())
+        .merge(sign_up::routes())
+        .merge(invitation::routes())
+        .merge(password_reset::routes())
         .merge(user::routes())
         .merge(devices::routes())
         .merge(update::routes())

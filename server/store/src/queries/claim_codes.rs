@@ -1,6 +1,6 @@
-use otaru_wire::{Digest, ThingName};
+use otaru_wire::{Digest, OrganisationId, ThingName};
 
-use crate::{Scope, StoreError, Tx, value::params};
+use crate::{Scope, StoreError, SystemScope, Tx, value::params};
 
 /// Stores the digest of a new claim code; the device's older unused codes stop working.
 pub fn insert_claim_code(
@@ -40,4 +40,19 @@ pub fn use_claim_code(
             thing.parse().map(Some).map_err(|_| StoreError::corrupt("claim_codes.thing", thing))
         }
     }
+}
+
+/// The organisation of the device that an unused claim code is for: it tells where somebody
+/// signs up.
+pub fn organisation_of_claim_code(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    code: &Digest,
+) -> Result<Option<OrganisationId>, StoreError> {
+    let found: Option<String> = tx.first(
+        "SELECT organisation FROM claim_codes WHERE code_sha256 = $1 AND used_at IS NULL",
+        params![code.to_string()],
+    )?;
+    let corrupt = |text| StoreError::corrupt("claim_codes.organisation", text);
+    found.map(|text| text.parse().map_err(|_| corrupt(text))).transpose()
 }

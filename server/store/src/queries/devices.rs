@@ -136,6 +136,20 @@ pub fn set_device_owner(
     Ok(changed > 0)
 }
 
+/// Takes every device of a person from them, with what they set for it.
+pub fn release_devices_of_owner(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    owner: &str,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE devices SET owner = NULL, name = NULL, time_zone = NULL
+         WHERE organisation = $1 AND owner = $2",
+        params![scope.organisation().as_str(), owner],
+    )?;
+    Ok(())
+}
+
 /// Sets the owner's name for a device and its time zone.
 pub fn set_device_details(
     tx: &mut Tx<'_>,

@@ -14,6 +14,8 @@ impl FromRow for TokenRow {
             created_at: row.int("tokens.created_at")?,
             expires_at: row.opt_int("tokens.expires_at")?,
             revoked_at: row.opt_int("tokens.revoked_at")?,
+            label: row.opt_text("tokens.label")?,
+            last_used_at: row.opt_int("tokens.last_used_at")?,
         })
     }
 }
@@ -22,8 +24,8 @@ impl FromRow for TokenRow {
 pub fn insert_token(tx: &mut Tx<'_>, scope: &Scope, token: &TokenRow) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO tokens
-             (id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             (id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at, label)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         params![
             &token.id,
             scope.organisation().as_str(),
@@ -32,7 +34,8 @@ pub fn insert_token(tx: &mut Tx<'_>, scope: &Scope, token: &TokenRow) -> Result<
             &token.secret_sha256,
             token.created_at,
             token.expires_at,
-            token.revoked_at
+            token.revoked_at,
+            token.label.as_deref()
         ],
     )?;
     Ok(())
@@ -45,7 +48,8 @@ pub fn token_by_id(
     id: &str,
 ) -> Result<Option<TokenRow>, StoreError> {
     tx.first(
-        "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at
+        "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at,
+             label, last_used_at
          FROM tokens WHERE id = $1",
         params![id],
     )
@@ -59,7 +63,8 @@ pub fn tokens(
     limit: u32,
 ) -> Result<Vec<TokenRow>, StoreError> {
     tx.all(
-        "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at
+        "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at,
+             label, last_used_at
          FROM tokens WHERE organisation = $1 AND id > $2 ORDER BY id LIMIT $3",
         params![scope.organisation().as_str(), after, limit],
     )
@@ -78,4 +83,26 @@ pub fn revoke_token(
         params![scope.organisation().as_str(), id, now],
     )?;
     Ok(changed > 0)
+}
+
+/// The ids of a person's tokens that were not revoked.
+pub fn tokens_of_user(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    user: &str,
+) -> Result<Vec<String>, StoreError> {
+    tx.all(
+        "SELECT id FROM tokens WHERE organisation = $1 AND user_id = $2 AND revoked_at IS NULL
+         ORDER BY id",
+        params![scope.organisation().as_str(), user],
+    )
+}
+
+/// Notes that a token is in use.
+pub fn touch_token(tx: &mut Tx<'_>, scope: &Scope, id: &str, now: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tokens SET last_used_at = $3 WHERE organisation = $1 AND id = $2",
+        params![scope.organisation().as_str(), id, now],
+    )?;
+    Ok(())
 }

@@ -3,7 +3,13 @@ use axum::http::Method;
 use otaru_test_app::each_database;
 
 /// Routes that answer strangers, and why.
-const OPEN: [&str; 2] = [
+const OPEN: [&str; 7] = [
+    // How strangers become people.
+    "/app/setup",
+    "/app/session",
+    "/app/sign-up",
+    "/app/invitation",
+    "/app/password-reset",
     // Root documents are public; images of a public product are too, and of any
     // other the answer is 403 or 404, as `firmware/releases.rs` tests.
     "/firmware/{product}/root/{number}",

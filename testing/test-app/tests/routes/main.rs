@@ -13,7 +13,9 @@ mod api_v1 {
             mod update;
         }
     }
+    mod invitations;
     mod listen;
+    mod organisations;
     mod products {
         mod get;
         mod patch;
@@ -38,7 +40,13 @@ mod app {
         mod settings;
         mod update;
     }
+    mod invitation;
     mod listen;
+    mod password;
+    mod password_reset;
+    mod session;
+    mod setup;
+    mod sign_up;
     mod user;
 }
 mod firmware {

@@ -35,10 +35,11 @@ Generated from the code by `cargo xtask codegen`.
 ";
 
 /// Codes whose texts depend on the request alone, those of the edge above all.
-const MEANINGS: [(&str, &str); 16] = [
+const MEANINGS: [(&str, &str); 17] = [
     ("body_incomplete", "the connection ended before the body did"),
     ("body_timeout", "the body did not arrive in time"),
     ("body_too_large", "the body, or a field of the form, is longer than this route takes"),
+    ("cross_site", "a browser sent its cookie along with the request of another origin's page"),
     ("internal", "a fault of the server; its log says more"),
     ("invalid_body", "the body is JSON of another shape, or a form with other fields"),
     ("invalid_field", "a field has a value that it cannot have; `detail` names the field"),

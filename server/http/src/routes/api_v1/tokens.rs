@@ -24,14 +24,17 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateTokenRequest {
-    /// E-mail address of the person it acts for, with their role.
+    /// E-mail address of the person it acts for.
     user: Option<String>,
-    /// Role of a token that acts for nobody; the caller's own if not given.
+    /// What it may do; as much as its person, or as the caller, if not given. A person's
+    /// token never has more than that person's role now.
     #[schema(value_type = Option<String>)]
     role: Option<Role>,
     /// When it stops working, RFC 3339; never if not given.
     #[schema(value_type = Option<String>)]
     expires_at: Option<DateTime<Utc>>,
+    /// What to call it: one line of up to 64 characters.
+    label: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -43,7 +46,7 @@ struct CreateTokenResponse {
     token: String,
 }
 
-/// Makes a token.
+/// Makes a token. Administrators make any; whoever signed in with a password, their own.
 #[utoipa::path(post, path = "/api/v1/tokens", operation_id = "create_token", tag = "people",
     request_body = CreateTokenRequest, responses((status = 201, body = CreateTokenResponse)))]
 async fn create(
@@ -51,9 +54,10 @@ async fn create(
     Caller(actor): Caller,
     Json(request): Json<CreateTokenRequest>,
 ) -> Result<(StatusCode, Json<CreateTokenResponse>), ApiError> {
-    let CreateTokenRequest { user, role, expires_at } = request;
+    let CreateTokenRequest { user, role, expires_at, label } = request;
     let expires_at = expires_at.map(|at| at.timestamp_millis());
-    let (record, token) = create_token(&app, &actor, NewToken { user, role, expires_at }).await?;
+    let new = NewToken { user, role, expires_at, label };
+    let (record, token) = create_token(&app, &actor, new).await?;
     Ok((StatusCode::CREATED, Json(CreateTokenResponse { record, token })))
 }
 
@@ -68,7 +72,7 @@ async fn list(
     Ok(Json(list_tokens(&app, &actor, paging.into()).await?))
 }
 
-/// Stops a token from working.
+/// Stops a token from working. Any token may end itself.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", operation_id = "revoke_token", tag = "people",
     params(("id" = String, Path, description = "Token id")), responses((status = 204)))]
 async fn revoke(

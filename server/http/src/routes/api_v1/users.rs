@@ -2,20 +2,26 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use otaru_operations::{App, Page, Role, UserObject, add_user, list_users};
+use otaru_operations::{
+    App, Page, ResetLinkObject, Role, UserObject, add_user, create_reset_link, list_users,
+    remove_user, set_user_role,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ApiError;
-use crate::extract::{Json, Query};
+use crate::extract::{Json, Path, Query};
 use crate::identity::Caller;
 use crate::paging::Paging;
 use crate::site::Site;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
-    OpenApiRouter::default().routes(routes!(add, list))
+    OpenApiRouter::default()
+        .routes(routes!(add, list))
+        .routes(routes!(set_role, remove))
+        .routes(routes!(create_link))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -49,4 +55,49 @@ async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<UserObject>>, ApiError> {
     Ok(Json(list_users(&app, &actor, paging.into()).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SetUserRoleRequest {
+    /// `owner`, `viewer`, `publisher`, `operator` or `admin`.
+    #[schema(value_type = String)]
+    role: Role,
+}
+
+/// Changes what a person may do, from their next request on.
+#[utoipa::path(put, path = "/api/v1/users/{id}", operation_id = "set_user_role", tag = "people",
+    params(("id" = String, Path, description = "User id")),
+    request_body = SetUserRoleRequest, responses((status = 200, body = UserObject)))]
+async fn set_role(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    Json(request): Json<SetUserRoleRequest>,
+) -> Result<Json<UserObject>, ApiError> {
+    Ok(Json(set_user_role(&app, &actor, id, request.role).await?))
+}
+
+/// Removes a person: sessions and tokens end, devices become unclaimed.
+#[utoipa::path(delete, path = "/api/v1/users/{id}", operation_id = "remove_user", tag = "people",
+    params(("id" = String, Path, description = "User id")), responses((status = 204)))]
+async fn remove(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    remove_user(&app, &actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes a link with which a person chooses a new password, to be passed on by hand.
+#[utoipa::path(post, path = "/api/v1/users/{id}/reset-link", operation_id = "create_reset_link",
+    tag = "people", params(("id" = String, Path, description = "User id")),
+    responses((status = 201, body = ResetLinkObject)))]
+async fn create_link(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<ResetLinkObject>), ApiError> {
+    Ok((StatusCode::CREATED, Json(create_reset_link(&app, &actor, id).await?)))
 }

@@ -11,7 +11,7 @@ each_database! {
     async fn a_person_s_token_names_the_person(app: TestApp) {
         let mut owner = app.owner("Ada@Example.org").await.get("/api/v1/whoami").await.json();
         owner["user"]["id"] = "ID".into();
-        expect![[r#"{"email":"ada@example.org","firmware_version":null,"id":"ID","phrase_type":null,"role":"owner"}"#]]
+        expect![[r#"{"email":"ada@example.org","firmware_version":null,"id":"ID","language":null,"organisation":"default","phrase_type":null,"role":"owner"}"#]]
             .assert_eq(&owner["user"].to_string());
     }
 }

@@ -6,7 +6,7 @@ each_database! {
     async fn a_person_is_shown_to_themselves(app: TestApp) {
         let mut user = app.owner("ada@example.org").await.get("/app/user").await.json();
         user["id"] = "ID".into();
-        expect![[r#"{"email":"ada@example.org","firmware_version":null,"id":"ID","phrase_type":null,"role":"owner"}"#]]
+        expect![[r#"{"email":"ada@example.org","firmware_version":null,"id":"ID","language":null,"organisation":"default","phrase_type":null,"role":"owner"}"#]]
             .assert_eq(&user.to_string());
         assert_eq!(app.admin().get("/app/user").await.refusal(), "403 user_required");
     }

@@ -1,0 +1,69 @@
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderName;
+use axum::http::request::Parts;
+use otaru_operations::Remote;
+
+use crate::listener::OverTls;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Where a request comes from, for limits.
+pub(crate) struct From(pub(crate) Remote);
+
+impl<S: Send + Sync> FromRequestParts<S> for From {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<From, Infallible> {
+        Ok(From(Remote::of(address(parts))))
+    }
+}
+
+/// The address of the connection; on the plain port, which only a proxy or this machine
+/// reaches, the last one in `X-Forwarded-For`, which the proxy itself has put there.
+fn address(parts: &Parts) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    if parts.extensions.get::<OverTls>().is_some() {
+        return peer;
+    }
+    let mut lines = parts.headers.get_all(X_FORWARDED_FOR).into_iter();
+    let last = lines.next_back().and_then(|line| line.to_str().ok()?.split(',').next_back());
+    let forwarded = last.and_then(|text| {
+        let text = text.trim();
+        let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+        text.parse().ok().or_else(with_port)
+    });
+    forwarded.or(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn parts(forwarded: &[&str]) -> Parts {
+        let mut request = Request::builder();
+        for line in forwarded {
+            request = request.header(X_FORWARDED_FOR, *line);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        parts.extensions.insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4_711))));
+        parts
+    }
+
+    #[test]
+    fn the_proxy_s_word_counts_and_only_its_own() {
+        let seen = |forwarded: &[&str]| address(&parts(forwarded)).unwrap().to_string();
+        assert_eq!(seen(&[]), "127.0.0.1");
+        assert_eq!(seen(&["192.0.2.1"]), "192.0.2.1");
+        assert_eq!(seen(&["10.9.8.7, 192.0.2.1"]), "192.0.2.1");
+        assert_eq!(seen(&["10.9.8.7", "192.0.2.2:5000"]), "192.0.2.2");
+        assert_eq!(seen(&["unknown"]), "127.0.0.1");
+        let mut direct = parts(&["10.9.8.7"]);
+        direct.extensions.insert(OverTls);
+        assert_eq!(address(&direct).unwrap().to_string(), "127.0.0.1");
+    }
+}

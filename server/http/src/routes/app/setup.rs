@@ -1,0 +1,51 @@
+//! `/app/setup`: the first administrator of a fresh server.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use otaru_operations::{App, Password, SetupObject, UserObject, set_up, show_setup};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ApiError;
+use crate::extract::Json;
+use crate::session_cookie::{NotCrossSite, SessionCookie, SetCookie};
+use crate::site::Site;
+
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default().routes(routes!(show, create))
+}
+
+/// Whether the server still has to be set up, and whether it sends mail.
+#[utoipa::path(get, path = "/app/setup", operation_id = "show_setup", tag = "session",
+    responses((status = 200, body = SetupObject)))]
+async fn show(State(app): State<App>) -> Result<Json<SetupObject>, ApiError> {
+    Ok(Json(show_setup(&app).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SetUpRequest {
+    /// From the link that the server printed when it started.
+    code: String,
+    /// E-mail address of the first administrator.
+    email: String,
+    /// 10 to 200 characters.
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+}
+
+/// Makes the first administrator and signs them in.
+#[utoipa::path(post, path = "/app/setup", operation_id = "set_up", tag = "session",
+    request_body = SetUpRequest, responses((status = 201, body = UserObject)))]
+async fn create(
+    State(app): State<App>,
+    NotCrossSite: NotCrossSite,
+    cookie: SessionCookie,
+    Json(request): Json<SetUpRequest>,
+) -> Result<(StatusCode, SetCookie, Json<UserObject>), ApiError> {
+    let SetUpRequest { code, email, password } = request;
+    let signed_in = set_up(&app, &code, &email, password).await?;
+    Ok((StatusCode::CREATED, cookie.keep(&signed_in.session), Json(signed_in.user)))
+}

@@ -1,0 +1,153 @@
+//! Invitations: a link that makes whoever it was sent to a person of the organisation.
+
+use otaru_fleet::{Permission, Role};
+use otaru_store::{InvitationRow, NewUser, Scope, StoreError, SystemScope, Tx};
+
+use crate::{
+    Actor, App, InvitationObject, OperationError, Page, PageRequest, Password, Refusal, SecretCode,
+    SignedIn,
+    codes::digest_of,
+    mail::Letter,
+    sessions,
+    users::{self, checked_email},
+};
+
+/// How long an invitation can be taken.
+const LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// Invites somebody; an older invitation of the same address stops working. The link is also
+/// mailed when the server sends mail.
+///
+/// # Errors
+/// [`Refusal::EmailTaken`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
+pub async fn invite_user(
+    app: &App,
+    actor: &Actor,
+    email: &str,
+    role: Role,
+) -> Result<(InvitationObject, String), OperationError> {
+    actor.require(Permission::ManagePeople)?;
+    let (code, email) = (SecretCode::random()?, checked_email(email)?);
+    let new = new_invitation(&actor.scope, actor.user.as_deref(), email, role, app.now_ms());
+    let (actor, row, digest) = (actor.clone(), new.clone(), code.digest());
+    let work = move |tx: &mut Tx<'_>| {
+        store_in(tx, &actor.scope, &row, &digest)?;
+        let language = users::language_of(tx, &actor)?;
+        let organisation = otaru_store::organisation(tx, &actor.scope)?;
+        Ok::<_, OperationError>((language, organisation.map(|row| row.name)))
+    };
+    let (language, organisation) = app.inner.store.write(work).await?;
+    let url = link(app, &code);
+    let letter = Letter::Invitation { organisation: organisation.unwrap_or_default() };
+    app.send_letter(&new.email, &letter, language, &url);
+    Ok((new.into(), url))
+}
+
+pub(crate) fn new_invitation(
+    scope: &Scope,
+    invited_by: Option<&str>,
+    email: String,
+    role: Role,
+    now: i64,
+) -> InvitationRow {
+    InvitationRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        organisation: scope.organisation().clone(),
+        email,
+        role,
+        invited_by: invited_by.map(str::to_owned),
+        created_at: now,
+        expires_at: now + LIFETIME_MS,
+    }
+}
+
+/// Stores an invitation, unless its address belongs to a person already.
+pub(crate) fn store_in(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    new: &InvitationRow,
+    code_digest: &str,
+) -> Result<(), OperationError> {
+    let system = SystemScope::for_authentication();
+    if otaru_store::user_by_email_anywhere(tx, &system, &new.email)?.is_some() {
+        return Err(Refusal::EmailTaken(new.email.clone()).into());
+    }
+    Ok(otaru_store::insert_invitation(tx, scope, new, code_digest)?)
+}
+
+pub(crate) fn link(app: &App, code: &SecretCode) -> String {
+    app.page_url("invitation", code)
+}
+
+/// Invitations that can still be taken, by e-mail address.
+///
+/// # Errors
+/// [`Refusal::Forbidden`], [`Refusal::InvalidField`].
+pub async fn list_invitations(
+    app: &App,
+    actor: &Actor,
+    page: PageRequest,
+) -> Result<Page<InvitationObject>, OperationError> {
+    actor.require(Permission::ManagePeople)?;
+    let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
+    let now = app.now_ms();
+    let work = move |tx: &mut Tx<'_>| otaru_store::invitations(tx, &scope, now, &after, limit);
+    let rows = app.inner.store.read(work).await?;
+    Ok(Page::of(rows, limit, |row| row.email.clone(), InvitationObject::from))
+}
+
+/// Takes an invitation back.
+///
+/// # Errors
+/// [`Refusal::InvitationUnknown`], [`Refusal::Forbidden`].
+pub async fn revoke_invitation(app: &App, actor: &Actor, id: String) -> Result<(), OperationError> {
+    actor.require(Permission::ManagePeople)?;
+    let scope = actor.scope.clone();
+    let work = move |tx: &mut Tx<'_>| match otaru_store::delete_invitation(tx, &scope, &id)? {
+        true => Ok::<_, OperationError>(()),
+        false => Err(Refusal::InvitationUnknown(id).into()),
+    };
+    app.inner.store.write(work).await
+}
+
+/// Makes the invited a person with a password of their own, and lets them in.
+///
+/// # Errors
+/// [`Refusal::CodeUnknown`], [`Refusal::EmailTaken`], [`Refusal::PasswordWeak`].
+pub async fn accept_invitation(
+    app: &App,
+    code: &str,
+    password: Password,
+) -> Result<SignedIn, OperationError> {
+    let (code, now) = (digest_of(code), app.now_ms());
+    let wanted = code.clone();
+    let invitation = app.inner.store.read(move |tx| find(tx, &wanted, now)).await?;
+    password.check(&invitation.email)?;
+    let password = app.inner.passwords.hash(password).await?;
+    let session = SecretCode::random()?;
+    let digest = session.digest();
+    let work = move |tx: &mut Tx<'_>| {
+        let invitation = find(tx, &code, now)?;
+        let scope = Scope::of(invitation.organisation);
+        let new = NewUser {
+            id: uuid::Uuid::now_v7().to_string(),
+            email: invitation.email,
+            role: invitation.role,
+            password: Some(password),
+        };
+        match otaru_store::insert_user(tx, &scope, &new, now) {
+            Err(StoreError::Duplicate(_)) => return Err(Refusal::EmailTaken(new.email).into()),
+            other => other?,
+        }
+        otaru_store::delete_invitation(tx, &scope, &invitation.id)?;
+        sessions::open_in(tx, &scope, &digest, &new.id, now)
+    };
+    let user = app.inner.store.write(work).await?;
+    Ok(SignedIn { user: user.into(), session })
+}
+
+fn find(tx: &mut Tx<'_>, code: &str, now: i64) -> Result<InvitationRow, OperationError> {
+    let system = SystemScope::for_authentication();
+    let found = otaru_store::invitation_by_code(tx, &system, code, now)?;
+    Ok(found.ok_or(Refusal::CodeUnknown)?)
+}

@@ -1,0 +1,215 @@
+//! Passwords: which may be chosen, and comparing them without holding up anybody.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
+
+use argon2::{
+    Argon2, Params,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use serde::{Deserialize, Deserializer};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::{OperationError, Refusal};
+
+/// Fewest characters.
+const SHORTEST: usize = 10;
+
+/// Most characters.
+const LONGEST: usize = 200;
+
+/// Hashes made at once. Each takes a core and 19 MiB for about 20 ms.
+const AT_ONCE: usize = 2;
+
+/// Who may wait for one, those being served included: at most a third of a second.
+const ROOM: usize = 32;
+
+/// The most common passwords of at least [`SHORTEST`] characters, in lower case.
+static COMMON: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("passwords/common.txt").lines().collect());
+
+/// A password as somebody typed it; wiped when it is dropped, and it has no `Debug`.
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Password, D::Error> {
+        String::deserialize(deserializer).map(|text| Password(Zeroizing::new(text)))
+    }
+}
+
+impl From<&str> for Password {
+    fn from(text: &str) -> Password {
+        Password(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl Password {
+    /// Refuses what others would guess for this account.
+    pub(crate) fn check(&self, email: &str) -> Result<(), Refusal> {
+        let text = self.0.as_str();
+        let weak = |detail| Err(Refusal::PasswordWeak { detail });
+        let length = text.chars().count();
+        if length < SHORTEST {
+            return weak("it has fewer than 10 characters");
+        }
+        if length > LONGEST {
+            return weak("it has more than 200 characters");
+        }
+        let lower = text.to_lowercase();
+        if lower.trim() == email {
+            return weak("it is the e-mail address");
+        }
+        let first = text.chars().next();
+        if text.chars().all(|character| Some(character) == first) {
+            return weak("it is one character repeated");
+        }
+        if COMMON.contains(lower.as_str()) {
+            return weak("it is one of the most common passwords");
+        }
+        Ok(())
+    }
+}
+
+/// Makes and compares hashes: a few at once, and only so many waiting.
+pub(crate) struct Passwords {
+    places: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+    /// Compared when there is no account, so that the answer takes as long.
+    nobody: Arc<str>,
+}
+
+impl Passwords {
+    pub(crate) fn new() -> Result<Passwords, OperationError> {
+        let nobody = hash(&Password::from("nobody's password"))?;
+        Ok(Passwords {
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            room: Arc::new(Semaphore::new(ROOM)),
+            nobody: nobody.into(),
+        })
+    }
+
+    /// The hash to store, as a PHC string.
+    pub(crate) async fn hash(&self, password: Password) -> Result<String, OperationError> {
+        self.run(move || hash(&password)).await
+    }
+
+    /// Whether the password is the one that was hashed; never for no hash, after as long.
+    pub(crate) async fn is_right(
+        &self,
+        password: Password,
+        stored: Option<&str>,
+    ) -> Result<bool, OperationError> {
+        let is_known = stored.is_some();
+        let stored = stored.unwrap_or(&self.nobody).to_owned();
+        let matches = self.run(move || compare(&password, &stored)).await?;
+        Ok(matches && is_known)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, OperationError> + Send + 'static,
+    ) -> Result<T, OperationError> {
+        let waits = self.room.clone().try_acquire_owned();
+        let waits = waits.map_err(|_| Refusal::TooManyAttempts)?;
+        let place = self.places.clone().acquire_owned().await;
+        let place = place.expect("the semaphore is never closed");
+        // The work goes on when the caller leaves, and so does the place it takes.
+        let work = move || {
+            let _held = (waits, place);
+            work()
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| OperationError::Hash(error.into()))?
+    }
+}
+
+/// OWASP's first recommendation: argon2id, 19 MiB, two passes, one lane.
+fn argon2() -> Argon2<'static> {
+    debug_assert_eq!((Params::DEFAULT_M_COST, Params::DEFAULT_T_COST), (19 * 1024, 2));
+    Argon2::default()
+}
+
+fn hash(password: &Password) -> Result<String, OperationError> {
+    let mut salt = [0_u8; 16];
+    getrandom::fill(&mut salt).map_err(|_| OperationError::Random)?;
+    let made = argon2().hash_password_with_salt(password.0.as_bytes(), &salt);
+    let made: PasswordHash = made.map_err(|error| OperationError::Hash(error.into()))?;
+    Ok(made.to_string())
+}
+
+fn compare(password: &Password, stored: &str) -> Result<bool, OperationError> {
+    let stored = PasswordHash::new(stored);
+    let stored = stored.map_err(|error| OperationError::Hash(error.into()))?;
+    match argon2().verify_password(password.0.as_bytes(), &stored) {
+        Ok(()) => Ok(true),
+        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(OperationError::Hash(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn what_others_would_guess_is_refused() {
+        let check = |text: &str| Password::from(text).check("ada@example.org");
+        let ten_japanese = "ねこがだいすきですよね";
+        for good in ["correct horse", "ten chars!", ten_japanese, &"ab".repeat(100)] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        let refused = ["", "nine char", "Ada@Example.org", "aaaaaaaaaaaa", "Password123"];
+        let long = "ab".repeat(101);
+        let told: String = refused
+            .into_iter()
+            .chain([long.as_str()])
+            .map(|text| format!("{}\n", check(text).unwrap_err()))
+            .collect();
+        expect![[r#"
+            the password cannot be used: it has fewer than 10 characters
+            the password cannot be used: it has fewer than 10 characters
+            the password cannot be used: it is the e-mail address
+            the password cannot be used: it is one character repeated
+            the password cannot be used: it is one of the most common passwords
+            the password cannot be used: it has more than 200 characters
+        "#]]
+        .assert_eq(&told);
+    }
+
+    #[test]
+    fn common_passwords_are_listed_as_they_are_compared() {
+        assert!(COMMON.len() > 100);
+        for word in COMMON.iter() {
+            assert!(word.chars().count() >= SHORTEST && word.to_lowercase() == **word, "{word}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_password_itself_is_right() {
+        let passwords = Passwords::new().unwrap();
+        let stored = passwords.hash("correct horse".into()).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert_ne!(stored, passwords.hash("correct horse".into()).await.unwrap(), "no salt");
+        assert!(passwords.is_right("correct horse".into(), Some(&stored)).await.unwrap());
+        assert!(!passwords.is_right("correct horsf".into(), Some(&stored)).await.unwrap());
+        assert!(!passwords.is_right("nobody's password".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_full_waiting_room_refuses() {
+        let passwords = Passwords::new().unwrap();
+        let waiting: Vec<_> =
+            (0..ROOM).map(|_| passwords.room.clone().try_acquire_owned().unwrap()).collect();
+        let refused = passwords.hash("correct horse".into()).await;
+        let refused = refused.map_err(|error| error.to_string());
+        assert_eq!(refused, Err(Refusal::TooManyAttempts.to_string()));
+        drop(waiting);
+        assert!(passwords.hash("correct horse".into()).await.is_ok());
+    }
+}

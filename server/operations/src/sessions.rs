@@ -1,0 +1,158 @@
+//! Signed-in browsers: a random secret in a cookie, its digest in the database.
+
+use otaru_store::{Notice, Scope, SessionRow, SystemScope, Tx, UserRow};
+
+use crate::{
+    Actor, App, Credential, CredentialKind, OperationError, Password, Refusal, Remote, SecretCode,
+    UserObject, codes::digest_of,
+};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// A session that nobody used for so long has ended.
+pub(crate) const IDLE_MS: i64 = 30 * DAY_MS;
+
+/// However much it is used, a session ends after so long.
+pub(crate) const LIFETIME_MS: i64 = 90 * DAY_MS;
+
+/// A person who came in, and the new session of their browser.
+pub struct SignedIn {
+    /// The person.
+    pub user: UserObject,
+    /// What their browser keeps; in this answer and nowhere else.
+    pub session: SecretCode,
+}
+
+/// Lets a person in who knows their password.
+///
+/// `replaced` is the session their browser had until now: it ends.
+///
+/// # Errors
+/// [`Refusal::SignInFailed`], whether the address is unknown or the password wrong, after the
+/// same time; [`Refusal::TooManyAttempts`].
+pub async fn sign_in(
+    app: &App,
+    remote: &Remote,
+    email: &str,
+    password: Password,
+    replaced: Option<&str>,
+) -> Result<SignedIn, OperationError> {
+    let email = email.trim().to_lowercase();
+    let wanted = email.clone();
+    let work = move |tx: &mut Tx<'_>| {
+        let system = SystemScope::for_authentication();
+        let user = otaru_store::user_by_email_anywhere(tx, &system, &wanted)?;
+        let Some(user) = user else { return Ok(None) };
+        let scope = Scope::of(user.organisation.clone());
+        let stored = otaru_store::user_password(tx, &scope, &user.id)?;
+        Ok::<_, OperationError>(stored.map(|stored| (user, stored)))
+    };
+    let known = app.inner.store.read(work).await?;
+    let stored = known.as_ref().map(|(_, stored)| stored.as_str());
+    check_password(app, remote, &email, password, stored).await?;
+    let (user, stored) = known.ok_or(Refusal::SignInFailed)?;
+    let (session, now) = (SecretCode::random()?, app.now_ms());
+    let (digest, replaced) = (session.digest(), replaced.map(digest_of));
+    let scope = Scope::of(user.organisation.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        // What was true while the password was compared may have changed since.
+        if otaru_store::user_password(tx, &scope, &user.id)? != Some(stored) {
+            return Err(OperationError::from(Refusal::SignInFailed));
+        }
+        if let Some(replaced) = replaced {
+            end(tx, &replaced)?;
+        }
+        open_in(tx, &scope, &digest, &user.id, now)
+    };
+    let user = app.inner.store.write(work).await?;
+    Ok(SignedIn { user: user.into(), session })
+}
+
+/// Compares a password within the limits of guessing.
+pub(crate) async fn check_password(
+    app: &App,
+    remote: &Remote,
+    email: &str,
+    password: Password,
+    stored: Option<&str>,
+) -> Result<(), OperationError> {
+    let guard = &app.inner.password_guard;
+    let delay = guard.begin(remote, email, app.now_ms())?;
+    tokio::time::sleep(delay).await;
+    if !app.inner.passwords.is_right(password, stored).await? {
+        return Err(Refusal::SignInFailed.into());
+    }
+    guard.forgive(remote, email);
+    Ok(())
+}
+
+/// Opens a session for a person and shows the person.
+pub(crate) fn open_in(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    digest: &str,
+    user: &str,
+    now: i64,
+) -> Result<UserRow, OperationError> {
+    otaru_store::insert_session(tx, scope, digest, user, now)?;
+    let row = otaru_store::user(tx, scope, user)?;
+    Ok(row.ok_or_else(|| Refusal::UserUnknown(user.to_owned()))?)
+}
+
+/// Ends the session with this secret; nothing happens when there is none.
+///
+/// # Errors
+/// [`OperationError::Store`].
+pub async fn sign_out(app: &App, secret: &str) -> Result<(), OperationError> {
+    let digest = digest_of(secret);
+    app.inner.store.write(move |tx| end(tx, &digest)).await
+}
+
+fn end(tx: &mut Tx<'_>, digest: &str) -> Result<(), OperationError> {
+    let found = otaru_store::session(tx, &SystemScope::for_authentication(), digest)?;
+    let Some(session) = found else { return Ok(()) };
+    otaru_store::delete_session(tx, &Scope::of(session.organisation), digest)?;
+    tx.notify(Notice::CredentialRevoked { id: digest.to_owned() });
+    Ok(())
+}
+
+/// Who a browser's session speaks for, with the role they have now.
+///
+/// # Errors
+/// [`Refusal::Unauthenticated`] when it is unknown or has ended.
+pub async fn authenticate_session(app: &App, secret: &str) -> Result<Actor, OperationError> {
+    let digest = digest_of(secret);
+    let system = SystemScope::for_authentication();
+    let found = app.inner.store.read(move |tx| otaru_store::session(tx, &system, &digest)).await?;
+    let now = app.now_ms();
+    let session = found.filter(|session| holds(session, now)).ok_or(Refusal::Unauthenticated)?;
+    if app.inner.uses.is_worth_noting(&session.secret_sha256, Some(session.used_at), now) {
+        let scope = Scope::of(session.organisation.clone());
+        let digest = session.secret_sha256.clone();
+        let work = move |tx: &mut Tx<'_>| otaru_store::touch_session(tx, &scope, &digest, now);
+        // Nobody waits for it: at worst the session looks older than it is.
+        app.inner.store.enqueue(work, drop).await?;
+    }
+    let credential = credential(session.secret_sha256, session.created_at);
+    let (scope, user) = (Scope::of(session.organisation), Some(session.user_id));
+    Ok(Actor { scope, role: session.role, user, credential })
+}
+
+fn credential(digest: String, created_at: i64) -> Credential {
+    let expires_at = Some(created_at + LIFETIME_MS);
+    Credential { kind: CredentialKind::Session, id: digest, expires_at }
+}
+
+pub(crate) fn holds(session: &SessionRow, now: i64) -> bool {
+    now - session.used_at < IDLE_MS && now - session.created_at < LIFETIME_MS
+}
+
+/// The person as the actor of a session just opened.
+pub(crate) fn actor_of(user: &UserRow, session: &SecretCode, now: i64) -> Actor {
+    Actor {
+        scope: Scope::of(user.organisation.clone()),
+        role: user.role,
+        user: Some(user.id.clone()),
+        credential: credential(session.digest(), now),
+    }
+}

@@ -1,0 +1,60 @@
+//! A new owner comes in with the claim code of their first device.
+
+use otaru_fleet::Role;
+use otaru_store::{NewUser, Scope, StoreError, SystemScope, Tx};
+
+use crate::{
+    App, OperationError, OwnDeviceObject, Password, Refusal, Remote, SecretCode, SignedIn,
+    claims::{claim_in, digest_of},
+    list_own_devices, sessions,
+    users::checked_email,
+};
+
+/// Makes an owner in the organisation of the device the code was printed for, and the device
+/// theirs: both or neither. Installs nothing.
+///
+/// # Errors
+/// [`Refusal::ClaimCodeUnknown`], [`Refusal::DeviceClaimed`], [`Refusal::EmailTaken`],
+/// [`Refusal::PasswordWeak`], [`Refusal::InvalidField`], [`Refusal::TooManyAttempts`].
+pub async fn sign_up(
+    app: &App,
+    remote: &Remote,
+    email: &str,
+    password: Password,
+    code: &str,
+) -> Result<(SignedIn, OwnDeviceObject), OperationError> {
+    let now = app.now_ms();
+    app.inner.stranger_guard.begin(remote, now)?;
+    let code = digest_of(code);
+    let system = SystemScope::for_authentication();
+    let find = move |tx: &mut Tx<'_>| {
+        Ok::<_, OperationError>(
+            otaru_store::organisation_of_claim_code(tx, &system, &code)?
+                .ok_or(Refusal::ClaimCodeUnknown)?,
+        )
+    };
+    // Before anything is said about the address: only who has a device may learn that.
+    let scope = Scope::of(app.inner.store.read(find).await?);
+    let email = checked_email(email)?;
+    password.check(&email)?;
+    let password = app.inner.passwords.hash(password).await?;
+    let (session, id) = (SecretCode::random()?, uuid::Uuid::now_v7().to_string());
+    let digest = session.digest();
+    let new = NewUser { id, email, role: Role::Owner, password: Some(password) };
+    let work = move |tx: &mut Tx<'_>| {
+        match otaru_store::insert_user(tx, &scope, &new, now) {
+            Err(StoreError::Duplicate(_)) => return Err(Refusal::EmailTaken(new.email).into()),
+            other => other?,
+        }
+        let thing = claim_in(tx, &scope, &new.id, &code, now)?;
+        let user = sessions::open_in(tx, &scope, &digest, &new.id, now)?;
+        Ok::<_, OperationError>((user, thing))
+    };
+    let (user, thing) = app.inner.store.write(work).await?;
+    app.inner.stranger_guard.forgive(remote);
+    let actor = sessions::actor_of(&user, &session, now);
+    let own = list_own_devices(app, &actor, Some(thing.clone())).await?;
+    let device = own.into_iter().next();
+    let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
+    Ok((SignedIn { user: user.into(), session }, device))
+}
