@@ -58,6 +58,8 @@ pub struct Offer<'a> {
     pub safety: Option<&'a Safety>,
     /// It failed or went back on this device before.
     pub failed_before: bool,
+    /// Somebody stopped it on this device before.
+    pub declined: bool,
 }
 
 /// What is to happen with an offer.
@@ -91,6 +93,8 @@ impl Consent {
             return Decision::Ask { deadline_at: None };
         }
         let own_deadline = match self {
+            // Stopped today, it comes at night: not at once again.
+            Consent::Forced if offer.declined => return Decision::Tonight,
             Consent::Forced => return Decision::Now,
             Consent::Night => return Decision::Tonight,
             Consent::Ask => None,
@@ -99,7 +103,8 @@ impl Consent {
         let safety = offer.safety.map(|safety| i64::from(safety.deadline_hours) * HOUR_MS);
         let time = own_deadline.into_iter().chain(safety).min();
         let deadline_at = time.map(|time| offer.since + time);
-        match choice {
+        // A choice for all releases does not stand against a word on this one.
+        match if offer.declined { InstallChoice::Ask } else { choice } {
             InstallChoice::Always => Decision::Now,
             InstallChoice::Night => Decision::Tonight,
             InstallChoice::Ask if deadline_at.is_some_and(|at| at <= now) => Decision::Tonight,

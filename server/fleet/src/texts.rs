@@ -23,6 +23,12 @@ impl From<Written> for Texts {
     }
 }
 
+impl FromIterator<(String, String)> for Texts {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(texts: I) -> Texts {
+        Texts(texts.into_iter().collect())
+    }
+}
+
 impl Texts {
     /// The language everybody gets who has no text of their own.
     const FALLBACK: &'static str = "en";

@@ -84,6 +84,8 @@ pub enum Input<'a> {
         /// Until when.
         until_at: i64,
     },
+    /// The time it was put off to has come, and its owner is to be asked once more.
+    AskedAgain,
     /// The device's shadow has no room for the wish.
     WishRefused,
     /// The wish was handed to a session of the device.
@@ -149,6 +151,10 @@ impl Update {
             }
             Input::PutOff { until_at } if self.is_open() && self.phase == Phase::Deferred => {
                 let next = Update { until_at: Some(*until_at), ..self.clone() };
+                (next != *self).then_some((next, Effect::None))
+            }
+            Input::AskedAgain if self.is_open() && self.phase == Phase::Deferred => {
+                let next = Update { until_at: None, ..self.clone() };
                 (next != *self).then_some((next, Effect::None))
             }
             Input::WishRefused if self.is_open() && self.phase == Phase::Requested => {

@@ -11,6 +11,7 @@ use otaru_operations::{
 };
 
 use crate::ApiError;
+use crate::extract::Preferred;
 use crate::session_cookie::{check_same_site, session_secret};
 use crate::site::Site;
 
@@ -21,11 +22,13 @@ impl FromRequestParts<Site> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Caller, ApiError> {
-        if let Some(token) = bearer(&parts.headers) {
-            return Ok(Caller(authenticate_token(&site.app, token).await?));
-        }
-        let actor = signed_in(parts, site).await?;
-        actor.map(Caller).ok_or_else(|| Refusal::Unauthenticated.into())
+        let actor = match bearer(&parts.headers) {
+            Some(token) => Some(authenticate_token(&site.app, token).await?),
+            None => signed_in(parts, site).await?,
+        };
+        let actor = actor.ok_or(Refusal::Unauthenticated)?;
+        let Ok(Preferred(language)) = Preferred::from_request_parts(parts, site).await;
+        Ok(Caller(Actor { language, ..actor }))
     }
 }
 

@@ -57,6 +57,19 @@ impl Form {
         Ok(Form { fields, _place: place })
     }
 
+    /// Takes a field that holds JSON out of the form.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(name)?.filter(|text| !text.trim().is_empty()) else {
+            return Ok(None);
+        };
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", format!("{name}: {error}"))
+        })
+    }
+
     /// Takes a file out of the form.
     pub(crate) fn file(&mut self, name: &str) -> Option<Bytes> {
         self.fields.remove(name)

@@ -1,4 +1,4 @@
-use otaru_fleet::{Permission, Role};
+use otaru_fleet::{Language, Permission, Role};
 use otaru_store::Scope;
 use otaru_wire::{ProductName, ThingName};
 
@@ -15,6 +15,8 @@ pub struct Actor {
     pub user: Option<String>,
     /// What it proved itself with.
     pub credential: Credential,
+    /// The language the request asked for; what a person chose for themselves counts more.
+    pub language: Option<Language>,
 }
 
 /// What an actor proved itself with: whatever lasts must end with it.

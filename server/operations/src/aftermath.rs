@@ -8,10 +8,9 @@ use std::time::Duration;
 use otaru_fleet::Input;
 use otaru_store::{Scope, StoreError, SystemScope, Tx, YankedUpdate};
 use otaru_wire::{ProductName, Reason, ReleaseVersion};
-use serde_json::json;
 use tracing::error;
 
-use crate::{App, OperationError, devices, events, updates};
+use crate::{App, OperationError, devices, offers, updates};
 
 /// Devices looked at in one transaction: about 50 ms on PostgreSQL.
 const BATCH: u32 = 100;
@@ -43,7 +42,8 @@ pub async fn finish_releases(app: &App) -> Result<(), OperationError> {
     Ok(())
 }
 
-/// Every owner of a device that can install the release hears of it, once.
+/// Every owner of a device that can install the release hears of it, once; where nobody is
+/// asked, it begins.
 pub(crate) async fn tell_owners(
     app: &App,
     scope: &Scope,
@@ -51,9 +51,9 @@ pub(crate) async fn tell_owners(
     version: &ReleaseVersion,
 ) -> Result<(), OperationError> {
     loop {
-        let (scope, now) = (scope.clone(), app.now_ms());
+        let (app_, scope, now) = (app.clone(), scope.clone(), app.now_ms());
         let (product, version) = (product.clone(), version.clone());
-        let work = move |tx: &mut Tx<'_>| tell_batch(tx, &scope, &product, &version, now);
+        let work = move |tx: &mut Tx<'_>| tell_batch(&app_, tx, &scope, &product, &version, now);
         if !app.inner.store.write(work).await? {
             return Ok(());
         }
@@ -62,6 +62,7 @@ pub(crate) async fn tell_owners(
 
 /// Returns whether some are left. How far it got is part of the same transaction.
 fn tell_batch(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
     product: &ProductName,
@@ -71,20 +72,12 @@ fn tell_batch(
     let Some(after) = otaru_store::tell_after(tx, scope, product, version)? else {
         return Ok(false);
     };
-    let batch = otaru_store::owned_devices_of_product(tx, scope, product, &after, BATCH)?;
+    let batch = otaru_store::devices_of_product(tx, scope, product, &after, BATCH)?;
     for device in &batch {
         let available = devices::available_release(tx, scope, device)?;
-        let Some(release) = available.filter(|available| available.version == *version) else {
-            continue;
-        };
-        let body = json!({
-            "thing": device.thing,
-            "product": release.product,
-            "version": release.version,
-            "notes": release.notes,
-            "size": release.size_bytes,
-        });
-        events::emit(tx, scope, device.owner.as_deref(), "firmware_available", &body, now)?;
+        if available.is_some_and(|available| available.version == *version) {
+            offers::consider(app, tx, scope, device, now)?;
+        }
     }
     let next = batch.last().filter(|_| batch.len() == BATCH as usize);
     let next = next.map(|device| device.thing.as_str());

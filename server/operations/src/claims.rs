@@ -1,11 +1,12 @@
 //! Claiming: a one-time code, printed with the device, makes a person its owner.
 
 use otaru_fleet::Permission;
-use otaru_store::{Scope, Tx};
+use otaru_store::{Scope, Tx, UsedCode};
 use otaru_wire::{Digest, ThingName};
 
 use crate::{
-    Actor, App, OperationError, OwnDeviceObject, Reach, Refusal, devices, list_own_devices,
+    Actor, App, OperationError, OwnDeviceObject, Reach, Refusal, devices, events, events::People,
+    offers, sharing, show_own_device,
 };
 
 /// Letters of a claim code: no 0, O, 1 or I, so that it can be read aloud. 32 of them make
@@ -54,30 +55,41 @@ pub async fn claim_device(
     app.inner.claim_attempts.begin(&person, now)?;
     let digest = digest_of(code);
     let (scope, owner) = (actor.scope.clone(), person.clone());
-    let work = move |tx: &mut Tx<'_>| claim_in(tx, &scope, &owner, &digest, now);
+    let app_ = app.clone();
+    let work = move |tx: &mut Tx<'_>| claim_in(&app_, tx, &scope, &owner, &digest, now);
     let thing = app.inner.store.write(work).await?;
     app.inner.claim_attempts.forgive(&person);
-    let own = list_own_devices(app, actor, Some(thing.clone())).await?;
-    own.into_iter().next().ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()).into())
+    show_own_device(app, actor, thing).await
 }
 
-/// Uses up a claim code and makes the person the owner of its device.
+/// Uses up a code: the person becomes the owner of its device, or one it is shared with.
 pub(crate) fn claim_in(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
     owner: &str,
     code: &Digest,
     now: i64,
 ) -> Result<ThingName, OperationError> {
-    let thing =
+    let used =
         otaru_store::use_claim_code(tx, scope, code, now)?.ok_or(Refusal::ClaimCodeUnknown)?;
-    if !otaru_store::set_device_owner(tx, scope, &thing, owner)? {
+    let UsedCode { thing, shared_by } = used;
+    if shared_by.is_some() {
+        sharing::join(tx, scope, &thing, owner, now)?;
+        return Ok(thing);
+    }
+    if !otaru_store::set_device_owner(tx, scope, &thing, owner, now)? {
         return Err(Refusal::DeviceClaimed(thing.to_string()).into());
     }
+    let device = otaru_store::device(tx, scope, &thing)?;
+    let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
+    let people = People::of(tx, &device)?;
+    events::device_changed(tx, &device, &people, now)?;
+    offers::consider(app, tx, scope, &device, now)?;
     Ok(thing)
 }
 
-fn new_code() -> Result<String, OperationError> {
+pub(crate) fn new_code() -> Result<String, OperationError> {
     let mut random = [0_u8; LETTERS];
     getrandom::fill(&mut random).map_err(|_| OperationError::Random)?;
     let letters: Vec<char> =

@@ -1,9 +1,10 @@
 //! The clock of every open update: nothing is in progress for ever.
 
 use otaru_fleet::Input;
-use otaru_store::{Scope, StoreError, SystemScope, Tx};
+use otaru_store::{PutOff, Scope, StoreError, SystemScope, Tx};
+use otaru_wire::Phase;
 
-use crate::{App, OperationError, updates};
+use crate::{App, OperationError, offers, updates};
 
 /// Updates ended in one transaction, so that a mass failure does not hold up the writer.
 const BATCH: u32 = 200;
@@ -35,6 +36,10 @@ fn expire_batch(app: &App, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
         let row = app.inner.live.overlay(row);
         if updates::deadline(app, tx, &scope, &row)?.is_some_and(|deadline_at| deadline_at > now) {
             updates::save(app, tx, &scope, &row)?;
+            continue;
+        }
+        if row.put_off == Some(PutOff::Later) && row.update.phase == Phase::Deferred {
+            offers::ask_again(app, tx, &scope, row, now)?;
             continue;
         }
         updates::advance(app, tx, &scope, row, &Input::Expired, now)?;

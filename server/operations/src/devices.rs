@@ -9,15 +9,12 @@ use otaru_store::{DeviceRow, Notice, ReleaseRow, Scope, StoreError, SystemScope,
 use otaru_wire::{ProductName, ThingName};
 
 use crate::{
-    Actor, App, AvailableRelease, DeviceObject, DevicePrincipal, OperationError, OwnDeviceObject,
-    Page, PageRequest, Reach, Refusal, UpdateObject, Urls, refusal::typed_text,
+    Actor, App, DeviceObject, DevicePrincipal, OperationError, Page, PageRequest, Reach, Refusal,
+    Urls, own_devices,
 };
 
 /// The channel an owner's devices follow.
 const CHANNEL: &str = "stable";
-
-/// Longest name an owner can give a device, in characters.
-const NAME_CHARS: usize = 80;
 
 /// What `device add` and `device renew` write: the files a device is provisioned with.
 #[derive(Clone, Debug)]
@@ -34,15 +31,6 @@ pub struct NewDeviceFiles {
     pub root_pub: String,
     /// Where it finds its server, as `device.toml`.
     pub device_toml: String,
-}
-
-/// What an owner can say about a device.
-#[derive(Clone, Debug, Default)]
-pub struct DeviceDetails {
-    /// The owner's name for it.
-    pub name: Option<String>,
-    /// IANA time zone for "tonight".
-    pub time_zone: Option<String>,
 }
 
 /// Registers a device and issues its certificate.
@@ -214,65 +202,6 @@ pub async fn list_devices(
     Ok(Page::of(rows, limit, |row| row.thing.to_string(), |row| DeviceObject::from(&row)))
 }
 
-/// The devices a person claimed, or the one named, with what they can install.
-///
-/// # Errors
-/// [`Refusal::DeviceUnknown`] when the one named is not theirs, [`Refusal::UserRequired`].
-pub async fn list_own_devices(
-    app: &App,
-    actor: &Actor,
-    only: Option<ThingName>,
-) -> Result<Vec<OwnDeviceObject>, OperationError> {
-    let (app_, actor) = (app.clone(), actor.clone());
-    let work = move |tx: &mut Tx<'_>| {
-        let mut devices = otaru_store::devices_of_owner(tx, &actor.scope, actor.person()?)?;
-        if let Some(only) = only {
-            devices.retain(|device| device.thing == only);
-            if devices.is_empty() {
-                return Err(Refusal::DeviceUnknown(only.to_string()).into());
-            }
-        }
-        devices.iter().map(|device| own_device(&app_, tx, &actor.scope, device)).collect()
-    };
-    app.inner.store.read(work).await
-}
-
-/// Sets the owner's name for a device and its time zone.
-///
-/// # Errors
-/// [`Refusal::DeviceUnknown`], [`Refusal::InvalidField`].
-pub async fn set_device_details(
-    app: &App,
-    actor: &Actor,
-    thing: ThingName,
-    details: DeviceDetails,
-) -> Result<OwnDeviceObject, OperationError> {
-    if let Some(zone) = &details.time_zone
-        && zone.parse::<chrono_tz::Tz>().is_err()
-    {
-        let detail = format!("`{zone}` is no IANA time zone such as Asia/Tokyo");
-        return Err(Refusal::invalid("time_zone", detail).into());
-    }
-    if let Some(name) = &details.name {
-        typed_text("name", name)?;
-        if name.chars().count() > NAME_CHARS {
-            let detail = format!("longer than {NAME_CHARS} characters");
-            return Err(Refusal::invalid("name", detail).into());
-        }
-    }
-    let (app_, actor) = (app.clone(), actor.clone());
-    let work = move |tx: &mut Tx<'_>| {
-        let device = reachable(tx, &actor, Reach::Own, &thing, Permission::OperateDevices)?;
-        let name = details.name.or(device.name);
-        let time_zone = details.time_zone.or(device.time_zone);
-        let scope = &actor.scope;
-        otaru_store::set_device_details(tx, scope, &thing, name.as_deref(), time_zone.as_deref())?;
-        let device = reachable(tx, &actor, Reach::Own, &thing, Permission::OperateDevices)?;
-        own_device(&app_, tx, scope, &device)
-    };
-    app.inner.store.write(work).await
-}
-
 /// Stops a device's certificates from working and ends its session.
 ///
 /// # Errors
@@ -342,9 +271,11 @@ pub(crate) fn reachable(
     match reach {
         Reach::Own => {
             let person = actor.person()?;
-            Ok(device
-                .filter(|device| device.owner.as_deref() == Some(person))
-                .ok_or_else(unknown)?)
+            let device = device.ok_or_else(unknown)?;
+            if own_devices::access(tx, &actor.scope, person, &device)?.is_none() {
+                return Err(unknown().into());
+            }
+            Ok(device)
         }
         Reach::Fleet => {
             actor.require(permission)?;
@@ -380,25 +311,4 @@ pub(crate) fn available_release(
     let newest = otaru_store::newest_release(tx, scope, &device.product, CHANNEL)?;
     let running = running_release(tx, scope, device)?.map_or(0, |release| release.sequence);
     Ok(newest.filter(|release| release.sequence > running))
-}
-
-fn own_device(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    device: &DeviceRow,
-) -> Result<OwnDeviceObject, OperationError> {
-    let available = available_release(tx, scope, device)?.map(|release| AvailableRelease {
-        version: release.version.to_string(),
-        notes: release.notes,
-        size: release.size_bytes,
-    });
-    let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
-    Ok(OwnDeviceObject {
-        device: DeviceObject::from(device),
-        name: device.name.clone(),
-        time_zone: device.time_zone.clone(),
-        available,
-        update: newest.map(|row| UpdateObject::from(&app.inner.live.overlay(row))),
-    })
 }

@@ -19,12 +19,39 @@ pub struct Heard {
     /// Place in the event log.
     pub id: Option<i64>,
     /// `firmware_available`, `update_changed`, `update_finished`, `settings_changed`,
-    /// `device_online` or `device_offline`.
+    /// `device_online`, `device_offline` or `device_changed`.
     pub kind: String,
     /// JSON object.
     pub body: String,
     pub(crate) organisation: OrganisationId,
-    pub(crate) owner: Option<String>,
+    pub(crate) people: Vec<String>,
+}
+
+/// The people a device's events concern: its owner, and those it is shared with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct People {
+    owner: Option<String>,
+    others: Vec<String>,
+}
+
+impl People {
+    pub(crate) fn of(tx: &mut Tx<'_>, device: &DeviceRow) -> Result<People, StoreError> {
+        let Some(owner) = &device.owner else { return Ok(People::default()) };
+        let scope = Scope::of(device.organisation.clone());
+        let shares = otaru_store::shares(tx, &scope, &device.thing)?;
+        let others = shares.into_iter().map(|share| share.person).collect();
+        Ok(People { owner: Some(owner.clone()), others })
+    }
+
+    /// Beside them one person who is not, or not any more.
+    pub(crate) fn and(mut self, person: &str) -> People {
+        self.others.push(person.to_owned());
+        self
+    }
+
+    pub(crate) fn all(self) -> Vec<String> {
+        self.owner.into_iter().chain(self.others).collect()
+    }
 }
 
 /// What every listener is told, in commit order.
@@ -48,7 +75,7 @@ impl From<EventRow> for Heard {
             kind: row.kind,
             body: row.body,
             organisation: row.organisation,
-            owner: row.owner,
+            people: row.owner.into_iter().chain(row.others).collect(),
         }
     }
 }
@@ -57,13 +84,14 @@ impl From<EventRow> for Heard {
 pub(crate) fn emit(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    owner: Option<&str>,
+    people: &People,
     kind: &str,
     body: &impl Serialize,
     now: i64,
 ) -> Result<(), StoreError> {
     let body = serde_json::to_string(body).expect("event bodies become JSON");
-    let entry = otaru_store::insert_event(tx, scope, owner, kind, &body, now)?;
+    let owner = people.owner.as_deref();
+    let entry = otaru_store::insert_event(tx, scope, owner, &people.others, kind, &body, now)?;
     tx.notify(Notice::Event(entry));
     Ok(())
 }
@@ -78,27 +106,39 @@ pub(crate) fn device_presence(
     let scope = Scope::of(device.organisation.clone());
     let kind = if online { "device_online" } else { "device_offline" };
     let body = json!({ "thing": device.thing });
-    emit(tx, &scope, device.owner.as_deref(), kind, &body, now)
+    let people = People::of(tx, device)?;
+    emit(tx, &scope, &people, kind, &body, now)
+}
+
+/// Something else about a device has changed: its name, its people, what it runs, a setting.
+pub(crate) fn device_changed(
+    tx: &mut Tx<'_>,
+    device: &DeviceRow,
+    people: &People,
+    now: i64,
+) -> Result<(), StoreError> {
+    let scope = Scope::of(device.organisation.clone());
+    emit(tx, &scope, people, "device_changed", &json!({ "thing": device.thing }), now)
 }
 
 /// Shows, once `tx` is committed, a change that is not worth a place in the log.
 pub(crate) fn tick_after_commit(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    owner: Option<String>,
+    people: People,
     kind: &str,
     body: &impl Serialize,
 ) {
     let body = serde_json::to_string(body).expect("event bodies become JSON");
-    let organisation = scope.organisation().clone();
-    tx.notify(Notice::Tick { organisation, owner, kind: kind.to_owned(), body });
+    let (organisation, people) = (scope.organisation().clone(), people.all());
+    tx.notify(Notice::Tick { organisation, people, kind: kind.to_owned(), body });
 }
 
 /// Shows a change that is not worth a place in the log.
 pub(crate) fn tick(
     app: &App,
     scope: &Scope,
-    owner: Option<String>,
+    people: Vec<String>,
     kind: &str,
     body: &impl Serialize,
 ) {
@@ -107,7 +147,7 @@ pub(crate) fn tick(
         kind: kind.to_owned(),
         body: serde_json::to_string(body).expect("event bodies become JSON"),
         organisation: scope.organisation().clone(),
-        owner,
+        people,
     };
     // Nobody listening is no error.
     let _ = app.inner.live_events.send(Live::Heard(heard));
@@ -125,7 +165,7 @@ pub async fn listen(
     reach: Reach,
     after: Option<i64>,
 ) -> Result<(i64, impl Stream<Item = Heard> + Send + use<>), OperationError> {
-    let owner = match reach {
+    let person = match reach {
         Reach::Own => Some(actor.person()?.to_owned()),
         Reach::Fleet => {
             actor.require(Permission::ReadFleet)?;
@@ -145,7 +185,7 @@ pub async fn listen(
     let listener = Listener {
         app: app.clone(),
         actor: actor.clone(),
-        owner,
+        person,
         after,
         live,
         backlog: Vec::new().into_iter(),
@@ -161,7 +201,7 @@ pub async fn listen(
 struct Listener {
     app: App,
     actor: Actor,
-    owner: Option<String>,
+    person: Option<String>,
     after: i64,
     live: broadcast::Receiver<Live>,
     backlog: std::vec::IntoIter<EventRow>,
@@ -208,13 +248,13 @@ impl Listener {
         // What waits is in the log, read next; its byte ticks would only come too late. A
         // revocation among it is seen by looking.
         while !matches!(self.live.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
-        let (actor, owner, after) = (self.actor.clone(), self.owner.clone(), self.after);
+        let (actor, person, after) = (self.actor.clone(), self.person.clone(), self.after);
         let now = self.app.now_ms();
         let work = move |tx: &mut Tx<'_>| {
             if !credentials::still_works(tx, &actor, now)? {
                 return Ok::<_, StoreError>(None);
             }
-            otaru_store::events(tx, &actor.scope, owner.as_deref(), after, CATCH_UP).map(Some)
+            otaru_store::events(tx, &actor.scope, person.as_deref(), after, CATCH_UP).map(Some)
         };
         let entries = self.app.inner.store.read(work).await.ok()??;
         self.behind = entries.len() == CATCH_UP as usize;
@@ -224,7 +264,7 @@ impl Listener {
 
     fn is_for_me(&self, heard: &Heard) -> bool {
         heard.organisation == *self.actor.scope.organisation()
-            && self.owner.as_ref().is_none_or(|owner| heard.owner.as_ref() == Some(owner))
+            && self.person.as_ref().is_none_or(|person| heard.people.contains(person))
             && heard.id.is_none_or(|id| id > self.after)
     }
 }

@@ -26,7 +26,10 @@ mod logs;
 mod mail;
 mod notices;
 mod objects;
+mod offers;
 mod organisations;
+mod own_devices;
+mod own_settings;
 mod page;
 mod password_resets;
 mod passwords;
@@ -40,6 +43,7 @@ mod sessions;
 mod settings;
 mod setup;
 mod shadows;
+mod sharing;
 mod sign_up;
 mod start;
 mod tokens;
@@ -56,8 +60,8 @@ pub use clock::Clock;
 pub use codes::SecretCode;
 pub use deadlines::expire_silent_updates;
 pub use devices::{
-    DeviceDetails, NewDeviceFiles, add_device, authenticate_device, list_devices, list_own_devices,
-    renew_certificate, revoke_device, set_device_details, show_device,
+    NewDeviceFiles, add_device, authenticate_device, list_devices, renew_certificate,
+    revoke_device, show_device,
 };
 pub use downloads::{
     Firmware, Requester, note_download, open_blob, open_firmware, open_manifest, open_root,
@@ -70,18 +74,26 @@ pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
     AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
-    OwnDeviceObject, ProductObject, ReasonObject, ReleaseObject, ResetLinkObject, RunningObject,
-    TokenObject, UpdateObject, UserObject,
+    OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PersonObject, ProductObject, ReasonObject,
+    ReleaseObject, ResetLinkObject, RunningObject, ShareCodeObject, TokenObject, UpdateObject,
+    UserObject,
 };
+pub use offers::look_at_due_offers;
 pub use organisations::{NewOrganisation, create_organisation, list_organisations};
 pub use otaru_authority::PeerCertificate;
-pub use otaru_fleet::{Language, Limits, Role};
+pub use otaru_fleet::{Consent, InstallChoice, Language, Limits, Role, Safety, Setting, Texts};
+pub use own_devices::{
+    DeviceDetails, list_own_devices, list_own_updates, set_device_details, show_own_device,
+};
 pub use page::{Page, PageRequest};
 pub use password_resets::{
     change_password, create_reset_link, request_password_reset, reset_password,
 };
 pub use passwords::Password;
-pub use products::{NewProduct, create_product, list_products, set_product_limits, show_product};
+pub use products::{
+    NewProduct, create_product, list_products, set_product_consent, set_product_limits,
+    set_product_settings, show_product,
+};
 pub use refusal::{Kind, OperationError, Refusal};
 pub use releases::{
     NewRelease, list_releases, may_publish, next_sequence, publish_release, show_release,
@@ -95,6 +107,7 @@ pub use shadows::{
     ShadowActor, delete_shadow, get_shadow, list_shadow_names, shadow_actor_of_device,
     update_shadow,
 };
+pub use sharing::{leave_device, list_people, remove_person, share_device};
 pub use sign_up::sign_up;
 pub use start::{run_background, start_up};
 pub use tokens::{NewToken, authenticate_token, create_token, list_tokens, revoke_token};

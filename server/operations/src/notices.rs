@@ -40,8 +40,8 @@ pub async fn deliver_notices(
             Notice::Answered(turn) => drop(turn),
             // Nobody listening is no error.
             Notice::Event(entry) => drop(app.inner.live_events.send(Live::Heard(entry.into()))),
-            Notice::Tick { organisation, owner, kind, body } => {
-                let tick = Heard { id: None, kind, body, organisation, owner };
+            Notice::Tick { organisation, people, kind, body } => {
+                let tick = Heard { id: None, kind, body, organisation, people };
                 let _ = app.inner.live_events.send(Live::Heard(tick));
             }
             Notice::CommitUncertain => drop(app.inner.live_events.send(Live::ReadAgain)),

@@ -3,8 +3,8 @@
 mod people;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use otaru_fleet::Limits;
-use otaru_store::{DeviceRow, LogRow, ProductRow, ReleaseRow, UpdateRow};
+use otaru_fleet::{Consent, Limits, Safety, Setting, SettingKind, Texts};
+use otaru_store::{DecidedBy, DeviceRow, LogRow, ProductRow, PutOff, ReleaseRow, UpdateRow};
 use otaru_wire::Reason;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -27,6 +27,12 @@ pub struct ProductObject {
     /// How long an update may stay silent in each phase, in milliseconds.
     #[schema(value_type = std::collections::BTreeMap<String, i64>)]
     pub limits: Limits,
+    /// Who decides when a release is installed.
+    #[schema(value_type = Object)]
+    pub consent: Consent,
+    /// Its settings; null when any member of `config` may be set.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub settings: Option<Vec<Setting>>,
     /// When it was created.
     pub created_at: String,
 }
@@ -46,8 +52,14 @@ pub struct ReleaseObject {
     pub sequence: u64,
     /// `stable`, `beta`, …
     pub channel: String,
-    /// Plain-language notes.
+    /// Plain-language notes: the English ones, or those there are.
     pub notes: String,
+    /// The notes in each language.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub notes_by_language: Texts,
+    /// What makes it urgent, if anything.
+    #[schema(value_type = Option<Object>)]
+    pub safety: Option<Safety>,
     /// Whether it was withdrawn.
     pub yanked: bool,
     /// When it was published.
@@ -89,10 +101,88 @@ pub struct DeviceObject {
 pub struct AvailableRelease {
     /// Its version.
     pub version: String,
-    /// Plain-language notes.
+    /// Plain-language notes, in the reader's language if there are any.
     pub notes: String,
     /// Size of its image in bytes.
     pub size: u64,
+    /// When it was published.
+    pub published_at: String,
+    /// How long installing it will take, in seconds.
+    pub expected_s: u64,
+    /// Who decides: `ask` (the owner), `night` or `now` (it begins by itself).
+    pub decision: &'static str,
+    /// When the night decides, if the owner has not by then.
+    pub deadline_at: Option<String>,
+    /// Why it is urgent, in the reader's language if it is.
+    pub safety_reason: Option<String>,
+    /// It failed or went back on this device before: it never begins by itself.
+    pub failed_before: bool,
+}
+
+/// One thing a setting can be.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OwnSettingChoice {
+    /// As the device reads it.
+    pub value: String,
+    /// What people call it.
+    pub label: String,
+}
+
+/// A setting of a device, in the reader's language.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OwnSettingObject {
+    /// Member of `config`.
+    pub name: String,
+    /// `choice`, `text`, `integer`, `number` or `boolean`.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    pub kind: SettingKind,
+    /// What people call it.
+    pub label: String,
+    /// What it does.
+    pub help: Option<String>,
+    /// What a choice can be.
+    pub choices: Vec<OwnSettingChoice>,
+    /// Least number.
+    pub min: Option<f64>,
+    /// Greatest number.
+    pub max: Option<f64>,
+    /// Longest text, in characters.
+    pub max_length: Option<u32>,
+    /// What the device does as long as nobody chose.
+    pub default: Option<serde_json::Value>,
+    /// Whether the reader may change it.
+    pub editable: bool,
+    /// What the device reports.
+    pub value: Option<serde_json::Value>,
+    /// What was wished.
+    pub wished: Option<serde_json::Value>,
+    /// `applied`, `waiting` for the device, or `unset`.
+    pub state: &'static str,
+}
+
+/// Somebody who may use a device.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PersonObject {
+    /// User id.
+    pub id: String,
+    /// E-mail address.
+    pub email: String,
+    /// `owner` or `shared`.
+    pub access: &'static str,
+    /// Since when.
+    pub since: String,
+}
+
+/// A code that shares a device, shown once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ShareCodeObject {
+    /// To be entered where a claim code is.
+    pub code: String,
+    /// The page of the app that takes it.
+    pub url: String,
+    /// When it stops working.
+    pub expires_at: String,
 }
 
 /// A device as its owner sees it.
@@ -101,14 +191,23 @@ pub struct OwnDeviceObject {
     /// The device.
     #[serde(flatten)]
     pub device: DeviceObject,
+    /// `owner`, or `shared` by somebody else.
+    pub access: &'static str,
     /// The owner's name for it.
     pub name: Option<String>,
     /// IANA time zone for "tonight".
     pub time_zone: Option<String>,
+    /// What the owner wants to happen with new releases: `ask`, `night` or `always`.
+    pub install: &'static str,
+    /// What the product says about it.
+    #[schema(value_type = Object)]
+    pub consent: Consent,
     /// What can be installed now, if anything.
     pub available: Option<AvailableRelease>,
     /// Its newest update.
     pub update: Option<UpdateObject>,
+    /// Its settings; null when its product describes none.
+    pub settings: Option<Vec<OwnSettingObject>>,
 }
 
 /// Why an update ended as it did, or why it waits.
@@ -147,7 +246,11 @@ pub struct UpdateObject {
     pub attempt: u32,
     /// Somebody asked to stop it and the device has not answered yet.
     pub cancel_requested: bool,
-    /// Until when it is put off or waits.
+    /// Who decided: `owner`, `operator`, `policy` or `backend`.
+    pub decided_by: Option<&'static str>,
+    /// How it was put off: `later`, to be asked again, or `tonight`.
+    pub when: Option<&'static str>,
+    /// Until when it is put off or waits; null when its owner is asked again.
     pub until: Option<String>,
     /// When it was asked for.
     pub requested_at: String,
@@ -186,6 +289,8 @@ impl From<ProductRow> for ProductObject {
             slot_bytes: row.slot_bytes,
             download: if row.public_download { "public" } else { "device" },
             limits: row.limits,
+            consent: row.consent,
+            settings: row.settings,
             created_at: time(row.created_at),
         }
     }
@@ -200,7 +305,9 @@ impl From<ReleaseRow> for ReleaseObject {
             size: row.size_bytes,
             sequence: row.sequence,
             channel: row.channel,
-            notes: row.notes,
+            notes: row.notes.read_in("en").to_owned(),
+            notes_by_language: row.notes,
+            safety: row.safety,
             yanked: row.yanked_at.is_some(),
             created_at: time(row.created_at),
         }
@@ -242,6 +349,8 @@ impl From<&UpdateRow> for UpdateObject {
             total: update.total_bytes,
             attempt: update.attempt,
             cancel_requested: update.cancel_requested && update.is_open(),
+            decided_by: row.decided_by.map(DecidedBy::as_str),
+            when: row.put_off.map(PutOff::as_str),
             until: update.until_at.map(time),
             requested_at: time(update.requested_at),
             phase_at: time(update.phase_at),

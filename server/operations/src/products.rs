@@ -2,13 +2,15 @@
 
 use std::str::FromStr;
 
-use otaru_fleet::{Limits, Permission};
+use otaru_fleet::{Consent, Limits, Permission, Setting, settings_fault};
 use otaru_release::{Chip, RootDocument};
 use otaru_store::{ProductRow, Scope, StoreError, Tx};
 use otaru_wire::ProductName;
 use serde_json::{Map, Value};
 
-use crate::{Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal, updates};
+use crate::{
+    Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal, aftermath, updates,
+};
 
 /// Smallest slot that can hold an application.
 const SLOT_MIN: u64 = 64 * 1024;
@@ -71,6 +73,8 @@ pub async fn create_product(
         slot_bytes,
         public_download: new.public_download,
         limits: Limits::default(),
+        consent: Consent::default(),
+        settings: None,
         created_at: app.now_ms(),
     };
     let (scope, stored) = (actor.scope.clone(), product.clone());
@@ -161,6 +165,57 @@ pub async fn set_product_limits(
     let changed = app.inner.store.write(work).await?;
     updates::renew_deadlines(app, &actor.scope, &name).await?;
     Ok(changed.into())
+}
+
+/// Sets who decides when a product's releases are installed. What that changes for releases
+/// that are out already is looked at device by device.
+///
+/// # Errors
+/// [`Refusal::ProductUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
+pub async fn set_product_consent(
+    app: &App,
+    actor: &Actor,
+    name: ProductName,
+    consent: Consent,
+) -> Result<ProductObject, OperationError> {
+    actor.require(Permission::PublishReleases)?;
+    if !consent.is_sane() {
+        return Err(Refusal::invalid("deadline_days", "it is 1 to 365").into());
+    }
+    let (scope, product) = (actor.scope.clone(), name.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        known(tx, &scope, &product)?;
+        otaru_store::set_product_consent(tx, &scope, &product, &consent)?;
+        otaru_store::tell_again_of_newest(tx, &scope, &product)?;
+        known(tx, &scope, &product)
+    };
+    let changed = app.inner.store.write(work).await?;
+    let app = app.clone();
+    aftermath::begin(async move { aftermath::finish_releases(&app).await }).await;
+    Ok(changed.into())
+}
+
+/// Describes a product's settings; `None` lets any member of `config` be set.
+///
+/// # Errors
+/// [`Refusal::ProductUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
+pub async fn set_product_settings(
+    app: &App,
+    actor: &Actor,
+    name: ProductName,
+    settings: Option<Vec<Setting>>,
+) -> Result<ProductObject, OperationError> {
+    actor.require(Permission::PublishReleases)?;
+    if let Some(fault) = settings.as_deref().and_then(settings_fault) {
+        return Err(Refusal::invalid("settings", fault).into());
+    }
+    let scope = actor.scope.clone();
+    let work = move |tx: &mut Tx<'_>| {
+        known(tx, &scope, &name)?;
+        otaru_store::set_product_settings(tx, &scope, &name, settings.as_deref())?;
+        known(tx, &scope, &name)
+    };
+    Ok(app.inner.store.write(work).await?.into())
 }
 
 fn changed_limits(limits: &Limits, changes: Map<String, Value>) -> Result<Limits, Refusal> {

@@ -27,7 +27,7 @@ pub(crate) struct LiveProgress {
 #[derive(Clone)]
 struct Live {
     row: UpdateRow,
-    owner: Option<String>,
+    people: Vec<String>,
     stored_at: i64,
     shown_at: i64,
     /// Shortened for products with very short limits, which bytes must keep up with.
@@ -102,7 +102,7 @@ fn take_bytes(app: &App, scope: &Scope, thing: &ThingName, progress: &Progress, 
     if !is_within(SHOW_EVERY_MS, live.shown_at, now) {
         live.shown_at = now;
         let object = UpdateObject::from(&live.row);
-        events::tick(app, scope, live.owner.clone(), "update_changed", &object);
+        events::tick(app, scope, live.people.clone(), "update_changed", &object);
     }
     true
 }
@@ -130,10 +130,11 @@ fn store_progress(
     if !row.update.is_open() {
         return Ok(());
     }
+    let people = events::People::of(tx, &device)?.all();
     let limits = otaru_store::product(tx, scope, &row.product)?.map(|product| product.limits);
     let store_every_ms = limits
         .map_or(STORE_EVERY_MS, |limits| (limits.downloading_idle_ms / 4).min(STORE_EVERY_MS));
-    let live = Live { row, owner: device.owner, stored_at: now, shown_at: now, store_every_ms };
+    let live = Live { row, people, stored_at: now, shown_at: now, store_every_ms };
     app.inner.live.things().insert(thing.clone(), live);
     Ok(())
 }

@@ -77,6 +77,14 @@ pub enum Refusal {
     ClaimCodeUnknown,
     #[error("device {0} has an owner, who must give it up first")]
     DeviceClaimed(String),
+    #[error("device {0} is shared with you; only its owner may do this")]
+    NotTheOwner(String),
+    #[error("there is no setting {0}")]
+    SettingUnknown(String),
+    #[error("{name} {detail}")]
+    SettingInvalid { name: String, detail: String },
+    #[error("{0} is set by who runs the product")]
+    SettingNotYours(String),
     #[error("several devices: say which one with /app/devices/{{thing}}/update")]
     DeviceRequired,
     #[error("device {0} has no update")]
@@ -151,6 +159,10 @@ impl Refusal {
             ThingNameTooLong(_) => "thing_name_too_long",
             ClaimCodeUnknown => "claim_code_unknown",
             DeviceClaimed(_) => "device_claimed",
+            NotTheOwner(_) => "not_the_owner",
+            SettingUnknown(_) => "setting_unknown",
+            SettingInvalid { .. } => "setting_invalid",
+            SettingNotYours(_) => "setting_not_yours",
             DeviceRequired => "device_required",
             UpdateUnknown(_) | NoSuchUpdate(_) => "update_unknown",
             TooLate => "too_late",
@@ -180,14 +192,19 @@ impl Refusal {
         use Refusal::*;
         match self {
             Unauthenticated | SignInFailed => Kind::Unauthenticated,
-            Forbidden { .. } | UserRequired | DownloadForbidden(_) | SetupCodeWrong => {
-                Kind::Forbidden
-            }
+            Forbidden { .. }
+            | UserRequired
+            | DownloadForbidden(_)
+            | SetupCodeWrong
+            | NotTheOwner(_)
+            | SettingNotYours(_) => Kind::Forbidden,
             InvalidField { .. }
             | InvalidCursor
             | InvalidText
             | ThingNameTooLong(_)
-            | PasswordWeak { .. } => Kind::Invalid,
+            | PasswordWeak { .. }
+            | SettingUnknown(_)
+            | SettingInvalid { .. } => Kind::Invalid,
             ProductUnknown(_)
             | ReleaseUnknown { .. }
             | DeviceUnknown(_)

@@ -1,7 +1,7 @@
 //! Publishing: an image and its signed manifest become a release, or nothing is stored.
 
 use bytes::Bytes;
-use otaru_fleet::Permission;
+use otaru_fleet::{Permission, Safety, Texts};
 use otaru_release::{Chip, Image, ImageError, ImageFacts, Manifest, ManifestError, RootDocument};
 use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::{ProductName, ReleaseVersion};
@@ -28,7 +28,9 @@ pub struct NewRelease {
     /// What a release key says about it; `None` is refused with its own code.
     pub manifest: Option<Bytes>,
     /// Plain-language notes.
-    pub notes: String,
+    pub notes: Texts,
+    /// What makes it urgent, if anything.
+    pub safety: Option<Safety>,
     /// `stable` if `None`.
     pub channel: Option<String>,
 }
@@ -56,10 +58,15 @@ pub async fn publish_release(
 ) -> Result<(ReleaseObject, bool), OperationError> {
     may_publish(actor)?;
     let channel = channel(new.channel.as_deref())?;
-    if new.notes.len() > NOTES_BYTES {
-        return Err(Refusal::invalid("notes", format!("longer than {NOTES_BYTES} bytes")).into());
+    if let Some(fault) = new.notes.fault(NOTES_BYTES) {
+        return Err(Refusal::invalid("notes", fault).into());
     }
-    typed_text("notes", &new.notes)?;
+    for (_, text) in new.notes.iter() {
+        typed_text("notes", text)?;
+    }
+    if let Some(fault) = new.safety.as_ref().and_then(Safety::fault) {
+        return Err(Refusal::invalid("safety", fault).into());
+    }
     let (scope, name) = (actor.scope.clone(), new.product.clone());
     let (product, root) =
         app.inner.store.read(move |tx| product_and_root(tx, &scope, &name)).await?;
@@ -78,6 +85,7 @@ pub async fn publish_release(
         sequence: manifest.sequence,
         channel,
         notes: new.notes,
+        safety: new.safety,
         created_at: now,
         yanked_at: None,
     };

@@ -10,7 +10,7 @@ use otaru_wire::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, devices, shadows, updates,
+    App, devices, events, offers, shadows, updates,
     updates::{set_row, shadow_patch},
 };
 
@@ -30,10 +30,15 @@ pub(crate) fn observe(
     let wished_before = change.previous.and_then(|previous| firmware_version(previous.desired()));
     let wishes = request.desired().is_some_and(|desired| firmware_version(desired).is_some())
         || wished_before != firmware_version(current.desired());
-    if !reports && !wishes {
+    let sets = request.reported().is_some_and(|reported| reported.contains_key("config"));
+    if !reports && !wishes && !sets {
         return Ok(());
     }
     let Some(device) = otaru_store::device(tx, scope, thing)? else { return Ok(()) };
+    if sets && changes_settings(change) {
+        let people = events::People::of(tx, &device)?;
+        events::device_changed(tx, &device, &people, now)?;
+    }
     if wishes {
         updates::adopt_wish(app, tx, scope, &device, current, now)?;
     }
@@ -41,6 +46,16 @@ pub(crate) fn observe(
         device_reported(app, tx, scope, device, change, now)?;
     }
     Ok(())
+}
+
+/// Whether the device reports another setting than it did; what it runs is no setting.
+fn changes_settings(change: &Change<'_>) -> bool {
+    let settings = |document: &Document| {
+        let mut config = document.reported().get("config")?.as_object()?.clone();
+        config.remove("firmware_version");
+        Some(config).filter(|config| !config.is_empty())
+    };
+    change.previous.and_then(settings) != settings(change.current)
 }
 
 /// `config.firmware_version` of a section, if it names a version.
@@ -82,7 +97,9 @@ fn device_reported(
     let slot = report.as_ref().and_then(|report| label(&report.slot));
     let agent = report.is_some();
     otaru_store::set_device_running(tx, scope, &device.thing, &running, slot, agent)?;
-    let Some(device) = otaru_store::device(tx, scope, &device.thing)? else { return Ok(()) };
+    let before = device;
+    let Some(device) = otaru_store::device(tx, scope, &before.thing)? else { return Ok(()) };
+    let is_other_firmware = runs_other(&before, &device);
 
     let last = report.as_ref().and_then(|report| report.last.as_ref());
     let last = last.filter(|last| last.update.is_some() || is_news(last, change.previous));
@@ -98,7 +115,23 @@ fn device_reported(
         let waits = row.update.phase == Phase::Deferred || row.update.cancel_requested;
         is_wished = row.update.may_change() && !waits;
     }
-    if is_wished { Ok(()) } else { forget_stale_wish(app, tx, scope, &device, now) }
+    if !is_wished {
+        forget_stale_wish(app, tx, scope, &device, now)?;
+    }
+    if is_other_firmware {
+        let people = events::People::of(tx, &device)?;
+        events::device_changed(tx, &device, &people, now)?;
+        offers::consider(app, tx, scope, &device, now)?;
+    }
+    Ok(())
+}
+
+/// Whether the device runs something else than it did, or may run it otherwise.
+fn runs_other(before: &DeviceRow, after: &DeviceRow) -> bool {
+    let firmware = |device: &DeviceRow| {
+        (device.running_sha256, device.running_version.clone(), device.running_state)
+    };
+    firmware(before) != firmware(after)
 }
 
 /// A verdict that names no update is on what was wished when it was first said; devices say

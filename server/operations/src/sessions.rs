@@ -135,7 +135,7 @@ pub async fn authenticate_session(app: &App, secret: &str) -> Result<Actor, Oper
     }
     let credential = credential(session.secret_sha256, session.created_at);
     let (scope, user) = (Scope::of(session.organisation), Some(session.user_id));
-    Ok(Actor { scope, role: session.role, user, credential })
+    Ok(Actor { scope, role: session.role, user, credential, language: None })
 }
 
 fn credential(digest: String, created_at: i64) -> Credential {
@@ -154,5 +154,6 @@ pub(crate) fn actor_of(user: &UserRow, session: &SecretCode, now: i64) -> Actor 
         role: user.role,
         user: Some(user.id.clone()),
         credential: credential(session.digest(), now),
+        language: None,
     }
 }

@@ -1,39 +1,41 @@
 //! Settings travel like the version: through desired, and back as reported.
 
-use otaru_fleet::{Language, Permission};
+use otaru_fleet::{Language, Permission, Setting, SettingEditor};
 use otaru_store::{DeviceRow, Tx};
 use otaru_wire::{ReleaseVersion, ThingName};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Actor, App, OperationError, OwnDeviceObject, Reach, Refusal, UserObject, When, devices, events,
-    list_own_devices, refusal::typed_text, updates, users,
+    Actor, App, OperationError, Reach, Refusal, UserObject, When, devices, events,
+    refusal::typed_text, updates, users,
 };
 
 /// Most bytes of settings in one request; the shadow's own limit holds for all together.
 const SETTINGS_BYTES: usize = 4 * 1024;
 
-/// Wishes settings (members of `config`) for a person's own device. A `null` takes one back.
+/// Wishes settings (members of `config`) for a device. A `null` takes one back.
 ///
 /// # Errors
 /// [`Refusal::DeviceUnknown`], [`Refusal::InvalidField`], [`Refusal::UserRequired`],
+/// [`Refusal::SettingUnknown`], [`Refusal::SettingInvalid`], [`Refusal::SettingNotYours`],
 /// [`Refusal::ShadowRefused`].
 pub async fn apply_settings(
     app: &App,
     actor: &Actor,
+    reach: Reach,
     thing: ThingName,
     settings: Map<String, Value>,
-) -> Result<OwnDeviceObject, OperationError> {
+) -> Result<(), OperationError> {
     check(&settings)?;
-    let (app_, actor_, thing_) = (app.clone(), actor.clone(), thing.clone());
-    let work = move |tx: &mut Tx<'_>| {
-        let device =
-            devices::reachable(tx, &actor_, Reach::Own, &thing_, Permission::OperateDevices)?;
-        wish_settings(&app_, tx, &actor_, &device, settings)
+    let (app, actor) = (app.clone(), actor.clone());
+    let work = {
+        let app = app.clone();
+        move |tx: &mut Tx<'_>| {
+            let device = devices::reachable(tx, &actor, reach, &thing, Permission::OperateDevices)?;
+            wish_settings(&app, tx, &actor, reach, &device, settings)
+        }
     };
-    app.inner.store.write(work).await?;
-    let own = list_own_devices(app, actor, Some(thing.clone())).await?;
-    own.into_iter().next().ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()).into())
+    app.inner.store.write(work).await
 }
 
 fn check(settings: &Map<String, Value>) -> Result<(), Refusal> {
@@ -92,13 +94,21 @@ pub async fn set_user_settings(
             typed_text("phrase_type", &phrase_type)?;
             otaru_store::set_user_phrase_type(tx, scope, person, Some(&phrase_type))?;
             if let Some(device) = &device {
-                wish_settings(&app_, tx, &actor_, device, settings)?;
+                wish_settings(&app_, tx, &actor_, Reach::Own, device, settings)?;
             }
         }
         if let Some(version) = firmware_version {
             match &device {
                 Some(device) => {
-                    updates::request_in(&app_, tx, &actor_, device, &version, When::Now)?;
+                    updates::request_in(
+                        &app_,
+                        tx,
+                        &actor_,
+                        Reach::Own,
+                        device,
+                        &version,
+                        When::Now,
+                    )?;
                 }
                 None => otaru_store::set_user_firmware_version(
                     tx,
@@ -114,19 +124,46 @@ pub async fn set_user_settings(
     users::show_user(app, actor).await
 }
 
+/// Refuses what the product does not describe. A product that describes nothing takes
+/// anything.
+fn check_described(
+    described: &[Setting],
+    reach: Reach,
+    settings: &Map<String, Value>,
+) -> Result<(), Refusal> {
+    for (name, value) in settings {
+        let setting = described.iter().find(|setting| setting.name == *name);
+        let setting = setting.ok_or_else(|| Refusal::SettingUnknown(name.clone()))?;
+        if reach == Reach::Own && setting.edit == SettingEditor::Operator {
+            return Err(Refusal::SettingNotYours(name.clone()));
+        }
+        if value.is_null() {
+            continue;
+        }
+        let invalid = |detail| Refusal::SettingInvalid { name: name.clone(), detail };
+        setting.check(value).map_err(invalid)?;
+    }
+    Ok(())
+}
+
 fn wish_settings(
     app: &App,
     tx: &mut Tx<'_>,
     actor: &Actor,
+    reach: Reach,
     device: &DeviceRow,
     settings: Map<String, Value>,
 ) -> Result<(), OperationError> {
+    let product = otaru_store::product(tx, &actor.scope, &device.product)?;
+    if let Some(described) = product.and_then(|product| product.settings) {
+        check_described(&described, reach, &settings)?;
+    }
     let now = app.now_ms();
     let body = json!({ "thing": device.thing, "settings": settings });
     let patch = json!({ "desired": { "config": settings } });
     updates::shadow_patch(app, tx, &actor.scope, &device.thing, patch, now)?
         .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
-    let owner = device.owner.as_deref();
-    events::emit(tx, &actor.scope, owner, "settings_changed", &body, now)?;
+    let people = events::People::of(tx, device)?;
+    events::emit(tx, &actor.scope, &people, "settings_changed", &body, now)?;
     Ok(())
 }

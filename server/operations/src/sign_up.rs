@@ -41,12 +41,13 @@ pub async fn sign_up(
     let (session, id) = (SecretCode::random()?, uuid::Uuid::now_v7().to_string());
     let digest = session.digest();
     let new = NewUser { id, email, role: Role::Owner, password: Some(password) };
+    let app_ = app.clone();
     let work = move |tx: &mut Tx<'_>| {
         match otaru_store::insert_user(tx, &scope, &new, now) {
             Err(StoreError::Duplicate(_)) => return Err(Refusal::EmailTaken(new.email).into()),
             other => other?,
         }
-        let thing = claim_in(tx, &scope, &new.id, &code, now)?;
+        let thing = claim_in(&app_, tx, &scope, &new.id, &code, now)?;
         let user = sessions::open_in(tx, &scope, &digest, &new.id, now)?;
         Ok::<_, OperationError>((user, thing))
     };

@@ -8,9 +8,13 @@ use tracing::error;
 
 use crate::{
     App, OperationError, deadlines, events, expire_silent_updates, finish_releases,
+    look_at_due_offers,
     retention::trim,
     tokens::{Secret, admin_token},
 };
+
+/// Ticks between two looks at offers whose reminder or deadline has come.
+const OFFERS_EVERY: u64 = 30;
 
 /// How late a deadline may be noticed.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,6 +57,11 @@ pub async fn run_background(app: App) {
         ticks.tick().await;
         if let Err(cause) = expire_silent_updates(&app).await {
             error!(error = &cause as &dyn std::error::Error, "Deadlines were not looked at");
+        }
+        if tick % OFFERS_EVERY == 0
+            && let Err(cause) = look_at_due_offers(&app).await
+        {
+            error!(error = &cause as &dyn std::error::Error, "Offers were not looked at");
         }
         if tick % ROUND_EVERY != 0 {
             continue;

@@ -150,7 +150,7 @@ pub async fn authenticate_token(app: &App, text: &str) -> Result<Actor, Operatio
         app.inner.store.enqueue(work, drop).await?;
     }
     let credential = Credential { kind: CredentialKind::Token, id, expires_at };
-    Ok(Actor { scope, role, user: user_id, credential })
+    Ok(Actor { scope, role, user: user_id, credential, language: None })
 }
 
 /// What a token allows now; `None` when it does not work.

@@ -5,12 +5,13 @@ mod when;
 mod wish;
 
 use otaru_fleet::{Effect, Input, Permission, Update};
-use otaru_store::{DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
+use otaru_store::{DecidedBy, DeviceRow, PutOff, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ProductName, Reason, ReleaseVersion, ThingName, UpdateId};
 use tracing::warn;
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Reach, Refusal, UpdateObject, devices, events,
+    offers, own_devices,
 };
 pub(crate) use adopt::{adopt_wish, forget_wish};
 pub use when::When;
@@ -34,7 +35,7 @@ pub async fn request_update(
     let (app_, actor) = (app.clone(), actor.clone());
     let work = move |tx: &mut Tx<'_>| {
         let device = devices::reachable(tx, &actor, reach, &thing, Permission::OperateDevices)?;
-        request_in(&app_, tx, &actor, &device, &version, when)
+        request_in(&app_, tx, &actor, reach, &device, &version, when)
     };
     let (row, is_new) = app.inner.store.write(work).await?;
     Ok((UpdateObject::from(&row), is_new))
@@ -53,7 +54,9 @@ pub async fn show_update(
     let (actor_, app_) = (actor.clone(), app.clone());
     let work = move |tx: &mut Tx<'_>| {
         let device = devices::reachable(tx, &actor_, reach, &thing, Permission::ReadFleet)?;
+        let since = own_devices::since(tx, &actor_, reach, &device)?;
         let newest = otaru_store::newest_update(tx, &actor_.scope, &device.thing)?;
+        let newest = newest.filter(|row| row.update.requested_at >= since);
         let newest = newest.ok_or_else(|| Refusal::UpdateUnknown(thing.to_string()))?;
         Ok::<_, OperationError>(app_.inner.live.overlay(newest))
     };
@@ -139,6 +142,7 @@ pub(crate) fn request_in(
     app: &App,
     tx: &mut Tx<'_>,
     actor: &Actor,
+    reach: Reach,
     device: &DeviceRow,
     version: &ReleaseVersion,
     when: When,
@@ -148,7 +152,8 @@ pub(crate) fn request_in(
     let open = newest_open(tx, scope, &device.thing)?;
     // One that is being cancelled is not what is asked for: its end is its own.
     if let Some(same) = open.as_ref().filter(|open| is_same(open, version)) {
-        return Ok((put_forward(app, tx, scope, same.clone(), until_at, now)?, false));
+        let row = put_forward(app, tx, scope, same.clone(), when, until_at, now)?;
+        return Ok((row, false));
     }
     let release = installable(tx, scope, device, version)?;
     if let Some(open) = open {
@@ -163,12 +168,19 @@ pub(crate) fn request_in(
                 .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
         }
     }
-    let row = start(app, tx, scope, device, &release, actor.user.clone(), until_at, now)?;
+    let decided_by = match reach {
+        Reach::Own => DecidedBy::Owner,
+        Reach::Fleet => DecidedBy::Operator,
+    };
+    let start =
+        Start { decided_by, requested_by: actor.user.clone(), until_at, put_off: when.put_off() };
+    let row = begin(app, tx, scope, device, &release, start, now)?;
     if until_at.is_none() {
         apply_effect(app, tx, scope, &row, Effect::Wish, now)?
             .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
     }
     set_row(tx, scope, device, Some(version.as_str()))?;
+    offers::decided(tx, scope, device, &release, when, now)?;
     Ok((row, true))
 }
 
@@ -275,10 +287,18 @@ fn put_forward(
     tx: &mut Tx<'_>,
     scope: &Scope,
     open: UpdateRow,
+    when: When,
     until_at: Option<i64>,
     now: i64,
 ) -> Result<UpdateRow, OperationError> {
     let input = until_at.map_or(Input::Due, |until_at| Input::PutOff { until_at });
+    let put_off = when.put_off();
+    let open = if open.update.phase == Phase::Deferred && open.put_off != put_off {
+        otaru_store::set_update_put_off(tx, scope, &open.update.id, put_off)?;
+        UpdateRow { put_off, ..open }
+    } else {
+        open
+    };
     let row = advance(app, tx, scope, open, &input, now)?;
     if row.update.reason == Some(Reason::ShadowFull) {
         let detail = "it has no room for the wish; delete what is not needed from it".to_owned();
@@ -287,17 +307,32 @@ fn put_forward(
     Ok(row)
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a different column of the new record")]
-fn start(
+/// How an update begins.
+pub(crate) struct Start {
+    pub(crate) decided_by: DecidedBy,
+    pub(crate) requested_by: Option<String>,
+    pub(crate) until_at: Option<i64>,
+    pub(crate) put_off: Option<PutOff>,
+}
+
+impl Start {
+    /// At once, for nobody in particular.
+    fn by(decided_by: DecidedBy) -> Start {
+        Start { decided_by, requested_by: None, until_at: None, put_off: None }
+    }
+}
+
+/// Begins the record of an update; what is wished is the caller's.
+fn begin(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
     device: &DeviceRow,
     release: &ReleaseRow,
-    requested_by: Option<String>,
-    until_at: Option<i64>,
+    start: Start,
     now: i64,
 ) -> Result<UpdateRow, StoreError> {
+    let Start { decided_by, requested_by, until_at, put_off } = start;
     // A clock that was set back must not make this one look older than the one before it.
     let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
     let requested_at = newest.map_or(now, |newest| now.max(newest.update.requested_at + 1));
@@ -330,12 +365,15 @@ fn start(
         from_version: device.running_version.clone(),
         from_sha256: device.running_sha256,
         requested_by,
+        decided_by: Some(decided_by),
+        put_off,
     };
     let deadline_at = deadline(app, tx, scope, &row)?;
     otaru_store::insert_update(tx, scope, &row, deadline_at)?;
     app.inner.live.forget(&device.thing);
     let object = UpdateObject::from(&row);
-    events::emit(tx, scope, device.owner.as_deref(), "update_changed", &object, now)?;
+    let people = events::People::of(tx, device)?;
+    events::emit(tx, scope, &people, "update_changed", &object, now)?;
     Ok(row)
 }
 
@@ -371,20 +409,23 @@ fn announce(
     now: i64,
 ) -> Result<(), StoreError> {
     let device = otaru_store::device(tx, scope, &row.thing)?;
-    let owner = device.and_then(|device| device.owner);
+    let people = match &device {
+        Some(device) => events::People::of(tx, device)?,
+        None => events::People::default(),
+    };
     let after = &row.update;
     let object = UpdateObject::from(row);
     if !after.is_open() {
-        return events::emit(tx, scope, owner.as_deref(), "update_finished", &object, now);
+        return events::emit(tx, scope, &people, "update_finished", &object, now);
     }
     let same = (before.phase, before.outcome, before.attempt, before.cancel_requested)
         == (after.phase, after.outcome, after.attempt, after.cancel_requested)
         && (after.phase != Phase::Deferred || before.until_at == after.until_at);
     if same {
-        events::tick_after_commit(tx, scope, owner, "update_changed", &object);
+        events::tick_after_commit(tx, scope, people, "update_changed", &object);
         return Ok(());
     }
-    events::emit(tx, scope, owner.as_deref(), "update_changed", &object, now)
+    events::emit(tx, scope, &people, "update_changed", &object, now)
 }
 
 /// Updates whose deadlines are renewed in one transaction, so that a large fleet does not
@@ -419,4 +460,42 @@ pub(crate) async fn renew_deadlines(
             None => return Ok(()),
         }
     }
+}
+
+/// Begins an update that nobody was asked about, or puts one off until the night.
+pub(crate) fn begin_by_policy(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+    when: When,
+    now: i64,
+) -> Result<UpdateRow, StoreError> {
+    let until_at = when.until_at(device.time_zone.as_deref(), now);
+    let start = Start { until_at, put_off: when.put_off(), ..Start::by(DecidedBy::Policy) };
+    let row = begin(app, tx, scope, device, release, start, now)?;
+    set_row(tx, scope, device, Some(release.version.as_str()))?;
+    if until_at.is_some() {
+        return Ok(row);
+    }
+    match apply_effect(app, tx, scope, &row, Effect::Wish, now)? {
+        Ok(()) => Ok(row),
+        Err(_) => advance(app, tx, scope, row, &Input::WishRefused, now),
+    }
+}
+
+/// Lets what was put off for later wait until the night instead.
+pub(crate) fn put_off_until_night(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    row: UpdateRow,
+    now: i64,
+) -> Result<UpdateRow, StoreError> {
+    let put_off = When::Tonight.put_off();
+    otaru_store::set_update_put_off(tx, scope, &row.update.id, put_off)?;
+    let until_at = When::Tonight.until_at(device.time_zone.as_deref(), now).unwrap_or(now);
+    advance(app, tx, scope, UpdateRow { put_off, ..row }, &Input::PutOff { until_at }, now)
 }

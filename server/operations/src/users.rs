@@ -3,7 +3,9 @@
 use otaru_fleet::{Language, Permission, Role};
 use otaru_store::{NewUser, Scope, StoreError, Tx, UserRow};
 
-use crate::{Actor, App, OperationError, Page, PageRequest, Refusal, UserObject, credentials};
+use crate::{
+    Actor, App, OperationError, Page, PageRequest, Refusal, UserObject, credentials, sharing,
+};
 
 /// Longest e-mail address (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const EMAIL_BYTES: usize = 254;
@@ -72,12 +74,12 @@ pub async fn set_user_role(
 /// [`Refusal::UserUnknown`], [`Refusal::LastAdmin`], [`Refusal::Forbidden`].
 pub async fn remove_user(app: &App, actor: &Actor, id: String) -> Result<(), OperationError> {
     actor.require(Permission::ManagePeople)?;
-    let scope = actor.scope.clone();
+    let (app_, scope) = (app.clone(), actor.scope.clone());
     let work = move |tx: &mut Tx<'_>| {
         let user = known(tx, &scope, &id)?;
         keep_an_admin(tx, &scope, &user)?;
         credentials::interrupt(tx, &scope, &id)?;
-        otaru_store::release_devices_of_owner(tx, &scope, &id)?;
+        sharing::leave_all(&app_, tx, &scope, &id, app_.now_ms())?;
         otaru_store::delete_user(tx, &scope, &id)?;
         Ok::<_, OperationError>(())
     };
@@ -94,11 +96,13 @@ fn keep_an_admin(tx: &mut Tx<'_>, scope: &Scope, user: &UserRow) -> Result<(), O
     Ok(())
 }
 
-/// The language of the person who acts; English for programs.
+/// The language of the person who acts: chosen, else asked for; English if neither.
 pub(crate) fn language_of(tx: &mut Tx<'_>, actor: &Actor) -> Result<Language, StoreError> {
-    let Some(id) = &actor.user else { return Ok(Language::default()) };
-    let user = otaru_store::user(tx, &actor.scope, id)?;
-    Ok(user.and_then(|user| user.language).unwrap_or_default())
+    let chosen = match &actor.user {
+        Some(id) => otaru_store::user(tx, &actor.scope, id)?.and_then(|user| user.language),
+        None => None,
+    };
+    Ok(chosen.or(actor.language).unwrap_or_default())
 }
 
 pub(crate) fn checked_email(email: &str) -> Result<String, Refusal> {

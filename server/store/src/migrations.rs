@@ -7,6 +7,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_silence.sql"),
     include_str!("../migrations/0003_telling.sql"),
     include_str!("../migrations/0004_accounts.sql"),
+    include_str!("../migrations/0005_consent.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

@@ -59,8 +59,8 @@ pub enum Notice {
     Tick {
         /// Organisation it belongs to.
         organisation: OrganisationId,
-        /// User id of the owner it concerns, if any.
-        owner: Option<String>,
+        /// User ids of the people it concerns.
+        people: Vec<String>,
         /// As [`EventRow::kind`].
         kind: String,
         /// As [`EventRow::body`].

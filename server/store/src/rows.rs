@@ -1,6 +1,6 @@
 //! What a query returns. Times are milliseconds since the epoch.
 
-use otaru_fleet::{Language, Limits, Role, Update};
+use otaru_fleet::{Consent, InstallChoice, Language, Limits, Role, Safety, Setting, Texts, Update};
 use otaru_shadow::Document;
 use otaru_wire::{
     Digest, OrganisationId, ProductName, ReleaseVersion, ShadowId, ThingName,
@@ -103,7 +103,7 @@ pub struct InvitationRow {
 }
 
 /// A kind of device.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProductRow {
     /// Unique on the server.
     pub name: ProductName,
@@ -119,6 +119,10 @@ pub struct ProductRow {
     pub public_download: bool,
     /// How long an update may stay silent in each phase.
     pub limits: Limits,
+    /// Who decides when a release is installed.
+    pub consent: Consent,
+    /// Its settings; `None` when any member of `config` may be set.
+    pub settings: Option<Vec<Setting>>,
     /// When it was created.
     pub created_at: i64,
 }
@@ -139,7 +143,9 @@ pub struct ReleaseRow {
     /// `stable`, `beta`, …
     pub channel: String,
     /// Plain-language notes.
-    pub notes: String,
+    pub notes: Texts,
+    /// What makes it urgent, if anything.
+    pub safety: Option<Safety>,
     /// When it was published.
     pub created_at: i64,
     /// When it was withdrawn.
@@ -161,6 +167,10 @@ pub struct DeviceRow {
     pub name: Option<String>,
     /// IANA time zone for "tonight".
     pub time_zone: Option<String>,
+    /// What the owner wants to happen with new releases.
+    pub install: InstallChoice,
+    /// Since when it is the owner's.
+    pub owned_at: Option<i64>,
     /// It has reported `firmware`: it speaks the agent's part of the shadow.
     pub agent: bool,
     /// It has sent progress: its silence is judged by phase.
@@ -211,6 +221,81 @@ pub struct UpdateRow {
     pub from_sha256: Option<Digest>,
     /// User id of who asked.
     pub requested_by: Option<String>,
+    /// Who decided.
+    pub decided_by: Option<DecidedBy>,
+    /// How it was put off, if it was.
+    pub put_off: Option<PutOff>,
+}
+
+/// Who decided that an update begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// The owner, or somebody the device is shared with.
+    Owner,
+    /// Who runs the fleet.
+    Operator,
+    /// The product's rule or the owner's choice for the device.
+    Policy,
+    /// Somebody who wrote the version into desired.
+    Backend,
+}
+
+/// How an update was put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOff {
+    /// For a day, to be asked again.
+    Later,
+    /// Until the night, to begin then.
+    Tonight,
+}
+
+macro_rules! named {
+    ($type:ident { $($variant:ident = $name:literal),+ }) => {
+        impl $type {
+            /// Its name in the API and the database.
+            pub fn as_str(self) -> &'static str {
+                match self { $($type::$variant => $name),+ }
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = ();
+
+            fn from_str(text: &str) -> Result<$type, ()> {
+                match text { $($name => Ok($type::$variant),)+ _ => Err(()) }
+            }
+        }
+    };
+}
+named!(DecidedBy { Owner = "owner", Operator = "operator", Policy = "policy", Backend = "backend" });
+named!(PutOff { Later = "later", Tonight = "tonight" });
+
+/// What a device was offered and its owner has not decided about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferRow {
+    /// The device.
+    pub thing: ThingName,
+    /// Organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// The release.
+    pub version: ReleaseVersion,
+    /// When it was offered first.
+    pub offered_at: i64,
+    /// How often the owner was reminded.
+    pub reminders: u32,
+    /// When it must be looked at again.
+    pub due_at: Option<i64>,
+}
+
+/// Somebody who may use a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareRow {
+    /// User id.
+    pub person: String,
+    /// Their e-mail address.
+    pub email: String,
+    /// Since when.
+    pub since: i64,
 }
 
 /// An entry of the event log. Ids rise in commit order.
@@ -222,6 +307,8 @@ pub struct EventRow {
     pub organisation: OrganisationId,
     /// User id of the owner it concerns, if any.
     pub owner: Option<String>,
+    /// User ids of others it concerns; known of a new entry, not of one read again.
+    pub others: Vec<String>,
     /// `update_changed`, `device_online`, …
     pub kind: String,
     /// JSON object.

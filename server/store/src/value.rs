@@ -43,6 +43,11 @@ macro_rules! params {
 }
 pub(crate) use params;
 
+/// A column that holds JSON.
+pub(crate) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Value {
+    serde_json::to_string(value).expect("rows hold nothing but JSON's own types").into()
+}
+
 /// One result row; columns are taken by position, in the order of the SELECT.
 pub(crate) struct Row {
     columns: std::vec::IntoIter<Value>,
@@ -107,6 +112,21 @@ impl Row {
     }
 
     /// A nullable text column in its own type.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(
+        &mut self,
+        what: &'static str,
+    ) -> Result<T, StoreError> {
+        self.opt_json(what)?.ok_or_else(|| StoreError::corrupt(what, "null"))
+    }
+
+    pub(crate) fn opt_json<T: serde::de::DeserializeOwned>(
+        &mut self,
+        what: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(text) = self.opt_text(what)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|_| StoreError::corrupt(what, text))
+    }
+
     pub(crate) fn opt_parsed<T: std::str::FromStr>(
         &mut self,
         what: &'static str,

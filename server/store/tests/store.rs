@@ -27,6 +27,8 @@ macro_rules! on_both_engines {
 
 #[path = "store/accounts.rs"]
 mod accounts;
+#[path = "store/sharing.rs"]
+mod sharing;
 #[path = "store/wire.rs"]
 mod wire;
 
@@ -98,6 +100,8 @@ fn clock(scope: &Scope) -> ProductRow {
         public_download: false,
         limits: Limits::default(),
         created_at: 4,
+        consent: otaru_fleet::Consent::Deadline { deadline_days: 14 },
+        settings: Some(Vec::new()),
     }
 }
 
@@ -109,7 +113,11 @@ fn release(version: &str, sequence: u64) -> ReleaseRow {
         size_bytes: 1_500_000,
         sequence,
         channel: "stable".to_owned(),
-        notes: "Ticks.".to_owned(),
+        notes: otaru_fleet::Texts::from_iter([
+            ("en".to_owned(), "Ticks.".to_owned()),
+            ("ja".to_owned(), "チクタク".to_owned()),
+        ]),
+        safety: None,
         created_at: 6,
         yanked_at: None,
     }
@@ -143,6 +151,8 @@ fn update_row(scope: &Scope, id: &str) -> UpdateRow {
         from_version: Some("1.0.4".to_owned()),
         from_sha256: Some(Digest::of(b"1.0.4")),
         requested_by: None,
+        decided_by: Some(DecidedBy::Policy),
+        put_off: Some(PutOff::Tonight),
     }
 }
 
@@ -174,7 +184,7 @@ async fn an_error_undoes_the_work_and_its_notices(mut fixture: Fixture) {
     let outcome: Result<(), StoreError> = fixture
         .store
         .write(move |tx| {
-            insert_event(tx, &scope, None, "lost", "{}", 1)?;
+            insert_event(tx, &scope, None, &[], "lost", "{}", 1)?;
             tx.notify(Notice::Disconnect { client_id: "lost".to_owned() });
             Err(StoreError::Closed)
         })
@@ -191,13 +201,17 @@ async fn a_panic_undoes_only_itself(fixture: Fixture) {
     let outcome: Result<(), StoreError> = fixture
         .store
         .write(move |tx| {
-            insert_event(tx, &scope, None, "lost", "{}", 1)?;
+            insert_event(tx, &scope, None, &[], "lost", "{}", 1)?;
             panic!("a bug in an operation");
         })
         .await;
     assert!(matches!(outcome, Err(StoreError::Closed)));
     let scope = fixture.scope.clone();
-    fixture.store.write(move |tx| insert_event(tx, &scope, None, "kept", "{}", 1)).await.unwrap();
+    fixture
+        .store
+        .write(move |tx| insert_event(tx, &scope, None, &[], "kept", "{}", 1))
+        .await
+        .unwrap();
     let scope = fixture.scope.clone();
     let found = fixture.store.read(move |tx| events(tx, &scope, None, 0, 10)).await.unwrap();
     assert_eq!(found.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["kept"]);
@@ -213,7 +227,7 @@ async fn work_that_hides_a_failure_is_not_acknowledged_unless_stored(fixture: Fi
         waiting.push(tokio::spawn(async move {
             store
                 .write(move |tx| {
-                    insert_event(tx, &scope, None, &number.to_string(), "{}", 1)?;
+                    insert_event(tx, &scope, None, &[], &number.to_string(), "{}", 1)?;
                     if number % 5 == 0 {
                         let _hidden = add_clock(tx, &scope);
                     }
@@ -246,7 +260,7 @@ async fn waiting_work_shares_commits_and_each_is_atomic(mut fixture: Fixture) {
         waiting.push(tokio::spawn(async move {
             let outcome: Result<(), StoreError> = store
                 .write(move |tx| {
-                    let event = insert_event(tx, &scope, None, &number.to_string(), "{}", 1)?;
+                    let event = insert_event(tx, &scope, None, &[], &number.to_string(), "{}", 1)?;
                     tx.notify(Notice::Event(event));
                     if number % 10 == 3 { Err(StoreError::Closed) } else { Ok(()) }
                 })
@@ -277,7 +291,8 @@ async fn sessions_that_the_server_ended_are_opened_again_unnoticed() {
     let fixture = Fixture::on(Engine::Postgres).await;
     for round in 1..=2 {
         let scope = fixture.scope.clone();
-        let add = move |tx: &mut Tx<'_>| insert_event(tx, &scope, None, "kept", "{}", 1).map(drop);
+        let add =
+            move |tx: &mut Tx<'_>| insert_event(tx, &scope, None, &[], "kept", "{}", 1).map(drop);
         fixture.store.write(add).await.unwrap();
         for _ in 0..20 {
             let scope = fixture.scope.clone();
@@ -304,7 +319,7 @@ async fn a_commit_without_an_answer_makes_listeners_read_again() {
     let add = |kind: &'static str| {
         let scope = scope.clone();
         move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
-            let event = insert_event(tx, &scope, None, kind, "{}", 1)?;
+            let event = insert_event(tx, &scope, None, &[], kind, "{}", 1)?;
             tx.notify(Notice::Event(event));
             Ok(())
         }
@@ -337,7 +352,7 @@ async fn a_second_server_on_one_database_is_refused() {
     // The lock went with the session, and is taken again with the next one.
     database.end_sessions();
     let scope = first.scope.clone();
-    let add = move |tx: &mut Tx<'_>| insert_event(tx, &scope, None, "kept", "{}", 1).map(drop);
+    let add = move |tx: &mut Tx<'_>| insert_event(tx, &scope, None, &[], "kept", "{}", 1).map(drop);
     first.store.write(add).await.unwrap();
 
     let refused = Store::open(database.url()).await.map(drop).unwrap_err();
@@ -353,7 +368,7 @@ async fn work_of_one_caller_runs_in_its_order(fixture: Fixture) {
     for number in 0..200_i64 {
         let scope = fixture.scope.clone();
         let work = move |tx: &mut Tx<'_>| {
-            insert_event(tx, &scope, None, &number.to_string(), "{}", 1).map(drop)
+            insert_event(tx, &scope, None, &[], &number.to_string(), "{}", 1).map(drop)
         };
         fixture.store.enqueue::<(), StoreError>(work, |outcome| outcome.unwrap()).await.unwrap();
     }
@@ -376,8 +391,10 @@ async fn nothing_committed_is_lost_by_opening_again(fixture: Fixture) {
 
 async fn a_reader_cannot_write_what_stays(fixture: Fixture) {
     let scope = fixture.scope.clone();
-    let _: Result<EventRow, StoreError> =
-        fixture.store.read(move |tx| insert_event(tx, &scope, None, "smuggled", "{}", 1)).await;
+    let _: Result<EventRow, StoreError> = fixture
+        .store
+        .read(move |tx| insert_event(tx, &scope, None, &[], "smuggled", "{}", 1))
+        .await;
     let scope = fixture.scope.clone();
     let found = fixture.store.read(move |tx| events(tx, &scope, None, 0, 10)).await.unwrap();
     assert_eq!(found, []);
@@ -477,7 +494,7 @@ async fn another_organisation_sees_nothing(fixture: Fixture) {
             let foreign = Scope::of(ensure_organisation(tx, &system, &id, "foreign", 1)?);
             insert_release(tx, &scope, &release("1.0.5", 1), b"signed")?;
             insert_update(tx, &scope, &update_row(&scope, "up-1"), None)?;
-            insert_event(tx, &scope, None, "ours", "{}", 1)?;
+            insert_event(tx, &scope, None, &[], "ours", "{}", 1)?;
             let (thing, product) = ("clock-01".parse().unwrap(), "clock".parse().unwrap());
             let version: ReleaseVersion = "1.0.5".parse().unwrap();
             insert_log(tx, &scope, &thing, "{}", 1)?;
@@ -490,7 +507,7 @@ async fn another_organisation_sees_nothing(fixture: Fixture) {
             assert_eq!(events(tx, &foreign, None, 0, 10)?, []);
             assert_eq!(logs(tx, &foreign, &thing, 0, 10)?, []);
             assert!(!yank_release(tx, &foreign, &product, &version, 9)?);
-            assert!(!set_device_owner(tx, &foreign, &thing, "u-2")?);
+            assert!(!set_device_owner(tx, &foreign, &thing, "u-2", 1)?);
             Ok(())
         })
         .await
@@ -534,7 +551,7 @@ async fn a_claim_code_works_once(fixture: Fixture) {
             insert_claim_code(tx, &scope, &thing, &old, 1)?;
             insert_claim_code(tx, &scope, &thing, &new, 2)?;
             assert_eq!(use_claim_code(tx, &scope, &old, 3)?, None);
-            assert_eq!(use_claim_code(tx, &scope, &new, 3)?, Some(thing));
+            assert_eq!(use_claim_code(tx, &scope, &new, 3)?.unwrap().thing, thing);
             assert_eq!(use_claim_code(tx, &scope, &new, 4)?, None);
             Ok(())
         })
@@ -698,8 +715,8 @@ async fn events_are_numbered_in_commit_order(fixture: Fixture) {
     fixture
         .store
         .write(move |tx| -> Result<(), StoreError> {
-            let first = insert_event(tx, &scope, Some("u-1"), "a", "{}", 10)?;
-            let second = insert_event(tx, &scope, None, "b", "{}", 20)?;
+            let first = insert_event(tx, &scope, Some("u-1"), &[], "a", "{}", 10)?;
+            let second = insert_event(tx, &scope, None, &[], "b", "{}", 20)?;
             assert!(second.id > first.id);
             assert_eq!(last_event_id(tx, &SystemScope::for_background())?, second.id);
             assert_eq!(events(tx, &scope, Some("u-1"), 0, 10)?, std::slice::from_ref(&first));

@@ -8,7 +8,7 @@ use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Readiness};
 use otaru_operations::{
     App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, Urls, create_setup_code,
-    deliver_mail, deliver_notices, expire_silent_updates, start_up,
+    deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers, start_up,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
@@ -222,6 +222,7 @@ impl TestApp {
     pub async fn let_pass(&self, by: Duration) {
         self.advance(by);
         expire_silent_updates(&self.operations).await.expect("a database that works");
+        look_at_due_offers(&self.operations).await.expect("a database that works");
     }
 
     /// Somebody without a credential, on the people's port.

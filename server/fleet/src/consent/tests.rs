@@ -31,7 +31,7 @@ fn check(offer: &Offer<'_>, after: i64, expected: Expect) {
 
 #[test]
 fn the_owner_decides_unless_the_product_does() {
-    let offer = Offer { since: 0, safety: None, failed_before: false };
+    let offer = Offer { since: 0, safety: None, failed_before: false, declined: false };
     check(
         &offer,
         1,
@@ -54,7 +54,7 @@ fn the_owner_decides_unless_the_product_does() {
 
 #[test]
 fn after_the_deadline_the_night_decides() {
-    let offer = Offer { since: 0, safety: None, failed_before: false };
+    let offer = Offer { since: 0, safety: None, failed_before: false, declined: false };
     for (after, expected) in [(71, false), (72, true), (9_000, true)] {
         let decision =
             RULES[1].decide(InstallChoice::Ask, &offer, after * HOUR_MS) == Decision::Tonight;
@@ -69,7 +69,7 @@ fn after_the_deadline_the_night_decides() {
 #[test]
 fn a_safety_release_shortens_the_deadline_and_nothing_else() {
     let safety = safety();
-    let offer = Offer { since: 0, safety: Some(&safety), failed_before: false };
+    let offer = Offer { since: 0, safety: Some(&safety), failed_before: false, declined: false };
     check(
         &offer,
         1,
@@ -97,13 +97,36 @@ fn a_safety_release_shortens_the_deadline_and_nothing_else() {
 #[test]
 fn what_failed_before_is_never_installed_by_itself() {
     let safety = safety();
-    let offer = Offer { since: 0, safety: Some(&safety), failed_before: true };
+    let offer = Offer { since: 0, safety: Some(&safety), failed_before: true, declined: false };
     for rule in RULES {
         for choice in CHOICES {
             let decision = rule.decide(choice, &offer, i64::MAX);
             assert_eq!(decision, Decision::Ask { deadline_at: None }, "{rule:?} {choice:?}");
         }
     }
+}
+
+#[test]
+fn what_somebody_stopped_does_not_begin_at_once_again() {
+    let offer = Offer { since: 0, safety: None, failed_before: false, declined: true };
+    check(
+        &offer,
+        1,
+        expect![[r#"
+            Ask ask: ask
+            Ask night: ask
+            Ask always: ask
+            Deadline { deadline_days: 3 } ask: ask until 72 h
+            Deadline { deadline_days: 3 } night: ask until 72 h
+            Deadline { deadline_days: 3 } always: ask until 72 h
+            Night ask: tonight
+            Night night: tonight
+            Night always: tonight
+            Forced ask: tonight
+            Forced night: tonight
+            Forced always: tonight
+        "#]],
+    );
 }
 
 #[test]

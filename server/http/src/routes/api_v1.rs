@@ -6,8 +6,10 @@ mod invitations;
 mod listen;
 mod logs;
 mod organisations;
+mod product_rules;
 mod products;
 mod releases;
+mod settings;
 mod tokens;
 mod update;
 mod updates;
@@ -22,9 +24,11 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .merge(whoami::routes())
         .merge(products::routes())
+        .merge(product_rules::routes())
         .merge(releases::routes())
         .merge(devices::routes())
         .merge(claim_code::routes())
+        .merge(settings::routes())
         .merge(logs::routes())
         .merge(update::routes())
         .merge(updates::routes())

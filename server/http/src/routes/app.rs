@@ -4,6 +4,7 @@ mod devices;
 mod invitation;
 mod listen;
 mod password_reset;
+mod people;
 mod session;
 mod settings;
 mod setup;
@@ -24,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(password_reset::routes())
         .merge(user::routes())
         .merge(devices::routes())
+        .merge(people::routes())
         .merge(update::routes())
         .merge(settings::routes())
         .merge(listen::routes())

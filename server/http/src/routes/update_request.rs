@@ -26,7 +26,7 @@ pub(super) enum WhenWanted {
     /// As soon as the device hears of it.
     #[default]
     Now,
-    /// In 24 hours.
+    /// Not now: the owner is asked again after 24 hours.
     Later,
     /// At the next 02:00 in the device's time zone.
     Tonight,

@@ -2,10 +2,10 @@
 
 use otaru_fleet::{Effect, Input};
 use otaru_shadow::Document;
-use otaru_store::{DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
+use otaru_store::{DecidedBy, DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ReleaseVersion, ThingName};
 
-use super::{advance, apply_effect, installable, is_same, newest_open, set_row, start};
+use super::{Start, advance, apply_effect, begin, installable, is_same, newest_open, set_row};
 use crate::{App, OperationError, reports::firmware_version};
 
 /// A backend wrote or removed the version in desired: the update it asks for gets a record,
@@ -30,7 +30,8 @@ pub(crate) fn adopt_wish(
         }
         advance(app, tx, scope, open, &Input::Superseded, now)?;
     }
-    let row = start(app, tx, scope, device, &release, None, None, now)?;
+    let row = begin(app, tx, scope, device, &release, Start::by(DecidedBy::Backend), now)?;
+    otaru_store::remove_offer(tx, scope, &device.thing)?;
     // A plain client was told by what was written just now.
     if device.agent {
         // Without the id it is told by the version alone, as the backend wrote it.

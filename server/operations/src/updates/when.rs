@@ -1,13 +1,14 @@
 use std::str::FromStr;
 
 use chrono::{Days, NaiveTime, TimeZone, Utc};
+use otaru_store::PutOff;
 
 /// When an update is to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// As soon as the device hears of it.
     Now,
-    /// In 24 hours.
+    /// Not now: the owner is asked again after 24 hours.
     Later,
     /// At the next 02:00 in the device's time zone.
     Tonight,
@@ -16,6 +17,15 @@ pub enum When {
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 impl When {
+    /// How it is put off, if it is.
+    pub(crate) fn put_off(self) -> Option<PutOff> {
+        match self {
+            When::Now => None,
+            When::Later => Some(PutOff::Later),
+            When::Tonight => Some(PutOff::Tonight),
+        }
+    }
+
     /// Until when it is put off, in milliseconds since the epoch; `None` is not at all.
     pub(crate) fn until_at(self, time_zone: Option<&str>, now: i64) -> Option<i64> {
         match self {

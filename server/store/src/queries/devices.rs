@@ -1,4 +1,4 @@
-use otaru_fleet::Running;
+use otaru_fleet::{InstallChoice, Running};
 use otaru_wire::{ProductName, ThingName, payload::FirmwareState};
 
 use crate::{
@@ -25,6 +25,8 @@ impl FromRow for DeviceRow {
             session_version: row.unsigned("devices.session_version")?,
             last_seen_at: row.opt_int("devices.last_seen_at")?,
             created_at: row.int("devices.created_at")?,
+            install: row.parsed("devices.install")?,
+            owned_at: row.opt_int("devices.owned_at")?,
         })
     }
 }
@@ -53,9 +55,8 @@ pub fn device(
 ) -> Result<Option<DeviceRow>, StoreError> {
     tx.first(
         "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-                running_sha256,
-             running_version, running_slot, running_state, online, session_version,
-             last_seen_at, created_at
+             running_sha256, running_version, running_slot, running_state, online,
+             session_version, last_seen_at, created_at, install, owned_at
          FROM devices WHERE organisation = $1 AND thing = $2 FOR UPDATE",
         params![scope.organisation().as_str(), thing.as_str()],
     )
@@ -79,9 +80,8 @@ pub fn devices(
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
         "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-                running_sha256,
-             running_version, running_slot, running_state, online, session_version,
-             last_seen_at, created_at
+             running_sha256, running_version, running_slot, running_state, online,
+             session_version, last_seen_at, created_at, install, owned_at
          FROM devices WHERE organisation = $1 AND thing > $2 ORDER BY thing LIMIT $3",
         params![scope.organisation().as_str(), after, limit],
     )
@@ -95,16 +95,15 @@ pub fn devices_of_owner(
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
         "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-                running_sha256,
-             running_version, running_slot, running_state, online, session_version,
-             last_seen_at, created_at
+             running_sha256, running_version, running_slot, running_state, online,
+             session_version, last_seen_at, created_at, install, owned_at
          FROM devices WHERE organisation = $1 AND owner = $2 ORDER BY thing",
         params![scope.organisation().as_str(), owner],
     )
 }
 
-/// Devices of a product that somebody owns, after `after` (a thing name), by name.
-pub fn owned_devices_of_product(
+/// Devices of a product after `after` (a thing name), by name.
+pub fn devices_of_product(
     tx: &mut Tx<'_>,
     scope: &Scope,
     product: &ProductName,
@@ -113,11 +112,9 @@ pub fn owned_devices_of_product(
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
         "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-                running_sha256,
-             running_version, running_slot, running_state, online, session_version,
-             last_seen_at, created_at
-         FROM devices WHERE organisation = $1 AND product = $2 AND owner IS NOT NULL
-             AND thing > $3 ORDER BY thing LIMIT $4",
+             running_sha256, running_version, running_slot, running_state, online,
+             session_version, last_seen_at, created_at, install, owned_at
+         FROM devices WHERE organisation = $1 AND product = $2 AND thing > $3 ORDER BY thing LIMIT $4",
         params![scope.organisation().as_str(), product.as_str(), after, limit],
     )
 }
@@ -128,39 +125,60 @@ pub fn set_device_owner(
     scope: &Scope,
     thing: &ThingName,
     owner: &str,
+    now: i64,
 ) -> Result<bool, StoreError> {
     let changed = tx.execute(
-        "UPDATE devices SET owner = $3 WHERE organisation = $1 AND thing = $2 AND owner IS NULL",
-        params![scope.organisation().as_str(), thing.as_str(), owner],
+        "UPDATE devices SET owner = $3, owned_at = $4
+         WHERE organisation = $1 AND thing = $2 AND owner IS NULL",
+        params![scope.organisation().as_str(), thing.as_str(), owner, now],
     )?;
     Ok(changed > 0)
 }
 
-/// Takes every device of a person from them, with what they set for it.
-pub fn release_devices_of_owner(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    owner: &str,
-) -> Result<(), StoreError> {
+/// Takes a device from its owner, with all they said about it and everybody they shared it with.
+pub fn give_up_device(tx: &mut Tx<'_>, scope: &Scope, thing: &ThingName) -> Result<(), StoreError> {
+    let (organisation, thing) = (scope.organisation().as_str(), thing.as_str());
     tx.execute(
-        "UPDATE devices SET owner = NULL, name = NULL, time_zone = NULL
-         WHERE organisation = $1 AND owner = $2",
-        params![scope.organisation().as_str(), owner],
+        "UPDATE devices SET owner = NULL, owned_at = NULL, name = NULL, time_zone = NULL,
+             install = 'ask'
+         WHERE organisation = $1 AND thing = $2",
+        params![organisation, thing],
+    )?;
+    tx.execute(
+        "DELETE FROM shares WHERE organisation = $1 AND thing = $2",
+        params![organisation, thing],
     )?;
     Ok(())
 }
 
-/// Sets the owner's name for a device and its time zone.
-pub fn set_device_details(
+/// What an owner says about a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceSaid<'a> {
+    /// Their name for it.
+    pub name: Option<&'a str>,
+    /// Where it stands.
+    pub time_zone: Option<&'a str>,
+    /// What is to happen with new releases.
+    pub install: InstallChoice,
+}
+
+/// Stores what an owner says about a device.
+pub fn set_device_said(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
-    name: Option<&str>,
-    time_zone: Option<&str>,
+    said: &DeviceSaid<'_>,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE devices SET name = $3, time_zone = $4 WHERE organisation = $1 AND thing = $2",
-        params![scope.organisation().as_str(), thing.as_str(), name, time_zone],
+        "UPDATE devices SET name = $3, time_zone = $4, install = $5
+         WHERE organisation = $1 AND thing = $2",
+        params![
+            scope.organisation().as_str(),
+            thing.as_str(),
+            said.name,
+            said.time_zone,
+            said.install.as_str()
+        ],
     )?;
     Ok(())
 }
@@ -264,9 +282,8 @@ pub fn close_all_sessions(
     tx.all(
         "UPDATE devices SET online = 0 WHERE online = 1
          RETURNING thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-                running_sha256,
-             running_version, running_slot, running_state, online, session_version,
-             last_seen_at, created_at",
+             running_sha256, running_version, running_slot, running_state, online,
+             session_version, last_seen_at, created_at, install, owned_at",
         params![],
     )
 }

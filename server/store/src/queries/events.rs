@@ -9,6 +9,7 @@ impl FromRow for EventRow {
             id: row.int("events.id")?,
             organisation: row.parsed("events.organisation")?,
             owner: row.opt_text("events.owner")?,
+            others: Vec::new(),
             kind: row.text("events.kind")?,
             body: row.text("events.body")?,
             created_at: row.int("events.created_at")?,
@@ -16,35 +17,48 @@ impl FromRow for EventRow {
     }
 }
 
-/// Appends to the event log and returns the entry with its id.
+/// Appends to the event log and returns the entry with its id. `others` are the people it
+/// concerns beside the owner.
 pub fn insert_event(
     tx: &mut Tx<'_>,
     scope: &Scope,
     owner: Option<&str>,
+    others: &[String],
     kind: &str,
     body: &str,
     now: i64,
 ) -> Result<EventRow, StoreError> {
-    let entry = tx.first(
+    let entry: Option<EventRow> = tx.first(
         "INSERT INTO events (organisation, owner, kind, body, created_at)
          VALUES ($1, $2, $3, $4, $5) RETURNING id, organisation, owner, kind, body, created_at",
         params![scope.organisation().as_str(), owner, kind, body, now],
     )?;
-    entry.ok_or_else(|| StoreError::corrupt("events", "nothing returned"))
+    let mut entry = entry.ok_or_else(|| StoreError::corrupt("events", "nothing returned"))?;
+    for person in others {
+        tx.execute(
+            "INSERT INTO event_people (person, event) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            params![person, entry.id],
+        )?;
+    }
+    entry.others = others.to_vec();
+    Ok(entry)
 }
 
-/// Entries after `after`, oldest first: of the organisation, or only one owner's.
+/// Entries after `after`, oldest first: of the organisation, or only what concerns one person.
+/// Whom else an entry concerns is not read.
 pub fn events(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    owner: Option<&str>,
+    person: Option<&str>,
     after: i64,
     limit: u32,
 ) -> Result<Vec<EventRow>, StoreError> {
     tx.all(
         "SELECT id, organisation, owner, kind, body, created_at FROM events
-         WHERE organisation = $1 AND ($2 = '' OR owner = $2) AND id > $3 ORDER BY id LIMIT $4",
-        params![scope.organisation().as_str(), owner.unwrap_or_default(), after, limit],
+         WHERE organisation = $1 AND id > $3 AND ($2 = '' OR owner = $2
+             OR id IN (SELECT event FROM event_people WHERE person = $2 AND event > $3))
+         ORDER BY id LIMIT $4",
+        params![scope.organisation().as_str(), person.unwrap_or_default(), after, limit],
     )
 }
 

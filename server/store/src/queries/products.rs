@@ -1,9 +1,9 @@
-use otaru_fleet::Limits;
+use otaru_fleet::{Consent, Limits, Setting};
 use otaru_wire::ProductName;
 
 use crate::{
     ProductRow, Scope, StoreError, SystemScope, Tx,
-    value::{FromRow, Row, Value, params},
+    value::{FromRow, Row, json, params},
 };
 
 impl FromRow for ProductRow {
@@ -15,19 +15,12 @@ impl FromRow for ProductRow {
             flash_bytes: row.unsigned("products.flash_bytes")?,
             slot_bytes: row.unsigned("products.slot_bytes")?,
             public_download: row.text("products.download")? == "public",
-            limits: limits(row)?,
+            limits: row.json("products.phase_limits")?,
             created_at: row.int("products.created_at")?,
+            consent: row.opt_json("products.consent")?.unwrap_or_default(),
+            settings: row.opt_json("products.settings")?,
         })
     }
-}
-
-fn limits(row: &mut Row) -> Result<Limits, StoreError> {
-    let text = row.text("products.phase_limits")?;
-    serde_json::from_str(&text).map_err(|_| StoreError::corrupt("products.phase_limits", text))
-}
-
-fn limits_json(limits: &Limits) -> Value {
-    serde_json::to_string(limits).expect("numbers become JSON").into()
 }
 
 /// Adds a product. [`StoreError::Duplicate`] when the name is taken on this server.
@@ -39,8 +32,9 @@ pub fn insert_product(
     let download = if product.public_download { "public" } else { "device" };
     tx.execute(
         "INSERT INTO products
-             (name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             (name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
+             consent, settings)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         params![
             product.name.as_str(),
             scope.organisation().as_str(),
@@ -48,8 +42,10 @@ pub fn insert_product(
             product.flash_bytes,
             product.slot_bytes,
             download,
-            limits_json(&product.limits),
-            product.created_at
+            json(&product.limits),
+            product.created_at,
+            json(&product.consent),
+            product.settings.as_ref().map(json)
         ],
     )?;
     Ok(())
@@ -62,7 +58,8 @@ pub fn product(
     name: &ProductName,
 ) -> Result<Option<ProductRow>, StoreError> {
     tx.first(
-        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at
+        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
+             consent, settings
          FROM products WHERE organisation = $1 AND name = $2",
         params![scope.organisation().as_str(), name.as_str()],
     )
@@ -75,7 +72,8 @@ pub fn product_anywhere(
     name: &ProductName,
 ) -> Result<Option<ProductRow>, StoreError> {
     tx.first(
-        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at
+        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
+             consent, settings
          FROM products WHERE name = $1",
         params![name.as_str()],
     )
@@ -89,7 +87,8 @@ pub fn products(
     limit: u32,
 ) -> Result<Vec<ProductRow>, StoreError> {
     tx.all(
-        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at
+        "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
+             consent, settings
          FROM products WHERE organisation = $1 AND name > $2 ORDER BY name LIMIT $3",
         params![scope.organisation().as_str(), after, limit],
     )
@@ -104,7 +103,35 @@ pub fn set_product_limits(
 ) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE products SET phase_limits = $3 WHERE organisation = $1 AND name = $2",
-        params![scope.organisation().as_str(), name.as_str(), limits_json(limits)],
+        params![scope.organisation().as_str(), name.as_str(), json(limits)],
+    )?;
+    Ok(())
+}
+
+/// Sets who decides about a product's releases.
+pub fn set_product_consent(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    name: &ProductName,
+    consent: &Consent,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE products SET consent = $3 WHERE organisation = $1 AND name = $2",
+        params![scope.organisation().as_str(), name.as_str(), json(consent)],
+    )?;
+    Ok(())
+}
+
+/// Sets the settings of a product; `None` lets any member of `config` be set.
+pub fn set_product_settings(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    name: &ProductName,
+    settings: Option<&[Setting]>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE products SET settings = $3 WHERE organisation = $1 AND name = $2",
+        params![scope.organisation().as_str(), name.as_str(), settings.map(json)],
     )?;
     Ok(())
 }

@@ -1,23 +1,30 @@
+use otaru_fleet::Texts;
 use otaru_wire::{Digest, OrganisationId, ProductName, ReleaseVersion};
 
 use crate::{
     ReleaseRow, Scope, StoreError, SystemScope, Tx,
-    value::{FromRow, Row, params},
+    value::{FromRow, Row, json, params},
 };
 
 impl FromRow for ReleaseRow {
     fn from_row(row: &mut Row) -> Result<ReleaseRow, StoreError> {
-        Ok(ReleaseRow {
+        let mut release = ReleaseRow {
             product: row.parsed("releases.product")?,
             version: row.parsed("releases.version")?,
             sha256: row.parsed("releases.sha256")?,
             size_bytes: row.unsigned("releases.size_bytes")?,
             sequence: row.unsigned("releases.sequence")?,
             channel: row.text("releases.channel")?,
-            notes: row.text("releases.notes")?,
+            notes: Texts::english(row.text("releases.notes")?),
             created_at: row.int("releases.created_at")?,
             yanked_at: row.opt_int("releases.yanked_at")?,
-        })
+            safety: None,
+        };
+        if let Some(notes) = row.opt_json("releases.notes_by_language")? {
+            release.notes = notes;
+        }
+        release.safety = row.opt_json("releases.safety")?;
+        Ok(release)
     }
 }
 
@@ -31,8 +38,8 @@ pub fn insert_release(
 ) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO releases (product, version, organisation, sha256, size_bytes, sequence,
-             channel, notes, manifest, created_at, yanked_at, tell_after)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '')",
+             channel, notes, manifest, created_at, yanked_at, tell_after, notes_by_language, safety)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', $12, $13)",
         params![
             release.product.as_str(),
             release.version.as_str(),
@@ -41,10 +48,12 @@ pub fn insert_release(
             release.size_bytes,
             release.sequence,
             &release.channel,
-            &release.notes,
+            release.notes.read_in("en"),
             manifest,
             release.created_at,
-            release.yanked_at
+            release.yanked_at,
+            json(&release.notes),
+            release.safety.as_ref().map(json)
         ],
     )?;
     Ok(())
@@ -94,6 +103,21 @@ pub fn tell_after(
     )
 }
 
+/// Has every device looked at again with the product's newest release of each channel.
+pub fn tell_again_of_newest(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE releases SET tell_after = '' WHERE organisation = $1 AND product = $2
+             AND sequence IN (SELECT max(sequence) FROM releases
+                 WHERE product = $2 AND yanked_at IS NULL GROUP BY channel)",
+        params![scope.organisation().as_str(), product.as_str()],
+    )?;
+    Ok(())
+}
+
 /// Remembers how far owners were told of a release; `None` when all were.
 pub fn set_tell_after(
     tx: &mut Tx<'_>,
@@ -118,7 +142,8 @@ pub fn release(
     version: &ReleaseVersion,
 ) -> Result<Option<ReleaseRow>, StoreError> {
     tx.first(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
+             notes_by_language, safety
          FROM releases WHERE organisation = $1 AND product = $2 AND version = $3",
         params![scope.organisation().as_str(), product.as_str(), version.as_str()],
     )
@@ -132,7 +157,8 @@ pub fn release_by_image(
     sha256: &Digest,
 ) -> Result<Option<ReleaseRow>, StoreError> {
     tx.first(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
+             notes_by_language, safety
          FROM releases WHERE organisation = $1 AND product = $2 AND sha256 = $3
          ORDER BY sequence DESC LIMIT 1",
         params![scope.organisation().as_str(), product.as_str(), sha256.to_string()],
@@ -168,7 +194,8 @@ pub fn releases(
     limit: u32,
 ) -> Result<Vec<ReleaseRow>, StoreError> {
     tx.all(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
+             notes_by_language, safety
          FROM releases WHERE organisation = $1 AND product = $2 AND sequence < $3
          ORDER BY sequence DESC LIMIT $4",
         params![scope.organisation().as_str(), product.as_str(), below, limit],
@@ -183,7 +210,8 @@ pub fn newest_release(
     channel: &str,
 ) -> Result<Option<ReleaseRow>, StoreError> {
     tx.first(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
+             notes_by_language, safety
          FROM releases
          WHERE organisation = $1 AND product = $2 AND channel = $3 AND yanked_at IS NULL
          ORDER BY sequence DESC LIMIT 1",
@@ -227,7 +255,8 @@ pub fn releases_of_image(
     sha256: &Digest,
 ) -> Result<Vec<ReleaseRow>, StoreError> {
     tx.all(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
+             notes_by_language, safety
          FROM releases WHERE organisation = $1 AND sha256 = $2 ORDER BY sequence DESC",
         params![scope.organisation().as_str(), sha256.to_string()],
     )
@@ -241,7 +270,8 @@ pub fn releases_of_image_anywhere(
     sha256: &Digest,
 ) -> Result<Vec<ReleaseRow>, StoreError> {
     tx.all(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at
+        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
+             notes_by_language, safety
          FROM releases WHERE sha256 = $1 ORDER BY sequence DESC",
         params![sha256.to_string()],
     )

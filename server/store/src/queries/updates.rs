@@ -1,8 +1,8 @@
 use otaru_fleet::Update;
-use otaru_wire::{OrganisationId, Reason, ThingName, UpdateId};
+use otaru_wire::{Digest, OrganisationId, Reason, ThingName, UpdateId};
 
 use crate::{
-    Scope, StoreError, SystemScope, Tx, UpdateRow,
+    DecidedBy, PutOff, Scope, StoreError, SystemScope, Tx, UpdateRow,
     value::{FromRow, Row, params},
 };
 
@@ -35,6 +35,8 @@ impl FromRow for UpdateRow {
                 until_at: row.opt_int("updates.until_at")?,
                 ended_at: row.opt_int("updates.ended_at")?,
             },
+            decided_by: row.opt_parsed("updates.decided_by")?,
+            put_off: row.opt_parsed("updates.put_off")?,
         })
     }
 }
@@ -53,8 +55,9 @@ pub fn insert_update(
     tx.execute(
         "INSERT INTO updates (id, organisation, thing, product, version, sha256, from_version,
              from_sha256, requested_by, plain, phase, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 'requested', 0, 0, 0, 0, $10, $11, $12)",
+             cancel_requested, requested_at, phase_at, bytes_at, decided_by, put_off)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 'requested', 0, 0, 0, 0, $10, $11, $12,
+             $13, $14)",
         params![
             row.update.id.as_str(),
             scope.organisation().as_str(),
@@ -67,7 +70,9 @@ pub fn insert_update(
             row.requested_by.as_deref(),
             row.update.requested_at,
             row.update.phase_at,
-            row.update.bytes_at
+            row.update.bytes_at,
+            row.decided_by.map(DecidedBy::as_str),
+            row.put_off.map(PutOff::as_str)
         ],
     )?;
     put_update(tx, scope, &row.update, deadline_at)
@@ -109,6 +114,70 @@ pub fn put_update(
     Ok(())
 }
 
+/// Notes how an update was put off, or that it is no more.
+pub fn set_update_put_off(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &UpdateId,
+    put_off: Option<PutOff>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE updates SET put_off = $3 WHERE organisation = $1 AND id = $2",
+        params![scope.organisation().as_str(), id.as_str(), put_off.map(PutOff::as_str)],
+    )?;
+    Ok(())
+}
+
+/// How updates of the device to this image ended that did not succeed.
+pub fn ends_without_success(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    sha256: &Digest,
+) -> Result<Vec<String>, StoreError> {
+    tx.all(
+        "SELECT DISTINCT outcome FROM updates WHERE organisation = $1 AND thing = $2 AND sha256 = $3
+             AND outcome IN ('failed', 'rolled_back', 'cancelled')",
+        params![scope.organisation().as_str(), thing.as_str(), sha256.to_string()],
+    )
+}
+
+/// How long the newest confirmed updates of a product took from being told, in milliseconds;
+/// at most 50.
+pub fn durations_of_product(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &otaru_wire::ProductName,
+) -> Result<Vec<i64>, StoreError> {
+    tx.all(
+        "SELECT ended_at - told_at FROM updates
+         WHERE organisation = $1 AND product = $2 AND outcome = 'confirmed' AND told_at IS NOT NULL
+         ORDER BY id DESC LIMIT 50",
+        params![scope.organisation().as_str(), product.as_str()],
+    )
+}
+
+/// Updates of one device asked for since `since`, newest first, with an id below `below`.
+pub fn updates_since(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    since: i64,
+    below: &str,
+    limit: u32,
+) -> Result<Vec<UpdateRow>, StoreError> {
+    tx.all(
+        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
+             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+             until_at, ended_at, decided_by, put_off
+         FROM updates WHERE organisation = $1 AND thing = $2 AND requested_at >= $3
+             AND ($4 = '' OR id < $4)
+         ORDER BY id DESC LIMIT $5",
+        params![scope.organisation().as_str(), thing.as_str(), since, below, limit],
+    )
+}
+
 /// The update with this id.
 pub fn update(
     tx: &mut Tx<'_>,
@@ -119,7 +188,7 @@ pub fn update(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
              cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at
+             until_at, ended_at, decided_by, put_off
          FROM updates WHERE organisation = $1 AND id = $2",
         params![scope.organisation().as_str(), id.as_str()],
     )
@@ -135,7 +204,7 @@ pub fn newest_update(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
              cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at
+             until_at, ended_at, decided_by, put_off
          FROM updates WHERE organisation = $1 AND thing = $2
          ORDER BY requested_at DESC, id DESC LIMIT 1",
         params![scope.organisation().as_str(), thing.as_str()],
@@ -155,7 +224,7 @@ pub fn updates(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
              cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at
+             until_at, ended_at, decided_by, put_off
          FROM updates WHERE organisation = $1 AND ($2 = '' OR thing = $2)
              AND ($3 = '' OR id < $3)
          ORDER BY id DESC LIMIT $4",
@@ -210,7 +279,7 @@ pub fn updates_with_deadline_of_product(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
              cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at
+             until_at, ended_at, decided_by, put_off
          FROM updates
          WHERE organisation = $1 AND product = $2 AND deadline_at IS NOT NULL AND id > $3
          ORDER BY id LIMIT $4",
@@ -229,7 +298,7 @@ pub fn updates_past_deadline(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
              cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at
+             until_at, ended_at, decided_by, put_off
          FROM updates WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2",
         params![now, limit],
     )
@@ -244,7 +313,7 @@ pub fn updates_with_deadline(
         "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
              sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
              cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at
+             until_at, ended_at, decided_by, put_off
          FROM updates WHERE deadline_at IS NOT NULL AND outcome IS NULL",
         params![],
     )

@@ -188,19 +188,24 @@ async fn a_removed_person_leaves_devices_and_updates_behind(fixture: Fixture) {
         let system = SystemScope::for_authentication();
         add_clock(tx, scope)?;
         let thing = "clock-01".parse().unwrap();
-        set_device_owner(tx, scope, &thing, "u-1")?;
-        set_device_details(tx, scope, &thing, Some("Kitchen"), Some("Asia/Tokyo"))?;
+        set_device_owner(tx, scope, &thing, "u-1", 7)?;
+        let said = DeviceSaid {
+            name: Some("Kitchen"),
+            time_zone: Some("Asia/Tokyo"),
+            install: otaru_fleet::InstallChoice::Always,
+        };
+        set_device_said(tx, scope, &thing, &said)?;
         let asked = UpdateRow { requested_by: Some("u-1".to_owned()), ..update_row(scope, "up-1") };
         insert_update(tx, scope, &asked, None)?;
         insert_session(tx, scope, "s-1", "u-1", 10)?;
         insert_password_reset(tx, scope, "r-1", "u-1", 10, 100)?;
         insert_invitation(tx, scope, &invitation(scope, "i-1", "bo@x"), "c-1")?;
         let foreign = second_organisation(tx)?;
-        release_devices_of_owner(tx, &foreign, "u-1")?;
+        give_up_device(tx, &foreign, &thing)?;
         assert_eq!(device(tx, scope, &thing)?.unwrap().owner.as_deref(), Some("u-1"));
         assert!(!delete_user(tx, &foreign, "u-1")?);
 
-        release_devices_of_owner(tx, scope, "u-1")?;
+        give_up_device(tx, scope, &thing)?;
         assert!(delete_user(tx, scope, "u-1")?);
 
         let left = device(tx, scope, &thing)?.unwrap();

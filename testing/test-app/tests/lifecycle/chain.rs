@@ -69,7 +69,7 @@ each_database! {
             # update_changed verifying open 100000
             # update_changed restarting open 100000
             # update_changed testing open 100000
-            # update_finished confirmed confirmed 100000
+            # device_changed open open null
         "#]].assert_eq(&table(&heard));
         let ids: Vec<i64> =
             heard.iter().filter_map(|event| event.id.as_ref()?.parse().ok()).collect();

@@ -35,7 +35,7 @@ each_database! {
         let home = Home::new(app).await;
         let mut agent = home.agent().await;
         for when_due in [true, false] {
-            home.owner.post(UPDATE, json!({ "version": "1.0.5", "when": "later" })).await.expect_status(201);
+            home.owner.post(UPDATE, json!({ "version": "1.0.5", "when": "tonight" })).await.expect_status(201);
             fill(&mut agent).await;
             if when_due {
                 home.app.let_pass(DAY).await;

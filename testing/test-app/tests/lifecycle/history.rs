@@ -60,7 +60,7 @@ impl History {
         let said = match kind {
             0..=2 => {
                 let version = self.chance.one_of(&["1.0.5", "1.0.5", "1.0.6", "9.9.9"]);
-                let when = self.chance.one_of(&["now", "now", "now", "later"]);
+                let when = self.chance.one_of(&["now", "now", "now", "tonight"]);
                 let body = json!({ "version": version, "when": when });
                 let answer = self.home.owner.post(UPDATE, body.clone()).await;
                 format!("install {body} {}", answer.status())

@@ -123,7 +123,7 @@ each_database! {
     async fn what_came_due_meanwhile_begins(app: TestApp) {
         let mut home = Home::new(app).await;
         home.leaves(home.plain().await).await;
-        let later = json!({ "version": "1.0.5", "when": "later" });
+        let later = json!({ "version": "1.0.5", "when": "tonight" });
         home.owner.post(UPDATE, later).await.expect_status(201);
         home.app.advance(2 * DAY);
         home.app.restart().await;

@@ -191,9 +191,9 @@ each_database! {
     async fn an_update_put_off_begins_when_it_is_due(app: TestApp) {
         let home = Home::new(app).await;
         let mut agent = home.agent().await;
-        let later = json!({ "version": "1.0.5", "when": "later" });
-        let update = home.owner.post(UPDATE, later).await.expect_status(201).json();
-        home.app.let_pass(DAY - SECOND).await;
+        let tonight = json!({ "version": "1.0.5", "when": "tonight" });
+        let update = home.owner.post(UPDATE, tonight).await.expect_status(201).json();
+        home.app.let_pass(14 * HOUR - SECOND).await;
         assert_eq!(home.end().await, "deferred open");
         assert_eq!(home.shadow().await.get("desired"), None);
 

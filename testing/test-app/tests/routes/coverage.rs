@@ -29,7 +29,8 @@ each_database! {
                 .replace("{product}", "clock")
                 .replace("{version}", "1.0.5")
                 .replace("{sha256}", &"0".repeat(64))
-                .replace("{id}", "x");
+                .replace("{id}", "x")
+                .replace("{person}", "x");
             assert!(!concrete.contains('{'), "{path} has a parameter this test does not know");
             for method in methods.as_object().expect("methods").keys() {
                 let method: Method = method.to_uppercase().parse().expect("a method");

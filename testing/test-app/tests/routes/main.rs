@@ -36,6 +36,7 @@ mod app {
     mod devices {
         mod claim;
         mod get;
+        mod people;
         mod put;
         mod settings;
         mod update;
@@ -62,6 +63,7 @@ mod health;
 mod lifecycle {
     mod cancel;
     mod chain;
+    mod consent;
     mod ends;
     mod full_shadow;
     mod history;

@@ -35,7 +35,7 @@ Generated from the code by `cargo xtask codegen`.
 ";
 
 /// Codes whose texts depend on the request alone, those of the edge above all.
-const MEANINGS: [(&str, &str); 17] = [
+const MEANINGS: [(&str, &str); 18] = [
     ("body_incomplete", "the connection ended before the body did"),
     ("body_timeout", "the body did not arrive in time"),
     ("body_too_large", "the body, or a field of the form, is longer than this route takes"),
@@ -52,6 +52,7 @@ const MEANINGS: [(&str, &str); 17] = [
     ("precondition_failed", "If-Match names another content"),
     ("range_unsatisfiable", "the range begins after the end"),
     ("route_unknown", "there is no such route"),
+    ("setting_invalid", "a setting has a value that its description does not allow"),
     ("unsupported_media_type", "the body is of another type than this route takes"),
 ];
 

@@ -1,9 +1,11 @@
 //! `/api/v1/products/{product}/releases`: publishing and withdrawing firmware.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use otaru_operations::{
-    App, NewRelease, Page, ReleaseObject, list_releases, may_publish, next_sequence,
+    App, NewRelease, Page, ReleaseObject, Texts, list_releases, may_publish, next_sequence,
     publish_release, show_release, yank_release,
 };
 use otaru_wire::{ProductName, ReleaseVersion};
@@ -38,8 +40,12 @@ struct PublishReleaseForm {
     /// The signed manifest.
     #[schema(format = Binary, content_media_type = "application/cbor")]
     manifest: String,
-    /// Plain-language notes.
+    /// Plain-language notes in English.
     notes: Option<String>,
+    /// Notes in other languages: a JSON object from ISO 639-1 code to text.
+    notes_by_language: Option<String>,
+    /// What makes it urgent: JSON `{"deadline_hours":n,"reason":{"en":…}}`.
+    safety: Option<String>,
     /// `stable` if not given.
     channel: Option<String>,
 }
@@ -58,7 +64,7 @@ async fn publish(
     request: Request,
 ) -> Result<(StatusCode, Json<ReleaseObject>), ApiError> {
     may_publish(&actor)?;
-    let known = ["image", "manifest", "notes", "channel"];
+    let known = ["image", "manifest", "notes", "notes_by_language", "safety", "channel"];
     let mut form = Form::read(request, &site.uploads, &known).await?;
     let missing = || {
         let detail = "the form has no field `image`";
@@ -68,12 +74,22 @@ async fn publish(
         product,
         image: form.file("image").ok_or_else(missing)?,
         manifest: form.file("manifest"),
-        notes: form.text("notes")?.unwrap_or_default(),
+        notes: notes(&mut form)?,
+        safety: form.json("safety")?,
         channel: form.text("channel")?,
     };
     let (release, is_new) = publish_release(&site.app, &actor, new).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(release)))
+}
+
+/// The notes of all languages; `notes` alone is English.
+fn notes(form: &mut Form) -> Result<Texts, ApiError> {
+    let mut texts: BTreeMap<String, String> = form.json("notes_by_language")?.unwrap_or_default();
+    if let Some(english) = form.text("notes")? {
+        texts.entry("en".to_owned()).or_insert(english);
+    }
+    Ok(Texts::from_iter(texts))
 }
 
 /// Releases of a product, newest first.

@@ -1,7 +1,7 @@
 //! `/app/devices/{thing}/settings`: any setting, through the shadow.
 
 use axum::extract::State;
-use otaru_operations::{App, OwnDeviceObject, apply_settings};
+use otaru_operations::{App, OwnDeviceObject, Reach, apply_settings, show_own_device};
 use otaru_wire::ThingName;
 use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
@@ -26,5 +26,6 @@ async fn apply(
     Path(thing): Path<ThingName>,
     Json(settings): Json<Map<String, Value>>,
 ) -> Result<Json<OwnDeviceObject>, ApiError> {
-    Ok(Json(apply_settings(&app, &actor, thing, settings).await?))
+    apply_settings(&app, &actor, Reach::Own, thing.clone(), settings).await?;
+    Ok(Json(show_own_device(&app, &actor, thing).await?))
 }

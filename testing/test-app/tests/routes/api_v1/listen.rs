@@ -58,7 +58,7 @@ each_database! {
         events.place().await;
         let scope = Scope::of(app.operations.default_organisation().clone());
         let silent = move |tx: &mut Tx<'_>| {
-            otaru_store::insert_event(tx, &scope, None, "settings_changed", "{}", 1)
+            otaru_store::insert_event(tx, &scope, None, &[], "settings_changed", "{}", 1)
         };
         app.store.write::<_, StoreError>(silent).await.unwrap();
         app.store.notice_sender().send(Notice::CommitUncertain).unwrap();

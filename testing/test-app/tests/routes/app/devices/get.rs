@@ -20,7 +20,11 @@ each_database! {
         let shown = owner.get("/app/devices/clock-01").await.expect_status(200).json();
         assert_eq!(
             shown["available"],
-            json!({ "version": "1.0.5", "notes": "Better in every way", "size": 100_000 })
+            json!({
+                "version": "1.0.5", "notes": "Better in every way", "size": 100_000,
+                "published_at": "2026-11-23T12:00:00.000Z", "expected_s": 62, "decision": "ask",
+                "deadline_at": null, "safety_reason": null, "failed_before": false,
+            })
         );
     }
 

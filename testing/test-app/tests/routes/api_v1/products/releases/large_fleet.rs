@@ -27,7 +27,7 @@ async fn fleet(app: &TestApp) -> Client {
         for number in 0..DEVICES {
             let thing = thing(number).parse().unwrap();
             otaru_store::insert_device(tx, &scope, &thing, &"clock".parse().unwrap(), 1)?;
-            otaru_store::set_device_owner(tx, &scope, &thing, &id)?;
+            otaru_store::set_device_owner(tx, &scope, &thing, &id, 1)?;
         }
         Ok::<_, StoreError>(())
     };
@@ -87,6 +87,9 @@ each_database! {
         let scope = scope(&app);
         let forget = move |tx: &mut Tx<'_>| {
             let (product, version) = release();
+            for number in 200..DEVICES {
+                otaru_store::remove_offer(tx, &scope, &thing(number).parse().unwrap())?;
+            }
             otaru_store::set_tell_after(tx, &scope, &product, &version, Some(&thing(199)))
         };
         app.store.write(forget).await.unwrap();

@@ -46,7 +46,7 @@ each_database! {
         assert_eq!(release["sha256"], firmware.sha256().to_string());
         assert_eq!(app.stored_images(), [firmware.sha256().to_string()]);
         release["sha256"] = "SHA256".into();
-        expect![[r#"{"channel":"stable","created_at":"2026-11-23T12:00:00.000Z","notes":"Better in every way","product":"clock","sequence":7,"sha256":"SHA256","size":100000,"version":"1.0.5","yanked":false}"#]]
+        expect![[r#"{"channel":"stable","created_at":"2026-11-23T12:00:00.000Z","notes":"Better in every way","notes_by_language":{"en":"Better in every way"},"product":"clock","safety":null,"sequence":7,"sha256":"SHA256","size":100000,"version":"1.0.5","yanked":false}"#]]
             .assert_eq(&release.to_string());
         let next = app.admin().get("/api/v1/products/clock/next-sequence").await.json();
         assert_eq!(next, json!({ "next_sequence": 8 }));

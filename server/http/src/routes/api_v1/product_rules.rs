@@ -1,0 +1,56 @@
+//! `/api/v1/products/{product}/consent` and `…/settings`: what owners are asked, and what they
+//! can set.
+
+use axum::extract::State;
+use otaru_operations::{
+    App, Consent, ProductObject, Setting, set_product_consent, set_product_settings,
+};
+use otaru_wire::ProductName;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ApiError;
+use crate::extract::{Json, Path};
+use crate::identity::Caller;
+use crate::site::Site;
+
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default().routes(routes!(set_consent)).routes(routes!(set_settings))
+}
+
+/// Says who decides when releases are installed: `{"mode":"ask"}`,
+/// `{"mode":"deadline","deadline_days":14}`, `{"mode":"night"}` or `{"mode":"forced"}`.
+#[utoipa::path(put, path = "/api/v1/products/{product}/consent", operation_id = "set_product_consent",
+    tag = "products", params(("product" = String, Path, description = "Product name")),
+    request_body = Object, responses((status = 200, body = ProductObject)))]
+async fn set_consent(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(product): Path<ProductName>,
+    Json(consent): Json<Consent>,
+) -> Result<Json<ProductObject>, ApiError> {
+    Ok(Json(set_product_consent(&app, &actor, product, consent).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SetProductSettingsRequest {
+    /// Each setting: name, type, label, and what it may be; null lets anything be set.
+    #[schema(value_type = Option<Vec<Object>>)]
+    settings: Option<Vec<Setting>>,
+}
+
+/// Describes a product's settings.
+#[utoipa::path(put, path = "/api/v1/products/{product}/settings", operation_id = "set_product_settings",
+    tag = "products", params(("product" = String, Path, description = "Product name")),
+    request_body = SetProductSettingsRequest, responses((status = 200, body = ProductObject)))]
+async fn set_settings(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(product): Path<ProductName>,
+    Json(request): Json<SetProductSettingsRequest>,
+) -> Result<Json<ProductObject>, ApiError> {
+    Ok(Json(set_product_settings(&app, &actor, product, request.settings).await?))
+}

@@ -1,0 +1,231 @@
+//! What happens with a release that a device could install: its owner is asked and reminded,
+//! or the product's rule and the owner's choice decide.
+//!
+//! Start at [`consider`]; the rule itself is `Consent::decide` in `server/fleet`.
+
+use otaru_fleet::{Decision, Input, Offer, next_reminder};
+use otaru_store::{
+    DeviceRow, OfferRow, ProductRow, PutOff, ReleaseRow, Scope, StoreError, SystemScope, Tx,
+    UpdateRow,
+};
+use otaru_wire::Phase;
+use serde_json::json;
+
+use crate::{App, OperationError, When, devices, events, events::People, updates};
+
+/// Offers looked at in one transaction.
+const BATCH: u32 = 100;
+
+/// Looks at what the device could install, tells its people, and begins what need not wait
+/// for them.
+pub(crate) fn consider(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    let (release, product) = match available(tx, scope, device)? {
+        Some(found) => found,
+        None => return otaru_store::remove_offer(tx, scope, &device.thing),
+    };
+    let open = otaru_store::newest_update(tx, scope, &device.thing)?;
+    let open = open.filter(|row| row.update.is_open());
+    let later = open.as_ref().filter(|row| is_later(row, &release)).cloned();
+    if open.is_some() && later.is_none() {
+        // Somebody decided, or something else is under way: its end is looked at again.
+        return otaru_store::remove_offer(tx, scope, &device.thing);
+    }
+    match decide(tx, scope, device, &product, &release, now)? {
+        Decision::Ask { deadline_at } => match later {
+            Some(_) => keep_asking(tx, scope, device, &release, deadline_at, now),
+            None => ask(tx, scope, device, &release, deadline_at, now),
+        },
+        decision => {
+            otaru_store::remove_offer(tx, scope, &device.thing)?;
+            match later {
+                Some(row) => {
+                    updates::put_off_until_night(app, tx, scope, device, row, now).map(drop)
+                }
+                None => {
+                    let when = if decision == Decision::Now { When::Now } else { When::Tonight };
+                    updates::begin_by_policy(app, tx, scope, device, &release, when, now).map(drop)
+                }
+            }
+        }
+    }
+}
+
+/// What the rules say about a release now.
+pub(crate) fn decide(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    product: &ProductRow,
+    release: &ReleaseRow,
+    now: i64,
+) -> Result<Decision, StoreError> {
+    let ends = otaru_store::ends_without_success(tx, scope, &device.thing, &release.sha256)?;
+    let offer = Offer {
+        since: release.created_at.max(device.owned_at.unwrap_or(0)),
+        safety: release.safety.as_ref(),
+        failed_before: ends.iter().any(|end| end != "cancelled"),
+        declined: ends.iter().any(|end| end == "cancelled"),
+    };
+    let decision = product.consent.decide(device.install, &offer, now);
+    // Nobody is there to be asked: only the product's own rule counts.
+    Ok(match (decision, &device.owner) {
+        (Decision::Ask { .. }, None) => Decision::Ask { deadline_at: None },
+        (decision, _) => decision,
+    })
+}
+
+fn available(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+) -> Result<Option<(ReleaseRow, ProductRow)>, StoreError> {
+    let release = devices::available_release(tx, scope, device)?;
+    let product = otaru_store::product(tx, scope, &device.product)?;
+    Ok(release.zip(product))
+}
+
+fn is_later(row: &UpdateRow, release: &ReleaseRow) -> bool {
+    row.update.phase == Phase::Deferred
+        && row.put_off == Some(PutOff::Later)
+        && row.update.version == release.version
+}
+
+/// The owner is asked for the first time about this release, or reminded.
+fn ask(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+    deadline_at: Option<i64>,
+    now: i64,
+) -> Result<(), StoreError> {
+    if device.owner.is_none() {
+        return otaru_store::remove_offer(tx, scope, &device.thing);
+    }
+    let known = otaru_store::offer(tx, scope, &device.thing)?;
+    let known = known.filter(|offer| offer.version == release.version);
+    let (offered_at, mut reminders) =
+        known.as_ref().map_or((now, 0), |offer| (offer.offered_at, offer.reminders));
+    // Of several that came due while the server was away, one is sent.
+    while next_reminder(offered_at, reminders).is_some_and(|at| at <= now) {
+        reminders += 1;
+    }
+    let is_news = known.as_ref().is_none_or(|offer| offer.reminders != reminders);
+    let reminder_at = next_reminder(offered_at, reminders);
+    let due_at = reminder_at.into_iter().chain(deadline_at).min();
+    otaru_store::put_offer(
+        tx,
+        scope,
+        &device.thing,
+        &release.version,
+        offered_at,
+        reminders,
+        due_at,
+    )?;
+    if is_news { tell(tx, scope, device, release, now) } else { Ok(()) }
+}
+
+/// The owner said later: no reminders, but the deadline counts.
+fn keep_asking(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+    deadline_at: Option<i64>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let (thing, version) = (&device.thing, &release.version);
+    otaru_store::put_offer(tx, scope, thing, version, now, u32::MAX, deadline_at)
+}
+
+/// Somebody decided about a release: no more reminders; put off for later, its deadline counts.
+pub(crate) fn decided(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+    when: When,
+    now: i64,
+) -> Result<(), StoreError> {
+    if when != When::Later {
+        return otaru_store::remove_offer(tx, scope, &device.thing);
+    }
+    let product = otaru_store::product(tx, scope, &device.product)?;
+    let decision = match product {
+        Some(product) => decide(tx, scope, device, &product, release, now)?,
+        None => Decision::Ask { deadline_at: None },
+    };
+    match decision {
+        Decision::Ask { deadline_at } => keep_asking(tx, scope, device, release, deadline_at, now),
+        Decision::Tonight | Decision::Now => otaru_store::remove_offer(tx, scope, &device.thing),
+    }
+}
+
+/// The day that an owner put it off for is over: they are asked once more.
+pub(crate) fn ask_again(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: UpdateRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    let row = updates::advance(app, tx, scope, row, &Input::AskedAgain, now)?;
+    let Some(device) = otaru_store::device(tx, scope, &row.thing)? else { return Ok(()) };
+    let release = otaru_store::release(tx, scope, &row.product, &row.update.version)?;
+    match release.filter(|release| release.yanked_at.is_none()) {
+        Some(release) => tell(tx, scope, &device, &release, now),
+        None => Ok(()),
+    }
+}
+
+fn tell(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    let body = json!({
+        "thing": device.thing,
+        "product": release.product,
+        "version": release.version,
+        "notes": release.notes.read_in("en"),
+        "size": release.size_bytes,
+    });
+    let people = People::of(tx, device)?;
+    events::emit(tx, scope, &people, "firmware_available", &body, now)
+}
+
+/// Looks at every offer whose reminder or deadline has come.
+///
+/// # Errors
+/// [`OperationError::Store`].
+pub async fn look_at_due_offers(app: &App) -> Result<(), OperationError> {
+    loop {
+        let app_ = app.clone();
+        let count = app.inner.store.write(move |tx| due_batch(&app_, tx)).await?;
+        if count < BATCH as usize {
+            return Ok(());
+        }
+    }
+}
+
+fn due_batch(app: &App, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
+    let now = app.now_ms();
+    let due = otaru_store::due_offers(tx, &SystemScope::for_background(), now, BATCH)?;
+    let count = due.len();
+    for OfferRow { thing, organisation, .. } in due {
+        let scope = Scope::of(organisation);
+        match otaru_store::device(tx, &scope, &thing)? {
+            Some(device) => consider(app, tx, &scope, &device, now)?,
+            None => otaru_store::remove_offer(tx, &scope, &thing)?,
+        }
+    }
+    Ok(count)
+}
