@@ -186,7 +186,7 @@ impl Agent {
         let went_back = last.is_some_and(|last| last.outcome == Outcome::RolledBack);
         FirmwareReport {
             sha256: self.running.sha256,
-            version: self.running.label.clone().unwrap_or_else(|| "unknown".to_string()),
+            version: self.running.label.clone().unwrap_or_else(|| FirmwareReport::NO_LABEL.into()),
             slot: self.running.slot.clone(),
             state: match (self.running_stays, went_back) {
                 (false, _) => FirmwareState::Trial,
