@@ -16,8 +16,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 
 /// A body slower than this for the rate window is as good as none.
 const RATE_MIN_BYTES_PER_S: u64 = 256;
-/// A document is small: one that takes longer comes from a server that only keeps us busy.
-const DOCUMENT_LIMIT: Duration = Duration::from_secs(300);
 
 /// The server's download side, as one device sees it.
 #[derive(Clone, Debug)]
@@ -27,6 +25,7 @@ pub(crate) struct Https {
     base: Url,
     stall_limit: Duration,
     rate_window: Duration,
+    document_limit: Duration,
 }
 
 /// An answer whose body is still coming.
@@ -58,6 +57,7 @@ impl Https {
             base: identity.device_url.clone(),
             stall_limit: options.stall_limit,
             rate_window: options.rate_window,
+            document_limit: options.document_limit,
         })
     }
 
@@ -101,7 +101,7 @@ impl Https {
         bytes_max: usize,
         down: Reason,
     ) -> Result<Option<Vec<u8>>, Fault> {
-        let whole = tokio::time::timeout(DOCUMENT_LIMIT, self.whole(path, bytes_max, down));
+        let whole = tokio::time::timeout(self.document_limit, self.whole(path, bytes_max, down));
         whole.await.unwrap_or(Err(Reason::DownloadStalled.into()))
     }
 

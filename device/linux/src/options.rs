@@ -31,6 +31,8 @@ pub struct SimOptions {
     pub stall_limit: Duration,
     /// How long a connection may bring less than 256 bytes a second before it counts as stalled.
     pub rate_window: Duration,
+    /// How long a root document or a manifest may take in all.
+    pub document_limit: Duration,
     /// How long new firmware looks for the broker before it goes back.
     pub broker_limit: Duration,
     /// How long an answer of the shadow service is waited for.
@@ -53,6 +55,9 @@ impl SimOptions {
             retry_cap: Duration::from_secs(60),
             stall_limit: Duration::from_secs(30),
             rate_window: Duration::from_secs(60),
+            // A document is small: one that takes longer comes from a server that only
+            // keeps us busy.
+            document_limit: Duration::from_secs(300),
             broker_limit: Duration::from_secs(600),
             answer_limit: Duration::from_secs(10),
         }

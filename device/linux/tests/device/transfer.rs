@@ -129,6 +129,20 @@ async fn a_trickle_is_a_stall() {
     assert_eq!(stalls, 2, "the manifest and the image");
 }
 
+/// Quick enough for every window, and still never done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_takes_too_long_is_a_stall() {
+    let rig = Rig::start().await;
+    let mut device = rig.device("clock-01");
+    device.options.rate_window = Duration::from_secs(600);
+    device.options.document_limit = Duration::from_millis(500);
+    rig.web.files.lock().unwrap().slow_documents = 1;
+    device.start();
+    rig.wish(&device, "1.0.5", "u-1").await;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
+    assert_eq!(reasons(&rig, &device), [u64::from(Reason::DownloadStalled.number())]);
+}
+
 /// Progress is what was read back from flash: while the link stalls it stands still,
 /// at no more than the bytes that came.
 #[tokio::test(flavor = "multi_thread")]
