@@ -116,24 +116,6 @@ async fn a_root_that_falls_back_is_not_followed() {
     assert_eq!(rig.end_of(&mut device, "u-1").await, "failed root_foreign, runs 1.0.4");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn settings_are_applied_reported_and_restored() {
-    let mut rig = Rig::start().await;
-    let mut device = rig.device("clock-01");
-    device.start();
-    rig.online(&mut device).await;
-    let desired = json!({"config": {"phrase_type": "poetic", "volume": 3}});
-    rig.service.desire(&device.thing, desired).await;
-    rig.reported(&mut device, "volume", &json!(3)).await;
-    // A service that lost everything hears of them again after the next power-on.
-    device.cut_power().await;
-    rig.service.heard.lock().unwrap().shadows.clear();
-    rig.restart_broker().await;
-    device.start();
-    rig.reported(&mut device, "phrase_type", &json!("poetic")).await;
-    rig.reported(&mut device, "volume", &json!(3)).await;
-}
-
 /// Together they are longer than a record: one of them waits, and the device lives on.
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_too_long_to_keep_never_end_the_device() {

@@ -1,25 +1,11 @@
-//! The link is down at Install, on the way, and at the report: each has its reason.
+//! Links that fail on the way or at the report, and what the device makes of them.
 
 use std::time::{Duration, Instant};
 
-use otaru_wire::{Phase, Reason};
+use otaru_wire::Reason;
 
 use crate::rig::Rig;
 use crate::web::Mishap;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_is_down_at_install_is_waited_for() {
-    let mut rig = Rig::start().await;
-    let mut device = rig.device("clock-01");
-    device.start();
-    rig.online(&mut device).await;
-    let sha256 = rig.image_digest("1.0.5");
-    let start_web = rig.stop_web().await;
-    rig.wish_for(&device, "1.0.5", sha256, "u-1").await;
-    rig.logged(&mut device, Reason::LinkDownAtInstall).await;
-    start_web(&mut rig).await;
-    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_goes_down_on_the_way_is_waited_for() {
@@ -29,23 +15,6 @@ async fn a_link_that_goes_down_on_the_way_is_waited_for() {
     device.start();
     rig.wish(&device, "1.0.5", "u-1").await;
     rig.logged(&mut device, Reason::LinkDownWhileDownloading).await;
-    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_goes_down_at_the_report_is_named() {
-    let mut rig = Rig::start().await;
-    let mut device = rig.device("clock-01");
-    device.options.self_test = Duration::from_millis(300);
-    device.start();
-    rig.wish(&device, "1.0.5", "u-1").await;
-    rig.phase(&mut device, Phase::Testing).await;
-    // Whatever is reported from here on is heard by nobody until the link is back.
-    rig.service.heard.lock().unwrap().silences = u32::MAX;
-    rig.phase(&mut device, Phase::Confirmed).await;
-    rig.restart_broker().await;
-    rig.service.heard.lock().unwrap().silences = 0;
-    rig.logged(&mut device, Reason::LinkDownAtReport).await;
     assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
 }
 

@@ -40,18 +40,6 @@ async fn a_delivered_record_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_lost_with_the_broker_is_sent_again() {
-    let mut rig = Rig::start().await;
-    let mut device = rig.device("clock-01");
-    device.options.self_test = std::time::Duration::from_millis(500);
-    device.start();
-    rig.wish(&device, "1.0.5", "u-1").await;
-    rig.phase(&mut device, otaru_wire::Phase::Testing).await;
-    rig.restart_broker().await;
-    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_report_is_sent_until_it_is_taken() {
     let rig = Rig::start().await;
     rig.service.heard.lock().unwrap().refusals = 3;

@@ -6,6 +6,7 @@ mod chip;
 mod identity;
 mod link;
 mod logs;
+mod outage;
 mod rig;
 mod shadow_service;
 mod transfer;
