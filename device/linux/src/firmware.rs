@@ -8,13 +8,13 @@ use otaru_release::{Behaviour, Chip};
 use otaru_slots::{Layout, MAX_VALUE_BYTES, Slot};
 use otaru_wire::Topic;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::https::Https;
 use crate::jobs::{Finished, Job};
 use crate::log_buffer::LogBuffer;
 use crate::manifest::Checked;
-use crate::mqtt::{Link, LinkEvent};
+use crate::mqtt::{END_LIMIT, Link, LinkEvent};
 use crate::storage::Storage;
 use crate::{FileFlash, Identity, SimError, SimOptions, boot};
 
@@ -23,8 +23,8 @@ mod publish;
 
 use publish::{Posted, Publisher};
 
-/// How one boot ended.
-pub(crate) enum Exit {
+/// How a boot ends.
+enum Exit {
     /// The firmware asked for a restart.
     Restart,
     /// It hangs until the watchdog acts.
@@ -118,19 +118,42 @@ impl<'a> Firmware<'a> {
         Ok(Some(firmware))
     }
 
-    /// Runs until the firmware restarts or hangs.
-    pub(crate) async fn run(mut self) -> Result<Exit, SimError> {
+    /// Runs until the next reset; what was its cause.
+    pub(crate) async fn run(mut self) -> Result<ResetCause, SimError> {
         loop {
             while let Some(input) = self.answers.pop_front() {
                 self.step(input)?;
             }
-            if let Some(exit) = self.exit.take() {
-                self.publisher.flush().await;
-                return Ok(exit);
+            match self.exit {
+                Some(Exit::Restart) => {
+                    self.end_session().await;
+                    return Ok(ResetCause::Software);
+                }
+                Some(Exit::Hang) => {
+                    // The network stack has tasks of its own: what was said still leaves.
+                    tokio::time::sleep(self.options.watchdog).await;
+                    return Ok(ResetCause::Watchdog);
+                }
+                None => {}
             }
             self.post_logs()?;
             self.wait().await?;
         }
+    }
+
+    /// Lets everything that was said reach the broker before a planned restart, within limits.
+    async fn end_session(&mut self) {
+        if !self.publisher.end() {
+            return;
+        }
+        let down = async {
+            while let Some(event) = self.link_events.recv().await {
+                if matches!(event, LinkEvent::Down { .. }) {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(END_LIMIT, down).await;
     }
 
     /// Waits for the next thing to happen and lets the agent hear of it.

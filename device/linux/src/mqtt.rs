@@ -1,7 +1,9 @@
 //! The link to the broker: connects, reconnects with back-off, hands messages over.
 
-use std::sync::Arc;
+use std::io;
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use otaru_agent::full_jitter;
@@ -10,9 +12,11 @@ use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions,
     SessionMode, TlsConfiguration, Transport,
 };
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::session::{EXPIRY_S, EmptySession};
 use crate::tls::{self, DeviceTls};
@@ -20,6 +24,11 @@ use crate::{Identity, SimOptions};
 
 const KEEP_ALIVE_S: u16 = 30;
 const CONNECT_LIMIT_S: u64 = 15;
+/// One address of the broker's name may be dead; the next one still gets its turn.
+const ADDRESS_LIMIT: Duration = Duration::from_secs(CONNECT_LIMIT_S / 3);
+/// How long the end of a session may take: the server should read why the device falls
+/// silent, but a dead link must not keep it from a restart, or from another connection.
+pub(crate) const END_LIMIT: Duration = Duration::from_secs(2);
 /// Requests waiting to be written. The agent has at most a handful under way.
 const QUEUE: usize = 64;
 /// A `documents` message holds a shadow twice with its metadata; AWS's own limit is 128 KiB.
@@ -110,8 +119,11 @@ async fn connect(
         Ok(tls) => tls,
         Err(reason) => return (Some(reason), format!("no TLS: {reason}"), Duration::ZERO),
     };
-    let (client, mut connection) =
-        AsyncClient::builder(mqtt_options(identity, tls)).capacity(QUEUE).build();
+    let socket = Socket::default();
+    let mut options = mqtt_options(identity, tls);
+    let own = socket.clone();
+    options.set_socket_connector(move |broker, _| own.clone().connect(broker));
+    let (client, mut connection) = AsyncClient::builder(options).capacity(QUEUE).build();
     let mut up_since = None;
     let error = loop {
         match next(&mut connection).await {
@@ -132,11 +144,56 @@ async fn connect(
             Err(error) => break error,
         }
     };
+    drop(connection);
+    if matches!(error, ConnectionError::RequestsDone) {
+        // We said DISCONNECT; the broker should get to read it.
+        let _ = timeout(END_LIMIT, socket.end()).await;
+    }
     let reason = tls::reason_in(&error).or(match up_since {
         Some(_) => None,
         None => Some(Reason::BrokerUnreachable),
     });
     (reason, error.to_string(), up_since.map_or(Duration::ZERO, |since| since.elapsed()))
+}
+
+/// A second handle to the socket of a connection, which ends it after the client let go.
+///
+/// A socket that is closed while something unread is in it takes back what it has not
+/// sent yet, and a broker drops what it has not read of a session that begins anew.
+#[derive(Clone, Debug, Default)]
+struct Socket(Arc<Mutex<Option<std::net::TcpStream>>>);
+
+impl Socket {
+    async fn connect(self, broker: String) -> io::Result<TcpStream> {
+        let mut failed = io::ErrorKind::NotFound.into();
+        for address in lookup_host(broker).await? {
+            match timeout(ADDRESS_LIMIT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return self.keep(stream),
+                Ok(Err(error)) => failed = error,
+                Err(_) => failed = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(failed)
+    }
+
+    fn keep(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        // Messages are small and few: none waits for another to fill a packet.
+        stream.set_nodelay(true)?;
+        let stream = stream.into_std()?;
+        *self.0.lock().expect("nothing panics while it holds the lock") = Some(stream.try_clone()?);
+        TcpStream::from_std(stream)
+    }
+
+    /// Sends the last bytes, and waits until the other side has read them and closed too.
+    async fn end(self) -> io::Result<()> {
+        let kept = self.0.lock().expect("nothing panics while it holds the lock").take();
+        let Some(stream) = kept else { return Ok(()) };
+        stream.shutdown(Shutdown::Write)?;
+        let mut stream = TcpStream::from_std(stream)?;
+        let mut unread = [0; 1024];
+        while stream.read(&mut unread).await? > 0 {}
+        Ok(())
+    }
 }
 
 async fn next(connection: &mut EventLoop) -> Result<Event, ConnectionError> {

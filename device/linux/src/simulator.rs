@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use otaru_agent::ResetCause;
 use otaru_slots::{BootError, FlashError, Layout, StorageError, TableError};
 
-use crate::firmware::{Exit, Firmware};
+use crate::firmware::Firmware;
 use crate::{FileFlash, FileFlashError, Identity, IdentityError, SimOptions, boot};
 
 /// Why a simulated device cannot go on.
@@ -112,13 +112,7 @@ async fn run_for_ever(
         tracing::info!(device.thing = %identity.thing, device.slot = %slot, ?reset, "Booted");
         let firmware = Firmware::start(options, identity, flash.clone(), layout, slot, reset)?;
         reset = match firmware {
-            Some(firmware) => match firmware.run().await? {
-                Exit::Restart => ResetCause::Software,
-                Exit::Hang => {
-                    tokio::time::sleep(options.watchdog).await;
-                    ResetCause::Watchdog
-                }
-            },
+            Some(firmware) => firmware.run().await?,
             None => {
                 // Crashing firmware still takes its time to come up; a loop of it must not spin.
                 tokio::time::sleep(options.retry_base.min(options.watchdog)).await;

@@ -1,15 +1,9 @@
 //! Handing messages to the broker, and hearing what became of them.
 
-use std::time::Duration;
-
 use otaru_agent::Delivery;
 use rumqttc::{AsyncClient, PublishNotice, PublishOptions, QoS, SubscribeFilterInput};
 
 use super::PostedSender;
-
-/// How long a restart waits for messages to leave: the server should read why the
-/// device falls silent, but a dead link must not keep it from restarting.
-const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
 /// What became of a message. `session` tells a late answer from a current one.
 #[derive(Debug)]
@@ -31,13 +25,11 @@ pub(super) struct Publisher {
     client: Option<AsyncClient>,
     session: u64,
     posted: PostedSender,
-    /// The message sent last.
-    last: Option<PublishNotice>,
 }
 
 impl Publisher {
     pub(super) fn new(posted: PostedSender) -> Publisher {
-        Publisher { client: None, session: 0, posted, last: None }
+        Publisher { client: None, session: 0, posted }
     }
 
     pub(super) fn connected(&mut self, client: AsyncClient) {
@@ -47,10 +39,15 @@ impl Publisher {
 
     pub(super) fn disconnected(&mut self) {
         self.client = None;
-        self.last = None;
     }
 
-    /// Ends the session; the link says so.
+    /// Ends the session once everything queued has left; the link says so. `false` when
+    /// there is none.
+    pub(super) fn end(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.try_disconnect().is_ok())
+    }
+
+    /// Ends the session at once; the link says so.
     pub(super) fn disconnect(&self) {
         if let Some(client) = &self.client {
             let _ = client.try_disconnect_now();
@@ -85,8 +82,8 @@ impl Publisher {
     }
 
     /// Sends a message if the link is up.
-    pub(super) fn publish(&mut self, topic: String, payload: Vec<u8>, delivery: Delivery) {
-        self.last = self.send(topic, payload, delivery);
+    pub(super) fn publish(&self, topic: String, payload: Vec<u8>, delivery: Delivery) {
+        let _ = self.send(topic, payload, delivery);
     }
 
     /// Sends log records; the answer is [`Posted::Logs`]. `false` when there is no link.
@@ -111,13 +108,6 @@ impl Publisher {
                 tracing::warn!(error = %error, "Could not publish");
                 None
             }
-        }
-    }
-
-    /// Waits, within limits, for the last message to leave.
-    pub(super) async fn flush(&mut self) {
-        if let Some(last) = self.last.take() {
-            let _ = tokio::time::timeout(FLUSH_LIMIT, last.wait_completion_async()).await;
         }
     }
 }

@@ -1,3 +1,4 @@
+use otaru_broker::DisconnectReason;
 use otaru_release::{Behaviour, RootDocument, SecretKey};
 use otaru_wire::payload::FirmwareState;
 use otaru_wire::{Phase, Reason};
@@ -34,6 +35,8 @@ async fn a_wish_becomes_running_firmware() {
     assert_eq!(phases, expected);
     assert!(progress.is_sorted_by_key(|progress| progress.done));
     assert_eq!(progress.last().unwrap().done, IMAGE_BYTES as u64);
+    let ends = rig.service.heard.lock().unwrap().ends.clone();
+    assert_eq!(ends, [DisconnectReason::ClientInitiatedDisconnect], "the restart said goodbye");
 }
 
 #[tokio::test(flavor = "multi_thread")]

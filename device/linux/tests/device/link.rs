@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use otaru_wire::Reason;
+use otaru_slots::Slot;
+use otaru_wire::{Phase, Reason};
 
 use crate::rig::Rig;
 use crate::web::Mishap;
@@ -39,6 +40,20 @@ async fn a_broker_that_takes_and_drops_every_session_is_met_ever_more_rarely() {
     assert!(rig.logs(&device).is_empty(), "found {:?}", rig.logs(&device));
     rig.service.heard.lock().unwrap().hangs_up = false;
     rig.logged(&mut device, Reason::TlsRootMissing).await;
+}
+
+/// The last words before a restart may wait in the link for ever; the restart does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_takes_nothing_more_never_holds_up_a_restart() {
+    let rig = Rig::start().await;
+    rig.service.heard.lock().unwrap().stuck_at = Some(Phase::Verifying);
+    let mut device = rig.device("clock-01");
+    device.start();
+    rig.wish(&device, "1.0.5", "u-1").await;
+    rig.boots(&mut device, Slot::Ota1).await;
+    assert_eq!(rig.service.heard.lock().unwrap().ends, [], "nothing got through");
+    rig.service.heard.lock().unwrap().stuck_at = None;
+    assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
 }
 
 #[tokio::test(flavor = "multi_thread")]

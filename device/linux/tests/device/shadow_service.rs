@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use otaru_broker::{
@@ -10,7 +11,7 @@ use otaru_broker::{
 };
 use otaru_shadow::{Change, Document, Limits, Rejection, UpdateRequest, get_accepted};
 use otaru_wire::payload::{LogRecord, Progress};
-use otaru_wire::{OrganisationId, ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic};
+use otaru_wire::{OrganisationId, Phase, ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic};
 use serde_json::Value;
 
 /// The time in all shadow documents; no test here is about it.
@@ -30,6 +31,11 @@ pub(crate) struct Heard {
     pub(crate) hangs_up: bool,
     /// How often a device began a session.
     pub(crate) sessions: u32,
+    /// Why those that are over ended.
+    pub(crate) ends: Vec<DisconnectReason>,
+    /// The phase whose message is not taken before this is empty again: until then the
+    /// broker reads nothing more of that session.
+    pub(crate) stuck_at: Option<Phase>,
     /// Reports to leave without an answer before one is taken again.
     pub(crate) silences: u32,
 }
@@ -124,6 +130,9 @@ impl Ingress for ShadowService {
             }
             Topic::Progress { thing } => {
                 let progress = Progress::parse_payload(&request.payload).unwrap();
+                while self.heard.lock().unwrap().stuck_at == Some(progress.phase) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
                 let mut heard = self.heard.lock().unwrap();
                 heard.progress.entry(thing.clone()).or_default().push(progress);
             }
@@ -141,7 +150,9 @@ impl Ingress for ShadowService {
         self.heard.lock().unwrap().sessions += 1;
     }
 
-    async fn disconnected(&self, _: Arc<Session>, _: DisconnectReason) {}
+    async fn disconnected(&self, _: Arc<Session>, reason: DisconnectReason) {
+        self.heard.lock().unwrap().ends.push(reason);
+    }
 
     async fn open_deltas(&self, _: &ThingName) -> Vec<OpenDelta> {
         Vec::new()
