@@ -3,10 +3,12 @@
 mod device;
 mod key;
 mod login;
+mod organisation;
 mod people;
 mod product;
 mod release;
 mod shadow;
+mod token;
 mod update;
 mod watch;
 
@@ -24,8 +26,10 @@ use crate::output::Printer;
 /// Commands that speak to a server, and the local ones of the same people.
 #[derive(Subcommand, Debug)]
 pub enum ClientCommand {
-    /// Remember a server and a token
-    Login,
+    /// Sign in and remember the server
+    Login(login::LoginOptions),
+    /// Forget the server that `login` remembered
+    Logout,
     /// Show whom the token speaks for
     Whoami,
     /// Kinds of devices
@@ -49,9 +53,15 @@ pub enum ClientCommand {
     /// People
     #[command(subcommand)]
     User(people::UserCommand),
+    /// People who were invited and have not come in yet
+    #[command(subcommand)]
+    Invitation(people::InvitationCommand),
+    /// Who shares the server
+    #[command(subcommand)]
+    Organisation(organisation::OrganisationCommand),
     /// API tokens
     #[command(subcommand)]
-    Token(people::TokenCommand),
+    Token(token::TokenCommand),
     /// Print a completion script for a shell
     Completion {
         /// Which shell
@@ -62,7 +72,8 @@ pub enum ClientCommand {
 impl ClientCommand {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<Exit> {
         match self {
-            ClientCommand::Login => login::login(context).await?,
+            ClientCommand::Login(options) => login::login(context, options).await?,
+            ClientCommand::Logout => login::logout(context).await?,
             ClientCommand::Whoami => people::whoami(context).await?,
             ClientCommand::Product(command) => command.run(context).await?,
             ClientCommand::Key(command) => command.run(context)?,
@@ -71,6 +82,8 @@ impl ClientCommand {
             ClientCommand::Shadow(command) => command.run(context).await?,
             ClientCommand::Update(command) => return command.run(context).await,
             ClientCommand::User(command) => command.run(context).await?,
+            ClientCommand::Invitation(command) => command.run(context).await?,
+            ClientCommand::Organisation(command) => command.run(context).await?,
             ClientCommand::Token(command) => command.run(context).await?,
             ClientCommand::Completion { shell } => context.print_completion(shell),
         }
@@ -123,7 +136,7 @@ impl<'a> Context<'a> {
 
 /// Which part of a list is shown.
 #[derive(Args, Clone, Debug)]
-struct ListOptions {
+pub struct ListOptions {
     /// How many items at most, 1 to 200
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
     limit: Option<u32>,

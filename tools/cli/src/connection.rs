@@ -13,7 +13,8 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
 
 /// A client for the server that the options, the environment or the profile name.
 pub(crate) fn connect(options: &Options) -> Result<Client> {
-    let settled = settle(options, given_token(options, variable)?, Profile::read()?)?;
+    let settled =
+        settle(options, given_token(options, variable)?, Profile::read(&options.profile)?)?;
     Ok(Client::new(&settled)?)
 }
 
@@ -83,6 +84,7 @@ mod tests {
         Some(Profile {
             server: "https://ota.example".into(),
             token: "of the profile".into(),
+            made_by_login: false,
             ca_pem: Some("PEM".into()),
         })
     }

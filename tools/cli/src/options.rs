@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::output::Format;
-use crate::units;
+use crate::{profile, units};
 
 /// Options every client command takes, before or after its name.
 #[derive(Args, Clone, Debug, Default)]
@@ -22,6 +22,9 @@ pub struct Options {
     /// Certificate authority of the server, PEM
     #[arg(long, global = true, env = "OTARU_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// Which of the servers that `login` remembered
+    #[arg(long, global = true, env = "OTARU_PROFILE", value_name = "NAME", default_value = profile::DEFAULT)]
+    pub profile: String,
     /// Give up after this long, such as 30s or 5m; exit code 6
     #[arg(long, global = true, value_name = "TIME", value_parser = units::duration)]
     pub timeout: Option<Duration>,

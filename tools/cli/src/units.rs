@@ -33,6 +33,21 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(wrong)
 }
 
+/// Reads how long something is to last: `90d`, `12h` or `30m`.
+pub(crate) fn lifetime(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a time such as 90d, 12h or 30m");
+    let days = match text.strip_suffix('d') {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+        _ => None,
+    };
+    match days {
+        // More than a hundred years is a slip of the finger.
+        Some(days @ 1..=36_525_u64) => Ok(Duration::from_secs(days * 24 * 3_600)),
+        Some(_) => Err(wrong()),
+        None => duration(text).map_err(|_| wrong()),
+    }
+}
+
 /// A size for people: whole numbers as they are, the rest with one decimal.
 pub(crate) fn readable_size(bytes: u64) -> String {
     match bytes {
@@ -54,6 +69,15 @@ mod tests {
         assert_eq!(size_bytes("2031616"), Ok(2_031_616));
         for wrong in ["", "M", "4G", "-1", "4 M", "0x", "1.5M", "99999999999999M", "４M"] {
             assert!(size_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_have_days() {
+        assert_eq!(lifetime("90d"), Ok(Duration::from_secs(90 * 86_400)));
+        assert_eq!(lifetime("12h"), Ok(Duration::from_secs(12 * 3_600)));
+        for wrong in ["", "d", "0d", "-1d", "99999d", "1w", "+1d"] {
+            assert!(lifetime(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -70,6 +70,11 @@ impl Client {
         self.base.as_str().trim_end_matches('/')
     }
 
+    /// Scheme, host and port of the server, as browsers write them.
+    pub(crate) fn origin(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
     /// A request to a path of which each segment is escaped.
     pub(crate) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
@@ -114,6 +119,18 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         self.read(self.request(Method::POST, segments).json(body)).await
+    }
+
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.read(self.request(Method::PUT, segments).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, segments: &[&str]) -> Result<(), ClientError> {
+        self.send(self.request(Method::DELETE, segments)).await.map(drop)
     }
 
     pub(crate) fn unreachable(&self, source: reqwest::Error) -> ClientError {

@@ -15,6 +15,7 @@ mod own;
 mod people;
 mod products;
 mod releases;
+mod session;
 mod shadows;
 mod sse;
 mod updates;
@@ -25,8 +26,11 @@ pub use error::{ClientError, Problem};
 pub use events::{Event, Events};
 pub use object::{Object, Page, Paging};
 pub use own::{AvailableRelease, OwnDevice};
-pub use people::{NewToken, Token, TokenWithSecret, User};
+pub use people::{
+    Invitation, InvitationWithLink, NewToken, Organisation, ResetLink, Token, TokenWithSecret, User,
+};
 pub use products::{NewProduct, Product};
 pub use releases::{NewRelease, Release};
+pub use session::Session;
 pub use shadows::ShadowNames;
 pub use updates::{Reason, Update, When};

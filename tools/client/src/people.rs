@@ -1,4 +1,3 @@
-use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -13,6 +12,56 @@ pub struct User {
     pub email: String,
     /// `owner`, `viewer`, `publisher`, `operator` or `admin`.
     pub role: String,
+    /// Name of their organisation.
+    pub organisation: String,
+}
+
+/// Somebody who may become a person of the organisation.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Invitation {
+    /// Opaque id.
+    pub id: String,
+    /// E-mail address.
+    pub email: String,
+    /// What they will be allowed to do.
+    pub role: String,
+    /// Until when it can be taken, RFC 3339.
+    pub expires_at: String,
+}
+
+/// An invitation just made, with its link: the only time it can be seen.
+#[derive(Clone, Deserialize)]
+pub struct InvitationWithLink {
+    /// E-mail address.
+    pub email: String,
+    /// The link, for one use.
+    pub url: String,
+    /// Until when it can be taken, RFC 3339.
+    pub expires_at: String,
+}
+
+/// A link with which a person chooses a new password.
+#[derive(Clone, Deserialize)]
+pub struct ResetLink {
+    /// The link, for one use.
+    pub url: String,
+    /// Until when it works, RFC 3339.
+    pub expires_at: String,
+}
+
+/// An organisation.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Organisation {
+    /// Opaque id.
+    pub id: String,
+    /// Unique on the server.
+    pub name: String,
+    /// When it was made, RFC 3339.
+    pub created_at: String,
+    /// The invitation of its first administrator, where it was just made.
+    pub url: Option<String>,
+    /// Until when that can be taken, RFC 3339.
+    pub expires_at: Option<String>,
 }
 
 /// An API token without its secret.
@@ -24,10 +73,14 @@ pub struct Token {
     pub user: Option<String>,
     /// What it may do.
     pub role: String,
+    /// What its maker calls it.
+    pub label: Option<String>,
     /// When it was made, RFC 3339.
     pub created_at: String,
     /// When it stops working, RFC 3339.
     pub expires_at: Option<String>,
+    /// When it was last used, to a few minutes, RFC 3339.
+    pub last_used_at: Option<String>,
     /// Whether it was revoked.
     pub revoked: bool,
 }
@@ -38,12 +91,15 @@ pub struct NewToken {
     /// E-mail address of the person it acts for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Role of a token that acts for nobody; the caller's own if not given.
+    /// What it may do; as much as its person, or as the caller, if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// When it stops working, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// What to call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// A token just made, with its secret: the only time it can be seen.
@@ -55,12 +111,71 @@ pub struct TokenWithSecret {
     pub token: String,
 }
 
+const USERS: [&str; 3] = ["api", "v1", "users"];
+const INVITATIONS: [&str; 3] = ["api", "v1", "invitations"];
+const ORGANISATIONS: [&str; 3] = ["api", "v1", "organisations"];
 const TOKENS: [&str; 3] = ["api", "v1", "tokens"];
 
 impl Client {
     /// Adds a person.
     pub async fn add_user(&self, email: &str, role: &str) -> Result<Object<User>, ClientError> {
-        self.post(&["api", "v1", "users"], &json!({ "email": email, "role": role })).await
+        self.post(&USERS, &json!({ "email": email, "role": role })).await
+    }
+
+    /// People of the organisation, by e-mail address.
+    pub async fn list_users(&self, paging: &Paging) -> Result<Page<User>, ClientError> {
+        self.get(&USERS, &paging.query()).await
+    }
+
+    /// Changes what a person may do.
+    pub async fn set_user_role(&self, id: &str, role: &str) -> Result<Object<User>, ClientError> {
+        self.put(&[&USERS[..], &[id]].concat(), &json!({ "role": role })).await
+    }
+
+    /// Removes a person.
+    pub async fn remove_user(&self, id: &str) -> Result<(), ClientError> {
+        self.delete(&[&USERS[..], &[id]].concat()).await
+    }
+
+    /// Makes a link with which a person chooses a new password.
+    pub async fn create_reset_link(&self, id: &str) -> Result<Object<ResetLink>, ClientError> {
+        self.post(&[&USERS[..], &[id, "reset-link"]].concat(), &json!({})).await
+    }
+
+    /// Invites somebody.
+    pub async fn invite_user(
+        &self,
+        email: &str,
+        role: &str,
+    ) -> Result<Object<InvitationWithLink>, ClientError> {
+        self.post(&INVITATIONS, &json!({ "email": email, "role": role })).await
+    }
+
+    /// Invitations that can still be taken, by e-mail address.
+    pub async fn list_invitations(&self, paging: &Paging) -> Result<Page<Invitation>, ClientError> {
+        self.get(&INVITATIONS, &paging.query()).await
+    }
+
+    /// Takes an invitation back.
+    pub async fn revoke_invitation(&self, id: &str) -> Result<(), ClientError> {
+        self.delete(&[&INVITATIONS[..], &[id]].concat()).await
+    }
+
+    /// Makes an organisation and invites its first administrator.
+    pub async fn create_organisation(
+        &self,
+        name: &str,
+        email: &str,
+    ) -> Result<Object<Organisation>, ClientError> {
+        self.post(&ORGANISATIONS, &json!({ "name": name, "email": email })).await
+    }
+
+    /// Organisations by name, as far as the caller may see them.
+    pub async fn list_organisations(
+        &self,
+        paging: &Paging,
+    ) -> Result<Page<Organisation>, ClientError> {
+        self.get(&ORGANISATIONS, &paging.query()).await
     }
 
     /// Makes a token.
@@ -78,8 +193,7 @@ impl Client {
 
     /// Stops a token from working.
     pub async fn revoke_token(&self, id: &str) -> Result<(), ClientError> {
-        let path = [&TOKENS[..], &[id]].concat();
-        self.send(self.request(Method::DELETE, &path)).await.map(drop)
+        self.delete(&[&TOKENS[..], &[id]].concat()).await
     }
 
     /// Whom the token speaks for.

@@ -1,6 +1,6 @@
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
-use otaru_client::{NewToken, Token, User};
+use otaru_client::{Client, Invitation, Paging, User};
 use serde_json::Value;
 
 use super::{Context, ListOptions};
@@ -8,7 +8,7 @@ use crate::output::or_dash;
 
 #[derive(Subcommand, Debug)]
 pub enum UserCommand {
-    /// Add a person
+    /// Add a person; `user reset-link` lets them choose a password
     Add {
         /// E-mail address
         email: String,
@@ -16,80 +16,139 @@ pub enum UserCommand {
         #[arg(long, value_parser = ["owner", "viewer", "publisher", "operator", "admin"])]
         role: String,
     },
+    /// Invite a person; the link is shown once, and mailed if the server sends mail
+    Invite {
+        /// E-mail address
+        email: String,
+        /// What they will be allowed to do
+        #[arg(long, value_parser = ["owner", "viewer", "publisher", "operator", "admin"])]
+        role: String,
+    },
+    /// List people
+    List(#[command(flatten)] ListOptions),
+    /// Change what a person may do, from their next request on
+    Role {
+        /// E-mail address or id
+        user: String,
+        /// What they may do
+        #[arg(value_parser = ["owner", "viewer", "publisher", "operator", "admin"])]
+        role: String,
+    },
+    /// Remove a person: sessions and tokens end, devices become unclaimed
+    Remove {
+        /// E-mail address or id
+        user: String,
+    },
+    /// Make a link with which a person chooses a new password; it is shown once
+    ResetLink {
+        /// E-mail address or id
+        user: String,
+    },
 }
 
 #[derive(Subcommand, Debug)]
-pub enum TokenCommand {
-    /// Make a token; it is shown once
-    Create {
-        /// The person it acts for, by e-mail address
-        #[arg(long, value_name = "EMAIL")]
-        user: Option<String>,
-        /// What a token that acts for nobody may do; as much as yours if not given
-        #[arg(long, conflicts_with = "user",
-            value_parser = ["viewer", "publisher", "operator", "admin"])]
-        role: Option<String>,
-        /// When it stops working, such as 2027-01-31T00:00:00Z
-        #[arg(long, value_name = "TIME")]
-        expires_at: Option<String>,
-    },
-    /// List tokens, without their secrets
-    List(#[command(flatten)] TokenListOptions),
-    /// Stop a token from working
+pub enum InvitationCommand {
+    /// List invitations that can still be taken
+    List(#[command(flatten)] ListOptions),
+    /// Take an invitation back
     Revoke {
-        /// The token's id
+        /// The invitation's id
         id: String,
     },
 }
 
-#[derive(clap::Args, Debug)]
-pub struct TokenListOptions {
-    #[command(flatten)]
-    list: ListOptions,
-}
-
 impl UserCommand {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
-        let UserCommand::Add { email, role } = self;
-        let user = context.client()?.add_user(&email, &role).await?;
-        let User { id, email, role } = &*user;
-        let lines = [("id", id.clone()), ("email", email.clone()), ("role", role.clone())];
-        Ok(context.printer.object(user.json(), &lines)?)
-    }
-}
-
-impl TokenCommand {
-    pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
-        let client = context.client()?;
+        let (client, printer) = (context.client()?, context.printer);
         match self {
-            TokenCommand::Create { user, role, expires_at } => {
-                let token = client.create_token(&NewToken { user, role, expires_at }).await?;
-                let lines = [("id", token.id.clone()), ("token", token.token.clone())];
-                context.printer.object(token.json(), &lines)?;
+            UserCommand::Add { email, role } => {
+                let user = client.add_user(&email, &role).await?;
+                printer.object(user.json(), &user_lines(&user))?;
             }
-            TokenCommand::List(TokenListOptions { list }) => {
-                let page = list.fetch(async |paging| client.list_tokens(&paging).await).await?;
-                let columns = ["id", "user", "role", "created", "expires", "revoked"];
-                context.printer.page(&page, &columns, token_row)?;
+            UserCommand::Invite { email, role } => {
+                let made = client.invite_user(&email, &role).await?;
+                let lines = [
+                    ("email", made.email.clone()),
+                    ("link", made.url.clone()),
+                    ("until", made.expires_at.clone()),
+                ];
+                printer.object(made.json(), &lines)?;
             }
-            TokenCommand::Revoke { id } => {
-                client.revoke_token(&id).await?;
-                context.printer.line(&format!("token {id} is revoked"))?;
+            UserCommand::List(list) => {
+                let page = list.fetch(async |paging| client.list_users(&paging).await).await?;
+                printer.page(&page, &["email", "role", "id"], user_row)?;
+            }
+            UserCommand::Role { user, role } => {
+                let id = id_of(&client, &user).await?;
+                let user = client.set_user_role(&id, &role).await?;
+                printer.object(user.json(), &user_lines(&user))?;
+            }
+            UserCommand::Remove { user } => {
+                let id = id_of(&client, &user).await?;
+                context.confirm(&format!("Remove {user}?"))?;
+                client.remove_user(&id).await?;
+                printer.line(&format!("{user} is removed"))?;
+            }
+            UserCommand::ResetLink { user } => {
+                let id = id_of(&client, &user).await?;
+                let link = client.create_reset_link(&id).await?;
+                let lines = [("link", link.url.clone()), ("until", link.expires_at.clone())];
+                printer.object(link.json(), &lines)?;
             }
         }
         Ok(())
     }
 }
 
-fn token_row(token: &Token) -> Vec<String> {
-    vec![
-        token.id.clone(),
-        or_dash(token.user.as_deref()),
-        token.role.clone(),
-        token.created_at.clone(),
-        or_dash(token.expires_at.as_deref()),
-        if token.revoked { "yes" } else { "no" }.to_owned(),
-    ]
+impl InvitationCommand {
+    pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
+        let client = context.client()?;
+        match self {
+            InvitationCommand::List(list) => {
+                let page =
+                    list.fetch(async |paging| client.list_invitations(&paging).await).await?;
+                context.printer.page(&page, &["email", "role", "until", "id"], invitation_row)?;
+            }
+            InvitationCommand::Revoke { id } => {
+                client.revoke_invitation(&id).await?;
+                context.printer.line(&format!("invitation {id} is taken back"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The id of a person named by e-mail address, or the id as it was typed.
+async fn id_of(client: &Client, user: &str) -> Result<String> {
+    if !user.contains('@') {
+        return Ok(user.to_owned());
+    }
+    let wanted = user.to_lowercase();
+    let mut paging = Paging { limit: Some(200), cursor: None };
+    loop {
+        let page = client.list_users(&paging).await?;
+        if let Some(found) = page.items.iter().find(|user| user.email == wanted) {
+            return Ok(found.id.clone());
+        }
+        match page.next_cursor {
+            Some(cursor) => paging.cursor = Some(cursor),
+            None => bail!("nobody here has the e-mail address {user}"),
+        }
+    }
+}
+
+fn user_lines(user: &User) -> [(&'static str, String); 4] {
+    let User { id, email, role, organisation } = user.clone();
+    [("id", id), ("email", email), ("role", role), ("organisation", organisation)]
+}
+
+fn user_row(user: &User) -> Vec<String> {
+    vec![user.email.clone(), user.role.clone(), user.id.clone()]
+}
+
+fn invitation_row(invitation: &Invitation) -> Vec<String> {
+    let Invitation { id, email, role, expires_at } = invitation.clone();
+    vec![email, role, expires_at, id]
 }
 
 /// Shows whom the token speaks for.

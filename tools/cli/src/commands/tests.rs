@@ -52,8 +52,21 @@ fn documented_command_lines_are_understood() {
         "update start clock-01 1.0.5 --watch --timeout 5m",
         "update show clock-01 --watch",
         "update cancel clock-01",
+        "login --email ada@example.com --password-file pass --profile work",
+        "logout",
         "user add ada@example.com --role owner",
+        "user invite ada@example.com --role publisher",
+        "user list --all",
+        "user role ada@example.com admin",
+        "user remove ada@example.com --yes",
+        "user reset-link ada@example.com",
+        "invitation list",
+        "invitation revoke abc",
+        "organisation add clockworks --admin ada@example.com",
+        "organisation list -o json",
         "token create --user ada@example.com",
+        "token create --role publisher --expires 90d --label ci",
+        "token create --expires-at 2027-01-31T00:00:00Z",
         "token list",
         "token revoke abc",
         "completion bash",
@@ -81,6 +94,8 @@ fn wrong_command_lines_are_named() {
         "device list --limit 0",
         "update start clock-01",
         "whoami --timeout soon",
+        "token create --expires soon",
+        "login --password secret",
         "frobnicate",
     ];
     expect![[r#"
@@ -92,6 +107,8 @@ fn wrong_command_lines_are_named() {
         error: invalid value '0' for '--limit <N>': 0 is not in 1..=200
         error: the following required arguments were not provided:
         error: invalid value 'soon' for '--timeout <TIME>': "soon" is not a time such as 30s, 5m or 2h
+        error: invalid value 'soon' for '--expires <TIME>': "soon" is not a time such as 90d, 12h or 30m
+        error: unexpected argument '--password' found
         error: unrecognized subcommand 'frobnicate'
     "#]].assert_eq(&lines.map(first_line).concat());
 }
