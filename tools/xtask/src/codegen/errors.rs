@@ -204,7 +204,7 @@ fn arms(source: &str, function: &str) -> Result<Vec<(Vec<String>, String)>> {
     let mut arms = Vec::new();
     for piece in &pieces[1..] {
         let piece = piece.trim_start_matches(|c: char| c.is_whitespace() || c == '{');
-        let end = piece.find(|c: char| c == ',' || c == '}' || c == '\n').unwrap_or(piece.len());
+        let end = piece.find([',', '}', '\n']).unwrap_or(piece.len());
         let names = patterns.split('|').map(name_of).filter(|name| !name.is_empty()).collect();
         arms.push((names, name_of(&piece[..end])));
         patterns = piece[end..].trim_start_matches(|c: char| " ,}\n;".contains(c));
