@@ -143,10 +143,8 @@ fn built_in(
 ) -> Result<(String, String), OperationError> {
     let unknown = || Refusal::ProductUnknown(product.to_string());
     let chip = otaru_store::product(tx, scope, product)?.ok_or_else(unknown)?.chip;
-    let system = SystemScope::for_background();
     // The first document: the one the device was built to trust.
-    let (_, root) =
-        otaru_store::root_document(tx, &system, product, Some(1))?.ok_or_else(unknown)?;
+    let (_, root) = otaru_store::root_document(tx, scope, product, Some(1))?.ok_or_else(unknown)?;
     Ok((chip, root_pub(&root)?))
 }
 

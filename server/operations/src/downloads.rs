@@ -92,7 +92,12 @@ pub async fn open_root(
         .inner
         .store
         .read(move |tx| {
-            otaru_store::root_document(tx, &SystemScope::for_authentication(), &name, number)
+            otaru_store::root_document_anywhere(
+                tx,
+                &SystemScope::for_authentication(),
+                &name,
+                number,
+            )
         })
         .await?;
     Ok(root.ok_or_else(|| Refusal::RootUnknown {

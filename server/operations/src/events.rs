@@ -2,7 +2,7 @@
 
 use futures::{Stream, stream};
 use otaru_fleet::Permission;
-use otaru_store::{DeviceRow, EventRow, Notice, Scope, StoreError, SystemScope, Tx};
+use otaru_store::{DeviceRow, EventRow, Notice, Scope, StoreError, Tx};
 use otaru_wire::OrganisationId;
 use serde::Serialize;
 use serde_json::json;
@@ -174,11 +174,8 @@ pub async fn listen(
     };
     // Subscribed before the log is read, so that nothing falls between the two.
     let live = app.inner.live_events.subscribe();
-    let last = app
-        .inner
-        .store
-        .read(|tx| otaru_store::last_event_id(tx, &SystemScope::for_background()))
-        .await?;
+    let scope = actor.scope.clone();
+    let last = app.inner.store.read(move |tx| otaru_store::last_event_id(tx, &scope)).await?;
     // An id beyond the log was given by another database, before this one was restored:
     // waiting for it would keep the screen still for as long as it takes to get there.
     let after = after.map_or(last, |after| after.min(last));

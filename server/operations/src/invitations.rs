@@ -68,8 +68,7 @@ pub(crate) fn store_in(
     new: &InvitationRow,
     code_digest: &str,
 ) -> Result<(), OperationError> {
-    let system = SystemScope::for_authentication();
-    if otaru_store::user_by_email_anywhere(tx, &system, &new.email)?.is_some() {
+    if otaru_store::is_email_taken(tx, scope, &new.email)? {
         return Err(Refusal::EmailTaken(new.email.clone()).into());
     }
     Ok(otaru_store::insert_invitation(tx, scope, new, code_digest)?)

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use otaru_fleet::{Permission, Safety, Texts};
 use otaru_release::{Chip, Image, ImageError, ImageFacts, Manifest, ManifestError, RootDocument};
-use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, SystemScope, Tx};
+use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, Tx};
 use otaru_wire::{ProductName, ReleaseVersion};
 
 use crate::{
@@ -127,7 +127,7 @@ fn product_and_root(
     name: &ProductName,
 ) -> Result<(ProductRow, Vec<u8>), OperationError> {
     let product = products::known(tx, scope, name)?;
-    let root = otaru_store::root_document(tx, &SystemScope::for_background(), name, None)?;
+    let root = otaru_store::root_document(tx, scope, name, None)?;
     let (_, root) = root.ok_or_else(|| Refusal::ProductUnknown(name.to_string()))?;
     Ok((product, root))
 }

@@ -445,10 +445,7 @@ async fn rows_come_back_as_they_were_stored(fixture: Fixture) {
                 otaru_store::product(tx, &scope, &product)?,
                 Some(ProductRow { limits, ..clock(&scope) })
             );
-            assert_eq!(
-                root_document(tx, &system, &product, None)?,
-                Some((1, b"root one".to_vec()))
-            );
+            assert_eq!(root_document(tx, &scope, &product, None)?, Some((1, b"root one".to_vec())));
             let update = update_row(&scope, "up-1");
             insert_update(tx, &scope, &update, Some(900))?;
             assert_eq!(newest_update(tx, &scope, &update.thing)?, Some(update.clone()));
@@ -501,6 +498,9 @@ async fn another_organisation_sees_nothing(fixture: Fixture) {
             assert_eq!(device(tx, &foreign, &thing)?, None);
             assert_eq!(devices(tx, &foreign, "", 10)?, []);
             assert_eq!(otaru_store::product(tx, &foreign, &product)?, None);
+            assert_eq!(root_document(tx, &foreign, &product, None)?, None);
+            assert!(root_document_anywhere(tx, &system, &product, Some(1))?.is_some());
+            assert_eq!(last_event_id(tx, &foreign)?, 0);
             assert_eq!(otaru_store::release(tx, &foreign, &product, &version)?, None);
             assert_eq!(newest_update(tx, &foreign, &thing)?, None);
             assert_eq!(update(tx, &foreign, &"up-1".parse().unwrap())?, None);
@@ -718,7 +718,7 @@ async fn events_are_numbered_in_commit_order(fixture: Fixture) {
             let first = insert_event(tx, &scope, Some("u-1"), &[], "a", "{}", 10)?;
             let second = insert_event(tx, &scope, None, &[], "b", "{}", 20)?;
             assert!(second.id > first.id);
-            assert_eq!(last_event_id(tx, &SystemScope::for_background())?, second.id);
+            assert_eq!(last_event_id(tx, &scope)?, second.id);
             assert_eq!(events(tx, &scope, Some("u-1"), 0, 10)?, std::slice::from_ref(&first));
             assert_eq!(events(tx, &scope, None, first.id, 10)?, [second]);
             assert_eq!(trim_events(tx, &SystemScope::for_background(), 20)?, 1);

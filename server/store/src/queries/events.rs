@@ -62,9 +62,12 @@ pub fn events(
     )
 }
 
-/// The id of the newest entry, 0 when the log is empty.
-pub fn last_event_id(tx: &mut Tx<'_>, _: &SystemScope) -> Result<i64, StoreError> {
-    let found: Option<i64> = tx.first("SELECT coalesce(max(id), 0) FROM events", params![])?;
+/// The id of the organisation's newest entry, 0 when it has none.
+pub fn last_event_id(tx: &mut Tx<'_>, scope: &Scope) -> Result<i64, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT coalesce(max(id), 0) FROM events WHERE organisation = $1",
+        params![scope.organisation().as_str()],
+    )?;
     Ok(found.unwrap_or(0))
 }
 

@@ -152,8 +152,30 @@ pub fn insert_root(
     Ok(())
 }
 
-/// The product's signed root document `number`, or the newest. Root documents are public.
+/// A signed root document of a product, by number or the newest.
 pub fn root_document(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    number: Option<u64>,
+) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+    match number {
+        Some(number) => tx.first(
+            "SELECT number, document FROM roots JOIN products ON name = product
+             WHERE organisation = $1 AND product = $2 AND number = $3",
+            params![scope.organisation().as_str(), product.as_str(), number],
+        ),
+        None => tx.first(
+            "SELECT number, document FROM roots JOIN products ON name = product
+             WHERE organisation = $1 AND product = $2 ORDER BY number DESC LIMIT 1",
+            params![scope.organisation().as_str(), product.as_str()],
+        ),
+    }
+}
+
+/// A signed root document, by number or the newest, whatever the product's organisation: root
+/// documents are public.
+pub fn root_document_anywhere(
     tx: &mut Tx<'_>,
     _: &SystemScope,
     product: &ProductName,

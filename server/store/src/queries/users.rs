@@ -96,6 +96,13 @@ pub fn user_by_email_anywhere(
     )
 }
 
+/// Whether anybody on this server has this e-mail address.
+pub fn is_email_taken(tx: &mut Tx<'_>, _: &Scope, email: &str) -> Result<bool, StoreError> {
+    let count: Option<i64> =
+        tx.first("SELECT count(*) FROM users WHERE email = $1", params![email])?;
+    Ok(count.unwrap_or(0) > 0)
+}
+
 /// People after `after` (an e-mail address), by e-mail address.
 pub fn users(
     tx: &mut Tx<'_>,

@@ -248,6 +248,9 @@ async fn organisations_are_listed_by_name(fixture: Fixture) {
             rows.into_iter().map(|row| row.name).collect()
         };
         assert_eq!(names(organisations(tx, &system, "", 9)?), ["beta", "default"]);
+        assert!(!is_email_taken(tx, scope, "ada@x")?);
+        insert_user(tx, &foreign, &new_user("u-1", "ada@x", Role::Owner), 7)?;
+        assert!(is_email_taken(tx, scope, "ada@x")?);
         assert_eq!(names(organisations(tx, &system, "beta", 9)?), ["default"]);
         assert_eq!(organisation(tx, scope)?.unwrap().name, "default");
         assert_eq!(organisation(tx, &foreign)?.unwrap().created_at, 3);
