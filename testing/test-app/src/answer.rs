@@ -1,11 +1,11 @@
 use std::fmt;
 
 use axum::body::{Bytes, to_bytes};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde_json::Value;
 
-/// An answer, read whole.
+/// An answer, read whole; of an event stream only the head.
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: StatusCode,
@@ -16,7 +16,12 @@ pub struct Answer {
 impl Answer {
     pub(crate) async fn read(response: Response) -> Answer {
         let (head, body) = response.into_parts();
-        let body = to_bytes(body, usize::MAX).await.expect("the body comes whole");
+        let kind = head.headers.get(header::CONTENT_TYPE);
+        let body = match kind.is_some_and(|kind| kind == "text/event-stream") {
+            // It has no end.
+            true => Bytes::new(),
+            false => to_bytes(body, usize::MAX).await.expect("the body comes whole"),
+        };
         Answer { status: head.status, headers: head.headers, body }
     }
 

@@ -1,7 +1,7 @@
 //! Every route as its callers meet it. Files mirror the paths; a method each.
 //! Beside them, an update's whole life as owner, operator and device meet it.
 
-mod coverage;
+mod actors;
 
 mod api_v1 {
     mod devices {

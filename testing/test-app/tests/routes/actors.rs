@@ -1,0 +1,265 @@
+//! Every route as every actor, against the reviewed table in `actors.txt`.
+//!
+//! The routes come from the description of the API: a new one fails here until it is in the
+//! table. Each line says who meets what; a change of it is a change of who may do what.
+//! Accept one with `UPDATE_EXPECT=1`, and read the diff.
+//!
+//! All ask the same server, one after the other: who comes later may find done already what
+//! can be done once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use expect_test::expect_file;
+use otaru_test_app::{Answer, Client, Database, Firmware, PASSWORD, TestApp};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+/// Worlds alive at once.
+const AT_ONCE: usize = 4;
+
+/// A server with two organisations, and everybody who may ask it for something.
+struct World {
+    app: TestApp,
+    actors: Vec<(&'static str, Client)>,
+    firmware: Firmware,
+    /// What stands for each parameter of a path, and in bodies.
+    names: BTreeMap<&'static str, String>,
+}
+
+impl World {
+    async fn new() -> World {
+        let app = TestApp::start(Database::Sqlite).await;
+        app.create_product("clock", "device").await;
+        let image = app.publish("clock", "1.0.5", 1).await;
+        let device = app.provision("clock-01", "clock").await;
+        let other_device = app.provision("clock-02", "clock").await;
+        let foreign = app.foreign_admin().await;
+
+        let admin = app.person("admin@example.org", "admin").await;
+        let owner = app.person("owner@example.org", "owner").await;
+        let neighbour = app.person("neighbour@example.org", "owner").await;
+        app.claim(&owner, "clock-01").await;
+        app.claim(&neighbour, "clock-02").await;
+        let wish = json!({ "version": "1.0.5", "when": "later" });
+        let update = owner.post("/app/devices/clock-01/update", wish).await.expect_status(201);
+        let desired = json!({ "state": { "desired": { "color": "red" } } });
+        app.admin().post("/things/clock-01/shadow", desired).await.expect_status(200);
+
+        let token = async |wanted: Value| {
+            let made = app.admin().post("/api/v1/tokens", wanted).await.expect_status(201).json();
+            let text = made["token"].as_str().expect("a token");
+            (app.bearer(text), made["id"].as_str().expect("an id").to_owned())
+        };
+        let hour = json!({ "role": "admin", "expires_at": "2026-11-23T13:00:00Z" });
+        let (expired, _) = token(hour).await;
+        let (revoked, id) = token(json!({ "role": "admin" })).await;
+        app.admin().delete(&format!("/api/v1/tokens/{id}")).await.expect_status(204);
+        app.person("former@example.org", "admin").await;
+        let (demoted, _) = token(json!({ "user": "former@example.org" })).await;
+        let former = user_id(&app, "former@example.org").await;
+        let owner_now = json!({ "role": "owner" });
+        app.admin().put(&format!("/api/v1/users/{former}"), owner_now).await.expect_status(200);
+        let typed = json!({ "email": "admin@example.org", "password": PASSWORD });
+        let ended = app.anonymous().post("/app/session", typed).await.expect_status(200);
+        let ended = app.anonymous().signed_in(&ended);
+        ended.delete("/app/session").await.expect_status(204);
+        let (viewer, _) = token(json!({ "role": "viewer" })).await;
+        let (publisher, _) = token(json!({ "role": "publisher" })).await;
+        let (operator, _) = token(json!({ "role": "operator" })).await;
+
+        let (_, spare_token) = token(json!({ "role": "viewer" })).await;
+        let invited = json!({ "email": "invited@example.org", "role": "viewer" });
+        let invited = app.admin().post("/api/v1/invitations", invited).await.expect_status(201);
+        app.owner("leaver@example.org").await;
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let names = BTreeMap::from([
+            ("thing", "clock-01".to_owned()),
+            ("product", "clock".to_owned()),
+            ("version", "1.0.5".to_owned()),
+            ("file", "1.0.5.bin".to_owned()),
+            ("number", "latest".to_owned()),
+            ("sha256", image.sha256().to_string()),
+            ("update", text(&update.json()["id"])),
+            ("token", spare_token),
+            ("invitation", text(&invited.json()["id"])),
+            ("user", user_id(&app, "leaver@example.org").await),
+        ]);
+        app.advance(Duration::from_secs(3_600));
+        // Those who may least come first: what a refused one asks for changes nothing.
+        let actors = vec![
+            ("nobody", app.anonymous()),
+            ("expired token", expired),
+            ("revoked token", revoked),
+            ("ended session", ended),
+            ("foreign admin", foreign),
+            ("former admin's token", demoted),
+            ("another owner", neighbour),
+            ("owner", owner),
+            ("another device", other_device.https),
+            ("device", device.https),
+            ("viewer", viewer),
+            ("publisher", publisher),
+            ("operator", operator),
+            ("admin's token", app.admin()),
+            ("admin", admin),
+        ];
+        let firmware = app.firmware("clock", "1.0.6", 2);
+        World { app, actors, firmware, names }
+    }
+
+    /// Who met what on one route, one line for each answer.
+    async fn ask_all(&self, method: &Method, path: &str) -> String {
+        let mut met: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (turn, (name, client)) in self.actors.iter().enumerate() {
+            if name.ends_with("device") && !is_for_devices(path) {
+                continue;
+            }
+            let answer = self.ask(client, method, path, turn).await;
+            if *name == "foreign admin" && path.starts_with("/api/v1/") {
+                show_nothing_of_ours(method, path, &answer);
+            }
+            met.entry(outcome(&answer)).or_default().push(name);
+        }
+        let mut lines = format!("{method} {path}\n");
+        for (outcome, names) in met {
+            writeln!(lines, "    {outcome}: {}", names.join(", ")).expect("a text takes it");
+        }
+        lines
+    }
+
+    async fn ask(&self, client: &Client, method: &Method, path: &str, turn: usize) -> Answer {
+        let concrete = self.concrete(path);
+        if (method.as_str(), path) == ("POST", "/api/v1/products/{product}/releases") {
+            return client.upload(&concrete, &self.firmware.form()).await;
+        }
+        let body =
+            self.body(method, path, turn).map_or(Body::empty(), |body| body.to_string().into());
+        client.send(method.clone(), &concrete, body).await
+    }
+
+    fn concrete(&self, path: &str) -> String {
+        let id = match path {
+            path if path.starts_with("/api/v1/updates") => "update",
+            path if path.starts_with("/api/v1/tokens") => "token",
+            path if path.starts_with("/api/v1/invitations") => "invitation",
+            _ => "user",
+        };
+        let path = path.replace("{id}", &self.names[id]);
+        let concrete = self
+            .names
+            .iter()
+            .fold(path, |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
+        assert!(!concrete.contains('{'), "{concrete} has a parameter this test does not know");
+        concrete
+    }
+
+    /// A body that does what the route is for; what must be new is so in every turn.
+    fn body(&self, method: &Method, path: &str, turn: usize) -> Option<Value> {
+        let sign_in = json!({ "email": "owner@example.org", "password": PASSWORD });
+        let link = json!({ "code": "wrong", "password": PASSWORD });
+        Some(match (method.as_str(), path) {
+            ("POST", "/api/v1/devices") => {
+                json!({ "thing": format!("new-{turn}"), "product": "clock" })
+            }
+            ("POST", "/api/v1/devices/{thing}/update" | "/app/devices/{thing}/update") => {
+                json!({ "version": "1.0.5", "when": "later" })
+            }
+            ("POST", "/api/v1/invitations" | "/api/v1/users") => {
+                json!({ "email": format!("new-{turn}@example.org"), "role": "viewer" })
+            }
+            ("PUT", "/api/v1/users/{id}") => json!({ "role": "viewer" }),
+            ("POST", "/api/v1/organisations") => {
+                json!({ "name": format!("new-{turn}"), "email": format!("new-{turn}@example.org") })
+            }
+            ("POST", "/api/v1/products") => json!({
+                "name": format!("lamp-{turn}"), "chip": "esp32c3", "flash_bytes": 4 << 20,
+                "root": self.app.keys().root_base64(), "download": "device",
+            }),
+            ("PATCH", "/api/v1/products/{product}") => json!({ "limits": { "waiting_ms": 5_000 } }),
+            ("POST", "/api/v1/tokens") => json!({ "user": "owner@example.org" }),
+            ("POST", "/app/devices/claim") => json!({ "code": "AAAA-AAAA-AAAA" }),
+            ("PUT", "/app/devices/{thing}") => json!({ "name": "Kitchen" }),
+            ("PUT", "/app/devices/{thing}/settings") => json!({ "color": "blue" }),
+            ("POST", "/app/session") => sign_in,
+            ("POST", "/app/invitation") | ("PUT", "/app/password-reset") => link,
+            ("POST", "/app/password-reset") => json!({ "email": "owner@example.org" }),
+            ("POST", "/app/setup" | "/app/sign-up") => {
+                json!({ "email": "new@example.org", "password": PASSWORD, "code": "wrong" })
+            }
+            ("PUT", "/app/user") => json!({ "language": "de" }),
+            ("PUT", "/app/user/password") => {
+                json!({ "current": PASSWORD, "password": "another horse" })
+            }
+            ("POST", "/things/{thing}/shadow") => {
+                json!({ "state": { "desired": { "color": "green" } } })
+            }
+            ("POST", path) if path.ends_with("/certificate") => json!({}),
+            _ => return None,
+        })
+    }
+}
+
+/// Nothing of one organisation is shown to another, not even in an answer that succeeds.
+fn show_nothing_of_ours(method: &Method, path: &str, answer: &Answer) {
+    let text = String::from_utf8_lossy(answer.body());
+    let ours = ["clock-0", "owner@", "neighbour@", "leaver@", "invited@"];
+    if answer.status() < 400 {
+        let shown: Vec<_> = ours.iter().filter(|ours| text.contains(**ours)).collect();
+        assert!(shown.is_empty(), "{method} {path} shows {shown:?}: {text}");
+    }
+}
+
+async fn user_id(app: &TestApp, email: &str) -> String {
+    let people = app.admin().get("/api/v1/users").await.json();
+    let people = people["items"].as_array().expect("a list").clone();
+    let person = people.iter().find(|person| person["email"] == email).expect("known");
+    person["id"].as_str().expect("an id").to_owned()
+}
+
+/// Routes that the devices' port has, too.
+fn is_for_devices(path: &str) -> bool {
+    ["/things/", "/api/things/", "/firmware/", "/healthz", "/readyz"]
+        .iter()
+        .any(|start| path.starts_with(start))
+}
+
+fn outcome(answer: &Answer) -> String {
+    if answer.status() < 400 {
+        return answer.status().to_string();
+    }
+    // The data plane says it in AWS's words.
+    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let code = body["code"].as_str().or(body["message"].as_str()).unwrap_or("no code");
+    format!("{} {code}", answer.status())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_answers_every_actor_as_the_table_says_on_sqlite() {
+    let reading = World::new().await;
+    let document = reading.app.anonymous().get("/openapi.json").await.expect_status(200).json();
+    let mut table: BTreeMap<(String, String), String> = BTreeMap::new();
+    let mut worlds = JoinSet::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for method in methods.as_object().expect("methods").keys() {
+            let method: Method = method.to_uppercase().parse().expect("a method");
+            let key = (path.clone(), method.to_string());
+            if method == Method::GET {
+                table.insert(key, reading.ask_all(&method, path).await);
+                continue;
+            }
+            // What one route changes, another must not meet.
+            if worlds.len() >= AT_ONCE {
+                table.extend(worlds.join_next().await.map(|asked| asked.expect("no panic")));
+            }
+            let path = path.clone();
+            worlds.spawn(async move { (key, World::new().await.ask_all(&method, &path).await) });
+        }
+    }
+    table.extend(worlds.join_all().await);
+    let lines: Vec<String> = table.into_values().collect();
+    expect_file!["./actors.txt"].assert_eq(&lines.join("\n"));
+}
