@@ -27,6 +27,8 @@ def tell(line):
 
 
 class Handler:
+    """One for all connections."""
+
     refusals = arguments.refuse
 
     async def handle_DATA(self, server, session, envelope):
@@ -52,13 +54,16 @@ def authenticate(server, session, envelope, mechanism, data):
     return AuthResult(success=False, handled=False)
 
 
+HANDLER = Handler()
+
+
 def server():
     tls = None
     if arguments.certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(*arguments.certificate)
     return SMTP(
-        Handler(),
+        HANDLER,
         hostname="mail.test",
         tls_context=tls,
         require_starttls=tls is not None,

@@ -59,6 +59,7 @@ mod chain;
 mod docs;
 mod errors;
 mod health;
+mod mail;
 #[path = "../lifecycle"]
 mod lifecycle {
     mod cancel;

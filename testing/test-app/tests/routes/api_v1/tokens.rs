@@ -41,4 +41,70 @@ each_database! {
         let answer = app.publisher().await.post("/api/v1/tokens", json!({})).await;
         assert_eq!(answer.refusal(), "403 forbidden");
     }
+
+    async fn a_person_makes_tokens_for_themselves_when_signed_in(app: TestApp) {
+        let browser = app.person("ada@x.org", "publisher").await;
+        let wanted = json!({ "user": "ada@x.org", "label": "laptop", "role": "viewer" });
+        let made = browser.post("/api/v1/tokens", wanted.clone()).await.expect_status(201).json();
+        assert_eq!((&made["label"], &made["role"]), (&json!("laptop"), &json!("viewer")));
+        let token = app.bearer(made["token"].as_str().unwrap());
+        // A token makes none: it would live on in it.
+        assert_eq!(token.post("/api/v1/tokens", wanted).await.refusal(), "403 forbidden");
+        app.owner("bo@x.org").await;
+        for wanted in [json!({ "user": "bo@x.org" }), json!({ "user": "who@x.org" }), json!({})] {
+            let answer = browser.post("/api/v1/tokens", wanted).await;
+            assert_eq!(answer.refusal(), "403 forbidden");
+        }
+        // Any token ends itself, and no other.
+        let path = format!("/api/v1/tokens/{}", made["id"].as_str().unwrap());
+        assert_eq!(browser.delete(&path).await.refusal(), "403 forbidden");
+        token.delete(&path).await.expect_status(204);
+        assert_eq!(token.get("/api/v1/whoami").await.refusal(), "401 unauthenticated");
+    }
+
+    async fn a_token_is_within_the_role_of_its_person(app: TestApp) {
+        app.person("ada@x.org", "operator").await;
+        let make = async |wanted| app.admin().post("/api/v1/tokens", wanted).await;
+        for role in ["publisher", "admin"] {
+            let answer = make(json!({ "user": "ada@x.org", "role": role })).await;
+            assert_eq!(answer.refusal(), "400 invalid_field", "{role}");
+        }
+        // For nobody it would allow nothing.
+        assert_eq!(make(json!({ "role": "owner" })).await.refusal(), "400 invalid_field");
+        let phone = make(json!({ "user": "ada@x.org", "role": "owner" })).await.expect_status(201);
+        let phone = app.bearer(phone.json()["token"].as_str().unwrap());
+        assert_eq!(phone.get("/api/v1/devices").await.refusal(), "403 forbidden");
+        phone.get("/app/devices").await.expect_status(200);
+    }
+
+    async fn what_a_token_cannot_be_is_refused(app: TestApp) {
+        for wrong in [
+            json!({ "label": "" }),
+            json!({ "label": "a\nb" }),
+            json!({ "label": "x".repeat(65) }),
+            json!({ "expires_at": "2026-11-23T12:00:00Z" }),
+        ] {
+            let answer = app.admin().post("/api/v1/tokens", wrong.clone()).await;
+            assert_eq!(answer.refusal(), "400 invalid_field", "{wrong}");
+        }
+    }
+
+    async fn a_list_says_when_a_token_was_last_used(app: TestApp) {
+        let used = async || {
+            let listed = app.admin().get("/api/v1/tokens").await.expect_status(200).json();
+            listed["items"][0]["last_used_at"].clone()
+        };
+        let user = json!({ "email": "a@x.org", "role": "viewer" });
+        // Its first use was noted before this was stored: there is one writer.
+        app.admin().post("/api/v1/users", user).await.expect_status(201);
+        assert_eq!(used().await, "2026-11-23T12:00:00.000Z");
+        app.advance(Duration::from_secs(299));
+        let user = json!({ "email": "b@x.org", "role": "viewer" });
+        app.admin().post("/api/v1/users", user).await.expect_status(201);
+        assert_eq!(used().await, "2026-11-23T12:00:00.000Z", "not at every use");
+        app.advance(Duration::from_secs(1));
+        let user = json!({ "email": "c@x.org", "role": "viewer" });
+        app.admin().post("/api/v1/users", user).await.expect_status(201);
+        assert_eq!(used().await, "2026-11-23T12:05:00.000Z");
+    }
 }
