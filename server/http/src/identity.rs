@@ -12,7 +12,7 @@ use otaru_operations::{
 
 use crate::ApiError;
 use crate::extract::Preferred;
-use crate::session_cookie::{check_same_site, session_secret};
+use crate::session_cookie::{check_same_site, session_secrets};
 use crate::site::Site;
 
 /// A person or a program, known by `Authorization: Bearer` or by the cookie of a session.
@@ -34,13 +34,18 @@ impl FromRequestParts<Site> for Caller {
 
 /// The person whose browser sent the request; `None` when no session of its cookie holds.
 async fn signed_in(parts: &Parts, site: &Site) -> Result<Option<Actor>, ApiError> {
-    let Some(secret) = session_secret(parts) else { return Ok(None) };
-    check_same_site(parts, site)?;
-    match authenticate_session(&site.app, secret).await {
-        Ok(actor) => Ok(Some(actor)),
-        Err(OperationError::Refused(Refusal::Unauthenticated)) => Ok(None),
-        Err(error) => Err(error.into()),
+    let secrets = session_secrets(parts);
+    if !secrets.is_empty() {
+        check_same_site(parts, site)?;
     }
+    for secret in secrets {
+        match authenticate_session(&site.app, secret).await {
+            Ok(actor) => return Ok(Some(actor)),
+            Err(OperationError::Refused(Refusal::Unauthenticated)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 /// Whoever asks, on the routes that devices and people share.

@@ -69,20 +69,21 @@ impl Reached {
     }
 }
 
-/// The secret of the session that a request's cookie names. Prefers the name that nobody else
-/// can set; the plain one counts only where it is ours.
-pub(crate) fn session_secret(parts: &Parts) -> Option<&str> {
+/// The secrets of the sessions that a request's cookies name, the one that nobody else can set
+/// first; the plain one counts only where it is ours. A browser of this machine may have both,
+/// of the plain port and of the one with TLS.
+pub(crate) fn session_secrets(parts: &Parts) -> Vec<&str> {
     let cookie = |wanted: &str| {
         let lines = parts.headers.get_all(header::COOKIE).into_iter();
         let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
         let mut named = pairs.filter_map(|pair| pair.trim().split_once('='));
         named.find_map(|(name, value)| (name == wanted).then_some(value))
     };
-    let plain = || match Reached::by(parts) {
+    let plain = match Reached::by(parts) {
         Reached::Locally => cookie(PLAIN_NAME),
         Reached::Securely => None,
     };
-    cookie(SECURE_NAME).or_else(plain)
+    cookie(SECURE_NAME).into_iter().chain(plain).collect()
 }
 
 /// Refuses a request with a cookie that changes something and does not come from a page of
@@ -112,17 +113,17 @@ impl FromRequestParts<Site> for NotCrossSite {
     }
 }
 
-/// The secret of the session the browser has, whether it holds or not.
-pub(crate) struct OwnSession(pub(crate) Option<String>);
+/// The secrets of the sessions the browser has, whether they hold or not.
+pub(crate) struct OwnSessions(pub(crate) Vec<String>);
 
-impl FromRequestParts<Site> for OwnSession {
+impl FromRequestParts<Site> for OwnSessions {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(
         parts: &mut Parts,
         _site: &Site,
-    ) -> Result<OwnSession, std::convert::Infallible> {
-        Ok(OwnSession(session_secret(parts).map(str::to_owned)))
+    ) -> Result<OwnSessions, std::convert::Infallible> {
+        Ok(OwnSessions(session_secrets(parts).into_iter().map(str::to_owned).collect()))
     }
 }
 
@@ -265,14 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_nobody_else_can_set_wins() {
-        let local = ("host", "localhost:8080");
-        let both = ("cookie", "theme=dark; otaru=planted; __Host-otaru=ours");
-        assert_eq!(session_secret(&parts(&[local, both])), Some("ours"));
-        let plain = ("cookie", "otaru=ours");
-        assert_eq!(session_secret(&parts(&[local, plain])), Some("ours"));
-        assert_eq!(session_secret(&parts(&[("host", "ota.example"), plain])), None);
-        assert_eq!(session_secret(&parts(&[local, ("cookie", "xotaru=1; otarux=2")])), None);
+    fn the_cookie_nobody_else_can_set_comes_first() {
+        let secrets = |host, cookie| {
+            let parts = parts(&[("host", host), ("cookie", cookie)]);
+            session_secrets(&parts).join(" ")
+        };
+        let both = "theme=dark; otaru=plain; __Host-otaru=ours";
+        assert_eq!(secrets("localhost:8080", both), "ours plain");
+        assert_eq!(secrets("ota.example", both), "ours");
+        assert_eq!(secrets("localhost:8080", "otaru=plain"), "plain");
+        assert_eq!(secrets("ota.example", "otaru=planted"), "");
+        assert_eq!(secrets("localhost:8080", "xotaru=1; otarux=2"), "");
     }
 
     #[test]

@@ -12,6 +12,9 @@ const LOGS_MS: i64 = 30 * DAY_MS;
 /// How long events are kept: a screen that was away longer reads the state itself anew.
 const EVENTS_MS: i64 = 7 * DAY_MS;
 
+/// How long a token is listed after its end, for who wonders why a program stopped.
+const TOKENS_MS: i64 = 90 * DAY_MS;
+
 /// Drops what is older than it is kept. Returns how many entries went.
 ///
 /// # Errors
@@ -30,7 +33,8 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
         )?;
         let links = otaru_store::trim_invitations(tx, &system, now)?
             + otaru_store::trim_password_resets(tx, &system, now)?;
-        Ok::<_, OperationError>(logs + events + ended + links)
+        let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?;
+        Ok::<_, OperationError>(logs + events + ended + links + tokens)
     };
     app.inner.store.write(work).await
 }

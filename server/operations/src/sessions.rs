@@ -15,6 +15,9 @@ pub(crate) const IDLE_MS: i64 = 30 * DAY_MS;
 /// However much it is used, a session ends after so long.
 pub(crate) const LIFETIME_MS: i64 = 90 * DAY_MS;
 
+/// Sessions a person has at once: every browser they ever used, and no heap without a bottom.
+const MOST_SESSIONS: usize = 50;
+
 /// A person who came in, and the new session of their browser.
 pub struct SignedIn {
     /// The person.
@@ -25,7 +28,7 @@ pub struct SignedIn {
 
 /// Lets a person in who knows their password.
 ///
-/// `replaced` is the session their browser had until now: it ends.
+/// `replaced` are the sessions their browser had until now: they end.
 ///
 /// # Errors
 /// [`Refusal::SignInFailed`], whether the address is unknown or the password wrong, after the
@@ -35,7 +38,7 @@ pub async fn sign_in(
     remote: &Remote,
     email: &str,
     password: Password,
-    replaced: Option<&str>,
+    replaced: &[String],
 ) -> Result<SignedIn, OperationError> {
     let email = email.trim().to_lowercase();
     let wanted = email.clone();
@@ -52,15 +55,16 @@ pub async fn sign_in(
     check_password(app, remote, &email, password, stored).await?;
     let (user, stored) = known.ok_or(Refusal::SignInFailed)?;
     let (session, now) = (SecretCode::random()?, app.now_ms());
-    let (digest, replaced) = (session.digest(), replaced.map(digest_of));
+    let digest = session.digest();
+    let replaced: Vec<String> = replaced.iter().map(|secret| digest_of(secret)).collect();
     let scope = Scope::of(user.organisation.clone());
     let work = move |tx: &mut Tx<'_>| {
         // What was true while the password was compared may have changed since.
         if otaru_store::user_password(tx, &scope, &user.id)? != Some(stored) {
             return Err(OperationError::from(Refusal::SignInFailed));
         }
-        if let Some(replaced) = replaced {
-            end(tx, &replaced)?;
+        for replaced in &replaced {
+            end(tx, replaced)?;
         }
         open_in(tx, &scope, &digest, &user.id, now)
     };
@@ -86,7 +90,7 @@ pub(crate) async fn check_password(
     Ok(())
 }
 
-/// Opens a session for a person and shows the person.
+/// Opens a session for a person, ends their oldest if they have too many, and shows them.
 pub(crate) fn open_in(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -94,6 +98,11 @@ pub(crate) fn open_in(
     user: &str,
     now: i64,
 ) -> Result<UserRow, OperationError> {
+    let mut open = otaru_store::sessions_of_user(tx, scope, user)?;
+    open.truncate((open.len() + 1).saturating_sub(MOST_SESSIONS));
+    for oldest in open {
+        end(tx, &oldest)?;
+    }
     otaru_store::insert_session(tx, scope, digest, user, now)?;
     let row = otaru_store::user(tx, scope, user)?;
     Ok(row.ok_or_else(|| Refusal::UserUnknown(user.to_owned()))?)

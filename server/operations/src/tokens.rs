@@ -16,6 +16,9 @@ const PREFIX: &str = "otaru";
 const ID_BYTES: usize = 8;
 const SECRET_BYTES: usize = 32;
 
+/// Tokens a person has at once that were not revoked.
+const MOST_TOKENS: usize = 100;
+
 /// Most characters of a label.
 const LABEL_CHARACTERS: usize = 64;
 
@@ -62,6 +65,13 @@ pub async fn create_token(
         require_maker(&actor, user.as_ref())?;
         if let (Some(email), None) = (&new.user, &user) {
             return Err(OperationError::from(Refusal::UserUnknown(email.clone())));
+        }
+        if let Some(user) = &user {
+            let held = otaru_store::tokens_of_user(tx, scope, &user.id)?.len();
+            if held >= MOST_TOKENS {
+                let detail = format!("they have {held} tokens; revoke some first");
+                return Err(Refusal::invalid("user", detail).into());
+            }
         }
         let limit = user.as_ref().map_or(actor.role, |user| user.role);
         let role = new.role.unwrap_or(limit);

@@ -98,6 +98,11 @@ pub fn tokens_of_user(
     )
 }
 
+/// Drops tokens that were revoked or expired before `before`; returns how many.
+pub fn trim_tokens(tx: &mut Tx<'_>, _: &SystemScope, before: i64) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM tokens WHERE revoked_at < $1 OR expires_at < $1", params![before])
+}
+
 /// Notes that a token is in use.
 pub fn touch_token(tx: &mut Tx<'_>, scope: &Scope, id: &str, now: i64) -> Result<(), StoreError> {
     tx.execute(

@@ -104,6 +104,9 @@ async fn what_lets_a_person_in_is_listed_for_them_alone(fixture: Fixture) {
         let foreign = second_organisation(tx)?;
         assert_eq!(sessions_of_user(tx, &foreign, "u-1")?, [] as [&str; 0]);
         assert_eq!(tokens_of_user(tx, &foreign, "u-1")?, [] as [&str; 0]);
+        assert_eq!(trim_tokens(tx, &SystemScope::for_background(), 9)?, 0);
+        assert_eq!(trim_tokens(tx, &SystemScope::for_background(), 10)?, 1);
+        assert_eq!(tokens(tx, scope, "", 9)?.len(), 2);
         Ok(())
     })
     .await;

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use crate::ApiError;
 use crate::extract::Json;
 use crate::remote::From;
-use crate::session_cookie::{NotCrossSite, OwnSession, SessionCookie, SetCookie};
+use crate::session_cookie::{NotCrossSite, OwnSessions, SessionCookie, SetCookie};
 use crate::site::Site;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
@@ -34,12 +34,12 @@ async fn create(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
     From(remote): From,
-    OwnSession(replaced): OwnSession,
+    OwnSessions(replaced): OwnSessions,
     cookie: SessionCookie,
     Json(request): Json<SignInRequest>,
 ) -> Result<(SetCookie, Json<UserObject>), ApiError> {
     let SignInRequest { email, password } = request;
-    let signed_in = sign_in(&app, &remote, &email, password, replaced.as_deref()).await?;
+    let signed_in = sign_in(&app, &remote, &email, password, &replaced).await?;
     Ok((cookie.keep(&signed_in.session), Json(signed_in.user)))
 }
 
@@ -49,10 +49,10 @@ async fn create(
 async fn end(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
-    OwnSession(session): OwnSession,
+    OwnSessions(sessions): OwnSessions,
     cookie: SessionCookie,
 ) -> Result<SetCookie, ApiError> {
-    if let Some(session) = session {
+    for session in sessions {
         sign_out(&app, &session).await?;
     }
     Ok(cookie.clear())

@@ -105,6 +105,29 @@ each_database! {
         other.get("/app/user").await.expect_status(200);
     }
 
+    async fn a_browser_with_cookies_of_both_ports_is_let_in_by_either(app: TestApp) {
+        app.person("ada@x.org", "owner").await;
+        let here = app.anonymous().with_header("host", "localhost:8080");
+        let typed = json!({ "email": "ada@x.org", "password": PASSWORD });
+        let plain = here.post("/app/session", typed).await.expect_status(200);
+        let both = format!("__Host-otaru=ended; {}", plain.cookie());
+        let browser =
+            here.with_header("cookie", &both).with_header("sec-fetch-site", "same-origin");
+        browser.get("/app/user").await.expect_status(200);
+        browser.delete("/app/session").await.expect_status(204);
+        assert_eq!(browser.get("/app/user").await.refusal(), "401 unauthenticated");
+    }
+
+    async fn the_oldest_of_very_many_sessions_ends(app: TestApp) {
+        let first = app.person("ada@x.org", "owner").await;
+        for _ in 0..50 {
+            first.get("/app/user").await.expect_status(200);
+            app.advance(Duration::from_secs(1));
+            sign_in(&app, "ada@x.org", PASSWORD).await.expect_status(200);
+        }
+        assert_eq!(first.get("/app/user").await.refusal(), "401 unauthenticated");
+    }
+
     async fn pages_of_another_origin_change_nothing(app: TestApp) {
         app.person("ada@x.org", "owner").await;
         let signed_in = sign_in(&app, "ada@x.org", PASSWORD).await;
