@@ -44,6 +44,10 @@ impl World {
         let neighbour = app.person("neighbour@example.org", "owner").await;
         app.claim(&owner, "clock-01").await;
         app.claim(&neighbour, "clock-02").await;
+        let guest = app.person("guest@example.org", "owner").await;
+        let code = owner.post("/app/devices/clock-01/share", json!({})).await.expect_status(201);
+        let code = json!({ "code": code.json()["code"] });
+        guest.post("/app/devices/claim", code).await.expect_status(200);
         let wish = json!({ "version": "1.0.5", "when": "later" });
         let update = owner.post("/app/devices/clock-01/update", wish).await.expect_status(201);
         let desired = json!({ "state": { "desired": { "color": "red" } } });
@@ -87,6 +91,7 @@ impl World {
             ("token", spare_token),
             ("invitation", text(&invited.json()["id"])),
             ("user", user_id(&app, "leaver@example.org").await),
+            ("person", user_id(&app, "guest@example.org").await),
         ]);
         app.advance(Duration::from_secs(3_600));
         // Those who may least come first: what a refused one asks for changes nothing.
@@ -98,6 +103,7 @@ impl World {
             ("foreign admin", foreign),
             ("former admin's token", demoted),
             ("another owner", neighbour),
+            ("guest", guest),
             ("owner", owner),
             ("another device", other_device.https),
             ("device", device.https),
@@ -179,6 +185,9 @@ impl World {
                 "name": format!("lamp-{turn}"), "chip": "esp32c3", "flash_bytes": 4 << 20,
                 "root": self.app.keys().root_base64(), "download": "device",
             }),
+            ("PUT", "/api/v1/products/{product}/consent") => json!({ "mode": "night" }),
+            ("PUT", "/api/v1/products/{product}/settings") => json!({ "settings": [] }),
+            ("PUT", "/api/v1/devices/{thing}/settings") => json!({ "color": "blue" }),
             ("PATCH", "/api/v1/products/{product}") => json!({ "limits": { "waiting_ms": 5_000 } }),
             ("POST", "/api/v1/tokens") => json!({ "user": "owner@example.org" }),
             ("POST", "/app/devices/claim") => json!({ "code": "AAAA-AAAA-AAAA" }),
@@ -206,7 +215,7 @@ impl World {
 /// Nothing of one organisation is shown to another, not even in an answer that succeeds.
 fn show_nothing_of_ours(method: &Method, path: &str, answer: &Answer) {
     let text = String::from_utf8_lossy(answer.body());
-    let ours = ["clock-0", "owner@", "neighbour@", "leaver@", "invited@"];
+    let ours = ["clock-0", "owner@", "neighbour@", "guest@", "leaver@", "invited@"];
     if answer.status() < 400 {
         let shown: Vec<_> = ours.iter().filter(|ours| text.contains(**ours)).collect();
         assert!(shown.is_empty(), "{method} {path} shows {shown:?}: {text}");
