@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use otaru_operations::{App, Password, SetupObject, UserObject, set_up, show_setup};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::extract::Json;
+use crate::identity::Caller;
 use crate::session_cookie::{NotCrossSite, SessionCookie, SetCookie};
 use crate::site::Site;
 
@@ -17,11 +18,25 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default().routes(routes!(show, create))
 }
 
-/// Whether the server still has to be set up, and whether it sends mail.
+#[derive(Serialize, ToSchema)]
+struct ShowSetupResponse {
+    #[serde(flatten)]
+    setup: SetupObject,
+    /// Whether the caller is signed in: a page asks here first, so that a visit of somebody
+    /// who is not makes no failed request.
+    signed_in: bool,
+}
+
+/// What a page must know before it shows anything: whether the server still has to be set up,
+/// whether it sends mail, and whether the caller is signed in.
 #[utoipa::path(get, path = "/app/setup", operation_id = "show_setup", tag = "session",
-    responses((status = 200, body = SetupObject)))]
-async fn show(State(app): State<App>) -> Result<Json<SetupObject>, ApiError> {
-    Ok(Json(show_setup(&app).await?))
+    responses((status = 200, body = ShowSetupResponse)))]
+async fn show(
+    State(app): State<App>,
+    caller: Result<Caller, ApiError>,
+) -> Result<Json<ShowSetupResponse>, ApiError> {
+    let setup = show_setup(&app).await?;
+    Ok(Json(ShowSetupResponse { setup, signed_in: caller.is_ok() }))
 }
 
 #[derive(Deserialize, ToSchema)]

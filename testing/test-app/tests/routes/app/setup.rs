@@ -5,7 +5,7 @@ use serde_json::json;
 each_database! {
     async fn the_first_administrator_comes_in_with_the_printed_code(app: TestApp) {
         let state = app.anonymous().get("/app/setup").await.expect_status(200).json();
-        assert_eq!(state, json!({ "needed": true, "mail": false, "version": "0.1.0" }));
+        assert_eq!(state, json!({ "needed": true, "mail": false, "version": "0.1.0", "signed_in": false }));
         let code = app.setup_code().await.unwrap();
         let wanted = json!({ "code": code, "email": "Ada@example.org", "password": PASSWORD });
 
