@@ -3,12 +3,15 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo setup setup-build test check bench-start fuzz
+.PHONY: help demo app web web-test web-e2e setup setup-build setup-browser test check bench-start fuzz
 
 help:
 	@echo 'make demo         the whole job on this machine: server, devices, an update (DEMO_ARGS=--bad-release)'
+	@echo 'make app          the same in a browser: a server and devices that stay up, and the owner'\''s app'
 	@echo 'make test         all tests, on SQLite and PostgreSQL; installs what they need'
 	@echo 'make check        every gate of CI: fmt, clippy, docs, tidy, tests'
+	@echo 'make web          the pages, built into web/dist when a source is newer'
+	@echo 'make web-e2e      the pages in Chromium against a real server and simulated devices'
 	@echo 'make bench-start  start-up time, idle memory, time of one update'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make setup        install the Debian packages the above need, if missing'
@@ -16,8 +19,28 @@ help:
 demo: setup-build
 	$(CARGO) run --locked --package otaru -- demo --auto $(DEMO_ARGS)
 
-test: setup
+app: setup-build web
+	$(CARGO) run --locked --package otaru -- demo --limit-s 600 $(DEMO_ARGS)
+
+test: setup web-test
 	$(CARGO) xtask test
+
+# Rust's own build never calls npm: it embeds what it finds in web/dist, or nothing.
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' \
+	-not -path 'web/test-results/*' -not -path 'web/e2e/*' -not -path 'web/tests/*')
+web: web/dist/index.html
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && ../tools/npm.sh run build
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json | setup-build
+	cd web && ../tools/npm.sh ci
+
+web-test: web
+	cd web && ../tools/npm.sh run check && ../tools/npm.sh test
+
+web-e2e: setup-browser web
+	$(CARGO) build --locked --package otaru
+	cd web && ../tools/npm.sh run e2e
 
 check: setup
 	$(CARGO) xtask check
@@ -35,3 +58,6 @@ setup-build:
 
 setup:
 	@tools/setup.sh test
+
+setup-browser:
+	@tools/setup.sh browser

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that building (`build`) or testing (`test`) needs, only those missing.
+# Installs the Debian packages that building (`build`), testing (`test`) or testing the pages (`browser`)
+# needs, only those missing.
 # Installs nothing when nothing is missing, and never touches Rust: that is rustup's.
 set -eu
 
@@ -16,7 +17,8 @@ need() {
 }
 
 need build-essential /usr/bin/cc
-if ! command -v npm >/dev/null; then
+node_major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+if [ "$node_major" -lt 20 ]; then
     # For tools/npm.sh, which brings its own Node.js.
     need python3-venv /usr/lib/python3*/ensurepip/__init__.py /usr/local/lib/python3*/ensurepip/__init__.py
 fi
@@ -24,6 +26,11 @@ if [ "${1:-build}" = test ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
     need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
     need python3-aiosmtpd /usr/lib/python3/dist-packages/aiosmtpd
+fi
+
+if [ "${1:-build}" = browser ]; then
+    need chromium /usr/bin/chromium
+    need fonts-noto-cjk /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 fi
 
 if ! command -v "${CARGO:-cargo}" >/dev/null && [ ! -x "$HOME/.cargo/bin/cargo" ]; then

@@ -72,8 +72,7 @@ impl Story {
         owner.wait_until_offered(NEW).await?;
         self.say(&format!("The owner's app offers {NEW}"));
         if !install {
-            self.say_how_to_install();
-            return Ok(());
+            return self.say_how_to_install().await;
         }
         self.install(&owner).await?;
         self.end(&owner, &sha256).await
@@ -175,15 +174,23 @@ impl Story {
         Ok(())
     }
 
-    fn say_how_to_install(&self) {
-        let server = self.server.as_ref().map(|server| server.http_url.as_str());
+    /// The owner's app by a link that lets in; the operator's way beside it.
+    async fn say_how_to_install(&self) -> anyhow::Result<()> {
+        let server = self.server()?.http_url.clone();
+        let link = self.run(&["user", "reset-link", EMAIL]).await?;
+        let link = link["url"].as_str().context("no link in the answer")?;
+        // The plain port of this machine: a browser does not know the demo's own authority.
+        let code = link.split_once('#').context("no code in the link")?.1;
+        self.say("Open the owner's app, choose a password, and tap Install:");
+        self.say(&format!("  {server}/reset#{code}"));
         let token = self.folder.join("server/admin.token");
-        self.say("Install it, in another terminal, with");
-        self.say(&format!("  export OTARU_SERVER={}", server.unwrap_or_default()));
+        self.say("Or install as an operator, in another terminal, with");
+        self.say(&format!("  export OTARU_SERVER={server}"));
         self.say(&format!("  export OTARU_TOKEN_FILE={}", token.display()));
         for thing in &self.things {
             self.say(&format!("  otaru update start {thing} {NEW} --watch"));
         }
+        Ok(())
     }
 
     fn image(&self, version: &str) -> PathBuf {
