@@ -89,6 +89,11 @@ pub(crate) fn claim_in(
     Ok(thing)
 }
 
+/// The page of the app that takes a claim or share code.
+pub fn claim_url(app: &App, code: &str) -> String {
+    format!("{}/claim#{code}", app.urls().public_url.trim_end_matches('/'))
+}
+
 pub(crate) fn new_code() -> Result<String, OperationError> {
     let mut random = [0_u8; LETTERS];
     getrandom::fill(&mut random).map_err(|_| OperationError::Random)?;

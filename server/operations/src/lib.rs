@@ -55,7 +55,7 @@ pub use actor::{Actor, Credential, CredentialKind, DevicePrincipal, Reach};
 pub use aftermath::finish_releases;
 pub use app::{App, AppConfig, Urls};
 pub use attempts::Remote;
-pub use claims::{claim_device, create_claim_code};
+pub use claims::{claim_device, claim_url, create_claim_code};
 pub use clock::Clock;
 pub use codes::SecretCode;
 pub use deadlines::expire_silent_updates;

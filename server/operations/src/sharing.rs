@@ -6,7 +6,7 @@ use otaru_wire::{Phase, ThingName};
 
 use crate::{
     Actor, App, OperationError, PersonObject, Reach, Refusal, ShareCodeObject,
-    claims::{digest_of, new_code},
+    claims::{claim_url, digest_of, new_code},
     devices, events,
     events::People,
     objects::time,
@@ -41,7 +41,7 @@ pub async fn share_device(
         Ok::<_, OperationError>(())
     };
     app.inner.store.write(work).await?;
-    let url = format!("{}/claim#{code}", app.urls().public_url.trim_end_matches('/'));
+    let url = claim_url(app, &code);
     Ok(ShareCodeObject { code, url, expires_at: time(expires_at) })
 }
 

@@ -1,11 +1,13 @@
 //! Asking for an update, stopping it, and moving it along.
 
 mod adopt;
+mod begin;
+mod renew;
 mod when;
 mod wish;
 
 use otaru_fleet::{Effect, Input, Permission, Update};
-use otaru_store::{DecidedBy, DeviceRow, PutOff, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
+use otaru_store::{DecidedBy, DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ProductName, Reason, ReleaseVersion, ThingName, UpdateId};
 use tracing::warn;
 
@@ -14,6 +16,9 @@ use crate::{
     offers, own_devices,
 };
 pub(crate) use adopt::{adopt_wish, forget_wish};
+use begin::{Start, begin};
+pub(crate) use begin::{begin_by_policy, put_off_until_night};
+pub(crate) use renew::renew_deadlines;
 pub use when::When;
 pub(crate) use wish::{apply_effect, set_row, shadow_patch};
 
@@ -307,76 +312,6 @@ fn put_forward(
     Ok(row)
 }
 
-/// How an update begins.
-pub(crate) struct Start {
-    pub(crate) decided_by: DecidedBy,
-    pub(crate) requested_by: Option<String>,
-    pub(crate) until_at: Option<i64>,
-    pub(crate) put_off: Option<PutOff>,
-}
-
-impl Start {
-    /// At once, for nobody in particular.
-    fn by(decided_by: DecidedBy) -> Start {
-        Start { decided_by, requested_by: None, until_at: None, put_off: None }
-    }
-}
-
-/// Begins the record of an update; what is wished is the caller's.
-fn begin(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    device: &DeviceRow,
-    release: &ReleaseRow,
-    start: Start,
-    now: i64,
-) -> Result<UpdateRow, StoreError> {
-    let Start { decided_by, requested_by, until_at, put_off } = start;
-    // A clock that was set back must not make this one look older than the one before it.
-    let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
-    let requested_at = newest.map_or(now, |newest| now.max(newest.update.requested_at + 1));
-    let id = UpdateId::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a valid id");
-    let update = Update {
-        id,
-        version: release.version.clone(),
-        sha256: release.sha256,
-        plain: !device.agent && !device.sends_progress,
-        phase: if until_at.is_some() { Phase::Deferred } else { Phase::Requested },
-        outcome: None,
-        reason: None,
-        done_bytes: 0,
-        total_bytes: release.size_bytes,
-        attempt: 0,
-        cancel_requested: false,
-        requested_at,
-        phase_at: now,
-        bytes_at: now,
-        downloading_at: None,
-        told_at: None,
-        until_at,
-        ended_at: None,
-    };
-    let row = UpdateRow {
-        update,
-        organisation: scope.organisation().clone(),
-        thing: device.thing.clone(),
-        product: device.product.clone(),
-        from_version: device.running_version.clone(),
-        from_sha256: device.running_sha256,
-        requested_by,
-        decided_by: Some(decided_by),
-        put_off,
-    };
-    let deadline_at = deadline(app, tx, scope, &row)?;
-    otaru_store::insert_update(tx, scope, &row, deadline_at)?;
-    app.inner.live.forget(&device.thing);
-    let object = UpdateObject::from(&row);
-    let people = events::People::of(tx, device)?;
-    events::emit(tx, scope, &people, "update_changed", &object, now)?;
-    Ok(row)
-}
-
 /// When silence ends (or, deferred, starts) the update.
 pub(crate) fn deadline(
     app: &App,
@@ -426,76 +361,4 @@ fn announce(
         return Ok(());
     }
     events::emit(tx, scope, &people, "update_changed", &object, now)
-}
-
-/// Updates whose deadlines are renewed in one transaction, so that a large fleet does not
-/// hold up the writer.
-const RENEWED: u32 = 200;
-
-/// Judges the silence of a product's open updates by its present limits.
-///
-/// A restart does the same for every product, should this be interrupted.
-pub(crate) async fn renew_deadlines(
-    app: &App,
-    scope: &Scope,
-    product: &ProductName,
-) -> Result<(), StoreError> {
-    let mut after = String::new();
-    loop {
-        let (app_, scope, product, from) =
-            (app.clone(), scope.clone(), product.clone(), after.clone());
-        let work = move |tx: &mut Tx<'_>| {
-            let open = otaru_store::updates_with_deadline_of_product(
-                tx, &scope, &product, &from, RENEWED,
-            )?;
-            for row in &open {
-                save(&app_, tx, &scope, &app_.inner.live.overlay(row.clone()))?;
-            }
-            let is_last = open.len() < RENEWED as usize;
-            let last = open.last().filter(|_| !is_last);
-            Ok::<_, StoreError>(last.map(|row| row.update.id.to_string()))
-        };
-        match app.inner.store.write(work).await? {
-            Some(last) => after = last,
-            None => return Ok(()),
-        }
-    }
-}
-
-/// Begins an update that nobody was asked about, or puts one off until the night.
-pub(crate) fn begin_by_policy(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    device: &DeviceRow,
-    release: &ReleaseRow,
-    when: When,
-    now: i64,
-) -> Result<UpdateRow, StoreError> {
-    let until_at = when.until_at(device.time_zone.as_deref(), now);
-    let start = Start { until_at, put_off: when.put_off(), ..Start::by(DecidedBy::Policy) };
-    let row = begin(app, tx, scope, device, release, start, now)?;
-    set_row(tx, scope, device, Some(release.version.as_str()))?;
-    if until_at.is_some() {
-        return Ok(row);
-    }
-    match apply_effect(app, tx, scope, &row, Effect::Wish, now)? {
-        Ok(()) => Ok(row),
-        Err(_) => advance(app, tx, scope, row, &Input::WishRefused, now),
-    }
-}
-
-/// Lets what was put off for later wait until the night instead.
-pub(crate) fn put_off_until_night(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    device: &DeviceRow,
-    row: UpdateRow,
-    now: i64,
-) -> Result<UpdateRow, StoreError> {
-    let put_off = When::Tonight.put_off();
-    otaru_store::set_update_put_off(tx, scope, &row.update.id, put_off)?;
-    let until_at = When::Tonight.until_at(device.time_zone.as_deref(), now).unwrap_or(now);
-    advance(app, tx, scope, UpdateRow { put_off, ..row }, &Input::PutOff { until_at }, now)
 }

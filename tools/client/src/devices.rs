@@ -57,6 +57,8 @@ pub struct NewDevice {
 pub struct ClaimCode {
     /// The code, for one use.
     pub code: String,
+    /// The page of the app that takes it.
+    pub url: String,
 }
 
 /// A record of a device's log.

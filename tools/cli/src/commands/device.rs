@@ -1,7 +1,10 @@
 mod add;
 mod folder;
 mod logs;
+mod qr_code;
 mod renew;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -30,6 +33,12 @@ pub enum DeviceCommand {
     ClaimCode {
         /// The device
         thing: ThingName,
+        /// Draw its QR code in the terminal, too
+        #[arg(long)]
+        qr: bool,
+        /// Write its QR code, to be printed, into this file
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
     },
 }
 
@@ -54,9 +63,16 @@ impl DeviceCommand {
             DeviceCommand::Show { thing } => {
                 print(context, &context.client()?.show_device(&thing).await?)
             }
-            DeviceCommand::ClaimCode { thing } => {
+            DeviceCommand::ClaimCode { thing, qr, svg } => {
                 let code = context.client()?.create_claim_code(&thing).await?;
-                Ok(context.printer.object(code.json(), &[("code", code.code.clone())])?)
+                if let Some(path) = &svg {
+                    qr_code::write_svg(&code.url, path)?;
+                }
+                if qr {
+                    eprintln!("{}", qr_code::text(&code.url)?);
+                }
+                let lines = [("code", code.code.clone()), ("url", code.url.clone())];
+                Ok(context.printer.object(code.json(), &lines)?)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use otaru_operations::{App, create_claim_code};
+use otaru_operations::{App, claim_url, create_claim_code};
 use otaru_wire::ThingName;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,6 +24,8 @@ struct ClaimCodeResponse {
     thing: String,
     /// The code, for one use; in this answer and nowhere else.
     code: String,
+    /// The page of the app that takes it, as a printed QR code shows it.
+    url: String,
 }
 
 /// Makes a new claim code; an unused older one stops working.
@@ -36,5 +38,6 @@ async fn create(
     Path(thing): Path<ThingName>,
 ) -> Result<(StatusCode, Json<ClaimCodeResponse>), ApiError> {
     let code = create_claim_code(&app, &actor, thing.clone()).await?;
-    Ok((StatusCode::CREATED, Json(ClaimCodeResponse { thing: thing.to_string(), code })))
+    let url = claim_url(&app, &code);
+    Ok((StatusCode::CREATED, Json(ClaimCodeResponse { thing: thing.to_string(), code, url })))
 }
