@@ -1,21 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-
-import type { Page } from '@playwright/test';
-
+import { findings, overflow } from './harness/axe.ts';
 import { expect, signUp, test, THING } from './harness/test.ts';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** What axe finds on the page as it is; run beside the page's policy, which allows no foreign script. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  const result = await page.evaluate(async () => {
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-    return (globalThis as any).axe.run({ runOnly: tags });
-  });
-  return result.violations.map((found: any) => `${found.id}: ${found.nodes.map((node: any) => node.html).join(' ')}`);
-}
 
 for (const scheme of ['light', 'dark'] as const) {
   test(`nothing for axe to find, ${scheme}, and nothing wider than 320 pixels`, async ({ owner, server }) => {
@@ -27,8 +11,7 @@ for (const scheme of ['light', 'dark'] as const) {
       await owner.goto(server.url + path);
       await expect(owner.locator('h1')).toBeVisible();
       expect(await findings(owner), path).toEqual([]);
-      const tooWide = await owner.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect(tooWide, path).toBeLessThanOrEqual(0);
+      expect(await overflow(owner), path).toBeLessThanOrEqual(0);
     }
   });
 }

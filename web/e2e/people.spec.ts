@@ -87,7 +87,7 @@ test('a server without mail says so', async ({ page, server }) => {
   await expect(page.getByRole('alert')).toContainText('sends no mails');
 });
 
-test('a language goes with the person, and notes come in it', async ({ owner, browser, server }) => {
+test('a language goes with the person', async ({ owner, browser, server }) => {
   await owner.getByRole('link', { name: 'Your account' }).click();
   await owner.getByLabel('Language of this app').selectOption('ja');
   await expect(owner.getByRole('heading', { level: 1, name: 'アカウント' })).toBeVisible();
@@ -129,10 +129,13 @@ test('a device is shared with a second person, and given up', async ({ owner, se
   await expect(grace.getByRole('heading', { level: 1, name: THING })).toBeVisible();
 
   // Both live, on both phones; only the owner may take it away again.
-  await owner.reload();
   await expect(owner.getByText('grace@example.org')).toBeVisible();
   await grace.getByRole('link', { name: 'Settings' }).click();
   await expect(grace.getByRole('button', { name: 'Share it' })).toHaveCount(0);
+  await expect(grace.getByRole('button', { name: /^Stop sharing with/ })).toHaveCount(0);
+  await grace.getByLabel('Name').fill('Kitchen');
+  await grace.getByRole('button', { name: 'Save' }).click();
+  await expect(owner.getByLabel('Name')).toHaveValue('Kitchen');
   await owner.getByRole('button', { name: 'Stop sharing with grace@example.org' }).click();
   await expect(owner.getByText('grace@example.org')).toHaveCount(0);
   await grace.goto(`${server.url}/devices/${THING}`);

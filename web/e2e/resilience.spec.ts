@@ -15,6 +15,7 @@ const done = { name: '1.0.5 is installed' };
 
 test('a reload and a second phone show the same update', async ({ owner, server, browser }) => {
   await beginSlowly(owner, server);
+  server.hold(THING);
   const before = Number(await owner.getByRole('progressbar').getAttribute('aria-valuenow'));
   await owner.reload();
   const bar = owner.getByRole('progressbar');
@@ -27,6 +28,7 @@ test('a reload and a second phone show the same update', async ({ owner, server,
   await second.getByRole('button', { name: 'Save' }).click();
   await expect(owner.getByRole('heading', { level: 1, name: 'Kitchen' })).toBeVisible();
   await second.goBack();
+  server.goOn(THING);
   for (const page of [owner, second]) await expect(page.getByRole('heading', done)).toBeVisible();
   await second.context().close();
 });

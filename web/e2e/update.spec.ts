@@ -1,3 +1,7 @@
+import { openAsBlob } from 'node:fs';
+
+import { signElsewhere } from './harness/console.ts';
+import { images } from './harness/images.ts';
 import { bars, expect, recordBars, test, THING } from './harness/test.ts';
 
 const offer = { name: '1.0.5 can be installed' };
@@ -31,8 +35,9 @@ test('a version that does not work is left, with the reason and another try', as
   await expect(owner.getByText('did not work well enough when it tested itself')).toBeVisible();
   await expect(owner.getByText('Version 1.0.4')).toBeVisible();
 
+  await recordBars(owner);
   await owner.getByRole('button', { name: 'Try again' }).click();
-  await expect(owner.getByRole('progressbar')).toBeVisible();
+  await expect.poll(async () => (await bars(owner)).length).toBeGreaterThan(0);
   await expect(owner.getByRole('heading', { name: 'The old version was kept' })).toBeVisible();
   await owner.getByRole('button', { name: 'Leave it as it is' }).click();
   await expect(owner.getByRole('heading', offer)).toBeVisible();
@@ -44,11 +49,13 @@ test('tonight and later are decisions that can be taken back', async ({ owner, s
   await server.publish();
   await owner.getByRole('button', { name: 'Tonight' }).click();
   await expect(owner.getByRole('heading', { name: /1\.0\.5 is put off until .*0?2:00/ })).toBeVisible();
+  await expect(owner.getByText('It is installed by itself then')).toBeVisible();
   await owner.reload();
   await owner.getByRole('button', { name: 'Not yet' }).click();
   await expect(owner.getByRole('heading', offer)).toBeVisible();
   await owner.getByRole('button', { name: 'Later' }).click();
   await expect(owner.getByRole('heading', { name: /1\.0\.5 is put off until/ })).toBeVisible();
+  await expect(owner.getByText('You are asked again then')).toBeVisible();
   await owner.getByRole('button', { name: 'Install now' }).click();
   await expect(owner.getByRole('heading', { name: '1.0.5 is installed' })).toBeVisible();
 });
@@ -60,7 +67,7 @@ test('the time zone of the phone is the first of the device', async ({ owner }) 
 
 test('an update is stopped while that is possible', async ({ page, owner, server }) => {
   await server.unplug(THING);
-  await server.plugIn(THING, '--link-kbps', '800');
+  await server.plugIn(THING, '--link-kbps', '400');
   await server.publish();
   await page.getByRole('button', { name: 'Install', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Downloading' })).toBeVisible();
@@ -100,4 +107,42 @@ test('a version that the maker takes back is offered no more', async ({ owner, s
   await server.otaru('release', 'yank', '1.0.5', '--product', 'clock', '--yes');
   await owner.reload();
   await expect(owner.getByText('Everything is up to date')).toBeVisible();
+});
+
+test('what the maker decides is said instead of asked', async ({ owner, server }) => {
+  await server.api('PUT', '/api/v1/products/clock/consent', { mode: 'night' });
+  await owner.reload();
+  await expect(owner.getByText('A new version is installed at night.')).toBeVisible();
+  await owner.getByRole('link', { name: 'New versions' }).click();
+  await expect(owner.getByText('The maker of this device decides')).toBeVisible();
+  await expect(owner.getByRole('radio')).toHaveCount(0);
+  await server.publish();
+  await owner.goBack();
+  await expect(owner.getByRole('heading', { name: /1\.0\.5 is put off until/ })).toBeVisible();
+  await expect(owner.getByText('It is installed by itself then')).toBeVisible();
+});
+
+test('a version that is urgent says why, and by when, in the language of its reader', async ({ owner, server }) => {
+  const form = new FormData();
+  const manifest = await signElsewhere(server, images().good, '1.0.5');
+  form.set('image', await openAsBlob(images().good), 'image');
+  form.set('manifest', await openAsBlob(manifest), 'manifest');
+  form.set('notes_by_language', JSON.stringify({ en: 'Repairs the charger.', de: 'Das Laden ist repariert.' }));
+  form.set('safety', JSON.stringify({ deadline_hours: 72, reason: { en: 'The battery can overheat.', de: 'Der Akku kann heiß werden.' } }));
+  await server.upload('/api/v1/products/clock/releases', form);
+  await expect(owner.getByRole('heading', offer)).toBeVisible();
+  await expect(owner.getByText('The battery can overheat.')).toBeVisible();
+  await expect(owner.getByText(/installed at night from .* on/)).toBeVisible();
+  await owner.getByRole('button', { name: 'Later' }).click();
+  await expect(owner.getByRole('heading', { name: /1\.0\.5 is put off until/ })).toBeVisible();
+  await expect(owner.getByText(/installed at night from .* on/)).toBeVisible();
+  await owner.getByRole('button', { name: 'Tonight' }).click();
+  await owner.getByRole('button', { name: 'Not yet' }).click();
+  await expect(owner.getByRole('heading', offer)).toBeVisible();
+  await owner.getByRole('link', { name: 'Your account' }).click();
+  await owner.getByLabel('Language of this app').selectOption('de');
+  await expect(owner.getByRole('heading', { level: 1, name: 'Ihr Konto' })).toBeVisible();
+  await owner.goto(`${server.url}/`);
+  await expect(owner.getByText('Der Akku kann heiß werden.')).toBeVisible();
+  await expect(owner.getByText('Das Laden ist repariert.')).toBeVisible();
 });

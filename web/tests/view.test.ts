@@ -66,6 +66,14 @@ describe('what a device page is about', () => {
     expect(kind({ update: done, running, available: available({ version: '1.0.6' }) })).toBe('offered');
   });
 
+  test('put off for a day, then asked again as if undecided', () => {
+    const later = update({ phase: 'deferred', when: 'later', until: '2026-11-26T11:00:00.000Z' });
+    expect(kind({ update: later, available: available() })).toBe('deferred');
+    const asked = { update: { ...later, until: null }, available: available() };
+    expect(show(asked)).toMatchObject({ kind: 'offered', cancelled: false });
+    expect(kind({ ...asked, available: null })).toBe('deferred');
+  });
+
   test('a stopped update is offered again and says so', () => {
     const stopped = { update: update({ outcome: 'cancelled' }), available: available() };
     expect(show(stopped)).toMatchObject({ kind: 'offered', cancelled: true });

@@ -30,6 +30,15 @@ export class Process {
     return this.#ended;
   }
 
+  /** Stands still until `goOn`, so that a test can look at it for as long as that takes. */
+  hold(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.#child.kill('SIGCONT');
+  }
+
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     if (!this.hasEnded) this.#child.kill(signal);
     await this.#ended;
@@ -47,7 +56,7 @@ export async function run(args: readonly string[], env: Record<string, string>):
 
 /** Asks again until there is an answer: the harness's own waiting, for what no page shows. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 60_000;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;

@@ -64,10 +64,18 @@ export class Server {
   }
 
   /** A request of the API as the administrator, where no command exists. */
-  async api(method: string, path: string, body?: unknown): Promise<any> {
+  api(method: string, path: string, body?: unknown): Promise<any> {
+    return this.#ask(method, path, { 'content-type': 'application/json' }, body === undefined ? undefined : JSON.stringify(body));
+  }
+
+  upload(path: string, form: FormData): Promise<any> {
+    return this.#ask('POST', path, {}, form);
+  }
+
+  async #ask(method: string, path: string, more: Record<string, string>, body?: string | FormData): Promise<any> {
     const token = (await readFile(join(this.folder, 'server/admin.token'), 'utf8')).trim();
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    const answer = await fetch(this.url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const headers = { authorization: `Bearer ${token}`, ...more };
+    const answer = await fetch(this.url + path, { method, headers, ...(body === undefined ? {} : { body }) });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer.status === 204 ? undefined : answer.json();
   }
@@ -97,6 +105,15 @@ export class Server {
 
   async unplug(thing: string): Promise<void> {
     await this.#devices.get(thing)?.stop('SIGKILL');
+  }
+
+  /** The device stands still, in whatever it is doing. */
+  hold(thing: string): void {
+    this.#devices.get(thing)?.hold();
+  }
+
+  goOn(thing: string): void {
+    this.#devices.get(thing)?.goOn();
   }
 
   async publish(version = NEW, image: 'good' | 'bad' = 'good', notes = 'Winter time comes on the right day.'): Promise<void> {

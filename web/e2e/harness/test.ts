@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { expect, test as base, type BrowserContext, type Page } from '@playwright/test';
 
+import { until } from './process.ts';
 import { Server } from './server.ts';
 
 export const PASSWORD = 'lantern by the canal';
@@ -48,6 +49,7 @@ export const test = base.extend<Fixtures>({
   owner: async ({ page, server }, use) => {
     await signUp(page, server, THING);
     await server.plugIn(THING);
+    await expect(page.getByText('Everything is up to date')).toBeVisible();
     await use(page);
   },
 });
@@ -71,6 +73,13 @@ export async function signUp(page: Page, server: Server, thing: string, email = 
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.getByRole('button', { name: 'Make my account' }).click();
   await expect(page.getByRole('heading', { level: 1, name: thing })).toBeVisible();
+}
+
+/** Sets the server up by its link, and makes the page one of its administrator. */
+export async function setUp(page: Page, server: Server): Promise<void> {
+  const code = await until('the set-up link', () => /\/setup#(\S+)/.exec(server.output)?.[1]);
+  const answer = await page.request.post(`${server.url}/app/setup`, { data: { code, email: EMAIL, password: PASSWORD } });
+  expect(answer.status()).toBe(201);
 }
 
 export async function signIn(page: Page, server: Server, email = EMAIL, password = PASSWORD): Promise<void> {

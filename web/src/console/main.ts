@@ -2,6 +2,7 @@ import { mount } from 'svelte';
 
 import '../tokens.css';
 import '../base.css';
+import './console.css';
 import { preferredLanguage, showLanguage } from '../shared/language/translate.svelte';
 import { startRouter } from '../shared/router.svelte';
 import { watchTheme } from '../shared/theme';

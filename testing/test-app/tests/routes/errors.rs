@@ -21,7 +21,7 @@ each_database! {
     }
 
     async fn every_answer_is_marked_and_cached_by_nobody(app: TestApp) {
-        for answer in [app.admin().get("/api/v1/whoami").await, app.anonymous().get("/x").await] {
+        for answer in [app.admin().get("/api/v1/whoami").await, app.anonymous().get("/api/x").await] {
             assert_eq!(answer.header("x-content-type-options"), "nosniff");
             assert_eq!(answer.header("cache-control"), "no-store");
             assert_eq!(answer.header("x-request-id").len(), 36);

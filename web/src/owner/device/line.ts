@@ -41,6 +41,12 @@ export function deferredTitle(device: OwnDevice, version: string, until: string 
   return t('deferred.title_at', { version, moment: moment(Date.parse(until), now, language(), zone) });
 }
 
+/** From when on the night decides about what is offered, if its owner has not by then. */
+export function deadlineOf({ available, time_zone }: OwnDevice, now: number): string | undefined {
+  if (!available?.deadline_at) return undefined;
+  return t('offered.deadline', { moment: moment(Date.parse(available.deadline_at), now, language(), knownZone(time_zone)) });
+}
+
 /** Whether the device is there, and since when not. */
 export function presenceOf(device: OwnDevice, now: number): string {
   if (device.online) return t('device.online');

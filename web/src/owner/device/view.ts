@@ -23,7 +23,7 @@ const NEWS_MS = 24 * 60 * 60 * 1_000;
 export function viewOf(device: OwnDevice, now: number, seen?: string): View {
   const { update, available } = device;
   const ended = update?.outcome;
-  if (update && !ended) return openView(update);
+  if (update && !ended) return isAskedAgain(update) && available ? offerOf(available) : openView(update);
   if (update && ended === 'vanished') {
     return { kind: 'vanished', update, canRetry: available?.version === update.version };
   }
@@ -36,11 +36,15 @@ export function viewOf(device: OwnDevice, now: number, seen?: string): View {
     }
   }
   if (available) {
-    const cancelled = ended === 'cancelled' && update?.version === available.version;
-    return { kind: 'offered', available, cancelled };
+    return offerOf(available, ended === 'cancelled' && update?.version === available.version);
   }
   return device.running ? { kind: 'current' } : { kind: 'unheard' };
 }
+
+const offerOf = (available: Available, cancelled = false): View => ({ kind: 'offered', available, cancelled });
+
+/** The day it was put off for is over: it is undecided again. */
+const isAskedAgain = ({ phase, when, until }: Update): boolean => phase === 'deferred' && when === 'later' && !until;
 
 function openView(update: Update): View {
   if (update.phase === 'deferred') return { kind: 'deferred', update };

@@ -15,7 +15,7 @@ export function knownZone(zone: string | null): string | undefined {
 
 /** A device without a time zone gets the one of the person who holds it; without it, night is somewhere else. */
 export async function setBrowserZone(device: OwnDevice): Promise<OwnDevice> {
-  if (device.time_zone || device.access === 'shared') return device;
+  if (device.time_zone) return device;
   return setDetails(device.thing, { time_zone: browserZone() }).catch(() => device);
 }
 

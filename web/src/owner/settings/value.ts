@@ -1,9 +1,9 @@
 import type { Setting, SettingValue } from '../../shared/api/objects';
 import { t } from '../../shared/language/translate.svelte';
 
-/** What the control shows: the wish while the device has not taken it, else what the device has. */
+/** What the control shows: the wish while the device has not taken it, else what the device has or does unasked. */
 export const shownValue = (setting: Setting): SettingValue =>
-  setting.state === 'waiting' ? (setting.wished ?? setting.value) : (setting.value ?? setting.wished);
+  setting.state === 'waiting' ? (setting.wished ?? setting.value) : (setting.value ?? setting.wished ?? setting.default);
 
 /** What was typed as the setting's type; nothing while it is not one. */
 export function parseSetting(setting: Setting, text: string): SettingValue | undefined {
@@ -18,5 +18,5 @@ export function parseSetting(setting: Setting, text: string): SettingValue | und
 export function wordFor(setting: Setting, value: SettingValue): string {
   if (value === null) return '';
   if (typeof value === 'boolean') return t(value ? 'settings.on' : 'settings.off');
-  return setting.choices?.find((choice) => choice.value === value)?.label ?? String(value);
+  return setting.choices.find((choice) => choice.value === value)?.label ?? String(value);
 }

@@ -13,7 +13,7 @@ export interface Known {
 }
 
 // Raised with the layout: what another one wrote is not read.
-const KEY = 'otaru.known.1';
+const KEY = 'otaru.known.2';
 
 export function readKnown(): Known | undefined {
   try {

@@ -33,6 +33,8 @@ class Home {
   connected = $state(true);
   at = $state(0);
   readonly seen = new SvelteMap<string, string>();
+  /** Per device, how often it was said to have changed: for what is read beside the list of devices. */
+  readonly changes = new SvelteMap<string, number>();
 
   #water = new HighWater();
   readonly #paces = new Map<string, Pace>();
@@ -55,7 +57,7 @@ class Home {
     try {
       // Asked first, since a stranger's request for the person is an error in the browser's console.
       const { signed_in } = known ? { signed_in: true } : await showSetUp();
-      if (signed_in === false) return this.leave();
+      if (!signed_in) return this.leave();
       await this.enter(await showUser());
     } catch (cause) {
       if (asProblem(cause).isSignedOut) return;
@@ -183,6 +185,7 @@ class Home {
     if (kind === 'update_changed' || kind === 'update_finished') this.putUpdate(body);
     if (device && kind === 'device_online') this.#patch(device, { online: true });
     if (device && kind === 'device_offline') this.#patch(device, { online: false, last_seen_at: new Date().toISOString() });
+    if (kind === 'device_changed') this.changes.set(body.thing, (this.changes.get(body.thing) ?? 0) + 1);
     // A byte tick changes the update alone; whatever else happened may change more than it says.
     const isTick = kind === 'update_changed' && device?.update?.id === body.id && device.update.phase === body.phase;
     if (!isTick) void this.refresh();
@@ -200,6 +203,7 @@ class Home {
     this.user = undefined;
     this.devices = undefined;
     this.seen.clear();
+    this.changes.clear();
     this.#paces.clear();
     this.#water = new HighWater();
   }

@@ -5,6 +5,9 @@ export type Language = 'en' | 'ja' | 'de';
 export type Install = 'ask' | 'night' | 'always';
 export type When = 'now' | 'later' | 'tonight';
 
+/** The product's rule about new versions. */
+export type Consent = { mode: 'ask' | 'night' | 'forced' } | { mode: 'deadline'; deadline_days: number };
+
 export type Phase =
   | 'offered'
   | 'deferred'
@@ -39,7 +42,7 @@ export interface SetUpState {
   mail: boolean;
   version: string;
   /** Whether the request came with a session that holds. */
-  signed_in?: boolean;
+  signed_in: boolean;
 }
 
 export interface Running {
@@ -53,12 +56,13 @@ export interface Available {
   version: string;
   notes: string;
   size: number;
-  published_at?: string;
-  expected_s?: number | null;
-  deadline_at?: string | null;
-  safety_reason?: string | null;
-  decision?: 'ask' | 'night' | 'now';
-  failed_before?: boolean;
+  published_at: string;
+  /** How long installing it will take, in seconds. */
+  expected_s: number;
+  decision: 'ask' | 'night' | 'now';
+  deadline_at: string | null;
+  safety_reason: string | null;
+  failed_before: boolean;
 }
 
 export interface Update {
@@ -74,10 +78,13 @@ export interface Update {
   total: number;
   attempt: number;
   cancel_requested: boolean;
+  /** How it was put off: to be asked again, or to begin at night. */
+  when: 'later' | 'tonight' | null;
+  /** Until when it is put off or waits; null when its owner is asked again. */
   until: string | null;
   requested_at: string;
   phase_at: string;
-  decided_by?: 'owner' | 'operator' | 'policy' | 'device' | 'backend' | null;
+  decided_by: 'owner' | 'operator' | 'policy' | 'backend' | null;
 }
 
 export type SettingValue = string | number | boolean | null;
@@ -86,11 +93,13 @@ export interface Setting {
   name: string;
   type: 'choice' | 'text' | 'integer' | 'number' | 'boolean';
   label: string;
-  help?: string | null;
-  choices?: { value: string; label: string }[] | null;
-  min?: number | null;
-  max?: number | null;
-  max_length?: number | null;
+  help: string | null;
+  choices: { value: string; label: string }[];
+  min: number | null;
+  max: number | null;
+  max_length: number | null;
+  /** What the device does as long as nobody chose. */
+  default: SettingValue;
   editable: boolean;
   value: SettingValue;
   wished: SettingValue;
@@ -108,10 +117,11 @@ export interface OwnDevice {
   time_zone: string | null;
   available: Available | null;
   update: Update | null;
-  access?: 'owner' | 'shared';
-  install?: Install;
-  policy?: unknown;
-  settings?: Setting[];
+  access: 'owner' | 'shared';
+  install: Install;
+  consent: Consent;
+  /** Null when the product describes none. */
+  settings: Setting[] | null;
 }
 
 export interface Person {

@@ -35,5 +35,7 @@ export async function problemOf(answer: Response): Promise<Problem> {
   const text = (name: string) => (typeof body[name] === 'string' ? body[name] : undefined);
   // A proxy in front of the server answers in a language of its own.
   const code = text('code') ?? `http_${answer.status}`;
-  return new Problem(answer.status, code, text('detail') ?? answer.statusText, text('found'), text('expected'));
+  // The shadow service answers in the shape of AWS IoT, with a message and no code.
+  const detail = text('detail') ?? text('message') ?? answer.statusText;
+  return new Problem(answer.status, code, detail, text('found'), text('expected'));
 }

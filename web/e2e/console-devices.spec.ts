@@ -1,0 +1,56 @@
+import { expect, test } from './harness/console.ts';
+
+test('a console without devices says how to get one', async ({ admin, server }) => {
+  await admin.goto(`${server.url}/console`);
+  await expect(admin.getByRole('heading', { name: 'Devices' })).toBeVisible();
+  await expect(admin.getByText('otaru device add')).toBeVisible();
+});
+
+test('devices are listed, filtered and move by themselves', async ({ admin, server }) => {
+  for (const thing of ['clock-01', 'clock-02', 'clock-03']) await server.addDevice(thing);
+  await server.plugIn('clock-02');
+  await admin.goto(`${server.url}/console/devices`);
+  const row = (thing: string) => admin.getByRole('row', { name: thing });
+  await expect(row('clock-02')).toContainText('online');
+  await expect(row('clock-02')).toContainText('1.0.4');
+  await expect(row('clock-01')).toContainText('not reported yet');
+
+  await admin.getByLabel('Filter devices').fill('03');
+  await expect(row('clock-03')).toBeVisible();
+  await expect(row('clock-02')).toHaveCount(0);
+  await expect(admin.getByText('1 of 3 devices')).toBeVisible();
+  await admin.getByLabel('Filter devices').fill('1.0.4');
+  await expect(row('clock-02')).toBeVisible();
+  await admin.getByLabel('Filter devices').fill('');
+  await admin.getByRole('radio', { name: 'Online' }).check({ force: true });
+  await expect(row('clock-01')).toHaveCount(0);
+  await expect(row('clock-02')).toBeVisible();
+
+  await server.unplug('clock-02');
+  await expect(row('clock-02')).toHaveCount(0);
+  await admin.getByRole('radio', { name: 'All' }).check({ force: true });
+  await expect(row('clock-02')).toContainText('offline');
+});
+
+test('a long list is read part by part, and a filter reads on', async ({ admin, server }) => {
+  test.slow();
+  const things = Array.from({ length: 230 }, (_, at) => `t-${String(at).padStart(3, '0')}`);
+  for (let from = 0; from < things.length; from += 10) {
+    const some = things.slice(from, from + 10);
+    await Promise.all(some.map((thing) => server.api('POST', '/api/v1/devices', { thing, product: 'clock' })));
+  }
+  await admin.goto(`${server.url}/console/devices`);
+  await expect(admin.getByText('The first 100 devices')).toBeVisible();
+  await admin.getByRole('button', { name: 'Show more' }).click();
+  await expect(admin.getByText('The first 200 devices')).toBeVisible();
+  await admin.getByLabel('Filter devices').fill('t-229');
+  await expect(admin.getByRole('link', { name: 't-229' })).toBeVisible();
+  await expect(admin.getByText('1 of 230 devices')).toBeVisible();
+});
+
+test('a device that does not exist is said not to', async ({ admin, server }) => {
+  await admin.goto(`${server.url}/console/devices/nobody`);
+  await expect(admin.getByText('device_unknown')).toBeVisible();
+  await admin.goto(`${server.url}/console/rollouts`);
+  await expect(admin.getByRole('heading', { name: 'Nothing here' })).toBeVisible();
+});

@@ -1,0 +1,31 @@
+import type { List, Update, When } from '../../shared/api/objects';
+import { request } from '../../shared/api/request';
+import type { ClaimCode, Device, JsonObject, LogEntry, Shadow } from './objects';
+import { path, query } from './path';
+
+export const listDevices = (limit: number, cursor?: string) =>
+  request<List<Device>>('GET', query(path('devices'), { limit, cursor }));
+
+export const showDevice = (thing: string) => request<Device>('GET', path('devices', thing));
+
+export const listUpdates = (limit: number, cursor?: string, thing?: string) =>
+  request<List<Update>>('GET', query(path('updates'), { thing, limit, cursor }));
+
+export const requestUpdate = (thing: string, version: string, when: When) =>
+  request<Update>('POST', path('devices', thing, 'update'), { version, when });
+
+export const cancelUpdate = (thing: string) => request<Update>('DELETE', path('devices', thing, 'update'));
+
+export const createClaimCode = (thing: string) => request<ClaimCode>('POST', path('devices', thing, 'claim-code'));
+
+/** The newest records; or those after one, the oldest first. */
+export const listLogs = (thing: string, from: { tail: number } | { after: number }) =>
+  request<List<LogEntry>>('GET', query(path('devices', thing, 'logs'), { limit: 200, ...from }));
+
+const shadow = (thing: string) => `/things/${encodeURIComponent(thing)}/shadow`;
+
+export const showShadow = (thing: string) => request<Shadow>('GET', shadow(thing));
+
+/** Changes what is desired, if nobody changed the shadow since `version`. */
+export const desire = (thing: string, desired: JsonObject, version: number | undefined) =>
+  request<unknown>('POST', shadow(thing), { state: { desired }, ...(version === undefined ? {} : { version }) });

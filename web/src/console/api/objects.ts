@@ -1,0 +1,93 @@
+// The API's objects that only the console sees, as the server's OpenAPI document describes them.
+import type { Language, Role, Running } from '../../shared/api/objects';
+
+export interface Device {
+  thing: string;
+  product: string;
+  online: boolean;
+  last_seen_at: string | null;
+  owner: string | null;
+  running: Running | null;
+}
+
+/** A text per language. */
+export type Texts = Partial<Record<Language, string>>;
+
+export interface Release {
+  product: string;
+  version: string;
+  sha256: string;
+  size: number;
+  sequence: number;
+  channel: string;
+  /** In English, or what there is. */
+  notes: string;
+  notes_by_language: Texts;
+  yanked: boolean;
+  created_at: string;
+}
+
+export type ConsentMode = 'ask' | 'deadline' | 'night' | 'forced';
+
+export interface Consent {
+  mode: ConsentMode;
+  deadline_days?: number | null;
+}
+
+export interface Product {
+  name: string;
+  chip: string;
+  flash_bytes: number;
+  slot_bytes: number;
+  download: 'device' | 'public';
+  /** Milliseconds by name. */
+  limits: Record<string, number>;
+  created_at: string;
+  consent?: Consent | null;
+  settings?: unknown[] | null;
+}
+
+export interface Invitation {
+  id: string;
+  email: string;
+  role: Role;
+  expires_at: string;
+}
+
+/** A link for one use. */
+export interface Link {
+  url: string;
+  expires_at: string;
+}
+
+export interface Token {
+  id: string;
+  user: string | null;
+  role: Role;
+  label?: string | null;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at?: string | null;
+  revoked: boolean;
+}
+
+export interface ClaimCode {
+  thing: string;
+  code: string;
+  url?: string;
+}
+
+export interface LogEntry {
+  id: number;
+  received_at: string;
+  record: unknown;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [member: string]: Json };
+export type JsonObject = { [member: string]: Json };
+
+export interface Shadow {
+  state: { desired?: JsonObject; reported?: JsonObject; delta?: JsonObject };
+  version: number;
+  timestamp: number;
+}

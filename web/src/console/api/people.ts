@@ -1,0 +1,49 @@
+import type { List, Role, User } from '../../shared/api/objects';
+import { request } from '../../shared/api/request';
+import type { Invitation, Link, Token } from './objects';
+import { path, query } from './path';
+
+export const listUsers = (limit: number, cursor?: string) =>
+  request<List<User>>('GET', query(path('users'), { limit, cursor }));
+
+const MOST_PARTS = 25;
+
+/** The person with an id, whom the API shows in its list only. */
+export async function findUser(id: string): Promise<User | undefined> {
+  let cursor: string | undefined;
+  for (let part = 0; part < MOST_PARTS; part += 1) {
+    const { items, next_cursor } = await listUsers(200, cursor);
+    const found = items.find((user) => user.id === id);
+    if (found || !next_cursor) return found;
+    cursor = next_cursor;
+  }
+  return undefined;
+}
+
+export const setRole = (id: string, role: Role) => request<User>('PUT', path('users', id), { role });
+
+export const removeUser = (id: string) => request('DELETE', path('users', id));
+
+export const createResetLink = (id: string) => request<Link>('POST', path('users', id, 'reset-link'));
+
+export const listInvitations = (limit: number, cursor?: string) =>
+  request<List<Invitation>>('GET', query(path('invitations'), { limit, cursor }));
+
+export const inviteUser = (email: string, role: Role) =>
+  request<Invitation & Link>('POST', path('invitations'), { email, role });
+
+export const revokeInvitation = (id: string) => request('DELETE', path('invitations', id));
+
+export const listTokens = (limit: number, cursor?: string) =>
+  request<List<Token>>('GET', query(path('tokens'), { limit, cursor }));
+
+export interface NewToken {
+  user?: string;
+  role?: Role;
+  expires_at?: string;
+  label?: string;
+}
+
+export const createToken = (token: NewToken) => request<Token & { token: string }>('POST', path('tokens'), token);
+
+export const revokeToken = (id: string) => request('DELETE', path('tokens', id));

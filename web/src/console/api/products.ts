@@ -1,0 +1,27 @@
+import type { List } from '../../shared/api/objects';
+import { request } from '../../shared/api/request';
+import type { Consent, Product, Release } from './objects';
+import { path, query } from './path';
+
+export const listProducts = (limit: number, cursor?: string) =>
+  request<List<Product>>('GET', query(path('products'), { limit, cursor }));
+
+export const showProduct = (name: string) => request<Product>('GET', path('products', name));
+
+export const setLimits = (name: string, limits: Record<string, number>) =>
+  request<Product>('PATCH', path('products', name), { limits });
+
+export const setConsent = (name: string, consent: Consent) =>
+  request<unknown>('PUT', path('products', name, 'consent'), consent);
+
+export const setSchema = (name: string, settings: unknown) =>
+  request<unknown>('PUT', path('products', name, 'settings'), { settings });
+
+export const listReleases = (product: string, limit: number, cursor?: string) =>
+  request<List<Release>>('GET', query(path('products', product, 'releases'), { limit, cursor }));
+
+export const yankRelease = (product: string, version: string) =>
+  request<Release>('POST', path('products', product, 'releases', version, 'yank'));
+
+export const nextSequence = async (product: string) =>
+  (await request<{ next_sequence: number }>('GET', path('products', product, 'next-sequence'))).next_sequence;
