@@ -20,7 +20,9 @@ test('a person is invited, gets another role, a new password, and leaves', async
 
   await admin.reload();
   await expect(admin.getByRole('table', { name: 'Invitations' })).toHaveCount(0);
+  const saved = admin.waitForResponse((answer) => answer.request().method() === 'PUT');
   await admin.getByLabel(`Role of ${LIN}`).selectOption('viewer');
+  await saved;
   await admin.reload();
   await expect(admin.getByLabel(`Role of ${LIN}`)).toHaveValue('viewer');
   await admin.getByLabel(`Role of ${EMAIL}`).selectOption('owner');

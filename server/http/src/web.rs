@@ -43,7 +43,7 @@ fn page(request: &Request) -> Response {
         return error::route_unknown_at(uri).into_response();
     }
     let path = uri.path().trim_matches('/');
-    match Files::get(path).filter(|_| is_plain(path)) {
+    match Some(path).filter(|path| is_plain(path)).and_then(Files::get) {
         Some(file) => file_response(path, file, request.headers()),
         None => entry(path, uri, request.headers()),
     }

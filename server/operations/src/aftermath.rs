@@ -104,7 +104,8 @@ fn cancel_batch(app: &App, tx: &mut Tx<'_>, batch: Vec<YankedUpdate>) -> Result<
         // It may have ended since it was found.
         let update = otaru_store::update(tx, &scope, &id)?;
         if let Some(open) = update.filter(|row| row.update.is_open()) {
-            updates::advance(app, tx, &scope, open, &input, now)?;
+            let row = updates::advance(app, tx, &scope, open, &input, now)?;
+            offers::ended(app, tx, &scope, &row, now)?;
         }
     }
     Ok(())

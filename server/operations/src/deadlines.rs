@@ -42,7 +42,8 @@ fn expire_batch(app: &App, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
             offers::ask_again(app, tx, &scope, row, now)?;
             continue;
         }
-        updates::advance(app, tx, &scope, row, &Input::Expired, now)?;
+        let row = updates::advance(app, tx, &scope, row, &Input::Expired, now)?;
+        offers::ended(app, tx, &scope, &row, now)?;
     }
     Ok(count)
 }

@@ -3,15 +3,18 @@
 //!
 //! Start at [`consider`]; the rule itself is `Consent::decide` in `server/fleet`.
 
-use otaru_fleet::{Decision, Input, Offer, next_reminder};
+use otaru_fleet::{Consent, Decision, Input, Offer, next_reminder};
 use otaru_store::{
-    DeviceRow, OfferRow, ProductRow, PutOff, ReleaseRow, Scope, StoreError, SystemScope, Tx,
-    UpdateRow,
+    DecidedBy, DeviceRow, OfferRow, ProductRow, PutOff, ReleaseRow, Scope, StoreError, SystemScope,
+    Tx, UpdateRow,
 };
 use otaru_wire::Phase;
 use serde_json::json;
 
 use crate::{App, OperationError, When, devices, events, events::People, updates};
+
+/// How long later is, in milliseconds: a day.
+const LATER_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Offers looked at in one transaction.
 const BATCH: u32 = 100;
@@ -30,30 +33,97 @@ pub(crate) fn consider(
         None => return otaru_store::remove_offer(tx, scope, &device.thing),
     };
     let open = otaru_store::newest_update(tx, scope, &device.thing)?;
-    let open = open.filter(|row| row.update.is_open());
-    let later = open.as_ref().filter(|row| is_later(row, &release)).cloned();
-    if open.is_some() && later.is_none() {
+    let undecided = match open.filter(|row| row.update.is_open()) {
+        None => None,
+        Some(row) if is_undecided(&row) && row.update.version == release.version => Some(row),
+        Some(row) if is_undecided(&row) => {
+            // A newer release takes the place of one that nobody agreed to.
+            withdraw(app, tx, scope, device, row, now)?;
+            None
+        }
         // Somebody decided, or something else is under way: its end is looked at again.
-        return otaru_store::remove_offer(tx, scope, &device.thing);
+        Some(_) => return otaru_store::remove_offer(tx, scope, &device.thing),
+    };
+    let decision = decide(tx, scope, device, &product, &release, now)?;
+    let Decision::Ask { deadline_at } = decision else {
+        otaru_store::remove_offer(tx, scope, &device.thing)?;
+        return begin(app, tx, scope, device, &release, undecided, decision, now);
+    };
+    match undecided {
+        Some(row) if row.put_off == Some(PutOff::Later) => {
+            keep_asking(tx, scope, device, &release, deadline_at, now)
+        }
+        Some(row) => {
+            // The rule that put it off for the night holds no more.
+            withdraw(app, tx, scope, device, row, now)?;
+            ask(tx, scope, device, &release, deadline_at, now)
+        }
+        // Somebody tried or stopped it here: they know of it.
+        None if !ends(tx, scope, device, &release)?.is_empty() => {
+            keep_asking(tx, scope, device, &release, deadline_at, now)
+        }
+        None => ask(tx, scope, device, &release, deadline_at, now),
     }
-    match decide(tx, scope, device, &product, &release, now)? {
-        Decision::Ask { deadline_at } => match later {
-            Some(_) => keep_asking(tx, scope, device, &release, deadline_at, now),
-            None => ask(tx, scope, device, &release, deadline_at, now),
-        },
-        decision => {
-            otaru_store::remove_offer(tx, scope, &device.thing)?;
-            match later {
-                Some(row) => {
-                    updates::put_off_until_night(app, tx, scope, device, row, now).map(drop)
-                }
-                None => {
-                    let when = if decision == Decision::Now { When::Now } else { When::Tonight };
-                    updates::begin_by_policy(app, tx, scope, device, &release, when, now).map(drop)
-                }
-            }
+}
+
+/// Whether an open update is none that a person agreed to.
+fn is_undecided(row: &UpdateRow) -> bool {
+    row.update.phase == Phase::Deferred
+        && (row.put_off == Some(PutOff::Later) || row.decided_by == Some(DecidedBy::Policy))
+}
+
+/// Ends what waited without anybody's word.
+fn withdraw(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    row: UpdateRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    updates::advance(app, tx, scope, row, &Input::Superseded, now)?;
+    updates::set_row(tx, scope, device, device.running_version.as_deref())
+}
+
+/// Begins what nobody is asked about, at once or at night.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what is decided, about what, and what waits already"
+)]
+fn begin(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+    waits: Option<UpdateRow>,
+    decision: Decision,
+    now: i64,
+) -> Result<(), StoreError> {
+    match waits {
+        Some(row) if decision == Decision::Now => {
+            updates::advance(app, tx, scope, row, &Input::Due, now).map(drop)
+        }
+        Some(row) if row.put_off == Some(PutOff::Later) => {
+            updates::put_off_until_night(app, tx, scope, device, row, now).map(drop)
+        }
+        Some(_) => Ok(()),
+        None => {
+            let when = if decision == Decision::Now { When::Now } else { When::Tonight };
+            updates::begin_by_policy(app, tx, scope, device, release, when, now).map(drop)
         }
     }
+}
+
+/// How updates of this device to the release ended, the present owner's word included.
+fn ends(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+) -> Result<Vec<String>, StoreError> {
+    let since = device.owned_at.unwrap_or(0);
+    otaru_store::ends_of_image(tx, scope, &device.thing, &release.sha256, since)
 }
 
 /// What the rules say about a release now.
@@ -65,19 +135,19 @@ pub(crate) fn decide(
     release: &ReleaseRow,
     now: i64,
 ) -> Result<Decision, StoreError> {
-    let ends = otaru_store::ends_without_success(tx, scope, &device.thing, &release.sha256)?;
+    let ends = ends(tx, scope, device, release)?;
     let offer = Offer {
         since: release.created_at.max(device.owned_at.unwrap_or(0)),
         safety: release.safety.as_ref(),
         failed_before: ends.iter().any(|end| end != "cancelled"),
         declined: ends.iter().any(|end| end == "cancelled"),
     };
-    let decision = product.consent.decide(device.install, &offer, now);
-    // Nobody is there to be asked: only the product's own rule counts.
-    Ok(match (decision, &device.owner) {
-        (Decision::Ask { .. }, None) => Decision::Ask { deadline_at: None },
-        (decision, _) => decision,
-    })
+    if device.owner.is_none() && matches!(product.consent, Consent::Ask | Consent::Deadline { .. })
+    {
+        // Nobody is there to be asked, nor to let a deadline pass.
+        return Ok(Decision::Ask { deadline_at: None });
+    }
+    Ok(product.consent.decide(device.install, &offer, now))
 }
 
 fn available(
@@ -88,12 +158,6 @@ fn available(
     let release = devices::available_release(tx, scope, device)?;
     let product = otaru_store::product(tx, scope, &device.product)?;
     Ok(release.zip(product))
-}
-
-fn is_later(row: &UpdateRow, release: &ReleaseRow) -> bool {
-    row.update.phase == Phase::Deferred
-        && row.put_off == Some(PutOff::Later)
-        && row.update.version == release.version
 }
 
 /// The owner is asked for the first time about this release, or reminded.
@@ -163,7 +227,28 @@ pub(crate) fn decided(
     };
     match decision {
         Decision::Ask { deadline_at } => keep_asking(tx, scope, device, release, deadline_at, now),
-        Decision::Tonight | Decision::Now => otaru_store::remove_offer(tx, scope, &device.thing),
+        // Not against the rule for longer than a day.
+        Decision::Tonight | Decision::Now => {
+            keep_asking(tx, scope, device, release, Some(now + LATER_MS), now)
+        }
+    }
+}
+
+/// An update may have ended: what the device could install is looked at again. Not for a
+/// device's own report, after which more is said about what it runs.
+pub(crate) fn ended(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: &UpdateRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    if row.update.is_open() {
+        return Ok(());
+    }
+    match otaru_store::device(tx, scope, &row.thing)? {
+        Some(device) => consider(app, tx, scope, &device, now),
+        None => Ok(()),
     }
 }
 

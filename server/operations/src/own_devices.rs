@@ -252,7 +252,8 @@ fn available(
     decision: Decision,
     language: Language,
 ) -> Result<AvailableRelease, StoreError> {
-    let ends = otaru_store::ends_without_success(tx, scope, &device.thing, &release.sha256)?;
+    let since = device.owned_at.unwrap_or(0);
+    let ends = otaru_store::ends_of_image(tx, scope, &device.thing, &release.sha256, since)?;
     let deadline_at = match decision {
         Decision::Ask { deadline_at } => deadline_at,
         Decision::Tonight | Decision::Now => None,

@@ -109,11 +109,14 @@ fn device_reported(
         settle_older(app, tx, scope, newest.as_ref(), last, &input, now)?;
     }
     let mut is_wished = false;
+    let mut has_ended = false;
     if let Some(newest) = newest {
+        let was_open = newest.update.is_open();
         let row = updates::advance(app, tx, scope, newest, &input, now)?;
         let row = overtake(app, tx, scope, &device, row, now)?;
         let waits = row.update.phase == Phase::Deferred || row.update.cancel_requested;
         is_wished = row.update.may_change() && !waits;
+        has_ended = was_open && !row.update.is_open();
     }
     if !is_wished {
         forget_stale_wish(app, tx, scope, &device, now)?;
@@ -121,9 +124,11 @@ fn device_reported(
     if is_other_firmware {
         let people = events::People::of(tx, &device)?;
         events::device_changed(tx, &device, &people, now)?;
-        offers::consider(app, tx, scope, &device, now)?;
     }
-    Ok(())
+    match is_other_firmware || has_ended {
+        true => offers::consider(app, tx, scope, &device, now),
+        false => Ok(()),
+    }
 }
 
 /// Whether the device runs something else than it did, or may run it otherwise.

@@ -2,7 +2,8 @@
 
 use otaru_fleet::{Input, Permission};
 use otaru_store::{DecidedBy, DeviceRow, Scope, StoreError, Tx};
-use otaru_wire::{Phase, ThingName};
+use otaru_wire::{Phase, ShadowId, ThingName};
+use serde_json::{Map, Value, json};
 
 use crate::{
     Actor, App, OperationError, PersonObject, Reach, Refusal, ShareCodeObject,
@@ -11,7 +12,7 @@ use crate::{
     events::People,
     objects::time,
     own_devices::{self, Access},
-    updates,
+    shadows, updates,
 };
 
 /// How long a share code works, in milliseconds: long enough to reach somebody, too short to
@@ -202,8 +203,33 @@ fn give_up(
     if let Some(put_off) = put_off {
         updates::advance(app, tx, scope, put_off, &Input::CancelRequested { reason: None }, now)?;
     }
+    forget_wishes(app, tx, scope, device, now)?;
     otaru_store::remove_offer(tx, scope, &device.thing)?;
     otaru_store::remove_share_codes(tx, scope, &device.thing)?;
     otaru_store::give_up_device(tx, scope, &device.thing)?;
     events::device_changed(tx, device, &people, now)
+}
+
+/// What its owner wished of its settings is nobody else's affair, and must not be applied at
+/// somebody else's.
+fn forget_wishes(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    let shadow = shadows::read(tx, scope, &ShadowId::classic(device.thing.clone()))?.ok();
+    let config = shadow.as_ref().and_then(|shadow| shadow.desired().get("config")?.as_object());
+    let wished = config.into_iter().flat_map(|config| config.keys());
+    let nulls: Map<String, Value> = wished
+        .filter(|name| *name != "firmware_version")
+        .map(|name| (name.clone(), Value::Null))
+        .collect();
+    if nulls.is_empty() {
+        return Ok(());
+    }
+    let patch = json!({ "desired": { "config": nulls } });
+    // A patch of nulls only makes room: there is nothing to refuse.
+    updates::shadow_patch(app, tx, scope, &device.thing, patch, now).map(drop)
 }

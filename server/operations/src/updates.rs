@@ -137,7 +137,9 @@ pub async fn cancel_update(
         }
         let input = Input::CancelRequested { reason: None };
         let now = app_.now_ms();
-        Ok::<_, OperationError>(advance(&app_, tx, &actor.scope, newest, &input, now)?)
+        let row = advance(&app_, tx, &actor.scope, newest, &input, now)?;
+        offers::ended(&app_, tx, &actor.scope, &row, now)?;
+        Ok::<_, OperationError>(row)
     };
     Ok(UpdateObject::from(&app.inner.store.write(work).await?))
 }
@@ -158,6 +160,9 @@ pub(crate) fn request_in(
     // One that is being cancelled is not what is asked for: its end is its own.
     if let Some(same) = open.as_ref().filter(|open| is_same(open, version)) {
         let row = put_forward(app, tx, scope, same.clone(), when, until_at, now)?;
+        if let Some(release) = otaru_store::release(tx, scope, &device.product, version)? {
+            offers::decided(tx, scope, device, &release, when, now)?;
+        }
         return Ok((row, false));
     }
     let release = installable(tx, scope, device, version)?;

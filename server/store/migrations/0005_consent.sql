@@ -50,3 +50,6 @@ CREATE INDEX event_people_of_event ON event_people (event);
 
 -- How long a product's updates take.
 CREATE INDEX updates_of_product ON updates (product, outcome, id);
+
+-- Whose word an update was: read when a person goes.
+CREATE INDEX updates_of_requester ON updates (requested_by);

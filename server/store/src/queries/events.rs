@@ -53,13 +53,23 @@ pub fn events(
     after: i64,
     limit: u32,
 ) -> Result<Vec<EventRow>, StoreError> {
-    tx.all(
-        "SELECT id, organisation, owner, kind, body, created_at FROM events
-         WHERE organisation = $1 AND id > $3 AND ($2 = '' OR owner = $2
-             OR id IN (SELECT event FROM event_people WHERE person = $2 AND event > $3))
-         ORDER BY id LIMIT $4",
-        params![scope.organisation().as_str(), person.unwrap_or_default(), after, limit],
-    )
+    let organisation = scope.organisation().as_str();
+    // Two statements, so that each finds its index in a log of a whole fleet.
+    match person {
+        None => tx.all(
+            "SELECT id, organisation, owner, kind, body, created_at FROM events
+             WHERE organisation = $1 AND id > $2 ORDER BY id LIMIT $3",
+            params![organisation, after, limit],
+        ),
+        Some(person) => tx.all(
+            "SELECT id, organisation, owner, kind, body, created_at FROM events
+             WHERE organisation = $1 AND id IN (
+                 SELECT id FROM events WHERE owner = $2 AND id > $3
+                 UNION SELECT event FROM event_people WHERE person = $2 AND event > $3)
+             ORDER BY id LIMIT $4",
+            params![organisation, person, after, limit],
+        ),
+    }
 }
 
 /// The id of the organisation's newest entry, 0 when it has none.

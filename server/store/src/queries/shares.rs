@@ -82,8 +82,9 @@ pub fn devices_of_person(
         "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
              running_sha256, running_version, running_slot, running_state, online,
              session_version, last_seen_at, created_at, install, owned_at
-         FROM devices WHERE organisation = $1
-             AND (owner = $2 OR thing IN (SELECT thing FROM shares WHERE person = $2))
+         FROM devices WHERE organisation = $1 AND thing IN (
+             SELECT thing FROM devices WHERE owner = $2
+             UNION SELECT thing FROM shares WHERE person = $2)
          ORDER BY thing",
         params![scope.organisation().as_str(), person],
     )

@@ -128,17 +128,20 @@ pub fn set_update_put_off(
     Ok(())
 }
 
-/// How updates of the device to this image ended that did not succeed.
-pub fn ends_without_success(
+/// How updates of the device to this image ended; cancelled ones only since `since`, for they
+/// are a person's word.
+pub fn ends_of_image(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
     sha256: &Digest,
+    since: i64,
 ) -> Result<Vec<String>, StoreError> {
     tx.all(
         "SELECT DISTINCT outcome FROM updates WHERE organisation = $1 AND thing = $2 AND sha256 = $3
-             AND outcome IN ('failed', 'rolled_back', 'cancelled')",
-        params![scope.organisation().as_str(), thing.as_str(), sha256.to_string()],
+             AND (outcome IN ('confirmed', 'failed', 'rolled_back', 'vanished')
+                 OR outcome = 'cancelled' AND requested_at >= $4)",
+        params![scope.organisation().as_str(), thing.as_str(), sha256.to_string(), since],
     )
 }
 

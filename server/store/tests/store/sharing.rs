@@ -118,7 +118,7 @@ async fn what_did_not_succeed_is_remembered_by_its_image(fixture: Fixture) {
     with_clock(&fixture, |tx, scope, thing| {
         let row = update_row(scope, "up-1");
         insert_update(tx, scope, &row, None)?;
-        let ends = |tx: &mut Tx<'_>| ends_without_success(tx, scope, thing, &row.update.sha256);
+        let ends = |tx: &mut Tx<'_>| ends_of_image(tx, scope, thing, &row.update.sha256, 101);
         assert_eq!(ends(tx)?, [""; 0]);
         let ended = otaru_fleet::Update {
             outcome: Some(otaru_wire::Outcome::RolledBack),
@@ -131,6 +131,15 @@ async fn what_did_not_succeed_is_remembered_by_its_image(fixture: Fixture) {
         assert_eq!(durations_of_product(tx, scope, &row.product)?, [0_i64; 0]);
         let confirmed =
             otaru_fleet::Update { outcome: Some(otaru_wire::Outcome::Confirmed), ..ended };
+        put_update(tx, scope, &confirmed, None)?;
+        assert_eq!(ends(tx)?, ["confirmed"]);
+        let cancelled = otaru_fleet::Update {
+            outcome: Some(otaru_wire::Outcome::Cancelled),
+            ..confirmed.clone()
+        };
+        put_update(tx, scope, &cancelled, None)?;
+        // It was asked for at 100, before the device was the present owner's.
+        assert_eq!(ends(tx)?, [""; 0]);
         put_update(tx, scope, &confirmed, None)?;
         assert_eq!(durations_of_product(tx, scope, &row.product)?, [600]);
         assert_eq!(updates_since(tx, scope, thing, 101, "", 10)?, []);

@@ -228,6 +228,60 @@ each_database! {
         assert_eq!(home.newest().await, "1.0.6 deferred open policy");
     }
 
+    async fn what_nobody_agreed_to_is_taken_back_with_the_rule(app: TestApp) {
+        let home = Home::new(app).await;
+        let _agent = home.agent().await;
+        home.choose("night").await;
+        assert_eq!(home.newest().await, "1.0.5 deferred open policy");
+        home.choose("ask").await;
+        assert_eq!(home.newest().await, "1.0.5 deferred superseded policy");
+        assert_eq!(home.row().await, "1.0.4");
+        home.app.let_pass(2 * DAY).await;
+        assert_eq!(home.newest().await, "1.0.5 deferred superseded policy");
+        home.choose("always").await;
+        home.until_phase("notified").await;
+    }
+
+    async fn later_about_an_old_release_does_not_hide_a_new_one(app: TestApp) {
+        let home = Home::new(app).await;
+        let _agent = home.agent().await;
+        home.owner.post(UPDATE, json!({ "version": "1.0.5", "when": "later" })).await.expect_status(201);
+        let mut events = home.owner.listen("/app/listen").await;
+        home.publishes_1_0_6().await;
+        assert_eq!(home.heard(&mut events).await, ["update_finished 1.0.5", "firmware_available 1.0.6"]);
+        assert_eq!(home.newest().await, "1.0.5 deferred superseded owner");
+        home.rule(json!({ "mode": "forced" })).await;
+        home.until_phase("notified").await;
+        assert_eq!(home.newest().await, "1.0.6 notified open policy");
+    }
+
+    async fn what_its_owner_stops_comes_at_the_deadline_all_the_same(app: TestApp) {
+        let home = Home::new(app).await;
+        home.leaves(home.agent().await).await;
+        home.rule(json!({ "mode": "deadline", "deadline_days": 2 })).await;
+        home.owner.post(UPDATE, json!({ "version": "1.0.5" })).await.expect_status(201);
+        home.owner.delete(UPDATE).await.expect_status(200);
+        home.app.let_pass(2 * DAY - SECOND).await;
+        assert_eq!(home.newest().await, "1.0.5 requested cancelled(cancelled) owner");
+        home.app.let_pass(SECOND).await;
+        assert_eq!(home.newest().await, "1.0.5 deferred open policy");
+        // Later is no way around it.
+        home.owner.post(UPDATE, json!({ "version": "1.0.5", "when": "later" })).await.expect_status(200);
+        home.app.let_pass(DAY).await;
+        assert_eq!(home.update().await["when"], "tonight");
+    }
+
+    async fn what_a_device_left_again_is_not_begun_by_itself(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        home.choose("always").await;
+        home.until_phase("notified").await;
+        agent.report(home.runs_new("confirmed")).await;
+        agent.report(home.runs_old(Value::Null)).await;
+        assert_eq!(home.newest().await, "1.0.5 confirmed confirmed policy");
+        assert_eq!(home.available().await["decision"], "ask");
+    }
+
     async fn a_wrong_rule_or_safety_note_changes_nothing(app: TestApp) {
         let home = Home::new(app).await;
         let publisher = home.app.publisher().await;
