@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Actor, App, Credential, OperationError, Password, Refusal, Remote, ResetLinkObject, SecretCode,
-    SignedIn, codes::digest_of, credentials, mail::Letter, sessions,
+    SignedIn, codes::digest_of, credentials, mail::Letter, sessions, users::EMAIL_BYTES,
 };
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
@@ -53,7 +53,7 @@ pub async fn request_password_reset(
     let place = place.map_err(|_| Refusal::TooManyAttempts)?;
     let email = email.trim().to_lowercase();
     // So many for one address would be a nuisance to whoever reads it.
-    if !app.inner.stranger_guard.may_mail(&email, now) {
+    if email.len() > EMAIL_BYTES || !app.inner.stranger_guard.may_mail(&email, now) {
         return Ok(());
     }
     let app = app.clone();

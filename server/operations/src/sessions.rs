@@ -4,7 +4,7 @@ use otaru_store::{Notice, Scope, SessionRow, SystemScope, Tx, UserRow};
 
 use crate::{
     Actor, App, Credential, CredentialKind, OperationError, Password, Refusal, Remote, SecretCode,
-    UserObject, codes::digest_of,
+    UserObject, codes::digest_of, users::EMAIL_BYTES,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -41,6 +41,10 @@ pub async fn sign_in(
     replaced: &[String],
 ) -> Result<SignedIn, OperationError> {
     let email = email.trim().to_lowercase();
+    if email.len() > EMAIL_BYTES {
+        // Nobody has it, and it must not fill the memory of who guessed.
+        return Err(Refusal::SignInFailed.into());
+    }
     let wanted = email.clone();
     let work = move |tx: &mut Tx<'_>| {
         let system = SystemScope::for_authentication();

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Longest e-mail address (RFC 5321 §4.5.3.1.3, without the angle brackets).
-const EMAIL_BYTES: usize = 254;
+pub(crate) const EMAIL_BYTES: usize = 254;
 
 /// Adds a person to the actor's organisation. They come in with a reset link or an invitation.
 ///

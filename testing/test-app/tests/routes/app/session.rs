@@ -13,6 +13,12 @@ async fn sign_in(app: &TestApp, email: &str, password: &str) -> Answer {
 }
 
 each_database! {
+    async fn an_address_that_nobody_can_have_is_refused_like_any_other(app: TestApp) {
+        let typed = json!({ "email": format!("{}@x.org", "a".repeat(300)), "password": PASSWORD });
+        let answer = app.anonymous().post("/app/session", typed).await;
+        assert_eq!(answer.refusal(), "401 sign_in_failed");
+    }
+
     async fn a_person_signs_in_and_out(app: TestApp) {
         app.person("ada@x.org", "operator").await;
         let signed_in = sign_in(&app, " Ada@X.org", PASSWORD).await.expect_status(200);
