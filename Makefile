@@ -3,15 +3,16 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo app web web-test web-e2e setup setup-build setup-browser test check bench-start fuzz
+.PHONY: help demo app web web-test web-e2e screenshots setup setup-build setup-browser test check bench-start fuzz
 
 help:
 	@echo 'make demo         the whole job on this machine: server, devices, an update (DEMO_ARGS=--bad-release)'
 	@echo 'make app          the same in a browser: a server and devices that stay up, and the owner'\''s app'
-	@echo 'make test         all tests, on SQLite and PostgreSQL; installs what they need'
+	@echo 'make test         all tests, on SQLite and PostgreSQL and in Chromium; installs what they need'
 	@echo 'make check        every gate of CI: fmt, clippy, docs, tidy, tests'
 	@echo 'make web          the pages, built into web/dist when a source is newer'
 	@echo 'make web-e2e      the pages in Chromium against a real server and simulated devices'
+	@echo 'make screenshots  the main pages, phone and desktop, light and dark, into docs/screenshots'
 	@echo 'make bench-start  start-up time, idle memory, time of one update'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make setup        install the Debian packages the above need, if missing'
@@ -22,8 +23,9 @@ demo: setup-build
 app: setup-build web
 	$(CARGO) run --locked --package otaru -- demo --limit-s 600 $(DEMO_ARGS)
 
-test: setup web-test
+test: setup setup-browser web-test
 	$(CARGO) xtask test
+	cd web && ../tools/npm.sh run e2e
 
 # Rust's own build never calls npm: it embeds what it finds in web/dist, or nothing.
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' \
@@ -38,9 +40,14 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json | se
 web-test: web
 	cd web && ../tools/npm.sh run check && ../tools/npm.sh test
 
+# As a whole workspace, so that it is the program that the other tests run.
 web-e2e: setup-browser web
-	$(CARGO) build --locked --package otaru
+	$(CARGO) build --locked --workspace --bin otaru
 	cd web && ../tools/npm.sh run e2e
+
+screenshots: setup-browser web
+	$(CARGO) build --locked --workspace --bin otaru
+	cd web && ../tools/npm.sh run screenshots
 
 check: setup
 	$(CARGO) xtask check

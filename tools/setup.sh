@@ -30,6 +30,7 @@ fi
 
 if [ "${1:-build}" = browser ]; then
     need chromium /usr/bin/chromium
+    need fonts-noto-core /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
     need fonts-noto-cjk /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 fi
 

@@ -21,6 +21,8 @@ export default defineConfig({
   workers: 2,
   fullyParallel: true,
   forbidOnly: true,
+  // Where nobody watches, a browser that died is not a fault of the pages; what needed it is listed as flaky.
+  retries: process.env.CI ? 1 : 0,
   // Far more than anything takes, since nothing sleeps: a slow machine is late, never wrong.
   timeout: 180_000,
   expect: { timeout: 45_000 },
