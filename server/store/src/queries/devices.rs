@@ -31,6 +31,24 @@ impl FromRow for DeviceRow {
     }
 }
 
+/// The columns of a whole row, in the order that `from_row` takes them.
+macro_rules! device_columns {
+    () => {
+        "thing, organisation, product, owner, name, time_zone, agent, sends_progress,
+         running_sha256, running_version, running_slot, running_state, online, session_version,
+         last_seen_at, created_at, install, owned_at"
+    };
+}
+pub(super) use device_columns;
+
+/// A query of whole rows.
+macro_rules! select_devices {
+    ($rest:literal) => {
+        concat!("SELECT ", device_columns!(), " FROM devices ", $rest)
+    };
+}
+pub(super) use select_devices;
+
 /// Registers a device. [`StoreError::Duplicate`] when the thing name is taken on this server.
 pub fn insert_device(
     tx: &mut Tx<'_>,
@@ -54,10 +72,7 @@ pub fn device(
     thing: &ThingName,
 ) -> Result<Option<DeviceRow>, StoreError> {
     tx.first(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-             running_sha256, running_version, running_slot, running_state, online,
-             session_version, last_seen_at, created_at, install, owned_at
-         FROM devices WHERE organisation = $1 AND thing = $2 FOR UPDATE",
+        select_devices!("WHERE organisation = $1 AND thing = $2 FOR UPDATE"),
         params![scope.organisation().as_str(), thing.as_str()],
     )
 }
@@ -79,10 +94,7 @@ pub fn devices(
     limit: u32,
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-             running_sha256, running_version, running_slot, running_state, online,
-             session_version, last_seen_at, created_at, install, owned_at
-         FROM devices WHERE organisation = $1 AND thing > $2 ORDER BY thing LIMIT $3",
+        select_devices!("WHERE organisation = $1 AND thing > $2 ORDER BY thing LIMIT $3"),
         params![scope.organisation().as_str(), after, limit],
     )
 }
@@ -94,10 +106,7 @@ pub fn devices_of_owner(
     owner: &str,
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-             running_sha256, running_version, running_slot, running_state, online,
-             session_version, last_seen_at, created_at, install, owned_at
-         FROM devices WHERE organisation = $1 AND owner = $2 ORDER BY thing",
+        select_devices!("WHERE organisation = $1 AND owner = $2 ORDER BY thing"),
         params![scope.organisation().as_str(), owner],
     )
 }
@@ -111,10 +120,9 @@ pub fn devices_of_product(
     limit: u32,
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-             running_sha256, running_version, running_slot, running_state, online,
-             session_version, last_seen_at, created_at, install, owned_at
-         FROM devices WHERE organisation = $1 AND product = $2 AND thing > $3 ORDER BY thing LIMIT $4",
+        select_devices!(
+            "WHERE organisation = $1 AND product = $2 AND thing > $3 ORDER BY thing LIMIT $4"
+        ),
         params![scope.organisation().as_str(), product.as_str(), after, limit],
     )
 }
@@ -280,10 +288,7 @@ pub fn close_all_sessions(
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.execute("UPDATE devices SET session_version = 0 WHERE session_version >= $1", params![now])?;
     tx.all(
-        "UPDATE devices SET online = 0 WHERE online = 1
-         RETURNING thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-             running_sha256, running_version, running_slot, running_state, online,
-             session_version, last_seen_at, created_at, install, owned_at",
+        concat!("UPDATE devices SET online = 0 WHERE online = 1 RETURNING ", device_columns!()),
         params![],
     )
 }

@@ -1,5 +1,6 @@
 use otaru_wire::ThingName;
 
+use super::devices::{device_columns, select_devices};
 use crate::{
     DeviceRow, Scope, ShareRow, StoreError, Tx,
     value::{FromRow, Row, params},
@@ -79,13 +80,12 @@ pub fn devices_of_person(
     person: &str,
 ) -> Result<Vec<DeviceRow>, StoreError> {
     tx.all(
-        "SELECT thing, organisation, product, owner, name, time_zone, agent, sends_progress,
-             running_sha256, running_version, running_slot, running_state, online,
-             session_version, last_seen_at, created_at, install, owned_at
-         FROM devices WHERE organisation = $1 AND thing IN (
-             SELECT thing FROM devices WHERE owner = $2
-             UNION SELECT thing FROM shares WHERE person = $2)
-         ORDER BY thing",
+        select_devices!(
+            "WHERE organisation = $1 AND thing IN (
+                 SELECT thing FROM devices WHERE owner = $2
+                 UNION SELECT thing FROM shares WHERE person = $2)
+             ORDER BY thing"
+        ),
         params![scope.organisation().as_str(), person],
     )
 }

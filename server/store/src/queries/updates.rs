@@ -41,6 +41,20 @@ impl FromRow for UpdateRow {
     }
 }
 
+/// A query of whole rows, in the order that `from_row` takes their columns.
+macro_rules! select_updates {
+    ($rest:literal) => {
+        concat!(
+            "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id,
+                 version, sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
+                 cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
+                 until_at, ended_at, decided_by, put_off
+             FROM updates ",
+            $rest
+        )
+    };
+}
+
 fn reason(number: i64) -> Option<Reason> {
     u8::try_from(number).ok().and_then(Reason::from_number)
 }
@@ -170,13 +184,11 @@ pub fn updates_since(
     limit: u32,
 ) -> Result<Vec<UpdateRow>, StoreError> {
     tx.all(
-        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
-             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at, decided_by, put_off
-         FROM updates WHERE organisation = $1 AND thing = $2 AND requested_at >= $3
-             AND ($4 = '' OR id < $4)
-         ORDER BY id DESC LIMIT $5",
+        select_updates!(
+            "WHERE organisation = $1 AND thing = $2 AND requested_at >= $3
+                 AND ($4 = '' OR id < $4)
+             ORDER BY id DESC LIMIT $5"
+        ),
         params![scope.organisation().as_str(), thing.as_str(), since, below, limit],
     )
 }
@@ -188,11 +200,7 @@ pub fn update(
     id: &UpdateId,
 ) -> Result<Option<UpdateRow>, StoreError> {
     tx.first(
-        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
-             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at, decided_by, put_off
-         FROM updates WHERE organisation = $1 AND id = $2",
+        select_updates!("WHERE organisation = $1 AND id = $2"),
         params![scope.organisation().as_str(), id.as_str()],
     )
 }
@@ -204,12 +212,10 @@ pub fn newest_update(
     thing: &ThingName,
 ) -> Result<Option<UpdateRow>, StoreError> {
     tx.first(
-        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
-             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at, decided_by, put_off
-         FROM updates WHERE organisation = $1 AND thing = $2
-         ORDER BY requested_at DESC, id DESC LIMIT 1",
+        select_updates!(
+            "WHERE organisation = $1 AND thing = $2
+             ORDER BY requested_at DESC, id DESC LIMIT 1"
+        ),
         params![scope.organisation().as_str(), thing.as_str()],
     )
 }
@@ -224,13 +230,11 @@ pub fn updates(
     limit: u32,
 ) -> Result<Vec<UpdateRow>, StoreError> {
     tx.all(
-        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
-             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at, decided_by, put_off
-         FROM updates WHERE organisation = $1 AND ($2 = '' OR thing = $2)
-             AND ($3 = '' OR id < $3)
-         ORDER BY id DESC LIMIT $4",
+        select_updates!(
+            "WHERE organisation = $1 AND ($2 = '' OR thing = $2)
+                 AND ($3 = '' OR id < $3)
+             ORDER BY id DESC LIMIT $4"
+        ),
         params![
             scope.organisation().as_str(),
             thing.map_or("", |thing| thing.as_str()),
@@ -279,13 +283,10 @@ pub fn updates_with_deadline_of_product(
     limit: u32,
 ) -> Result<Vec<UpdateRow>, StoreError> {
     tx.all(
-        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
-             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at, decided_by, put_off
-         FROM updates
-         WHERE organisation = $1 AND product = $2 AND deadline_at IS NOT NULL AND id > $3
-         ORDER BY id LIMIT $4",
+        select_updates!(
+            "WHERE organisation = $1 AND product = $2 AND deadline_at IS NOT NULL AND id > $3
+             ORDER BY id LIMIT $4"
+        ),
         params![scope.organisation().as_str(), product.as_str(), after, limit],
     )
 }
@@ -298,11 +299,7 @@ pub fn updates_past_deadline(
     limit: u32,
 ) -> Result<Vec<UpdateRow>, StoreError> {
     tx.all(
-        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
-             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at, decided_by, put_off
-         FROM updates WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2",
+        select_updates!("WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2"),
         params![now, limit],
     )
 }
@@ -312,12 +309,5 @@ pub fn updates_with_deadline(
     tx: &mut Tx<'_>,
     _: &SystemScope,
 ) -> Result<Vec<UpdateRow>, StoreError> {
-    tx.all(
-        "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id, version,
-             sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-             until_at, ended_at, decided_by, put_off
-         FROM updates WHERE deadline_at IS NOT NULL AND outcome IS NULL",
-        params![],
-    )
+    tx.all(select_updates!("WHERE deadline_at IS NOT NULL AND outcome IS NULL"), params![])
 }
