@@ -9,6 +9,7 @@ use crate::delta::{self, Delta};
 use crate::measure::compact_bytes;
 use crate::merge::Section;
 use crate::request::UpdateRequest;
+use crate::stamps::Stamps;
 use crate::{Limits, Rejection};
 
 /// One shadow: its sections, its stamps and its version. Or what is left of a
@@ -94,6 +95,19 @@ impl Document {
     /// What the device says it is; empty if there is no such section.
     pub fn reported(&self) -> &Map<String, Value> {
         &self.reported.state
+    }
+
+    /// When the value at `path` in `reported` was last reported, in s since 1970; of an object
+    /// or array, the part of it that was longest ago. `None` if there is nothing to report.
+    pub fn reported_at(&self, path: &[&str]) -> Option<i64> {
+        let (last, parents) = path.split_last()?;
+        let members = parents.iter().try_fold(&self.reported.stamps, |members, name| match members
+            .get(*name)
+        {
+            Some(Stamps::Object(members)) => Some(members),
+            _ => None,
+        });
+        members?.get(*last)?.oldest()
     }
 
     /// The part of `desired` that `reported` does not have; `None` if they agree.

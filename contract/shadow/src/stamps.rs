@@ -40,6 +40,15 @@ impl Stamps {
         }
     }
 
+    /// The stamp of the part that was named longest ago; `None` of what has no parts.
+    pub(crate) fn oldest(&self) -> Option<i64> {
+        match self {
+            Stamps::Scalar(at_s) => Some(*at_s),
+            Stamps::Array(array) => array.iter().filter_map(Stamps::oldest).min(),
+            Stamps::Object(members) => members.values().filter_map(Stamps::oldest).min(),
+        }
+    }
+
     fn of_members(object: &Map<String, Value>, at_s: i64) -> StampMap {
         object
             .iter()

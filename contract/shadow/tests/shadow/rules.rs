@@ -1,6 +1,7 @@
 //! Merge, stamps, versions and deltas, one rule a test.
 
 use expect_test::{Expect, expect};
+use otaru_shadow::{Document, Limits, UpdateRequest};
 
 use crate::actor::Shadow;
 
@@ -39,6 +40,29 @@ fn named_leaf_is_stamped_even_when_it_does_not_change() {
             "state":{"reported":{"a":1,"b":1}}
             metadata:{"reported":{"a":{"timestamp":102},"b":{"timestamp":101}}}"#]],
     );
+}
+
+#[test]
+fn what_was_reported_is_as_old_as_its_oldest_part() {
+    let limits = Limits::default();
+    let mut document: Option<Document> = None;
+    for (at_s, payload) in [
+        (
+            7,
+            r#"{"state":{"reported":{"config":{"a":1,"b":{"c":1,"d":[2]},"e":{}}},"desired":{"f":1}}}"#,
+        ),
+        (9, r#"{"state":{"reported":{"config":{"a":1,"b":{"c":1}}}}}"#),
+    ] {
+        let request = UpdateRequest::parse(payload.as_bytes(), &limits).unwrap();
+        document = Some(Document::apply(document.as_ref(), &request, at_s, &limits).unwrap());
+    }
+    let reported_at = |path: &[&str]| document.as_ref().unwrap().reported_at(path);
+    assert_eq!(reported_at(&["config", "a"]), Some(9));
+    assert_eq!(reported_at(&["config", "b", "c"]), Some(9));
+    assert_eq!(reported_at(&["config", "b"]), Some(7));
+    for nothing in [&["config", "e"][..], &["config", "a", "x"], &["f"], &["x"], &[]] {
+        assert_eq!(reported_at(nothing), None, "{nothing:?}");
+    }
 }
 
 #[test]
