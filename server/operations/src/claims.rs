@@ -75,12 +75,13 @@ pub(crate) fn claim_in(
         otaru_store::use_claim_code(tx, scope, code, now)?.ok_or(Refusal::ClaimCodeUnknown)?;
     let UsedCode { thing, shared_by } = used;
     if shared_by.is_some() {
-        sharing::join(tx, scope, &thing, owner, now)?;
+        sharing::join(app, tx, scope, &thing, owner, now)?;
         return Ok(thing);
     }
     if !otaru_store::set_device_owner(tx, scope, &thing, owner, now)? {
         return Err(Refusal::DeviceClaimed(thing.to_string()).into());
     }
+    app.inner.live.forget(&thing);
     let device = otaru_store::device(tx, scope, &thing)?;
     let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
     let people = People::of(tx, &device)?;

@@ -2,13 +2,13 @@
 
 use futures::{Stream, stream};
 use otaru_fleet::Permission;
-use otaru_store::{DeviceRow, EventRow, Notice, Scope, StoreError, Tx};
+use otaru_store::{DeviceRow, EventRow, Notice, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::OrganisationId;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
-use crate::{Actor, App, Credential, OperationError, Reach, credentials};
+use crate::{Actor, App, Credential, OperationError, Reach, credentials, own_devices};
 
 /// Entries read from the log at once while catching up.
 const CATCH_UP: u32 = 500;
@@ -41,6 +41,18 @@ impl People {
         let shares = otaru_store::shares(tx, &scope, &device.thing)?;
         let others = shares.into_iter().map(|share| share.person).collect();
         Ok(People { owner: Some(owner.clone()), others })
+    }
+
+    /// Those whom an update of the device concerns: nobody, if it began at a former owner's.
+    pub(crate) fn of_update(
+        tx: &mut Tx<'_>,
+        device: &DeviceRow,
+        row: &UpdateRow,
+    ) -> Result<People, StoreError> {
+        match own_devices::is_of_a_former_owner(device, row) {
+            true => Ok(People::default()),
+            false => People::of(tx, device),
+        }
     }
 
     /// Beside them one person who is not, or not any more.

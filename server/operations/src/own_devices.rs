@@ -1,8 +1,7 @@
 //! A person's devices: their own, and those somebody shares with them.
 
 use otaru_fleet::{Decision, InstallChoice, Language, Permission};
-use otaru_shadow::Document;
-use otaru_store::{DeviceRow, DeviceSaid, ReleaseRow, Scope, StoreError, Tx};
+use otaru_store::{DeviceRow, DeviceSaid, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{ProductName, ShadowId, ThingName};
 
 use crate::{
@@ -83,25 +82,30 @@ pub(crate) fn since(
     }
 }
 
-/// The devices a person claimed or was given a share of, or the one named.
+/// Whether who has the device since `since` may know of an update: of one asked for since
+/// then, and of what is under way on it now, unless that began at a former owner's.
+pub(crate) fn may_see(since: i64, device: &DeviceRow, row: &UpdateRow) -> bool {
+    row.update.requested_at >= since || (row.update.is_open() && !is_of_a_former_owner(device, row))
+}
+
+/// Whether an update was asked for when the device was another owner's.
+pub(crate) fn is_of_a_former_owner(device: &DeviceRow, row: &UpdateRow) -> bool {
+    let is_older = |owned_at| row.update.requested_at < owned_at;
+    let is_theirs = |given_up_at| row.update.requested_at <= given_up_at;
+    device.owned_at.is_some_and(is_older) && device.given_up_at.is_some_and(is_theirs)
+}
+
+/// The devices a person claimed or was given a share of.
 ///
 /// # Errors
-/// [`Refusal::DeviceUnknown`] when the one named is not theirs, [`Refusal::UserRequired`].
+/// [`Refusal::UserRequired`].
 pub async fn list_own_devices(
     app: &App,
     actor: &Actor,
-    only: Option<ThingName>,
 ) -> Result<Vec<OwnDeviceObject>, OperationError> {
     let (app_, actor) = (app.clone(), actor.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let person = actor.person()?;
-        let mut devices = otaru_store::devices_of_person(tx, &actor.scope, person)?;
-        if let Some(only) = only {
-            devices.retain(|device| device.thing == only);
-            if devices.is_empty() {
-                return Err(Refusal::DeviceUnknown(only.to_string()).into());
-            }
-        }
+        let devices = otaru_store::devices_of_person(tx, &actor.scope, actor.person()?)?;
         devices.iter().map(|device| own_device(&app_, tx, &actor, device)).collect()
     };
     app.inner.store.read(work).await
@@ -116,8 +120,13 @@ pub async fn show_own_device(
     actor: &Actor,
     thing: ThingName,
 ) -> Result<OwnDeviceObject, OperationError> {
-    let own = list_own_devices(app, actor, Some(thing.clone())).await?;
-    own.into_iter().next().ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()).into())
+    let (app_, actor) = (app.clone(), actor.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let device =
+            devices::reachable(tx, &actor, Reach::Own, &thing, Permission::OperateDevices)?;
+        own_device(&app_, tx, &actor, &device)
+    };
+    app.inner.store.read(work).await
 }
 
 /// Updates of one of a person's devices since it is theirs, newest first.
@@ -221,14 +230,20 @@ pub(crate) fn own_device(
         None => None,
     };
     let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
-    let newest = newest.filter(|row| row.update.requested_at >= access.since());
+    let newest = newest.filter(|row| may_see(access.since(), device, row));
     let shadow = shadows::read(tx, scope, &ShadowId::classic(device.thing.clone()))?.ok();
+    // What a former owner's device said is not the new one's to read.
+    let hidden = device.given_up_at.and(device.owned_at);
     let settings = product
         .settings
         .as_deref()
-        .map(|settings| own_settings::describe(settings, shadow.as_ref().map(parts), language));
+        .map(|settings| own_settings::describe(settings, shadow.as_ref(), hidden, language));
+    let mut object = DeviceObject::from(device);
+    if device.last_seen_at.zip(hidden).is_some_and(|(seen_at, before)| seen_at < before) {
+        object.last_seen_at = None;
+    }
     Ok(OwnDeviceObject {
-        device: DeviceObject::from(device),
+        device: object,
         access: access.as_str(),
         name: device.name.clone(),
         time_zone: device.time_zone.clone(),
@@ -238,10 +253,6 @@ pub(crate) fn own_device(
         update: newest.map(|row| UpdateObject::from(&app.inner.live.overlay(row))),
         settings,
     })
-}
-
-fn parts(document: &Document) -> own_settings::Parts<'_> {
-    (document.desired(), document.reported())
 }
 
 fn available(

@@ -63,7 +63,8 @@ impl LiveProgress {
         }
     }
 
-    /// A phase changed or the update ended: what is stored is the newest.
+    /// A phase changed, the update ended or other people have the device: what is stored is
+    /// the newest.
     pub(crate) fn forget(&self, thing: &ThingName) {
         self.things().remove(thing);
     }
@@ -130,7 +131,7 @@ fn store_progress(
     if !row.update.is_open() {
         return Ok(());
     }
-    let people = events::People::of(tx, &device)?.all();
+    let people = events::People::of_update(tx, &device, &row)?.all();
     let limits = otaru_store::product(tx, scope, &row.product)?.map(|product| product.limits);
     let store_every_ms = limits
         .map_or(STORE_EVERY_MS, |limits| (limits.downloading_idle_ms / 4).min(STORE_EVERY_MS));

@@ -1,7 +1,7 @@
 //! A device with several people: its owner shares it, and everybody can leave.
 
 use otaru_fleet::{Input, Permission};
-use otaru_store::{DecidedBy, DeviceRow, Scope, StoreError, Tx};
+use otaru_store::{DecidedBy, DeviceRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ShadowId, ThingName};
 use serde_json::{Map, Value, json};
 
@@ -86,10 +86,10 @@ pub async fn remove_person(
     thing: ThingName,
     person: String,
 ) -> Result<(), OperationError> {
-    let (actor, now) = (actor.clone(), app.now_ms());
+    let (app_, actor, now) = (app.clone(), actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
         let device = owned(tx, &actor, &thing)?;
-        if !leave(tx, &actor.scope, &device, &person, now)? {
+        if !leave(&app_, tx, &actor.scope, &device, &person, now)? {
             return Err(Refusal::UserUnknown(person).into());
         }
         Ok(())
@@ -99,8 +99,8 @@ pub async fn remove_person(
 
 /// Gives a device up, or leaves one that somebody else shares.
 ///
-/// Who owned it loses it with everybody they shared it with; what was to begin by itself does
-/// not.
+/// Who owned it loses it with everybody they shared it with. What they asked for is stopped,
+/// if the device is not restarting into it, and what was to begin by itself does not.
 ///
 /// # Errors
 /// [`Refusal::DeviceUnknown`], [`Refusal::UserRequired`].
@@ -117,7 +117,7 @@ pub async fn leave_device(
         let person = actor.person()?;
         match own_devices::access(tx, scope, person, &device)? {
             Some(Access::Owner { .. }) => give_up(&app_, tx, scope, &device, now)?,
-            _ => drop(leave(tx, scope, &device, person, now)?),
+            _ => drop(leave(&app_, tx, scope, &device, person, now)?),
         }
         Ok::<_, OperationError>(())
     };
@@ -135,7 +135,7 @@ pub(crate) fn leave_all(
     for device in otaru_store::devices_of_person(tx, scope, person)? {
         match device.owner.as_deref() == Some(person) {
             true => give_up(app, tx, scope, &device, now)?,
-            false => drop(leave(tx, scope, &device, person, now)?),
+            false => drop(leave(app, tx, scope, &device, person, now)?),
         }
     }
     Ok(())
@@ -143,6 +143,7 @@ pub(crate) fn leave_all(
 
 /// Shares a device with a person who entered a code.
 pub(crate) fn join(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
@@ -159,6 +160,7 @@ pub(crate) fn join(
         return Err(Refusal::invalid("code", detail).into());
     }
     otaru_store::insert_share(tx, scope, thing, person, now)?;
+    app.inner.live.forget(thing);
     let people = People::of(tx, &device)?;
     Ok(events::device_changed(tx, &device, &people, now)?)
 }
@@ -172,6 +174,7 @@ fn owned(tx: &mut Tx<'_>, actor: &Actor, thing: &ThingName) -> Result<DeviceRow,
 }
 
 fn leave(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
     device: &DeviceRow,
@@ -180,6 +183,7 @@ fn leave(
 ) -> Result<bool, StoreError> {
     let left = otaru_store::remove_share(tx, scope, &device.thing, person)?;
     if left {
+        app.inner.live.forget(&device.thing);
         let people = People::of(tx, device)?.and(person);
         events::device_changed(tx, device, &people, now)?;
     }
@@ -195,19 +199,25 @@ fn give_up(
 ) -> Result<(), StoreError> {
     let people = People::of(tx, device)?;
     let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
-    let put_off = newest.filter(|row| {
-        row.update.is_open()
-            && row.update.phase == Phase::Deferred
-            && matches!(row.decided_by, Some(DecidedBy::Owner | DecidedBy::Policy))
-    });
-    if let Some(put_off) = put_off {
-        updates::advance(app, tx, scope, put_off, &Input::CancelRequested { reason: None }, now)?;
+    if let Some(theirs) = newest.filter(|row| row.update.is_open() && is_owners_word(row)) {
+        updates::advance(app, tx, scope, theirs, &Input::CancelRequested { reason: None }, now)?;
     }
     forget_wishes(app, tx, scope, device, now)?;
     otaru_store::remove_offer(tx, scope, &device.thing)?;
     otaru_store::remove_share_codes(tx, scope, &device.thing)?;
-    otaru_store::give_up_device(tx, scope, &device.thing)?;
+    otaru_store::give_up_device(tx, scope, &device.thing, now)?;
+    app.inner.live.forget(&device.thing);
     events::device_changed(tx, device, &people, now)
+}
+
+/// Whether an update ends with who owned the device: what they asked for, and what waits for
+/// their night.
+fn is_owners_word(row: &UpdateRow) -> bool {
+    match row.decided_by {
+        Some(DecidedBy::Owner) => true,
+        Some(DecidedBy::Policy) => row.update.phase == Phase::Deferred,
+        Some(DecidedBy::Operator | DecidedBy::Backend) | None => false,
+    }
 }
 
 /// What its owner wished of its settings is nobody else's affair, and must not be applied at

@@ -6,7 +6,7 @@ use otaru_store::{NewUser, Scope, StoreError, SystemScope, Tx};
 use crate::{
     App, OperationError, OwnDeviceObject, Password, Refusal, Remote, SecretCode, SignedIn,
     claims::{claim_in, digest_of},
-    list_own_devices, sessions,
+    sessions, show_own_device,
     users::checked_email,
 };
 
@@ -29,7 +29,7 @@ pub async fn sign_up(
     let system = SystemScope::for_authentication();
     let find = move |tx: &mut Tx<'_>| {
         Ok::<_, OperationError>(
-            otaru_store::organisation_of_claim_code(tx, &system, &code)?
+            otaru_store::organisation_of_claim_code(tx, &system, &code, now)?
                 .ok_or(Refusal::ClaimCodeUnknown)?,
         )
     };
@@ -54,8 +54,6 @@ pub async fn sign_up(
     let (user, thing) = app.inner.store.write(work).await?;
     app.inner.stranger_guard.forgive(remote);
     let actor = sessions::actor_of(&user, &session, now);
-    let own = list_own_devices(app, &actor, Some(thing.clone())).await?;
-    let device = own.into_iter().next();
-    let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
+    let device = show_own_device(app, &actor, thing).await?;
     Ok((SignedIn { user: user.into(), session }, device))
 }

@@ -61,7 +61,7 @@ pub async fn show_update(
         let device = devices::reachable(tx, &actor_, reach, &thing, Permission::ReadFleet)?;
         let since = own_devices::since(tx, &actor_, reach, &device)?;
         let newest = otaru_store::newest_update(tx, &actor_.scope, &device.thing)?;
-        let newest = newest.filter(|row| row.update.requested_at >= since);
+        let newest = newest.filter(|row| own_devices::may_see(since, &device, row));
         let newest = newest.ok_or_else(|| Refusal::UpdateUnknown(thing.to_string()))?;
         Ok::<_, OperationError>(app_.inner.live.overlay(newest))
     };
@@ -127,7 +127,9 @@ pub async fn cancel_update(
     let (app_, actor) = (app.clone(), actor.clone());
     let work = move |tx: &mut Tx<'_>| {
         let device = devices::reachable(tx, &actor, reach, &thing, Permission::OperateDevices)?;
+        let since = own_devices::since(tx, &actor, reach, &device)?;
         let newest = otaru_store::newest_update(tx, &actor.scope, &device.thing)?;
+        let newest = newest.filter(|row| own_devices::may_see(since, &device, row));
         let newest = newest.ok_or_else(|| Refusal::UpdateUnknown(thing.to_string()))?;
         if !newest.update.may_change() {
             return Err(Refusal::UpdateEnded.into());
@@ -157,8 +159,10 @@ pub(crate) fn request_in(
     let (scope, now) = (&actor.scope, app.now_ms());
     let until_at = when.until_at(device.time_zone.as_deref(), now);
     let open = newest_open(tx, scope, &device.thing)?;
+    let since = own_devices::since(tx, actor, reach, device)?;
+    let known = open.as_ref().filter(|open| own_devices::may_see(since, device, open));
     // One that is being cancelled is not what is asked for: its end is its own.
-    if let Some(same) = open.as_ref().filter(|open| is_same(open, version)) {
+    if let Some(same) = known.filter(|open| is_same(open, version)) {
         let row = put_forward(app, tx, scope, same.clone(), when, until_at, now)?;
         if let Some(release) = otaru_store::release(tx, scope, &device.product, version)? {
             offers::decided(tx, scope, device, &release, when, now)?;
@@ -166,11 +170,13 @@ pub(crate) fn request_in(
         return Ok((row, false));
     }
     let release = installable(tx, scope, device, version)?;
-    if let Some(open) = open {
-        let running = sequence_of(tx, scope, &device.product, &open.update.version)?;
+    if let Some(known) = known {
+        let running = sequence_of(tx, scope, &device.product, &known.update.version)?;
         if release.sequence < running {
-            return Err(older(version, &open.update.version));
+            return Err(older(version, &known.update.version));
         }
+    }
+    if let Some(open) = open {
         let old = advance(app, tx, scope, open, &Input::Superseded, now)?;
         if until_at.is_some() {
             // The old wish must not go on while the new one waits.
@@ -350,7 +356,7 @@ fn announce(
 ) -> Result<(), StoreError> {
     let device = otaru_store::device(tx, scope, &row.thing)?;
     let people = match &device {
-        Some(device) => events::People::of(tx, device)?,
+        Some(device) => events::People::of_update(tx, device, row)?,
         None => events::People::default(),
     };
     let after = &row.update;

@@ -171,6 +171,8 @@ pub struct DeviceRow {
     pub install: InstallChoice,
     /// Since when it is the owner's.
     pub owned_at: Option<i64>,
+    /// When its last owner gave it up.
+    pub given_up_at: Option<i64>,
     /// It has reported `firmware`: it speaks the agent's part of the shadow.
     pub agent: bool,
     /// It has sent progress: its silence is judged by phase.

@@ -105,16 +105,18 @@ pub fn use_claim_code(
     )
 }
 
-/// The organisation of the device that an unused claim code is for: it tells where somebody
-/// signs up.
+/// The organisation of the device that a code is for which still works at `now`: it tells
+/// where somebody signs up.
 pub fn organisation_of_claim_code(
     tx: &mut Tx<'_>,
     _: &SystemScope,
     code: &Digest,
+    now: i64,
 ) -> Result<Option<OrganisationId>, StoreError> {
     let found: Option<String> = tx.first(
-        "SELECT organisation FROM claim_codes WHERE code_sha256 = $1 AND used_at IS NULL",
-        params![code.to_string()],
+        "SELECT organisation FROM claim_codes WHERE code_sha256 = $1 AND used_at IS NULL
+             AND (expires_at IS NULL OR expires_at > $2)",
+        params![code.to_string(), now],
     )?;
     let corrupt = |text| StoreError::corrupt("claim_codes.organisation", text);
     found.map(|text| text.parse().map_err(|_| corrupt(text))).transpose()

@@ -27,6 +27,7 @@ impl FromRow for DeviceRow {
             created_at: row.int("devices.created_at")?,
             install: row.parsed("devices.install")?,
             owned_at: row.opt_int("devices.owned_at")?,
+            given_up_at: row.opt_int("devices.given_up_at")?,
         })
     }
 }
@@ -36,7 +37,7 @@ macro_rules! device_columns {
     () => {
         "thing, organisation, product, owner, name, time_zone, agent, sends_progress,
          running_sha256, running_version, running_slot, running_state, online, session_version,
-         last_seen_at, created_at, install, owned_at"
+         last_seen_at, created_at, install, owned_at, given_up_at"
     };
 }
 pub(super) use device_columns;
@@ -144,13 +145,18 @@ pub fn set_device_owner(
 }
 
 /// Takes a device from its owner, with all they said about it and everybody they shared it with.
-pub fn give_up_device(tx: &mut Tx<'_>, scope: &Scope, thing: &ThingName) -> Result<(), StoreError> {
+pub fn give_up_device(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    now: i64,
+) -> Result<(), StoreError> {
     let (organisation, thing) = (scope.organisation().as_str(), thing.as_str());
     tx.execute(
         "UPDATE devices SET owner = NULL, owned_at = NULL, name = NULL, time_zone = NULL,
-             install = 'ask'
+             install = 'ask', given_up_at = $3
          WHERE organisation = $1 AND thing = $2",
-        params![organisation, thing],
+        params![organisation, thing, now],
     )?;
     tx.execute(
         "DELETE FROM shares WHERE organisation = $1 AND thing = $2",

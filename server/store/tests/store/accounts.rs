@@ -15,7 +15,7 @@ on_both_engines! {
     a_removed_person_leaves_devices_and_updates_behind
     administrators_are_counted_when_they_can_sign_in
     organisations_are_listed_by_name
-    the_organisation_of_a_claim_code_is_known_until_it_is_used
+    the_organisation_of_a_code_is_known_as_long_as_the_code_works
 }
 
 async fn with_ada(fixture: Fixture) -> Fixture {
@@ -204,11 +204,11 @@ async fn a_removed_person_leaves_devices_and_updates_behind(fixture: Fixture) {
         insert_password_reset(tx, scope, "r-1", "u-1", 10, 100)?;
         insert_invitation(tx, scope, &invitation(scope, "i-1", "bo@x"), "c-1")?;
         let foreign = second_organisation(tx)?;
-        give_up_device(tx, &foreign, &thing)?;
+        give_up_device(tx, &foreign, &thing, 30)?;
         assert_eq!(device(tx, scope, &thing)?.unwrap().owner.as_deref(), Some("u-1"));
         assert!(!delete_user(tx, &foreign, "u-1")?);
 
-        give_up_device(tx, scope, &thing)?;
+        give_up_device(tx, scope, &thing, 30)?;
         assert!(delete_user(tx, scope, "u-1")?);
 
         let left = device(tx, scope, &thing)?.unwrap();
@@ -262,16 +262,23 @@ async fn organisations_are_listed_by_name(fixture: Fixture) {
     .await;
 }
 
-async fn the_organisation_of_a_claim_code_is_known_until_it_is_used(fixture: Fixture) {
+async fn the_organisation_of_a_code_is_known_as_long_as_the_code_works(fixture: Fixture) {
     run(&fixture, |tx, scope| {
         let system = SystemScope::for_authentication();
         add_clock(tx, scope)?;
         let code = Digest::of(b"code");
-        insert_claim_code(tx, scope, &"clock-01".parse().unwrap(), &code, 1)?;
-        let known = organisation_of_claim_code(tx, &system, &code)?;
+        let thing = "clock-01".parse().unwrap();
+        insert_claim_code(tx, scope, &thing, &code, 1)?;
+        let known = organisation_of_claim_code(tx, &system, &code, i64::MAX)?;
         assert_eq!(known.as_ref(), Some(scope.organisation()));
         use_claim_code(tx, scope, &code, 2)?;
-        assert_eq!(organisation_of_claim_code(tx, &system, &code)?, None);
+        assert_eq!(organisation_of_claim_code(tx, &system, &code, 2)?, None);
+
+        let share = Digest::of(b"share");
+        insert_user(tx, scope, &new_user("u-1", "ada@x", Role::Owner), 7)?;
+        insert_share_code(tx, scope, &thing, &share, "u-1", 10, 20)?;
+        assert!(organisation_of_claim_code(tx, &system, &share, 19)?.is_some());
+        assert_eq!(organisation_of_claim_code(tx, &system, &share, 20)?, None);
         Ok(())
     })
     .await;

@@ -64,9 +64,10 @@ async fn a_shared_device_is_listed_for_both_and_given_up_for_both(fixture: Fixtu
         let people = shares(tx, scope, thing)?;
         assert_eq!((people[0].email.as_str(), people[0].since), ("bo@x", 20));
 
-        give_up_device(tx, scope, thing)?;
+        give_up_device(tx, scope, thing, 30)?;
         let left = device(tx, scope, thing)?.unwrap();
         assert_eq!((left.owner, left.owned_at, left.name), (None, None, None));
+        assert_eq!(left.given_up_at, Some(30));
         assert_eq!(left.install, InstallChoice::Ask);
         assert_eq!(devices_of_person(tx, scope, "u-2")?, []);
         assert!(!remove_share(tx, scope, thing, "u-2")?);

@@ -67,6 +67,7 @@ mod lifecycle {
     mod consent;
     mod ends;
     mod full_shadow;
+    mod handover;
     mod history;
     mod home;
     mod logs;

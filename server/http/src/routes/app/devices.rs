@@ -34,7 +34,7 @@ async fn list_own(
     Caller(actor): Caller,
 ) -> Result<Json<Page<OwnDeviceObject>>, ApiError> {
     // A person has a handful of devices: one page holds them all.
-    let items = list_own_devices(&app, &actor, None).await?;
+    let items = list_own_devices(&app, &actor).await?;
     Ok(Json(Page { items, next_cursor: None }))
 }
 
