@@ -1,0 +1,88 @@
+//! Releases, and the updates to them.
+
+use otaru_store::*;
+use otaru_wire::Digest;
+
+use super::{Fixture, release, update_row};
+
+on_both_engines! {
+    releases_are_found_by_image_and_by_sequence
+    updates_past_their_deadline_are_found
+    updates_are_listed_newest_first
+}
+
+async fn releases_are_found_by_image_and_by_sequence(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    fixture
+        .store
+        .write(move |tx| -> Result<(), StoreError> {
+            let product = "clock".parse().unwrap();
+            assert_eq!(last_sequence(tx, &scope, &product)?, 0);
+            insert_release(tx, &scope, &release("1.0.4", 3), b"four")?;
+            insert_release(tx, &scope, &release("1.0.5", 8), b"five")?;
+            assert_eq!(last_sequence(tx, &scope, &product)?, 8);
+            let found = release_by_image(tx, &scope, &product, &Digest::of(b"1.0.4"))?;
+            assert_eq!(found, Some(release("1.0.4", 3)));
+            let newest = newest_release(tx, &scope, &product, "stable")?.unwrap();
+            assert_eq!(newest.version.as_str(), "1.0.5");
+            assert!(yank_release(tx, &scope, &product, &newest.version, 9)?);
+            assert!(!yank_release(tx, &scope, &product, &newest.version, 10)?);
+            let newest = newest_release(tx, &scope, &product, "stable")?.unwrap();
+            assert_eq!(newest.version.as_str(), "1.0.4");
+            let manifest = release_manifest(tx, &scope, &product, &newest.version)?;
+            assert_eq!(manifest.as_deref(), Some(b"four".as_slice()));
+            let page = releases(tx, &scope, &product, 8, 10)?;
+            assert_eq!(page, [release("1.0.4", 3)]);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn updates_past_their_deadline_are_found(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    fixture
+        .store
+        .write(move |tx| -> Result<(), StoreError> {
+            let system = SystemScope::for_background();
+            insert_update(tx, &scope, &update_row(&scope, "late"), Some(500))?;
+            insert_update(tx, &scope, &update_row(&scope, "early"), Some(400))?;
+            insert_update(tx, &scope, &update_row(&scope, "patient"), None)?;
+            let due = |tx: &mut Tx<'_>, now| -> Result<Vec<String>, StoreError> {
+                let rows = updates_past_deadline(tx, &system, now, 10)?;
+                Ok(rows.into_iter().map(|row| row.update.id.to_string()).collect())
+            };
+            assert_eq!(due(tx, 399)?, [] as [&str; 0]);
+            assert_eq!(due(tx, 500)?, ["early", "late"]);
+            put_update(tx, &scope, &update_row(&scope, "early").update, None)?;
+            assert_eq!(due(tx, 500)?, ["late"]);
+            assert_eq!(updates_with_deadline(tx, &system)?.len(), 1);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn updates_are_listed_newest_first(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    fixture
+        .store
+        .write(move |tx| -> Result<(), StoreError> {
+            for id in ["0193-a", "0193-b", "0193-c"] {
+                insert_update(tx, &scope, &update_row(&scope, id), None)?;
+            }
+            let thing = "clock-01".parse().unwrap();
+            let ids = |rows: Vec<UpdateRow>| -> Vec<String> {
+                rows.into_iter().map(|row| row.update.id.to_string()).collect()
+            };
+            assert_eq!(ids(updates(tx, &scope, None, None, 2)?), ["0193-c", "0193-b"]);
+            let rest = updates(tx, &scope, Some(&thing), Some("0193-b"), 2)?;
+            assert_eq!(ids(rest), ["0193-a"]);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
