@@ -6,9 +6,8 @@ use otaru_store::{InvitationRow, NewUser, Scope, StoreError, SystemScope, Tx};
 use crate::{
     Actor, App, InvitationObject, OperationError, Page, PageRequest, Password, Refusal, SecretCode,
     SignedIn,
-    codes::digest_of,
     mail::Letter,
-    sessions,
+    one_time_links::{self, Link},
     users::{self, checked_email},
 };
 
@@ -118,35 +117,37 @@ pub async fn accept_invitation(
     code: &str,
     password: Password,
 ) -> Result<SignedIn, OperationError> {
-    let (code, now) = (digest_of(code), app.now_ms());
-    let wanted = code.clone();
-    let invitation = app.inner.store.read(move |tx| find(tx, &wanted, now)).await?;
-    password.check(&invitation.email)?;
-    let password = app.inner.passwords.hash(password).await?;
-    let session = SecretCode::random()?;
-    let digest = session.digest();
-    let work = move |tx: &mut Tx<'_>| {
-        let invitation = find(tx, &code, now)?;
-        let scope = Scope::of(invitation.organisation);
-        let new = NewUser {
-            id: uuid::Uuid::now_v7().to_string(),
-            email: invitation.email,
-            role: invitation.role,
-            password: Some(password),
-        };
+    one_time_links::take::<Invitation>(app, code, password).await
+}
+
+struct Invitation(InvitationRow);
+
+impl Link for Invitation {
+    fn find(tx: &mut Tx<'_>, code_digest: &str, now: i64) -> Result<Invitation, OperationError> {
+        let system = SystemScope::for_authentication();
+        let found = otaru_store::invitation_by_code(tx, &system, code_digest, now)?;
+        Ok(found.map(Invitation).ok_or(Refusal::CodeUnknown)?)
+    }
+
+    fn email(&self) -> &str {
+        &self.0.email
+    }
+
+    fn use_up(
+        self,
+        tx: &mut Tx<'_>,
+        password: String,
+        now: i64,
+    ) -> Result<(Scope, String), OperationError> {
+        let Invitation(InvitationRow { id: invitation, organisation, email, role, .. }) = self;
+        let scope = Scope::of(organisation);
+        let id = uuid::Uuid::now_v7().to_string();
+        let new = NewUser { id, email, role, password: Some(password) };
         match otaru_store::insert_user(tx, &scope, &new, now) {
             Err(StoreError::Duplicate(_)) => return Err(Refusal::EmailTaken(new.email).into()),
             other => other?,
         }
-        otaru_store::delete_invitation(tx, &scope, &invitation.id)?;
-        sessions::open_in(tx, &scope, &digest, &new.id, now)
-    };
-    let user = app.inner.store.write(work).await?;
-    Ok(SignedIn { user: user.into(), session })
-}
-
-fn find(tx: &mut Tx<'_>, code: &str, now: i64) -> Result<InvitationRow, OperationError> {
-    let system = SystemScope::for_authentication();
-    let found = otaru_store::invitation_by_code(tx, &system, code, now)?;
-    Ok(found.ok_or(Refusal::CodeUnknown)?)
+        otaru_store::delete_invitation(tx, &scope, &invitation)?;
+        Ok((scope, new.id))
+    }
 }

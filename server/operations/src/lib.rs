@@ -28,6 +28,7 @@ mod notices;
 mod objects;
 mod offers;
 mod organisations;
+mod one_time_links;
 mod own_devices;
 mod own_settings;
 mod page;

@@ -8,7 +8,11 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Actor, App, Credential, OperationError, Password, Refusal, Remote, ResetLinkObject, SecretCode,
-    SignedIn, codes::digest_of, credentials, mail::Letter, sessions, users::EMAIL_BYTES,
+    SignedIn, credentials,
+    mail::Letter,
+    one_time_links::{self, Link},
+    sessions,
+    users::EMAIL_BYTES,
 };
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
@@ -126,27 +130,33 @@ pub async fn reset_password(
     code: &str,
     password: Password,
 ) -> Result<SignedIn, OperationError> {
-    let (code, now) = (digest_of(code), app.now_ms());
-    let wanted = code.clone();
-    let user = app.inner.store.read(move |tx| find(tx, &wanted, now)).await?;
-    password.check(&user.email)?;
-    let password = app.inner.passwords.hash(password).await?;
-    let session = SecretCode::random()?;
-    let digest = session.digest();
-    let work = move |tx: &mut Tx<'_>| {
-        let user = find(tx, &code, now)?;
-        let scope = Scope::of(user.organisation);
-        replace(tx, &scope, &user.id, &password, None)?;
-        sessions::open_in(tx, &scope, &digest, &user.id, now)
-    };
-    let user = app.inner.store.write(work).await?;
-    Ok(SignedIn { user: user.into(), session })
+    one_time_links::take::<PasswordReset>(app, code, password).await
 }
 
-fn find(tx: &mut Tx<'_>, code: &str, now: i64) -> Result<UserRow, OperationError> {
-    let system = SystemScope::for_authentication();
-    let found = otaru_store::user_by_reset_code(tx, &system, code, now)?;
-    Ok(found.ok_or(Refusal::CodeUnknown)?)
+struct PasswordReset(UserRow);
+
+impl Link for PasswordReset {
+    fn find(tx: &mut Tx<'_>, code_digest: &str, now: i64) -> Result<PasswordReset, OperationError> {
+        let system = SystemScope::for_authentication();
+        let found = otaru_store::user_by_reset_code(tx, &system, code_digest, now)?;
+        Ok(found.map(PasswordReset).ok_or(Refusal::CodeUnknown)?)
+    }
+
+    fn email(&self) -> &str {
+        &self.0.email
+    }
+
+    fn use_up(
+        self,
+        tx: &mut Tx<'_>,
+        password: String,
+        _now: i64,
+    ) -> Result<(Scope, String), OperationError> {
+        let PasswordReset(UserRow { id, organisation, .. }) = self;
+        let scope = Scope::of(organisation);
+        replace(tx, &scope, &id, &password, None)?;
+        Ok((scope, id))
+    }
 }
 
 /// Sets a password; what was open by the old one ends, but the session `kept`.

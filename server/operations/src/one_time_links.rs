@@ -1,0 +1,45 @@
+//! Links that let somebody in once, with a password they choose: invitations, resets.
+
+use otaru_store::{Scope, Tx};
+
+use crate::{App, OperationError, Password, SecretCode, SignedIn, codes::digest_of, sessions};
+
+/// A kind of link: what it was made for, and what becomes of that.
+pub(crate) trait Link: Sized + Send + 'static {
+    /// What a code is for, if it still works.
+    fn find(tx: &mut Tx<'_>, code_digest: &str, now: i64) -> Result<Self, OperationError>;
+
+    /// Whom it was made for.
+    fn email(&self) -> &str;
+
+    /// Uses it up for a person whose password is this hash. Returns who they are, and where.
+    fn use_up(
+        self,
+        tx: &mut Tx<'_>,
+        password: String,
+        now: i64,
+    ) -> Result<(Scope, String), OperationError>;
+}
+
+/// Lets in who holds the code and chose a password.
+///
+/// Hashing it takes a while: the link is looked up before, and again when it is used.
+pub(crate) async fn take<L: Link>(
+    app: &App,
+    code: &str,
+    password: Password,
+) -> Result<SignedIn, OperationError> {
+    let (code, now) = (digest_of(code), app.now_ms());
+    let wanted = code.clone();
+    let link = app.inner.store.read(move |tx| L::find(tx, &wanted, now)).await?;
+    password.check(link.email())?;
+    let password = app.inner.passwords.hash(password).await?;
+    let session = SecretCode::random()?;
+    let digest = session.digest();
+    let work = move |tx: &mut Tx<'_>| {
+        let (scope, user) = L::find(tx, &code, now)?.use_up(tx, password, now)?;
+        sessions::open_in(tx, &scope, &digest, &user, now)
+    };
+    let user = app.inner.store.write(work).await?;
+    Ok(SignedIn { user: user.into(), session })
+}
