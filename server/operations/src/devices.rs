@@ -5,7 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use otaru_authority::IssuedDevice;
 use otaru_fleet::Permission;
 use otaru_release::RootDocument;
-use otaru_store::{DeviceRow, Notice, ReleaseRow, Scope, StoreError, SystemScope, Tx};
+use otaru_store::{
+    DeviceFilter, DeviceRow, Notice, ReleaseRow, Scope, StoreError, SystemScope, Tx,
+};
 use otaru_wire::{ProductName, ThingName};
 
 use crate::{
@@ -15,6 +17,9 @@ use crate::{
 
 /// The channel an owner's devices follow.
 const CHANNEL: &str = "stable";
+
+/// Longest text to look for: as long as the longest name.
+const FILTER_BYTES: usize = 128;
 
 /// What `device add` and `device renew` write: the files a device is provisioned with.
 #[derive(Clone, Debug)]
@@ -184,19 +189,25 @@ pub async fn show_device(
     app.inner.store.read(work).await
 }
 
-/// Devices of the organisation, by name.
+/// Devices of the organisation that are wanted, by name.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`], [`Refusal::InvalidField`].
+/// [`Refusal::Forbidden`], [`Refusal::InvalidField`], [`Refusal::InvalidCursor`].
 pub async fn list_devices(
     app: &App,
     actor: &Actor,
+    filter: DeviceFilter,
     page: PageRequest,
 ) -> Result<Page<DeviceObject>, OperationError> {
     actor.require(Permission::ReadFleet)?;
+    for (name, text) in [("text", &filter.text), ("version", &filter.version)] {
+        if text.as_ref().is_some_and(|text| text.len() > FILTER_BYTES) {
+            return Err(Refusal::invalid(name, format!("longer than {FILTER_BYTES} bytes")).into());
+        }
+    }
     let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
-    let rows =
-        app.inner.store.read(move |tx| otaru_store::devices(tx, &scope, &after, limit)).await?;
+    let work = move |tx: &mut Tx<'_>| otaru_store::devices(tx, &scope, &filter, &after, limit);
+    let rows = app.inner.store.read(work).await?;
     Ok(Page::of(rows, limit, |row| row.thing.to_string(), |row| DeviceObject::from(&row)))
 }
 

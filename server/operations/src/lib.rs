@@ -85,6 +85,7 @@ pub use otaru_authority::PeerCertificate;
 pub use otaru_fleet::{Consent, InstallChoice, Language, Limits, Role, Safety, Setting, Texts};
 pub use own_devices::{
     DeviceDetails, list_own_devices, list_own_updates, set_device_details, show_own_device,
+pub use otaru_store::DeviceFilter;
 };
 pub use page::{Page, PageRequest};
 pub use password_resets::{

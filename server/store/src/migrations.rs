@@ -8,7 +8,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_telling.sql"),
     include_str!("../migrations/0004_accounts.sql"),
     include_str!("../migrations/0005_consent.sql"),
-    include_str!("../migrations/0006_handover.sql"),
+    include_str!("../migrations/0006_watching.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

@@ -10,6 +10,7 @@ mod client;
 mod devices;
 mod error;
 mod events;
+mod fleet;
 mod object;
 mod own;
 mod people;
@@ -24,6 +25,7 @@ pub use client::{Client, ClientOptions};
 pub use devices::{ClaimCode, Device, LogPart, LogRecord, NewDevice, Running};
 pub use error::{ClientError, Problem};
 pub use events::{Event, Events};
+pub use fleet::DeviceFilter;
 pub use object::{Object, Page, Paging};
 pub use own::{AvailableRelease, OwnDevice};
 pub use people::{

@@ -44,8 +44,8 @@ pub(super) use device_columns;
 
 /// A query of whole rows.
 macro_rules! select_devices {
-    ($rest:literal) => {
-        concat!("SELECT ", device_columns!(), " FROM devices ", $rest)
+    ($($rest:literal),+ $(,)?) => {
+        concat!("SELECT ", device_columns!(), " FROM devices ", $($rest),+)
     };
 }
 pub(super) use select_devices;
@@ -85,19 +85,6 @@ pub fn organisation_of_thing(
     thing: &ThingName,
 ) -> Result<Option<String>, StoreError> {
     tx.first("SELECT organisation FROM devices WHERE thing = $1", params![thing.as_str()])
-}
-
-/// Devices after `after` (a thing name), by name.
-pub fn devices(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    after: &str,
-    limit: u32,
-) -> Result<Vec<DeviceRow>, StoreError> {
-    tx.all(
-        select_devices!("WHERE organisation = $1 AND thing > $2 ORDER BY thing LIMIT $3"),
-        params![scope.organisation().as_str(), after, limit],
-    )
 }
 
 /// A person's devices, by name.

@@ -1,12 +1,14 @@
-//! Devices: who they belong to, and whether they are there.
+//! Devices: who they belong to, whether they are there, and which are looked for.
 
+use otaru_fleet::Running;
 use otaru_store::*;
 use otaru_wire::Digest;
 
-use super::Fixture;
+use super::{Fixture, clock};
 
 on_both_engines! {
     a_claim_code_works_once
+    devices_are_found_by_all_that_is_asked
     only_the_newest_session_can_end
     a_clock_set_back_keeps_no_device_offline
 }
@@ -70,4 +72,68 @@ async fn a_claim_code_works_once(fixture: Fixture) {
         })
         .await
         .unwrap();
+}
+
+async fn devices_are_found_by_all_that_is_asked(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    let work = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+        let lamp = ProductRow { name: "lamp".parse().unwrap(), ..clock(&scope) };
+        insert_product(tx, &scope, &lamp)?;
+        let add = |tx: &mut Tx<'_>, thing: &str, product: &str| {
+            insert_device(tx, &scope, &thing.parse().unwrap(), &product.parse().unwrap(), 5)
+        };
+        for thing in ["clock-02", "Clock-03", "clock_04"] {
+            add(tx, thing, "clock")?;
+        }
+        add(tx, "lamp-02", "lamp")?;
+        for thing in ["clock-02", "lamp-02"] {
+            open_device_session(tx, &scope, &thing.parse().unwrap(), 1, 9)?;
+        }
+        for (thing, version) in [("clock-01", "1.0.4"), ("clock-02", "1.0.4"), ("lamp-02", "2.0")] {
+            let running = Running { version: Some(version.to_owned()), ..Running::default() };
+            set_device_running(tx, &scope, &thing.parse().unwrap(), &running, None, false)?;
+        }
+        let mut check = |filter: DeviceFilter, after: &str, limit, expected: &[&str]| {
+            let found = devices(tx, &scope, &filter, after, limit).unwrap();
+            let mut found: Vec<_> = found.iter().map(|device| device.thing.as_str()).collect();
+            // Each engine has its own order of capital letters.
+            found.sort_unstable();
+            assert_eq!(found, expected, "{filter:?}");
+        };
+        let all = DeviceFilter::default;
+        let text = |text: &str| DeviceFilter { text: Some(text.to_owned()), ..all() };
+        let product = |name: &str| DeviceFilter { product: Some(name.parse().unwrap()), ..all() };
+        let version = |name: &str| DeviceFilter { version: Some(name.to_owned()), ..all() };
+        let online = |online| DeviceFilter { online: Some(online), ..all() };
+        check(all(), "", 9, &["Clock-03", "clock-01", "clock-02", "clock_04", "lamp-02"]);
+        check(text("CLOCK-0"), "", 9, &["Clock-03", "clock-01", "clock-02"]);
+        check(text("_"), "", 9, &["clock_04"]);
+        for nowhere in ["%", "!", "clock-1", "時計"] {
+            check(text(nowhere), "", 9, &[]);
+        }
+        check(online(true), "", 9, &["clock-02", "lamp-02"]);
+        check(online(false), "", 9, &["Clock-03", "clock-01", "clock_04"]);
+        check(product("lamp"), "", 9, &["lamp-02"]);
+        check(version("1.0.4"), "", 9, &["clock-01", "clock-02"]);
+        check(version("1.0.4"), "clock-01", 9, &["clock-02"]);
+        check(version("1.0.4"), "", 1, &["clock-01"]);
+        check(version("1.0"), "", 9, &[]);
+        check(DeviceFilter { online: Some(true), ..version("1.0.4") }, "", 9, &["clock-02"]);
+        check(DeviceFilter { online: Some(true), ..product("clock") }, "", 9, &["clock-02"]);
+        check(
+            DeviceFilter { product: Some("lamp".parse().unwrap()), ..version("1.0.4") },
+            "",
+            9,
+            &[],
+        );
+        let every =
+            DeviceFilter { online: Some(true), version: Some("2.0".to_owned()), ..product("lamp") };
+        check(DeviceFilter { text: Some("02".to_owned()), ..every.clone() }, "", 9, &["lamp-02"]);
+        check(DeviceFilter { text: Some("03".to_owned()), ..every }, "", 9, &[]);
+        let foreign = Scope::of("org-2".parse().unwrap());
+        assert_eq!(devices(tx, &foreign, &online(true), "", 9)?, []);
+        Ok(())
+    };
+    fixture.store.write(work).await.unwrap();
 }

@@ -3,19 +3,18 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use otaru_operations::{
-    App, DeviceObject, NewDeviceFiles, Page, add_device, list_devices, renew_certificate,
-    revoke_device, show_device,
+    App, DeviceFilter, DeviceObject, NewDeviceFiles, Page, PageRequest, add_device, list_devices,
+    renew_certificate, revoke_device, show_device,
 };
 use otaru_wire::{ProductName, ThingName};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::extract::{Json, Path, Query};
 use crate::identity::Caller;
-use crate::paging::Paging;
 use crate::site::Site;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
@@ -79,15 +78,34 @@ async fn add(
     Ok((StatusCode::CREATED, Json(files.into())))
 }
 
-/// Devices of the organisation, by name.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// Only those with this in their thing name, in any case.
+    text: Option<String>,
+    /// Only those with an open session, or only those without.
+    online: Option<bool>,
+    /// Only of this product.
+    #[param(value_type = Option<String>)]
+    product: Option<ProductName>,
+    /// Only those that run this version.
+    version: Option<String>,
+    /// How many at most; 1 to 200, 50 if not given.
+    limit: Option<u32>,
+    /// `next_cursor` of the answer before.
+    cursor: Option<String>,
+}
+
+/// Devices of the organisation that are wanted, by name.
 #[utoipa::path(get, path = "/api/v1/devices", operation_id = "list_devices", tag = "devices",
-    params(Paging), responses((status = 200, body = Page<DeviceObject>)))]
+    params(Wanted), responses((status = 200, body = Page<DeviceObject>)))]
 async fn list(
     State(app): State<App>,
     Caller(actor): Caller,
-    Query(paging): Query<Paging>,
+    Query(Wanted { text, online, product, version, limit, cursor }): Query<Wanted>,
 ) -> Result<Json<Page<DeviceObject>>, ApiError> {
-    Ok(Json(list_devices(&app, &actor, paging.into()).await?))
+    let filter = DeviceFilter { text, online, product, version };
+    Ok(Json(list_devices(&app, &actor, filter, PageRequest { limit, cursor }).await?))
 }
 
 /// One device.

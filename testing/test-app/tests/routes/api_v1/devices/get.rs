@@ -34,4 +34,49 @@ each_database! {
         assert_eq!(page["items"][0]["thing"], "clock-01");
         assert_eq!(page["next_cursor"], "clock-01");
     }
+
+    async fn devices_are_looked_for_part_by_part(app: TestApp) {
+        app.create_product("clock", "device").await;
+        app.create_product("lamp", "device").await;
+        for number in 1..=5 {
+            app.add_device(&format!("clock-0{number}"), "clock").await;
+        }
+        app.add_device("lamp-01", "lamp").await;
+        let device = app.provision("clock-06", "clock").await;
+        let mut session = device.connect().await;
+        session.report(json!({ "config": { "firmware_version": "1.0.4" } })).await;
+
+        let operator = app.operator().await;
+        let found = async |query: &str| {
+            let (mut things, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let path = format!("/api/v1/devices?limit=2&{query}{cursor}");
+                let page = operator.get(&path).await.expect_status(200).json();
+                let items = page["items"].as_array().unwrap().iter();
+                things.extend(items.map(|item| item["thing"].as_str().unwrap().to_owned()));
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => return things.join(" "),
+                }
+            }
+        };
+        assert_eq!(found("text=CK-0").await, "clock-01 clock-02 clock-03 clock-04 clock-05 clock-06");
+        assert_eq!(found("text=01").await, "clock-01 lamp-01");
+        assert_eq!(found("text=01&product=lamp").await, "lamp-01");
+        assert_eq!(found("online=true").await, "clock-06");
+        assert_eq!(found("online=false&product=clock").await, "clock-01 clock-02 clock-03 clock-04 clock-05");
+        assert_eq!(found("version=1.0.4").await, "clock-06");
+        assert_eq!(found("version=1.0.4&online=false").await, "");
+        assert_eq!(found("text=%25").await, "");
+        let long = format!("text={}", "x".repeat(129));
+        for (query, refusal) in [
+            ("online=perhaps", "400 invalid_query"),
+            ("product=No+Name", "400 invalid_query"),
+            (long.as_str(), "400 invalid_field"),
+            ("text=%00", "400 invalid_text"),
+        ] {
+            let answer = operator.get(&format!("/api/v1/devices?{query}")).await;
+            assert_eq!(answer.refusal(), refusal, "{query}");
+        }
+    }
 }

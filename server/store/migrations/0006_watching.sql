@@ -6,3 +6,7 @@ UPDATE devices SET given_up_at = coalesce(
     (SELECT max(requested_at) FROM updates WHERE updates.thing = devices.thing),
     created_at
 );
+
+-- Devices of a fleet by what they run and whether they are there.
+CREATE INDEX devices_by_version ON devices (organisation, running_version, thing);
+CREATE INDEX devices_by_presence ON devices (organisation, online, thing);
