@@ -76,8 +76,8 @@ pub use notices::deliver_notices;
 pub use objects::{
     AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
     OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PersonObject, ProductObject, ReasonObject,
-    ReleaseObject, ResetLinkObject, RunningObject, ShareCodeObject, TokenObject, UpdateObject,
-    UserObject,
+    ReleaseObject, ResetLinkObject, RunningObject, ShareCodeObject, TokenObject,
+    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use organisations::{NewOrganisation, create_organisation, list_organisations};
@@ -113,5 +113,7 @@ pub use sharing::{leave_device, list_people, remove_person, share_device};
 pub use sign_up::sign_up;
 pub use start::{run_background, start_up};
 pub use tokens::{NewToken, authenticate_token, create_token, list_tokens, revoke_token};
-pub use updates::{When, cancel_update, find_update, list_updates, request_update, show_update};
+pub use updates::{
+    When, cancel_update, find_update, list_updates, request_update, show_update, trace_update,
+};
 pub use users::{add_user, list_users, remove_user, set_user_role, show_user};

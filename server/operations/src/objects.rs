@@ -4,7 +4,9 @@ mod people;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use otaru_fleet::{Consent, Limits, Safety, Setting, SettingKind, Texts};
-use otaru_store::{DecidedBy, DeviceRow, LogRow, ProductRow, PutOff, ReleaseRow, UpdateRow};
+use otaru_store::{
+    DecidedBy, DeviceRow, LogRow, ProductRow, PutOff, ReleaseRow, UpdatePhaseRow, UpdateRow,
+};
 use otaru_wire::Reason;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -260,6 +262,31 @@ pub struct UpdateObject {
 
 /// A stored log record.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+/// A phase, or the end, that an update came to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UpdatePhaseObject {
+    /// Where it was from then on.
+    pub phase: &'static str,
+    /// When it came there.
+    pub at: String,
+    /// The device's attempt.
+    pub attempt: u32,
+    /// How it ended, if that was its end; an end that was not the last one is followed by more.
+    pub outcome: Option<&'static str>,
+    /// Why.
+    pub reason: Option<ReasonObject>,
+}
+
+/// An update with the phases it went through.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TracedUpdateObject {
+    /// The update.
+    #[serde(flatten)]
+    pub update: UpdateObject,
+    /// Where it was, oldest first; of more than 50 the first 10 and the newest 40.
+    pub history: Vec<UpdatePhaseObject>,
+}
+
 pub struct LogObject {
     /// Its place in the log; give it back as `after` to continue.
     pub id: i64,
@@ -360,6 +387,18 @@ impl From<&UpdateRow> for UpdateObject {
 
 impl From<LogRow> for LogObject {
     fn from(row: LogRow) -> LogObject {
+impl From<UpdatePhaseRow> for UpdatePhaseObject {
+    fn from(row: UpdatePhaseRow) -> UpdatePhaseObject {
+        UpdatePhaseObject {
+            phase: row.phase.as_str(),
+            at: time(row.at),
+            attempt: row.attempt,
+            outcome: row.outcome.map(|outcome| outcome.as_str()),
+            reason: row.reason.map(reason_object),
+        }
+    }
+}
+
         let record = serde_json::from_str(&row.record).unwrap_or(serde_json::Value::Null);
         LogObject { id: row.id, received_at: time(row.received_at), record }
     }

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod begin;
+mod history;
 mod renew;
 mod when;
 mod wish;
@@ -18,6 +19,8 @@ use crate::{
 pub(crate) use adopt::{adopt_wish, forget_wish};
 use begin::{Start, begin};
 pub(crate) use begin::{begin_by_policy, put_off_until_night};
+use history::note;
+pub use history::trace_update;
 pub(crate) use renew::renew_deadlines;
 pub use when::When;
 pub(crate) use wish::{apply_effect, set_row, shadow_patch};
@@ -213,6 +216,7 @@ pub(crate) fn advance(
     let before = row.update.clone();
     let row = UpdateRow { update, ..row };
     save(app, tx, scope, &row)?;
+    note(tx, scope, Some(&before), &row.update, now)?;
     app.inner.live.forget(&row.thing);
     let written = apply_effect(app, tx, scope, &row, effect, now)?;
     announce(tx, scope, &before, &row, now)?;
@@ -241,6 +245,7 @@ pub(crate) fn learn(
     let before = row.update.clone();
     let row = UpdateRow { update, ..row };
     save(app, tx, scope, &row)?;
+    note(tx, scope, Some(&before), &row.update, now)?;
     announce(tx, scope, &before, &row, now)
 }
 

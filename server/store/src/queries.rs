@@ -16,6 +16,7 @@ mod sessions;
 mod shadows;
 mod shares;
 mod tokens;
+mod update_phases;
 mod updates;
 mod users;
 
@@ -35,5 +36,6 @@ pub use sessions::*;
 pub use shadows::*;
 pub use shares::*;
 pub use tokens::*;
+pub use update_phases::*;
 pub use updates::*;
 pub use users::*;

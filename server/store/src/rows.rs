@@ -3,8 +3,8 @@
 use otaru_fleet::{Consent, InstallChoice, Language, Limits, Role, Safety, Setting, Texts, Update};
 use otaru_shadow::Document;
 use otaru_wire::{
-    Digest, OrganisationId, ProductName, ReleaseVersion, ShadowId, ThingName,
-    payload::FirmwareState,
+    Digest, OrganisationId, Outcome, Phase, ProductName, Reason, ReleaseVersion, ShadowId,
+    ThingName, payload::FirmwareState,
 };
 
 /// A person.
@@ -231,6 +231,21 @@ pub struct UpdateRow {
 
 /// Who decided that an update begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A phase, or the end, that an update came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdatePhaseRow {
+    /// Where it was from then on.
+    pub phase: Phase,
+    /// How it ended, if that was its end.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The attempt it was in.
+    pub attempt: u32,
+    /// When.
+    pub at: i64,
+}
+
 pub enum DecidedBy {
     /// The owner, or somebody the device is shared with.
     Owner,

@@ -4,7 +4,7 @@ use otaru_fleet::{Effect, Input, Update};
 use otaru_store::{DecidedBy, DeviceRow, PutOff, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, UpdateId};
 
-use super::{When, advance, apply_effect, deadline, set_row};
+use super::{When, advance, apply_effect, deadline, note, set_row};
 use crate::{App, UpdateObject, events};
 
 /// How an update begins.
@@ -70,6 +70,7 @@ pub(crate) fn begin(
     };
     let deadline_at = deadline(app, tx, scope, &row)?;
     otaru_store::insert_update(tx, scope, &row, deadline_at)?;
+    note(tx, scope, None, &row.update, now)?;
     app.inner.live.forget(&device.thing);
     let object = UpdateObject::from(&row);
     let people = events::People::of(tx, device)?;

@@ -55,7 +55,7 @@ macro_rules! select_updates {
     };
 }
 
-fn reason(number: i64) -> Option<Reason> {
+pub(super) fn reason(number: i64) -> Option<Reason> {
     u8::try_from(number).ok().and_then(Reason::from_number)
 }
 

@@ -294,7 +294,14 @@ const OLD_ROWS: &str = "
     INSERT INTO users (id, organisation, email, role, created_at)
         VALUES ('u-1', 'org-1', 'ada@x', 'owner', 2);
     INSERT INTO tokens (id, organisation, user_id, role, secret_sha256, created_at)
-        VALUES ('t-1', 'org-1', 'u-1', 'owner', '00', 3);";
+        VALUES ('t-1', 'org-1', 'u-1', 'owner', '00', 3);
+    INSERT INTO products (name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at)
+        VALUES ('clock', 'org-1', 'esp32c3', 1, 1, 'device', '{}', 4);
+    INSERT INTO devices (thing, organisation, product, agent, online, session_version, created_at)
+        VALUES ('clock-01', 'org-1', 'clock', 0, 0, 0, 5);
+    INSERT INTO updates (id, organisation, thing, product, version, sha256, plain, phase, done_bytes,
+            total_bytes, attempt, cancel_requested, requested_at, phase_at, bytes_at)
+        VALUES ('up-1', 'org-1', 'clock-01', 'clock', '1.0.5', '00', 0, 'downloading', 0, 0, 2, 0, 6, 8, 9);";
 
 async fn check_migrated(home: Home) {
     let fixture = Fixture::open(home).await;
@@ -313,6 +320,11 @@ async fn check_migrated(home: Home) {
 async fn people_of_the_first_schema_are_kept_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("otaru.db")).unwrap();
+        // Nobody knows whose it was before: nothing of then is a new owner's.
+        let device = device(tx, scope, &"clock-01".parse().unwrap())?.unwrap();
+        assert_eq!(device.given_up_at, Some(6));
+        let phases = update_phases(tx, scope, &"up-1".parse().unwrap())?;
+        assert_eq!((phases.len(), phases[0].attempt, phases[0].at), (1, 2, 8));
     let first = FIRST
         .replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
         .replace("BYTEA", "BLOB");

@@ -1,7 +1,8 @@
 //! Releases, and the updates to them.
 
+use otaru_fleet::Update;
 use otaru_store::*;
-use otaru_wire::Digest;
+use otaru_wire::{Digest, Outcome, Phase, Reason};
 
 use super::{Fixture, release, update_row};
 
@@ -9,6 +10,7 @@ on_both_engines! {
     releases_are_found_by_image_and_by_sequence
     updates_past_their_deadline_are_found
     updates_are_listed_newest_first
+    of_many_phases_the_first_and_the_newest_are_kept
 }
 
 async fn releases_are_found_by_image_and_by_sequence(fixture: Fixture) {
@@ -85,4 +87,42 @@ async fn updates_are_listed_newest_first(fixture: Fixture) {
         })
         .await
         .unwrap();
+}
+
+async fn of_many_phases_the_first_and_the_newest_are_kept(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    let work = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+        let row = update_row(&scope, "up-1");
+        insert_update(tx, &scope, &row, None)?;
+        let other = update_row(&scope, "up-2");
+        insert_update(tx, &scope, &other, None)?;
+        insert_update_phase(tx, &scope, &other.update, 7)?;
+        for attempt in 0..1_000 {
+            let phase = if attempt % 2 == 0 { Phase::Waiting } else { Phase::Downloading };
+            let reason = Some(Reason::Cancelled);
+            let update = Update { phase, attempt, reason, ..row.update.clone() };
+            insert_update_phase(tx, &scope, &update, i64::from(attempt) * 10)?;
+        }
+        let ended =
+            Update { outcome: Some(Outcome::Vanished), attempt: 1_000, ..row.update.clone() };
+        insert_update_phase(tx, &scope, &ended, 10_000)?;
+        let kept = update_phases(tx, &scope, &row.update.id)?;
+        let attempts: Vec<u32> = kept.iter().map(|kept| kept.attempt).collect();
+        assert_eq!(attempts, (0..10).chain(961..=1_000).collect::<Vec<_>>());
+        let first = UpdatePhaseRow {
+            phase: Phase::Waiting,
+            outcome: None,
+            reason: Some(Reason::Cancelled),
+            attempt: 0,
+            at: 0,
+        };
+        assert_eq!(kept[0], first);
+        assert_eq!(kept[49].outcome, Some(Outcome::Vanished));
+        assert_eq!(update_phases(tx, &scope, &other.update.id)?.len(), 1);
+        let foreign = Scope::of("org-2".parse().unwrap());
+        assert_eq!(update_phases(tx, &foreign, &row.update.id)?, []);
+        Ok(())
+    };
+    fixture.store.write(work).await.unwrap();
 }

@@ -149,7 +149,7 @@ impl World {
 
     fn concrete(&self, path: &str) -> String {
         let id = match path {
-            path if path.starts_with("/api/v1/updates") => "update",
+            path if path.contains("/updates") => "update",
             path if path.starts_with("/api/v1/tokens") => "token",
             path if path.starts_with("/api/v1/invitations") => "invitation",
             _ => "user",

@@ -11,6 +11,7 @@ mod api_v1 {
             mod certificate;
             mod logs;
             mod update;
+            mod updates;
         }
     }
     mod invitations;

@@ -1,7 +1,10 @@
 //! `/api/v1/updates`: every update of the fleet.
 
 use axum::extract::State;
-use otaru_operations::{App, Page, PageRequest, UpdateObject, find_update, list_updates};
+use otaru_operations::{
+    App, Page, PageRequest, TracedUpdateObject, UpdateObject, find_update, list_updates,
+    trace_update,
+};
 use otaru_wire::{ThingName, UpdateId};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,7 +17,7 @@ use crate::identity::Caller;
 use crate::site::Site;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(show))
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(show)).routes(routes!(trace))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -51,4 +54,18 @@ async fn show(
     Path(id): Path<UpdateId>,
 ) -> Result<Json<UpdateObject>, ApiError> {
     Ok(Json(find_update(&app, &actor, id).await?))
+}
+
+/// An update of a device with the phases it went through.
+#[utoipa::path(get, path = "/api/v1/devices/{thing}/updates/{id}", operation_id = "trace_update",
+    tag = "updates",
+    params(("thing" = String, Path, description = "Thing name"),
+        ("id" = String, Path, description = "Update id")),
+    responses((status = 200, body = TracedUpdateObject)))]
+async fn trace(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((thing, id)): Path<(ThingName, UpdateId)>,
+) -> Result<Json<TracedUpdateObject>, ApiError> {
+    Ok(Json(trace_update(&app, &actor, thing, id).await?))
 }
