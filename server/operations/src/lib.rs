@@ -116,4 +116,4 @@ pub use tokens::{NewToken, authenticate_token, create_token, list_tokens, revoke
 pub use updates::{
     When, cancel_update, find_update, list_updates, request_update, show_update, trace_update,
 };
-pub use users::{add_user, list_users, remove_user, set_user_role, show_user};
+pub use users::{add_user, find_user, list_users, remove_user, set_user_role, show_user};

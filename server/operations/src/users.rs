@@ -133,6 +133,17 @@ pub async fn list_users(
     Ok(Page::of(rows, limit, |row| row.email.clone(), UserObject::from))
 }
 
+/// A person of the organisation.
+///
+/// # Errors
+/// [`Refusal::UserUnknown`], [`Refusal::Forbidden`].
+pub async fn find_user(app: &App, actor: &Actor, id: String) -> Result<UserObject, OperationError> {
+    actor.require(Permission::ManagePeople)?;
+    let scope = actor.scope.clone();
+    let found = app.inner.store.read(move |tx| known(tx, &scope, &id)).await?;
+    Ok(found.into())
+}
+
 /// The person the actor acts for.
 ///
 /// # Errors

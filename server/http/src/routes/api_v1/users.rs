@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use otaru_operations::{
-    App, Page, ResetLinkObject, Role, UserObject, add_user, create_reset_link, list_users,
-    remove_user, set_user_role,
+    App, Page, ResetLinkObject, Role, UserObject, add_user, create_reset_link, find_user,
+    list_users, remove_user, set_user_role,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -20,7 +20,7 @@ use crate::site::Site;
 pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .routes(routes!(add, list))
-        .routes(routes!(set_role, remove))
+        .routes(routes!(show, set_role, remove))
         .routes(routes!(create_link))
 }
 
@@ -55,6 +55,18 @@ async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<UserObject>>, ApiError> {
     Ok(Json(list_users(&app, &actor, paging.into()).await?))
+}
+
+/// One person.
+#[utoipa::path(get, path = "/api/v1/users/{id}", operation_id = "find_user", tag = "people",
+    params(("id" = String, Path, description = "User id")),
+    responses((status = 200, body = UserObject)))]
+async fn show(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<UserObject>, ApiError> {
+    Ok(Json(find_user(&app, &actor, id).await?))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -151,4 +151,14 @@ each_database! {
         assert_eq!(link.refusal(), "404 user_unknown");
         assert_eq!(ada.get("/app/user").await.json()["role"], "viewer");
     }
+
+    async fn a_person_is_found_by_their_id(app: TestApp) {
+        let ada = json!({ "email": "ada@example.org", "role": "viewer" });
+        let ada = app.admin().post("/api/v1/users", ada).await.expect_status(201).json();
+        let path = format!("/api/v1/users/{}", ada["id"].as_str().unwrap());
+        assert_eq!(app.admin().get(&path).await.expect_status(200).json(), ada);
+        assert_eq!(app.admin().get("/api/v1/users/nobody").await.refusal(), "404 user_unknown");
+        assert_eq!(app.foreign_admin().await.get(&path).await.refusal(), "404 user_unknown");
+        assert_eq!(app.operator().await.get(&path).await.refusal(), "403 forbidden");
+    }
 }
