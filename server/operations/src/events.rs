@@ -19,7 +19,8 @@ pub struct Heard {
     /// Place in the event log.
     pub id: Option<i64>,
     /// `firmware_available`, `update_changed`, `update_finished`, `settings_changed`,
-    /// `device_online`, `device_offline` or `device_changed`.
+    /// `device_online`, `device_offline` or `device_changed`; of a whole fleet also
+    /// `shadow_changed` and `logs_added`.
     pub kind: String,
     /// JSON object.
     pub body: String,
@@ -197,6 +198,7 @@ pub async fn listen(
         person,
         after,
         live,
+        ticks: (reach == Reach::Fleet).then(|| app.inner.fleet_ticks.subscribe()),
         backlog: Vec::new().into_iter(),
         behind: true,
     };
@@ -213,6 +215,7 @@ struct Listener {
     person: Option<String>,
     after: i64,
     live: broadcast::Receiver<Live>,
+    ticks: Option<broadcast::Receiver<Heard>>,
     backlog: std::vec::IntoIter<EventRow>,
     behind: bool,
 }
@@ -234,6 +237,7 @@ impl Listener {
             let live = tokio::select! {
                 () = expiry(&self.app, &self.actor.credential) => return None,
                 live = self.live.recv() => live,
+                tick = next_tick(self.ticks.as_mut()) => Ok(Live::Heard(tick)),
             };
             match live {
                 Ok(Live::Heard(heard)) if self.is_for_me(&heard) => {
@@ -275,6 +279,18 @@ impl Listener {
         heard.organisation == *self.actor.scope.organisation()
             && self.person.as_ref().is_none_or(|person| heard.people.contains(person))
             && heard.id.is_none_or(|id| id > self.after)
+    }
+}
+
+/// The next hint about a fleet; those that were too many are left out.
+async fn next_tick(ticks: Option<&mut broadcast::Receiver<Heard>>) -> Heard {
+    let Some(ticks) = ticks else { return std::future::pending().await };
+    loop {
+        match ticks.recv().await {
+            Ok(tick) => return tick,
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod deadlines;
 mod devices;
 mod downloads;
 mod events;
+mod fleet_ticks;
 mod ingress;
 mod invitations;
 mod logs;

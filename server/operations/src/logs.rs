@@ -1,7 +1,7 @@
 //! What devices write about themselves.
 
 use otaru_fleet::Permission;
-use otaru_store::{Scope, StoreError, Tx};
+use otaru_store::{Notice, Scope, StoreError, Tx};
 use otaru_wire::{ThingName, payload::LogRecord};
 use serde_json::json;
 
@@ -48,6 +48,8 @@ pub async fn store_logs(
                     otaru_store::trim_logs_of_thing(tx, &scope, &thing, KEPT)?;
                 }
             }
+            let (organisation, added_to) = (scope.organisation().clone(), thing.clone());
+            tx.notify(Notice::LogsAdded { organisation, thing: added_to });
             otaru_store::touch_device(tx, &scope, &thing, now)
         })
         .await

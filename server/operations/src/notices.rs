@@ -24,6 +24,12 @@ pub async fn deliver_notices(
                 let change = Change { previous, current: &current, request: &request, at_s };
                 publish_update(&broker, &shadow, change).await;
             }
+            Notice::ShadowChanged { organisation, shadow, version } => {
+                app.inner.fleet_ticks.shadow_changed(organisation, shadow, version);
+            }
+            Notice::LogsAdded { organisation, thing } => {
+                app.inner.fleet_ticks.logs_added(organisation, thing);
+            }
             Notice::ShadowRead { shadow, document, client_token, at_s } => {
                 let payload = otaru_shadow::get_accepted(&document, at_s, client_token.as_deref());
                 publish(&broker, &shadow, ShadowTopic::Accepted(ShadowVerb::Get), payload).await;

@@ -166,6 +166,7 @@ pub(crate) fn apply(
         Err(rejection) => return Ok(Err(rejection)),
     };
     otaru_store::put_shadow(tx, scope, shadow, &current, now)?;
+    tx.notify(changed(scope, shadow, &current));
     let previous = previous.filter(|document| !document.is_deleted());
     tx.notify(Notice::ShadowUpdated {
         shadow: shadow.clone(),
@@ -208,7 +209,9 @@ pub(crate) fn delete(
         Ok(document) => document,
         Err(rejection) => return Ok(Err(rejection.with_token(client_token))),
     };
-    otaru_store::put_shadow(tx, scope, shadow, &document.delete(), now)?;
+    let deleted = document.delete();
+    otaru_store::put_shadow(tx, scope, shadow, &deleted, now)?;
+    tx.notify(changed(scope, shadow, &deleted));
     tx.notify(Notice::ShadowDeleted {
         shadow: shadow.clone(),
         deleted: Box::new(document.clone()),
@@ -219,6 +222,11 @@ pub(crate) fn delete(
         updates::forget_wish(app, tx, scope, &shadow.thing, now)?;
     }
     Ok(Ok(document))
+}
+
+fn changed(scope: &Scope, shadow: &ShadowId, document: &Document) -> Notice {
+    let (organisation, shadow) = (scope.organisation().clone(), shadow.clone());
+    Notice::ShadowChanged { organisation, shadow, version: document.version() }
 }
 
 /// What is stored, tombstones included, if this organisation may touch it.

@@ -1,5 +1,5 @@
 use otaru_shadow::{Document, Rejection, UpdateRequest};
-use otaru_wire::{OrganisationId, ShadowId, ShadowVerb};
+use otaru_wire::{OrganisationId, ShadowId, ShadowVerb, ThingName};
 
 use crate::EventRow;
 
@@ -18,6 +18,22 @@ pub enum Notice {
         request: Box<UpdateRequest>,
         /// When, in seconds since the epoch.
         at_s: i64,
+    },
+    /// A shadow has another version, for who watches the fleet.
+    ShadowChanged {
+        /// Organisation it belongs to.
+        organisation: OrganisationId,
+        /// Which shadow.
+        shadow: ShadowId,
+        /// Its version now.
+        version: u64,
+    },
+    /// A device's log has new records, for who watches the fleet.
+    LogsAdded {
+        /// Organisation it belongs to.
+        organisation: OrganisationId,
+        /// The device.
+        thing: ThingName,
     },
     /// A shadow was read over MQTT.
     ShadowRead {

@@ -81,4 +81,50 @@ each_database! {
         let event = again.listen("/api/v1/listen").await.next().await;
         assert_eq!((event.kind.as_str(), &event.body["thing"]), ("update_changed", &json!("clock-01")));
     }
+
+    async fn a_screen_is_told_of_shadows_and_logs_and_an_owner_is_not(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let device = app.provision("clock-01", "clock").await;
+        let foreign = app.foreign_admin().await;
+        let owner = app.owner("ada@example.org").await;
+        app.claim(&owner, "clock-01").await;
+        let viewer = app.person("viewer@example.org", "viewer").await;
+        let mut heard = viewer.listen("/api/v1/listen").await;
+        let mut of_owner = owner.listen("/app/listen").await;
+        let mut of_foreign = foreign.listen("/api/v1/listen").await;
+        let mut agent = device.connect().await;
+        assert_eq!(heard.next().await.kind, "device_online");
+        assert_eq!(of_owner.next().await.kind, "device_online");
+
+        agent.report(json!({ "lamp": 1 })).await;
+        let event = heard.next().await;
+        let told = json!({ "thing": "clock-01", "version": 1 });
+        assert_eq!((event.kind.as_str(), &event.body, event.id), ("shadow_changed", &told, None));
+        for lamp in 2..=20 {
+            agent.report(json!({ "lamp": lamp })).await;
+        }
+        // However many there were meanwhile.
+        while heard.next().await.body["version"] != 20 {}
+
+        let shadow = json!({ "state": { "desired": { "a": 1 } } });
+        app.admin().post("/things/clock-01/shadow?name=extra", shadow).await.expect_status(200);
+        let event = heard.next().await;
+        assert_eq!(event.body, json!({ "thing": "clock-01", "name": "extra", "version": 1 }));
+        agent.publish("mia/things/clock-01/logs", r#"{"level":"INFO","message":"hello"}"#).await;
+        let event = heard.next().await;
+        assert_eq!((event.kind.as_str(), event.body), ("logs_added", json!({ "thing": "clock-01" })));
+
+        // The next that others hear is their own affair.
+        let name = json!({ "name": "Hall" });
+        owner.put("/app/devices/clock-01", name).await.expect_status(200);
+        assert_eq!(of_owner.next().await.kind, "device_changed");
+        let product = json!({ "name": "lamp", "chip": "esp32c3", "flash_bytes": 4 << 20,
+            "root": app.keys().root_base64(), "download": "device" });
+        foreign.post("/api/v1/products", product).await.expect_status(201);
+        let lamp = json!({ "thing": "lamp-01", "product": "lamp" });
+        foreign.post("/api/v1/devices", lamp).await.expect_status(201);
+        let wish = json!({ "state": { "desired": { "a": 1 } } });
+        foreign.post("/things/lamp-01/shadow", wish).await.expect_status(200);
+        assert_eq!(of_foreign.next().await.body["thing"], "lamp-01");
+    }
 }
