@@ -14,6 +14,7 @@ use crate::ApiError;
 use crate::extract::Preferred;
 use crate::session_cookie::{check_same_site, session_secrets};
 use crate::site::Site;
+use crate::user_agent::browser;
 
 /// A person or a program, known by `Authorization: Bearer` or by the cookie of a session.
 pub(crate) struct Caller(pub(crate) Actor);
@@ -39,7 +40,7 @@ async fn signed_in(parts: &Parts, site: &Site) -> Result<Option<Actor>, ApiError
         check_same_site(parts, site)?;
     }
     for secret in secrets {
-        match authenticate_session(&site.app, secret).await {
+        match authenticate_session(&site.app, secret, browser(&parts.headers)).await {
             Ok(actor) => return Ok(Some(actor)),
             Err(OperationError::Refused(Refusal::Unauthenticated)) => {}
             Err(error) => return Err(error.into()),

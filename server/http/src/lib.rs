@@ -23,6 +23,7 @@ mod session_cookie;
 mod site;
 mod sse;
 mod upload;
+mod user_agent;
 mod web;
 
 use error::ApiError;

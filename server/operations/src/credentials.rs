@@ -35,7 +35,8 @@ pub(crate) fn end_sessions(
     user: &str,
     kept: Option<&Credential>,
 ) -> Result<(), StoreError> {
-    for digest in otaru_store::sessions_of_user(tx, scope, user)? {
+    for session in otaru_store::sessions_of_user(tx, scope, user)? {
+        let digest = session.secret_sha256;
         if kept.is_some_and(|kept| kept.id == digest) {
             continue;
         }
@@ -50,7 +51,8 @@ pub(crate) fn end_sessions(
 pub(crate) fn interrupt(tx: &mut Tx<'_>, scope: &Scope, user: &str) -> Result<(), StoreError> {
     let sessions = otaru_store::sessions_of_user(tx, scope, user)?;
     let tokens = otaru_store::tokens_of_user(tx, scope, user)?;
-    for id in sessions.into_iter().chain(tokens) {
+    let sessions = sessions.into_iter().map(|session| session.secret_sha256);
+    for id in sessions.chain(tokens.into_iter().map(|token| token.id)) {
         tx.notify(Notice::CredentialRevoked { id });
     }
     Ok(())

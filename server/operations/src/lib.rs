@@ -28,9 +28,10 @@ mod mail;
 mod notices;
 mod objects;
 mod offers;
-mod organisations;
 mod one_time_links;
+mod organisations;
 mod own_devices;
+mod own_sessions;
 mod own_settings;
 mod page;
 mod password_resets;
@@ -77,17 +78,18 @@ pub use notices::deliver_notices;
 pub use objects::{
     AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
     OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PersonObject, ProductObject, ReasonObject,
-    ReleaseObject, ResetLinkObject, RunningObject, ShareCodeObject, TokenObject,
+    ReleaseObject, ResetLinkObject, RunningObject, SessionObject, ShareCodeObject, TokenObject,
     TracedUpdateObject, UpdateObject, UpdatePhaseObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use organisations::{NewOrganisation, create_organisation, list_organisations};
 pub use otaru_authority::PeerCertificate;
 pub use otaru_fleet::{Consent, InstallChoice, Language, Limits, Role, Safety, Setting, Texts};
+pub use otaru_store::DeviceFilter;
 pub use own_devices::{
     DeviceDetails, list_own_devices, list_own_updates, set_device_details, show_own_device,
-pub use otaru_store::DeviceFilter;
 };
+pub use own_sessions::{end_session, list_sessions};
 pub use page::{Page, PageRequest};
 pub use password_resets::{
     change_password, create_reset_link, request_password_reset, reset_password,

@@ -11,7 +11,9 @@ use otaru_wire::Reason;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use people::{InvitationObject, OrganisationObject, ResetLinkObject, TokenObject, UserObject};
+pub use people::{
+    InvitationObject, OrganisationObject, ResetLinkObject, SessionObject, TokenObject, UserObject,
+};
 
 /// A kind of device.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -260,8 +262,6 @@ pub struct UpdateObject {
     pub phase_at: String,
 }
 
-/// A stored log record.
-#[derive(Clone, Debug, Serialize, ToSchema)]
 /// A phase, or the end, that an update came to.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UpdatePhaseObject {
@@ -287,6 +287,8 @@ pub struct TracedUpdateObject {
     pub history: Vec<UpdatePhaseObject>,
 }
 
+/// A stored log record.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LogObject {
     /// Its place in the log; give it back as `after` to continue.
     pub id: i64,
@@ -385,8 +387,6 @@ impl From<&UpdateRow> for UpdateObject {
     }
 }
 
-impl From<LogRow> for LogObject {
-    fn from(row: LogRow) -> LogObject {
 impl From<UpdatePhaseRow> for UpdatePhaseObject {
     fn from(row: UpdatePhaseRow) -> UpdatePhaseObject {
         UpdatePhaseObject {
@@ -399,6 +399,8 @@ impl From<UpdatePhaseRow> for UpdatePhaseObject {
     }
 }
 
+impl From<LogRow> for LogObject {
+    fn from(row: LogRow) -> LogObject {
         let record = serde_json::from_str(&row.record).unwrap_or(serde_json::Value::Null);
         LogObject { id: row.id, received_at: time(row.received_at), record }
     }

@@ -101,6 +101,8 @@ pub enum Refusal {
     EmailTaken(String),
     #[error("token {0} does not exist or was revoked")]
     TokenUnknown(String),
+    #[error("session {0} does not exist or has ended")]
+    SessionUnknown(String),
     #[error("downloads of {0} need the certificate of one of its devices, or a token")]
     DownloadForbidden(String),
     #[error("image {0} does not exist")]
@@ -170,6 +172,7 @@ impl Refusal {
             UserUnknown(_) => "user_unknown",
             EmailTaken(_) => "email_taken",
             TokenUnknown(_) => "token_unknown",
+            SessionUnknown(_) => "session_unknown",
             DownloadForbidden(_) => "download_forbidden",
             BlobUnknown(_) => "blob_unknown",
             RootUnknown { .. } => "root_unknown",
@@ -213,6 +216,7 @@ impl Refusal {
             | NoSuchUpdate(_)
             | UserUnknown(_)
             | TokenUnknown(_)
+            | SessionUnknown(_)
             | BlobUnknown(_)
             | RootUnknown { .. }
             | CodeUnknown

@@ -105,7 +105,7 @@ pub(crate) fn open_in(
     let mut open = otaru_store::sessions_of_user(tx, scope, user)?;
     open.truncate((open.len() + 1).saturating_sub(MOST_SESSIONS));
     for oldest in open {
-        end(tx, &oldest)?;
+        end(tx, &oldest.secret_sha256)?;
     }
     otaru_store::insert_session(tx, scope, digest, user, now)?;
     let row = otaru_store::user(tx, scope, user)?;
@@ -129,11 +129,16 @@ fn end(tx: &mut Tx<'_>, digest: &str) -> Result<(), OperationError> {
     Ok(())
 }
 
-/// Who a browser's session speaks for, with the role they have now.
+/// Who a browser's session speaks for, with the role they have now. `browser` is what the
+/// person will know it by; the first one said stays.
 ///
 /// # Errors
 /// [`Refusal::Unauthenticated`] when it is unknown or has ended.
-pub async fn authenticate_session(app: &App, secret: &str) -> Result<Actor, OperationError> {
+pub async fn authenticate_session(
+    app: &App,
+    secret: &str,
+    browser: Option<String>,
+) -> Result<Actor, OperationError> {
     let digest = digest_of(secret);
     let system = SystemScope::for_authentication();
     let found = app.inner.store.read(move |tx| otaru_store::session(tx, &system, &digest)).await?;
@@ -146,6 +151,12 @@ pub async fn authenticate_session(app: &App, secret: &str) -> Result<Actor, Oper
         // Nobody waits for it: at worst the session looks older than it is.
         app.inner.store.enqueue(work, drop).await?;
     }
+    if let Some(label) = browser.filter(|_| session.label.is_none()) {
+        let scope = Scope::of(session.organisation.clone());
+        let digest = session.secret_sha256.clone();
+        let work = move |tx: &mut Tx<'_>| otaru_store::label_session(tx, &scope, &digest, &label);
+        app.inner.store.enqueue(work, drop).await?;
+    }
     let credential = credential(session.secret_sha256, session.created_at);
     let (scope, user) = (Scope::of(session.organisation), Some(session.user_id));
     Ok(Actor { scope, role: session.role, user, credential, language: None })
@@ -156,8 +167,13 @@ fn credential(digest: String, created_at: i64) -> Credential {
     Credential { kind: CredentialKind::Session, id: digest, expires_at }
 }
 
+/// When a session ends if it is not used any more.
+pub(crate) fn ends_at(session: &SessionRow) -> i64 {
+    (session.used_at + IDLE_MS).min(session.created_at + LIFETIME_MS)
+}
+
 pub(crate) fn holds(session: &SessionRow, now: i64) -> bool {
-    now - session.used_at < IDLE_MS && now - session.created_at < LIFETIME_MS
+    now < ends_at(session)
 }
 
 /// The person as the actor of a session just opened.

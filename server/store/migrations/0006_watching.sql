@@ -26,3 +26,6 @@ CREATE TABLE update_phases (
 -- Of older updates only the phase they are in is known.
 INSERT INTO update_phases (update_id, number, organisation, phase, outcome, reason, attempt, at)
     SELECT id, 0, organisation, phase, outcome, reason, attempt, phase_at FROM updates;
+
+-- What a person knows the browser of a session by.
+ALTER TABLE sessions ADD COLUMN label TEXT;

@@ -81,6 +81,8 @@ pub struct SessionRow {
     pub created_at: i64,
     /// When it was last used, to a few minutes.
     pub used_at: i64,
+    /// What the person knows the browser by.
+    pub label: Option<String>,
 }
 
 /// Somebody who may become a person of the organisation.
@@ -229,8 +231,6 @@ pub struct UpdateRow {
     pub put_off: Option<PutOff>,
 }
 
-/// Who decided that an update begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 /// A phase, or the end, that an update came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdatePhaseRow {
@@ -246,6 +246,8 @@ pub struct UpdatePhaseRow {
     pub at: i64,
 }
 
+/// Who decided that an update begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecidedBy {
     /// The owner, or somebody the device is shared with.
     Owner,

@@ -6,6 +6,7 @@ mod listen;
 mod password_reset;
 mod people;
 mod session;
+mod sessions;
 mod settings;
 mod setup;
 mod sign_up;
@@ -20,6 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .merge(setup::routes())
         .merge(session::routes())
+        .merge(sessions::routes())
         .merge(sign_up::routes())
         .merge(invitation::routes())
         .merge(password_reset::routes())

@@ -45,6 +45,25 @@ pub struct TokenObject {
     pub revoked: bool,
 }
 
+/// Something that lets a person in: a browser they are signed in with, or a token.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SessionObject {
+    /// Its id, which lets nobody in.
+    pub id: String,
+    /// `session` or `token`.
+    pub kind: &'static str,
+    /// The browser, or what the token's maker calls it.
+    pub label: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// When the person signed in with it, or it was made.
+    pub created_at: String,
+    /// When it was last used, to a few minutes.
+    pub last_used_at: Option<String>,
+    /// When it ends; a session that is used goes on.
+    pub expires_at: Option<String>,
+}
+
 /// Somebody who may become a person of the organisation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct InvitationObject {

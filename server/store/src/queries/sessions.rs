@@ -12,8 +12,22 @@ impl FromRow for SessionRow {
             role: row.parsed("users.role")?,
             created_at: row.int("sessions.created_at")?,
             used_at: row.int("sessions.used_at")?,
+            label: row.opt_text("sessions.label")?,
         })
     }
+}
+
+/// A query of whole rows.
+macro_rules! select_sessions {
+    ($rest:literal) => {
+        concat!(
+            "SELECT secret_sha256, sessions.organisation, user_id, role, sessions.created_at,
+                 used_at, label
+             FROM sessions JOIN users ON users.id = user_id
+                 AND users.organisation = sessions.organisation ",
+            $rest
+        )
+    };
 }
 
 /// Opens a session of a person.
@@ -39,13 +53,7 @@ pub fn session(
     _: &SystemScope,
     secret_sha256: &str,
 ) -> Result<Option<SessionRow>, StoreError> {
-    tx.first(
-        "SELECT secret_sha256, sessions.organisation, user_id, role, sessions.created_at, used_at
-         FROM sessions JOIN users ON users.id = user_id
-             AND users.organisation = sessions.organisation
-         WHERE secret_sha256 = $1",
-        params![secret_sha256],
-    )
+    tx.first(select_sessions!("WHERE secret_sha256 = $1"), params![secret_sha256])
 }
 
 /// Notes that a session is in use.
@@ -63,6 +71,21 @@ pub fn touch_session(
     Ok(())
 }
 
+/// Names the browser of a session that has no name yet.
+pub fn label_session(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    secret_sha256: &str,
+    label: &str,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE sessions SET label = $3
+         WHERE organisation = $1 AND secret_sha256 = $2 AND label IS NULL",
+        params![scope.organisation().as_str(), secret_sha256, label],
+    )?;
+    Ok(())
+}
+
 /// Ends a session.
 pub fn delete_session(
     tx: &mut Tx<'_>,
@@ -76,15 +99,16 @@ pub fn delete_session(
     Ok(())
 }
 
-/// The digests of a person's sessions.
+/// A person's sessions, the oldest first.
 pub fn sessions_of_user(
     tx: &mut Tx<'_>,
     scope: &Scope,
     user: &str,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Vec<SessionRow>, StoreError> {
     tx.all(
-        "SELECT secret_sha256 FROM sessions WHERE organisation = $1 AND user_id = $2
-         ORDER BY created_at",
+        select_sessions!(
+            "WHERE sessions.organisation = $1 AND user_id = $2 ORDER BY sessions.created_at"
+        ),
         params![scope.organisation().as_str(), user],
     )
 }

@@ -20,6 +20,18 @@ impl FromRow for TokenRow {
     }
 }
 
+/// A query of whole rows.
+macro_rules! select_tokens {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at,
+                 revoked_at, label, last_used_at
+             FROM tokens ",
+            $rest
+        )
+    };
+}
+
 /// Adds a token.
 pub fn insert_token(tx: &mut Tx<'_>, scope: &Scope, token: &TokenRow) -> Result<(), StoreError> {
     tx.execute(
@@ -47,12 +59,7 @@ pub fn token_by_id(
     _: &SystemScope,
     id: &str,
 ) -> Result<Option<TokenRow>, StoreError> {
-    tx.first(
-        "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at,
-             label, last_used_at
-         FROM tokens WHERE id = $1",
-        params![id],
-    )
+    tx.first(select_tokens!("WHERE id = $1"), params![id])
 }
 
 /// Tokens after `after` (an id), by id.
@@ -63,9 +70,7 @@ pub fn tokens(
     limit: u32,
 ) -> Result<Vec<TokenRow>, StoreError> {
     tx.all(
-        "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at,
-             label, last_used_at
-         FROM tokens WHERE organisation = $1 AND id > $2 ORDER BY id LIMIT $3",
+        select_tokens!("WHERE organisation = $1 AND id > $2 ORDER BY id LIMIT $3"),
         params![scope.organisation().as_str(), after, limit],
     )
 }
@@ -85,15 +90,16 @@ pub fn revoke_token(
     Ok(changed > 0)
 }
 
-/// The ids of a person's tokens that were not revoked.
+/// A person's tokens that were not revoked, by id.
 pub fn tokens_of_user(
     tx: &mut Tx<'_>,
     scope: &Scope,
     user: &str,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Vec<TokenRow>, StoreError> {
     tx.all(
-        "SELECT id FROM tokens WHERE organisation = $1 AND user_id = $2 AND revoked_at IS NULL
-         ORDER BY id",
+        select_tokens!(
+            "WHERE organisation = $1 AND user_id = $2 AND revoked_at IS NULL ORDER BY id"
+        ),
         params![scope.organisation().as_str(), user],
     )
 }

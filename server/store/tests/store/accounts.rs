@@ -58,6 +58,7 @@ async fn a_session_knows_the_role_its_person_has_now(fixture: Fixture) {
             role: Role::Operator,
             created_at: 10,
             used_at: 10,
+            label: None,
         };
         assert_eq!(session(tx, &system, "s-1")?, Some(expected.clone()));
         set_user_role(tx, scope, "u-1", Role::Viewer)?;
@@ -79,6 +80,7 @@ async fn a_session_knows_the_role_its_person_has_now(fixture: Fixture) {
 async fn what_lets_a_person_in_is_listed_for_them_alone(fixture: Fixture) {
     let fixture = with_ada(fixture).await;
     run(&fixture, |tx, scope| {
+        let system = SystemScope::for_authentication();
         insert_user(tx, scope, &new_user("u-2", "bo@x", Role::Owner), 7)?;
         for (secret, user) in [("s-1", "u-1"), ("s-2", "u-1"), ("s-3", "u-2")] {
             insert_session(tx, scope, secret, user, 10)?;
@@ -99,11 +101,18 @@ async fn what_lets_a_person_in_is_listed_for_them_alone(fixture: Fixture) {
             insert_token(tx, scope, &token)?;
         }
         revoke_token(tx, scope, "t-1", 9)?;
-        assert_eq!(sessions_of_user(tx, scope, "u-1")?, ["s-1", "s-2"]);
-        assert_eq!(tokens_of_user(tx, scope, "u-1")?, ["t-2"]);
+        let ids = |sessions: Vec<SessionRow>| -> Vec<String> {
+            sessions.into_iter().map(|session| session.secret_sha256).collect()
+        };
+        assert_eq!(ids(sessions_of_user(tx, scope, "u-1")?), ["s-1", "s-2"]);
+        label_session(tx, scope, "s-1", "Firefox, Linux")?;
+        label_session(tx, scope, "s-1", "another")?;
+        assert_eq!(session(tx, &system, "s-1")?.unwrap().label.as_deref(), Some("Firefox, Linux"));
+        let held = tokens_of_user(tx, scope, "u-1")?;
+        assert_eq!(held.into_iter().map(|token| token.id).collect::<Vec<_>>(), ["t-2"]);
         let foreign = second_organisation(tx)?;
-        assert_eq!(sessions_of_user(tx, &foreign, "u-1")?, [] as [&str; 0]);
-        assert_eq!(tokens_of_user(tx, &foreign, "u-1")?, [] as [&str; 0]);
+        assert_eq!(sessions_of_user(tx, &foreign, "u-1")?, []);
+        assert_eq!(tokens_of_user(tx, &foreign, "u-1")?, []);
         assert_eq!(trim_tokens(tx, &SystemScope::for_background(), 9)?, 0);
         assert_eq!(trim_tokens(tx, &SystemScope::for_background(), 10)?, 1);
         assert_eq!(tokens(tx, scope, "", 9)?.len(), 2);
@@ -311,6 +320,11 @@ async fn check_migrated(home: Home) {
         assert_eq!((user.id.as_str(), user.language), ("u-1", None));
         assert_eq!(user_password(tx, scope, "u-1")?, None);
         assert_eq!(token_by_id(tx, &system, "t-1")?.unwrap().label, None);
+        // Nobody knows whose it was before: nothing of then is a new owner's.
+        let device = device(tx, scope, &"clock-01".parse().unwrap())?.unwrap();
+        assert_eq!(device.given_up_at, Some(6));
+        let phases = update_phases(tx, scope, &"up-1".parse().unwrap())?;
+        assert_eq!((phases.len(), phases[0].attempt, phases[0].at), (1, 2, 8));
         insert_session(tx, scope, "s-1", "u-1", 10)
     })
     .await;
@@ -320,11 +334,6 @@ async fn check_migrated(home: Home) {
 async fn people_of_the_first_schema_are_kept_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("otaru.db")).unwrap();
-        // Nobody knows whose it was before: nothing of then is a new owner's.
-        let device = device(tx, scope, &"clock-01".parse().unwrap())?.unwrap();
-        assert_eq!(device.given_up_at, Some(6));
-        let phases = update_phases(tx, scope, &"up-1".parse().unwrap())?;
-        assert_eq!((phases.len(), phases[0].attempt, phases[0].at), (1, 2, 8));
     let first = FIRST
         .replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
         .replace("BYTEA", "BLOB");

@@ -79,6 +79,11 @@ impl World {
         let invited = json!({ "email": "invited@example.org", "role": "viewer" });
         let invited = app.admin().post("/api/v1/invitations", invited).await.expect_status(201);
         app.owner("leaver@example.org").await;
+        let typed = json!({ "email": "owner@example.org", "password": PASSWORD });
+        app.anonymous().post("/app/session", typed).await.expect_status(200);
+        let sessions = owner.get("/app/sessions").await.expect_status(200).json();
+        let mut sessions = sessions["items"].as_array().expect("a list").iter();
+        let spare = sessions.find(|session| session["current"] == false).expect("the other one");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let names = BTreeMap::from([
             ("thing", "clock-01".to_owned()),
@@ -90,6 +95,7 @@ impl World {
             ("update", text(&update.json()["id"])),
             ("token", spare_token),
             ("invitation", text(&invited.json()["id"])),
+            ("session", text(&spare["id"])),
             ("user", user_id(&app, "leaver@example.org").await),
             ("person", user_id(&app, "guest@example.org").await),
         ]);
@@ -149,6 +155,7 @@ impl World {
 
     fn concrete(&self, path: &str) -> String {
         let id = match path {
+            path if path.starts_with("/app/sessions") => "session",
             path if path.contains("/updates") => "update",
             path if path.starts_with("/api/v1/tokens") => "token",
             path if path.starts_with("/api/v1/invitations") => "invitation",

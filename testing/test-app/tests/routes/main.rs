@@ -47,6 +47,7 @@ mod app {
     mod password;
     mod password_reset;
     mod session;
+    mod sessions;
     mod setup;
     mod sign_up;
     mod user;

@@ -1,0 +1,102 @@
+//! What lets a person in: the browsers they are signed in with, and their tokens.
+
+use otaru_fleet::Permission;
+use otaru_store::{Notice, SessionRow, TokenRow, Tx};
+
+use crate::{
+    Actor, App, CredentialKind, OperationError, Refusal, SessionObject, objects::time, sessions,
+};
+
+/// Letters of a session's digest that name it: nobody finds a secret by them.
+const ID_LETTERS: usize = 16;
+
+/// The sessions and tokens that let the person in, the last one used first.
+///
+/// # Errors
+/// [`Refusal::UserRequired`].
+pub async fn list_sessions(app: &App, actor: &Actor) -> Result<Vec<SessionObject>, OperationError> {
+    let (actor_, now) = (actor.clone(), app.now_ms());
+    let work = move |tx: &mut Tx<'_>| {
+        let (scope, person) = (&actor_.scope, actor_.person()?);
+        let sessions = otaru_store::sessions_of_user(tx, scope, person)?;
+        let tokens = otaru_store::tokens_of_user(tx, scope, person)?;
+        Ok::<_, OperationError>((sessions, tokens))
+    };
+    let (sessions, tokens) = app.inner.store.read(work).await?;
+    let sessions = sessions.into_iter().filter(|session| sessions::holds(session, now));
+    let tokens = tokens.into_iter().filter(|token| token.expires_at.is_none_or(|at| at > now));
+    let mut all: Vec<SessionObject> = sessions
+        .map(|session| of_session(session, actor))
+        .chain(tokens.map(|token| of_token(token, actor)))
+        .collect();
+    // RFC 3339 of one zone: later is greater.
+    all.sort_by(|one, other| last_use(other).cmp(last_use(one)).then(one.id.cmp(&other.id)));
+    Ok(all)
+}
+
+fn last_use(session: &SessionObject) -> &str {
+    session.last_used_at.as_deref().unwrap_or(&session.created_at)
+}
+
+fn of_session(session: SessionRow, actor: &Actor) -> SessionObject {
+    let expires_at = sessions::ends_at(&session);
+    SessionObject {
+        id: public_id(&session.secret_sha256).to_owned(),
+        kind: "session",
+        label: session.label,
+        current: actor.credential.id == session.secret_sha256,
+        created_at: time(session.created_at),
+        last_used_at: Some(time(session.used_at)),
+        expires_at: Some(time(expires_at)),
+    }
+}
+
+fn of_token(token: TokenRow, actor: &Actor) -> SessionObject {
+    SessionObject {
+        current: actor.credential.id == token.id,
+        id: token.id,
+        kind: "token",
+        label: token.label,
+        created_at: time(token.created_at),
+        last_used_at: token.last_used_at.map(time),
+        expires_at: token.expires_at.map(time),
+    }
+}
+
+fn public_id(digest: &str) -> &str {
+    &digest[..digest.len().min(ID_LETTERS)]
+}
+
+/// Ends a session or token of the person, and the event streams that were opened with it.
+///
+/// Who signed in with their password ends any of theirs; a token, which may have leaked, only
+/// itself, unless it is an administrator's.
+///
+/// # Errors
+/// [`Refusal::SessionUnknown`], [`Refusal::UserRequired`], [`Refusal::Forbidden`].
+pub async fn end_session(app: &App, actor: &Actor, id: String) -> Result<(), OperationError> {
+    let is_signed_in = actor.credential.kind == CredentialKind::Session;
+    actor.person()?;
+    if !is_signed_in && actor.credential.id != id {
+        actor.require(Permission::ManagePeople)?;
+    }
+    let (actor, now) = (actor.clone(), app.now_ms());
+    let work = move |tx: &mut Tx<'_>| {
+        let (scope, person) = (&actor.scope, actor.person()?);
+        let sessions = otaru_store::sessions_of_user(tx, scope, person)?;
+        let session = sessions.into_iter().find(|session| public_id(&session.secret_sha256) == id);
+        if let Some(SessionRow { secret_sha256, .. }) = session {
+            otaru_store::delete_session(tx, scope, &secret_sha256)?;
+            tx.notify(Notice::CredentialRevoked { id: secret_sha256 });
+            return Ok(());
+        }
+        let tokens = otaru_store::tokens_of_user(tx, scope, person)?;
+        if !tokens.iter().any(|token| token.id == id) {
+            return Err(OperationError::from(Refusal::SessionUnknown(id)));
+        }
+        otaru_store::revoke_token(tx, scope, &id, now)?;
+        tx.notify(Notice::CredentialRevoked { id });
+        Ok(())
+    };
+    app.inner.store.write(work).await
+}
