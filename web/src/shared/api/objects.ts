@@ -37,6 +37,18 @@ export interface User {
   phrase_type?: string | null;
 }
 
+/** Something that lets a person in: a browser they are signed in with, or a token. */
+export interface Session {
+  id: string;
+  kind: 'session' | 'token';
+  label: string | null;
+  /** The one that asks. */
+  current: boolean;
+  created_at: string;
+  last_used_at: string | null;
+  expires_at: string | null;
+}
+
 export interface SetUpState {
   needed: boolean;
   mail: boolean;

@@ -1,5 +1,5 @@
 // Who is asking: set-up, sign in and out, passwords, invitations.
-import type { Language, OwnDevice, SetUpState, User } from './objects';
+import type { Language, List, OwnDevice, Session, SetUpState, User } from './objects';
 import { request } from './request';
 
 export const showSetUp = () => request<SetUpState>('GET', '/app/setup');
@@ -11,6 +11,11 @@ export const signIn = (email: string, password: string) =>
   request<User>('POST', '/app/session', { email, password });
 
 export const signOut = () => request('DELETE', '/app/session');
+
+/** What lets the person in; the last used first. */
+export const listSessions = async () => (await request<List<Session>>('GET', '/app/sessions')).items;
+
+export const endSession = (id: string) => request('DELETE', `/app/sessions/${encodeURIComponent(id)}`);
 
 export const showUser = () => request<User>('GET', '/app/user');
 
