@@ -38,6 +38,18 @@ export class Pages<T> {
     });
   }
 
+  /** Reads another list: its first part. What was read stays until that is there. */
+  anew(): Promise<void> {
+    return untrack(() =>
+      this.#reading(async (isCurrent) => {
+        const { items, next_cursor } = await this.read();
+        if (!isCurrent()) return;
+        this.items = items;
+        this.cursor = next_cursor;
+      }),
+    );
+  }
+
   /** Reads the next part, if there is one. */
   more(): Promise<void> {
     return this.#reading(async (isCurrent) => {

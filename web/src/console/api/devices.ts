@@ -3,8 +3,16 @@ import { request } from '../../shared/api/request';
 import type { ClaimCode, Device, JsonObject, LogEntry, Shadow } from './objects';
 import { path, query } from './path';
 
-export const listDevices = (limit: number, cursor?: string) =>
-  request<List<Device>>('GET', query(path('devices'), { limit, cursor }));
+/** Which devices are wanted; what is undefined is not asked for. */
+export interface Wanted {
+  text?: string | undefined;
+  online?: boolean | undefined;
+  product?: string | undefined;
+  version?: string | undefined;
+}
+
+export const listDevices = (wanted: Wanted, limit: number, cursor?: string) =>
+  request<List<Device>>('GET', query(path('devices'), { ...wanted, limit, cursor }));
 
 export const showDevice = (thing: string) => request<Device>('GET', path('devices', thing));
 

@@ -1,23 +1,38 @@
+import type { Wanted } from '../api/devices';
 import type { Device } from '../api/objects';
 
 export type Presence = 'all' | 'online' | 'offline';
 
 export interface Filter {
+  /** A part of the name. */
   text: string;
   presence: Presence;
+  /** All if empty, and so are versions. */
+  product: string;
+  version: string;
 }
 
-export const isEmpty = ({ text, presence }: Filter): boolean => text.trim() === '' && presence === 'all';
+export const NO_FILTER: Filter = { text: '', presence: 'all', product: '', version: '' };
 
-/** Whether a device has every word of the filter in its name, product or version, or is meant by its image. */
-export function matches(device: Device, { text, presence }: Filter): boolean {
-  if (presence !== 'all' && device.online !== (presence === 'online')) return false;
-  const { running } = device;
-  const all = [device.thing, device.product, running?.version, running?.state].join(' ').toLowerCase();
-  const has = (word: string) => all.includes(word) || isHashOf(running?.sha256, word);
-  return text.toLowerCase().split(/\s+/).every(has);
+/** What to ask the API for. */
+export function wantedOf({ text, presence, product, version }: Filter): Wanted {
+  return {
+    text: text.trim() || undefined,
+    online: presence === 'all' ? undefined : presence === 'online',
+    product: product || undefined,
+    version: version.trim() || undefined,
+  };
 }
 
-/** Enough of a SHA-256, from its beginning, to be meant: a few digits are in every one. */
-const isHashOf = (sha256: string | null | undefined, word: string): boolean =>
-  word.length >= 6 && sha256?.startsWith(word) === true;
+export const isEmpty = (filter: Filter): boolean => Object.values(wantedOf(filter)).every((value) => value === undefined);
+
+/** Whether the API would still give a device that has changed since. */
+export function matches(device: Device, filter: Filter): boolean {
+  const { text, online, product, version } = wantedOf(filter);
+  return (
+    device.thing.toLowerCase().includes(text?.toLowerCase() ?? '') &&
+    (online ?? device.online) === device.online &&
+    (product ?? device.product) === device.product &&
+    (version === undefined || device.running?.version === version)
+  );
+}
