@@ -14,6 +14,11 @@ test('an update is asked for, watched and remembered', async ({ admin, server })
   const track = admin.getByRole('list').filter({ hasText: 'downloading' });
   await expect(track.getByRole('listitem').filter({ hasText: 'confirmed' })).toContainText('passed');
   await expect(track.getByRole('listitem').filter({ hasText: 'downloading' }).locator('time')).toBeVisible();
+  // Read again, the page knows them as well: they are the server's.
+  await admin.reload();
+  await expect(track.getByRole('listitem').filter({ hasText: 'downloading' }).locator('time')).toBeVisible();
+  await admin.getByText(/^\d+ steps$/).click();
+  await expect(admin.getByRole('table', { name: 'Steps of the update' })).toContainText('restarting');
   const history = admin.getByRole('table', { name: 'History' });
   await expect(history).toContainText('1.0.4 → 1.0.5');
   await expect(history).toContainText('confirmed');

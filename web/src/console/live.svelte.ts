@@ -9,6 +9,8 @@ const KINDS = [
   'device_offline',
   'device_changed',
   'firmware_available',
+  'shadow_changed',
+  'logs_added',
 ] as const;
 
 type Hear = (event: StreamEvent) => void;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
+import type { Step } from '../../src/console/api/objects';
 import { withUpdate } from '../../src/console/updates/merge';
-import { canCancel, progress, track, withTime } from '../../src/console/updates/track';
+import { canCancel, progress, timesOf, track } from '../../src/console/updates/track';
+import type { Outcome, Phase } from '../../src/shared/api/objects';
 import { update } from '../objects';
 
 const states = (change: Parameters<typeof update>[0]) => track(update(change)).map(({ state }) => state);
@@ -32,10 +34,13 @@ describe('track', () => {
     expect(canCancel(update({ outcome: 'failed' }))).toBe(false);
   });
 
-  test('the first time of a phase is kept', () => {
-    const first = withTime(new Map(), update({ phase_at: 'A' }));
-    const again = withTime(withTime(first, update({ phase_at: 'B' })), update({ phase: 'verifying', phase_at: 'C' }));
-    expect([...(again.get('u1') ?? [])]).toEqual([['requested', '2026-11-25T11:00:00.000Z'], ['downloading', 'A'], ['verifying', 'C']]);
+  test('a station shows when the update first came to it', () => {
+    const step = (phase: Phase, at: string, outcome: Outcome | null = null): Step => ({ phase, at, attempt: 1, outcome, reason: null });
+    const begun = [step('deferred', 'A'), step('requested', 'B'), step('waiting', 'C'), step('downloading', 'D')];
+    const again = [...begun, step('waiting', 'E'), step('downloading', 'F')];
+    expect([...timesOf(again)]).toEqual([['requested', 'A'], ['notified', 'C'], ['downloading', 'D']]);
+    expect([...timesOf([...begun, step('testing', 'G', 'vanished')])]).toEqual([...timesOf(begun)]);
+    expect(timesOf([...begun, step('confirmed', 'H', 'confirmed')]).get('confirmed')).toBe('H');
   });
 });
 

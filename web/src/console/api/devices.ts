@@ -1,6 +1,6 @@
 import type { List, Update, When } from '../../shared/api/objects';
 import { request } from '../../shared/api/request';
-import type { ClaimCode, Device, JsonObject, LogEntry, Shadow } from './objects';
+import type { ClaimCode, Device, JsonObject, LogEntry, Shadow, TracedUpdate } from './objects';
 import { path, query } from './path';
 
 /** Which devices are wanted; what is undefined is not asked for. */
@@ -18,6 +18,10 @@ export const showDevice = (thing: string) => request<Device>('GET', path('device
 
 export const listUpdates = (limit: number, cursor?: string, thing?: string) =>
   request<List<Update>>('GET', query(path('updates'), { thing, limit, cursor }));
+
+/** An update with the phases it went through. */
+export const traceUpdate = (thing: string, id: string) =>
+  request<TracedUpdate>('GET', path('devices', thing, 'updates', id));
 
 export const requestUpdate = (thing: string, version: string, when: When) =>
   request<Update>('POST', path('devices', thing, 'update'), { version, when });

@@ -1,5 +1,5 @@
 // The API's objects that only the console sees, as the server's OpenAPI document describes them.
-import type { Language, Role, Running } from '../../shared/api/objects';
+import type { Language, Outcome, Phase, Role, Running, Update } from '../../shared/api/objects';
 
 export interface Device {
   thing: string;
@@ -8,6 +8,20 @@ export interface Device {
   last_seen_at: string | null;
   owner: string | null;
   running: Running | null;
+}
+
+/** A phase, or the end, that an update came to. */
+export interface Step {
+  phase: Phase;
+  at: string;
+  attempt: number;
+  outcome: Outcome | null;
+  reason: { code: number; name: string } | null;
+}
+
+export interface TracedUpdate extends Update {
+  /** Oldest first. */
+  history: Step[];
 }
 
 /** A text per language. */

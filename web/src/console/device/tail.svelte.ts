@@ -16,9 +16,13 @@ export class Tail {
 
   async read(): Promise<void> {
     try {
-      const last = this.lines?.at(-1)?.id;
-      const { items } = await listLogs(this.thing, last === undefined ? { tail: FIRST } : { after: last });
-      if (items.length > 0 || !this.lines) this.lines = [...(this.lines ?? []), ...items.map(lineOf)].slice(-MOST);
+      let isMore = true;
+      while (isMore) {
+        const last = this.lines?.at(-1)?.id;
+        const { items, next_cursor } = await listLogs(this.thing, last === undefined ? { tail: FIRST } : { after: last });
+        if (items.length > 0 || !this.lines) this.lines = [...(this.lines ?? []), ...items.map(lineOf)].slice(-MOST);
+        isMore = next_cursor !== null && items.length > 0;
+      }
       this.problem = undefined;
     } catch (cause) {
       this.problem = asProblem(cause);

@@ -1,5 +1,6 @@
 // An update as stations on a line. Pure.
 import type { Phase, Update } from '../../shared/api/objects';
+import type { Step } from '../api/objects';
 
 /** Where every update passes. */
 export const STATIONS = ['requested', 'notified', 'downloading', 'verifying', 'restarting', 'testing', 'confirmed'] as const;
@@ -40,13 +41,14 @@ export function progress({ phase, done, total, outcome }: Update): number | unde
   return counts && total > 0 ? Math.min(1, done / total) : undefined;
 }
 
-/** When an update came to a phase, as far as it was watched: the API tells of the newest only. */
-export type Times = ReadonlyMap<string, ReadonlyMap<Station, string>>;
-
-export function withTime(times: Times, update: Update): Times {
-  const known = times.get(update.id);
-  const seen = new Map(known).set('requested', update.requested_at);
-  const station = update.outcome === 'confirmed' ? 'confirmed' : AT[update.phase];
-  if (!known?.has(station) && station !== 'requested') seen.set(station, update.phase_at);
-  return new Map(times).set(update.id, seen);
+/** When an update first came to each station. */
+export function timesOf(history: readonly Step[]): ReadonlyMap<Station, string> {
+  const times = new Map<Station, string>();
+  for (const { phase, outcome, at } of history) {
+    // Another end is no station: it is where the update was already.
+    if (outcome !== null && outcome !== 'confirmed') continue;
+    const station = outcome === null ? AT[phase] : 'confirmed';
+    if (!times.has(station)) times.set(station, at);
+  }
+  return times;
 }
