@@ -6,19 +6,7 @@ import { path, query } from './path';
 export const listUsers = (limit: number, cursor?: string) =>
   request<List<User>>('GET', query(path('users'), { limit, cursor }));
 
-const MOST_PARTS = 25;
-
-/** The person with an id, whom the API shows in its list only. */
-export async function findUser(id: string): Promise<User | undefined> {
-  let cursor: string | undefined;
-  for (let part = 0; part < MOST_PARTS; part += 1) {
-    const { items, next_cursor } = await listUsers(200, cursor);
-    const found = items.find((user) => user.id === id);
-    if (found || !next_cursor) return found;
-    cursor = next_cursor;
-  }
-  return undefined;
-}
+export const findUser = (id: string) => request<User>('GET', path('users', id));
 
 export const setRole = (id: string, role: Role) => request<User>('PUT', path('users', id), { role });
 
