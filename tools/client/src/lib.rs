@@ -35,4 +35,4 @@ pub use products::{NewProduct, Product};
 pub use releases::{NewRelease, Release};
 pub use session::Session;
 pub use shadows::ShadowNames;
-pub use updates::{Reason, Update, When};
+pub use updates::{Reason, TracedUpdate, Update, UpdatePhase, When};

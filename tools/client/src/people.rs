@@ -127,6 +127,11 @@ impl Client {
         self.get(&USERS, &paging.query()).await
     }
 
+    /// One person.
+    pub async fn find_user(&self, id: &str) -> Result<Object<User>, ClientError> {
+        self.get(&[&USERS[..], &[id]].concat(), &[]).await
+    }
+
     /// Changes what a person may do.
     pub async fn set_user_role(&self, id: &str, role: &str) -> Result<Object<User>, ClientError> {
         self.put(&[&USERS[..], &[id]].concat(), &json!({ "role": role })).await

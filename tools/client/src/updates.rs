@@ -45,6 +45,31 @@ pub struct Reason {
     pub name: String,
 }
 
+/// A phase, or the end, that an update came to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct UpdatePhase {
+    /// Where it was from then on.
+    pub phase: String,
+    /// When it came there, RFC 3339.
+    pub at: String,
+    /// The device's attempt.
+    pub attempt: u32,
+    /// How it ended, if that was its end.
+    pub outcome: Option<String>,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// An update with the phases it went through.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct TracedUpdate {
+    /// The update.
+    #[serde(flatten)]
+    pub update: Update,
+    /// Where it was, oldest first.
+    pub history: Vec<UpdatePhase>,
+}
+
 /// When an update shall begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
@@ -91,6 +116,15 @@ impl Client {
     /// Stops a device's update, if it is not restarting yet.
     pub async fn cancel_update(&self, thing: &ThingName) -> Result<Object<Update>, ClientError> {
         self.read(self.request(Method::DELETE, &device_update(thing))).await
+    }
+
+    /// An update of a device with the phases it went through.
+    pub async fn trace_update(
+        &self,
+        thing: &ThingName,
+        id: &UpdateId,
+    ) -> Result<Object<TracedUpdate>, ClientError> {
+        self.get(&["api", "v1", "devices", thing.as_str(), "updates", id.as_str()], &[]).await
     }
 
     /// One update.
