@@ -147,6 +147,14 @@ reasons! {
     48 DependencyMissing "dependency_missing" never,
     /// The device's shadow has no room for the wish.
     49 ShadowFull "shadow_full" never,
+    /// Somebody at the device, or its product, said not now.
+    50 DeferredOnDevice "deferred_on_device" again,
+    /// The device waits for a fuller battery.
+    51 LowBattery "low_battery" again,
+    /// The device waits until its work is done.
+    52 DeviceBusy "device_busy" again,
+    /// Somebody at the device, or its product, said no.
+    53 RefusedOnDevice "refused_on_device" never,
     /// A number this build has no name for: the other side is newer.
     255 Unknown "unknown" never,
 }
@@ -161,6 +169,11 @@ impl Reason {
     /// the rest of a newer one's message: a number without a name is [`Reason::Unknown`].
     pub fn from_message(number: u64) -> Reason {
         u8::try_from(number).ok().and_then(Reason::from_number).unwrap_or(Reason::Unknown)
+    }
+
+    /// Whether the device's product, or somebody at it, put the update off: nothing went wrong.
+    pub const fn is_deferral(self) -> bool {
+        matches!(self, Reason::DeferredOnDevice | Reason::LowBattery | Reason::DeviceBusy)
     }
 
     /// The reason with this name.
@@ -254,6 +267,10 @@ mod tests {
             47 internal
             48 dependency_missing
             49 shadow_full
+            50 deferred_on_device again
+            51 low_battery again
+            52 device_busy again
+            53 refused_on_device
             255 unknown
         "#]]
         .assert_eq(&table);

@@ -26,6 +26,10 @@ pub struct Progress {
     /// When the device tries again, in ms since 1970; with [`Phase::Waiting`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
+    /// How long the device waits, in ms from this message; for a device without a clock, and
+    /// surer than `until` for one whose clock is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
     /// Why the device waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

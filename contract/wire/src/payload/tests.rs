@@ -80,6 +80,7 @@ fn progress() -> Progress {
         total: 1_500_000,
         attempt: 1,
         until: None,
+        wait_ms: None,
         reason: None,
     }
 }
@@ -96,11 +97,12 @@ fn progress_is_compact_and_reads_back() {
     let waiting = Progress {
         phase: Phase::Waiting,
         until: Some(1_795_430_400_000),
+        wait_ms: Some(30_000),
         reason: Some(Reason::ServerError),
         ..progress()
     };
     let json = waiting.to_json();
-    expect![[r#"{"version":"1.0.5","phase":"waiting","done":65536,"total":1500000,"attempt":1,"until":1795430400000,"reason":25}"#]].assert_eq(core::str::from_utf8(&json).unwrap());
+    expect![[r#"{"version":"1.0.5","phase":"waiting","done":65536,"total":1500000,"attempt":1,"until":1795430400000,"wait_ms":30000,"reason":25}"#]].assert_eq(core::str::from_utf8(&json).unwrap());
     assert_eq!(Progress::parse_payload(&json), Ok(waiting));
 }
 
