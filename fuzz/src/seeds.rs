@@ -4,7 +4,7 @@
 //! that today's bytes are still tried when the builders have moved on.
 
 use minicbor::Decoder;
-use otaru_agent::{Attempt, BadImages, Ended, Journal, Stage, Target};
+use otaru_agent::{Attempt, BadImages, Before, Deferral, Ended, Journal, Stage, Target};
 use otaru_release::{
     Behaviour, Chip, Dependency, ImageBuilder, Manifest, PublicKey, RootDocument, SecretKey,
 };
@@ -70,6 +70,7 @@ pub fn all() -> Vec<Seed> {
     add("stored_target", "plain", target(&image).to_bytes());
     add("journal", "staged", staged(target(&image)).to_bytes());
     add("journal", "rolled-back", rolled_back(target(&image)).to_bytes());
+    add("journal", "deferred", deferred(target(&image)).to_bytes());
 
     let config = DeviceConfig {
         firmware_version: Some("1.0.5".to_owned()),
@@ -161,6 +162,18 @@ fn staged(target: Target) -> Journal {
     let fresh = Attempt::new(target.version.clone(), Some(target.sha256), id);
     let attempt = Attempt { stage: Stage::Staged, arms: 1, target: Some(target), ..fresh };
     Journal { attempt: Some(attempt), security_floor: 1, ..Journal::default() }
+}
+
+/// The journal of a device whose product put the restart off.
+fn deferred(target: Target) -> Journal {
+    let mut journal = staged(target);
+    if let Some(attempt) = &mut journal.attempt {
+        let (before, reason) = (Before::Restart, Reason::DeviceBusy);
+        let until_ms = Some(1_795_430_400_000);
+        attempt.stage = Stage::Fetching;
+        attempt.deferral = Some(Deferral { before, left_ms: 3_600_000, until_ms, reason });
+    }
+    journal
 }
 
 /// The journal of a device whose last update went back.

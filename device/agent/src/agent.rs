@@ -7,9 +7,10 @@ use otaru_wire::{Reason, ShadowTopic};
 use serde_json::{Map, Value};
 
 use crate::shadow::{Heard, ShadowFollower};
-use crate::{AgentConfig, Effect, Input, Journal, LogLine, Moment, Running};
+use crate::{AgentConfig, Before, Effect, Input, Journal, LogLine, Moment, Running};
 
 mod boot;
+mod decision;
 mod fetch;
 mod link;
 mod progress;
@@ -64,6 +65,20 @@ pub enum AgentPhase {
     Confirming,
     /// The slot is being marked as bad, then a restart.
     RollingBack,
+    /// The product is asked whether to go on.
+    Asking {
+        /// What would come next.
+        before: Before,
+        /// When the wait for the answer ends.
+        until_ms: u64,
+    },
+    /// The product said later.
+    Deferred {
+        /// When it is asked again, by uptime; earlier where a known clock says so.
+        until_ms: u64,
+        /// Why.
+        reason: Reason,
+    },
     /// Tries again later.
     AwaitRetry {
         /// When.
@@ -120,6 +135,8 @@ impl Agent {
             Input::ManifestChecked(result) => self.manifest_checked(result),
             Input::BytesRead { done } => self.bytes_read(done),
             Input::DownloadEnded(result) => self.download_ended(result),
+            Input::ProductDecided(decision) => self.product_decided(decision),
+            Input::DecisionChanged => self.decision_changed(),
             Input::SlotVerified(result) => self.slot_verified(result),
             Input::TrialBootArmed(result) => self.trial_boot_armed(result),
             Input::SelfTestEnded(result) => self.self_test_ended(result),

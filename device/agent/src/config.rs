@@ -15,6 +15,12 @@ pub struct AgentConfig {
     pub answer_limit_ms: u64,
     /// At most one progress message in this time, transitions aside.
     pub progress_interval_ms: u64,
+    /// Whether the product decides about download and restart: [`Effect::AskProduct`](crate::Effect::AskProduct).
+    pub asks_product: bool,
+    /// How long the product's answer is waited for; none counts as later.
+    pub decision_limit_ms: u64,
+    /// The longest wait between two questions about one update.
+    pub defer_max_ms: u64,
     /// How long new firmware may test itself before it goes back.
     pub self_test_limit_ms: u64,
     /// How long new firmware may look for the broker before [`AgentConfig::without_broker`] applies.
@@ -47,6 +53,11 @@ impl AgentConfig {
             retry_cap_ms: 6 * 3_600_000,
             answer_limit_ms: 10_000,
             progress_interval_ms: 1_000,
+            asks_product: false,
+            // Below the server's five minutes for `notified`.
+            decision_limit_ms: 60_000,
+            // No longer than the server lets a device wait.
+            defer_max_ms: 7 * 86_400_000,
             self_test_limit_ms: 120_000,
             // Below the server's 15 minutes for `testing`, so that the device
             // says what happened before the server calls it silent.

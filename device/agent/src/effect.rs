@@ -5,6 +5,8 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::{Digest, Reason, ReleaseVersion, ShadowTopic, Topic};
 use serde_json::Value;
 
+use crate::Question;
+
 /// What the manifest must fit, for [`Effect::CheckManifest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -89,7 +91,11 @@ pub enum Effect {
         /// Whether chunks already in flash must be fetched again.
         from_start: bool,
     },
-    /// Stop a check, download or verification under way; it gives no answer any more.
+    /// Ask the product whether to go on; answer
+    /// [`Input::ProductDecided`](crate::Input::ProductDecided). Comes only with
+    /// [`AgentConfig::asks_product`](crate::AgentConfig::asks_product).
+    AskProduct(Question),
+    /// Stop a check, download, verification or question under way; it gives no answer any more.
     StopTransfer,
     /// Hash the inactive slot from flash; answer [`Input::SlotVerified`](crate::Input::SlotVerified).
     VerifySlot(Target),

@@ -3,7 +3,7 @@ use alloc::string::String;
 use otaru_wire::{Reason, ShadowTopic};
 use serde_json::Value;
 
-use crate::Target;
+use crate::{Decision, Target};
 
 /// Time and chance at one step, passed in because the agent has neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +59,11 @@ pub enum Input<'a> {
     },
     /// Answer to [`Effect::Download`](crate::Effect::Download): all chunks stand in flash, or not.
     DownloadEnded(Result<(), Fault>),
+    /// Answer to [`Effect::AskProduct`](crate::Effect::AskProduct).
+    ProductDecided(Decision),
+    /// What the product would answer has changed, as when somebody pressed a button or the work
+    /// is done: it is asked at once if a question is open or put off.
+    DecisionChanged,
     /// Answer to [`Effect::VerifySlot`](crate::Effect::VerifySlot).
     SlotVerified(Result<(), Reason>),
     /// Answer to [`Effect::ArmTrialBoot`](crate::Effect::ArmTrialBoot).

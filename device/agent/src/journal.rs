@@ -5,7 +5,7 @@ use core::fmt;
 
 use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion, UpdateId};
 
-use crate::{BadImages, Target};
+use crate::{BadImages, Deferral, Target};
 
 mod codec;
 pub(crate) use codec::{target_from_bytes, target_to_bytes};
@@ -53,6 +53,8 @@ pub struct Attempt {
     pub arms: u8,
     /// Why the new firmware decided to go back, written before it does.
     pub verdict: Option<Reason>,
+    /// The product's wish to be asked later.
+    pub deferral: Option<Deferral>,
 }
 
 /// How far an attempt is, as far as a power cut cares.
@@ -118,8 +120,11 @@ impl JournalError {
 }
 
 impl Journal {
-    /// The layout this build writes, the first byte of the bytes.
-    pub const LAYOUT: u8 = 1;
+    /// The newest layout this build reads and writes; the layout is the first byte of the bytes.
+    ///
+    /// Layout 2 is layout 1 with a deferral behind it, and is written only while there is one:
+    /// firmware of before it, which a trial may have to go back to, reads the rest.
+    pub const LAYOUT: u8 = 2;
 
     /// The journal as bytes, for a store that keeps them whole or not at all.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -130,9 +135,8 @@ impl Journal {
     pub fn from_bytes(bytes: &[u8]) -> Result<Journal, JournalError> {
         match bytes.first() {
             None => Ok(Journal::default()),
-            Some(&Journal::LAYOUT) => codec::read(&bytes[1..]).ok_or(JournalError::Unreadable),
             Some(&layout) if layout > Journal::LAYOUT => Err(JournalError::Newer { layout }),
-            Some(_) => Err(JournalError::Unreadable),
+            Some(&layout) => codec::read(layout, &bytes[1..]).ok_or(JournalError::Unreadable),
         }
     }
 }
@@ -154,6 +158,7 @@ impl Attempt {
             target: None,
             arms: 0,
             verdict: None,
+            deferral: None,
         }
     }
 

@@ -86,13 +86,7 @@ impl Agent {
         }
         match action {
             NextAction::FollowWish => self.adopt_running(),
-            NextAction::ResumeFetch => {
-                self.phase = AgentPhase::Offered;
-                if let Some(attempt) = &mut self.journal.attempt {
-                    attempt.number = attempt.number.saturating_add(1);
-                }
-                self.save_journal();
-            }
+            NextAction::ResumeFetch => self.resume_fetch(),
             NextAction::ArmAgain => self.verify_slot(),
             NextAction::StartTrial => self.begin_trial(),
             NextAction::RollBackNow => {
@@ -109,6 +103,17 @@ impl Agent {
             NextAction::ReportFailed(reason) => self.finish(Outcome::Failed, Some(reason)),
             NextAction::ReportReverted => self.report_reverted(),
         }
+    }
+
+    fn resume_fetch(&mut self) {
+        if let Some(deferral) = self.deferral() {
+            return self.resume_deferral(deferral);
+        }
+        self.phase = AgentPhase::Offered;
+        if let Some(attempt) = &mut self.journal.attempt {
+            attempt.number = attempt.number.saturating_add(1);
+        }
+        self.save_journal();
     }
 
     /// Without a journal, the selector alone remembers that the other slot's image came to

@@ -8,7 +8,7 @@ use otaru_wire::{Outcome, Phase, Reason};
 use super::{Agent, AgentPhase, Meter, Settling};
 use crate::budget::{starts_over, tries_allowed};
 use crate::journal::Ended;
-use crate::{Effect, Fault, Stage, Target, Wanted, full_jitter};
+use crate::{Before, Effect, Fault, Stage, Target, Wanted, full_jitter};
 
 impl Agent {
     /// Fetches and checks the manifest; everything else follows from its answer.
@@ -41,9 +41,15 @@ impl Agent {
         if self.journal.bad_images.blocks(&target.sha256, attempt.update.as_ref()) {
             return self.finish(Outcome::Failed, Some(Reason::ImageOnBadList));
         }
+        self.save_journal();
+        self.ask_product(Before::Download);
+    }
+
+    pub(super) fn download(&mut self) {
+        let target = self.journal.attempt.as_ref().and_then(|attempt| attempt.target.clone());
+        let Some(target) = target else { return };
         let total = target.size_bytes;
         let from_start = core::mem::take(&mut self.meter.start_over);
-        self.save_journal();
         self.phase = AgentPhase::Downloading { done: self.meter.done.min(total), total };
         self.effects.push(Effect::Download { target, from_start });
         self.tell();
@@ -101,8 +107,16 @@ impl Agent {
         if let Err(reason) = result {
             return self.fault(reason.into());
         }
+        // Armed before, and power went away: the product has agreed already.
+        let is_staged =
+            self.journal.attempt.as_ref().is_some_and(|attempt| attempt.stage == Stage::Staged);
+        if is_staged { self.arm() } else { self.ask_product(Before::Restart) }
+    }
+
+    pub(super) fn arm(&mut self) {
         let Some(attempt) = &mut self.journal.attempt else { return };
         let Some(target) = attempt.target.clone() else { return };
+        attempt.deferral = None;
         attempt.stage = Stage::Staged;
         attempt.arms = attempt.arms.saturating_add(1);
         self.phase = AgentPhase::Staged;
@@ -129,6 +143,7 @@ impl Agent {
     fn fault(&mut self, fault: Fault) {
         let Some(attempt) = &mut self.journal.attempt else { return };
         let allowed = tries_allowed(fault.reason);
+        attempt.deferral = None;
         attempt.stage = Stage::Fetching;
         attempt.tries = attempt.tries.saturating_add(1);
         let (tries, version) = (attempt.tries, attempt.version.clone());
@@ -177,7 +192,8 @@ impl Agent {
             _ => {}
         }
         let (update, version) = (attempt.update, attempt.version);
-        let code = (outcome != Outcome::Confirmed).then_some("OTA_UPDATE_FAILED");
+        let went_wrong = !matches!(outcome, Outcome::Confirmed | Outcome::Cancelled);
+        let code = went_wrong.then_some("OTA_UPDATE_FAILED");
         let level = if code.is_some() { LogLevel::Error } else { LogLevel::Info };
         self.log(level, code, format!("update to {version}: {outcome}"), reason);
         self.journal.last = Some(Ended { update, version, sha256, outcome, reason });

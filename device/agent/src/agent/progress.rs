@@ -5,7 +5,7 @@ use otaru_wire::{Phase, Reason, Topic};
 
 use super::link::Link;
 use super::{Agent, AgentPhase};
-use crate::{Delivery, Effect};
+use crate::{Before, Delivery, Effect};
 
 /// What was last said, and the bytes that count.
 #[derive(Clone, Debug, Default)]
@@ -35,10 +35,15 @@ impl Agent {
             return;
         }
         let total = attempt.target.as_ref().map_or(0, |target| target.size_bytes);
-        let done = if phase > Phase::Downloading { total } else { self.meter.done.min(total) };
-        let (until, reason) = self.wait();
+        let is_whole = phase > Phase::Downloading
+            || attempt.deferral.is_some_and(|deferral| deferral.before == Before::Restart);
+        let done = if is_whole { total } else { self.meter.done.min(total) };
+        let (wait_ms, reason) = self.wait().unzip();
+        let delay = |wait_ms| i64::try_from(wait_ms).unwrap_or(i64::MAX);
+        let until = wait_ms.zip(self.now.wall_ms);
+        let until = until.map(|(wait_ms, now)| now.saturating_add(delay(wait_ms)));
         let (version, attempt) = (attempt.version.clone(), attempt.number);
-        let progress = Progress { version, phase, done, total, attempt, until, reason };
+        let progress = Progress { version, phase, done, total, attempt, until, wait_ms, reason };
         self.meter.said_at_ms = Some(self.now.uptime_ms);
         self.meter.due_at_ms = None;
         self.effects.push(Effect::Publish {
@@ -59,23 +64,30 @@ impl Agent {
         }
     }
 
-    fn wait(&self) -> (Option<i64>, Option<Reason>) {
-        let AgentPhase::AwaitRetry { until_ms, reason } = self.phase else { return (None, None) };
-        let delay = i64::try_from(until_ms.saturating_sub(self.now.uptime_ms)).unwrap_or(i64::MAX);
-        (self.now.wall_ms.map(|now| now.saturating_add(delay)), Some(reason))
+    fn wait(&self) -> Option<(u64, Reason)> {
+        let (until_ms, reason) = match self.phase {
+            AgentPhase::AwaitRetry { until_ms, reason } => (until_ms, reason),
+            AgentPhase::Deferred { reason, .. } => (self.deferral_ends_at_ms()?, reason),
+            _ => return None,
+        };
+        Some((until_ms.saturating_sub(self.now.uptime_ms), reason))
     }
 
     fn wire_phase(&self) -> Option<Phase> {
         Some(match self.phase {
             AgentPhase::Idle => return None,
-            AgentPhase::Offered | AgentPhase::Preflight => Phase::Notified,
+            AgentPhase::Offered
+            | AgentPhase::Preflight
+            | AgentPhase::Asking { before: Before::Download, .. } => Phase::Notified,
             AgentPhase::Downloading { .. } => Phase::Downloading,
-            AgentPhase::Verifying | AgentPhase::Staged => Phase::Verifying,
+            AgentPhase::Verifying
+            | AgentPhase::Staged
+            | AgentPhase::Asking { before: Before::Restart, .. } => Phase::Verifying,
             AgentPhase::Activating | AgentPhase::RollingBack => Phase::Restarting,
             AgentPhase::Trial { .. } | AgentPhase::SelfTest { .. } | AgentPhase::Confirming => {
                 Phase::Testing
             }
-            AgentPhase::AwaitRetry { .. } => Phase::Waiting,
+            AgentPhase::AwaitRetry { .. } | AgentPhase::Deferred { .. } => Phase::Waiting,
         })
     }
 }

@@ -1,4 +1,5 @@
 mod chaos;
+mod decisions;
 mod faults;
 mod flash;
 mod happy_path;

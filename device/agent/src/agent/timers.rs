@@ -13,7 +13,9 @@ impl Agent {
         let limit = self.config.answer_limit_ms;
         let phase = match self.phase {
             AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => None,
+            AgentPhase::Deferred { .. } => self.deferral_wakes_at_ms(),
             AgentPhase::AwaitRetry { until_ms, .. }
+            | AgentPhase::Asking { until_ms, .. }
             | AgentPhase::Trial { until_ms }
             | AgentPhase::SelfTest { until_ms } => Some(until_ms),
             _ => None,
@@ -46,6 +48,10 @@ impl Agent {
         match self.phase {
             AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => {}
             AgentPhase::AwaitRetry { until_ms, .. } if until_ms <= now => self.begin_fetch(),
+            AgentPhase::Asking { before, until_ms } if until_ms <= now => {
+                self.question_unanswered(before);
+            }
+            AgentPhase::Deferred { .. } => self.mind_deferral(),
             AgentPhase::Trial { until_ms } if until_ms <= now => match self.config.without_broker {
                 WithoutBroker::RollBack => self.roll_back(Reason::BrokerUnreachable),
                 WithoutBroker::Keep => self.begin_self_test(),

@@ -25,6 +25,8 @@ impl Agent {
                     attempt.update = id;
                     attempt.wished_sha256 = wish.sha256();
                     self.save_journal();
+                    // Somebody asked anew: what was said before does not hold.
+                    self.decision_changed();
                 }
                 if self.phase == AgentPhase::Offered {
                     self.begin_fetch();
@@ -43,6 +45,8 @@ impl Agent {
             AgentPhase::Idle
                 | AgentPhase::Offered
                 | AgentPhase::Preflight
+                | AgentPhase::Asking { .. }
+                | AgentPhase::Deferred { .. }
                 | AgentPhase::Downloading { .. }
                 | AgentPhase::Verifying
                 | AgentPhase::AwaitRetry { .. }

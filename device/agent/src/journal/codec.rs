@@ -1,4 +1,5 @@
-//! Journal bytes: the layout number, then the fields in order. Numbers are little
+//! Journal bytes: the layout number, then the fields in order; in layout 2 the attempt's
+//! deferral comes last. Numbers are little
 //! endian, text has a length byte, an optional value a byte 0 or 1 before it.
 
 use alloc::vec::Vec;
@@ -6,10 +7,16 @@ use alloc::vec::Vec;
 use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion, UpdateId};
 
 use super::{Attempt, Ended, Journal, Stage};
-use crate::{BadImages, Target};
+use crate::{BadImages, Before, Deferral, Target};
+
+/// The layout of a journal without deferral, and of a target alone.
+const PLAIN: u8 = 1;
+/// The layout of a journal with a deferral.
+const DEFERRED: u8 = 2;
 
 pub(super) fn write(journal: &Journal) -> Vec<u8> {
-    let mut out = Writer(Vec::from([Journal::LAYOUT]));
+    let deferral = journal.attempt.as_ref().and_then(|attempt| attempt.deferral);
+    let mut out = Writer(Vec::from([if deferral.is_some() { DEFERRED } else { PLAIN }]));
     out.option(journal.attempt.as_ref(), Writer::attempt);
     out.option(journal.last.as_ref(), Writer::ended);
     out.byte(u8::from(journal.last_still_wished));
@@ -21,13 +28,16 @@ pub(super) fn write(journal: &Journal) -> Vec<u8> {
         out.digest(&bad.sha256);
         out.option(bad.update.as_ref(), |out, id| out.text(id.as_str()));
     }
+    if let Some(deferral) = &deferral {
+        out.deferral(deferral);
+    }
     out.0
 }
 
 /// Reads what follows the layout number; `None` when anything is out of place.
-pub(super) fn read(bytes: &[u8]) -> Option<Journal> {
+pub(super) fn read(layout: u8, bytes: &[u8]) -> Option<Journal> {
     let mut input = Reader(bytes);
-    let journal = Journal {
+    let mut journal = Journal {
         attempt: input.option(Reader::attempt)?,
         last: input.option(Reader::ended)?,
         last_still_wished: input.flag()?,
@@ -36,12 +46,17 @@ pub(super) fn read(bytes: &[u8]) -> Option<Journal> {
         security_floor: input.u32()?,
         bad_images: input.bad_images()?,
     };
+    match layout {
+        PLAIN => {}
+        DEFERRED => journal.attempt.as_mut()?.deferral = Some(input.deferral()?),
+        _ => return None,
+    }
     input.0.is_empty().then_some(journal)
 }
 
 /// A target alone, behind the layout number.
 pub(crate) fn target_to_bytes(target: &Target) -> Vec<u8> {
-    let mut out = Writer(Vec::from([Journal::LAYOUT]));
+    let mut out = Writer(Vec::from([PLAIN]));
     out.target(target);
     out.0
 }
@@ -51,7 +66,7 @@ pub(crate) fn target_from_bytes(bytes: &[u8]) -> Option<Target> {
     let (&layout, rest) = bytes.split_first()?;
     let mut input = Reader(rest);
     let target = input.target()?;
-    (layout == Journal::LAYOUT && input.0.is_empty()).then_some(target)
+    (layout == PLAIN && input.0.is_empty()).then_some(target)
 }
 
 struct Writer(Vec<u8>);
@@ -100,6 +115,13 @@ impl Writer {
         self.option(attempt.target.as_ref(), Writer::target);
         self.byte(attempt.arms);
         self.option(attempt.verdict.as_ref(), Writer::reason);
+    }
+
+    fn deferral(&mut self, deferral: &Deferral) {
+        self.byte(deferral.before as u8);
+        self.u64(deferral.left_ms);
+        self.option(deferral.until_ms.as_ref(), |out, until| out.u64(until.cast_unsigned()));
+        self.reason(&deferral.reason);
     }
 
     fn target(&mut self, target: &Target) {
@@ -188,6 +210,17 @@ impl Reader<'_> {
             target: self.option(Reader::target)?,
             arms: self.byte()?,
             verdict: self.option(Reader::reason)?,
+            deferral: None,
+        })
+    }
+
+    fn deferral(&mut self) -> Option<Deferral> {
+        let before = [Before::Download, Before::Restart];
+        Some(Deferral {
+            before: *before.get(usize::from(self.byte()?).wrapping_sub(1))?,
+            left_ms: self.u64()?,
+            until_ms: self.option(|input| input.u64().map(u64::cast_signed))?,
+            reason: self.reason()?,
         })
     }
 

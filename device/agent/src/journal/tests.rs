@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Before;
 
 fn digest() -> impl Strategy<Value = Digest> {
     any::<[u8; 32]>().prop_map(Digest)
@@ -30,22 +31,36 @@ fn target() -> impl Strategy<Value = Target> {
     )
 }
 
+fn deferral() -> impl Strategy<Value = Option<Deferral>> {
+    let before = proptest::sample::select(&[Before::Download, Before::Restart][..]);
+    let reason = proptest::sample::select(Reason::ALL);
+    let deferral = (before, any::<u64>(), any::<Option<i64>>(), reason).prop_map(
+        |(before, left_ms, until_ms, reason)| Deferral { before, left_ms, until_ms, reason },
+    );
+    proptest::option::of(deferral)
+}
+
 fn attempt() -> impl Strategy<Value = Attempt> {
     let stage = proptest::sample::select(&[Stage::Fetching, Stage::Staged, Stage::Trial][..]);
     let counters = (any::<u32>(), any::<u32>(), any::<u8>());
     let target = proptest::option::of(target());
     let sha256 = proptest::option::of(digest());
-    (version(), sha256, update(), counters, stage, target, reason()).prop_map(
-        |(version, wished_sha256, update, (number, tries, arms), stage, target, verdict)| Attempt {
-            version,
-            wished_sha256,
-            update,
-            number,
-            tries,
-            stage,
-            target,
-            arms,
-            verdict,
+    let wish = (version(), sha256, update());
+    (wish, counters, stage, target, reason(), deferral()).prop_map(
+        |((version, wished_sha256, update), counters, stage, target, verdict, deferral)| {
+            let (number, tries, arms) = counters;
+            Attempt {
+                version,
+                wished_sha256,
+                update,
+                number,
+                tries,
+                stage,
+                target,
+                arms,
+                verdict,
+                deferral,
+            }
         },
     )
 }
@@ -101,9 +116,9 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Journal::from_bytes(&bytes);
-        let mut layout_one = bytes;
-        layout_one.insert(0, Journal::LAYOUT);
-        let _ = Journal::from_bytes(&layout_one);
+        for layout in 1..=Journal::LAYOUT {
+            let _ = Journal::from_bytes(&[&[layout], bytes.as_slice()].concat());
+        }
     }
 
     #[test]
@@ -148,4 +163,36 @@ fn a_whole_journal_stays_small() {
         Journal { attempt: Some(Attempt::new(longest, None, id)), ..Journal::default() };
     (0..4u8).for_each(|n| journal.bad_images.add(Digest::of(&[n]), None));
     assert!(journal.to_bytes().len() < 512, "found {} bytes", journal.to_bytes().len());
+}
+
+/// Bytes of a device in the field, written before there were deferrals.
+const LAYOUT_ONE: &[u8] = &[
+    1, 1, 5, b'1', b'.', b'0', b'.', b'5', 0, 1, 3, b'u', b'-', b'1', 2, 0, 0, 0, 1, 0, 0, 0, 1, 0,
+    0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0,
+];
+
+#[test]
+fn a_journal_of_layout_one_is_read_and_written_as_it_was() {
+    let version = ReleaseVersion::new("1.0.5").unwrap();
+    let fresh = Attempt::new(version, None, UpdateId::new("u-1").ok());
+    let attempt = Attempt { number: 2, tries: 1, ..fresh };
+    let known = Journal { attempt: Some(attempt), security_floor: 7, ..Journal::default() };
+    assert_eq!(Journal::from_bytes(LAYOUT_ONE), Ok(known.clone()));
+    assert_eq!(known.to_bytes(), LAYOUT_ONE);
+}
+
+#[test]
+fn a_deferral_makes_it_layout_two_and_goes_with_it() {
+    let mut journal = Journal::from_bytes(LAYOUT_ONE).unwrap();
+    let (before, reason) = (Before::Restart, Reason::LowBattery);
+    let deferral = Deferral { before, left_ms: 60_000, until_ms: Some(-1), reason };
+    journal.attempt.as_mut().unwrap().deferral = Some(deferral);
+    let bytes = journal.to_bytes();
+    assert_eq!(bytes[0], 2);
+    assert_eq!(bytes[1..LAYOUT_ONE.len()], LAYOUT_ONE[1..], "what follows is behind the rest");
+    assert_eq!(Journal::from_bytes(&bytes), Ok(journal));
+    let without = [&[2], &LAYOUT_ONE[1..]].concat();
+    assert_eq!(Journal::from_bytes(&without), Err(JournalError::Unreadable));
+    let too_much = [&[1], &bytes[1..]].concat();
+    assert_eq!(Journal::from_bytes(&too_much), Err(JournalError::Unreadable));
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::flash::{target, version};
 use super::world::{Behaviour, Event, World};
-use crate::{AgentPhase, Effect, Fault, Input, Journal, Moment, ResetCause, Stage};
+use crate::{AgentPhase, Decision, Effect, Fault, Hold, Input, Journal, Moment, ResetCause, Stage};
 
 fn reason() -> impl Strategy<Value = Reason> {
     proptest::sample::select(Reason::ALL)
@@ -70,6 +70,8 @@ fn event() -> impl Strategy<Value = Event> {
         ),
         any::<u64>().prop_map(|done| Input::BytesRead { done }),
         answer(()).prop_map(|answer| Input::DownloadEnded(answer.map_err(Fault::from))),
+        decision().prop_map(Input::ProductDecided),
+        Just(Input::DecisionChanged),
         answer(()).prop_map(Input::SlotVerified),
         answer(()).prop_map(Input::TrialBootArmed),
         answer(()).prop_map(Input::SelfTestEnded),
@@ -86,10 +88,19 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn decision() -> impl Strategy<Value = Decision> {
+    let hold = proptest::sample::select(&[Hold::NotNow, Hold::LowBattery, Hold::Busy][..]);
+    prop_oneof![
+        Just(Decision::Now),
+        Just(Decision::Refuse),
+        (any::<u64>(), hold).prop_map(|(wait_ms, hold)| Decision::Later { wait_ms, hold }),
+    ]
+}
+
 fn boot_of_anything() -> impl Strategy<Value = World> {
     let reached = proptest::sample::select(&[0u8, 1, 2, 3, 4, 5, 6, 7][..]);
-    reached.prop_map(|reached| {
-        let mut world = World::connected();
+    (reached, any::<bool>()).prop_map(|(reached, asks)| {
+        let mut world = if asks { World::asking(&[]) } else { World::connected() };
         world.wish("1.0.5", "u-1");
         world.run_until(|phase| match reached {
             0 => true,
@@ -182,6 +193,33 @@ proptest! {
         }
         let confirmed = runs == "1.0.5";
         prop_assert_eq!(last.contains("u-1 confirmed"), confirmed, "{}", last);
+    }
+
+    /// Whatever the product says, and whenever power goes away: it is asked before the
+    /// restart that follows, no promise to wait is broken, and every update ends.
+    #[test]
+    fn a_product_that_is_asked_is_never_surprised(
+        cuts in proptest::collection::vec(0..40u32, 0..6),
+        decisions in proptest::collection::vec(decision(), 0..4),
+        has_clock in any::<bool>(),
+    ) {
+        let mut world = World::asking(&decisions);
+        world.wall_ms = world.wall_ms.filter(|_| has_clock);
+        world.wish("1.0.5", "u-1");
+        for cut in cuts {
+            world.fuse = Some(cut);
+            world.run();
+        }
+        world.fuse = None;
+        world.run();
+        prop_assert_eq!(world.agent.phase(), AgentPhase::Idle, "{}", world.transcript);
+        prop_assert!(!world.transcript.contains("too early"), "{}", world.transcript);
+        let last = world.last_reported();
+        let refused = last == "runs 1.0.4 (confirmed), last u-1 cancelled refused_on_device";
+        let installed = world.transcript.contains("asked before Restart of 1.0.5")
+            && last.contains("last u-1 confirmed");
+        let unlucky = last.contains("power_lost_in_trial");
+        prop_assert!(refused || installed || unlucky, "{last}\n{}", world.transcript);
     }
 
     /// A cut at any one effect of a good update never costs the update.

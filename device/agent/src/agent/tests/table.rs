@@ -8,8 +8,8 @@ use serde_json::json;
 use std::sync::LazyLock;
 
 use super::flash::{target, version};
-use super::world::World;
-use crate::{AgentPhase, Effect, Fault, Input, Moment, ResetCause};
+use super::world::{Event, World};
+use crate::{AgentPhase, Before, Decision, Effect, Fault, Hold, Input, Moment, ResetCause};
 
 /// An agent in each phase of an update, by running one that far.
 fn phases() -> Vec<World> {
@@ -41,7 +41,25 @@ fn phases() -> Vec<World> {
     resuming.link = false;
     resuming.restart(ResetCause::PowerOn);
     worlds.push(resuming);
+    worlds.extend([Before::Download, Before::Restart].map(asked));
+    worlds.extend([Before::Download, Before::Restart].map(deferred));
     worlds
+}
+
+fn asked(moment: Before) -> World {
+    let mut world = World::asking(&[]);
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::Asking { before, .. } if before == moment));
+    world
+}
+
+fn deferred(moment: Before) -> World {
+    let later = Decision::Later { wait_ms: 60_000, hold: Hold::Busy };
+    let mut world = asked(moment);
+    world.queue.clear();
+    world.queue.push_back(Event::Input(Input::ProductDecided(later)));
+    world.run_until(|phase| matches!(phase, AgentPhase::Deferred { .. }));
+    world
 }
 
 static WISH: LazyLock<Vec<u8>> = LazyLock::new(|| documents("1.0.5"));
@@ -67,6 +85,13 @@ fn inputs() -> Vec<(&'static str, Input<'static>)> {
         ("BytesRead", Input::BytesRead { done: 900 }),
         ("DownloadEnded(ok)", Input::DownloadEnded(Ok(()))),
         ("DownloadEnded(server error)", Input::DownloadEnded(Err(flaky))),
+        ("ProductDecided(now)", Input::ProductDecided(Decision::Now)),
+        (
+            "ProductDecided(later)",
+            Input::ProductDecided(Decision::Later { wait_ms: 9, hold: Hold::LowBattery }),
+        ),
+        ("ProductDecided(refuse)", Input::ProductDecided(Decision::Refuse)),
+        ("DecisionChanged", Input::DecisionChanged),
         ("SlotVerified(ok)", Input::SlotVerified(Ok(()))),
         ("SlotVerified(mismatch)", Input::SlotVerified(Err(Reason::DigestMismatch))),
         ("TrialBootArmed(ok)", Input::TrialBootArmed(Ok(()))),
@@ -147,6 +172,26 @@ fn transition_table() {
         AwaitRetry + TimePassed -> Preflight: CheckManifest
         AwaitRetry + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
         AwaitRetry + wish for what runs -> Idle: StopTransfer, SaveJournal
+        Asking + ProductDecided(now) -> Downloading: Download
+        Asking + ProductDecided(later) -> Deferred: SaveJournal
+        Asking + ProductDecided(refuse) -> Idle: SaveJournal
+        Asking + TimePassed -> Deferred: StopTransfer, SaveJournal
+        Asking + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
+        Asking + wish for what runs -> Idle: StopTransfer, SaveJournal
+        Asking + ProductDecided(now) -> Staged: SaveJournal, ArmTrialBoot
+        Asking + ProductDecided(later) -> Deferred: SaveJournal
+        Asking + ProductDecided(refuse) -> Idle: SaveJournal
+        Asking + TimePassed -> Deferred: StopTransfer, SaveJournal
+        Asking + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
+        Asking + wish for what runs -> Idle: StopTransfer, SaveJournal
+        Deferred + DecisionChanged -> Preflight: SaveJournal, CheckManifest
+        Deferred + TimePassed -> Preflight: SaveJournal, CheckManifest
+        Deferred + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
+        Deferred + wish for what runs -> Idle: StopTransfer, SaveJournal
+        Deferred + DecisionChanged -> Verifying: SaveJournal, VerifySlot
+        Deferred + TimePassed -> Verifying: SaveJournal, VerifySlot
+        Deferred + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
+        Deferred + wish for what runs -> Idle: StopTransfer, SaveJournal
     "#]]
     .assert_eq(&table);
 }

@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use super::flash::{Flash, boot_facts, image, target, version};
 use super::service::Service;
 use crate::agent::{Agent, AgentPhase, Stored};
-use crate::{AgentConfig, Effect, EntryState, Fault, Input, Moment, ResetCause, Target, Wanted};
+use crate::{
+    AgentConfig, Decision, Effect, EntryState, Fault, Input, Journal, Moment, ResetCause, Target,
+    Wanted,
+};
 
 /// How an image behaves on its trial boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,18 @@ pub(super) struct World {
     pub(super) transcript: String,
     /// Settings the product refuses.
     pub(super) refused: Vec<&'static str>,
+    /// Whether the product wants to be asked.
+    pub(super) asks_product: bool,
+    /// The product's next answers; when empty it says now.
+    pub(super) decisions: VecDeque<Decision>,
+    /// Questions that are not answered.
+    pub(super) unanswered: u32,
+    /// How long the device ran before this boot.
+    ran_before_ms: u64,
+    /// Not before this much running may a question come that was durably put off.
+    put_off_until_ms: u64,
+    /// What the device's clock says at power-on.
+    pub(super) wall_ms: Option<i64>,
     /// Effects left until power goes away.
     pub(super) fuse: Option<u32>,
     pub(super) boots: u32,
@@ -79,6 +94,12 @@ impl World {
             queue: VecDeque::new(),
             transcript: String::new(),
             refused: Vec::new(),
+            asks_product: false,
+            decisions: VecDeque::new(),
+            unanswered: 0,
+            ran_before_ms: 0,
+            put_off_until_ms: 0,
+            wall_ms: Some(1_795_430_400_000),
             fuse: None,
             boots: 0,
             deaf_sessions: 0,
@@ -96,6 +117,21 @@ impl World {
         world.run();
         world.transcript.clear();
         world
+    }
+
+    /// The same device with a product that wants to be asked, and what it will answer.
+    pub(super) fn asking(decisions: &[Decision]) -> World {
+        let mut world = World { asks_product: true, ..World::new() };
+        world.restart(ResetCause::PowerOn);
+        world.connect();
+        world.run();
+        world.transcript.clear();
+        world.decisions = decisions.iter().copied().collect();
+        world
+    }
+
+    fn config(&self) -> AgentConfig {
+        AgentConfig { asks_product: self.asks_product, ..config() }
     }
 
     pub(super) fn connect(&mut self) {
@@ -134,19 +170,25 @@ impl World {
     /// Steps until nothing is left to happen within a month.
     pub(super) fn run(&mut self) {
         for _ in 0..5_000 {
-            if let Some(event) = self.queue.pop_front() {
-                self.step(event);
-                continue;
-            }
-            match self.agent.wake_at_ms() {
-                Some(at) if at < 30 * 86_400_000 => {
-                    self.uptime_ms = at.max(self.uptime_ms);
-                    self.step(Event::Input(Input::TimePassed));
-                }
-                _ => return,
+            if !self.pass() {
+                return;
             }
         }
         panic!("never at rest:\n{}", self.transcript);
+    }
+
+    /// Lets the next thing happen; whether there was one within a month.
+    pub(super) fn pass(&mut self) -> bool {
+        if let Some(event) = self.queue.pop_front() {
+            self.step(event);
+            return true;
+        }
+        let wake_at = self.agent.wake_at_ms().filter(|&at| at < 30 * 86_400_000);
+        if let Some(at) = wake_at {
+            self.uptime_ms = at.max(self.uptime_ms);
+            self.step(Event::Input(Input::TimePassed));
+        }
+        wake_at.is_some()
     }
 
     /// Steps until the agent is in a phase, or at rest.
@@ -162,7 +204,7 @@ impl World {
     fn step(&mut self, event: Event) {
         self.random =
             self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        let wall_ms = Some(1_795_430_400_000 + self.uptime_ms as i64);
+        let wall_ms = self.wall_ms.map(|wall_ms| wall_ms + self.uptime_ms as i64);
         let now = Moment { uptime_ms: self.uptime_ms, wall_ms, random: self.random };
         let effects = match &event {
             Event::Input(input) => self.agent.step(now, input.clone()),
@@ -223,7 +265,25 @@ impl World {
                 return self.connect();
             }
             Effect::Publish { topic, payload, .. } => return self.publish(topic, &payload),
-            Effect::SaveJournal(bytes) => return self.flash.journal = bytes,
+            Effect::SaveJournal(bytes) => {
+                let journal = Journal::from_bytes(&bytes).expect("it reads its own journal");
+                let deferral = journal.attempt.and_then(|attempt| attempt.deferral);
+                let left_ms = deferral.map_or(0, |deferral| deferral.left_ms);
+                self.put_off_until_ms = self.ran_ms() + left_ms;
+                return self.flash.journal = bytes;
+            }
+            Effect::AskProduct(question) => {
+                let (before, version) = (question.before, question.version);
+                self.note(&format!("asked before {before:?} of {version}"));
+                if self.ran_ms() < self.put_off_until_ms {
+                    self.note("too early");
+                }
+                if let Some(fewer) = self.unanswered.checked_sub(1) {
+                    self.unanswered = fewer;
+                    return;
+                }
+                Input::ProductDecided(self.decisions.pop_front().unwrap_or(Decision::Now))
+            }
             Effect::SaveSettings(bytes) => return self.flash.settings = bytes,
             Effect::CheckManifest(wanted) => {
                 let fault = self.faults.pop_front();
@@ -292,9 +352,10 @@ impl World {
         }
         match topic {
             Topic::Progress { .. } => {
-                let Progress { phase, done, total, attempt, until, reason, .. } =
+                let Progress { phase, done, total, attempt, until, wait_ms, reason, .. } =
                     Progress::parse_payload(payload).expect("the agent writes what the wire reads");
-                let until = if until.is_some() { " until" } else { "" };
+                assert_eq!(until.is_some(), wait_ms.is_some() && self.wall_ms.is_some());
+                let until = if wait_ms.is_some() { " until" } else { "" };
                 let reason = reason.map_or(String::new(), |reason| format!(" {reason}"));
                 self.note(&format!("progress {phase} {done}/{total} #{attempt}{until}{reason}"));
             }
@@ -318,16 +379,23 @@ impl World {
         self.queue.clear();
         self.flash.boot();
         self.note(&format!("boot of slot {} after {reset:?}", self.flash.running));
+        self.ran_before_ms = self.ran_ms();
         self.uptime_ms = 0;
         let facts = boot_facts(&self.flash, reset);
         let (journal, settings) = (self.flash.journal.clone(), self.flash.settings.clone());
         let stored = Stored { journal: &journal, settings: &settings, recreated: None };
-        let (agent, effects) = Agent::start(config(), &facts, stored, Moment::default());
+        let now = Moment { wall_ms: self.wall_ms, ..Moment::default() };
+        let (agent, effects) = Agent::start(self.config(), &facts, stored, now);
         self.agent = agent;
         self.carry_out(effects);
         if self.link {
             self.connect();
         }
+    }
+
+    /// How long the device ran in all its boots.
+    fn ran_ms(&self) -> u64 {
+        self.ran_before_ms + self.uptime_ms
     }
 
     pub(super) fn note(&mut self, line: &str) {
@@ -359,6 +427,7 @@ fn is_transfer(event: &Event) -> bool {
                 | Input::BytesRead { .. }
                 | Input::DownloadEnded(_)
                 | Input::SlotVerified(_)
+                | Input::ProductDecided(_)
         )
     )
 }
