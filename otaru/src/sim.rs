@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use otaru_linux::{SimOptions, run_simulated_device};
+use otaru_linux::{Hook, SimOptions, run_simulated_device};
 
 use crate::machine;
 
@@ -28,11 +28,22 @@ pub(crate) struct SimArguments {
     /// Upper bound of the first delay before another try, in milliseconds.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     retry_base_ms: u64,
+    /// The product says "later" once before the download and once before the restart of each
+    /// release, for so many seconds, and then "now".
+    #[arg(long, value_name = "N", conflicts_with = "decision_file")]
+    defer_s: Option<u64>,
+    /// File that decides when an update may go on, in place of a screen and a button: `now`,
+    /// `refuse`, or `later SECONDS [not_now|low_battery|busy]`. Read at each question; changing
+    /// it asks at once. Not there is `now`.
+    #[arg(long, value_name = "FILE")]
+    decision_file: Option<PathBuf>,
 }
 
 /// Runs the device until SIGTERM or Ctrl-C.
 pub(crate) async fn sim(arguments: SimArguments) -> anyhow::Result<()> {
+    let deferring = arguments.defer_s.map(|seconds| Hook::deferring(Duration::from_secs(seconds)));
     let options = SimOptions {
+        hook: deferring.or_else(|| arguments.decision_file.map(Hook::in_file)),
         image: arguments.image,
         self_test: Duration::from_millis(arguments.self_test_ms),
         link_kbps: arguments.link_kbps,

@@ -16,7 +16,7 @@ use crate::log_buffer::LogBuffer;
 use crate::manifest::Checked;
 use crate::mqtt::{END_LIMIT, Link, LinkEvent};
 use crate::storage::Storage;
-use crate::{FileFlash, Identity, SimError, SimOptions, boot};
+use crate::{FileFlash, Hook, Identity, SimError, SimOptions, boot};
 
 mod effects;
 mod publish;
@@ -174,6 +174,7 @@ impl<'a> Firmware<'a> {
                 self.self_test = None;
                 self.job_finished(finished)
             }
+            () = hook_changed(self.options.hook.as_ref()) => self.step(Input::DecisionChanged),
             () = sleep_until(wake_at) => self.step(Input::TimePassed),
         }
     }
@@ -278,6 +279,7 @@ fn agent_config(options: &SimOptions, identity: &Identity) -> AgentConfig {
         answer_limit_ms: ms(options.answer_limit),
         self_test_limit_ms: config.self_test_limit_ms.max(ms(options.self_test).saturating_mul(2)),
         broker_limit_ms: ms(options.broker_limit),
+        asks_product: options.hook.is_some(),
         without_broker: WithoutBroker::RollBack,
         settings_bytes_max: MAX_VALUE_BYTES,
         ..config
@@ -311,6 +313,13 @@ async fn next_bytes(bytes_read: &mut Option<UnboundedReceiver<u64>>) -> u64 {
             Some(done) => done,
             None => std::future::pending().await,
         },
+        None => std::future::pending().await,
+    }
+}
+
+async fn hook_changed(hook: Option<&Hook>) {
+    match hook {
+        Some(hook) => hook.wait_for_change().await,
         None => std::future::pending().await,
     }
 }

@@ -1,14 +1,14 @@
-//! The one long thing the firmware does at a time: check, download or verify.
+//! The one long thing the firmware does at a time: check, ask, download or verify.
 
 use std::pin::Pin;
 
-use otaru_agent::{Fault, Input, Target};
+use otaru_agent::{Fault, Input, Question, Target};
 use otaru_slots::{Layout, Slot, SlotHasher};
 use otaru_wire::Reason;
 
-use crate::FileFlash;
 use crate::https::Https;
 use crate::manifest::{Checked, Search, find_manifest};
+use crate::{FileFlash, Hook};
 
 /// Bytes hashed before other tasks may run: a few milliseconds of work.
 const STEP_BYTES: u32 = 64 * 1024;
@@ -41,6 +41,12 @@ pub(crate) fn check_manifest(https: Result<Https, Reason>, search: Result<Search
         let result = result.await;
         Finished::Checked { newer_roots, result }
     })
+}
+
+/// Asks the product.
+pub(crate) fn ask_product(hook: &Hook, question: Question) -> Job {
+    let answer = hook.ask(question);
+    Box::pin(async move { Finished::Answer(Input::ProductDecided(answer.await)) })
 }
 
 /// Hashes the whole image from flash.

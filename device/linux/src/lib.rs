@@ -11,6 +11,7 @@ mod boot;
 mod download;
 mod firmware;
 mod flash;
+mod hook;
 mod https;
 mod identity;
 mod jobs;
@@ -24,6 +25,8 @@ mod storage;
 mod tls;
 
 pub use flash::{FileFlash, FileFlashError};
+pub use hook::Hook;
 pub use identity::{Identity, IdentityError};
 pub use options::SimOptions;
+pub use otaru_agent::{Before, Decision, Hold, Question};
 pub use simulator::{SimError, run_simulated_device, run_simulated_devices};

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Hook;
+
 /// The largest slot that fits twice into 4 MiB: what a product has unless it says otherwise.
 const SLOT_BYTES: u32 = 0x1F_0000;
 
@@ -37,6 +39,8 @@ pub struct SimOptions {
     pub broker_limit: Duration,
     /// How long an answer of the shadow service is waited for.
     pub answer_limit: Duration,
+    /// The product's word on when an update may go on; `None` is always now.
+    pub hook: Option<Hook>,
 }
 
 impl SimOptions {
@@ -60,6 +64,7 @@ impl SimOptions {
             document_limit: Duration::from_secs(300),
             broker_limit: Duration::from_secs(600),
             answer_limit: Duration::from_secs(10),
+            hook: None,
         }
     }
 }

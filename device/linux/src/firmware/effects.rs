@@ -30,6 +30,9 @@ impl Firmware<'_> {
             Effect::CheckManifest(wanted) => self.check_manifest(wanted)?,
             Effect::AdoptManifest(target) => self.storage.save_target(self.slot, &target)?,
             Effect::Download { target, from_start } => self.download(target, from_start)?,
+            Effect::AskProduct(question) => {
+                self.job = self.options.hook.as_ref().map(|hook| jobs::ask_product(hook, question));
+            }
             Effect::StopTransfer => {
                 self.job = None;
                 self.bytes_read = None;

@@ -3,6 +3,7 @@
 mod certificates;
 mod chain;
 mod chip;
+mod decisions;
 mod identity;
 mod link;
 mod logs;
