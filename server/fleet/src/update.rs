@@ -322,8 +322,11 @@ impl Update {
         next.done_bytes = done;
         next.total_bytes = progress.total.max(done);
         next.attempt = progress.attempt;
-        let until = progress.until.filter(|_| next.phase == Phase::Waiting);
-        next.until_at = until.map(|until| until.min(now.saturating_add(WAIT_MAX_MS)));
+        next.until_at = waits_until(progress, now).filter(|_| next.phase == Phase::Waiting);
+        if next.phase == Phase::Waiting && progress.reason.is_some_and(Reason::is_deferral) {
+            // The time that the device itself takes is none of the download's.
+            next.downloading_at = None;
+        }
         next.reason = if next.cancel_requested { self.reason } else { progress.reason };
         (next != *self).then_some((next, Effect::None))
     }
@@ -380,14 +383,25 @@ impl Update {
     fn verdict(&self, last: &LastUpdate, now: i64) -> Option<(Update, Effect)> {
         let (outcome, reason) = match last.outcome {
             Outcome::Failed | Outcome::RolledBack => (last.outcome, last.reason),
-            // A yank's reason says more than the device's plain "cancelled".
-            Outcome::Cancelled => (last.outcome, self.reason.or(last.reason)),
+            // A yank's reason says more than the device's plain "cancelled"; why the device
+            // waited before it said no does not.
+            Outcome::Cancelled if self.cancel_requested => {
+                (last.outcome, self.reason.or(last.reason))
+            }
+            Outcome::Cancelled => (last.outcome, last.reason.or(self.reason)),
             // It says confirmed but runs something else: it went back afterwards.
             Outcome::Confirmed => (Outcome::RolledBack, Some(Reason::RevertedAfterConfirm)),
             Outcome::Superseded | Outcome::Vanished => return None,
         };
         Some((self.ended(outcome, reason, now), Effect::Withdraw))
     }
+}
+
+/// When the device tries again: by how long it waits, if it says so, for its clock may be wrong.
+fn waits_until(progress: &Progress, now: i64) -> Option<i64> {
+    let wait_ms = progress.wait_ms.map(|wait_ms| i64::try_from(wait_ms).unwrap_or(i64::MAX));
+    let until = wait_ms.map(|wait_ms| now.saturating_add(wait_ms)).or(progress.until);
+    until.map(|until| until.min(now.saturating_add(WAIT_MAX_MS)))
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ fn progress(phase: Phase, done: u64, attempt: u32) -> Progress {
         total: 100,
         attempt,
         until: None,
+        wait_ms: None,
         reason: None,
     }
 }
@@ -440,6 +441,52 @@ fn a_device_whose_clock_is_wrong_does_not_wait_for_ever() {
         assert!(deadline_at >= 5_000 + limits.waiting_ms, "{until}: {deadline_at}");
         assert!(deadline_at <= 5_000 + WAIT_MAX_MS + limits.waiting_ms, "{until}: {deadline_at}");
     }
+}
+
+#[test]
+fn how_long_a_device_waits_is_surer_than_its_clock() {
+    for until in [None, Some(0), Some(i64::MAX)] {
+        let waits = |wait_ms| Progress {
+            until,
+            wait_ms: Some(wait_ms),
+            reason: Some(Reason::LowBattery),
+            ..progress(Phase::Waiting, 0, 1)
+        };
+        let wait = |wait_ms| {
+            let heard = Input::ProgressMade(&waits(wait_ms));
+            update(Phase::Notified).step(&heard, 5_000).unwrap().0
+        };
+        assert_eq!(wait(60_000).until_at, Some(65_000));
+        assert_eq!(wait(u64::MAX).until_at, Some(5_000 + WAIT_MAX_MS));
+    }
+}
+
+/// A product may say later in the middle of a download, and for days.
+#[test]
+fn the_time_that_a_device_takes_is_none_of_its_download() {
+    let limits = Limits::default();
+    let wait_ms = Some(3 * limits.downloading_ms.unsigned_abs());
+    for (reason, expected) in [(Reason::DeviceBusy, true), (Reason::ServerError, false)] {
+        let waits = Progress { wait_ms, reason: Some(reason), ..progress(Phase::Waiting, 50, 1) };
+        let (waiting, _) =
+            update(Phase::Downloading).step(&Input::ProgressMade(&waits), 5_000).unwrap();
+        let later = waiting.until_at.unwrap();
+        let goes_on = progress(Phase::Downloading, 60, 2);
+        let (again, _) = waiting.step(&Input::ProgressMade(&goes_on), later).unwrap();
+        assert_eq!(again.deadline_at(&limits).unwrap() > later, expected, "{reason}");
+    }
+}
+
+/// Why it waited before it said no is not why it ended.
+#[test]
+fn a_refusal_is_the_end_of_a_wait_and_its_reason() {
+    let waiting = Update { reason: Some(Reason::LowBattery), ..update(Phase::Waiting) };
+    let old = running(old(), "1.0.4", FirmwareState::Confirmed);
+    let refused = last(Outcome::Cancelled, Some(Reason::RefusedOnDevice));
+    let reported = Input::Reported { running: &old, last: Some(&refused) };
+    let (ended, effect) = waiting.step(&reported, 5_000).unwrap();
+    assert_eq!(show(&ended), "waiting cancelled(refused_on_device)");
+    assert_eq!(effect, Effect::Withdraw);
 }
 
 #[test]

@@ -73,6 +73,7 @@ mod lifecycle {
     mod history;
     mod home;
     mod logs;
+    mod on_device;
     mod plain;
     mod presence;
     mod refusals;
