@@ -76,7 +76,10 @@ describe('what a device page is about', () => {
 
   test('a stopped update is offered again and says so', () => {
     const stopped = { update: update({ outcome: 'cancelled' }), available: available() };
-    expect(show(stopped)).toMatchObject({ kind: 'offered', cancelled: true });
+    expect(show(stopped)).toMatchObject({ kind: 'offered', cancelled: true, refused: false });
+    const reason = { code: 53, name: 'refused_on_device' };
+    const refused = { update: update({ outcome: 'cancelled', reason }), available: available() };
+    expect(show(refused)).toMatchObject({ kind: 'offered', cancelled: true, refused: true });
   });
 
   test('silence is shown until the device is heard, whatever was put aside', () => {

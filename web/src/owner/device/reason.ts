@@ -15,6 +15,10 @@ export const KINDS = [
   'power',
   'cannot_go_back',
   'cancelled',
+  'said_later',
+  'low_battery',
+  'busy',
+  'refused',
   'setting',
   'tries',
   'needs_other',
@@ -69,6 +73,10 @@ const BY_NAME: Record<string, ReasonKind> = {
   power_lost_in_trial: 'power',
   rollback_unsupported: 'cannot_go_back',
   cancelled: 'cancelled',
+  deferred_on_device: 'said_later',
+  low_battery: 'low_battery',
+  device_busy: 'busy',
+  refused_on_device: 'refused',
   setting_refused: 'setting',
   retries_exhausted: 'tries',
   dependency_missing: 'needs_other',
@@ -93,5 +101,8 @@ const MAKERS: readonly ReasonKind[] = [
   'needs_other',
   'no_room',
 ];
+
+/** The device, or somebody at it, put the update off: nothing went wrong. */
+export const isPutOff = (kind: ReasonKind): boolean => kind === 'said_later' || kind === 'low_battery' || kind === 'busy';
 
 export const isForMaker = (kind: ReasonKind): boolean => MAKERS.includes(kind);

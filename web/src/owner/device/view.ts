@@ -6,7 +6,7 @@ export type View =
   /** It has never said what it runs. */
   | { kind: 'unheard' }
   | { kind: 'current' }
-  | { kind: 'offered'; available: Available; cancelled: boolean }
+  | { kind: 'offered'; available: Available; cancelled: boolean; refused: boolean }
   | { kind: 'deferred'; update: Update }
   /** Asked for, and the device does not know it yet. */
   | { kind: 'asked'; update: Update }
@@ -36,12 +36,18 @@ export function viewOf(device: OwnDevice, now: number, seen?: string): View {
     }
   }
   if (available) {
-    return offerOf(available, ended === 'cancelled' && update?.version === available.version);
+    const cancelled = ended === 'cancelled' && update?.version === available.version;
+    return offerOf(available, cancelled, cancelled && kindOf(update.reason?.name) === 'refused');
   }
   return device.running ? { kind: 'current' } : { kind: 'unheard' };
 }
 
-const offerOf = (available: Available, cancelled = false): View => ({ kind: 'offered', available, cancelled });
+const offerOf = (available: Available, cancelled = false, refused = false): View => ({
+  kind: 'offered',
+  available,
+  cancelled,
+  refused,
+});
 
 /** The day it was put off for is over: it is undecided again. */
 const isAskedAgain = ({ phase, when, until }: Update): boolean => phase === 'deferred' && when === 'later' && !until;
