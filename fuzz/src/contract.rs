@@ -1,6 +1,8 @@
 //! Decoders of `contract/wire`.
 
-use otaru_wire::payload::{DesiredUpdate, FirmwareReport, LogRecord, PresencePayload, Progress};
+use otaru_wire::payload::{
+    DesiredUpdate, FirmwareReport, LogRecord, PresencePayload, Progress, UpdateOffer,
+};
 use otaru_wire::{
     DeviceConfig, Digest, Namespace, Outcome, Phase, ProductName, PublishShadowDesired,
     PublishShadowUpdate, ReleaseVersion, ShadowName, ThingName, Topic, UpdateId,
@@ -77,7 +79,11 @@ pub(crate) fn firmware_members(bytes: &[u8]) -> bool {
     if let Ok(update) = &update {
         assert_eq!(DesiredUpdate::from_value(&update.to_value()).as_ref(), Ok(update));
     }
-    report.is_ok() || update.is_ok()
+    let offer = UpdateOffer::from_value(&value);
+    if let Ok(offer) = &offer {
+        assert_eq!(UpdateOffer::from_value(&offer.to_value()).as_ref(), Ok(offer));
+    }
+    report.is_ok() || update.is_ok() || offer.is_ok()
 }
 
 /// The settings message, as protobuf and as the JSON of `desired`.

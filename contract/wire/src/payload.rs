@@ -9,11 +9,13 @@ use serde::de::DeserializeOwned;
 
 mod firmware;
 mod log;
+mod offer;
 mod presence;
 mod progress;
 
 pub use firmware::{DesiredUpdate, FirmwareReport, FirmwareState, LastUpdate};
 pub use log::{LOG_BYTES_MAX, LOG_RECORDS_MAX, LogLevel, LogRecord};
+pub use offer::{OfferDecision, UpdateOffer};
 pub use presence::{DisconnectReason, PresencePayload};
 pub use progress::{PROGRESS_BYTES_MAX, Progress};
 

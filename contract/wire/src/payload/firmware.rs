@@ -6,7 +6,7 @@
 
 use alloc::string::String;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::PayloadError;
@@ -39,6 +39,9 @@ pub struct FirmwareReport {
     /// How the last update ended; `None` if there was none.
     #[serde(default)]
     pub last: Option<LastUpdate>,
+    /// Whether the device can show `desired.update_offer` to somebody and answer for them.
+    #[serde(default, serialize_with = "yes_or_null", deserialize_with = "null_is_no")]
+    pub shows_offers: bool,
 }
 
 impl FirmwareReport {
@@ -101,6 +104,15 @@ impl DesiredUpdate {
     pub fn to_value(&self) -> Value {
         to_value(self)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn yes_or_null<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    flag.then_some(true).serialize(serializer)
+}
+
+fn null_is_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 fn to_value<T: Serialize>(payload: &T) -> Value {

@@ -127,6 +127,34 @@ fn report() -> FirmwareReport {
             outcome: Outcome::Confirmed,
             reason: None,
         }),
+        shows_offers: false,
+    }
+}
+
+#[test]
+fn a_screen_is_said_and_taken_back() {
+    let with_screen = FirmwareReport { shows_offers: true, ..report() };
+    assert_eq!(with_screen.to_value()["shows_offers"], true);
+    assert_eq!(FirmwareReport::from_value(&with_screen.to_value()), Ok(with_screen));
+    // Merged into what was said before, it is gone.
+    assert!(report().to_value()["shows_offers"].is_null());
+}
+
+#[test]
+fn an_offer_travels_without_a_decision_and_comes_back_with_one() {
+    let offered = json!({"version": "1.0.5", "sha256": Digest([0x11; 32]), "size": 1_500_000});
+    let offer = UpdateOffer::from_value(&offered).unwrap();
+    assert_eq!((offer.decision, offer.to_value()), (None, offered));
+    for &decision in OfferDecision::ALL {
+        let decided = UpdateOffer { decision: Some(decision), ..offer.clone() };
+        assert_eq!(decided.to_value()["decision"], decision.as_str());
+        assert_eq!(UpdateOffer::from_value(&decided.to_value()), Ok(decided.clone()));
+        assert_eq!(decided.undecided(), offer);
+    }
+    for (member, wrong) in [("version", json!("../evil")), ("decision", json!("maybe"))] {
+        let mut offered = offer.to_value();
+        offered[member] = wrong;
+        assert!(UpdateOffer::from_value(&offered).is_err(), "{member}");
     }
 }
 
