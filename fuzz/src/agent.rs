@@ -88,8 +88,11 @@ fn start(stored: Stored<'_>) -> Agent {
         other_image: Some(Digest::of(b"given up")),
         reset: ResetCause::PowerOn,
     };
-    let config =
-        AgentConfig { asks_product: true, ..AgentConfig::new(thing, Namespace::default()) };
+    let config = AgentConfig {
+        asks_product: true,
+        shows_offers: true,
+        ..AgentConfig::new(thing, Namespace::default())
+    };
     let (agent, effects) = Agent::start(config, &facts, stored, Moment::default());
     check(&effects);
     agent

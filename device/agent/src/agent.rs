@@ -13,6 +13,7 @@ mod boot;
 mod decision;
 mod fetch;
 mod link;
+mod offer;
 mod progress;
 mod report;
 mod settings;
@@ -25,6 +26,7 @@ mod wish;
 pub use boot::Stored;
 
 use link::Link;
+use offer::Screen;
 use progress::Meter;
 use report::Reporter;
 use settings::Settings;
@@ -115,6 +117,7 @@ pub struct Agent {
     reporter: Reporter,
     settings: Settings,
     meter: Meter,
+    screen: Screen,
     now: Moment,
     effects: Vec<Effect>,
 }
@@ -142,6 +145,7 @@ impl Agent {
             Input::SelfTestEnded(result) => self.self_test_ended(result),
             Input::SlotConfirmed(result) => self.slot_confirmed(result),
             Input::RollBackFailed(reason) => self.roll_back_failed(reason),
+            Input::OfferDecided { version, decision } => self.offer_decided(&version, decision),
             Input::SettingApplied { name, value } => self.setting_applied(name, value),
             Input::SettingRefused { name } => self.setting_refused(name),
         }
@@ -180,6 +184,7 @@ impl Agent {
             Heard::Read => self.shadow_read(),
             Heard::Changed => {
                 self.follow_wish();
+                self.follow_offer();
                 self.follow_settings();
             }
             Heard::Accepted { token } => self.report_accepted(token.as_deref()),

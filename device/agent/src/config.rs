@@ -17,6 +17,8 @@ pub struct AgentConfig {
     pub progress_interval_ms: u64,
     /// Whether the product decides about download and restart: [`Effect::AskProduct`](crate::Effect::AskProduct).
     pub asks_product: bool,
+    /// Whether the product shows what is offered and lets somebody decide: [`Effect::ShowOffer`](crate::Effect::ShowOffer).
+    pub shows_offers: bool,
     /// How long the product's answer is waited for; none counts as later.
     pub decision_limit_ms: u64,
     /// The longest wait between two questions about one update.
@@ -54,6 +56,7 @@ impl AgentConfig {
             answer_limit_ms: 10_000,
             progress_interval_ms: 1_000,
             asks_product: false,
+            shows_offers: false,
             // Below the server's five minutes for `notified`.
             decision_limit_ms: 60_000,
             // No longer than the server lets a device wait.

@@ -1,7 +1,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use otaru_wire::payload::LogLevel;
+use otaru_wire::payload::{LogLevel, UpdateOffer};
 use otaru_wire::{Digest, Reason, ReleaseVersion, ShadowTopic, Topic};
 use serde_json::Value;
 
@@ -95,6 +95,10 @@ pub enum Effect {
     /// [`Input::ProductDecided`](crate::Input::ProductDecided). Comes only with
     /// [`AgentConfig::asks_product`](crate::AgentConfig::asks_product).
     AskProduct(Question),
+    /// Show this release as one that can be installed, or nothing any more; what somebody decides
+    /// is [`Input::OfferDecided`](crate::Input::OfferDecided). Comes only with
+    /// [`AgentConfig::shows_offers`](crate::AgentConfig::shows_offers).
+    ShowOffer(Option<UpdateOffer>),
     /// Stop a check, download, verification or question under way; it gives no answer any more.
     StopTransfer,
     /// Hash the inactive slot from flash; answer [`Input::SlotVerified`](crate::Input::SlotVerified).

@@ -1,6 +1,7 @@
 use alloc::string::String;
 
-use otaru_wire::{Reason, ShadowTopic};
+use otaru_wire::payload::OfferDecision;
+use otaru_wire::{Reason, ReleaseVersion, ShadowTopic};
 use serde_json::Value;
 
 use crate::{Decision, Target};
@@ -61,6 +62,14 @@ pub enum Input<'a> {
     DownloadEnded(Result<(), Fault>),
     /// Answer to [`Effect::AskProduct`](crate::Effect::AskProduct).
     ProductDecided(Decision),
+    /// Somebody at the device decided about the release of
+    /// [`Effect::ShowOffer`](crate::Effect::ShowOffer).
+    OfferDecided {
+        /// The release shown to them.
+        version: ReleaseVersion,
+        /// When they want it.
+        decision: OfferDecision,
+    },
     /// What the product would answer has changed, as when somebody pressed a button or the work
     /// is done: it is asked at once if a question is open or put off.
     DecisionChanged,

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use otaru_wire::payload::{DesiredUpdate, without_padding};
+use otaru_wire::payload::{DesiredUpdate, UpdateOffer, without_padding};
 use otaru_wire::{Digest, ReleaseVersion, ShadowTopic, ShadowVerb};
 use serde_json::{Map, Value};
 
@@ -34,6 +34,8 @@ pub(crate) struct Wish {
     pub(crate) version: Option<ReleaseVersion>,
     /// `desired.update`.
     pub(crate) update: Option<DesiredUpdate>,
+    /// `desired.update_offer`, for somebody at the device to decide about.
+    pub(crate) offer: Option<UpdateOffer>,
 }
 
 impl Wish {
@@ -138,6 +140,7 @@ impl ShadowFollower {
             version: wished_version(config),
             update: member(desired, "update")
                 .and_then(|update| DesiredUpdate::from_value(update).ok()),
+            offer: member(desired, "update_offer").and_then(read_offer),
         };
         self.settings = settings_of(config);
         self.settings_are_differences = false;
@@ -157,16 +160,24 @@ impl ShadowFollower {
         let config = member(state, "config");
         self.version = version;
         self.wish.version = wished_version(config);
-        if let Some(Value::Object(patch)) = member(state, "update") {
-            // Only the members that differ from the echo are in a delta.
-            let echo = self.reported.as_ref().and_then(|reported| reported.get("update"));
-            let mut update = echo.and_then(Value::as_object).cloned().unwrap_or_default();
-            merge(&mut update, patch);
-            self.wish.update = DesiredUpdate::from_value(&Value::Object(update)).ok();
+        if let Some(update) = self.beside_echo(state, "update") {
+            self.wish.update = DesiredUpdate::from_value(&update).ok();
+        }
+        if let Some(offer) = self.beside_echo(state, "update_offer") {
+            self.wish.offer = read_offer(&offer);
         }
         self.settings = settings_of(config);
         self.settings_are_differences = true;
         true
+    }
+
+    /// The member of desired that a delta speaks of: only what differs from the echo is in it.
+    fn beside_echo(&self, state: Option<&Value>, name: &str) -> Option<Value> {
+        let Some(Value::Object(patch)) = member(state, name) else { return None };
+        let echo = self.reported.as_ref().and_then(|reported| reported.get(name));
+        let mut whole = echo.and_then(Value::as_object).cloned().unwrap_or_default();
+        merge(&mut whole, patch);
+        Some(Value::Object(whole))
     }
 
     /// Merges an accepted update into what is known to be reported.
@@ -195,6 +206,11 @@ fn member<'a>(value: Option<&'a Value>, name: &str) -> Option<&'a Value> {
 /// Text that can be no release names nothing that could be installed.
 fn wished_version(config: Option<&Value>) -> Option<ReleaseVersion> {
     ReleaseVersion::new(member(config, FIRMWARE_VERSION)?.as_str()?).ok()
+}
+
+/// Only reported holds a decision.
+fn read_offer(value: &Value) -> Option<UpdateOffer> {
+    UpdateOffer::from_value(value).ok().map(UpdateOffer::undecided)
 }
 
 fn settings_of(config: Option<&Value>) -> Map<String, Value> {

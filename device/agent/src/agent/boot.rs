@@ -8,7 +8,7 @@ use otaru_wire::{Outcome, Reason};
 use serde_json::{Map, Value};
 
 use super::link::Link;
-use super::{Agent, AgentPhase, Meter, Reporter, Settings, Settling};
+use super::{Agent, AgentPhase, Meter, Reporter, Screen, Settings, Settling};
 use crate::journal::Ended;
 use crate::{AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, reconcile};
 
@@ -54,6 +54,7 @@ impl Agent {
             reporter: Reporter::default(),
             settings: Settings::restored(settings),
             meter: Meter::default(),
+            screen: Screen::default(),
             now,
             effects: Vec::new(),
         };

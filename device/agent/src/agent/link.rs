@@ -115,6 +115,7 @@ impl Agent {
         }
         self.broker_reached();
         self.follow_wish();
+        self.follow_offer();
         self.follow_settings();
     }
 

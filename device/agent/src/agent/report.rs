@@ -162,13 +162,13 @@ impl Agent {
         if let Some(firmware) = difference(known.get("firmware"), &firmware) {
             patch.insert("firmware".into(), firmware);
         }
-        let echo = self.shadow.wish.update.as_ref().map_or(Value::Null, |update| update.to_value());
-        match known.get("update") {
-            None if echo.is_null() => {}
-            known => {
-                if let Some(update) = difference(known, &echo) {
-                    patch.insert("update".into(), update);
-                }
+        let update = self.shadow.wish.update.as_ref().map(|update| update.to_value());
+        let echoes =
+            [("update", update.unwrap_or(Value::Null)), ("update_offer", self.offer_echo())];
+        for (name, echo) in echoes {
+            match known.get(name) {
+                None if echo.is_null() => {}
+                known => patch.extend(difference(known, &echo).map(|echo| (name.into(), echo))),
             }
         }
         (!patch.is_empty()).then_some(Value::Object(patch))
@@ -194,6 +194,7 @@ impl Agent {
                 (true, false) => FirmwareState::Confirmed,
             },
             last: last.and_then(last_update),
+            shows_offers: self.config.shows_offers,
         }
     }
 }

@@ -131,7 +131,7 @@ impl World {
     }
 
     fn config(&self) -> AgentConfig {
-        AgentConfig { asks_product: self.asks_product, ..config() }
+        AgentConfig { asks_product: self.asks_product, shows_offers: self.asks_product, ..config() }
     }
 
     pub(super) fn connect(&mut self) {
@@ -271,6 +271,10 @@ impl World {
                 let left_ms = deferral.map_or(0, |deferral| deferral.left_ms);
                 self.put_off_until_ms = self.ran_ms() + left_ms;
                 return self.flash.journal = bytes;
+            }
+            Effect::ShowOffer(offer) => {
+                let shown = offer.map_or("nothing".into(), |offer| format!("{}", offer.version));
+                return self.note(&format!("screen shows {shown}"));
             }
             Effect::AskProduct(question) => {
                 let (before, version) = (question.before, question.version);
