@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use otaru_linux::{Hook, SimOptions, run_simulated_device};
+use otaru_linux::{Hook, OfferDecision, SimOptions, run_simulated_device};
 
 use crate::machine;
 
@@ -37,13 +37,22 @@ pub(crate) struct SimArguments {
     /// it asks at once. Not there is `now`.
     #[arg(long, value_name = "FILE")]
     decision_file: Option<PathBuf>,
+    /// The device has a screen, and somebody before it answers every offer so: now, later or
+    /// tonight. The product must allow it (`ask_on_device`).
+    #[arg(long, value_name = "WHEN")]
+    answer_offers: Option<OfferDecision>,
 }
 
 /// Runs the device until SIGTERM or Ctrl-C.
 pub(crate) async fn sim(arguments: SimArguments) -> anyhow::Result<()> {
     let deferring = arguments.defer_s.map(|seconds| Hook::deferring(Duration::from_secs(seconds)));
+    let hook = deferring.or_else(|| arguments.decision_file.map(Hook::in_file));
+    let hook = match arguments.answer_offers {
+        Some(answer) => Some(hook.unwrap_or_default().answering_offers(answer)),
+        None => hook,
+    };
     let options = SimOptions {
-        hook: deferring.or_else(|| arguments.decision_file.map(Hook::in_file)),
+        hook,
         image: arguments.image,
         self_test: Duration::from_millis(arguments.self_test_ms),
         link_kbps: arguments.link_kbps,

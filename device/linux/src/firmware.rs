@@ -174,7 +174,7 @@ impl<'a> Firmware<'a> {
                 self.self_test = None;
                 self.job_finished(finished)
             }
-            () = hook_changed(self.options.hook.as_ref()) => self.step(Input::DecisionChanged),
+            pressed = next_press(self.options.hook.as_ref()) => self.step(pressed),
             () = sleep_until(wake_at) => self.step(Input::TimePassed),
         }
     }
@@ -280,6 +280,7 @@ fn agent_config(options: &SimOptions, identity: &Identity) -> AgentConfig {
         self_test_limit_ms: config.self_test_limit_ms.max(ms(options.self_test).saturating_mul(2)),
         broker_limit_ms: ms(options.broker_limit),
         asks_product: options.hook.is_some(),
+        shows_offers: options.hook.as_ref().is_some_and(Hook::has_screen),
         without_broker: WithoutBroker::RollBack,
         settings_bytes_max: MAX_VALUE_BYTES,
         ..config
@@ -317,9 +318,9 @@ async fn next_bytes(bytes_read: &mut Option<UnboundedReceiver<u64>>) -> u64 {
     }
 }
 
-async fn hook_changed(hook: Option<&Hook>) {
+async fn next_press(hook: Option<&Hook>) -> Input<'static> {
     match hook {
-        Some(hook) => hook.wait_for_change().await,
+        Some(hook) => hook.next_press().await,
         None => std::future::pending().await,
     }
 }

@@ -1,14 +1,39 @@
 //! The product's own word on when an update may go on.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use otaru_agent::{Decision, Question};
+use otaru_agent::{Decision, Input, Question};
+use otaru_wire::ReleaseVersion;
+use otaru_wire::payload::{OfferDecision, UpdateOffer};
 use tokio::sync::Notify;
 
 mod scripted;
 
+/// What was pressed and nobody has looked at yet.
+#[derive(Default)]
+struct Buttons {
+    pressed: Mutex<VecDeque<Input<'static>>>,
+    notify: Notify,
+}
+
+impl Buttons {
+    fn pressed(&self) -> MutexGuard<'_, VecDeque<Input<'static>>> {
+        self.pressed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn press(&self, input: Input<'static>) {
+        let mut pressed = self.pressed();
+        // Pressed again and again, it counts once.
+        pressed.retain(|waiting| std::mem::discriminant(waiting) != std::mem::discriminant(&input));
+        pressed.push_back(input);
+        self.notify.notify_one();
+    }
+}
+
+type Show = dyn Fn(Option<UpdateOffer>) + Send + Sync;
 type Answer = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 /// A product with a screen, a button or a motor: asked before a download and before the restart.
@@ -32,7 +57,8 @@ type Answer = Pin<Box<dyn Future<Output = Decision> + Send>>;
 #[derive(Clone)]
 pub struct Hook {
     decide: Arc<dyn Fn(Question) -> Answer + Send + Sync>,
-    changed: Arc<Notify>,
+    show: Option<Arc<Show>>,
+    buttons: Arc<Buttons>,
 }
 
 impl Hook {
@@ -48,22 +74,59 @@ impl Hook {
         A: Future<Output = Decision> + Send + 'static,
     {
         let decide = Arc::new(move |question| Box::pin(decide(question)) as Answer);
-        Hook { decide, changed: Arc::new(Notify::new()) }
+        Hook { decide, show: None, buttons: Arc::default() }
     }
 
     /// Has the product asked again now if an update waits for it: somebody pressed the button,
     /// or the work is done.
     pub fn changed(&self) {
-        self.changed.notify_one();
+        self.buttons.press(Input::DecisionChanged);
+    }
+
+    /// The same hook with a screen: `show` is called with the release that can be installed, or
+    /// with none any more, and whoever stands before it answers with [`Hook::decide_offer`].
+    ///
+    /// The server offers only what its rules ask about, and only where the product lets people
+    /// at the device decide (`ask_on_device`). After a restart what is offered is shown again.
+    #[must_use]
+    pub fn with_screen(self, show: impl Fn(Option<UpdateOffer>) + Send + Sync + 'static) -> Hook {
+        Hook { show: Some(Arc::new(show)), ..self }
+    }
+
+    /// Somebody at the device decided about the release on the screen.
+    pub fn decide_offer(&self, version: ReleaseVersion, decision: OfferDecision) {
+        self.buttons.press(Input::OfferDecided { version, decision });
+    }
+
+    pub(crate) fn has_screen(&self) -> bool {
+        self.show.is_some()
+    }
+
+    pub(crate) fn show(&self, offer: Option<UpdateOffer>) {
+        if let Some(show) = &self.show {
+            show(offer);
+        }
     }
 
     pub(crate) fn ask(&self, question: Question) -> impl Future<Output = Decision> + Send + use<> {
         (self.decide)(question)
     }
 
-    /// Completes when the product called [`Hook::changed`].
-    pub(crate) async fn wait_for_change(&self) {
-        self.changed.notified().await;
+    /// The next thing that was pressed.
+    pub(crate) async fn next_press(&self) -> Input<'static> {
+        loop {
+            if let Some(pressed) = self.buttons.pressed().pop_front() {
+                return pressed;
+            }
+            self.buttons.notify.notified().await;
+        }
+    }
+}
+
+/// A product that minds nothing.
+impl Default for Hook {
+    fn default() -> Hook {
+        Hook::new(|_| std::future::ready(Decision::Now))
     }
 }
 

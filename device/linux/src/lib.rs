@@ -29,4 +29,5 @@ pub use hook::Hook;
 pub use identity::{Identity, IdentityError};
 pub use options::SimOptions;
 pub use otaru_agent::{Before, Decision, Hold, Question};
+pub use otaru_wire::payload::{OfferDecision, UpdateOffer};
 pub use simulator::{SimError, run_simulated_device, run_simulated_devices};

@@ -33,6 +33,11 @@ impl Firmware<'_> {
             Effect::AskProduct(question) => {
                 self.job = self.options.hook.as_ref().map(|hook| jobs::ask_product(hook, question));
             }
+            Effect::ShowOffer(offer) => {
+                if let Some(hook) = &self.options.hook {
+                    hook.show(offer);
+                }
+            }
             Effect::StopTransfer => {
                 self.job = None;
                 self.bytes_read = None;

@@ -7,10 +7,10 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use otaru_agent::{Before, Decision, Hold};
-use tokio::sync::Notify;
+use otaru_agent::{Before, Decision, Hold, Input};
+use otaru_wire::payload::OfferDecision;
 
-use super::Hook;
+use super::{Buttons, Hook};
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -43,8 +43,19 @@ impl Hook {
             tracing::info!(before = ?question.before, %question.version, ?decision, "Asked");
             std::future::ready(decision)
         });
-        tokio::spawn(watch(file, Arc::downgrade(&hook.changed)));
+        tokio::spawn(watch(file, Arc::downgrade(&hook.buttons)));
         hook
+    }
+
+    /// The same hook with a screen before which somebody answers every offer so at once.
+    #[must_use]
+    pub fn answering_offers(self, decision: OfferDecision) -> Hook {
+        let buttons = Arc::clone(&self.buttons);
+        self.with_screen(move |offer| {
+            if let Some(offer) = offer {
+                buttons.press(Input::OfferDecided { version: offer.version, decision });
+            }
+        })
     }
 }
 
@@ -66,15 +77,15 @@ fn read(file: &PathBuf) -> Decision {
 }
 
 /// Reports every change of the file until nobody holds the hook any more.
-async fn watch(file: PathBuf, changed: Weak<Notify>) {
+async fn watch(file: PathBuf, buttons: Weak<Buttons>) {
     let mut before = std::fs::read(&file).ok();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let Some(changed) = changed.upgrade() else { return };
+        let Some(buttons) = buttons.upgrade() else { return };
         let now = std::fs::read(&file).ok();
         if now != before {
             before = now;
-            changed.notify_one();
+            buttons.press(Input::DecisionChanged);
         }
     }
 }

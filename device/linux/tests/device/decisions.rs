@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use otaru_linux::{Before, Decision, Hold, Hook, Question};
+use otaru_linux::{Before, Decision, Hold, Hook, OfferDecision, Question, UpdateOffer};
 use otaru_wire::payload::Progress;
 use otaru_wire::{Phase, Reason};
 use serde_json::json;
@@ -177,4 +177,46 @@ async fn a_file_stands_in_for_the_button() {
     assert_eq!(progress.reason, Some(Reason::LowBattery));
     std::fs::write(&file, "now\n").unwrap();
     assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
+}
+
+/// The question on the screen: echoed so that no delta stays open, answered, and gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_at_the_device_answers_an_offer() {
+    let rig = Rig::start().await;
+    let mut device = rig.device("clock-01");
+    let shown = Arc::new(Mutex::new(Vec::<Option<UpdateOffer>>::new()));
+    let screen = Arc::clone(&shown);
+    let hook = Hook::default().with_screen(move |offer| screen.lock().unwrap().push(offer));
+    device.options.hook = Some(hook.clone());
+    device.start();
+    assert!(rig.online(&mut device).await.shows_offers);
+    let offer = json!({"version": "1.0.5", "sha256": rig.image_digest("1.0.5"), "size": 300_000});
+    rig.service.desire(&device.thing, json!({"update_offer": offer})).await;
+    let offer = UpdateOffer::from_value(&offer).unwrap();
+    reported(&rig, &mut device, Some(&offer)).await;
+    assert!(!rig.shadow(&device).unwrap().has_delta());
+    assert_eq!(*shown.lock().unwrap(), [Some(offer.clone())]);
+
+    // Of another release, it comes too late.
+    hook.decide_offer("1.0.4".parse().unwrap(), OfferDecision::Now);
+    hook.decide_offer("1.0.5".parse().unwrap(), OfferDecision::Tonight);
+    let decided = UpdateOffer { decision: Some(OfferDecision::Tonight), ..offer.clone() };
+    reported(&rig, &mut device, Some(&decided)).await;
+    assert!(!rig.shadow(&device).unwrap().has_delta());
+
+    rig.service.desire(&device.thing, json!({"update_offer": null})).await;
+    reported(&rig, &mut device, None).await;
+    assert_eq!(*shown.lock().unwrap(), [Some(offer), None]);
+}
+
+/// Waits until the device reports this offer, or none.
+async fn reported(rig: &Rig, device: &mut Device, offer: Option<&UpdateOffer>) {
+    let expected = offer.map(UpdateOffer::to_value);
+    let thing = device.thing.clone();
+    let found = || {
+        let heard = rig.service.heard.lock().unwrap();
+        let reported = heard.shadows.get(&thing)?.reported();
+        (reported.get("update_offer") == expected.as_ref()).then_some(())
+    };
+    rig.until(device, "the offer", found).await;
 }
