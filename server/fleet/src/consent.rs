@@ -9,16 +9,22 @@ const HOUR_MS: i64 = 60 * 60 * 1_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A product's rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Consent {
     /// The owner decides, for as long as they like.
-    #[default]
-    Ask,
+    Ask {
+        /// Somebody at the device may decide in the owner's place, where it has a screen for it.
+        #[serde(default, skip_serializing_if = "is_no")]
+        ask_on_device: bool,
+    },
     /// The owner decides; who has not by then gets it at night.
     Deadline {
         /// Days after the release was published, 1 to 365.
         deadline_days: u32,
+        /// Somebody at the device may decide in the owner's place, where it has a screen for it.
+        #[serde(default, skip_serializing_if = "is_no")]
+        ask_on_device: bool,
     },
     /// At night, without being asked.
     Night,
@@ -76,12 +82,33 @@ pub enum Decision {
     Now,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_no(flag: &bool) -> bool {
+    !flag
+}
+
+impl Default for Consent {
+    fn default() -> Consent {
+        Consent::Ask { ask_on_device: false }
+    }
+}
+
 impl Consent {
+    /// Whether somebody at the device may decide in the owner's place.
+    pub fn asks_on_device(&self) -> bool {
+        match self {
+            Consent::Ask { ask_on_device } | Consent::Deadline { ask_on_device, .. } => {
+                *ask_on_device
+            }
+            Consent::Night | Consent::Forced => false,
+        }
+    }
+
     /// Whether its numbers make sense.
     pub fn is_sane(&self) -> bool {
         match self {
-            Consent::Deadline { deadline_days } => (1..=365).contains(deadline_days),
-            Consent::Ask | Consent::Night | Consent::Forced => true,
+            Consent::Deadline { deadline_days, .. } => (1..=365).contains(deadline_days),
+            Consent::Ask { .. } | Consent::Night | Consent::Forced => true,
         }
     }
 
@@ -97,8 +124,8 @@ impl Consent {
             Consent::Forced if offer.declined => return Decision::Tonight,
             Consent::Forced => return Decision::Now,
             Consent::Night => return Decision::Tonight,
-            Consent::Ask => None,
-            Consent::Deadline { deadline_days } => Some(i64::from(*deadline_days) * DAY_MS),
+            Consent::Ask { .. } => None,
+            Consent::Deadline { deadline_days, .. } => Some(i64::from(*deadline_days) * DAY_MS),
         };
         let safety = offer.safety.map(|safety| i64::from(safety.deadline_hours) * HOUR_MS);
         let time = own_deadline.into_iter().chain(safety).min();

@@ -17,6 +17,7 @@ mod clock;
 mod codes;
 mod credentials;
 mod deadlines;
+mod device_offers;
 mod devices;
 mod downloads;
 mod events;

@@ -11,7 +11,7 @@ use otaru_store::{
 use otaru_wire::Phase;
 use serde_json::json;
 
-use crate::{App, OperationError, When, devices, events, events::People, updates};
+use crate::{App, OperationError, When, device_offers, devices, events, events::People, updates};
 
 /// How long later is, in milliseconds: a day.
 const LATER_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -22,6 +22,17 @@ const BATCH: u32 = 100;
 /// Looks at what the device could install, tells its people, and begins what need not wait
 /// for them.
 pub(crate) fn consider(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    look_at(app, tx, scope, device, now)?;
+    device_offers::show(app, tx, scope, device, now)
+}
+
+fn look_at(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -142,7 +153,8 @@ pub(crate) fn decide(
         failed_before: ends.iter().any(|end| end != "cancelled"),
         declined: ends.iter().any(|end| end == "cancelled"),
     };
-    if device.owner.is_none() && matches!(product.consent, Consent::Ask | Consent::Deadline { .. })
+    if device.owner.is_none()
+        && matches!(product.consent, Consent::Ask { .. } | Consent::Deadline { .. })
     {
         // Nobody is there to be asked, nor to let a deadline pass.
         return Ok(Decision::Ask { deadline_at: None });
@@ -210,6 +222,19 @@ fn keep_asking(
 
 /// Somebody decided about a release: no more reminders; put off for later, its deadline counts.
 pub(crate) fn decided(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    device: &DeviceRow,
+    release: &ReleaseRow,
+    when: When,
+    now: i64,
+) -> Result<(), StoreError> {
+    note_decision(tx, scope, device, release, when, now)?;
+    device_offers::show(app, tx, scope, device, now)
+}
+
+fn note_decision(
     tx: &mut Tx<'_>,
     scope: &Scope,
     device: &DeviceRow,
@@ -263,10 +288,10 @@ pub(crate) fn ask_again(
     let row = updates::advance(app, tx, scope, row, &Input::AskedAgain, now)?;
     let Some(device) = otaru_store::device(tx, scope, &row.thing)? else { return Ok(()) };
     let release = otaru_store::release(tx, scope, &row.product, &row.update.version)?;
-    match release.filter(|release| release.yanked_at.is_none()) {
-        Some(release) => tell(tx, scope, &device, &release, now),
-        None => Ok(()),
+    if let Some(release) = release.filter(|release| release.yanked_at.is_none()) {
+        tell(tx, scope, &device, &release, now)?;
     }
+    device_offers::show(app, tx, scope, &device, now)
 }
 
 fn tell(

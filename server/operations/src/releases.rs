@@ -7,8 +7,8 @@ use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, Tx};
 use otaru_wire::{ProductName, ReleaseVersion};
 
 use crate::{
-    Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath, products,
-    refusal::typed_text,
+    Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath,
+    device_offers, products, refusal::typed_text,
 };
 
 /// Longest notes, in bytes.
@@ -333,6 +333,7 @@ pub async fn yank_release(
     let work = move |tx: &mut Tx<'_>| {
         known(tx, &scope, &product, &version)?;
         otaru_store::yank_release(tx, &scope, &product, &version, now)?;
+        device_offers::withdraw(tx, &scope, &product, &version, now)?;
         known(tx, &scope, &product, &version)
     };
     let release = app.inner.store.write(work).await?;

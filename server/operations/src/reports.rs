@@ -10,7 +10,7 @@ use otaru_wire::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, devices, events, offers, shadows, updates,
+    App, device_offers, devices, events, offers, shadows, updates,
     updates::{set_row, shadow_patch},
 };
 
@@ -31,7 +31,8 @@ pub(crate) fn observe(
     let wishes = request.desired().is_some_and(|desired| firmware_version(desired).is_some())
         || wished_before != firmware_version(current.desired());
     let sets = request.reported().is_some_and(|reported| reported.contains_key("config"));
-    if !reports && !wishes && !sets {
+    let answers = request.reported().is_some_and(device_offers::is_about_offer);
+    if !reports && !wishes && !sets && !answers {
         return Ok(());
     }
     let Some(device) = otaru_store::device(tx, scope, thing)? else { return Ok(()) };
@@ -44,6 +45,9 @@ pub(crate) fn observe(
     }
     if reports {
         device_reported(app, tx, scope, device, change, now)?;
+    }
+    if answers && let Some(device) = otaru_store::device(tx, scope, thing)? {
+        device_offers::take_decision(app, tx, scope, &device, change, now)?;
     }
     Ok(())
 }
@@ -125,8 +129,12 @@ fn device_reported(
         let people = events::People::of(tx, &device)?;
         events::device_changed(tx, &device, &people, now)?;
     }
-    match is_other_firmware || has_ended {
-        true => offers::consider(app, tx, scope, &device, now),
+    if is_other_firmware || has_ended {
+        return offers::consider(app, tx, scope, &device, now);
+    }
+    let showed = change.previous.and_then(firmware_report).is_some_and(|was| was.shows_offers);
+    match report.is_some_and(|report| report.shows_offers != showed) {
+        true => device_offers::show(app, tx, scope, &device, now),
         false => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     Actor, App, OperationError, PersonObject, Reach, Refusal, ShareCodeObject,
     claims::{claim_url, digest_of, new_code},
-    devices, events,
+    device_offers, devices, events,
     events::People,
     objects::time,
     own_devices::{self, Access},
@@ -204,6 +204,7 @@ fn give_up(
     }
     forget_wishes(app, tx, scope, device, now)?;
     otaru_store::remove_offer(tx, scope, &device.thing)?;
+    device_offers::show(app, tx, scope, device, now)?;
     otaru_store::remove_share_codes(tx, scope, &device.thing)?;
     otaru_store::give_up_device(tx, scope, &device.thing, now)?;
     app.inner.live.forget(&device.thing);
@@ -214,7 +215,7 @@ fn give_up(
 /// their night.
 fn is_owners_word(row: &UpdateRow) -> bool {
     match row.decided_by {
-        Some(DecidedBy::Owner) => true,
+        Some(DecidedBy::Owner | DecidedBy::Device) => true,
         Some(DecidedBy::Policy) => row.update.phase == Phase::Deferred,
         Some(DecidedBy::Operator | DecidedBy::Backend) | None => false,
     }

@@ -159,16 +159,43 @@ pub(crate) fn request_in(
     version: &ReleaseVersion,
     when: When,
 ) -> Result<(UpdateRow, bool), OperationError> {
-    let (scope, now) = (&actor.scope, app.now_ms());
+    let decided_by = match reach {
+        Reach::Own => DecidedBy::Owner,
+        Reach::Fleet => DecidedBy::Operator,
+    };
+    let since = own_devices::since(tx, actor, reach, device)?;
+    let decider = Decider { decided_by, requested_by: actor.user.clone(), since };
+    decide_in(app, tx, &actor.scope, decider, device, version, when)
+}
+
+/// Who wants an update, once it is known that they may.
+pub(crate) struct Decider {
+    pub(crate) decided_by: DecidedBy,
+    pub(crate) requested_by: Option<String>,
+    /// Since when they may know what happened to the device.
+    pub(crate) since: i64,
+}
+
+/// A decision about a device's move to a release, whoever made it.
+pub(crate) fn decide_in(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    decider: Decider,
+    device: &DeviceRow,
+    version: &ReleaseVersion,
+    when: When,
+) -> Result<(UpdateRow, bool), OperationError> {
+    let now = app.now_ms();
     let until_at = when.until_at(device.time_zone.as_deref(), now);
     let open = newest_open(tx, scope, &device.thing)?;
-    let since = own_devices::since(tx, actor, reach, device)?;
+    let Decider { decided_by, requested_by, since } = decider;
     let known = open.as_ref().filter(|open| own_devices::may_see(since, device, open));
     // One that is being cancelled is not what is asked for: its end is its own.
     if let Some(same) = known.filter(|open| is_same(open, version)) {
         let row = put_forward(app, tx, scope, same.clone(), when, until_at, now)?;
         if let Some(release) = otaru_store::release(tx, scope, &device.product, version)? {
-            offers::decided(tx, scope, device, &release, when, now)?;
+            offers::decided(app, tx, scope, device, &release, when, now)?;
         }
         return Ok((row, false));
     }
@@ -187,19 +214,14 @@ pub(crate) fn request_in(
                 .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
         }
     }
-    let decided_by = match reach {
-        Reach::Own => DecidedBy::Owner,
-        Reach::Fleet => DecidedBy::Operator,
-    };
-    let start =
-        Start { decided_by, requested_by: actor.user.clone(), until_at, put_off: when.put_off() };
+    let start = Start { decided_by, requested_by, until_at, put_off: when.put_off() };
     let row = begin(app, tx, scope, device, &release, start, now)?;
     if until_at.is_none() {
         apply_effect(app, tx, scope, &row, Effect::Wish, now)?
             .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
     }
     set_row(tx, scope, device, Some(version.as_str()))?;
-    offers::decided(tx, scope, device, &release, when, now)?;
+    offers::decided(app, tx, scope, device, &release, when, now)?;
     Ok((row, true))
 }
 

@@ -257,6 +257,8 @@ pub enum DecidedBy {
     Policy,
     /// Somebody who wrote the version into desired.
     Backend,
+    /// Somebody at the device, on its own screen.
+    Device,
 }
 
 /// How an update was put off.
@@ -286,7 +288,13 @@ macro_rules! named {
         }
     };
 }
-named!(DecidedBy { Owner = "owner", Operator = "operator", Policy = "policy", Backend = "backend" });
+named!(DecidedBy {
+    Owner = "owner",
+    Operator = "operator",
+    Policy = "policy",
+    Backend = "backend",
+    Device = "device"
+});
 named!(PutOff { Later = "later", Tonight = "tonight" });
 
 /// What a device was offered and its owner has not decided about.

@@ -105,7 +105,7 @@ fn clock(scope: &Scope) -> ProductRow {
         public_download: false,
         limits: Limits::default(),
         created_at: 4,
-        consent: otaru_fleet::Consent::Deadline { deadline_days: 14 },
+        consent: otaru_fleet::Consent::Deadline { deadline_days: 14, ask_on_device: true },
         settings: Some(Vec::new()),
     }
 }

@@ -2,8 +2,13 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
-const RULES: [Consent; 4] =
-    [Consent::Ask, Consent::Deadline { deadline_days: 3 }, Consent::Night, Consent::Forced];
+const ASK: Consent = Consent::Ask { ask_on_device: false };
+const RULES: [Consent; 4] = [
+    ASK,
+    Consent::Deadline { deadline_days: 3, ask_on_device: false },
+    Consent::Night,
+    Consent::Forced,
+];
 const CHOICES: [InstallChoice; 3] =
     [InstallChoice::Ask, InstallChoice::Night, InstallChoice::Always];
 
@@ -23,7 +28,8 @@ fn check(offer: &Offer<'_>, after: i64, expected: Expect) {
                 }
                 other => format!("{other:?}").to_lowercase(),
             };
-            table += &format!("{rule:?} {}: {decision}\n", choice.as_str());
+            let rule = serde_json::to_string(&rule).unwrap();
+            table += &format!("{rule} {}: {decision}\n", choice.as_str());
         }
     }
     expected.assert_eq(&table);
@@ -36,18 +42,18 @@ fn the_owner_decides_unless_the_product_does() {
         &offer,
         1,
         expect![[r#"
-            Ask ask: ask
-            Ask night: tonight
-            Ask always: now
-            Deadline { deadline_days: 3 } ask: ask until 72 h
-            Deadline { deadline_days: 3 } night: tonight
-            Deadline { deadline_days: 3 } always: now
-            Night ask: tonight
-            Night night: tonight
-            Night always: tonight
-            Forced ask: now
-            Forced night: now
-            Forced always: now
+            {"mode":"ask"} ask: ask
+            {"mode":"ask"} night: tonight
+            {"mode":"ask"} always: now
+            {"mode":"deadline","deadline_days":3} ask: ask until 72 h
+            {"mode":"deadline","deadline_days":3} night: tonight
+            {"mode":"deadline","deadline_days":3} always: now
+            {"mode":"night"} ask: tonight
+            {"mode":"night"} night: tonight
+            {"mode":"night"} always: tonight
+            {"mode":"forced"} ask: now
+            {"mode":"forced"} night: now
+            {"mode":"forced"} always: now
         "#]],
     );
 }
@@ -61,7 +67,7 @@ fn after_the_deadline_the_night_decides() {
         assert_eq!(decision, expected, "{after} h");
     }
     assert!(matches!(
-        Consent::Ask.decide(InstallChoice::Ask, &offer, i64::MAX),
+        ASK.decide(InstallChoice::Ask, &offer, i64::MAX),
         Decision::Ask { deadline_at: None }
     ));
 }
@@ -74,18 +80,18 @@ fn a_safety_release_shortens_the_deadline_and_nothing_else() {
         &offer,
         1,
         expect![[r#"
-            Ask ask: ask until 12 h
-            Ask night: tonight
-            Ask always: now
-            Deadline { deadline_days: 3 } ask: ask until 12 h
-            Deadline { deadline_days: 3 } night: tonight
-            Deadline { deadline_days: 3 } always: now
-            Night ask: tonight
-            Night night: tonight
-            Night always: tonight
-            Forced ask: now
-            Forced night: now
-            Forced always: now
+            {"mode":"ask"} ask: ask until 12 h
+            {"mode":"ask"} night: tonight
+            {"mode":"ask"} always: now
+            {"mode":"deadline","deadline_days":3} ask: ask until 12 h
+            {"mode":"deadline","deadline_days":3} night: tonight
+            {"mode":"deadline","deadline_days":3} always: now
+            {"mode":"night"} ask: tonight
+            {"mode":"night"} night: tonight
+            {"mode":"night"} always: tonight
+            {"mode":"forced"} ask: now
+            {"mode":"forced"} night: now
+            {"mode":"forced"} always: now
         "#]],
     );
     let slow = Safety { deadline_hours: 200, ..safety.clone() };
@@ -113,18 +119,18 @@ fn what_somebody_stopped_does_not_begin_at_once_again() {
         &offer,
         1,
         expect![[r#"
-            Ask ask: ask
-            Ask night: ask
-            Ask always: ask
-            Deadline { deadline_days: 3 } ask: ask until 72 h
-            Deadline { deadline_days: 3 } night: ask until 72 h
-            Deadline { deadline_days: 3 } always: ask until 72 h
-            Night ask: tonight
-            Night night: tonight
-            Night always: tonight
-            Forced ask: tonight
-            Forced night: tonight
-            Forced always: tonight
+            {"mode":"ask"} ask: ask
+            {"mode":"ask"} night: ask
+            {"mode":"ask"} always: ask
+            {"mode":"deadline","deadline_days":3} ask: ask until 72 h
+            {"mode":"deadline","deadline_days":3} night: ask until 72 h
+            {"mode":"deadline","deadline_days":3} always: ask until 72 h
+            {"mode":"night"} ask: tonight
+            {"mode":"night"} night: tonight
+            {"mode":"night"} always: tonight
+            {"mode":"forced"} ask: tonight
+            {"mode":"forced"} night: tonight
+            {"mode":"forced"} always: tonight
         "#]],
     );
 }
@@ -138,7 +144,12 @@ fn reminders_end() {
 #[test]
 fn rules_are_read_and_written() {
     let rule = |json: &str| serde_json::from_str::<Consent>(json);
-    assert_eq!(rule(r#"{"mode":"ask"}"#).unwrap(), Consent::Ask);
+    assert_eq!(rule(r#"{"mode":"ask"}"#).unwrap(), Consent::default());
+    assert_eq!(serde_json::to_string(&Consent::default()).unwrap(), r#"{"mode":"ask"}"#);
+    let on_device = r#"{"mode":"ask","ask_on_device":true}"#;
+    assert!(rule(on_device).unwrap().asks_on_device());
+    assert_eq!(serde_json::to_string(&rule(on_device).unwrap()).unwrap(), on_device);
+    assert!(!rule(r#"{"mode":"forced"}"#).unwrap().asks_on_device());
     let deadline = rule(r#"{"mode":"deadline","deadline_days":14}"#).unwrap();
     assert_eq!(
         serde_json::to_string(&deadline).unwrap(),
@@ -147,7 +158,7 @@ fn rules_are_read_and_written() {
     for wrong in [r#"{"mode":"never"}"#, r#"{"mode":"deadline"}"#, r#"{}"#] {
         assert!(rule(wrong).is_err(), "{wrong}");
     }
-    assert!(!Consent::Deadline { deadline_days: 0 }.is_sane());
+    assert!(!Consent::Deadline { deadline_days: 0, ask_on_device: false }.is_sane());
     assert!(Safety { deadline_hours: 0, ..safety() }.fault().is_some());
     let silent = Safety { reason: Texts::default(), ..safety() };
     assert!(silent.fault().unwrap().contains("why"));

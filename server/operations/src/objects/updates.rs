@@ -41,7 +41,7 @@ pub struct UpdateObject {
     pub attempt: u32,
     /// Somebody asked to stop it and the device has not answered yet.
     pub cancel_requested: bool,
-    /// Who decided: `owner`, `operator`, `policy` or `backend`.
+    /// Who decided: `owner`, `operator`, `policy`, `backend` or, on its own screen, `device`.
     pub decided_by: Option<&'static str>,
     /// How it was put off: `later`, to be asked again, or `tonight`.
     pub when: Option<&'static str>,

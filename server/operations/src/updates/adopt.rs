@@ -6,7 +6,7 @@ use otaru_store::{DecidedBy, DeviceRow, ReleaseRow, Scope, StoreError, Tx, Updat
 use otaru_wire::{Phase, ReleaseVersion, ThingName};
 
 use super::{Start, advance, apply_effect, begin, installable, is_same, newest_open, set_row};
-use crate::{App, OperationError, reports::firmware_version};
+use crate::{App, OperationError, device_offers, reports::firmware_version};
 
 /// A backend wrote or removed the version in desired: the update it asks for gets a record,
 /// so that it has a clock and an end like any other; the one it no longer asks for is
@@ -32,6 +32,7 @@ pub(crate) fn adopt_wish(
     }
     let row = begin(app, tx, scope, device, &release, Start::by(DecidedBy::Backend), now)?;
     otaru_store::remove_offer(tx, scope, &device.thing)?;
+    device_offers::show(app, tx, scope, device, now)?;
     // A plain client was told by what was written just now.
     if device.agent {
         // Without the id it is told by the version alone, as the backend wrote it.

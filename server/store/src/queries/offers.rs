@@ -1,4 +1,4 @@
-use otaru_wire::{ReleaseVersion, ThingName};
+use otaru_wire::{ProductName, ReleaseVersion, ThingName};
 
 use crate::{
     OfferRow, Scope, StoreError, SystemScope, Tx,
@@ -64,6 +64,22 @@ pub fn remove_offer(tx: &mut Tx<'_>, scope: &Scope, thing: &ThingName) -> Result
     tx.execute(
         "DELETE FROM offers WHERE organisation = $1 AND thing = $2",
         params![scope.organisation().as_str(), thing.as_str()],
+    )?;
+    Ok(())
+}
+
+/// Makes offers of this release due now: it is not what can be installed any more.
+pub fn look_again_at_offers(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE offers SET due_at = $4 WHERE organisation = $1 AND version = $3
+             AND thing IN (SELECT thing FROM devices WHERE organisation = $1 AND product = $2)",
+        params![scope.organisation().as_str(), product.as_str(), version.as_str(), now],
     )?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What the device's own product says about an update that was asked for.
 
-use otaru_test_app::each_database;
+use otaru_test_app::{MqttSession, each_database};
 use serde_json::{Value, json};
 
-use super::home::{DAY, HOUR, Home, SECOND, UPDATE, progress, said};
+use super::home::{DAY, HOUR, Home, SECOND, SHADOW, SIZE, UPDATE, progress, said};
 
 const CONSENT: &str = "/api/v1/products/clock/consent";
 
@@ -91,7 +91,151 @@ each_database! {
     }
 }
 
+each_database! {
+    async fn what_is_offered_can_be_answered_at_the_device(app: TestApp) {
+        let home = Home::new(app).await;
+        home.asks_on_device().await;
+        let mut agent = home.screen().await;
+        for decision in ["later", "tonight", "now"] {
+            home.owner.delete(UPDATE).await;
+            let delta = agent.hear("update/delta").await;
+            let offer = delta["state"]["update_offer"].clone();
+            assert_eq!(offer, home.offer(), "{decision}");
+            agent.report(json!({ "update_offer": offer })).await;
+            assert_eq!(home.shadow().await["delta"], Value::Null);
+
+            agent.report(json!({ "update_offer": { "decision": decision } })).await;
+            let update = home.update().await;
+            assert_eq!(update["decided_by"], "device");
+            let when = if decision == "now" { Value::Null } else { json!(decision) };
+            assert_eq!((&update["when"], &update["version"]), (&when, &json!("1.0.5")));
+            let shadow = home.shadow().await;
+            for section in ["desired", "reported"] {
+                assert_eq!(shadow[section]["update_offer"], Value::Null, "{section} {decision}");
+            }
+        }
+        home.until_phase("notified").await;
+        assert_eq!(home.wish().await, (json!("1.0.5"), json!("1.0.5")));
+    }
+
+    async fn an_offer_goes_where_it_can_be_answered_and_nowhere_else(app: TestApp) {
+        let home = Home::new(app).await;
+        let agent = home.screen().await;
+        assert_eq!(home.on_screen().await, Value::Null, "the product does not let it");
+        home.asks_on_device().await;
+        assert_eq!(home.on_screen().await, home.offer());
+        home.product_rule(json!({ "mode": "ask" })).await;
+        assert_eq!(home.on_screen().await, Value::Null);
+        home.asks_on_device().await;
+        // Another firmware has no screen.
+        let mut agent = { home.leaves(agent).await; home.agent().await };
+        agent.report(json!({ "firmware": { "shows_offers": null } })).await;
+        assert_eq!(home.on_screen().await, Value::Null);
+        home.leaves(agent).await;
+
+        let plain = home.app.provision("clock-02", "clock").await;
+        let mut plain = plain.connect().await;
+        plain.report(json!({ "config": { "firmware_version": "1.0.4" } })).await;
+        let shadow = home.app.admin().get("/things/clock-02/shadow").await.json()["state"].clone();
+        assert_eq!(shadow["desired"]["update_offer"], Value::Null);
+    }
+
+    async fn an_offer_follows_what_the_owner_does(app: TestApp) {
+        let home = Home::new(app).await;
+        home.asks_on_device().await;
+        let mut agent = home.screen().await;
+        assert_eq!(home.on_screen().await, home.offer());
+        // Put off in the app, nobody is asked for a day.
+        home.owner.post(UPDATE, json!({ "version": "1.0.5", "when": "later" })).await.expect_status(201);
+        assert_eq!(home.on_screen().await, Value::Null);
+        home.app.let_pass(DAY).await;
+        assert_eq!(home.on_screen().await, home.offer());
+        let offer = home.on_screen().await;
+        agent.report(json!({ "update_offer": with(&offer, "now") })).await;
+        home.until_phase("notified").await;
+        assert_eq!(home.on_screen().await, Value::Null);
+    }
+
+    async fn a_device_decides_only_about_what_is_offered_to_it(app: TestApp) {
+        let home = Home::new(app).await;
+        home.asks_on_device().await;
+        let mut agent = home.screen().await;
+        let offer = home.on_screen().await;
+        let mut older = with(&offer, "now");
+        older["version"] = json!("1.0.4");
+        older["sha256"] = json!(home.old.sha256());
+        agent.report(json!({ "update_offer": older })).await;
+        assert_eq!(home.owner.get(UPDATE).await.status(), 404);
+
+        // A newer one took its place while somebody made up their mind.
+        home.app.publish("clock", "1.0.6", 3).await;
+        assert_eq!(home.on_screen().await["version"], "1.0.6");
+        agent.report(json!({ "update_offer": with(&offer, "now") })).await;
+        assert_eq!(home.owner.get(UPDATE).await.status(), 404);
+
+        let newest = home.on_screen().await;
+        home.app.publisher().await.post("/api/v1/products/clock/releases/1.0.6/yank", json!({})).await.expect_status(200);
+        agent.report(json!({ "update_offer": with(&newest, "now") })).await;
+        assert_eq!(home.owner.get(UPDATE).await.status(), 404);
+        assert_eq!(home.on_screen().await, Value::Null);
+        home.app.let_pass(SECOND).await;
+        assert_eq!(home.on_screen().await, home.offer());
+
+        // Nobody needs to answer for it to go.
+        home.app.publisher().await.post("/api/v1/products/clock/releases/1.0.5/yank", json!({})).await.expect_status(200);
+        home.app.let_pass(SECOND).await;
+        assert_eq!(home.on_screen().await, Value::Null);
+    }
+
+    async fn nobody_decides_at_a_device_that_nobody_owns(app: TestApp) {
+        let home = Home::new(app).await;
+        home.asks_on_device().await;
+        let mut agent = home.screen().await;
+        let offer = home.on_screen().await;
+        home.owner.delete("/app/devices/clock-01").await.expect_status(204);
+        let admin = home.app.admin();
+        let on_screen = async || admin.get(SHADOW).await.json()["state"]["desired"]["update_offer"].clone();
+        assert_eq!(on_screen().await, Value::Null);
+        agent.report(json!({ "update_offer": with(&offer, "now") })).await;
+        let updates = admin.get("/api/v1/updates").await.json();
+        assert_eq!(updates["items"], json!([]));
+    }
+}
+
+/// An offer with a decision.
+fn with(offer: &Value, decision: &str) -> Value {
+    let mut decided = offer.clone();
+    decided["decision"] = json!(decision);
+    decided
+}
+
 impl Home {
+    async fn product_rule(&self, consent: Value) {
+        self.app.publisher().await.put(CONSENT, consent).await.expect_status(200);
+    }
+
+    async fn asks_on_device(&self) {
+        self.product_rule(json!({ "mode": "ask", "ask_on_device": true })).await;
+    }
+
+    /// The device comes online as one with the agent and a screen.
+    async fn screen(&self) -> MqttSession {
+        let mut session = self.device.connect().await;
+        let mut reported = self.runs_old(Value::Null);
+        reported["firmware"]["shows_offers"] = json!(true);
+        session.report(reported).await;
+        session
+    }
+
+    /// 1.0.5 as it is offered.
+    fn offer(&self) -> Value {
+        json!({ "version": "1.0.5", "sha256": self.new.sha256(), "size": SIZE })
+    }
+
+    async fn on_screen(&self) -> Value {
+        self.shadow().await["desired"]["update_offer"].clone()
+    }
+
     /// The owner asks for 1.0.5 once more.
     async fn install_again(&self) {
         let asked = self.owner.post(UPDATE, json!({ "version": "1.0.5" })).await;

@@ -21,7 +21,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
 }
 
 /// Says who decides when releases are installed: `{"mode":"ask"}`,
-/// `{"mode":"deadline","deadline_days":14}`, `{"mode":"night"}` or `{"mode":"forced"}`.
+/// `{"mode":"deadline","deadline_days":14}`, `{"mode":"night"}` or `{"mode":"forced"}`. The first
+/// two take `"ask_on_device":true`: somebody at a device with a screen may decide there.
 #[utoipa::path(put, path = "/api/v1/products/{product}/consent", operation_id = "set_product_consent",
     tag = "products", params(("product" = String, Path, description = "Product name")),
     request_body = Object, responses((status = 200, body = ProductObject)))]
