@@ -46,6 +46,8 @@ export type ConsentMode = 'ask' | 'deadline' | 'night' | 'forced';
 export interface Consent {
   mode: ConsentMode;
   deadline_days?: number | null;
+  /** Somebody at a device with a screen may decide; with `ask` and `deadline`. */
+  ask_on_device?: boolean;
 }
 
 export interface Product {

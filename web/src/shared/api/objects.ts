@@ -6,7 +6,10 @@ export type Install = 'ask' | 'night' | 'always';
 export type When = 'now' | 'later' | 'tonight';
 
 /** The product's rule about new versions. */
-export type Consent = { mode: 'ask' | 'night' | 'forced' } | { mode: 'deadline'; deadline_days: number };
+export type Consent =
+  | { mode: 'night' | 'forced' }
+  | { mode: 'ask'; ask_on_device?: boolean }
+  | { mode: 'deadline'; deadline_days: number; ask_on_device?: boolean };
 
 export type Phase =
   | 'offered'
@@ -96,7 +99,7 @@ export interface Update {
   until: string | null;
   requested_at: string;
   phase_at: string;
-  decided_by: 'owner' | 'operator' | 'policy' | 'backend' | null;
+  decided_by: 'owner' | 'operator' | 'policy' | 'backend' | 'device' | null;
 }
 
 export type SettingValue = string | number | boolean | null;
