@@ -142,7 +142,7 @@ async fn enqueue(
     payload: Bytes,
     turn: Turn,
 ) -> Result<(), StoreError> {
-    let (app_, refused) = (app.clone(), shadow.clone());
+    let (app_, refused, asked) = (app.clone(), shadow.clone(), shadow.clone());
     let work = move |tx: &mut Tx<'_>| {
         let rejected = answer(&app_, tx, &scope, &shadow, verb, &payload)?;
         if let Err(rejection) = rejected {
@@ -161,7 +161,7 @@ async fn enqueue(
             let _ = failed.send(Notice::ShadowRejected { shadow: refused, verb, rejection });
         }
     };
-    store.enqueue(work, done).await
+    store.enqueue_for_shadow(asked, work, done).await
 }
 
 fn answer(

@@ -9,14 +9,17 @@
 //! (background work). Start at [`Store::open`]; SQL is in `queries/`.
 
 mod connection;
+mod device_cache;
 mod error;
 mod migrations;
 mod notice;
 mod postgres_connection;
 mod queries;
 mod reader;
+mod row_sets;
 mod rows;
 mod scope;
+mod shadow_cache;
 mod sqlite_connection;
 mod store;
 mod tx;

@@ -52,7 +52,7 @@ fn begin(address: &Address, connection: Option<Connection>) -> Result<Connection
 /// One read sees one state of the database.
 fn read(mut connection: Connection, job: Job) -> Connection {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        job(Ok(&mut Tx::new(&mut connection)));
+        job(Ok(&mut Tx::reading(&mut connection)));
     }));
     if outcome.is_err() {
         tracing::error!("A database read panicked");

@@ -3,6 +3,7 @@ use std::{
     sync::{Arc, mpsc as std_mpsc},
 };
 
+use otaru_wire::ShadowId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -132,6 +133,37 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.queue(None, work, done).await
+    }
+
+    /// As [`Store::enqueue`], for work that begins by asking for this shadow: it is then read
+    /// together with those that other waiting work asks for.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] when the writer is gone.
+    pub async fn enqueue_for_shadow<T, E>(
+        &self,
+        shadow: ShadowId,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.queue(Some(shadow), work, done).await
+    }
+
+    async fn queue<T, E>(
+        &self,
+        shadow: Option<ShadowId>,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         // Either `run` answers or `refuse` does; the cell lets both own the callback.
         let done = Arc::new(std::sync::Mutex::new(Some(done)));
         let refused = done.clone();
@@ -141,6 +173,7 @@ impl Store {
             }
         };
         let job = Job {
+            shadow,
             run: Box::new(move |tx| {
                 let outcome = work(tx);
                 Attempt {

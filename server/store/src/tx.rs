@@ -1,6 +1,10 @@
+use otaru_wire::{ShadowId, ThingName};
+
 use crate::{
-    Notice, StoreError,
+    DeviceRow, Notice, ShadowRow, StoreError,
     connection::Connection,
+    device_cache::DeviceCache,
+    shadow_cache::ShadowCache,
     value::{FromRow, Value},
 };
 
@@ -11,11 +15,41 @@ use crate::{
 pub struct Tx<'c> {
     connection: &'c mut Connection,
     pub(crate) notices: Vec<Notice>,
+    /// Of the commit this is part of; a reader has none.
+    caches: Option<&'c mut Caches>,
+    pub(crate) savepoint: Savepoint,
+}
+
+/// What one commit has read, or is to write.
+#[derive(Default)]
+pub(crate) struct Caches {
+    pub(crate) shadows: ShadowCache,
+    pub(crate) devices: DeviceCache,
+}
+
+/// What the database goes back to when the work fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Savepoint {
+    /// A reader changes nothing.
+    Needless,
+    /// Not set yet: much work never asks the database anything.
+    Due,
+    Set,
+    /// It could not be set: the whole transaction is lost.
+    Failed,
 }
 
 impl<'c> Tx<'c> {
-    pub(crate) fn new(connection: &'c mut Connection) -> Tx<'c> {
-        Tx { connection, notices: Vec::new() }
+    /// Reads, within a transaction of its own.
+    pub(crate) fn reading(connection: &'c mut Connection) -> Tx<'c> {
+        let savepoint = Savepoint::Needless;
+        Tx { connection, notices: Vec::new(), caches: None, savepoint }
+    }
+
+    /// Writes, as one of those that share a commit.
+    pub(crate) fn writing(connection: &'c mut Connection, caches: &'c mut Caches) -> Tx<'c> {
+        let savepoint = Savepoint::Due;
+        Tx { connection, notices: Vec::new(), caches: Some(caches), savepoint }
     }
 
     /// Tells others `notice` once this work is durable; never before, and in commit order.
@@ -29,6 +63,7 @@ impl<'c> Tx<'c> {
         params: &[Value],
     ) -> Result<u64, StoreError> {
         refuse_nul(params)?;
+        self.before(sql)?;
         self.connection.execute(sql, params)
     }
 
@@ -37,7 +72,17 @@ impl<'c> Tx<'c> {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Vec<R>, StoreError> {
+        self.before(sql)?;
+        self.query(sql, params)
+    }
+
+    fn query<R: FromRow>(
+        &mut self,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Vec<R>, StoreError> {
         refuse_nul(params)?;
+        self.set_savepoint()?;
         let rows = self.connection.query(sql, params)?;
         rows.into_iter().map(|mut row| R::from_row(&mut row)).collect()
     }
@@ -49,7 +94,69 @@ impl<'c> Tx<'c> {
     ) -> Result<Option<R>, StoreError> {
         Ok(self.all(sql, params)?.into_iter().next())
     }
+
+    /// A shadow's row: of this commit, else what `sql` finds.
+    pub(crate) fn shadow(
+        &mut self,
+        shadow: &ShadowId,
+        sql: &'static str,
+        params: &[Value],
+    ) -> Result<Option<ShadowRow>, StoreError> {
+        if let Some(known) = self.caches.as_ref().and_then(|caches| caches.shadows.get(shadow)) {
+            return Ok(known.map(|row| ShadowRow::clone(&row)));
+        }
+        // It has not changed in this commit, or it would be known.
+        let row: Option<ShadowRow> = self.query(sql, params)?.into_iter().next();
+        if let Some(caches) = &mut self.caches {
+            caches.shadows.remember(shadow, row.clone());
+        }
+        Ok(row)
+    }
+
+    /// The device of that name, if it is known in this commit whether there is one.
+    pub(crate) fn known_device(&self, thing: &ThingName) -> Option<Option<DeviceRow>> {
+        self.caches.as_ref()?.devices.get(thing).map(|device| device.cloned())
+    }
+
+    /// Writes a shadow's row with the commit.
+    pub(crate) fn put_shadow(&mut self, row: ShadowRow, now: i64) -> Result<(), StoreError> {
+        let caches = self.caches.as_mut();
+        let caches = caches.ok_or_else(|| StoreError::unavailable("a reader cannot write"))?;
+        caches.shadows.put(row, now);
+        Ok(())
+    }
+
+    /// What the statement looks at must be in the database, and what it changes not be known
+    /// otherwise.
+    fn before(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.set_savepoint()?;
+        let Some(caches) = &mut self.caches else { return Ok(()) };
+        let changes = !sql.trim_start().starts_with("SELECT");
+        if sql.contains(SHADOWS) {
+            caches.shadows.flush(self.connection)?;
+            if changes {
+                caches.shadows.forget();
+            }
+        }
+        if changes && sql.contains(DEVICES) {
+            caches.devices.clear();
+        }
+        Ok(())
+    }
+
+    fn set_savepoint(&mut self) -> Result<(), StoreError> {
+        if self.savepoint != Savepoint::Due {
+            return Ok(());
+        }
+        let set = self.connection.batch("SAVEPOINT job");
+        self.savepoint = if set.is_ok() { Savepoint::Set } else { Savepoint::Failed };
+        set
+    }
 }
+
+/// Tables of which a commit caches rows.
+const SHADOWS: &str = "shadows";
+const DEVICES: &str = "devices";
 
 /// Here and not at each edge: whatever text comes from outside, nobody has to remember it.
 fn refuse_nul(params: &[Value]) -> Result<(), StoreError> {

@@ -1,12 +1,15 @@
 //! The one writer: whoever waits shares the next commit.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use otaru_wire::ShadowId;
 use tokio::sync::mpsc;
 
 use crate::{
     Notice, StoreError, Tx,
     connection::{Address, Connection},
+    tx::{Caches, Savepoint},
 };
 
 /// Most pieces of work in one commit. Above about this the shared sync is already
@@ -23,6 +26,8 @@ pub(crate) struct Attempt {
 
 /// Work waiting for the writer.
 pub(crate) struct Job {
+    /// The shadow it will ask for first, which is then read with those of others.
+    pub(crate) shadow: Option<ShadowId>,
     pub(crate) run: Box<dyn FnOnce(&mut Tx<'_>) -> Attempt + Send>,
     /// Answers the caller when the work could not even begin.
     pub(crate) refuse: Box<dyn FnOnce(StoreError) + Send>,
@@ -33,6 +38,9 @@ pub(crate) struct Writer {
     connection: Connection,
     jobs: mpsc::Receiver<Job>,
     notices: mpsc::UnboundedSender<Notice>,
+    /// Taken from the queue, not begun.
+    waiting: VecDeque<Job>,
+    caches: Caches,
     /// The last commit failed, and it may come to light only now whether it happened.
     is_uncertain: bool,
 }
@@ -44,12 +52,13 @@ impl Writer {
         jobs: mpsc::Receiver<Job>,
         notices: mpsc::UnboundedSender<Notice>,
     ) -> Writer {
-        Writer { address, connection, jobs, notices, is_uncertain: false }
+        let (waiting, caches) = (VecDeque::new(), Caches::default());
+        Writer { address, connection, jobs, notices, waiting, caches, is_uncertain: false }
     }
 
     /// Works until every sender is gone.
     pub(crate) fn run(mut self) {
-        while let Some(first) = self.jobs.blocking_recv() {
+        while let Some(first) = self.waiting.pop_front().or_else(|| self.jobs.blocking_recv()) {
             if let Err(error) = self.begin() {
                 tracing::error!(error = &error as &dyn std::error::Error, "Cannot begin a commit");
                 (first.refuse)(error);
@@ -59,7 +68,10 @@ impl Writer {
             if std::mem::take(&mut self.is_uncertain) {
                 let _ = self.notices.send(Notice::CommitUncertain);
             }
-            self.commit_batch(first);
+            self.waiting.push_front(first);
+            self.commit_batch();
+            self.caches.shadows.clear();
+            self.caches.devices.clear();
         }
     }
 
@@ -74,19 +86,22 @@ impl Writer {
         }
     }
 
-    fn commit_batch(&mut self, first: Job) {
+    fn commit_batch(&mut self) {
         let mut answers = Vec::new();
         let mut notices = Vec::new();
-        let mut next = Some(first);
         let mut stands = Ok(());
-        while let Some(job) = next {
-            let (answer, after) = run_one(&mut self.connection, job, &mut notices);
-            answers.push(answer);
-            stands = after;
-            let goes_on = stands.is_ok() && answers.len() < BATCH;
-            next = if goes_on { self.jobs.try_recv().ok() } else { None };
+        while stands.is_ok() && self.take_waiting(BATCH - answers.len()) {
+            stands = self.read_ahead();
+            while stands.is_ok()
+                && let Some(job) = self.waiting.pop_front()
+            {
+                let (answer, after) = self.run_one(job, &mut notices);
+                answers.push(answer);
+                stands = after;
+            }
         }
-        let committed = stands.and_then(|()| {
+        let committed = stands.and_then(|()| self.caches.shadows.flush(&mut self.connection));
+        let committed = committed.and_then(|()| {
             let committed = self.connection.batch("COMMIT");
             self.is_uncertain = committed.is_err();
             committed
@@ -111,49 +126,77 @@ impl Writer {
             answer(Ok(()));
         }
     }
+
+    /// Takes at most so much work from the queue; whether there is any to do.
+    fn take_waiting(&mut self, most: usize) -> bool {
+        while self.waiting.len() < most
+            && let Ok(job) = self.jobs.try_recv()
+        {
+            self.waiting.push_back(job);
+        }
+        most > 0 && !self.waiting.is_empty()
+    }
+
+    /// Reads the shadows that the waiting work will ask for, all at once.
+    fn read_ahead(&mut self) -> Result<(), StoreError> {
+        let asked = || self.waiting.iter().filter_map(|job| job.shadow.as_ref());
+        let things = asked().filter(|shadow| shadow.name.is_none()).map(|shadow| &shadow.thing);
+        let connection = &mut self.connection;
+        let read = self.caches.shadows.read_ahead(connection, asked());
+        let read = read.and_then(|()| self.caches.devices.read_ahead(connection, things));
+        if let Err(error) = &read
+            && let Some(first) = self.waiting.pop_front()
+        {
+            // Somebody hears of it, so that what fails again does not wait for ever.
+            (first.refuse)(StoreError::unavailable(error.to_string()));
+        }
+        read
+    }
+
+    /// Runs one job so that its failure undoes only itself.
+    ///
+    /// The second value says whether the batch still stands. When it does not, it must not be
+    /// committed: PostgreSQL answers COMMIT of a broken transaction with success and stores
+    /// nothing, and SQLite, which takes a whole transaction back when the disk is full, would
+    /// begin and commit another one for each savepoint that follows.
+    fn run_one(&mut self, job: Job, notices: &mut Vec<Notice>) -> (Answer, Result<(), StoreError>) {
+        let mut tx = Tx::writing(&mut self.connection, &mut self.caches);
+        let attempt = catch_unwind(AssertUnwindSafe(|| (job.run)(&mut tx)));
+        let (told, savepoint) = (std::mem::take(&mut tx.notices), tx.savepoint);
+        let Ok(Attempt { keep, answer }) = attempt else {
+            // The caller's channel is dropped with the job: it sees `Closed`.
+            return (Box::new(|_| ()), self.undo(savepoint));
+        };
+        if !keep || savepoint == Savepoint::Failed {
+            return (answer, self.undo(savepoint));
+        }
+        let kept = match savepoint {
+            Savepoint::Set => self.connection.batch("RELEASE job"),
+            _ => Ok(()),
+        };
+        match kept {
+            Ok(()) => {
+                self.caches.shadows.keep();
+                notices.extend(told);
+                (answer, Ok(()))
+            }
+            // The work went on after a statement had failed: what it says it did is not there.
+            Err(error) => (Box::new(move |_| answer(Err(error))), self.undo(savepoint)),
+        }
+    }
+
+    fn undo(&mut self, savepoint: Savepoint) -> Result<(), StoreError> {
+        self.caches.shadows.undo();
+        self.caches.devices.clear();
+        match savepoint {
+            Savepoint::Set => self.connection.batch("ROLLBACK TO job; RELEASE job"),
+            Savepoint::Failed => Err(StoreError::unavailable("a savepoint could not be set")),
+            Savepoint::Due | Savepoint::Needless => Ok(()),
+        }
+    }
 }
 
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
-/// Runs one job inside its own savepoint, so that its failure undoes only itself.
-///
-/// The second value says whether the batch still stands. When it does not, it must not be
-/// committed: PostgreSQL answers COMMIT of a broken transaction with success and stores
-/// nothing, and SQLite, which takes a whole transaction back when the disk is full, would
-/// begin and commit another one for each savepoint that follows.
-fn run_one(
-    connection: &mut Connection,
-    job: Job,
-    notices: &mut Vec<Notice>,
-) -> (Answer, Result<(), StoreError>) {
-    if let Err(error) = connection.batch("SAVEPOINT job") {
-        let why = error.to_string();
-        (job.refuse)(error);
-        return (Box::new(|_| ()), Err(StoreError::unavailable(why)));
-    }
-    let mut tx = Tx::new(connection);
-    let attempt = catch_unwind(AssertUnwindSafe(|| (job.run)(&mut tx)));
-    let told = std::mem::take(&mut tx.notices);
-    let Ok(Attempt { keep, answer }) = attempt else {
-        // The caller's channel is dropped with the job: it sees `Closed`.
-        return (Box::new(|_| ()), undo(connection));
-    };
-    if !keep {
-        return (answer, undo(connection));
-    }
-    match connection.batch("RELEASE job") {
-        Ok(()) => {
-            notices.extend(told);
-            (answer, Ok(()))
-        }
-        // The work went on after a statement had failed: what it says it did is not there.
-        Err(error) => (Box::new(move |_| answer(Err(error))), undo(connection)),
-    }
-}
-
-fn undo(connection: &mut Connection) -> Result<(), StoreError> {
-    connection.batch("ROLLBACK TO job; RELEASE job")
-}
 
 #[cfg(test)]
 mod tests;

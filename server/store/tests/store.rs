@@ -28,6 +28,8 @@ mod commits;
 mod fleet;
 #[path = "store/rows.rs"]
 mod rows;
+#[path = "store/shared_commits.rs"]
+mod shared_commits;
 #[path = "store/sharing.rs"]
 mod sharing;
 #[path = "store/told.rs"]

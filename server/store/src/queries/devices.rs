@@ -40,7 +40,7 @@ macro_rules! device_columns {
          last_seen_at, created_at, install, owned_at, given_up_at"
     };
 }
-pub(super) use device_columns;
+pub(crate) use device_columns;
 
 /// A query of whole rows.
 macro_rules! select_devices {
@@ -72,6 +72,9 @@ pub fn device(
     scope: &Scope,
     thing: &ThingName,
 ) -> Result<Option<DeviceRow>, StoreError> {
+    if let Some(known) = tx.known_device(thing) {
+        return Ok(known.filter(|device| device.organisation == *scope.organisation()));
+    }
     tx.first(
         select_devices!("WHERE organisation = $1 AND thing = $2 FOR UPDATE"),
         params![scope.organisation().as_str(), thing.as_str()],

@@ -22,10 +22,6 @@ impl FromRow for ShadowRow {
     }
 }
 
-fn stored_name(shadow: &ShadowId) -> &str {
-    shadow.name.as_ref().map_or("", |name| name.as_str())
-}
-
 /// The shadow, tombstones included, whatever its organisation: the caller decides from
 /// [`ShadowRow::organisation`] whether it may be seen. Its row stays locked.
 pub fn shadow(
@@ -33,10 +29,15 @@ pub fn shadow(
     _: &SystemScope,
     shadow: &ShadowId,
 ) -> Result<Option<ShadowRow>, StoreError> {
-    tx.first(
+    stored(tx, shadow)
+}
+
+fn stored(tx: &mut Tx<'_>, shadow: &ShadowId) -> Result<Option<ShadowRow>, StoreError> {
+    tx.shadow(
+        shadow,
         "SELECT thing, name, organisation, document FROM shadows
          WHERE thing = $1 AND name = $2 FOR UPDATE",
-        params![shadow.thing.as_str(), stored_name(shadow)],
+        params![shadow.thing.as_str(), shadow.name.as_ref().map_or("", |name| name.as_str())],
     )
 }
 
@@ -61,24 +62,12 @@ pub fn put_shadow(
     document: &Document,
     now: i64,
 ) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO shadows (thing, name, organisation, document, version, deleted, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (thing, name) DO UPDATE SET document = excluded.document,
-             version = excluded.version, deleted = excluded.deleted,
-             updated_at = excluded.updated_at
-         WHERE shadows.organisation = excluded.organisation",
-        params![
-            shadow.thing.as_str(),
-            stored_name(shadow),
-            scope.organisation().as_str(),
-            document.to_stored(),
-            document.version(),
-            document.is_deleted(),
-            now
-        ],
-    )?;
-    Ok(())
+    let organisation = scope.organisation();
+    if stored(tx, shadow)?.is_some_and(|row| row.organisation != *organisation) {
+        return Ok(());
+    }
+    let (shadow, organisation) = (shadow.clone(), organisation.clone());
+    tx.put_shadow(ShadowRow { shadow, organisation, document: document.clone() }, now)
 }
 
 /// The live shadows of a thing, the classic one included.

@@ -9,6 +9,7 @@ type Said = Arc<Mutex<Vec<(i64, bool)>>>;
 fn store(number: i64, size_bytes: usize, said: &Said) -> Job {
     let (answered, refused) = (said.clone(), said.clone());
     Job {
+        shadow: None,
         run: Box::new(move |tx| {
             let stored = tx.execute(
                 "INSERT INTO kept (number, bytes) VALUES ($1, $2)",
