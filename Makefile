@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo app web web-test web-e2e screenshots setup setup-build setup-browser test check bench-start fuzz
+.PHONY: help demo app web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test check bench-start bench-shadow fuzz
 
 help:
 	@echo 'make demo         the whole job on this machine: server, devices, an update (DEMO_ARGS=--bad-release)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make web-e2e      the pages in Chromium against a real server and simulated devices'
 	@echo 'make screenshots  the main pages, phone and desktop, light and dark, into docs/screenshots'
 	@echo 'make bench-start  start-up time, idle memory, time of one update'
+	@echo 'make bench-shadow durable shadow updates a second and how long each waits, beside bare brokers'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make setup        install the Debian packages the above need, if missing'
 
@@ -56,6 +57,10 @@ bench-start: setup-build
 	$(CARGO) build --locked --release --package otaru
 	$(CARGO) run --locked --quiet --package otaru-bench -- start
 
+bench-shadow: setup-bench
+	$(CARGO) build --locked --release --package otaru
+	$(CARGO) run --locked --release --quiet --package otaru-bench -- shadow
+
 SECONDS ?= 60
 fuzz: setup-build
 	$(CARGO) run --locked --release --package otaru-fuzz -- --seconds $(SECONDS)
@@ -68,3 +73,6 @@ setup:
 
 setup-browser:
 	@tools/setup.sh browser
+
+setup-bench:
+	@tools/setup.sh bench

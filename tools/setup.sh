@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that building (`build`), testing (`test`) or testing the pages (`browser`)
-# needs, only those missing.
+# Installs the Debian packages that building (`build`), testing (`test`), testing the pages (`browser`) or
+# measuring (`bench`) needs, only those missing.
 # Installs nothing when nothing is missing, and never touches Rust: that is rustup's.
 set -eu
 
@@ -26,6 +26,11 @@ if [ "${1:-build}" = test ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
     need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
     need python3-aiosmtpd /usr/lib/python3/dist-packages/aiosmtpd
+fi
+
+if [ "${1:-build}" = bench ]; then
+    need postgresql /usr/lib/postgresql/*/bin/initdb
+    need mosquitto /usr/sbin/mosquitto
 fi
 
 if [ "${1:-build}" = browser ]; then

@@ -3,32 +3,54 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A number that should not be above its target.
+/// A number and what it should be.
 pub(crate) struct Figure {
-    name: &'static str,
+    name: String,
     value: f64,
     target: f64,
     unit: &'static str,
+    wanted: Wanted,
+}
+
+/// On which side of the target a number should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    AtMost,
+    AtLeast,
 }
 
 impl Figure {
     /// A time, printed in milliseconds.
-    pub(crate) fn time(name: &'static str, value: Duration, target: Duration) -> Figure {
+    pub(crate) fn time(name: &str, value: Duration, target: Duration) -> Figure {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-        Figure { name, value: ms(value), target: ms(target), unit: "ms" }
+        Figure::at_most(name, ms(value), ms(target), "ms")
     }
 
     /// Memory, printed in MiB.
-    pub(crate) fn memory(name: &'static str, value_kib: u64, target_mib: u32) -> Figure {
-        Figure { name, value: value_kib as f64 / 1024.0, target: target_mib.into(), unit: "MiB" }
+    pub(crate) fn memory(name: &str, value_kib: u64, target_mib: u32) -> Figure {
+        Figure::at_most(name, value_kib as f64 / 1024.0, target_mib.into(), "MiB")
+    }
+
+    /// A number that should not be above its target.
+    pub(crate) fn at_most(name: &str, value: f64, target: f64, unit: &'static str) -> Figure {
+        Figure { name: name.to_owned(), value, target, unit, wanted: Wanted::AtMost }
+    }
+
+    /// A number that should not be below its target.
+    pub(crate) fn at_least(name: &str, value: f64, target: f64, unit: &'static str) -> Figure {
+        Figure { name: name.to_owned(), value, target, unit, wanted: Wanted::AtLeast }
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Figure { name, value, target, unit } = self;
-        let verdict = if value <= target { "met" } else { "missed" };
-        write!(f, "{name} {value:.1} {unit} target {target:.0} {unit} {verdict}")
+        let Figure { name, value, target, unit, wanted } = self;
+        let is_met = match wanted {
+            Wanted::AtMost => value <= target,
+            Wanted::AtLeast => value >= target,
+        };
+        let verdict = if is_met { "met" } else { "missed" };
+        write!(f, "{name} {value:.1} {unit} target {target} {unit} {verdict}")
     }
 }
 
@@ -49,6 +71,8 @@ mod tests {
         assert_eq!(met.to_string(), "start_to_ready 120.0 ms target 300 ms met");
         let missed = Figure::memory("idle_rss", 41 * 1024, 40);
         assert_eq!(missed.to_string(), "idle_rss 41.0 MiB target 40 MiB missed");
+        let rate = Figure::at_least("updates", 19_000.0, 20_000.0, "/s");
+        assert_eq!(rate.to_string(), "updates 19000.0 /s target 20000 /s missed");
     }
 
     #[test]

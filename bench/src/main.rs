@@ -6,6 +6,7 @@
 //! failure of the run.
 
 mod figure;
+mod shadow;
 mod start;
 
 use std::path::Path;
@@ -21,8 +22,10 @@ async fn main() -> ExitCode {
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["start"] => start::measure(&built).await,
         ["start", binary] => start::measure(Path::new(binary)).await,
+        ["shadow"] => shadow::measure(&built).await,
+        ["shadow", binary] => shadow::measure(Path::new(binary)).await,
         _ => {
-            eprintln!("usage: otaru-bench start [BINARY]");
+            eprintln!("usage: otaru-bench start|shadow [BINARY]");
             return ExitCode::from(2);
         }
     };

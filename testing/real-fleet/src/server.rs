@@ -2,7 +2,7 @@
 
 use crate::program::Program;
 use anyhow::{Context, Result, bail};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ pub struct Server {
     log: PathBuf,
     database_url: Option<String>,
     ports: Ports,
+    backends: Option<SocketAddr>,
     program: Option<Program>,
 }
 
@@ -44,8 +45,18 @@ impl Server {
             log: folder.join("server.log"),
             database_url: database_url.map(str::to_owned),
             ports: Ports::free()?,
+            backends: None,
             program: None,
         })
+    }
+
+    /// Lets backends of this machine in over plain MQTT, from the next start on; answers where.
+    pub fn admit_backends(&mut self) -> Result<SocketAddr> {
+        let free =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("could not find a free port")?;
+        let address = free.local_addr()?;
+        self.backends = Some(address);
+        Ok(address)
     }
 
     /// Starts the server and waits until it says that it is ready. Answers how long that took.
@@ -61,6 +72,9 @@ impl Server {
         ];
         for (flag, port) in listeners {
             command.arg(flag).arg(format!("127.0.0.1:{port}"));
+        }
+        if let Some(address) = self.backends {
+            command.arg("--listen-mqtt").arg(address.to_string());
         }
         self.program = Some(Program::start(&mut command, &self.log)?);
         while !is_ready(self.ports.http).await {
