@@ -3,11 +3,11 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo app web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test check bench-start bench-shadow fuzz
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test check bench-start bench-shadow fuzz
 
 help:
-	@echo 'make demo         the whole job on this machine: server, devices, an update (DEMO_ARGS=--bad-release)'
-	@echo 'make app          the same in a browser: a server and devices that stay up, and the owner'\''s app'
+	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
+	@echo '                  DEMO_ARGS=--auto presses Install itself and ends, --bad-release fails its self-test'
 	@echo 'make test         all tests, on SQLite and PostgreSQL and in Chromium; installs what they need'
 	@echo 'make check        every gate of CI: fmt, clippy, docs, tidy, tests'
 	@echo 'make web          the pages, built into web/dist when a source is newer'
@@ -18,11 +18,9 @@ help:
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make setup        install the Debian packages the above need, if missing'
 
-demo: setup-build
-	$(CARGO) run --locked --package otaru -- demo --auto $(DEMO_ARGS)
-
-app: setup-build web
-	$(CARGO) run --locked --package otaru -- demo --limit-s 600 $(DEMO_ARGS)
+# With --auto nobody opens a page.
+demo: setup-build $(if $(filter --auto,$(DEMO_ARGS)),,web)
+	$(CARGO) run --locked --package otaru -- demo $(DEMO_ARGS)
 
 test: setup setup-browser web-test
 	$(CARGO) xtask test

@@ -9,6 +9,9 @@ use anyhow::{Context, bail};
 use otaru_client::{Client, ClientOptions, Event, OwnDevice, Update, When};
 use otaru_wire::{ReleaseVersion, ThingName};
 
+/// Lines of a download that takes a moment.
+const STEPS: u64 = 4;
+
 /// A person with a token and some devices.
 pub(crate) struct Owner {
     client: Client,
@@ -74,7 +77,7 @@ impl Owner {
             }
             let update: Update =
                 serde_json::from_value(body).context("an event that is no update")?;
-            let line = describe(&update);
+            let line = describe(&update, STEPS);
             if said.insert(line.clone()) {
                 say(&line);
             }
@@ -113,14 +116,15 @@ fn runs(device: &OwnDevice, version: &str) -> bool {
     device.running.as_ref().and_then(|running| running.version.as_deref()) == Some(version)
 }
 
-fn describe(update: &Update) -> String {
+/// An update's step in words; a download in as many lines as there are `steps`: one for every
+/// tick would hide the story.
+pub(crate) fn describe(update: &Update, steps: u64) -> String {
     let Update { thing, phase, outcome, reason, done, total, .. } = update;
     let reason = reason.as_ref().map(|reason| format!(" ({})", reason.name)).unwrap_or_default();
     match outcome {
         Some(outcome) => format!("{thing}: {outcome}{reason}"),
         None if phase == "downloading" && *total > 0 => {
-            // In steps of a quarter: a line for every tick would hide the story.
-            format!("{thing}: downloading {} %", done * 4 / total * 25)
+            format!("{thing}: downloading {} %", done * steps / total * (100 / steps))
         }
         None => format!("{thing}: {phase}{reason}"),
     }

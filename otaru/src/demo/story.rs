@@ -1,6 +1,6 @@
 //! What the demo does, step by step, with the time of each.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{fs, io::Write, path::PathBuf, time::Instant};
 
 use anyhow::{Context, bail};
 use otaru_release::{Behaviour, Chip, ImageBuilder};
@@ -10,78 +10,132 @@ use super::{
     DemoArguments,
     commands::{otaru, path},
     owner::Owner,
-    processes::{Process, Server},
+    processes::{ANY_PORT, Process, Server, free_or_any},
 };
 
 const PRODUCT: &str = "clock";
 const OLD: &str = "1.0.4";
-const NEW: &str = "1.0.5";
-const EMAIL: &str = "owner@example.org";
+pub(crate) const NEW: &str = "1.0.5";
+pub(crate) const EMAIL: &str = "owner@example.org";
+
+/// Where a browser is sent that somebody types the address into, if it is free.
+const MEMORABLE: &str = "127.0.0.1:8080";
 
 /// A common size of an ESP32-C3 application with Wi-Fi and TLS.
 const IMAGE_BYTES: usize = 1_500_000;
 
+/// How new firmware comes onto a device.
+struct Pace {
+    self_test_ms: u64,
+    link_kbps: Option<u32>,
+}
+
+/// For a person who watches: 19 seconds of download, then a while of testing.
+const UNHURRIED: Pace = Pace { self_test_ms: 4_000, link_kbps: Some(640) };
+/// For a script that waits.
+const FAST: Pace = Pace { self_test_ms: 1_000, link_kbps: None };
+
 /// The demo under way.
 pub(crate) struct Story {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     begin: Instant,
-    bad_release: bool,
-    things: Vec<String>,
-    self_test_ms: String,
-    server: Option<Server>,
-    devices: Vec<Process>,
+    pub(super) bad_release: bool,
+    pub(super) things: Vec<String>,
+    pace: Pace,
+    /// Where the server listens for people.
+    http: &'static str,
+    pub(super) server: Option<Server>,
+    pub(super) devices: Vec<(String, Process)>,
 }
 
 impl Story {
     pub(crate) fn new(folder: PathBuf, arguments: &DemoArguments) -> Story {
+        let usual = if arguments.auto { FAST } else { UNHURRIED };
+        let devices = arguments.devices.unwrap_or(3);
         Story {
             folder,
             begin: Instant::now(),
             bad_release: arguments.bad_release,
-            things: (1..=arguments.devices).map(|number| format!("clock-{number:02}")).collect(),
-            self_test_ms: arguments.self_test_ms.to_string(),
+            things: (1..=devices).map(|number| format!("clock-{number:02}")).collect(),
+            pace: Pace {
+                self_test_ms: arguments.self_test_ms.unwrap_or(usual.self_test_ms),
+                link_kbps: arguments.link_kbps.or(usual.link_kbps),
+            },
+            http: if arguments.auto { ANY_PORT } else { free_or_any(MEMORABLE) },
             server: None,
             devices: Vec::new(),
         }
     }
 
     /// Prints a step with the time since the start.
-    #[expect(clippy::print_stdout, reason = "the steps are what the demo prints")]
     pub(crate) fn say(&self, step: &str) {
-        println!("{:7.2} s  {step}", self.begin.elapsed().as_secs_f64());
+        self.tell(&format!("{:7.2} s  {step}", self.begin.elapsed().as_secs_f64()));
+    }
+
+    /// Prints lines. Whoever reads them may be gone: that is no reason to leave things behind.
+    pub(super) fn tell(&self, lines: &str) {
+        let mut stdout = std::io::stdout().lock();
+        let _nobody_reads = writeln!(stdout, "{lines}").and_then(|()| stdout.flush());
     }
 
     /// For an end that was not promised: the last lines of every process.
     pub(crate) fn tell_what_the_processes_said(&self) {
         let server = self.server.as_ref().map(|server| ("server", &server.process));
-        let devices = self.things.iter().map(String::as_str).zip(&self.devices);
+        let devices = self.devices.iter().map(|(thing, process)| (thing.as_str(), process));
         for (name, process) in server.into_iter().chain(devices) {
             eprintln!("--- {name} ---\n{}", process.last_words());
         }
     }
 
-    /// Everything up to the release; with `install` also the update and its end.
-    pub(crate) async fn tell(&mut self, install: bool) -> anyhow::Result<()> {
+    /// Ends all processes and waits until they are gone.
+    pub(crate) async fn end(&mut self) {
+        for (_, device) in self.devices.drain(..) {
+            device.end().await;
+        }
+        if let Some(server) = self.server.take() {
+            server.process.end().await;
+        }
+    }
+
+    /// The whole story: the release, the owner's tap, and how it ends.
+    pub(crate) async fn act(&mut self) -> anyhow::Result<()> {
+        let owner = self.prepare().await?;
+        let sha256 = self.publish_and_offer(&owner).await?;
+        self.install(&owner).await?;
+        self.check_end(&owner, &sha256).await
+    }
+
+    /// Everything before the release.
+    pub(super) async fn prepare(&mut self) -> anyhow::Result<Owner> {
         self.start_server().await?;
         self.create_product().await?;
         let owner = self.add_owner().await?;
         self.add_devices(&owner).await?;
         owner.wait_until_all_run(OLD).await?;
         self.say(&format!("{} devices online, running {OLD}", self.things.len()));
+        Ok(owner)
+    }
+
+    /// The release, up to the owner's app; answers what every device runs in the end.
+    pub(super) async fn publish_and_offer(&self, owner: &Owner) -> anyhow::Result<String> {
         let sha256 = self.publish().await?;
         owner.wait_until_offered(NEW).await?;
         self.say(&format!("The owner's app offers {NEW}"));
-        if !install {
-            return self.say_how_to_install().await;
-        }
-        self.install(&owner).await?;
-        self.end(&owner, &sha256).await
+        Ok(sha256)
     }
 
-    async fn start_server(&mut self) -> anyhow::Result<()> {
-        let server = Server::start(&self.folder).await?;
-        self.say(&format!("Server ready at {}", server.http_url));
-        self.server = Some(server);
+    pub(super) async fn start_server(&mut self) -> anyhow::Result<()> {
+        // Another program may take the port in the meantime; then any other will do.
+        for http in [self.http, ANY_PORT] {
+            // Kept before it is ready, so that it is ended whenever this is.
+            let server = self.server.insert(Server::launch(&self.folder, http)?);
+            match server.ready().await {
+                Ok(()) => break,
+                Err(error) if http == ANY_PORT => return Err(error),
+                Err(_) => {}
+            }
+        }
+        self.say(&format!("Server ready at {}", self.server()?.http_url));
         Ok(())
     }
 
@@ -115,21 +169,21 @@ impl Story {
             self.run(&add).await?;
             let code = self.run(&["device", "claim-code", &thing]).await?;
             owner.claim(code["code"].as_str().context("no code in the answer")?).await?;
-            let (flash, image) = (self.folder.join(format!("{thing}.flash")), self.image(OLD));
-            let arguments = [
-                "sim",
-                "--dir",
-                path(&files)?,
-                "--flash",
-                path(&flash)?,
-                "--image",
-                path(&image)?,
-                "--self-test-ms",
-                &self.self_test_ms,
-            ];
-            self.devices.push(Process::start(&thing, &self.folder, &arguments)?);
+            self.start_device(&thing)?;
             self.say(&format!("{thing} registered, claimed, started as a process of its own"));
         }
+        Ok(())
+    }
+
+    pub(super) fn start_device(&mut self, thing: &str) -> anyhow::Result<()> {
+        let (files, flash) = (self.folder.join(thing), self.folder.join(format!("{thing}.flash")));
+        let (image, self_test) = (self.image(OLD), self.pace.self_test_ms.to_string());
+        let link = self.pace.link_kbps.map(|kbps| kbps.to_string());
+        let mut arguments = vec!["sim", "--dir", path(&files)?, "--flash", path(&flash)?];
+        arguments.extend(["--image", path(&image)?, "--self-test-ms", &self_test]);
+        arguments.extend(link.iter().flat_map(|kbps| ["--link-kbps", kbps.as_str()]));
+        let process = Process::start(thing, &self.folder, &arguments)?;
+        self.devices.push((thing.to_owned(), process));
         Ok(())
     }
 
@@ -152,7 +206,7 @@ impl Story {
         Ok(())
     }
 
-    async fn end(&mut self, owner: &Owner, sha256: &str) -> anyhow::Result<()> {
+    async fn check_end(&mut self, owner: &Owner, sha256: &str) -> anyhow::Result<()> {
         let ended = owner.follow(&self.things, |step| self.say(step)).await?;
         let promised = if self.bad_release { "rolled_back" } else { "confirmed" };
         for (thing, update) in &ended {
@@ -164,7 +218,7 @@ impl Story {
         }
         let expected = if self.bad_release { OLD } else { NEW };
         owner.check_all_run(expected, sha256, promised).await?;
-        for process in &mut self.devices {
+        for (_, process) in &mut self.devices {
             process.check()?;
         }
         self.say(&match self.bad_release {
@@ -174,34 +228,15 @@ impl Story {
         Ok(())
     }
 
-    /// The owner's app by a link that lets in; the operator's way beside it.
-    async fn say_how_to_install(&self) -> anyhow::Result<()> {
-        let server = self.server()?.http_url.clone();
-        let link = self.run(&["user", "reset-link", EMAIL]).await?;
-        let link = link["url"].as_str().context("no link in the answer")?;
-        // The plain port of this machine: a browser does not know the demo's own authority.
-        let code = link.split_once('#').context("no code in the link")?.1;
-        self.say("Open the owner's app, choose a password, and tap Install:");
-        self.say(&format!("  {server}/reset#{code}"));
-        let token = self.folder.join("server/admin.token");
-        self.say("Or install as an operator, in another terminal, with");
-        self.say(&format!("  export OTARU_SERVER={server}"));
-        self.say(&format!("  export OTARU_TOKEN_FILE={}", token.display()));
-        for thing in &self.things {
-            self.say(&format!("  otaru update start {thing} {NEW} --watch"));
-        }
-        Ok(())
-    }
-
     fn image(&self, version: &str) -> PathBuf {
         self.folder.join(format!("images/{PRODUCT}-{version}.bin"))
     }
 
-    fn server(&self) -> anyhow::Result<&Server> {
+    pub(super) fn server(&self) -> anyhow::Result<&Server> {
         self.server.as_ref().context("the server is not running")
     }
 
-    async fn run(&self, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
+    pub(super) async fn run(&self, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
         otaru(self.server()?, arguments).await
     }
 }

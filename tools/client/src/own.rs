@@ -62,6 +62,11 @@ impl Client {
         self.post(&["app", "devices", thing.as_str(), "update"], &body).await
     }
 
+    /// Whether the server has the pages for browsers.
+    pub async fn has_pages(&self) -> bool {
+        self.send(self.request(Method::GET, &[])).await.is_ok()
+    }
+
     /// Whether the server says that everything it needs is up.
     pub async fn is_ready(&self) -> bool {
         self.send(self.request(Method::GET, &["readyz"])).await.is_ok()

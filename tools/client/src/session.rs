@@ -14,7 +14,16 @@ impl Client {
     /// Signs in with a password.
     pub async fn sign_in(&self, email: &str, password: &str) -> Result<Session, ClientError> {
         let typed = json!({ "email": email, "password": password });
-        let request = self.request(Method::POST, &["app", "session"]).json(&typed);
+        self.session(self.request(Method::POST, &["app", "session"]).json(&typed)).await
+    }
+
+    /// Sets a new password with the code of a link, and signs in with it.
+    pub async fn reset_password(&self, code: &str, password: &str) -> Result<Session, ClientError> {
+        let typed = json!({ "code": code, "password": password });
+        self.session(self.request(Method::PUT, &["app", "password-reset"]).json(&typed)).await
+    }
+
+    async fn session(&self, request: RequestBuilder) -> Result<Session, ClientError> {
         let answer = self.send(request).await?;
         let cookie = answer.headers().get(header::SET_COOKIE);
         let pair = cookie.and_then(|cookie| cookie.to_str().ok()?.split(';').next());
