@@ -38,11 +38,19 @@ pub(crate) struct TimedOut {
     pub(crate) limit: Duration,
 }
 
+/// The command line is wrong in a way that its parser cannot say.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongUsage(pub(crate) String);
+
 impl Exit {
     /// The code of an error, by the first cause that has one.
     fn of(error: &anyhow::Error) -> Exit {
         if error.is::<TimedOut>() {
             return Exit::TimedOut;
+        }
+        if error.is::<WrongUsage>() {
+            return Exit::Usage;
         }
         let status = error
             .chain()
@@ -106,6 +114,7 @@ mod tests {
         assert_eq!(codes, [1, 3, 3, 4, 5, 1, 1]);
         let timed_out = TimedOut { limit: Duration::from_secs(1) };
         assert_eq!(Exit::of(&timed_out.into()), Exit::TimedOut);
+        assert_eq!(Exit::of(&WrongUsage("twice".into()).into()), Exit::Usage);
         assert_eq!(Exit::of(&anyhow::anyhow!("no")), Exit::Failed);
     }
 }

@@ -66,6 +66,19 @@ impl Printer {
         }
     }
 
+    /// One object: its JSON, or a part of it as rows of columns.
+    pub(crate) fn rows(
+        self,
+        json: &Value,
+        columns: &[&str],
+        rows: &[Vec<String>],
+    ) -> io::Result<()> {
+        match self.format {
+            Format::Table => print(&table(columns, rows)),
+            Format::Json | Format::Ndjson => self.document(json),
+        }
+    }
+
     /// A line for people; nothing for programs.
     pub(crate) fn line(self, text: &str) -> io::Result<()> {
         match self.format {
@@ -112,6 +125,15 @@ fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
 /// What is not known, in a table.
 pub(crate) fn or_dash(text: Option<&str>) -> String {
     text.unwrap_or("-").to_owned()
+}
+
+/// A JSON value as people write it: text without quotes.
+pub(crate) fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use otaru_wire::{ProductName, ThingName};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{Client, ClientError, Object, Page, Paging};
 
@@ -107,6 +107,16 @@ impl Client {
     /// One device.
     pub async fn show_device(&self, thing: &ThingName) -> Result<Object<Device>, ClientError> {
         self.get(&[&DEVICES[..], &[thing.as_str()]].concat(), &[]).await
+    }
+
+    /// Wishes settings for a device; a null takes a wish back.
+    pub async fn apply_device_settings(
+        &self,
+        thing: &ThingName,
+        settings: &Map<String, Value>,
+    ) -> Result<(), ClientError> {
+        let path = [&DEVICES[..], &[thing.as_str(), "settings"]].concat();
+        self.send(self.request(Method::PUT, &path).json(settings)).await.map(drop)
     }
 
     /// Makes a claim code; an unused older one stops working.

@@ -31,7 +31,7 @@ pub use own::{AvailableRelease, OwnDevice};
 pub use people::{
     Invitation, InvitationWithLink, NewToken, Organisation, ResetLink, Token, TokenWithSecret, User,
 };
-pub use products::{NewProduct, Product};
+pub use products::{Consent, NewProduct, Product, Setting, Texts};
 pub use releases::{NewRelease, Release};
 pub use session::Session;
 pub use shadows::ShadowNames;

@@ -1,8 +1,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use otaru_wire::ProductName;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::{Client, ClientError, Object, Page, Paging};
 
@@ -19,7 +19,41 @@ pub struct Product {
     pub slot_bytes: u64,
     /// `device` or `public`.
     pub download: String,
+    /// Who decides when a release is installed.
+    #[serde(default)]
+    pub consent: Consent,
+    /// Its settings; `None` when any may be set.
+    pub settings: Option<Vec<Setting>>,
 }
+
+/// Who decides when a product's releases are installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// `ask`, `deadline`, `night` or `forced`.
+    pub mode: String,
+    /// With `deadline`: days until who has not decided gets it at night.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_days: Option<u32>,
+}
+
+/// One setting of a product; what it may be in detail is in the JSON.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Setting {
+    /// Member of `config` in the shadow.
+    pub name: String,
+    /// `choice`, `text`, `integer`, `number` or `boolean`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What people call it, by language.
+    pub label: Texts,
+    /// What the device does as long as nobody chose.
+    pub default: Option<Value>,
+    /// Who may change it: `owner` or `operator`.
+    pub edit: String,
+}
+
+/// One text in several languages, by ISO 639-1 code.
+pub type Texts = std::collections::BTreeMap<String, String>;
 
 /// A product to create.
 #[derive(Clone, Debug)]
@@ -64,5 +98,24 @@ impl Client {
     /// One product.
     pub async fn show_product(&self, name: &ProductName) -> Result<Object<Product>, ClientError> {
         self.get(&[&PRODUCTS[..], &[name.as_str()]].concat(), &[]).await
+    }
+
+    /// Says who decides when a product's releases are installed.
+    pub async fn set_product_consent(
+        &self,
+        name: &ProductName,
+        consent: &Consent,
+    ) -> Result<Object<Product>, ClientError> {
+        self.put(&[&PRODUCTS[..], &[name.as_str(), "consent"]].concat(), consent).await
+    }
+
+    /// Describes a product's settings, as the API does; null lets any be set.
+    pub async fn set_product_settings(
+        &self,
+        name: &ProductName,
+        settings: &Value,
+    ) -> Result<Object<Product>, ClientError> {
+        let path = [&PRODUCTS[..], &[name.as_str(), "settings"]].concat();
+        self.put(&path, &json!({ "settings": settings })).await
     }
 }

@@ -3,6 +3,7 @@ mod folder;
 mod logs;
 mod qr_code;
 mod renew;
+mod settings;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,8 @@ pub enum DeviceCommand {
         /// The device
         thing: ThingName,
     },
+    /// Show a device's settings, or wish some for it
+    Settings(settings::DeviceSettings),
     /// Show or follow a device's log
     Logs(logs::Logs),
     /// Make the code that lets an owner claim a device
@@ -53,6 +56,7 @@ impl DeviceCommand {
         match self {
             DeviceCommand::Add(add) => add.run(context).await,
             DeviceCommand::Renew(renew) => renew.run(context).await,
+            DeviceCommand::Settings(settings) => settings.run(context).await,
             DeviceCommand::Logs(logs) => logs.run(context).await,
             DeviceCommand::List(DeviceListOptions { list }) => {
                 let client = context.client()?;

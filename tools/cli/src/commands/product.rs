@@ -1,3 +1,6 @@
+mod consent;
+mod settings;
+
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -20,6 +23,10 @@ pub enum ProductCommand {
         /// The product
         name: ProductName,
     },
+    /// Show or say who decides when its releases are installed
+    Consent(consent::ProductConsent),
+    /// Show or describe what its owners and operators can set
+    Settings(settings::ProductSettings),
 }
 
 #[derive(Args, Debug)]
@@ -51,8 +58,9 @@ pub struct ProductListOptions {
 
 impl ProductCommand {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
-        let client = context.client()?;
         match self {
+            ProductCommand::Consent(consent) => consent.run(context).await,
+            ProductCommand::Settings(settings) => settings.run(context).await,
             ProductCommand::Create(create) => {
                 let root = std::fs::read(&create.root)
                     .with_context(|| format!("could not read {}", create.root.display()))?;
@@ -64,14 +72,17 @@ impl ProductCommand {
                     root,
                     download: create.download,
                 };
-                print(context, &client.create_product(&new).await?)
+                print(context, &context.client()?.create_product(&new).await?)
             }
             ProductCommand::List(ProductListOptions { list }) => {
+                let client = context.client()?;
                 let page = list.fetch(async |paging| client.list_products(&paging).await).await?;
                 let columns = ["name", "chip", "flash", "slot", "download"];
                 Ok(context.printer.page(&page, &columns, row)?)
             }
-            ProductCommand::Show { name } => print(context, &client.show_product(&name).await?),
+            ProductCommand::Show { name } => {
+                print(context, &context.client()?.show_product(&name).await?)
+            }
         }
     }
 }
@@ -93,6 +104,7 @@ fn print(context: &Context<'_>, product: &Object<Product>) -> Result<()> {
         ("flash", format!("{} bytes", product.flash_bytes)),
         ("slot", format!("{} bytes", product.slot_bytes)),
         ("download", product.download.clone()),
+        ("consent", product.consent.mode.clone()),
     ];
     Ok(context.printer.object(product.json(), &lines)?)
 }

@@ -33,6 +33,12 @@ fn documented_command_lines_are_understood() {
         "product create clock --chip esp32 --flash 4M --slot-size 0x1F0000 --root r --download public",
         "product list --all",
         "product show clock",
+        "product consent clock",
+        "product consent clock --mode deadline --deadline-days 14",
+        "product consent clock --mode forced",
+        "product settings clock -o json",
+        "product settings clock --schema settings.json",
+        "product settings clock --no-schema",
         "release publish f.bin --product clock --version 1.0.5 --key release.key",
         "release publish f.bin --product clock --version 1.0.5 --key k --channel stable --notes x --sequence 7",
         "release list --product clock --limit 10",
@@ -43,6 +49,8 @@ fn documented_command_lines_are_understood() {
         "device renew clock-01 --out clock-01 --yes",
         "device list -o ndjson",
         "device show clock-01",
+        "device settings clock-01",
+        "device settings clock-01 phrase_type=poetic dim=3 --unset heat",
         "device logs clock-01 -f --tail 10",
         "device claim-code clock-01",
         "shadow get clock-01 --name cfg",
@@ -90,6 +98,11 @@ fn wrong_command_lines_are_named() {
         "product create clock --chip esp8266 --flash 4M --root r",
         "product create clock --chip esp32c3 --flash 4G --root r",
         "release publish f.bin --product clock --version /etc --key k",
+        "product consent clock --mode sometimes",
+        "product consent clock --mode deadline",
+        "product consent clock --deadline-days 14",
+        "product settings clock --schema f --no-schema",
+        "device settings clock-01 dim",
         "user add ada@example.com --role king",
         "device list --limit 0",
         "update start clock-01",
@@ -103,6 +116,11 @@ fn wrong_command_lines_are_named() {
         error: invalid value 'esp8266' for '--chip <CHIP>': not a chip name; known are esp32 esp32s2 esp32c3 esp32s3 esp32c2 esp32c6 esp32h2 esp32p4 esp32c61 esp32c5 esp32h21 esp32h4 esp32s31
         error: invalid value '4G' for '--flash <SIZE>': "4G" is not a size such as 4M, 1536K, 0x1F0000 or 2031616
         error: invalid value '/etc' for '--version <VERSION>': release version must be a letter or digit, then up to 63 of [A-Za-z0-9._+-], found "/etc"
+        error: invalid value 'sometimes' for '--mode <MODE>'
+        error: the following required arguments were not provided:
+        error: the following required arguments were not provided:
+        error: the argument '--schema <FILE>' cannot be used with '--no-schema'
+        error: invalid value 'dim' for '[NAME=VALUE]...': "dim" is not NAME=VALUE
         error: invalid value 'king' for '--role <ROLE>'
         error: invalid value '0' for '--limit <N>': 0 is not in 1..=200
         error: the following required arguments were not provided:
