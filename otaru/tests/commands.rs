@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use otaru_real_fleet::{Client, CommandOutput, Server};
+use otaru_real_fleet::{Behaviour, Client, CommandOutput, Server, firmware};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -35,6 +35,10 @@ impl Desk {
         let path = PathBuf::from(self.path(name));
         fs::write(&path, content).unwrap();
         path.display().to_string()
+    }
+
+    fn image(&self, version: &str) -> String {
+        self.write(&format!("{version}.bin"), firmware(version, 70_000, Behaviour::Pass))
     }
 
     async fn done(&self, arguments: &[&str]) -> Value {
@@ -136,4 +140,85 @@ async fn settings_are_described_wished_and_taken_back_on_sqlite() {
         states(&["dim=1"]).await,
         "dim waiting 1, phrase_type applied 2, heat_limit applied null"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_signed_elsewhere_is_published_without_the_key_on_sqlite() {
+    let desk = Desk::start().await;
+    let (image, other) = (desk.image("1.0.5"), desk.image("1.0.6"));
+    let (key, root) = (desk.path("keys/release.key"), desk.path("keys/root.cbor"));
+    let manifest = desk.path("1.0.5.manifest");
+    let sign = ["release", "sign", &image, "--product", "clock", "--version", "1.0.5"];
+    let how = ["--key", &key, "--sequence", "7", "--root", &root, "--out", &manifest];
+    let sign = [&sign[..], &how].concat();
+
+    // There is no server at all where it is signed.
+    let offline =
+        [&["--server", "http://127.0.0.1:9", "--token-file", "/none"], &sign[..]].concat();
+    let signed = desk.done(&offline).await;
+    assert_eq!((&signed["sequence"], &signed["manifest"]), (&json!(7), &json!(manifest)));
+    let verify = ["release", "verify", &image, "--manifest", &manifest, "--root", &root];
+    let verified = desk.done(&verify).await;
+    assert_eq!(verified["sha256"], signed["sha256"]);
+
+    fs::remove_file(&key).unwrap();
+    let publish = |image, manifest| {
+        ["release", "publish", image, "--product", "clock", "--manifest", manifest]
+    };
+    desk.refused(&publish(&other, &manifest), 1, "manifest_mismatch").await;
+    let published = desk.done(&publish(&image, &manifest)).await;
+    assert_eq!(published["sha256"], signed["sha256"]);
+    assert_eq!((&published["version"], &published["sequence"]), (&json!("1.0.5"), &json!(7)));
+    desk.refused(&publish(&image, &desk.path("none")), 1, "could not read").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_devices_do_not_trust_signs_nothing_on_sqlite() {
+    let desk = Desk::start().await;
+    desk.done(&["key", "new", "--out", &desk.path("other"), "--no-passphrase"]).await;
+    let (image, manifest) = (desk.image("1.0.5"), desk.path("1.0.5.manifest"));
+    let sign = async |key: &str, root: Option<&str>, code, said| {
+        let (key, root) = (desk.path(key), root.map(|root| desk.path(root)));
+        let what = ["release", "sign", &image, "--product", "clock", "--version", "1.0.5"];
+        let how = ["--key", &key, "--sequence", "1", "--out", &manifest];
+        let root = root.iter().flat_map(|root| ["--root", root.as_str()]).collect::<Vec<_>>();
+        desk.refused(&[&what[..], &how, &root].concat(), code, said).await;
+    };
+    sign("other/release.key", Some("keys/root.cbor"), 1, "devices would refuse").await;
+    assert!(!Path::new(&manifest).exists());
+    sign("keys/root.key", None, 1, "is a root key").await;
+    sign("other/release.key", None, 0, "").await;
+    let publish = ["release", "publish", &image, "--product", "clock", "--manifest", &manifest];
+    desk.refused(&publish, 1, "manifest_untrusted").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_read_notes_and_reasons_in_their_language_on_sqlite() {
+    let desk = Desk::start().await;
+    let (image, key) = (desk.image("1.0.5"), desk.path("keys/release.key"));
+    let japanese = format!("ja={}", desk.write("notes.ja.txt", "夜に静か\nになりました\n"));
+    let publish = ["release", "publish", &image, "--product", "clock", "--version", "1.0.5"];
+    let publish = [&publish[..], &["--key", &key, "--notes", "ja=Quieter"]].concat();
+    let twice = [&publish[..], &["--notes-in", "en=Quiet"]].concat();
+    desk.refused(&twice, 2, "notes in en is given twice").await;
+    let tag = [&publish[..], &["--notes-in", "ja-JP=x"]].concat();
+    desk.refused(&tag, 2, "\"ja-JP\" is no language code such as en, ja or de").await;
+    let words = ["--notes-file-in", &japanese, "--notes-in", "de=Leiser", "--deadline-hours", "48"];
+    let safety = ["--safety", "It can overheat", "--safety-in", "ja=熱くなります"];
+    let release = desk.done(&[&publish[..], &words, &safety].concat()).await;
+    assert_eq!(
+        release["notes_by_language"],
+        json!({ "en": "ja=Quieter", "ja": "夜に静か\nになりました", "de": "Leiser" })
+    );
+    let reason = json!({ "en": "It can overheat", "ja": "熱くなります" });
+    assert_eq!(release["safety"], json!({ "deadline_hours": 48, "reason": reason }));
+    let shown = desk.table(&["release", "show", "1.0.5", "--product", "clock"]).await;
+    assert!(shown.contains("notes     de: Leiser\n"), "{shown}");
+    assert!(shown.contains("safety    at night after 48 hours\n"), "{shown}");
+
+    let (plain, notes) = (desk.image("1.0.6"), desk.write("notes.txt", "Brighter\n"));
+    let publish = ["release", "publish", &plain, "--product", "clock", "--version", "1.0.6"];
+    let release =
+        desk.done(&[&publish[..], &["--key", &key, "--notes-file", &notes]].concat()).await;
+    assert_eq!((&release["notes"], &release["safety"]), (&json!("Brighter"), &Value::Null));
 }

@@ -40,7 +40,7 @@ pub enum ClientCommand {
     Key(key::KeyCommand),
     /// Published firmware
     #[command(subcommand)]
-    Release(release::ReleaseCommand),
+    Release(Box<release::ReleaseCommand>),
     /// Physical units
     #[command(subcommand)]
     Device(device::DeviceCommand),

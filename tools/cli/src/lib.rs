@@ -1,13 +1,14 @@
 //! The client commands of `otaru`: noun, then verb.
 //!
 //! Everything goes through the REST API by `otaru_client`; only `key`,
-//! `release verify` and `completion` work without a server. The binary parses
+//! `release sign`, `release verify` and `completion` work without a server. The binary parses
 //! [`Options`] and [`ClientCommand`] beside its own commands and calls [`run`].
 
 mod commands;
 mod connection;
 mod exit;
 mod hex;
+mod in_language;
 pub mod keys;
 mod options;
 mod output;

@@ -32,7 +32,7 @@ pub use people::{
     Invitation, InvitationWithLink, NewToken, Organisation, ResetLink, Token, TokenWithSecret, User,
 };
 pub use products::{Consent, NewProduct, Product, Setting, Texts};
-pub use releases::{NewRelease, Release};
+pub use releases::{NewRelease, Release, Safety};
 pub use session::Session;
 pub use shadows::ShadowNames;
 pub use updates::{Reason, TracedUpdate, Update, UpdatePhase, When};

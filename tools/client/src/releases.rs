@@ -2,9 +2,10 @@ use bytes::Bytes;
 use otaru_wire::{ProductName, ReleaseVersion};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::{Client, ClientError, Object, Page, Paging};
+use crate::{Client, ClientError, Object, Page, Paging, Texts};
 
 /// A published firmware.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -24,10 +25,24 @@ pub struct Release {
     /// What changed, for owners.
     #[serde(default)]
     pub notes: String,
+    /// That, in each language.
+    #[serde(default)]
+    pub notes_by_language: Texts,
+    /// What makes it urgent, if anything.
+    pub safety: Option<Safety>,
     /// Whether it was withdrawn.
     pub yanked: bool,
     /// When it was published, RFC 3339.
     pub created_at: Option<String>,
+}
+
+/// What makes a release urgent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Safety {
+    /// Hours after publishing until it is installed at night.
+    pub deadline_hours: u32,
+    /// Why, for owners.
+    pub reason: Texts,
 }
 
 /// A release to publish: everything about it is in the signed manifest.
@@ -40,7 +55,9 @@ pub struct NewRelease {
     /// The signed manifest.
     pub manifest: Vec<u8>,
     /// What changed, for owners.
-    pub notes: String,
+    pub notes: Texts,
+    /// What makes it urgent, if anything.
+    pub safety: Option<Safety>,
     /// The channel; the server's usual one if not given.
     pub channel: Option<String>,
 }
@@ -60,8 +77,13 @@ impl Client {
         new: NewRelease,
         sent: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<Object<Release>, ClientError> {
-        let mut form =
-            Form::new().part("manifest", Part::bytes(new.manifest)).text("notes", new.notes);
+        let mut form = Form::new().part("manifest", Part::bytes(new.manifest));
+        if !new.notes.is_empty() {
+            form = form.text("notes_by_language", json!(new.notes).to_string());
+        }
+        if let Some(safety) = new.safety {
+            form = form.text("safety", json!(safety).to_string());
+        }
         if let Some(channel) = new.channel {
             form = form.text("channel", channel);
         }

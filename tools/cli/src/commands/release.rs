@@ -1,5 +1,8 @@
 mod publish;
+mod sign;
+mod signing;
 mod verify;
+mod words;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -11,10 +14,13 @@ use crate::units;
 
 #[derive(Subcommand, Debug)]
 pub enum ReleaseCommand {
-    /// Sign an image and publish it
+    /// Sign an image and publish it, or publish one that is signed already
     // `--version` is the release's here, not the program's.
     #[command(disable_version_flag = true)]
     Publish(publish::Publish),
+    /// Sign an image without publishing it; works without a server
+    #[command(disable_version_flag = true)]
+    Sign(sign::Sign),
     /// List a product's releases, newest first
     List(ReleaseListOptions),
     /// Show a release
@@ -48,6 +54,7 @@ impl ReleaseCommand {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         match self {
             ReleaseCommand::Publish(publish) => publish.run(context).await,
+            ReleaseCommand::Sign(sign) => sign.run(context),
             ReleaseCommand::Verify(verify) => verify.run(context),
             ReleaseCommand::List(ReleaseListOptions { product, list }) => {
                 let client = context.client()?;
@@ -80,7 +87,7 @@ fn row(release: &Release) -> Vec<String> {
 }
 
 fn print(context: &Context<'_>, release: &Object<Release>) -> Result<()> {
-    let lines = [
+    let mut lines = vec![
         ("product", release.product.clone()),
         ("version", release.version.clone()),
         ("sequence", release.sequence.to_string()),
@@ -88,7 +95,12 @@ fn print(context: &Context<'_>, release: &Object<Release>) -> Result<()> {
         ("size", format!("{} bytes", release.size)),
         ("sha256", release.sha256.clone()),
         ("yanked", if release.yanked { "yes" } else { "no" }.to_owned()),
-        ("notes", release.notes.clone()),
     ];
+    let one = |name, (language, text): (&String, &String)| (name, format!("{language}: {text}"));
+    lines.extend(release.notes_by_language.iter().map(|text| one("notes", text)));
+    if let Some(safety) = &release.safety {
+        lines.push(("safety", format!("at night after {} hours", safety.deadline_hours)));
+        lines.extend(safety.reason.iter().map(|text| one("reason", text)));
+    }
     Ok(context.printer.object(release.json(), &lines)?)
 }

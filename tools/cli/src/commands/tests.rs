@@ -41,6 +41,12 @@ fn documented_command_lines_are_understood() {
         "product settings clock --no-schema",
         "release publish f.bin --product clock --version 1.0.5 --key release.key",
         "release publish f.bin --product clock --version 1.0.5 --key k --channel stable --notes x --sequence 7",
+        "release publish f.bin --product clock --manifest f.manifest --channel beta",
+        "release publish f.bin --product clock --version 1 --key k --notes-file n --notes-in ja=静か",
+        "release publish f.bin --product clock --manifest m --notes-file-in ja=n.ja --notes-in de=Leiser",
+        "release publish f.bin --product clock --manifest m --safety Hot --safety-in ja=x --deadline-hours 48",
+        "release sign f.bin --product clock --version 1.0.5 --key k --sequence 7 --out f.manifest",
+        "release sign f.bin --product clock --version 1 --key k --sequence 7 --root r --downgrade --out m",
         "release list --product clock --limit 10",
         "release show 1.0.5 --product clock",
         "release yank 1.0.5 --product clock --yes",
@@ -98,6 +104,14 @@ fn wrong_command_lines_are_named() {
         "product create clock --chip esp8266 --flash 4M --root r",
         "product create clock --chip esp32c3 --flash 4G --root r",
         "release publish f.bin --product clock --version /etc --key k",
+        "release publish f.bin --product clock --version 1",
+        "release publish f.bin --product clock --manifest m --key k",
+        "release publish f.bin --product clock --manifest m --notes-in ja-JP=x",
+        "release publish f.bin --product clock --manifest m --notes-in x",
+        "release publish f.bin --product clock --manifest m --notes a --notes-file b",
+        "release publish f.bin --product clock --manifest m --safety Hot",
+        "release publish f.bin --product clock --manifest m --deadline-hours 3",
+        "release sign f.bin --product clock --version 1 --key k --out m",
         "product consent clock --mode sometimes",
         "product consent clock --mode deadline",
         "product consent clock --deadline-days 14",
@@ -116,6 +130,14 @@ fn wrong_command_lines_are_named() {
         error: invalid value 'esp8266' for '--chip <CHIP>': not a chip name; known are esp32 esp32s2 esp32c3 esp32s3 esp32c2 esp32c6 esp32h2 esp32p4 esp32c61 esp32c5 esp32h21 esp32h4 esp32s31
         error: invalid value '4G' for '--flash <SIZE>': "4G" is not a size such as 4M, 1536K, 0x1F0000 or 2031616
         error: invalid value '/etc' for '--version <VERSION>': release version must be a letter or digit, then up to 63 of [A-Za-z0-9._+-], found "/etc"
+        error: the following required arguments were not provided:
+        error: the argument '--manifest <FILE>' cannot be used with '--key <FILE>'
+        error: invalid value 'ja-JP=x' for '--notes-in <LANGUAGE=TEXT>': "ja-JP" is no language code such as en, ja or de
+        error: invalid value 'x' for '--notes-in <LANGUAGE=TEXT>': "x" does not begin with a language, as in ja=x
+        error: the argument '--notes <TEXT>' cannot be used with '--notes-file <FILE>'
+        error: the following required arguments were not provided:
+        error: the following required arguments were not provided:
+        error: the following required arguments were not provided:
         error: invalid value 'sometimes' for '--mode <MODE>'
         error: the following required arguments were not provided:
         error: the following required arguments were not provided:

@@ -1,13 +1,14 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
-use otaru_client::NewRelease;
-use otaru_release::{ImageError, Manifest, SecretKey};
+use otaru_client::{Client, NewRelease};
+use otaru_release::Manifest;
 use otaru_wire::{ProductName, ReleaseVersion};
 
+use super::signing::{self, read};
+use super::words::Words;
 use crate::commands::Context;
-use crate::keys::{self, KeyRole, Passphrase};
 use crate::progress;
 
 #[derive(Args, Debug)]
@@ -18,17 +19,20 @@ pub struct Publish {
     #[arg(long, value_name = "NAME")]
     product: ProductName,
     /// Its version
-    #[arg(long = "version", value_name = "VERSION")]
-    release_version: ReleaseVersion,
+    #[arg(long = "version", value_name = "VERSION", required_unless_present = "manifest")]
+    release_version: Option<ReleaseVersion>,
     /// Release key that signs it
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "manifest")]
+    key: Option<PathBuf>,
+    /// Its manifest, if `release sign` has signed it already; version and sequence are in there
+    #[arg(long, value_name = "FILE", conflicts_with_all =
+        ["release_version", "key", "sequence", "downgrade", "save_manifest"])]
+    manifest: Option<PathBuf>,
     /// Channel [default: stable]
     #[arg(long)]
     channel: Option<String>,
-    /// What changed, for owners
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    notes: String,
+    #[command(flatten)]
+    words: Words,
     /// Sequence number; the product's next one if not given
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
@@ -40,38 +44,22 @@ pub struct Publish {
     save_manifest: Option<PathBuf>,
 }
 
-/// The image was refused here, with the words the server would have used.
-#[derive(Debug, thiserror::Error)]
-#[error("{file} is refused ({})\nfound {}\nexpected {}", .refusal.code(), .refusal.found(), .refusal.expected())]
-struct ImageRefused {
-    file: String,
-    refusal: ImageError,
-}
-
 impl Publish {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
-        let image = std::fs::read(&self.image)
-            .with_context(|| format!("could not read {}", self.image.display()))?;
-        let (product, version) = (self.product.clone(), self.release_version.clone());
-        let manifest = Manifest::for_image(&image, product, version, 0)
-            .map_err(|refusal| ImageRefused { file: self.image.display().to_string(), refusal })?;
-        let key = release_key(context, &self.key)?;
+        let (notes, safety) = (self.words.notes()?, self.words.safety()?);
+        let image = read(&self.image)?;
         let client = context.client()?;
-        let sequence = match self.sequence {
-            Some(sequence) => sequence,
-            None => client.next_sequence(&self.product).await?,
+        let manifest = match &self.manifest {
+            Some(path) => read(path)?,
+            None => self.sign(context, &client, &image).await?,
         };
-        let manifest = Manifest { sequence, is_downgrade: self.downgrade, ..manifest }.sign(&key);
-        if let Some(path) = &self.save_manifest {
-            std::fs::write(path, &manifest)
-                .with_context(|| format!("could not write {}", path.display()))?;
-        }
         let bar = progress::bytes("uploading", image.len() as u64);
         let new = NewRelease {
             product: self.product,
             image: image.into(),
             manifest,
-            notes: self.notes,
+            notes,
+            safety,
             channel: self.channel,
         };
         let moving = bar.clone();
@@ -79,17 +67,20 @@ impl Publish {
         bar.finish_and_clear();
         super::print(context, &release?)
     }
-}
 
-fn release_key(context: &Context<'_>, path: &Path) -> Result<SecretKey> {
-    let text = std::fs::read_to_string(path)
-        .map(zeroize::Zeroizing::new)
-        .with_context(|| format!("could not read {}", path.display()))?;
-    let ask = || Passphrase::to_open(path, context.may_ask()).map(Some);
-    let read = keys::read_secret_key(&text, ask)?;
-    let (role, key) = read.with_context(|| format!("could not open {}", path.display()))?;
-    if role != KeyRole::Release {
-        bail!("{} is a root key; releases are signed by the release key", path.display());
+    async fn sign(&self, context: &Context<'_>, client: &Client, image: &[u8]) -> Result<Vec<u8>> {
+        let given = "clap asks for it where there is no manifest";
+        let version = self.release_version.as_ref().context(given)?;
+        let manifest = signing::describe(&self.image, image, &self.product, version)?;
+        let key = signing::release_key(context, self.key.as_ref().context(given)?)?;
+        let sequence = match self.sequence {
+            Some(sequence) => sequence,
+            None => client.next_sequence(&self.product).await?,
+        };
+        let manifest = Manifest { sequence, is_downgrade: self.downgrade, ..manifest }.sign(&key);
+        if let Some(path) = &self.save_manifest {
+            signing::save(path, &manifest)?;
+        }
+        Ok(manifest)
     }
-    Ok(key)
 }

@@ -1,10 +1,11 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use otaru_release::{Image, Manifest, PublicKey, RootDocument};
 use serde_json::json;
 
+use super::signing::{self, read};
 use crate::commands::Context;
 
 #[derive(Args, Debug)]
@@ -47,37 +48,15 @@ impl Verify {
 }
 
 fn print(context: &Context<'_>, manifest: &Manifest, root: &RootDocument) -> Result<()> {
-    let shown = json!({
-        "product": manifest.product,
-        "version": manifest.version,
-        "sequence": manifest.sequence,
-        "chip": manifest.chip.name(),
-        "sha256": manifest.sha256,
-        "size": manifest.size_bytes,
-        "security_counter": manifest.security_counter,
-        "downgrade": manifest.is_downgrade,
-        "expires_at": manifest.expires_at,
-        "root_number": root.number,
-    });
-    let lines = [
-        ("product", manifest.product.to_string()),
-        ("version", manifest.version.to_string()),
-        ("sequence", manifest.sequence.to_string()),
-        ("chip", manifest.chip.to_string()),
-        ("size", format!("{} bytes", manifest.size_bytes)),
-        ("sha256", manifest.sha256.to_string()),
-        ("signed by", format!("a release key of root document {}", root.number)),
-    ];
-    Ok(context.printer.object(&shown, &lines)?)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("could not read {}", path.display()))
+    let (mut json, mut lines) = signing::shown(manifest);
+    json["root_number"] = json!(root.number);
+    lines.push(("signed by", format!("a release key of root document {}", root.number)));
+    Ok(context.printer.object(&json, &lines)?)
 }
 
 /// `None` when the clock is set to before 1970, which is no clock.
 #[expect(clippy::disallowed_methods, reason = "a person at a command line has no other clock")]
-fn seconds_since_1970() -> Option<i64> {
+pub(super) fn seconds_since_1970() -> Option<i64> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
 }
