@@ -2,9 +2,27 @@
 
 use std::error::Error;
 
+/// Messages that have the members of a JSON object of the REST API.
+const AS_JSON: [&str; 7] = [
+    "FirmwareAvailable",
+    "Update",
+    "Reason",
+    "SettingsChanged",
+    "DeviceOnline",
+    "DeviceOffline",
+    "DeviceChanged",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let files = protox::compile(["otaru/v1/config.proto"], ["proto"])?;
-    prost_build::Config::new().compile_fds(files)?;
+    let files =
+        protox::compile(["otaru/v1/config.proto", "otaru/v1/notifications.proto"], ["proto"])?;
+    let mut config = prost_build::Config::new();
+    config.btree_map(["."]);
+    for message in AS_JSON {
+        let derive = "#[derive(serde::Serialize, serde::Deserialize)] #[serde(default)]";
+        config.type_attribute(format!("otaru.v1.{message}"), derive);
+    }
+    config.compile_fds(files)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Decoders of `contract/wire`.
 
+use otaru_wire::notifications::{Event, ListenUpdatesRequest, ListenUpdatesResponse};
 use otaru_wire::payload::{
     DesiredUpdate, FirmwareReport, LogRecord, PresencePayload, Progress, UpdateOffer,
 };
@@ -84,6 +85,20 @@ pub(crate) fn firmware_members(bytes: &[u8]) -> bool {
         assert_eq!(UpdateOffer::from_value(&offer.to_value()).as_ref(), Ok(offer));
     }
     report.is_ok() || update.is_ok() || offer.is_ok()
+}
+
+/// What an app asks for; and bodies of the event log, of any kind.
+pub(crate) fn listen_updates(bytes: &[u8]) -> bool {
+    if let Ok(request) = ListenUpdatesRequest::decode(bytes) {
+        let again = ListenUpdatesRequest::decode(request.encode_to_vec().as_slice());
+        assert_eq!(again.as_ref(), Ok(&request));
+    }
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let Some((kind, body)) = text.split_once(' ') else { return false };
+    let response = ListenUpdatesResponse::event(Some(1), kind, body);
+    let again = ListenUpdatesResponse::decode(response.encode_to_vec().as_slice());
+    assert_eq!(again.as_ref(), Ok(&response));
+    !matches!(response.event, None | Some(Event::Other(_)))
 }
 
 /// The settings message, as protobuf and as the JSON of `desired`.

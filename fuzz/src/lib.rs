@@ -50,6 +50,7 @@ decoders! {
     agent::stored_target,
     contract::device_config,
     contract::firmware_members,
+    contract::listen_updates,
     contract::log_records,
     contract::names,
     contract::presence,

@@ -63,6 +63,7 @@ replay! {
     stored_target,
     device_config,
     firmware_members,
+    listen_updates,
     log_records,
     names,
     presence,

@@ -8,11 +8,9 @@ use core::fmt;
 
 use serde_json::{Map, Value};
 
-mod generated {
-    include!(concat!(env!("OUT_DIR"), "/otaru.v1.rs"));
-}
-
-pub use generated::{DeviceConfig, PublishShadowDesired, PublishShadowState, PublishShadowUpdate};
+pub use crate::generated::{
+    DeviceConfig, PublishShadowDesired, PublishShadowState, PublishShadowUpdate,
+};
 
 /// The member of `desired` and `reported` that holds the settings.
 const CONFIG: &str = "config";

@@ -1,5 +1,6 @@
 //! The words the server and a device say to each other: names, digests, MQTT
-//! topics, phases, reason numbers, payloads and the settings message.
+//! topics, phases, reason numbers, payloads, the settings message, and the events
+//! that apps hear of.
 //!
 //! Pure text and numbers: no clock, no I/O, no `std`. What arrives from outside
 //! is checked here once and carried on as a type.
@@ -11,7 +12,9 @@ extern crate alloc;
 
 mod config;
 mod digest;
+mod generated;
 mod ids;
+pub mod notifications;
 pub mod payload;
 mod phase;
 mod reason;
