@@ -64,7 +64,6 @@ impl ApiError {
     }
 
     /// The stable code.
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &'static str {
         self.code
     }

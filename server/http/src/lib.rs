@@ -11,6 +11,7 @@
 mod download;
 mod error;
 mod extract;
+mod grpc;
 mod identity;
 mod layers;
 mod listener;

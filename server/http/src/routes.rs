@@ -18,13 +18,14 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::extract::MAX_JSON_BYTES;
 use crate::site::{HealthFor, Readiness, Site};
-use crate::{error, layers, openapi, web};
+use crate::{error, grpc, layers, openapi, web};
 
 /// Everything for people and programs: the plain port and the HTTPS port.
 pub fn router(app: App, readiness: Readiness, health: HealthFor) -> Router {
     let (router, document) = api().split_for_parts();
+    let site = Site::new(app, readiness, health);
     let router = router.merge(openapi::routes(document)).merge(docs::routes());
-    finish(router.merge(web::fallback()), Site::new(app, readiness, health))
+    finish(router.merge(grpc::routes(site.clone())).merge(web::fallback()), site)
 }
 
 /// What devices may reach, on the port that asks for their certificate.

@@ -16,7 +16,7 @@ use crate::extract::Query;
 use crate::listener::Draining;
 
 /// Below the shortest idle timeout of common proxies.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long a browser waits before it connects again.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
@@ -63,7 +63,17 @@ impl<S: Send + Sync> FromRequestParts<S> for LastEventId {
 }
 
 /// The connection's [`Draining`]; none in tests without a listener.
-pub(crate) struct Until(Option<Draining>);
+pub(crate) struct Until(pub(crate) Option<Draining>);
+
+impl Until {
+    /// Returns once streams are to end.
+    pub(crate) async fn over(self) {
+        match self.0 {
+            Some(draining) => draining.begun().await,
+            None => future::pending().await,
+        }
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Until {
     type Rejection = Infallible;
@@ -80,15 +90,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Until {
 pub(crate) fn stream(
     after: i64,
     messages: impl Stream<Item = Message> + Send + 'static,
-    Until(draining): Until,
+    until: Until,
 ) -> Response {
-    let end = match draining {
-        Some(draining) => future::Either::Left(draining.begun()),
-        None => future::Either::Right(future::pending()),
-    };
     let first = Event::default().id(after.to_string()).retry(RETRY_DELAY).comment("listening");
     let first = stream::once(future::ready(first));
-    let events = first.chain(messages.map(event)).map(Ok::<Event, Infallible>).take_until(end);
+    let events = first.chain(messages.map(event)).map(Ok::<Event, Infallible>);
+    let events = events.take_until(until.over());
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE_INTERVAL);
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     let uncached = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

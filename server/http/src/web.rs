@@ -11,8 +11,8 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use tower::ServiceExt;
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
-use crate::error;
 use crate::site::Site;
+use crate::{error, grpc};
 
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
@@ -40,6 +40,9 @@ pub(crate) fn fallback() -> Router<Site> {
 fn page(request: &Request) -> Response {
     let (method, uri) = (request.method(), request.uri());
     if method != Method::GET && method != Method::HEAD {
+        if let Some(unknown_call) = grpc::unknown_call(request.headers()) {
+            return unknown_call;
+        }
         return error::route_unknown_at(uri).into_response();
     }
     let path = uri.path().trim_matches('/');

@@ -16,9 +16,7 @@ pub struct Answer {
 impl Answer {
     pub(crate) async fn read(response: Response) -> Answer {
         let (head, body) = response.into_parts();
-        let kind = head.headers.get(header::CONTENT_TYPE);
-        let body = match kind.is_some_and(|kind| kind == "text/event-stream") {
-            // It has no end.
+        let body = match is_endless(&head.headers) {
             true => Bytes::new(),
             false => to_bytes(body, usize::MAX).await.expect("the body comes whole"),
         };
@@ -64,6 +62,15 @@ impl Answer {
     pub fn expect_status(self, status: u16) -> Answer {
         assert_eq!(self.status(), status, "{self}");
         self
+    }
+}
+
+fn is_endless(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    match kind.unwrap_or_default() {
+        "text/event-stream" => true,
+        // A refused call has its status in front, and no body.
+        kind => kind.starts_with("application/grpc") && !headers.contains_key("grpc-status"),
     }
 }
 

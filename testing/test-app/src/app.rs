@@ -5,17 +5,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
-use otaru_http::{HealthFor, Readiness};
+use otaru_http::{HealthFor, Listener, Readiness, Security, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, Urls, create_setup_code,
     deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers, start_up,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
+use rustls::ClientConfig;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use crate::device::trusting;
 use crate::ports::{Bound, Port, Ports};
 use crate::{Client, Device, Firmware, MqttSession, Publisher};
 
@@ -223,6 +225,27 @@ impl TestApp {
         self.advance(by);
         expire_silent_updates(&self.operations).await.expect("a database that works");
         look_at_due_offers(&self.operations).await.expect("a database that works");
+    }
+
+    /// Serves the people's routes on a real port, in the clear.
+    pub fn serve_plain(&self) -> Serving {
+        self.serve(Security::Plain)
+    }
+
+    /// Serves the people's routes on a real port over TLS; with what a client needs to trust it.
+    pub fn serve_tls(&self) -> (Serving, ClientConfig) {
+        let folder = self.home.directory.path().join("ca");
+        let authority = Authority::open_or_create(&folder, start()).expect("an authority");
+        let names = ["127.0.0.1".to_owned()];
+        let server = authority.issue_server(&names, start()).expect("a certificate");
+        let security = Security::People(authority.people_tls(&server).expect("a certificate"));
+        (self.serve(security), trusting(authority.ca_pem()).with_no_client_auth())
+    }
+
+    fn serve(&self, security: Security) -> Serving {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = Listener::bind(any_port, security).expect("a free port");
+        listener.serve(Port::People(self.ports.clone()).router())
     }
 
     /// Somebody without a credential, on the people's port.

@@ -2,8 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otaru_operations::PeerCertificate;
+use rustls::client::WantsClientCert;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use serde_json::Value;
@@ -57,20 +58,25 @@ impl Device {
     }
 
     fn tls(&self) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).expect("a CA");
-        roots.add(ca).expect("a CA");
         let chain = CertificateDer::pem_slice_iter(self.cert_pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_details(provider, Arc::new(TheStart))
-            .with_safe_default_protocol_versions()
-            .expect("versions the provider has")
-            .with_root_certificates(roots);
+        let config = trusting(&self.ca_pem);
         Arc::new(config.with_client_auth_cert(chain, key).expect("key and certificate match"))
     }
+}
+
+/// TLS for a client that trusts the server's authority alone.
+pub(crate) fn trusting(ca_pem: &str) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).expect("a CA");
+    roots.add(ca).expect("a CA");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_details(provider, Arc::new(TheStart))
+        .with_safe_default_protocol_versions()
+        .expect("versions the provider has")
+        .with_root_certificates(roots)
 }
 
 /// The server's certificate is made when the test begins, and judged then: tests do not expire.

@@ -1,7 +1,8 @@
 //! A whole server in the test's process: database, images, broker and routes.
 //!
 //! Requests go through the routers without a socket, so a test is one function
-//! call away from the answer; MQTT comes over real sockets, with mutual TLS.
+//! call away from the answer; MQTT comes over real sockets, with mutual TLS, and so does
+//! gRPC, whose framing is HTTP/2's.
 //! Time stands still until the test moves it. HTTPS ports and processes are
 //! tested elsewhere (`server/http`, `testing/real-fleet`).
 //!

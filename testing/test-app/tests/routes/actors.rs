@@ -4,6 +4,8 @@
 //! table. Each line says who meets what; a change of it is a change of who may do what.
 //! Accept one with `UPDATE_EXPECT=1`, and read the diff.
 //!
+//! gRPC is in no such description; its one call is asked as well, at the end of the table.
+//!
 //! All ask the same server, one after the other: who comes later may find done already what
 //! can be done once.
 
@@ -15,6 +17,8 @@ use axum::body::Body;
 use axum::http::Method;
 use expect_test::expect_file;
 use otaru_test_app::{Answer, Client, Database, Firmware, PASSWORD, TestApp};
+use otaru_wire::notifications::{LISTEN_UPDATES_PATH, ListenUpdatesRequest};
+use prost::Message;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -137,6 +141,32 @@ impl World {
             met.entry(outcome(&answer)).or_default().push(name);
         }
         let mut lines = format!("{method} {path}\n");
+        for (outcome, names) in met {
+            writeln!(lines, "    {outcome}: {}", names.join(", ")).expect("a text takes it");
+        }
+        lines
+    }
+
+    /// Who may hear what by gRPC.
+    async fn call_all(&self, what: &str, request: &ListenUpdatesRequest) -> String {
+        let mut met: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (name, client) in &self.actors {
+            if name.ends_with("device") {
+                continue;
+            }
+            let client = client.clone().with_header("content-type", "application/grpc-web+proto");
+            let mut frame = vec![0];
+            frame.extend((request.encoded_len() as u32).to_be_bytes());
+            frame.extend(request.encode_to_vec());
+            let answer = client.send(Method::POST, LISTEN_UPDATES_PATH, frame.into()).await;
+            assert_eq!(answer.status(), 200, "{answer}");
+            let outcome = match answer.header("grpc-status") {
+                "" => "stream".to_owned(),
+                status => format!("{status} {}", answer.header("otaru-code")),
+            };
+            met.entry(outcome).or_default().push(name);
+        }
+        let mut lines = format!("gRPC ListenUpdates {what}\n");
         for (outcome, names) in met {
             writeln!(lines, "    {outcome}: {}", names.join(", ")).expect("a text takes it");
         }
@@ -276,6 +306,9 @@ async fn every_route_answers_every_actor_as_the_table_says_on_sqlite() {
         }
     }
     table.extend(worlds.join_all().await);
-    let lines: Vec<String> = table.into_values().collect();
+    let mut lines: Vec<String> = table.into_values().collect();
+    lines.push(reading.call_all("own", &ListenUpdatesRequest::default()).await);
+    let fleet = ListenUpdatesRequest { fleet: true, ..ListenUpdatesRequest::default() };
+    lines.push(reading.call_all("fleet", &fleet).await);
     expect_file!["./actors.txt"].assert_eq(&lines.join("\n"));
 }

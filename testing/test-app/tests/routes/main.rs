@@ -60,6 +60,13 @@ mod firmware {
 mod chain;
 mod docs;
 mod errors;
+mod grpc {
+    mod client;
+    mod ends;
+    mod events;
+    mod refusals;
+    mod web;
+}
 mod health;
 mod mail;
 #[path = "../lifecycle"]
@@ -71,7 +78,7 @@ mod lifecycle {
     mod full_shadow;
     mod handover;
     mod history;
-    mod home;
+    pub(crate) mod home;
     mod logs;
     mod on_device;
     mod plain;

@@ -35,7 +35,7 @@ Generated from the code by `cargo xtask codegen`.
 ";
 
 /// Codes whose texts depend on the request alone, those of the edge above all.
-const MEANINGS: [(&str, &str); 18] = [
+const MEANINGS: [(&str, &str); 20] = [
     ("body_incomplete", "the connection ended before the body did"),
     ("body_timeout", "the body did not arrive in time"),
     ("body_too_large", "the body, or a field of the form, is longer than this route takes"),
@@ -45,6 +45,7 @@ const MEANINGS: [(&str, &str); 18] = [
     ("invalid_field", "a field has a value that it cannot have; `detail` names the field"),
     ("invalid_json", "the body is not JSON"),
     ("invalid_last_event_id", "Last-Event-ID is not the id of an event"),
+    ("invalid_message", "the message of a gRPC call is not one, or not one alone"),
     ("invalid_path", "a value in the path is not one"),
     ("invalid_query", "a value in the query is not one"),
     ("method_not_allowed", "this route does not take that method; `Allow` says which"),
@@ -53,6 +54,7 @@ const MEANINGS: [(&str, &str); 18] = [
     ("range_unsatisfiable", "the range begins after the end"),
     ("route_unknown", "there is no such route"),
     ("setting_invalid", "a setting has a value that its description does not allow"),
+    ("stream_ended", "a gRPC stream ended before its client left; listen again, and be told why"),
     ("unsupported_media_type", "the body is of another type than this route takes"),
 ];
 
