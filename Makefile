@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test check bench-start bench-shadow fuzz
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test check bench-start bench-listeners bench-shadow fuzz
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -14,6 +14,7 @@ help:
 	@echo 'make web-e2e      the pages in Chromium against a real server and simulated devices'
 	@echo 'make screenshots  the main pages, phone and desktop, light and dark, into docs/screenshots'
 	@echo 'make bench-start  start-up time, idle memory, time of one update'
+	@echo 'make bench-listeners  memory of 5,000 open event streams, and how fast one event reaches them'
 	@echo 'make bench-shadow durable shadow updates a second and how long each waits, beside bare brokers'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make setup        install the Debian packages the above need, if missing'
@@ -54,6 +55,10 @@ check: setup
 bench-start: setup-build
 	$(CARGO) build --locked --release --package otaru
 	$(CARGO) run --locked --quiet --package otaru-bench -- start
+
+bench-listeners: setup-bench
+	$(CARGO) build --locked --release --package otaru
+	$(CARGO) run --locked --release --quiet --package otaru-bench -- listeners
 
 bench-shadow: setup-bench
 	$(CARGO) build --locked --release --package otaru

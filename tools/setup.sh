@@ -30,7 +30,8 @@ fi
 
 if [ "${1:-build}" = bench ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
-    need mosquitto /usr/sbin/mosquitto
+    # Debian also starts it as a service, on port 1883 of this machine alone.
+    need mosquitto /usr/sbin/mosquitto /usr/local/sbin/mosquitto
 fi
 
 if [ "${1:-build}" = browser ]; then

@@ -40,6 +40,11 @@ impl Figure {
     pub(crate) fn at_least(name: &str, value: f64, target: f64, unit: &'static str) -> Figure {
         Figure { name: name.to_owned(), value, target, unit, wanted: Wanted::AtLeast }
     }
+
+    /// Memory of one of many, printed in KiB.
+    pub(crate) fn memory_each(name: &str, value_kib: f64, target_kib: u32) -> Figure {
+        Figure::at_most(name, value_kib, target_kib.into(), "KiB")
+    }
 }
 
 impl fmt::Display for Figure {

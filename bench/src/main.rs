@@ -1,11 +1,14 @@
 //! Every number the project publishes, measured again by whoever asks.
 //!
-//! `make bench-start` builds the release binary and runs `otaru-bench start`; another
-//! binary to measure may be named behind it. Each target is one line:
+//! `make bench-start` builds the release binary and runs `otaru-bench start`, and so on for
+//! the others; another binary to measure may be named behind it. Each target is one line:
 //! `<figure> <value> target <value> met|missed`. A missed one is said, and is no
 //! failure of the run.
 
 mod figure;
+mod listeners;
+mod machine;
+mod mosquitto;
 mod shadow;
 mod start;
 
@@ -22,10 +25,12 @@ async fn main() -> ExitCode {
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["start"] => start::measure(&built).await,
         ["start", binary] => start::measure(Path::new(binary)).await,
+        ["listeners"] => listeners::measure(&built).await,
+        ["listeners", binary] => listeners::measure(Path::new(binary)).await,
         ["shadow"] => shadow::measure(&built).await,
         ["shadow", binary] => shadow::measure(Path::new(binary)).await,
         _ => {
-            eprintln!("usage: otaru-bench start|shadow [BINARY]");
+            eprintln!("usage: otaru-bench start|listeners|shadow [BINARY]");
             return ExitCode::from(2);
         }
     };

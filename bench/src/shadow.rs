@@ -6,14 +6,13 @@
 
 mod client;
 mod load;
-mod peer;
 
 use crate::figure::Figure;
+use crate::mosquitto::Mosquitto;
 use anyhow::{Result, ensure};
 use load::{Load, Outcome, Request};
 use otaru_postgres::Database;
 use otaru_real_fleet::Server;
-use peer::Mosquitto;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -28,6 +27,9 @@ const DURATION: Duration = Duration::from_secs(5);
 const SQLITE_TARGET_PER_S: f64 = 20_000.0;
 const POSTGRES_TARGET_PER_S: f64 = 12_000.0;
 
+/// Nothing that Mosquitto was given is dropped, and it waits for nobody before it sends.
+const UNLIMITED: &str = "max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\n";
+
 /// Measures and prints everything.
 #[expect(clippy::print_stdout, reason = "the figures are the output")]
 pub(crate) async fn measure(binary: &Path) -> Result<()> {
@@ -38,7 +40,7 @@ pub(crate) async fn measure(binary: &Path) -> Result<()> {
         "", "connections", "per second", "p50 ms", "p99 ms"
     );
 
-    let mosquitto = Mosquitto::start(folder.path()).await?;
+    let mosquitto = Mosquitto::start(folder.path(), UNLIMITED).await?;
     for connections in CURVE {
         print_row(
             "mosquitto, passing through",

@@ -1,6 +1,7 @@
 //! Start of the server, its memory at rest, and one update on an idle machine.
 
 use crate::figure::{Figure, median};
+use crate::machine::resident_kib;
 use anyhow::{Context, Result, ensure};
 use otaru_real_fleet::{Behaviour, Fleet, FleetOptions, Server, firmware};
 use std::path::Path;
@@ -98,12 +99,4 @@ async fn measure_update(fleet: &Fleet, version: &str) -> Result<Duration> {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// Resident memory of a process.
-fn resident_kib(id: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    let number = line.split_whitespace().nth(1).context("VmRSS has no number")?;
-    number.parse().context("VmRSS is not a number")
 }
