@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -20,10 +21,15 @@ use crate::{AuthorityError, issue};
 /// told of another one, so it has to outlive them.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// A certificate authority in a directory. Opening it again gives the same one.
+/// How many authorities may stand between this one and a certificate: the one that people's
+/// browsers trust, and its issuer.
+const AUTHORITIES_BELOW: u8 = 2;
+
+/// A certificate authority in a directory. Opening it again gives the same one, and so does a clone.
+#[derive(Clone)]
 pub struct Authority {
     dir: PathBuf,
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Arc<Issuer<'static, KeyPair>>,
     ca_pem: String,
     ca_der: CertificateDer<'static>,
     not_after: SystemTime,
@@ -76,12 +82,12 @@ impl Authority {
         if not_after <= now {
             return Err(AuthorityError::Expired { path });
         }
-        let issuer = Issuer::from_ca_cert_der(&ca_der, key)?;
+        let issuer = Arc::new(Issuer::from_ca_cert_der(&ca_der, key)?);
         let ca_der = ca_der.clone().into_owned();
         Ok(Authority { dir: dir.to_owned(), issuer, ca_pem, ca_der, not_after })
     }
 
-    /// The authority's certificate, which clients are given to trust.
+    /// The authority's certificate, which devices are given to trust.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
@@ -99,6 +105,10 @@ impl Authority {
     /// Where [`Authority::issue_server`] keeps the server's key, mode 0600.
     pub fn server_key_path(&self) -> PathBuf {
         self.dir.join("server.key")
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(crate) fn issuer(&self) -> &Issuer<'static, KeyPair> {
@@ -142,8 +152,7 @@ fn create_certificate(
     params.serial_number = Some(serial.to_rcgen());
     params.not_before = valid_from(now);
     params.not_after = valid_until(now + AUTHORITY_LIFE);
-    // Zero: it signs certificates of servers and devices, never another authority.
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(AUTHORITIES_BELOW));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let pem = params.self_signed(key)?.pem();
     files::write(path, &pem, Secrecy::Public)?;

@@ -17,6 +17,12 @@ pub enum AuthorityError {
         #[source]
         source: std::io::Error,
     },
+    /// A file that a setting names does not exist.
+    #[error("{} does not exist", path.display())]
+    FileMissing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The authority's certificate is there but its key is not: restore it from a backup.
     #[error("{} exists but the key {} does not", certificate.display(), key.display())]
     KeyMissing {
@@ -25,7 +31,7 @@ pub enum AuthorityError {
         /// The key that was expected beside it.
         key: PathBuf,
     },
-    /// A key file does not hold a P-256 private key.
+    /// A key file does not hold a private key that can be used.
     #[error("{} is not a PEM private key", path.display())]
     KeyUnreadable {
         /// The key file.
@@ -48,8 +54,8 @@ pub enum AuthorityError {
         /// The key file.
         key: PathBuf,
     },
-    /// The authority's own certificate has run out.
-    #[error("the authority's certificate {} has expired", path.display())]
+    /// A certificate has run out, and no client would accept it.
+    #[error("the certificate {} has expired", path.display())]
     Expired {
         /// The certificate file.
         path: PathBuf,
@@ -69,6 +75,9 @@ pub enum AuthorityError {
         /// The name as given.
         thing: String,
     },
+    /// A new authority of the people cannot be read back.
+    #[error("the new authority of the people is unreadable")]
+    People,
     /// The cryptographic library refused.
     #[error("could not sign the certificate")]
     Sign(#[from] rcgen::Error),

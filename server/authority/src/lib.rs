@@ -1,8 +1,8 @@
 //! The server's own certificate authority.
 //!
-//! Keeps one P-256 authority in a directory, issues the server's certificate
-//! and one certificate per device, and builds the TLS settings of the HTTPS
-//! listeners. It never decides who may connect: a certificate is revoked by
+//! Keeps one P-256 authority for devices in a directory and another, limited to
+//! the server's names, for people; issues the server's certificates and one
+//! certificate per device, and builds the TLS settings of the HTTPS listeners. It never decides who may connect: a certificate is revoked by
 //! its serial number in the store, and every time is given by the caller.
 //!
 //! Start at [`Authority`]; [`PeerCertificate`] reads what a client presented.
@@ -11,10 +11,16 @@ mod authority;
 mod error;
 mod files;
 mod issue;
+mod names;
+mod own;
 mod peer;
+mod people;
+mod server;
 mod tls;
 
 pub use authority::Authority;
 pub use error::AuthorityError;
-pub use issue::{IssuedCertificate, IssuedDevice};
+pub use issue::IssuedDevice;
 pub use peer::{PeerCertificate, PeerCertificateError};
+pub use people::{PeopleCertificate, PeopleRoot};
+pub use server::IssuedCertificate;

@@ -95,9 +95,10 @@ fn client_config(
     Arc::new(match device {
         None => config.with_no_client_auth(),
         Some(device) => {
-            let certificate = CertificateDer::from_pem_slice(device.cert_pem.as_bytes()).unwrap();
+            let chain = CertificateDer::pem_slice_iter(device.cert_pem.as_bytes());
+            let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
             let key = PrivateKeyDer::from_pem_slice(device.key_pem.as_bytes()).unwrap();
-            config.with_client_auth_cert(vec![certificate], key).unwrap()
+            config.with_client_auth_cert(chain, key).unwrap()
         }
     })
 }

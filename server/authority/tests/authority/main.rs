@@ -1,6 +1,8 @@
 //! What the authority promises, checked through files, X.509 and real TLS handshakes.
 
 mod handshake;
+mod own;
+mod people;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
