@@ -28,6 +28,6 @@ mod user_agent;
 mod web;
 
 use error::ApiError;
-pub use listener::{DEFAULT_MAX_CONNECTIONS, Listener, Security, Serving};
-pub use routes::{device_router, router};
+pub use listener::{DEFAULT_MAX_CONNECTIONS, Listener, Security, Serving, TlsPort};
+pub use routes::{OfferedAuthority, device_router, router};
 pub use site::{HealthFor, Readiness};

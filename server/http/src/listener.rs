@@ -12,11 +12,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use axum::{Extension, Router};
 use axum_server::{Handle, Server};
 use rustls::ServerConfig;
 use tokio::net::TcpSocket;
@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use admission::Admission;
 use handshake::Handshake;
+pub use handshake::TlsPort;
 
 /// Connections of one listener beyond which new ones are closed at once. A
 /// connection costs about 50 KiB while it downloads.
@@ -68,6 +69,7 @@ pub struct Listener {
     address: SocketAddr,
     security: Security,
     max_connections: usize,
+    insists_on_tls: bool,
 }
 
 impl Listener {
@@ -80,12 +82,22 @@ impl Listener {
         socket.bind(address)?;
         let socket = socket.listen(BACKLOG)?;
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address, security, max_connections: DEFAULT_MAX_CONNECTIONS })
+        let max_connections = DEFAULT_MAX_CONNECTIONS;
+        Ok(Listener { socket, address, security, max_connections, insists_on_tls: false })
     }
 
     /// Changes how many connections may be open at once.
     pub fn with_max_connections(mut self, max_connections: usize) -> Listener {
         self.max_connections = max_connections;
+        self
+    }
+
+    /// Makes browsers insist on TLS that they trust for this name, for a year. Only where the
+    /// certificate is one they trust by themselves: with a promise kept, they let nobody pass a
+    /// warning, not even to fetch what they should trust, and they hold every other port of the
+    /// same name to it.
+    pub fn insisting_on_tls(mut self, insists: bool) -> Listener {
+        self.insists_on_tls = insists;
         self
     }
 
@@ -100,23 +112,29 @@ impl Listener {
         let handle = Handle::new();
         let admission = Admission::new(self.max_connections, Draining(is_draining));
         let server = Server::from_listener(self.socket).handle(handle.clone());
-        let task = match self.security {
+        let (task, tls) = match self.security {
             Security::Plain => {
                 let server = tuned(server.acceptor(admission));
-                tokio::spawn(run(server, router))
+                (tokio::spawn(run(server, router)), None)
             }
             Security::People(config) => {
-                let handshake = Handshake::new(admission, &config, &[b"h2", b"http/1.1"]);
-                let router = router.layer(middleware::from_fn(insist_on_tls));
-                tokio::spawn(run(tuned(server.acceptor(handshake)), router))
+                let tls = TlsPort::new(&config, &[b"h2", b"http/1.1"]);
+                let handshake = Handshake::new(admission, tls.clone());
+                let router = match self.insists_on_tls {
+                    true => router.layer(middleware::from_fn(insist_on_tls)),
+                    false => router,
+                };
+                let router = router.layer(Extension(OverTls));
+                (tokio::spawn(run(tuned(server.acceptor(handshake)), router)), Some(tls))
             }
             Security::Devices(config) => {
-                let handshake = Handshake::new(admission, &config, &[b"http/1.1"]);
+                let tls = TlsPort::new(&config, &[b"http/1.1"]);
+                let handshake = Handshake::new(admission, tls.clone());
                 let server = tuned(server.acceptor(handshake)).http1_only();
-                tokio::spawn(run(server, router))
+                (tokio::spawn(run(server, router)), Some(tls))
             }
         };
-        Serving { address: self.address, handle, task, draining }
+        Serving { address: self.address, handle, task, draining, tls }
     }
 }
 
@@ -126,12 +144,18 @@ pub struct Serving {
     handle: Handle<SocketAddr>,
     task: JoinHandle<io::Result<()>>,
     draining: watch::Sender<bool>,
+    tls: Option<TlsPort>,
 }
 
 impl Serving {
     /// The address that was bound.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its TLS settings are replaced; none on a plain port.
+    pub fn tls(&self) -> Option<TlsPort> {
+        self.tls.clone()
     }
 
     /// Accepts nothing new, ends the event streams, lets running requests finish
@@ -203,8 +227,7 @@ pub(crate) struct OverTls;
 
 /// Makes browsers stay with TLS. Not for `localhost`, where the promise would
 /// cover every other server of the machine.
-async fn insist_on_tls(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(OverTls);
+async fn insist_on_tls(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.or(request.uri().host()).unwrap_or("");
     let is_local = host.split(':').next().is_some_and(|name| name == "localhost");

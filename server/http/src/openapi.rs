@@ -25,7 +25,7 @@ const BEARER: &str = "bearer";
 const SESSION: &str = "session";
 
 /// The tags of routes that not everybody needs a credential for.
-const OPEN_TAGS: [&str; 2] = ["health", "session"];
+const OPEN_TAGS: [&str; 3] = ["authority", "health", "session"];
 
 /// An empty description to merge routes into.
 pub(crate) fn start() -> OpenApiRouter<Site> {

@@ -2,6 +2,7 @@
 
 mod api_v1;
 mod app;
+mod authority;
 mod docs;
 mod firmware;
 mod health;
@@ -15,6 +16,8 @@ use axum::middleware;
 use otaru_operations::App;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
+
+pub use authority::OfferedAuthority;
 
 use crate::extract::MAX_JSON_BYTES;
 use crate::site::{HealthFor, Readiness, Site};
@@ -36,7 +39,11 @@ pub fn device_router(app: App, readiness: Readiness, health: HealthFor) -> Route
 
 /// Every route of [`router`] with its description.
 pub(crate) fn api() -> OpenApiRouter<Site> {
-    openapi::start().merge(app::routes()).merge(api_v1::routes()).merge(shared())
+    openapi::start()
+        .merge(app::routes())
+        .merge(api_v1::routes())
+        .merge(authority::routes())
+        .merge(shared())
 }
 
 /// The routes that devices and people share.

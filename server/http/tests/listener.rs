@@ -108,19 +108,49 @@ async fn a_device_is_known_by_its_certificate_and_may_come_without() {
 }
 
 #[tokio::test]
-async fn people_get_http_2_and_are_told_to_stay_with_tls() {
+async fn people_get_http_2_and_devices_do_not() {
     let authority = Authority::new();
-    let serving = serve(Security::People(authority.config()), whoami());
-    let url = format!("https://localhost:{}/", serving.address().port());
+    let people = serve(Security::People(authority.config()), whoami());
     let client = authority.client().build().unwrap();
-
-    let local = client.get(&url).send().await.unwrap();
-    assert!(!local.headers().contains_key("strict-transport-security"));
-
-    let host = ("host", "otaru.example");
+    let url = format!("https://localhost:{}/", people.address().port());
+    assert_eq!(client.get(&url).send().await.unwrap().version(), reqwest::Version::HTTP_2);
     let http1 = authority.client().http1_only().build().unwrap();
-    let public = http1.get(&url).header(host.0, host.1).send().await.unwrap();
-    assert_eq!(public.headers()["strict-transport-security"], "max-age=31536000");
+    assert_eq!(http1.get(&url).send().await.unwrap().version(), reqwest::Version::HTTP_11);
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_stay_with_tls_where_the_port_says_so() {
+    let authority = Authority::new();
+    let client = authority.client().http1_only().build().unwrap();
+    let told = async |insists: bool, host: &'static str| {
+        let listener = Listener::bind(LOCAL, Security::People(authority.config())).unwrap();
+        let serving = listener.insisting_on_tls(insists).serve(whoami());
+        let url = format!("https://localhost:{}/", serving.address().port());
+        let answer = client.get(&url).header("host", host).send().await.unwrap();
+        let header = answer.headers().get("strict-transport-security");
+        header.map(|header| header.to_str().unwrap().to_owned())
+    };
+    assert_eq!(told(true, "otaru.example").await.as_deref(), Some("max-age=31536000"));
+    assert_eq!(told(true, "localhost").await, None);
+    assert_eq!(told(false, "otaru.example").await, None);
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_for_new_connections_and_ends_none() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let serving = serve(Security::People(old.config()), whoami());
+    let url = format!("https://localhost:{}/", serving.address().port());
+    let stayed = old.client().http1_only().build().unwrap();
+    stayed.get(&url).send().await.unwrap().text().await.unwrap();
+
+    serving.tls().expect("a port with TLS").replace(&new.config());
+
+    // It trusts the old authority alone, so this goes over the connection it has.
+    stayed.get(&url).send().await.unwrap().text().await.unwrap();
+    let late = old.client().build().unwrap();
+    late.get(&url).send().await.expect_err("the port has another certificate now");
+    let fresh = new.client().build().unwrap().get(&url).send().await.unwrap();
+    assert_eq!(fresh.version(), reqwest::Version::HTTP_2);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
-use otaru_http::{HealthFor, Listener, Readiness, Security, Serving};
+use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, Urls, create_setup_code,
     deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers, start_up,
@@ -103,7 +103,11 @@ impl Run {
         let blobs = Blobs::open(images.to_str().expect("a UTF-8 path")).expect("a directory");
         let authority = Authority::open_or_create(&home.directory.path().join("ca"), start());
         let authority = authority.expect("an authority");
-        authority.issue_server(&["127.0.0.1".to_owned()], start()).expect("a certificate");
+        let names = ["127.0.0.1".to_owned()];
+        authority.issue_server(&names, start()).expect("a certificate");
+        let people = authority.issue_people(&names, start()).expect("a certificate");
+        let offered = OfferedAuthority::default();
+        offered.offer(people.root.pem, people.root.der);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mqtts = MqttsListener {
             address: any_port,
@@ -142,7 +146,7 @@ impl Run {
         readiness.set(true);
         let health = HealthFor::ThisMachine;
         let bound = Bound {
-            people: otaru_http::router(app.clone(), readiness.clone(), health),
+            people: offered.on(otaru_http::router(app.clone(), readiness.clone(), health)),
             devices: otaru_http::device_router(app.clone(), readiness.clone(), health),
             mqtt: broker.addresses(),
         };

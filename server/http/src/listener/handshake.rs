@@ -1,7 +1,7 @@
 //! TLS, and whom it proved to be on the other side.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,23 +24,48 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
 /// Plain text that TLS holds for a slow client; its default is four times that.
 const TLS_BUFFER_BYTES: usize = 16 * 1024;
 
+/// The TLS settings of a port, which can be replaced while it serves. Clones are the same.
+#[derive(Clone)]
+pub struct TlsPort {
+    acceptor: Arc<RwLock<TlsAcceptor>>,
+    protocols: Arc<[Vec<u8>]>,
+}
+
+impl TlsPort {
+    /// With this configuration, offering these protocols.
+    pub(super) fn new(config: &Arc<ServerConfig>, protocols: &[&[u8]]) -> TlsPort {
+        let protocols: Arc<[Vec<u8>]> = protocols.iter().map(|name| name.to_vec()).collect();
+        let acceptor = Arc::new(RwLock::new(acceptor(config, &protocols)));
+        TlsPort { acceptor, protocols }
+    }
+
+    /// Connections to come shake hands with this configuration; those that stand go on.
+    pub fn replace(&self, config: &Arc<ServerConfig>) {
+        let acceptor = acceptor(config, &self.protocols);
+        *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn acceptor(config: &Arc<ServerConfig>, protocols: &[Vec<u8>]) -> TlsAcceptor {
+    let mut config = ServerConfig::clone(config);
+    config.alpn_protocols = protocols.to_vec();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 /// Admits a connection and shakes hands.
 #[derive(Clone)]
 pub(super) struct Handshake {
     admission: Admission,
-    acceptor: TlsAcceptor,
+    tls: TlsPort,
 }
 
 impl Handshake {
-    /// With this configuration, offering these protocols.
-    pub(super) fn new(
-        admission: Admission,
-        config: &Arc<ServerConfig>,
-        protocols: &[&[u8]],
-    ) -> Handshake {
-        let mut config = ServerConfig::clone(config);
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Handshake { admission, acceptor: TlsAcceptor::from(Arc::new(config)) }
+    pub(super) fn new(admission: Admission, tls: TlsPort) -> Handshake {
+        Handshake { admission, tls }
     }
 }
 
@@ -51,7 +76,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let admitted = self.admission.accept(stream, service);
-        let acceptor = self.acceptor.clone();
+        let acceptor = self.tls.acceptor();
         async move {
             let (stream, service) = admitted.await?;
             let handshake = acceptor.accept_with(stream, |connection| {

@@ -57,6 +57,7 @@ mod firmware {
     mod releases;
     mod root;
 }
+mod authority;
 mod chain;
 mod docs;
 mod errors;

@@ -35,7 +35,8 @@ Generated from the code by `cargo xtask codegen`.
 ";
 
 /// Codes whose texts depend on the request alone, those of the edge above all.
-const MEANINGS: [(&str, &str); 20] = [
+const MEANINGS: [(&str, &str); 21] = [
+    ("authority_unknown", "the certificate of this server is not of an authority of its own"),
     ("body_incomplete", "the connection ended before the body did"),
     ("body_timeout", "the body did not arrive in time"),
     ("body_too_large", "the body, or a field of the form, is longer than this route takes"),
