@@ -9,13 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use rmqtt::context::ServerContext;
 use rmqtt::net::Listener as Bound;
-use rmqtt::server::MqttServer;
 use rmqtt::types::Id;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
+use crate::accepting::Accepting;
 use crate::hub::Hub;
 use crate::router::EscapingRouter;
-use crate::{Addresses, BrokerConfig, Counts, Ingress, hooks, listeners};
+use crate::{Addresses, BrokerConfig, Counts, Ingress, MqttsListener, hooks, listeners};
 
 /// How long [`Broker::shutdown`] waits for connections to end. rmqtt keeps an
 /// MQTT 5 connection half a second after its DISCONNECT.
@@ -30,14 +31,11 @@ pub struct Broker {
 struct Running {
     hub: Arc<Hub>,
     addresses: Addresses,
-    accepting: AbortHandle,
-}
-
-/// Forgotten without [`Broker::shutdown`], it at least lets nobody in any more.
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
+    /// The listener of the devices, with the port that was bound.
+    mqtts: Option<MqttsListener>,
+    /// Forgotten without [`Broker::shutdown`], they at least let nobody in any more.
+    devices: Mutex<Option<Accepting>>,
+    backends: Mutex<Option<Accepting>>,
 }
 
 /// What the service says: goes to every subscriber of the topic, never retained.
@@ -99,19 +97,43 @@ impl Broker {
         let mqtt = ServerContext::new().busy_check_enable(false).build().await;
         let router = EscapingRouter::new(mqtt.clone());
         *mqtt.extends.router_mut().await = Box::new(router.clone());
-        let hub = Hub::new(mqtt.clone(), router, ingress, config.namespace, config.clock);
+        let hub = Hub::new(mqtt, router, ingress, config.namespace, config.clock);
         let hub = Arc::new(hub);
         hooks::install(&hub).await;
 
-        let mut server = MqttServer::new(mqtt);
-        for (id, listener) in [(listeners::DEVICES, devices), (listeners::PLAIN, plain)] {
-            if let Some(listener) = listener {
-                server = server.listener_by_id(listener, id);
-            }
+        let accept = |id, listener: Option<Bound>| {
+            Mutex::new(listener.map(|listener| Accepting::start(&hub, id, listener)))
+        };
+        let (devices, backends) =
+            (accept(listeners::DEVICES, devices), accept(listeners::PLAIN, plain));
+        let mqtts = config.mqtts.zip(addresses.mqtts);
+        let mqtts = mqtts.map(|(config, address)| MqttsListener { address, ..config });
+        let running = Running { hub, addresses, mqtts, devices, backends };
+        Ok(Broker { running: Arc::new(running) })
+    }
+
+    /// Reads certificate and key of the devices' listener anew, for connections to come; devices
+    /// that are connected stay so. Whoever comes in the moment between is turned away and comes
+    /// again: rmqtt has no way to give a listener another certificate, so the listener is
+    /// closed and another one opened on its port.
+    ///
+    /// # Errors
+    /// Files that are no good leave the old certificate in use. When the port cannot be bound
+    /// again nobody gets in until another call succeeds.
+    pub async fn renew_certificate(&self) -> Result<(), BrokerError> {
+        let Some(config) = &self.running.mqtts else { return Ok(()) };
+        let anywhere = SocketAddr::new(config.address.ip(), 0);
+        listeners::devices(&MqttsListener { address: anywhere, ..config.clone() })?;
+        let mut devices = self.running.devices.lock().await;
+        if self.hub().stopping.load(Relaxed) {
+            return Ok(());
         }
-        // Not `start()`: that ends the process when it fails.
-        let accepting = tokio::spawn(server.build().run()).abort_handle();
-        Ok(Broker { running: Arc::new(Running { hub, addresses, accepting }) })
+        if let Some(accepting) = devices.take() {
+            accepting.close().await;
+        }
+        let listener = listeners::devices(config)?;
+        *devices = Some(Accepting::start(self.hub(), listeners::DEVICES, listener));
+        Ok(())
     }
 
     /// Where it listens; free ports are filled in.
@@ -149,7 +171,9 @@ impl Broker {
     pub async fn shutdown(self) {
         let hub = self.hub();
         hub.stopping.store(true, Relaxed);
-        self.running.accepting.abort();
+        for listener in [&self.running.devices, &self.running.backends] {
+            drop(listener.lock().await.take());
+        }
         let ids: Vec<Id> = hub.mqtt.extends.shared().await.iter().map(|entry| entry.id()).collect();
         let mut kicks = JoinSet::new();
         for id in ids {

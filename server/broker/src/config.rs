@@ -24,8 +24,7 @@ pub struct BrokerConfig {
 
 /// The TLS listener of the devices. A client without a certificate of `client_ca` is refused.
 ///
-/// The files are read once, at start: a renewed server certificate is used
-/// from the next start on.
+/// The files are read at start, and by [`Broker::renew_certificate`](crate::Broker::renew_certificate).
 #[derive(Clone, Debug)]
 pub struct MqttsListener {
     /// Where to listen; port 0 picks a free one.

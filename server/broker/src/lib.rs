@@ -8,6 +8,7 @@
 //!
 //! Start at [`Broker::start`]; who may do what is in `acl`.
 
+mod accepting;
 mod acl;
 mod admission;
 mod broker;

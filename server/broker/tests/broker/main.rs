@@ -9,6 +9,7 @@ mod identity;
 mod mosquitto;
 mod mqtt5;
 mod presence;
+mod renewal;
 mod requests;
 mod resend;
 mod room;
