@@ -1,19 +1,16 @@
 //! Settings of the server: flags, then environment, then file, then defaults.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    ffi::OsString,
-    fs,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+mod sources;
+
+use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use otaru_operations::MailSettings;
 use otaru_wire::Namespace;
 use serde::Deserialize;
+
+use crate::reach;
 
 /// Flags of `otaru serve`. Each overrides the environment (`OTARU__SECTION__KEY`) and the file.
 #[derive(Args, Clone, Debug, Default)]
@@ -56,6 +53,12 @@ pub(crate) struct ServeArguments {
     /// [default: localhost, 127.0.0.1, ::1].
     #[arg(long, value_name = "NAME")]
     tls_name: Vec<String>,
+    /// A certificate of your own for --listen-https: PEM, with its chain. Used anew when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Log lines as JSON.
     #[arg(long)]
     json_logs: bool,
@@ -64,6 +67,12 @@ pub(crate) struct ServeArguments {
 impl ServeArguments {
     pub(crate) fn json_logs(&self) -> bool {
         self.json_logs
+    }
+
+    /// Nothing but a data folder.
+    #[cfg(test)]
+    pub(crate) fn in_folder(data: &std::path::Path) -> ServeArguments {
+        ServeArguments { data: data.to_owned(), ..ServeArguments::default() }
     }
 }
 
@@ -82,14 +91,23 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     pub(crate) device_url: Option<String>,
     pub(crate) tls_names: Vec<String>,
+    pub(crate) own_certificate: Option<OwnCertificate>,
     pub(crate) namespace: Namespace,
     pub(crate) mail: Option<MailSettings>,
+}
+
+/// Where somebody else keeps the certificate for people fresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnCertificate {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
     server: ServerSection,
+    tls: TlsSection,
     listen: ListenSection,
     database: UrlSection,
     blobs: UrlSection,
@@ -104,6 +122,13 @@ struct ServerSection {
     public_url: Option<String>,
     device_url: Option<String>,
     tls_names: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TlsSection {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -139,7 +164,7 @@ struct MailSection {
 impl Config {
     /// Reads every source and checks what can be checked before anything is opened.
     pub(crate) fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
-        let file = read_file(&arguments)?;
+        let file: File = sources::read(arguments.config.as_deref(), &arguments.data)?;
         let ServeArguments { data, .. } = &arguments;
         let listen = |flag: Option<String>, file: Option<String>, default: &str| {
             address(&flag.or(file).unwrap_or_else(|| default.to_owned()))
@@ -161,9 +186,19 @@ impl Config {
             )?,
             mqtts: listen(flags.listen_mqtts, listeners.mqtts, "127.0.0.1:8883")?,
             mqtt: listen(flags.listen_mqtt, listeners.mqtt, "off")?,
-            public_url: flags.public_url.or(file.server.public_url),
-            device_url: flags.device_url.or(file.server.device_url),
+            public_url: reach::checked(
+                "--public-url",
+                flags.public_url.or(file.server.public_url),
+            )?,
+            device_url: reach::checked(
+                "--device-url",
+                flags.device_url.or(file.server.device_url),
+            )?,
             tls_names: tls_names(flags.tls_name, file.server.tls_names),
+            own_certificate: match (flags.tls_cert, flags.tls_key) {
+                (Some(certificate), Some(key)) => Some(OwnCertificate { certificate, key }),
+                _ => own_certificate(file.tls)?,
+            },
             namespace: match file.mqtt.namespace {
                 None => Namespace::default(),
                 Some(name) => Namespace::new(&name).context("mqtt.namespace")?,
@@ -196,53 +231,17 @@ impl Config {
     }
 }
 
-fn read_file(arguments: &ServeArguments) -> anyhow::Result<File> {
-    let default = arguments.data.join("otaru.toml");
-    let path = match &arguments.config {
-        Some(path) => Some(path.clone()),
-        None => default.exists().then_some(default),
-    };
-    let mut sources = config::Config::builder();
-    if let Some(path) = &path {
-        sources =
-            sources.add_source(config::File::from(path.as_path()).format(config::FileFormat::Toml));
+fn own_certificate(section: TlsSection) -> anyhow::Result<Option<OwnCertificate>> {
+    let is_content = |path: &PathBuf| path.to_string_lossy().trim_start().starts_with("-----");
+    if section.certificate.iter().chain(&section.key).any(is_content) {
+        // The content may be a key: it is not for a message.
+        bail!("tls.certificate and tls.key name files: OTARU__TLS__KEY=FILE, without _FILE");
     }
-    for (key, value) in environment(env::vars_os())? {
-        sources = match key.as_str() {
-            "server.tls_names" => {
-                let names: Vec<&str> = value.split(',').map(str::trim).collect();
-                sources.set_override(key, names)?
-            }
-            _ => sources.set_override(key, value)?,
-        };
+    match (section.certificate, section.key) {
+        (Some(certificate), Some(key)) => Ok(Some(OwnCertificate { certificate, key })),
+        (None, None) => Ok(None),
+        _ => bail!("a certificate of your own needs both tls.certificate and tls.key"),
     }
-    let settings = sources.build().context("could not read the settings")?;
-    settings.try_deserialize().context("settings that are not known or have the wrong type")
-}
-
-/// `OTARU__SECTION__KEY`, and `OTARU__SECTION__KEY_FILE` for what no environment should hold.
-fn environment(
-    variables: impl Iterator<Item = (OsString, OsString)>,
-) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut found = BTreeMap::new();
-    for (name, value) in variables {
-        // Other programs' variables may be anything.
-        let Some(name) = name.to_str().filter(|name| name.starts_with("OTARU__")) else { continue };
-        let value = value.to_str().with_context(|| format!("{name} is not UTF-8"))?;
-        let key = name["OTARU__".len()..].to_lowercase().replace("__", ".");
-        let (key, value) = match key.strip_suffix("_file") {
-            None => (key, value.to_owned()),
-            Some(key) => {
-                let content =
-                    fs::read_to_string(value).with_context(|| format!("{name}={value}"))?;
-                (key.to_owned(), content.trim_end().to_owned())
-            }
-        };
-        if found.insert(key, value).is_some() {
-            bail!("{name} says again what another variable says, in the environment or in a file");
-        }
-    }
-    Ok(found)
 }
 
 fn mail(section: MailSection) -> anyhow::Result<Option<MailSettings>> {
@@ -274,26 +273,12 @@ fn tls_names(flags: Vec<String>, file: Vec<String>) -> Vec<String> {
     asked
 }
 
-/// How `address` is written in a URL for somebody on this machine or network.
-pub(crate) fn url_host(address: SocketAddr, tls_names: &[String]) -> String {
-    let ip = address.ip();
-    if !ip.is_unspecified() {
-        return SocketAddr::new(ip, address.port()).to_string();
-    }
-    // Bound to every interface: the first name in the certificate is how others know us.
-    let name = tls_names.first().map_or("localhost", String::as_str);
-    match name.parse::<IpAddr>() {
-        Ok(ip) => SocketAddr::new(ip, address.port()).to_string(),
-        Err(_) => format!("{name}:{}", address.port()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn arguments() -> ServeArguments {
-        ServeArguments { data: "/nonexistent/otaru".into(), ..ServeArguments::default() }
+        ServeArguments::in_folder("/nonexistent/otaru".as_ref())
     }
 
     #[test]
@@ -320,30 +305,19 @@ mod tests {
         assert!(Config::load(open("off", ":0", false)).is_ok());
     }
 
-    fn variables(all: &[(&str, &str)]) -> anyhow::Result<BTreeMap<String, String>> {
-        environment(all.iter().map(|(name, value)| (name.into(), value.into())))
-    }
-
     #[test]
-    fn only_our_variables_are_settings() {
-        let folder = tempfile::tempdir().unwrap();
-        let secret = folder.path().join("url");
-        fs::write(&secret, "postgres://otaru:secret@db/otaru\n").unwrap();
-        let secret = secret.to_str().unwrap();
-        let found = variables(&[
-            ("PATH", "/bin"),
-            ("OTARU_TOKEN", "otaru_x"),
-            ("OTARU__SERVER__TLS_NAMES", "ota.example, 192.0.2.1"),
-            ("OTARU__DATABASE__URL_FILE", secret),
-        ]);
-        let expected = [
-            ("database.url", "postgres://otaru:secret@db/otaru"),
-            ("server.tls_names", "ota.example, 192.0.2.1"),
-        ];
-        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        assert_eq!(found.unwrap(), BTreeMap::from(expected));
-        let twice = [("OTARU__DATABASE__URL", "sqlite:x"), ("OTARU__DATABASE__URL_FILE", secret)];
-        assert!(variables(&twice).is_err());
+    fn a_certificate_of_your_own_is_two_files() {
+        let section = |certificate: Option<&str>, key: Option<&str>| TlsSection {
+            certificate: certificate.map(PathBuf::from),
+            key: key.map(PathBuf::from),
+        };
+        assert_eq!(own_certificate(section(None, None)).unwrap(), None);
+        let both = own_certificate(section(Some("c.pem"), Some("k.pem"))).unwrap();
+        assert_eq!(both.unwrap().key, PathBuf::from("k.pem"));
+        assert!(own_certificate(section(Some("c.pem"), None)).is_err());
+        let content = "-----BEGIN PRIVATE KEY-----\nsecret";
+        let refused = own_certificate(section(Some("c.pem"), Some(content))).unwrap_err();
+        assert!(!refused.to_string().contains("secret"), "{refused}");
     }
 
     #[test]
@@ -364,13 +338,5 @@ mod tests {
         let wrong = ServeArguments { listen_mqtts: Some("8883".to_owned()), ..arguments() };
         let error = format!("{:#}", Config::load(wrong).err().unwrap());
         assert!(error.contains("`8883` is not ADDRESS:PORT or off"), "{error}");
-    }
-
-    #[test]
-    fn a_url_names_what_the_certificate_names() {
-        let names = ["home.example".to_owned()];
-        assert_eq!(url_host("127.0.0.1:8444".parse().unwrap(), &names), "127.0.0.1:8444");
-        assert_eq!(url_host("0.0.0.0:8444".parse().unwrap(), &names), "home.example:8444");
-        assert_eq!(url_host("[::]:1".parse().unwrap(), &["::1".to_owned()]), "[::1]:1");
     }
 }

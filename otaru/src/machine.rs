@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Milliseconds since the epoch; 0 on a machine whose clock stands before it.
@@ -23,6 +23,27 @@ pub(crate) async fn asked_to_end() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+/// SIGHUP as "look again"; a server that has nothing to look at ends by it, as any program does.
+pub(crate) struct Hangups(Option<Signal>);
+
+impl Hangups {
+    /// Listens from now on, or leaves the signal alone.
+    pub(crate) fn heard(are_heard: bool) -> Hangups {
+        Hangups(are_heard.then(|| signal(SignalKind::hangup()).ok()).flatten())
+    }
+
+    /// Returns at the next one.
+    pub(crate) async fn next(&mut self) {
+        let is_heard = match &mut self.0 {
+            Some(signal) => signal.recv().await.is_some(),
+            None => false,
+        };
+        if !is_heard {
+            std::future::pending().await
+        }
     }
 }
 

@@ -5,9 +5,12 @@
 //! [`demo`](demo::demo) for the whole job on one machine.
 
 mod arguments;
+mod certificates;
 mod config;
 mod demo;
 mod machine;
+mod ports;
+mod reach;
 mod serve;
 mod sim;
 

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::Write,
-    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,19 +13,22 @@ use anyhow::{Context, anyhow, bail};
 use futures::future::{join_all, select_all};
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
-use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
-use otaru_http::{HealthFor, Listener, Readiness, Security, Serving};
+use otaru_broker::{Broker, BrokerConfig, MqttsListener};
+use otaru_http::{HealthFor, Readiness, Serving};
 use otaru_operations::{
-    App, AppConfig, Clock, Mailer, MqttIngress, Urls, create_setup_code, deliver_mail,
-    deliver_notices, run_background,
+    App, AppConfig, Clock, Mailer, MqttIngress, create_setup_code, deliver_mail, deliver_notices,
+    run_background,
 };
 use otaru_store::Store;
 use serde_json::json;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
-    config::{Config, ServeArguments, url_host},
-    machine,
+    certificates::{self, Certificates, InUse},
+    config::{Config, ServeArguments},
+    machine::{self, Hangups},
+    ports::{HttpPorts, Ports},
+    reach,
 };
 
 /// How long running requests may take to finish once the server was asked to end.
@@ -62,16 +64,6 @@ fn own_data_directory(data: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// What was bound.
-#[derive(Clone, Copy, Debug)]
-struct Ports {
-    http: Option<SocketAddr>,
-    https: Option<SocketAddr>,
-    device_https: Option<SocketAddr>,
-    mqtts: Option<SocketAddr>,
-    mqtt: Option<SocketAddr>,
-}
-
 struct Server {
     ports: Ports,
     readiness: Readiness,
@@ -85,11 +77,7 @@ impl Server {
         let now = SystemTime::now();
         let authority = Authority::open_or_create(&config.data.join("ca"), now)
             .context("could not open the certificate authority")?;
-        let certificate = authority
-            .issue_server(&config.tls_names, now)
-            .context("could not issue the server's certificate")?;
-        let people = authority.people_tls(&certificate)?;
-        let devices = authority.device_tls(&certificate)?;
+        let certificates = Certificates::open(config, &authority, now)?;
         let mqtts = mqtts_listener(config, &authority);
         let (store, notices) =
             Store::open(&config.database_url).await.context("could not open the database")?;
@@ -101,25 +89,13 @@ impl Server {
         let app = App::new(AppConfig { store, blobs, authority, clock, namespace, mailer }).await?;
         start_up(&app, &config.data).await?;
 
-        let bind = |address: Option<SocketAddr>, security: Security| match address {
-            None => Ok(None),
-            Some(address) => Listener::bind(address, security)
-                .map(Some)
-                .with_context(|| format!("could not listen on {address}")),
-        };
-        let http = bind(config.http, Security::Plain)?;
-        let https = bind(config.https, Security::People(people))?;
-        let device_https = bind(config.device_https, Security::Devices(devices))?;
+        let http = HttpPorts::bind(config, &certificates)?;
         let broker = start_broker(config, &app, mqtts).await?;
-        let Addresses { mqtts, plain } = broker.addresses();
-        let ports = Ports {
-            http: http.as_ref().map(Listener::address),
-            https: https.as_ref().map(Listener::address),
-            device_https: device_https.as_ref().map(Listener::address),
-            mqtts,
-            mqtt: plain,
-        };
-        app.set_urls(urls(config, &ports));
+        let ports = http.with(broker.addresses());
+        app.set_urls(reach::urls(config, &ports));
+        for doubt in reach::doubts(&ports, &app.urls(), &certificates) {
+            warn!("{doubt}");
+        }
         let mut background = vec![
             tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices)),
             tokio::spawn(run_background(app.clone())),
@@ -131,11 +107,18 @@ impl Server {
             false => HealthFor::ThisMachine,
         };
         let people_router = otaru_http::router(app.clone(), readiness.clone(), health);
+        let people_router = certificates.offered().on(people_router);
         let device_router = otaru_http::device_router(app.clone(), readiness.clone(), health);
-        let mut serving = Vec::new();
-        serving.extend(http.map(|port| port.serve(people_router.clone())));
-        serving.extend(https.map(|port| port.serve(people_router)));
-        serving.extend(device_https.map(|port| port.serve(device_router)));
+        let http = http.serve(people_router, device_router);
+        let in_use = InUse {
+            people: http.https.as_ref().and_then(Serving::tls),
+            devices: http.device_https.as_ref().and_then(Serving::tls),
+            broker: broker.clone(),
+        };
+        let hangups = Hangups::heard(config.own_certificate.is_some());
+        let fresh = certificates::keep_fresh(certificates, in_use, hangups, SystemTime::now);
+        background.push(tokio::spawn(fresh));
+        let serving = http.all().collect();
         print_setup_url(&app, config, &ports).await?;
         write_listen_json(&config.data, &ports)?;
         readiness.set(true);
@@ -156,7 +139,7 @@ impl Server {
         self.readiness.set(false);
         let drained = join_all(self.serving.into_iter().map(|serving| serving.drain(DRAIN))).await;
         for error in drained.into_iter().filter_map(Result::err) {
-            tracing::warn!(%error, "A port did not drain cleanly");
+            warn!(%error, "A port did not drain cleanly");
         }
         self.broker.shutdown().await;
         for task in self.background {
@@ -206,41 +189,14 @@ async fn print_setup_url(app: &App, config: &Config, ports: &Ports) -> anyhow::R
     // No certificate to be wondered at, where there is a plain port on this machine.
     let here = ports.http.filter(|port| port.ip().is_loopback());
     let here = here.map(|port| format!("http://{port}"));
-    let mut bases: Vec<String> = here.into_iter().chain(config.public_url.clone()).collect();
-    if bases.is_empty() {
-        bases.push(app.urls().public_url);
-    }
+    let public = app.urls().public_url;
+    let is_said = config.public_url.is_some() || reach::is_for_others(&public);
+    let public = (is_said || here.is_none()).then_some(public);
+    let bases = here.into_iter().chain(public);
     for base in bases {
         eprintln!("Set this server up at {}/setup#{}", base.trim_end_matches('/'), code.as_str());
     }
     Ok(())
-}
-
-fn urls(config: &Config, ports: &Ports) -> Urls {
-    let url = |scheme: &str, port: Option<SocketAddr>| {
-        port.map(|port| format!("{scheme}://{}", url_host(port, &config.tls_names)))
-    };
-    let public = config.public_url.clone().or_else(|| url("https", ports.https));
-    let device = config.device_url.clone().or_else(|| url("https", ports.device_https));
-    // The broker stands beside the downloads, on its own port.
-    let mqtt = ports.mqtts.map(|port| match host_of(config.device_url.as_deref()) {
-        Some(host) => format!("mqtts://{host}:{}", port.port()),
-        None => format!("mqtts://{}", url_host(port, &config.tls_names)),
-    });
-    Urls {
-        public_url: public.or_else(|| url("http", ports.http)).unwrap_or_default(),
-        device_url: device.unwrap_or_default(),
-        mqtt_url: mqtt.unwrap_or_default(),
-    }
-}
-
-fn host_of(url: Option<&str>) -> Option<&str> {
-    let authority = url?.split_once("://")?.1.split('/').next()?;
-    match authority.strip_prefix('[') {
-        // An IPv6 address keeps its brackets.
-        Some(rest) => Some(&authority[..rest.find(']')? + 2]),
-        None => Some(authority.split(':').next().unwrap_or(authority)),
-    }
 }
 
 fn write_listen_json(data: &Path, ports: &Ports) -> anyhow::Result<()> {
@@ -264,16 +220,4 @@ fn write_private(path: &Path, content: &str) -> std::io::Result<()> {
     file.sync_all()?;
     fs::rename(&partial, path)?;
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::host_of;
-
-    #[test]
-    fn the_broker_is_on_the_host_of_the_device_url() {
-        assert_eq!(host_of(Some("https://ota.example:8444/x")), Some("ota.example"));
-        assert_eq!(host_of(Some("https://[::1]:8444")), Some("[::1]"));
-        assert_eq!(host_of(None), None);
-    }
 }

@@ -46,13 +46,19 @@ impl Program {
         self.child.kill().await.context("could not kill a process")
     }
 
+    /// `kill -NAME`.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let Some(id) = self.id() else { bail!("the process has ended already") };
+        let told = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status();
+        if !told.await?.success() {
+            bail!("could not send SIG{name} to {id}");
+        }
+        Ok(())
+    }
+
     /// `kill -TERM`, and waits for its own end.
     pub async fn stop(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let Some(id) = self.id() else { bail!("the process has ended already") };
-        let told = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
-        if !told.success() {
-            bail!("could not send SIGTERM to {id}");
-        }
+        self.signal("TERM").await?;
         tokio::time::timeout(limit, self.child.wait())
             .await
             .with_context(|| format!("did not end within {limit:?} of SIGTERM"))?

@@ -24,7 +24,7 @@ pub struct Server {
     log: PathBuf,
     database_url: Option<String>,
     ports: Ports,
-    backends: Option<SocketAddr>,
+    arguments: Vec<String>,
     program: Option<Program>,
 }
 
@@ -45,7 +45,7 @@ impl Server {
             log: folder.join("server.log"),
             database_url: database_url.map(str::to_owned),
             ports: Ports::free()?,
-            backends: None,
+            arguments: Vec::new(),
             program: None,
         })
     }
@@ -55,8 +55,14 @@ impl Server {
         let free =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("could not find a free port")?;
         let address = free.local_addr()?;
-        self.backends = Some(address);
+        self.arguments.extend(["--listen-mqtt".to_owned(), address.to_string()]);
         Ok(address)
+    }
+
+    /// Adds arguments of `otaru serve`.
+    pub fn with_arguments(mut self, arguments: &[&str]) -> Server {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
     }
 
     /// Starts the server and waits until it says that it is ready. Answers how long that took.
@@ -73,9 +79,7 @@ impl Server {
         for (flag, port) in listeners {
             command.arg(flag).arg(format!("127.0.0.1:{port}"));
         }
-        if let Some(address) = self.backends {
-            command.arg("--listen-mqtt").arg(address.to_string());
-        }
+        command.args(&self.arguments);
         self.program = Some(Program::start(&mut command, &self.log)?);
         while !is_ready(self.ports.http).await {
             let program = self.program.as_mut().context("the server was not started")?;
@@ -104,6 +108,11 @@ impl Server {
         program.stop(Duration::from_secs(30)).await
     }
 
+    /// SIGHUP.
+    pub async fn hang_up(&self) -> Result<()> {
+        self.program.as_ref().context("the server does not run")?.signal("HUP").await
+    }
+
     /// The process, while it runs.
     pub fn program(&self) -> Option<&Program> {
         self.program.as_ref()
@@ -112,6 +121,11 @@ impl Server {
     /// Where people and programs reach it.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.http)
+    }
+
+    /// Where people reach it over TLS, by the name in its certificate.
+    pub fn https_url(&self) -> String {
+        format!("https://localhost:{}", self.ports.https)
     }
 
     /// Where devices download.
