@@ -25,6 +25,8 @@ fi
 if [ "${1:-build}" = test ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
     need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
+    need iproute2 /usr/sbin/ip /sbin/ip /usr/bin/ip
+    need curl /usr/bin/curl /usr/local/bin/curl
     need python3-aiosmtpd /usr/lib/python3/dist-packages/aiosmtpd
 fi
 
