@@ -32,6 +32,7 @@ const ROOMS: &[Room] = &[
     Room { folder: "server/store", may_use: &["contract/*", "server/fleet"], never: EDGES },
     Room { folder: "server/blobs", may_use: &["contract/*"], never: &["axum", "rusqlite"] },
     Room { folder: "server/authority", may_use: &["contract/*"], never: EDGES },
+    Room { folder: "server/sigv4", may_use: &[], never: EDGES },
     Room { folder: "server/broker", may_use: &["contract/*"], never: &["axum", "rusqlite"] },
     Room {
         folder: "server/operations",
@@ -47,7 +48,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         folder: "server/http",
-        may_use: &["contract/*", "server/operations"],
+        may_use: &["contract/*", "server/operations", "server/sigv4"],
         never: BEHIND_OPERATIONS,
     },
     Room { folder: "tools/*", may_use: &["contract/*", "tools/client"], never: BEHIND_OPERATIONS },
