@@ -17,6 +17,7 @@ mod release;
 mod sealed;
 pub mod seeds;
 mod shadow;
+mod sigv4;
 
 /// A decoder of outside bytes.
 #[derive(Clone, Copy, Debug)]
@@ -68,4 +69,5 @@ decoders! {
     release::root_payload,
     shadow::shadow_request,
     shadow::shadow_stored,
+    sigv4::signed_request,
 }

@@ -81,6 +81,7 @@ replay! {
     root_payload,
     shadow_request,
     shadow_stored,
+    signed_request,
 }
 
 #[test]
