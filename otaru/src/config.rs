@@ -6,9 +6,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use otaru_operations::MailSettings;
+use otaru_operations::{MailSettings, SealingKey};
 use otaru_wire::Namespace;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::reach;
 
@@ -59,6 +60,9 @@ pub(crate) struct ServeArguments {
     /// Its private key, PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Revoke access keys that the secrets key does not open, instead of refusing to start.
+    #[arg(long)]
+    revoke_unreadable_keys: bool,
     /// Log lines as JSON.
     #[arg(long)]
     json_logs: bool,
@@ -94,6 +98,9 @@ pub(crate) struct Config {
     pub(crate) own_certificate: Option<OwnCertificate>,
     pub(crate) namespace: Namespace,
     pub(crate) mail: Option<MailSettings>,
+    /// Seals secrets; that of the data folder if `None`.
+    pub(crate) secrets_key: Option<SealingKey>,
+    pub(crate) revoke_unreadable_keys: bool,
 }
 
 /// Where somebody else keeps the certificate for people fresh.
@@ -113,6 +120,7 @@ struct File {
     blobs: UrlSection,
     mqtt: MqttSection,
     mail: MailSection,
+    secrets: SecretsSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -161,6 +169,12 @@ struct MailSection {
     ca: Option<String>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SecretsSection {
+    key: Option<String>,
+}
+
 impl Config {
     /// Reads every source and checks what can be checked before anything is opened.
     pub(crate) fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
@@ -204,6 +218,13 @@ impl Config {
                 Some(name) => Namespace::new(&name).context("mqtt.namespace")?,
             },
             mail: mail(file.mail)?,
+            secrets_key: file
+                .secrets
+                .key
+                .map(Zeroizing::new)
+                .map(|text| SealingKey::parse(&text).context("secrets.key"))
+                .transpose()?,
+            revoke_unreadable_keys: flags.revoke_unreadable_keys,
             data: flags.data,
         };
         config.refuse_open_plain_ports()?;

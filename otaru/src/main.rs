@@ -11,6 +11,7 @@ mod demo;
 mod machine;
 mod ports;
 mod reach;
+mod secrets;
 mod serve;
 mod sim;
 

@@ -29,6 +29,7 @@ use crate::{
     machine::{self, Hangups},
     ports::{HttpPorts, Ports},
     reach,
+    secrets::Secrets,
 };
 
 /// How long running requests may take to finish once the server was asked to end.
@@ -86,7 +87,11 @@ impl Server {
         let clock = Clock::machine(machine::now_ms);
         let mail = config.mail.as_ref().map(Mailer::new).transpose()?;
         let (mailer, outbox) = mail.unzip();
-        let app = App::new(AppConfig { store, blobs, authority, clock, namespace, mailer }).await?;
+        let secrets = Secrets::open(config)?;
+        let sealing_key = secrets.key.clone();
+        let parts = AppConfig { store, blobs, authority, clock, namespace, sealing_key, mailer };
+        let app = App::new(parts).await?;
+        secrets.settle(&app, config).await?;
         start_up(&app, &config.data).await?;
 
         let http = HttpPorts::bind(config, &certificates)?;
@@ -212,7 +217,7 @@ fn write_listen_json(data: &Path, ports: &Ports) -> anyhow::Result<()> {
 }
 
 /// Writes a file that only its owner can read; it is whole or not there.
-fn write_private(path: &Path, content: &str) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, content: &str) -> std::io::Result<()> {
     let partial: PathBuf = path.with_extension("partial");
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?;

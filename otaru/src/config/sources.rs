@@ -88,4 +88,13 @@ mod tests {
         let twice = [("OTARU__DATABASE__URL", "sqlite:x"), ("OTARU__DATABASE__URL_FILE", secret)];
         assert!(variables(&twice).is_err());
     }
+
+    #[test]
+    fn a_secrets_key_comes_from_a_file_that_a_variable_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, format!("{}\n", "0a".repeat(32))).unwrap();
+        let found = variables(&[("OTARU__SECRETS__KEY_FILE", path.to_str().unwrap())]).unwrap();
+        assert!(otaru_operations::SealingKey::parse(&found["secrets.key"]).is_ok());
+    }
 }

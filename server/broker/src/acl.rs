@@ -14,7 +14,7 @@ use crate::topic_filter;
 
 /// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Denied {
+pub enum Denied {
     /// Only the service publishes there.
     ServiceOnly,
     /// The topic belongs to another thing.
@@ -27,7 +27,7 @@ pub(crate) enum Denied {
 
 impl Denied {
     /// For the log, and for MQTT 5 clients.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Denied::ServiceOnly => "only the service publishes on this topic",
             Denied::ForeignThing => "the topic belongs to another thing",
@@ -37,8 +37,9 @@ impl Denied {
     }
 }
 
-/// Whether the message may be published; `Some` is a topic the service executes.
-pub(crate) fn publish(
+/// Whether the message may be published; `Some` is a topic the service executes. Over HTTP
+/// nobody may publish what they could not over MQTT, so it asks, too.
+pub fn publish(
     principal: &Principal,
     namespace: &Namespace,
     topic: &str,

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rmqtt::codec::types::QoS;
 use rmqtt::context::ServerContext;
 use rmqtt::net::Listener as Bound;
 use rmqtt::types::Id;
@@ -145,7 +146,12 @@ impl Broker {
     /// subscriber was granted, and returns. Messages of one caller that awaits
     /// each arrive in that order. Offline sessions get it when they return.
     pub async fn publish(&self, message: Message) {
-        self.hub().say(&message.topic, message.payload).await;
+        self.hub().say(&message.topic, message.payload, QoS::AtLeastOnce).await;
+    }
+
+    /// As [`Broker::publish`], for a message that somebody sent at QoS 0.
+    pub async fn publish_at_most_once(&self, message: Message) {
+        self.hub().say(&message.topic, message.payload, QoS::AtMostOnce).await;
     }
 
     /// Whether anyone would get a message on this topic, now or on return.

@@ -65,8 +65,8 @@ impl Hub {
     }
 
     /// Sends a message of the service to all its subscribers' queues.
-    pub(crate) async fn say(&self, topic: &str, payload: Bytes) {
-        let publish = self.message(topic, payload, QoS::AtLeastOnce);
+    pub(crate) async fn say(&self, topic: &str, payload: Bytes, qos: QoS) {
+        let publish = self.message(topic, payload, qos);
         let sender = Sender::from_system(self.service.clone());
         let shared = self.mqtt.extends.shared().await;
         // What could not be handed over belonged to sessions that are just going.

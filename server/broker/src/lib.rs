@@ -26,6 +26,7 @@ mod router;
 mod topic_filter;
 mod traffic;
 
+pub use acl::{Denied, publish as may_publish};
 pub use broker::{Broker, BrokerError, Message};
 pub use config::{Addresses, BrokerConfig, Clock, MqttsListener};
 pub use counts::Counts;

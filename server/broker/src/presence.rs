@@ -7,6 +7,7 @@ use bytes::Bytes;
 use otaru_wire::PresenceEvent;
 use otaru_wire::payload::{DisconnectReason, PresencePayload};
 use rmqtt::codec::error::{DecodeError, SendPacketError};
+use rmqtt::codec::types::QoS;
 use rmqtt::net::MqttError;
 use rmqtt::session::Session as MqttSession;
 use rmqtt::types::Reason;
@@ -114,7 +115,7 @@ impl Hub {
             return;
         }
         let topic = event.topic().format(&self.namespace);
-        self.say(&topic, Bytes::from(event.to_json())).await;
+        self.say(&topic, Bytes::from(event.to_json()), QoS::AtLeastOnce).await;
         tracing::debug!(
             client.id = connection.session.client_id,
             client.is_device = matches!(connection.session.principal, Principal::Device { .. }),

@@ -8,7 +8,8 @@ use otaru_wire::{Namespace, OrganisationId};
 use tokio::sync::broadcast;
 
 use crate::{
-    Clock, Mailer, OperationError, SecretCode,
+    Clock, Mailer, OperationError, SealingKey, SecretCode,
+    access_keys::wrong_signatures,
     attempts::{Attempts, PasswordGuard, StrangerGuard},
     claims::WRONG_CLAIMS,
     events::Live,
@@ -35,6 +36,8 @@ pub struct AppConfig {
     pub clock: Clock,
     /// First level of the log and progress topics.
     pub namespace: Namespace,
+    /// Seals the secrets of access keys.
+    pub sealing_key: SealingKey,
     /// Sends mails; without it people get their links from an administrator.
     pub mailer: Option<Mailer>,
 }
@@ -74,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) reset_requests: ResetRequests,
     pub(crate) setup_code: SetupCode,
     pub(crate) uses: Uses,
+    pub(crate) sealing_key: SealingKey,
+    pub(crate) wrong_signatures: Attempts,
     pub(crate) mailer: Option<Mailer>,
     /// Since when this server listens: nobody's silence before counts.
     pub(crate) started_at: i64,
@@ -86,7 +91,7 @@ impl App {
     /// # Errors
     /// [`OperationError::Store`] when the database fails.
     pub async fn new(config: AppConfig) -> Result<App, OperationError> {
-        let AppConfig { store, blobs, authority, clock, namespace, mailer } = config;
+        let AppConfig { store, blobs, authority, clock, namespace, sealing_key, mailer } = config;
         let now = clock.now_ms();
         let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
             .expect("a UUID is a valid organisation id");
@@ -120,6 +125,8 @@ impl App {
             reset_requests: ResetRequests::default(),
             setup_code: SetupCode::default(),
             uses: Uses::default(),
+            sealing_key,
+            wrong_signatures: wrong_signatures(),
             mailer,
             started_at: now,
             urls: OnceLock::new(),

@@ -32,6 +32,11 @@ impl Remote {
             }
         })
     }
+
+    /// The key of somebody at this place.
+    pub(crate) fn with(&self, who: &str) -> String {
+        format!("{} {who}", self.0)
+    }
 }
 
 /// Counts attempts per key in windows of a fixed length.
@@ -62,6 +67,11 @@ impl Attempts {
         }
         entry.1 += 1;
         Ok(())
+    }
+
+    /// Refuses while the window holds as many attempts as may be; counts none.
+    pub(crate) fn refuse_more(&self, key: &str, now: i64) -> Result<(), Refusal> {
+        if self.count(key, now) < self.most { Ok(()) } else { Err(Refusal::TooManyAttempts) }
     }
 
     /// Takes one attempt back: it was right.
@@ -138,7 +148,7 @@ impl PasswordGuard {
         now: i64,
     ) -> Result<Duration, Refusal> {
         self.places.begin(&remote.0, now)?;
-        self.pairs.begin(&pair(remote, email), now)?;
+        self.pairs.begin(&remote.with(email), now)?;
         let before = self.accounts.count(email, now);
         self.accounts.begin(email, now)?;
         Ok(if before < PROMPT_ANSWERS { Duration::ZERO } else { DELAY })
@@ -147,13 +157,9 @@ impl PasswordGuard {
     /// The password was right.
     pub(crate) fn forgive(&self, remote: &Remote, email: &str) {
         self.places.forgive(&remote.0);
-        self.pairs.forgive(&pair(remote, email));
+        self.pairs.forgive(&remote.with(email));
         self.accounts.forgive(email);
     }
-}
-
-fn pair(remote: &Remote, email: &str) -> String {
-    format!("{} {email}", remote.0)
 }
 
 /// Accounts a place may sign up for, or ask reset mails for, in an hour.

@@ -53,26 +53,10 @@ impl Ingress for MqttIngress {
     async fn message(&self, request: Request) -> Result<(), NotTaken> {
         let Request { session, topic, payload, turn } = request;
         let scope = Scope::of(session.principal.organisation().clone());
-        match topic {
-            Topic::Shadow { shadow, topic: ShadowTopic::Request(verb) } => {
-                let queued = enqueue(&self.app, scope, shadow, verb, payload, turn).await;
-                queued.map_err(|cause| not_taken(&cause, "A shadow request was not queued"))?;
-            }
-            Topic::Logs { thing } => {
-                // Its PUBACK makes the device forget the records: they must be durable first.
-                let stored = store_logs(&self.app, &scope, &thing, &payload).await;
-                stored.map_err(|cause| not_taken(&cause, "Logs were not stored"))?;
-            }
-            Topic::Progress { thing } => match Progress::parse_payload(&payload) {
-                Ok(progress) => report(
-                    take_progress(&self.app, &scope, &thing, progress).await,
-                    "Progress was not stored",
-                ),
-                Err(error) => warn!(device.thing = %thing, %error, "Unreadable progress"),
-            },
-            _ => {}
-        }
-        Ok(())
+        take(&self.app, scope, topic, payload, turn).await.map_err(|cause| {
+            error!(error = &cause as &dyn std::error::Error, "A message was not taken");
+            NotTaken::new(cause.to_string())
+        })
     }
 
     async fn connected(&self, session: Arc<Session>) {
@@ -128,9 +112,31 @@ fn report(outcome: Result<(), StoreError>, message: &'static str) {
     }
 }
 
-fn not_taken(cause: &StoreError, message: &'static str) -> NotTaken {
-    error!(error = cause as &dyn std::error::Error, "{message}");
-    NotTaken::new(cause.to_string())
+/// Takes a message on a topic that the service executes, whichever way it came; who sent it
+/// was allowed to.
+pub(crate) async fn take(
+    app: &App,
+    scope: Scope,
+    topic: Topic,
+    payload: Bytes,
+    turn: Turn,
+) -> Result<(), StoreError> {
+    match topic {
+        Topic::Shadow { shadow, topic: ShadowTopic::Request(verb) } => {
+            enqueue(app, scope, shadow, verb, payload, turn).await?;
+        }
+        // Its PUBACK makes the device forget the records: they must be durable first.
+        Topic::Logs { thing } => store_logs(app, &scope, &thing, &payload).await?,
+        Topic::Progress { thing } => match Progress::parse_payload(&payload) {
+            Ok(progress) => report(
+                take_progress(app, &scope, &thing, progress).await,
+                "Progress was not stored",
+            ),
+            Err(error) => warn!(device.thing = %thing, %error, "Unreadable progress"),
+        },
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Queues a shadow request; its answer follows the commit, then its sender's turn ends.

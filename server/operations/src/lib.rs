@@ -8,6 +8,7 @@
 //! `shadows.rs` (written), `reports.rs` (what the device says) and
 //! `deadlines.rs` (what its silence says).
 
+mod access_keys;
 mod actor;
 mod aftermath;
 mod app;
@@ -39,10 +40,12 @@ mod password_resets;
 mod passwords;
 mod products;
 mod progress;
+mod publishing;
 mod refusal;
 mod releases;
 mod reports;
 mod retention;
+mod sealing;
 mod sessions;
 mod settings;
 mod setup;
@@ -55,6 +58,10 @@ mod updates;
 mod users;
 mod uses;
 
+pub use access_keys::{
+    AccessKey, NewAccessKey, UnreadableAccessKeys, authenticate_access_key, check_access_keys,
+    create_access_key,
+};
 pub use actor::{Actor, Credential, CredentialKind, DevicePrincipal, Reach};
 pub use aftermath::finish_releases;
 pub use app::{App, AppConfig, Urls};
@@ -100,12 +107,14 @@ pub use products::{
     NewProduct, create_product, list_products, set_product_consent, set_product_limits,
     set_product_settings, show_product,
 };
+pub use publishing::{NewMessage, Publisher, publish_message};
 pub use refusal::{Kind, OperationError, Refusal};
 pub use releases::{
     NewRelease, list_releases, may_publish, next_sequence, publish_release, show_release,
     yank_release,
 };
 pub use retention::trim;
+pub use sealing::{NotASealingKey, SealingKey};
 pub use sessions::{SignedIn, authenticate_session, sign_in, sign_out};
 pub use settings::{UserSettings, apply_settings, set_user_settings};
 pub use setup::{SetupObject, create_setup_code, set_up, show_setup};

@@ -43,6 +43,13 @@ pub async fn deliver_notices(
                 let payload = rejection.to_mqtt();
                 publish(&broker, &shadow, ShadowTopic::Rejected(verb), payload).await;
             }
+            Notice::Published { topic, payload, at_least_once } => {
+                let message = Message { topic, payload: Bytes::from(payload) };
+                match at_least_once {
+                    true => broker.publish(message).await,
+                    false => broker.publish_at_most_once(message).await,
+                }
+            }
             Notice::Answered(turn) => drop(turn),
             // Nobody listening is no error.
             Notice::Event(entry) => drop(app.inner.live_events.send(Live::Heard(entry.into()))),

@@ -131,6 +131,8 @@ pub enum Refusal {
     OrganisationTaken(String),
     #[error("this server sends no mail; ask its administrator for a link")]
     MailOff,
+    #[error("another node of this server seals with another secrets key: {expected}, here {found}")]
+    SecretsKeyOther { found: String, expected: String },
 }
 
 impl Refusal {
@@ -187,6 +189,7 @@ impl Refusal {
             LastAdmin => "last_admin",
             OrganisationTaken(_) => "organisation_taken",
             MailOff => "mail_off",
+            SecretsKeyOther { .. } => "secrets_key_other",
         }
     }
 
@@ -242,7 +245,7 @@ impl Refusal {
             | ManifestMismatch { .. }
             | ShadowRefused { .. } => Kind::Unprocessable,
             TooManyAttempts => Kind::TooMany,
-            MailOff => Kind::Unavailable,
+            MailOff | SecretsKeyOther { .. } => Kind::Unavailable,
         }
     }
 
@@ -250,6 +253,7 @@ impl Refusal {
     pub fn found_and_expected(&self) -> Option<(String, String)> {
         match self {
             Refusal::ImageRefused { found, expected, .. }
+            | Refusal::SecretsKeyOther { found, expected }
             | Refusal::ManifestUntrusted { found, expected }
             | Refusal::ManifestMismatch { found, expected, .. }
             | Refusal::VersionTaken { found, expected, .. } => {

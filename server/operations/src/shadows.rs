@@ -19,7 +19,7 @@ pub(crate) enum Writer {
 /// Who asks for a shadow over HTTP, once it is known that they may.
 #[derive(Clone, Debug)]
 pub struct ShadowActor {
-    scope: Scope,
+    pub(crate) scope: Scope,
 }
 
 /// A device may touch the shadows of its own thing.
@@ -245,8 +245,18 @@ fn stored(
         }
         return Ok(Ok(Some(row.document)));
     }
-    let registered = otaru_store::organisation_of_thing(tx, &system, &shadow.thing)?;
-    let foreign = registered.is_some_and(|owner| owner != scope.organisation().as_str())
-        || otaru_store::is_thing_foreign(tx, scope, &shadow.thing)?;
+    let foreign = is_foreign(tx, scope, &shadow.thing)?;
     Ok(if foreign { Err(Rejection::forbidden()) } else { Ok(None) })
+}
+
+/// Whether a thing is registered by another organisation, or known to one by its shadows.
+pub(crate) fn is_foreign(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<bool, StoreError> {
+    let system = SystemScope::for_authentication();
+    let registered = otaru_store::organisation_of_thing(tx, &system, thing)?;
+    Ok(registered.is_some_and(|owner| owner != scope.organisation().as_str())
+        || otaru_store::is_thing_foreign(tx, scope, thing)?)
 }

@@ -4,7 +4,7 @@
 //! from a revoked one without asking the database.
 
 use otaru_fleet::{Permission, Role};
-use otaru_store::{Notice, Scope, StoreError, SystemScope, TokenRow, Tx, UserRow};
+use otaru_store::{Notice, Scope, StoreError, SystemScope, TokenRow, TokenSecret, Tx, UserRow};
 use otaru_wire::Digest;
 use subtle::ConstantTimeEq;
 
@@ -48,54 +48,74 @@ pub async fn create_token(
     new: NewToken,
 ) -> Result<(TokenObject, String), OperationError> {
     let now = app.now_ms();
+    check(&new, now)?;
+    let secret = Secret::random()?;
+    let (text, actor) = (secret.text(), actor.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let kept = TokenSecret::Sha256(secret.digest().to_string());
+        let token = row(tx, &actor, new, secret.id, kept, now)?;
+        otaru_store::insert_token(tx, &actor.scope, &token)?;
+        Ok::<_, OperationError>(token)
+    };
+    let token = app.inner.store.write(work).await?;
+    Ok((token.into(), text))
+}
+
+/// What can be checked of a wish without the database.
+pub(crate) fn check(new: &NewToken, now: i64) -> Result<(), Refusal> {
     if let Some(label) = &new.label {
         checked_label(label)?;
     }
     if new.expires_at.is_some_and(|at| at <= now) {
-        return Err(Refusal::invalid("expires_at", "it is in the past").into());
+        return Err(Refusal::invalid("expires_at", "it is in the past"));
     }
-    let secret = Secret::random()?;
-    let (text, actor) = (secret.text(), actor.clone());
-    let work = move |tx: &mut Tx<'_>| {
-        let scope = &actor.scope;
-        let user = match &new.user {
-            None => None,
-            Some(email) => otaru_store::user_by_email(tx, scope, &email.trim().to_lowercase())?,
-        };
-        require_maker(&actor, user.as_ref())?;
-        if let (Some(email), None) = (&new.user, &user) {
-            return Err(OperationError::from(Refusal::UserUnknown(email.clone())));
-        }
-        if let Some(user) = &user {
-            let held = otaru_store::tokens_of_user(tx, scope, &user.id)?.len();
-            if held >= MOST_TOKENS {
-                let detail = format!("they have {held} tokens; revoke some first");
-                return Err(Refusal::invalid("user", detail).into());
-            }
-        }
-        let limit = user.as_ref().map_or(actor.role, |user| user.role);
-        let role = new.role.unwrap_or(limit);
-        if !limit.includes(role) || (role == Role::Owner && user.is_none()) {
-            let detail = format!("`{}` is not within `{}`", role.as_str(), limit.as_str());
-            return Err(Refusal::invalid("role", detail).into());
-        }
-        let token = TokenRow {
-            id: secret.id.clone(),
-            organisation: scope.organisation().clone(),
-            role,
-            user_id: user.map(|user| user.id),
-            secret_sha256: secret.digest().to_string(),
-            created_at: now,
-            expires_at: new.expires_at,
-            revoked_at: None,
-            label: new.label,
-            last_used_at: None,
-        };
-        otaru_store::insert_token(tx, scope, &token)?;
-        Ok(token)
+    Ok(())
+}
+
+/// The row of a token that this actor may make.
+pub(crate) fn row(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    new: NewToken,
+    id: String,
+    secret: TokenSecret,
+    now: i64,
+) -> Result<TokenRow, OperationError> {
+    let scope = &actor.scope;
+    let user = match &new.user {
+        None => None,
+        Some(email) => otaru_store::user_by_email(tx, scope, &email.trim().to_lowercase())?,
     };
-    let token = app.inner.store.write(work).await?;
-    Ok((token.into(), text))
+    require_maker(actor, user.as_ref())?;
+    if let (Some(email), None) = (&new.user, &user) {
+        return Err(Refusal::UserUnknown(email.clone()).into());
+    }
+    if let Some(user) = &user {
+        let held = otaru_store::tokens_of_user(tx, scope, &user.id)?.len();
+        if held >= MOST_TOKENS {
+            let detail = format!("they have {held} tokens; revoke some first");
+            return Err(Refusal::invalid("user", detail).into());
+        }
+    }
+    let limit = user.as_ref().map_or(actor.role, |user| user.role);
+    let role = new.role.unwrap_or(limit);
+    if !limit.includes(role) || (role == Role::Owner && user.is_none()) {
+        let detail = format!("`{}` is not within `{}`", role.as_str(), limit.as_str());
+        return Err(Refusal::invalid("role", detail).into());
+    }
+    Ok(TokenRow {
+        id,
+        organisation: scope.organisation().clone(),
+        role,
+        user_id: user.map(|user| user.id),
+        secret,
+        things: None,
+        created_at: now,
+        expires_at: new.expires_at,
+        revoked_at: None,
+        label: new.label,
+        last_used_at: None,
+    })
 }
 
 fn require_maker(actor: &Actor, user: Option<&UserRow>) -> Result<(), Refusal> {
@@ -125,7 +145,8 @@ pub(crate) fn admin_token(
         organisation: scope.organisation().clone(),
         role: Role::Admin,
         user_id: None,
-        secret_sha256: secret.digest().to_string(),
+        secret: TokenSecret::Sha256(secret.digest().to_string()),
+        things: None,
         created_at: now,
         expires_at: None,
         revoked_at: None,
@@ -151,16 +172,22 @@ pub async fn authenticate_token(app: &App, text: &str) -> Result<Actor, Operatio
         Ok::<_, OperationError>((token, role))
     };
     let (token, role) = app.inner.store.read(work).await?;
-    let TokenRow { id, organisation, user_id, expires_at, last_used_at, .. } = token;
+    note_use(app, &token, now).await?;
+    let TokenRow { id, organisation, user_id, expires_at, .. } = token;
     let scope = Scope::of(organisation);
-    if app.inner.uses.is_worth_noting(&id, last_used_at, now) {
-        let (scope, id) = (scope.clone(), id.clone());
-        let work = move |tx: &mut Tx<'_>| otaru_store::touch_token(tx, &scope, &id, now);
-        // Nobody waits for it: at worst the token looks less used than it is.
-        app.inner.store.enqueue(work, drop).await?;
-    }
     let credential = Credential { kind: CredentialKind::Token, id, expires_at };
     Ok(Actor { scope, role, user: user_id, credential, language: None })
+}
+
+/// Notes that a token is in use, every few minutes.
+pub(crate) async fn note_use(app: &App, token: &TokenRow, now: i64) -> Result<(), StoreError> {
+    if !app.inner.uses.is_worth_noting(&token.id, token.last_used_at, now) {
+        return Ok(());
+    }
+    let (scope, id) = (Scope::of(token.organisation.clone()), token.id.clone());
+    let work = move |tx: &mut Tx<'_>| otaru_store::touch_token(tx, &scope, &id, now);
+    // Nobody waits for it: at worst the token looks less used than it is.
+    app.inner.store.enqueue(work, drop).await
 }
 
 /// What a token allows now; `None` when it does not work.
@@ -253,9 +280,10 @@ impl Secret {
         Digest::of(self.secret.as_bytes())
     }
 
+    /// Never of an access key, whose secret is sent by nobody.
     fn is_of(&self, token: &TokenRow) -> bool {
-        let (given, kept) = (self.digest().to_string(), &token.secret_sha256);
-        given.as_bytes().ct_eq(kept.as_bytes()).into()
+        let TokenSecret::Sha256(kept) = &token.secret else { return false };
+        self.digest().to_string().as_bytes().ct_eq(kept.as_bytes()).into()
     }
 }
 

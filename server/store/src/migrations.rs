@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_accounts.sql"),
     include_str!("../migrations/0005_consent.sql"),
     include_str!("../migrations/0006_watching.sql"),
+    include_str!("../migrations/0007_access_keys.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

@@ -66,6 +66,15 @@ pub enum Notice {
         /// Why not.
         rejection: Rejection,
     },
+    /// Somebody published a message over HTTP.
+    Published {
+        /// A topic name, without wildcards.
+        topic: String,
+        /// What they said.
+        payload: Vec<u8>,
+        /// QoS 1, not 0.
+        at_least_once: bool,
+    },
     /// The request before this one has been answered: its sender's place is free again when
     /// this is dropped.
     Answered(Box<dyn std::any::Any + Send + Sync>),

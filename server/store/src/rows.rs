@@ -30,7 +30,7 @@ pub struct UserRow {
     pub created_at: i64,
 }
 
-/// An API token; the secret itself is never stored.
+/// What a program proves itself with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRow {
     /// Public id.
@@ -41,8 +41,10 @@ pub struct TokenRow {
     pub user_id: Option<String>,
     /// What it may do.
     pub role: Role,
-    /// SHA-256 of the secret, lower hex.
-    pub secret_sha256: String,
+    /// How its secret is known again.
+    pub secret: TokenSecret,
+    /// The things it is limited to; `None` when it is to none.
+    pub things: Option<Vec<ThingName>>,
     /// When it was made.
     pub created_at: i64,
     /// When it stops working.
@@ -53,6 +55,15 @@ pub struct TokenRow {
     pub label: Option<String>,
     /// When it was last used, to a few minutes.
     pub last_used_at: Option<i64>,
+}
+
+/// What is kept of a token's secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSecret {
+    /// Of a bearer token: SHA-256, lower hex.
+    Sha256(String),
+    /// Of an access key, which signs with it: sealed with a key that is not in the database.
+    Sealed(Vec<u8>),
 }
 
 /// An organisation.

@@ -96,8 +96,13 @@ impl Row {
     }
 
     pub(crate) fn bytes(&mut self, what: &'static str) -> Result<Vec<u8>, StoreError> {
+        self.opt_bytes(what)?.ok_or_else(|| StoreError::corrupt(what, "null"))
+    }
+
+    pub(crate) fn opt_bytes(&mut self, what: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
         match self.next(what)? {
-            Value::Bytes(value) => Ok(value),
+            Value::Bytes(value) => Ok(Some(value)),
+            Value::Null => Ok(None),
             other => Err(StoreError::corrupt(what, format!("{other:?}"))),
         }
     }

@@ -7,7 +7,7 @@ use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
-    App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, Urls, create_setup_code,
+    App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, SealingKey, Urls, create_setup_code,
     deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers, start_up,
 };
 use otaru_store::Store;
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::device::trusting;
 use crate::ports::{Bound, Port, Ports};
-use crate::{Client, Device, Firmware, MqttSession, Publisher};
+use crate::{AccessKey, Client, Device, Firmware, MqttSession, Publisher};
 
 /// When every test begins: 2026-11-23 12:00 UTC, a Monday.
 pub(crate) const START_MS: i64 = 1_795_435_200_000;
@@ -61,6 +61,7 @@ struct Home {
     directory: TempDir,
     database_url: String,
     postgres: Option<otaru_postgres::Database>,
+    sealing_key: SealingKey,
 }
 
 impl Home {
@@ -74,7 +75,8 @@ impl Home {
             None => Store::sqlite_url(&directory.path().join("otaru.db")),
             Some(database) => database.url().to_owned(),
         };
-        Home { directory, database_url, postgres }
+        let sealing_key = SealingKey::random().expect("random bytes");
+        Home { directory, database_url, postgres, sealing_key }
     }
 }
 
@@ -122,6 +124,7 @@ impl Run {
             authority,
             clock: clock.clone(),
             namespace,
+            sealing_key: home.sealing_key.clone(),
             mailer,
         };
         let app = App::new(config).await.expect("the parts fit");
@@ -186,6 +189,11 @@ impl TestApp {
             deliveries: run.deliveries,
             home,
         }
+    }
+
+    /// Gives the server another key for its secrets, from its next start on.
+    pub fn lose_sealing_key(&mut self) {
+        self.home.sealing_key = SealingKey::random().expect("random bytes");
     }
 
     /// Ends the server and starts it again on the same database and files.
@@ -313,6 +321,14 @@ impl TestApp {
         let token = json!({ "user": "admin@elsewhere.example" });
         let made = browser.post("/api/v1/tokens", token).await.expect_status(201);
         self.bearer(made.json()["token"].as_str().expect("a token"))
+    }
+
+    /// An access key, made by the administrator; `wanted` as for a token.
+    pub async fn access_key(&self, wanted: serde_json::Value) -> AccessKey {
+        let mut wanted = wanted;
+        wanted["aws"] = true.into();
+        let made = self.admin().post("/api/v1/tokens", wanted).await.expect_status(201);
+        AccessKey::new(&made.json(), self.clock.clone())
     }
 
     async fn token(&self, wanted: serde_json::Value) -> Client {

@@ -1,5 +1,6 @@
 use otaru_fleet::Language;
-use otaru_store::{InvitationRow, OrganisationRow, TokenRow, UserRow};
+use otaru_store::{InvitationRow, OrganisationRow, TokenRow, TokenSecret, UserRow};
+use otaru_wire::ThingName;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,11 +25,16 @@ pub struct UserObject {
     pub phrase_type: Option<String>,
 }
 
-/// An API token without its secret.
+/// An API token or an access key, without its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TokenObject {
-    /// Public id.
+    /// Public id; of an access key, the access key id.
     pub id: String,
+    /// `bearer`, or `aws` for an access key, which signs requests to shadows and topics.
+    pub kind: &'static str,
+    /// The things an access key is limited to; null when it is to none.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub things: Option<Vec<ThingName>>,
     /// Id of the person it acts for.
     pub user: Option<String>,
     /// What it may do; never more than its person may now.
@@ -121,6 +127,11 @@ impl From<TokenRow> for TokenObject {
     fn from(row: TokenRow) -> TokenObject {
         TokenObject {
             id: row.id,
+            kind: match row.secret {
+                TokenSecret::Sha256(_) => "bearer",
+                TokenSecret::Sealed(_) => "aws",
+            },
+            things: row.things,
             user: row.user_id,
             role: row.role.as_str(),
             label: row.label,

@@ -1,6 +1,6 @@
 use crate::{
-    Scope, StoreError, SystemScope, TokenRow, Tx,
-    value::{FromRow, Row, params},
+    Scope, StoreError, SystemScope, TokenRow, TokenSecret, Tx,
+    value::{FromRow, Row, Value, json, params},
 };
 
 impl FromRow for TokenRow {
@@ -10,7 +10,8 @@ impl FromRow for TokenRow {
             organisation: row.parsed("tokens.organisation")?,
             user_id: row.opt_text("tokens.user_id")?,
             role: row.parsed("tokens.role")?,
-            secret_sha256: row.text("tokens.secret_sha256")?,
+            secret: secret(row)?,
+            things: row.opt_json("tokens.things")?,
             created_at: row.int("tokens.created_at")?,
             expires_at: row.opt_int("tokens.expires_at")?,
             revoked_at: row.opt_int("tokens.revoked_at")?,
@@ -20,12 +21,18 @@ impl FromRow for TokenRow {
     }
 }
 
+fn secret(row: &mut Row) -> Result<TokenSecret, StoreError> {
+    let sha256 = row.text("tokens.secret_sha256")?;
+    let sealed = row.opt_bytes("tokens.sealed_secret")?;
+    Ok(sealed.map_or(TokenSecret::Sha256(sha256), TokenSecret::Sealed))
+}
+
 /// A query of whole rows.
 macro_rules! select_tokens {
     ($rest:literal) => {
         concat!(
-            "SELECT id, organisation, user_id, role, secret_sha256, created_at, expires_at,
-                 revoked_at, label, last_used_at
+            "SELECT id, organisation, user_id, role, secret_sha256, sealed_secret, things,
+                 created_at, expires_at, revoked_at, label, last_used_at
              FROM tokens ",
             $rest
         )
@@ -34,16 +41,24 @@ macro_rules! select_tokens {
 
 /// Adds a token.
 pub fn insert_token(tx: &mut Tx<'_>, scope: &Scope, token: &TokenRow) -> Result<(), StoreError> {
+    let (sha256, sealed) = match &token.secret {
+        TokenSecret::Sha256(sha256) => (sha256.clone(), None),
+        // The column has a value in every row, each its own; this one is no digest of any.
+        TokenSecret::Sealed(sealed) => (format!("access key {}", token.id), Some(sealed.clone())),
+    };
     tx.execute(
         "INSERT INTO tokens
-             (id, organisation, user_id, role, secret_sha256, created_at, expires_at, revoked_at, label)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             (id, organisation, user_id, role, secret_sha256, sealed_secret, things, created_at,
+              expires_at, revoked_at, label)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         params![
             &token.id,
             scope.organisation().as_str(),
             token.user_id.as_deref(),
             token.role.as_str(),
-            &token.secret_sha256,
+            sha256,
+            sealed,
+            token.things.as_ref().map_or(Value::Null, json),
             token.created_at,
             token.expires_at,
             token.revoked_at,
@@ -72,6 +87,22 @@ pub fn tokens(
     tx.all(
         select_tokens!("WHERE organisation = $1 AND id > $2 ORDER BY id LIMIT $3"),
         params![scope.organisation().as_str(), after, limit],
+    )
+}
+
+/// Access keys of every organisation that still work.
+pub fn working_access_keys(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    now: i64,
+) -> Result<Vec<TokenRow>, StoreError> {
+    tx.all(
+        select_tokens!(
+            "WHERE sealed_secret IS NOT NULL AND revoked_at IS NULL
+                 AND (expires_at IS NULL OR expires_at > $1)
+             ORDER BY id"
+        ),
+        params![now],
     )
 }
 

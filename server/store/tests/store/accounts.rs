@@ -14,6 +14,7 @@ on_both_engines! {
     a_reset_code_ends_and_is_used_up_with_all_others
     a_removed_person_leaves_devices_and_updates_behind
     administrators_are_counted_when_they_can_sign_in
+    access_keys_are_found_among_tokens_while_they_work
     organisations_are_listed_by_name
     the_organisation_of_a_code_is_known_as_long_as_the_code_works
 }
@@ -91,7 +92,8 @@ async fn what_lets_a_person_in_is_listed_for_them_alone(fixture: Fixture) {
                 organisation: scope.organisation().clone(),
                 user_id: Some(user.to_owned()),
                 role: Role::Owner,
-                secret_sha256: id.to_owned(),
+                secret: TokenSecret::Sha256(id.to_owned()),
+                things: None,
                 created_at: 8,
                 expires_at: None,
                 revoked_at: None,
@@ -288,6 +290,38 @@ async fn the_organisation_of_a_code_is_known_as_long_as_the_code_works(fixture: 
         insert_share_code(tx, scope, &thing, &share, "u-1", 10, 20)?;
         assert!(organisation_of_claim_code(tx, &system, &share, 19)?.is_some());
         assert_eq!(organisation_of_claim_code(tx, &system, &share, 20)?, None);
+        Ok(())
+    })
+    .await;
+}
+
+async fn access_keys_are_found_among_tokens_while_they_work(fixture: Fixture) {
+    run(&fixture, |tx, scope| {
+        let system = SystemScope::for_background();
+        let key = |id: &str, expires_at, revoked_at| TokenRow {
+            id: id.to_owned(),
+            organisation: scope.organisation().clone(),
+            user_id: None,
+            role: Role::Operator,
+            secret: TokenSecret::Sealed(vec![0, 1, 255]),
+            things: Some(vec!["clock:01".parse().unwrap()]),
+            created_at: 8,
+            expires_at,
+            revoked_at,
+            label: None,
+            last_used_at: None,
+        };
+        let working = key("k-1", Some(11), None);
+        for row in [&working, &key("k-2", Some(10), None), &key("k-3", None, Some(9))] {
+            insert_token(tx, scope, row)?;
+        }
+        let bearer = TokenSecret::Sha256("00".to_owned());
+        let bearer = TokenRow { secret: bearer, things: None, ..key("t-1", None, None) };
+        insert_token(tx, scope, &bearer)?;
+        assert_eq!(token_by_id(tx, &system, "t-1")?, Some(bearer));
+        assert_eq!(token_by_id(tx, &system, "k-1")?, Some(working.clone()));
+        assert_eq!(working_access_keys(tx, &system, 10)?, [working]);
+        assert_eq!(tokens(tx, scope, "", 9)?.len(), 4);
         Ok(())
     })
     .await;
