@@ -21,6 +21,7 @@ mod refusal;
 mod remote;
 mod routes;
 mod session_cookie;
+mod sigv4;
 mod site;
 mod sse;
 mod upload;

@@ -24,6 +24,12 @@ use crate::site::Site;
 const BEARER: &str = "bearer";
 const SESSION: &str = "session";
 
+/// What AWS's clients do on the data plane.
+const SIGV4: &str = "sigv4";
+
+/// The tags of the data plane.
+const DATA_PLANE_TAGS: [&str; 2] = ["shadows", "topics"];
+
 /// The tags of routes that not everybody needs a credential for.
 const OPEN_TAGS: [&str; 3] = ["authority", "health", "session"];
 
@@ -40,6 +46,9 @@ pub(crate) fn start() -> OpenApiRouter<Site> {
     let cookie = "A browser's, as `POST /app/session` gives it; named `otaru` on plain HTTP";
     let cookie = ApiKeyValue::with_description("__Host-otaru", cookie);
     components.add_security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    let signed = "AWS Signature Version 4 for the service `iotdata`, with an access key";
+    let signed = ApiKeyValue::with_description("Authorization", signed);
+    components.add_security_scheme(SIGV4, SecurityScheme::ApiKey(ApiKey::Header(signed)));
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     let document = OpenApiBuilder::new().info(info).components(Some(components)).build();
     OpenApiRouter::with_openapi(document)
@@ -72,12 +81,15 @@ fn complete_operation(operation: &mut Operation) {
             response.description = reason_phrase(status).to_owned();
         }
     }
-    let tags = operation.tags.iter().flatten();
-    let is_open = tags.into_iter().any(|tag| OPEN_TAGS.contains(&tag.as_str()));
+    let has_one_of =
+        |tags: &[&str]| operation.tags.iter().flatten().any(|tag| tags.contains(&tag.as_str()));
     let no_scopes: [&str; 0] = [];
     let mut ways = [BEARER, SESSION].map(|name| SecurityRequirement::new(name, no_scopes)).to_vec();
-    if is_open {
+    if has_one_of(&OPEN_TAGS) {
         ways.insert(0, SecurityRequirement::default());
+    }
+    if has_one_of(&DATA_PLANE_TAGS) {
+        ways.push(SecurityRequirement::new(SIGV4, no_scopes));
     }
     operation.security = Some(ways);
 }

@@ -13,11 +13,18 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Where a request comes from, for limits.
 pub(crate) struct From(pub(crate) Remote);
 
+impl From {
+    /// Where the request with this head comes from.
+    pub(crate) fn of(head: &Parts) -> From {
+        From(Remote::of(address(head)))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for From {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<From, Infallible> {
-        Ok(From(Remote::of(address(parts))))
+        Ok(From::of(parts))
     }
 }
 

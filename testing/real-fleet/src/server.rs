@@ -67,9 +67,15 @@ impl Server {
 
     /// Starts the server and waits until it says that it is ready. Answers how long that took.
     pub async fn start(&mut self) -> Result<Duration> {
+        self.start_with(&[]).await
+    }
+
+    /// As [`Server::start`], with more flags of `serve`.
+    pub async fn start_with(&mut self, flags: &[&str]) -> Result<Duration> {
         let begin = Instant::now();
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--data").arg(&self.data).envs(self.environment());
+        command.args(flags);
         let listeners = [
             ("--listen-http", self.ports.http),
             ("--listen-https", self.ports.https),

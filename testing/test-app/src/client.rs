@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
 use otaru_operations::PeerCertificate;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::ports::Port;
-use crate::{Answer, Events};
+use crate::{AccessKey, Answer, Events};
 
 /// What separates the fields of an upload; no image holds it.
 const BOUNDARY: &str = "otaru-test-boundary-7f3a";
@@ -20,13 +20,15 @@ pub struct Client {
     port: Port,
     token: Option<String>,
     peer: Option<Arc<PeerCertificate>>,
+    access_key: Option<AccessKey>,
     address: Option<SocketAddr>,
     headers: Vec<(&'static str, String)>,
 }
 
 impl Client {
     pub(crate) fn new(port: Port) -> Client {
-        Client { port, token: None, peer: None, address: None, headers: Vec::new() }
+        let headers = Vec::new();
+        Client { port, token: None, peer: None, access_key: None, address: None, headers }
     }
 
     pub(crate) fn with_token(mut self, token: &str) -> Client {
@@ -37,6 +39,12 @@ impl Client {
     /// As over a connection that this certificate was verified on.
     pub fn with_certificate(mut self, peer: PeerCertificate) -> Client {
         self.peer = Some(Arc::new(peer));
+        self
+    }
+
+    /// Signs every request with this key.
+    pub fn with_access_key(mut self, key: AccessKey) -> Client {
+        self.access_key = Some(key);
         self
     }
 
@@ -114,7 +122,8 @@ impl Client {
 
     /// Opens an event stream.
     pub async fn listen(&self, path: &str) -> Events {
-        let response = self.port.router().oneshot(self.request(Method::GET, path, Body::empty()));
+        let request = self.request(Method::GET, path, Body::empty());
+        let response = self.port.router().oneshot(request);
         let response = response.await.expect("the router never fails");
         assert_eq!(response.status(), 200, "{path} is no stream");
         Events::new(response.into_body())
@@ -122,7 +131,18 @@ impl Client {
 
     /// Any request.
     pub async fn send(&self, method: Method, path: &str, body: Body) -> Answer {
-        let response = self.port.router().oneshot(self.request(method, path, body)).await;
+        let request = self.request(method, path, body);
+        let Some(key) = &self.access_key else { return self.send_request(request).await };
+        // Only a signature needs the body before it is sent: some bodies never end.
+        let (head, body) = request.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body of bytes");
+        let signed = key.sign(Request::from_parts(head, body.into()));
+        self.send_request(signed.map(Body::from)).await
+    }
+
+    /// A request as it is, with nothing of this client's but its port.
+    pub async fn send_request(&self, request: Request<Body>) -> Answer {
+        let response = self.port.router().oneshot(request).await;
         Answer::read(response.expect("the router never fails")).await
     }
 

@@ -8,6 +8,7 @@
 //!
 //! Start at [`each_database!`] and [`TestApp`].
 
+mod access_key;
 mod answer;
 mod app;
 mod client;
@@ -18,6 +19,7 @@ mod mailbox;
 mod mqtt_session;
 mod ports;
 
+pub use access_key::AccessKey;
 pub use answer::Answer;
 pub use app::{Database, PASSWORD, TestApp};
 pub use client::Client;

@@ -1,36 +1,37 @@
-//! `/things/{thing}/shadow` and the list of named shadows: the AWS IoT data
-//! plane, for clients that speak it unchanged.
+//! `/things/{thing}/shadow`, the list of named shadows and `/topics/{topic}`: the AWS IoT
+//! data plane, for clients that speak it unchanged.
 //!
 //! Errors have AWS's shape, not ours: boto3 finds the exception in a header,
 //! and a number in the body's `code` breaks other SDKs.
 
+mod asker;
 mod names;
+mod publish;
 mod refused;
 
-use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use otaru_operations::{
-    App, ShadowActor, delete_shadow, get_shadow, shadow_actor_of_device, update_shadow,
-};
+use otaru_operations::{App, delete_shadow, get_shadow, update_shadow};
 use otaru_shadow::Rejection;
 use otaru_wire::{ShadowId, ShadowName, ThingName};
 use serde::Deserialize;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use crate::extract::{Path, Query, read_body};
-use crate::identity::Visitor;
+use crate::extract::{Path, Query};
 use crate::site::Site;
+use asker::Asked;
 use refused::Refused;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .routes(routes!(get, update, delete).map(with_method_refused))
         .routes(routes!(names::list).map(with_method_refused))
+        .merge(publish::routes())
         .layer(middleware::from_fn(refused::dress))
 }
 
@@ -64,22 +65,6 @@ async fn thing(parts: &mut Parts, site: &Site) -> Result<ThingName, Refused> {
     Ok(thing)
 }
 
-/// What a request wants to do with shadows.
-#[derive(Clone, Copy)]
-enum Access {
-    Read,
-    Write,
-}
-
-fn admit(visitor: Visitor, thing: &ThingName, access: Access) -> Result<ShadowActor, Rejection> {
-    match (visitor, access) {
-        (Visitor::Device(device), _) => shadow_actor_of_device(&device, thing),
-        (Visitor::Person(actor), Access::Read) => actor.shadow_reader(),
-        (Visitor::Person(actor), Access::Write) => actor.shadow_writer(),
-        (Visitor::Stranger, _) => Err(Rejection::unauthorized()),
-    }
-}
-
 /// A document as bytes: it is stored and compared as text and not parsed again.
 fn document(bytes: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
@@ -92,10 +77,10 @@ fn document(bytes: Vec<u8>) -> Response {
     responses((status = 200, body = Object)))]
 async fn get(
     State(app): State<App>,
-    visitor: Result<Visitor, crate::ApiError>,
     Shadow(shadow): Shadow,
+    Asked { asker, .. }: Asked,
 ) -> Result<Response, Refused> {
-    let actor = admit(visitor?, &shadow.thing, Access::Read)?;
+    let actor = asker.shadow_reader(&shadow.thing)?;
     Ok(document(get_shadow(&app, &actor, shadow).await??))
 }
 
@@ -106,12 +91,11 @@ async fn get(
     request_body = Object, responses((status = 200, body = Object)))]
 async fn update(
     State(app): State<App>,
-    visitor: Result<Visitor, crate::ApiError>,
     Shadow(shadow): Shadow,
-    Payload(payload): Payload,
+    Asked { asker, body }: Asked,
 ) -> Result<Response, Refused> {
-    let actor = admit(visitor?, &shadow.thing, Access::Write)?;
-    Ok(document(update_shadow(&app, &actor, shadow, &payload).await??))
+    let actor = asker.shadow_writer(&shadow.thing)?;
+    Ok(document(update_shadow(&app, &actor, shadow, &body).await??))
 }
 
 /// DeleteThingShadow
@@ -121,20 +105,9 @@ async fn update(
     responses((status = 200, body = Object)))]
 async fn delete(
     State(app): State<App>,
-    visitor: Result<Visitor, crate::ApiError>,
     Shadow(shadow): Shadow,
+    Asked { asker, .. }: Asked,
 ) -> Result<Response, Refused> {
-    let actor = admit(visitor?, &shadow.thing, Access::Write)?;
+    let actor = asker.shadow_writer(&shadow.thing)?;
     Ok(document(delete_shadow(&app, &actor, shadow).await??))
-}
-
-/// A body of any content type: boto3 sends none.
-struct Payload(axum::body::Bytes);
-
-impl FromRequest<Site> for Payload {
-    type Rejection = Refused;
-
-    async fn from_request(request: Request, site: &Site) -> Result<Payload, Refused> {
-        Ok(Payload(read_body(request, site).await?))
-    }
 }

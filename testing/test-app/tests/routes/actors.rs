@@ -79,6 +79,18 @@ impl World {
         let (publisher, _) = token(json!({ "role": "publisher" })).await;
         let (operator, _) = token(json!({ "role": "operator" })).await;
 
+        let key = async |wanted: Value| {
+            let key = app.access_key(wanted).await;
+            app.anonymous().with_access_key(key)
+        };
+        let viewer_s_key = key(json!({ "role": "viewer" })).await;
+        let publisher_s_key = key(json!({ "role": "publisher" })).await;
+        let operator_s_key = key(json!({ "role": "operator" })).await;
+        let limited_key = key(json!({ "role": "admin", "things": ["clock-02"] })).await;
+        let own_key = key(json!({ "role": "operator", "things": ["clock-01"] })).await;
+        let mut forged = app.access_key(json!({ "role": "admin" })).await;
+        forged.secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned();
+
         let (_, spare_token) = token(json!({ "role": "viewer" })).await;
         let invited = json!({ "email": "invited@example.org", "role": "viewer" });
         let invited = app.admin().post("/api/v1/invitations", invited).await.expect_status(201);
@@ -95,6 +107,7 @@ impl World {
             ("version", "1.0.5".to_owned()),
             ("file", "1.0.5.bin".to_owned()),
             ("number", "latest".to_owned()),
+            ("topic", "%24aws%2Fthings%2Fclock-01%2Fshadow%2Fupdate".to_owned()),
             ("sha256", image.sha256().to_string()),
             ("update", text(&update.json()["id"])),
             ("token", spare_token),
@@ -115,11 +128,17 @@ impl World {
             ("another owner", neighbour),
             ("guest", guest),
             ("owner", owner),
+            ("forged key", app.anonymous().with_access_key(forged)),
+            ("another thing's key", limited_key),
             ("another device", other_device.https),
             ("device", device.https),
             ("viewer", viewer),
+            ("viewer's key", viewer_s_key),
             ("publisher", publisher),
+            ("publisher's key", publisher_s_key),
             ("operator", operator),
+            ("operator's key", operator_s_key),
+            ("thing's own key", own_key),
             ("admin's token", app.admin()),
             ("admin", admin),
         ];
@@ -240,7 +259,7 @@ impl World {
             ("PUT", "/app/user/password") => {
                 json!({ "current": PASSWORD, "password": "another horse" })
             }
-            ("POST", "/things/{thing}/shadow") => {
+            ("POST", "/things/{thing}/shadow" | "/topics/{topic}") => {
                 json!({ "state": { "desired": { "color": "green" } } })
             }
             ("POST", path) if path.ends_with("/certificate") => json!({}),
@@ -268,7 +287,7 @@ async fn user_id(app: &TestApp, email: &str) -> String {
 
 /// Routes that the devices' port has, too.
 fn is_for_devices(path: &str) -> bool {
-    ["/things/", "/api/things/", "/firmware/", "/healthz", "/readyz"]
+    ["/things/", "/api/things/", "/topics/", "/firmware/", "/healthz", "/readyz"]
         .iter()
         .any(|start| path.starts_with(start))
 }

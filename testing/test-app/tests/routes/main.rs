@@ -28,6 +28,7 @@ mod api_v1 {
             mod yank;
         }
     }
+    mod access_keys;
     mod tokens;
     mod updates;
     mod users;
@@ -93,4 +94,6 @@ mod lifecycle {
 mod things {
     mod names;
     mod shadow;
+    mod signed;
 }
+mod topics;

@@ -4,8 +4,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use otaru_operations::{
-    App, NewToken, Page, Role, TokenObject, create_token, list_tokens, revoke_token,
+    App, NewAccessKey, NewToken, Page, Role, TokenObject, create_access_key, create_token,
+    list_tokens, revoke_token,
 };
+use otaru_wire::ThingName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -35,6 +37,13 @@ struct CreateTokenRequest {
     expires_at: Option<DateTime<Utc>>,
     /// What to call it: one line of up to 64 characters.
     label: Option<String>,
+    /// Whether to make an access key instead, for clients of AWS IoT: it signs requests to
+    /// shadows and topics and is good for nothing else.
+    #[serde(default)]
+    aws: bool,
+    /// The things an access key is limited to; any if not given.
+    #[schema(value_type = Option<Vec<String>>)]
+    things: Option<Vec<ThingName>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -43,7 +52,23 @@ struct CreateTokenResponse {
     #[serde(flatten)]
     record: TokenObject,
     /// The token itself; in this answer and nowhere else.
-    token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// What an access key is called where it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<String>,
+    /// The secret of an access key; in this answer and nowhere else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_access_key: Option<String>,
+}
+
+impl From<NewAccessKey> for CreateTokenResponse {
+    fn from(key: NewAccessKey) -> CreateTokenResponse {
+        let NewAccessKey { record, secret } = key;
+        let access_key_id = Some(record.id.clone());
+        let secret_access_key = Some(secret.to_string());
+        CreateTokenResponse { record, token: None, access_key_id, secret_access_key }
+    }
 }
 
 /// Makes a token. Administrators make any; whoever signed in with a password, their own.
@@ -54,11 +79,22 @@ async fn create(
     Caller(actor): Caller,
     Json(request): Json<CreateTokenRequest>,
 ) -> Result<(StatusCode, Json<CreateTokenResponse>), ApiError> {
-    let CreateTokenRequest { user, role, expires_at, label } = request;
+    let CreateTokenRequest { user, role, expires_at, label, aws, things } = request;
     let expires_at = expires_at.map(|at| at.timestamp_millis());
     let new = NewToken { user, role, expires_at, label };
-    let (record, token) = create_token(&app, &actor, new).await?;
-    Ok((StatusCode::CREATED, Json(CreateTokenResponse { record, token })))
+    let made = match (aws, things) {
+        (true, things) => create_access_key(&app, &actor, new, things).await?.into(),
+        (false, None) => {
+            let (record, token) = create_token(&app, &actor, new).await?;
+            let (access_key_id, secret_access_key) = (None, None);
+            CreateTokenResponse { record, token: Some(token), access_key_id, secret_access_key }
+        }
+        (false, Some(_)) => {
+            let detail = "things: only an access key is limited to some; `aws` makes one";
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_field", detail));
+        }
+    };
+    Ok((StatusCode::CREATED, Json(made)))
 }
 
 /// Tokens, by id.

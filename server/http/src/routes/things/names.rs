@@ -10,10 +10,10 @@ use otaru_shadow::Rejection;
 use otaru_wire::{ShadowName, ThingName};
 use serde::Deserialize;
 
+use super::asker::Asked;
 use super::refused::Refused;
-use super::{Access, admit, document, thing};
+use super::{document, thing};
 use crate::extract::Query;
-use crate::identity::Visitor;
 use crate::site::Site;
 
 /// AWS's own limits of `pageSize`.
@@ -75,11 +75,11 @@ fn write_token(last_name: &str) -> String {
     responses((status = 200, body = Object)))]
 pub(super) async fn list(
     State(app): State<App>,
-    visitor: Result<Visitor, crate::ApiError>,
     wanted: Wanted,
+    Asked { asker, .. }: Asked,
 ) -> Result<Response, Refused> {
     let Wanted { thing, limit, after } = wanted;
-    let actor = admit(visitor?, &thing, Access::Read)?;
+    let actor = asker.shadow_reader(&thing)?;
     // One more than asked for tells whether there is another page.
     let mut names = list_shadow_names(&app, &actor, thing, after, limit + 1).await?;
     let has_more = names.len() > limit as usize;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::ApiError;
 use crate::layers::RequestId;
+use crate::sigv4::NotSignedIn;
 
 const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -37,6 +38,15 @@ impl From<ApiError> for Refused {
             status if status.is_server_error() => Rejection::internal(),
             _ => Rejection::invalid_request(error.detail()),
         })
+    }
+}
+
+impl From<NotSignedIn> for Refused {
+    fn from(refused: NotSignedIn) -> Refused {
+        match refused {
+            NotSignedIn::Rejected(rejection) => rejection.into(),
+            NotSignedIn::Error(error) => error.into(),
+        }
     }
 }
 
