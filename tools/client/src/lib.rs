@@ -29,7 +29,8 @@ pub use fleet::DeviceFilter;
 pub use object::{Object, Page, Paging};
 pub use own::{AvailableRelease, OwnDevice};
 pub use people::{
-    Invitation, InvitationWithLink, NewToken, Organisation, ResetLink, Token, TokenWithSecret, User,
+    AccessKeyWithSecret, Invitation, InvitationWithLink, NewAccessKey, NewToken, Organisation,
+    ResetLink, Token, TokenWithSecret, User,
 };
 pub use products::{Consent, NewProduct, Product, Setting, Texts};
 pub use releases::{NewRelease, Release, Safety};

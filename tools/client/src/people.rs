@@ -64,11 +64,15 @@ pub struct Organisation {
     pub expires_at: Option<String>,
 }
 
-/// An API token without its secret.
+/// An API token or an access key, without its secret.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Token {
-    /// Public id.
+    /// Public id; of an access key, the access key id.
     pub id: String,
+    /// `bearer`, or `aws` for an access key.
+    pub kind: String,
+    /// The things an access key is limited to, if it is.
+    pub things: Option<Vec<String>>,
     /// Id of the person it acts for.
     pub user: Option<String>,
     /// What it may do.
@@ -109,6 +113,26 @@ pub struct TokenWithSecret {
     pub id: String,
     /// What to send as bearer.
     pub token: String,
+}
+
+/// An access key to make.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NewAccessKey {
+    /// As for a token.
+    #[serde(flatten)]
+    pub token: NewToken,
+    /// The things it is limited to; any if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub things: Option<Vec<String>>,
+}
+
+/// An access key just made, with its secret: the only time it can be seen.
+#[derive(Clone, Deserialize)]
+pub struct AccessKeyWithSecret {
+    /// What it is called where it is used.
+    pub access_key_id: String,
+    /// What its holder signs with.
+    pub secret_access_key: String,
 }
 
 const USERS: [&str; 3] = ["api", "v1", "users"];
@@ -189,6 +213,20 @@ impl Client {
         new: &NewToken,
     ) -> Result<Object<TokenWithSecret>, ClientError> {
         self.post(&TOKENS, new).await
+    }
+
+    /// Makes an access key, with which clients of AWS IoT sign their requests.
+    pub async fn create_access_key(
+        &self,
+        new: &NewAccessKey,
+    ) -> Result<Object<AccessKeyWithSecret>, ClientError> {
+        #[derive(Serialize)]
+        struct Wanted<'a> {
+            aws: bool,
+            #[serde(flatten)]
+            new: &'a NewAccessKey,
+        }
+        self.post(&TOKENS, &Wanted { aws: true, new }).await
     }
 
     /// Tokens of the organisation, by id.

@@ -80,6 +80,8 @@ fn documented_command_lines_are_understood() {
         "organisation list -o json",
         "token create --user ada@example.com",
         "token create --role publisher --expires 90d --label ci",
+        "token create --aws",
+        "token create --aws --thing clock-01 --thing clock:02 --role operator --expires 90d --label app",
         "token create --expires-at 2027-01-31T00:00:00Z",
         "token list",
         "token revoke abc",
@@ -122,6 +124,7 @@ fn wrong_command_lines_are_named() {
         "update start clock-01",
         "whoami --timeout soon",
         "token create --expires soon",
+        "token create --thing clock-01",
         "login --password secret",
         "frobnicate",
     ];
@@ -148,6 +151,7 @@ fn wrong_command_lines_are_named() {
         error: the following required arguments were not provided:
         error: invalid value 'soon' for '--timeout <TIME>': "soon" is not a time such as 30s, 5m or 2h
         error: invalid value 'soon' for '--expires <TIME>': "soon" is not a time such as 90d, 12h or 30m
+        error: the following required arguments were not provided:
         error: unexpected argument '--password' found
         error: unrecognized subcommand 'frobnicate'
     "#]].assert_eq(&lines.map(first_line).concat());

@@ -3,7 +3,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Subcommand;
-use otaru_client::{NewToken, Token};
+use otaru_client::{NewAccessKey, NewToken, Token};
+use otaru_wire::ThingName;
 
 use super::{Context, ListOptions};
 use crate::output::or_dash;
@@ -11,7 +12,7 @@ use crate::units;
 
 #[derive(Subcommand, Debug)]
 pub enum TokenCommand {
-    /// Make a token; it is shown once
+    /// Make a token or an access key; it is shown once
     Create {
         /// The person it acts for, by e-mail address
         #[arg(long, value_name = "EMAIL")]
@@ -28,12 +29,18 @@ pub enum TokenCommand {
         /// What to call it
         #[arg(long, value_name = "TEXT")]
         label: Option<String>,
+        /// Make an access key instead, with which AWS SDKs and the AWS CLI sign their requests
+        #[arg(long)]
+        aws: bool,
+        /// A thing that the access key is limited to; may be repeated
+        #[arg(long, value_name = "THING", requires = "aws")]
+        thing: Vec<ThingName>,
     },
-    /// List tokens, without their secrets
+    /// List tokens and access keys, without their secrets
     List(#[command(flatten)] ListOptions),
-    /// Stop a token from working
+    /// Stop a token or an access key from working
     Revoke {
-        /// The token's id
+        /// The token's id, or the access key id
         id: String,
     },
 }
@@ -42,20 +49,41 @@ impl TokenCommand {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         let client = context.client()?;
         match self {
-            TokenCommand::Create { user, role, expires_at, expires, label } => {
+            TokenCommand::Create { user, role, expires_at, expires, label, aws, thing } => {
                 let expires_at = match expires {
                     Some(lifetime) => Some(after(lifetime)?),
                     None => expires_at,
                 };
-                let new = NewToken { user, role, expires_at, label };
-                let token = client.create_token(&new).await?;
+                let token = NewToken { user, role, expires_at, label };
+                if aws {
+                    let things = thing.iter().map(ThingName::to_string).collect();
+                    let things = (!thing.is_empty()).then_some(things);
+                    let key = client.create_access_key(&NewAccessKey { token, things }).await?;
+                    let lines = [
+                        ("access_key_id", key.access_key_id.clone()),
+                        ("secret_access_key", key.secret_access_key.clone()),
+                    ];
+                    context.printer.object(key.json(), &lines)?;
+                    return Ok(());
+                }
+                let token = client.create_token(&token).await?;
                 let lines = [("id", token.id.clone()), ("token", token.token.clone())];
                 context.printer.object(token.json(), &lines)?;
             }
             TokenCommand::List(list) => {
                 let page = list.fetch(async |paging| client.list_tokens(&paging).await).await?;
-                let columns =
-                    ["id", "label", "user", "role", "created", "expires", "last used", "revoked"];
+                let columns = [
+                    "id",
+                    "kind",
+                    "things",
+                    "label",
+                    "user",
+                    "role",
+                    "created",
+                    "expires",
+                    "last used",
+                    "revoked",
+                ];
                 context.printer.page(&page, &columns, token_row)?;
             }
             TokenCommand::Revoke { id } => {
@@ -70,6 +98,8 @@ impl TokenCommand {
 fn token_row(token: &Token) -> Vec<String> {
     vec![
         token.id.clone(),
+        token.kind.clone(),
+        or_dash(token.things.as_ref().map(|things| things.join(" ")).as_deref()),
         or_dash(token.label.as_deref()),
         or_dash(token.user.as_deref()),
         token.role.clone(),
