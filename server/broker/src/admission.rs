@@ -1,9 +1,11 @@
 //! Who is let in, decided before the CONNACK.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use otaru_wire::ThingName;
 use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
+use tokio::time::timeout;
 
 use crate::hub::Hub;
 use crate::listeners;
@@ -22,6 +24,9 @@ const ADMITTED_MAX: usize = 1024;
 
 /// Older than any handshake still under way (they time out after 30 s).
 const ADMITTED_MS: i64 = 60_000;
+
+/// Longer than rmqtt takes to end a connection.
+const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Hub {
     /// rmqtt asks this for every CONNECT.
@@ -55,6 +60,7 @@ impl Hub {
             self.check_will(&principal, &will)?;
         }
         self.separate_listeners(connect, info.id()).await?;
+        self.see_off_predecessor(info.id()).await;
         let principal_id = match &principal {
             Principal::Device { .. } => connect.serial.clone().unwrap_or_default(),
             Principal::Backend { .. } => "backend".to_owned(),
@@ -97,6 +103,17 @@ impl Hub {
                 }
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Waits for a connection of the same name that is just ending.
+    ///
+    /// rmqtt answers "server unavailable" to whoever comes before it is gone, which in MQTT 5
+    /// takes half a second after its DISCONNECT. One that lives on answers at once.
+    async fn see_off_predecessor(&self, id: &Id) {
+        let there = self.mqtt.extends.shared().await.entry(id.clone()).session();
+        if let Some(there) = there {
+            let _too_late = timeout(PREDECESSOR_PATIENCE, self.passed(&there)).await;
         }
     }
 

@@ -107,6 +107,20 @@ async fn device_works_over_mqtt_5() {
     assert!(!room.heard.has_request());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_comes_back_at_once_is_let_in() {
+    let room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    for _ in 0..3 {
+        let mut device = device(&room, &certificate, "clock-01");
+        device.events.options.set_clean_start(true);
+        device.events.options.set_session_expiry_interval(None);
+        device.connack().await.expect("let in");
+        device.client.disconnect().await.unwrap();
+        device.next(|_| None::<()>).await.unwrap_err();
+    }
+}
+
 #[tokio::test]
 async fn wrong_client_id_is_not_authorized() {
     let room = Room::new().await;
