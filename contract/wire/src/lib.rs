@@ -31,5 +31,5 @@ pub use ids::{
 };
 pub use phase::{Outcome, Phase};
 pub use reason::Reason;
-pub use topics::{PresenceEvent, ShadowId, ShadowTopic, ShadowVerb, Topic};
+pub use topics::{PresenceEvent, ShadowId, ShadowTopic, ShadowVerb, SubscriptionEvent, Topic};
 pub use words::UnknownWord;

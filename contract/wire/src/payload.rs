@@ -7,12 +7,14 @@ use core::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod client_events;
 mod firmware;
 mod log;
 mod offer;
 mod presence;
 mod progress;
 
+pub use client_events::{ConnectFailedPayload, ConnectFailure, SubscriptionPayload};
 pub use firmware::{DesiredUpdate, FirmwareReport, FirmwareState, LastUpdate};
 pub use log::{LOG_BYTES_MAX, LOG_RECORDS_MAX, LogLevel, LogRecord};
 pub use offer::{OfferDecision, UpdateOffer};

@@ -1,11 +1,12 @@
 //! MQTT topics, built and parsed in one place.
 //!
-//! Shadow and presence topics are AWS IoT's, byte for byte; log and progress
+//! Shadow topics and those of events are AWS IoT's, byte for byte; log and progress
 //! topics live under the configured namespace.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
+use core::str::FromStr;
 
 use crate::words::words;
 use crate::{Namespace, ShadowName, ThingName};
@@ -14,6 +15,8 @@ use crate::{Namespace, ShadowName, ThingName};
 const THINGS: &str = "$aws/things/";
 /// Where every presence topic begins.
 const PRESENCE: &str = "$aws/events/presence/";
+/// Where every topic about subscriptions begins.
+const SUBSCRIPTIONS: &str = "$aws/events/subscriptions/";
 
 /// A topic the service knows. Any other topic is not ours: [`Topic::parse`] gives `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,10 +38,17 @@ pub enum Topic {
         /// The device that updates.
         thing: ThingName,
     },
-    /// `$aws/events/presence/{event}/{clientId}`: a client came or went.
+    /// `$aws/events/presence/{event}/{clientId}`: a client came, went or was not let in.
     Presence {
-        /// Which of the two.
+        /// Which of them.
         event: PresenceEvent,
+        /// The MQTT client id.
+        client_id: String,
+    },
+    /// `$aws/events/subscriptions/{event}/{clientId}`: a client wants to hear more, or less.
+    Subscription {
+        /// Which of the two.
+        event: SubscriptionEvent,
         /// The MQTT client id.
         client_id: String,
     },
@@ -80,12 +90,24 @@ pub enum ShadowTopic {
 }
 
 words! {
-    /// Whether a client came or went: a topic level, and `eventType` of the payload.
+    /// What became of a client: a topic level, and `eventType` of the payload.
     PresenceEvent, "presence event" {
         /// Its session was accepted.
         Connected = "connected",
         /// Its connection ended.
         Disconnected = "disconnected",
+        /// It was not let in.
+        ConnectFailed = "connect_failed",
+    }
+}
+
+words! {
+    /// What became of a subscription: a topic level, and `eventType` of the payload.
+    SubscriptionEvent, "subscription event" {
+        /// It was granted.
+        Subscribed = "subscribed",
+        /// The client ended it.
+        Unsubscribed = "unsubscribed",
     }
 }
 
@@ -96,7 +118,12 @@ impl Topic {
             return parse_shadow(rest);
         }
         if let Some(rest) = topic.strip_prefix(PRESENCE) {
-            return parse_presence(rest);
+            let (event, client_id) = parse_event(rest)?;
+            return Some(Topic::Presence { event, client_id });
+        }
+        if let Some(rest) = topic.strip_prefix(SUBSCRIPTIONS) {
+            let (event, client_id) = parse_event(rest)?;
+            return Some(Topic::Subscription { event, client_id });
         }
         let rest = topic.strip_prefix(namespace.as_str())?.strip_prefix("/things/")?;
         let (thing, rest) = rest.split_once('/')?;
@@ -117,15 +144,18 @@ impl Topic {
             Topic::Presence { event, client_id } => {
                 format!("{PRESENCE}{event}/{client_id}")
             }
+            Topic::Subscription { event, client_id } => {
+                format!("{SUBSCRIPTIONS}{event}/{client_id}")
+            }
         }
     }
 
-    /// The thing the topic belongs to; presence topics belong to none.
+    /// The thing the topic belongs to; topics of events belong to none.
     pub fn thing(&self) -> Option<&ThingName> {
         match self {
             Topic::Shadow { shadow, .. } => Some(&shadow.thing),
             Topic::Logs { thing } | Topic::Progress { thing } => Some(thing),
-            Topic::Presence { .. } => None,
+            Topic::Presence { .. } | Topic::Subscription { .. } => None,
         }
     }
 
@@ -134,7 +164,7 @@ impl Topic {
         match self {
             Topic::Shadow { topic, .. } => matches!(topic, ShadowTopic::Request(_)),
             Topic::Logs { .. } | Topic::Progress { .. } => true,
-            Topic::Presence { .. } => false,
+            Topic::Presence { .. } | Topic::Subscription { .. } => false,
         }
     }
 }
@@ -153,11 +183,12 @@ fn parse_shadow(rest: &str) -> Option<Topic> {
     Some(Topic::Shadow { shadow: ShadowId { thing, name }, topic })
 }
 
-fn parse_presence(rest: &str) -> Option<Topic> {
+/// What happened, and to which client.
+fn parse_event<E: FromStr>(rest: &str) -> Option<(E, String)> {
     let (event, client_id) = rest.split_once('/')?;
     let event = event.parse().ok()?;
     let plain = !client_id.is_empty() && !client_id.contains(['+', '#', '\0']);
-    plain.then(|| Topic::Presence { event, client_id: client_id.to_string() })
+    plain.then(|| (event, client_id.to_string()))
 }
 
 impl ShadowId {

@@ -45,6 +45,7 @@ impl Hub {
                     reason = %refused,
                     "Client was not let in"
                 );
+                self.say_connect_failed(&connect).await;
                 AuthResult::NotAuthorized
             }
         }
@@ -61,11 +62,7 @@ impl Hub {
         }
         self.separate_listeners(connect, info.id()).await?;
         self.see_off_predecessor(info.id()).await;
-        let principal_id = match &principal {
-            Principal::Device { .. } => connect.serial.clone().unwrap_or_default(),
-            Principal::Backend { .. } => "backend".to_owned(),
-        };
-        Ok(Admitted { principal, principal_id })
+        Ok(Admitted { principal, principal_id: principal_id(connect) })
     }
 
     /// A will is published without asking again, so it is judged here.
@@ -128,6 +125,14 @@ impl Hub {
     /// Who the client is that now has a session.
     pub(crate) fn recall(&self, id: &Id) -> Option<Admitted> {
         self.admitted.lock().expect("nothing panics while it holds the lock").remove(id)
+    }
+}
+
+/// `principalIdentifier` of the events about a client.
+pub(crate) fn principal_id(connect: &Connect) -> String {
+    match connect.listener {
+        Listener::Devices => connect.serial.clone().unwrap_or_default(),
+        Listener::Plain => "backend".to_owned(),
     }
 }
 

@@ -73,7 +73,7 @@ async fn call(hub: &Arc<Hub>, parameter: &Parameter<'_>) -> Option<HookResult> {
             None
         }
         Parameter::SessionUnsubscribed(session, unsubscribe) => {
-            hub.kept.remove(&session.id.client_id, &unsubscribe.topic_filter);
+            hub.unsubscribed(session, &unsubscribe.topic_filter).await;
             None
         }
         Parameter::SessionTerminated(session, _) => {

@@ -12,6 +12,7 @@ mod accepting;
 mod acl;
 mod admission;
 mod broker;
+mod client_events;
 mod config;
 mod connection;
 mod counts;

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use bytes::Bytes;
 use otaru_wire::PresenceEvent;
 use otaru_wire::payload::{DisconnectReason, PresencePayload};
 use rmqtt::codec::error::{DecodeError, SendPacketError};
-use rmqtt::codec::types::QoS;
 use rmqtt::net::MqttError;
 use rmqtt::session::Session as MqttSession;
 use rmqtt::types::Reason;
@@ -110,12 +108,7 @@ impl Hub {
     }
 
     async fn say_presence(&self, connection: &Connection, event: PresencePayload) {
-        // Such an id cannot stand in a topic. Only backends can have one.
-        if connection.session.client_id.contains(['+', '#', '\0']) {
-            return;
-        }
-        let topic = event.topic().format(&self.namespace);
-        self.say(&topic, Bytes::from(event.to_json()), QoS::AtLeastOnce).await;
+        self.say_event(&event.client_id, &event.topic(), event.to_json()).await;
         tracing::debug!(
             client.id = connection.session.client_id,
             client.is_device = matches!(connection.session.principal, Principal::Device { .. }),

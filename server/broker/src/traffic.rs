@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use otaru_wire::payload::DisconnectReason;
-use otaru_wire::{ShadowTopic, ShadowVerb, Topic};
+use otaru_wire::{ShadowTopic, ShadowVerb, SubscriptionEvent, Topic};
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
 use rmqtt::session::Session as MqttSession;
 use rmqtt::types::{
     From as Sender, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
-    SubscribeAclResult, To,
+    SubscribeAclResult, To, TopicFilter,
 };
 
 use crate::connection::Connection;
@@ -90,9 +90,16 @@ impl Hub {
     /// A filter has been added; its SUBACK is next.
     pub(crate) async fn subscribed(&self, mqtt: &MqttSession, subscribe: &Subscribe) {
         self.kept.add(&mqtt.id.client_id, subscribe);
+        self.say_subscription(mqtt, SubscriptionEvent::Subscribed, &subscribe.topic_filter).await;
         if let Some(connection) = Connection::of(mqtt).await {
             self.repeat_after_subscribe(mqtt, &connection, &subscribe.topic_filter).await;
         }
+    }
+
+    /// A filter has been removed.
+    pub(crate) async fn unsubscribed(&self, mqtt: &MqttSession, filter: &TopicFilter) {
+        self.kept.remove(&mqtt.id.client_id, filter);
+        self.say_subscription(mqtt, SubscriptionEvent::Unsubscribed, filter).await;
     }
 
     /// A message leaves for its receiver.

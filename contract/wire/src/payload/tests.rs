@@ -6,7 +6,9 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Digest, Outcome, Phase, PresenceEvent, Reason, ReleaseVersion, UpdateId};
+use crate::{
+    Digest, Outcome, Phase, PresenceEvent, Reason, ReleaseVersion, SubscriptionEvent, UpdateId,
+};
 
 fn logs(payload: &str) -> Result<Vec<LogRecord>, PayloadError> {
     LogRecord::parse_payload(payload.as_bytes())
@@ -213,6 +215,35 @@ fn presence_is_aws_iots() {
         $aws/events/presence/connected/clock-01 {"clientId":"clock-01","timestamp":1795430400123,"eventType":"connected","sessionIdentifier":"0b7c","principalIdentifier":"9f3a","ipAddress":"192.0.2.10","versionNumber":3}
         $aws/events/presence/disconnected/clock-01 {"clientId":"clock-01","timestamp":1795430400123,"eventType":"disconnected","sessionIdentifier":"0b7c","principalIdentifier":"9f3a","clientInitiatedDisconnect":false,"disconnectReason":"CONNECTION_LOST","versionNumber":3}
     "#]].assert_eq(&table);
+}
+
+#[test]
+fn refusals_and_subscriptions_are_aws_iots() {
+    let refused = ConnectFailedPayload {
+        client_id: "clock-01".into(),
+        timestamp: 1_795_430_400_123,
+        session_identifier: "0b7c".into(),
+        principal_identifier: "9f3a".into(),
+        ip_address: Some("192.0.2.10".into()),
+        connect_failure_reason: ConnectFailure::AuthorizationFailed,
+    };
+    let subscribed = SubscriptionPayload {
+        client_id: "clock-01".into(),
+        timestamp: 1_795_430_400_123,
+        event_type: SubscriptionEvent::Subscribed,
+        session_identifier: "0b7c".into(),
+        principal_identifier: "9f3a".into(),
+        topics: vec!["$aws/things/clock-01/shadow/get/+".into()],
+    };
+    let table = [(refused.topic(), refused.to_json()), (subscribed.topic(), subscribed.to_json())]
+        .map(|(topic, json)| {
+            let json = core::str::from_utf8(&json).unwrap();
+            format!("{} {json}\n", topic.format(&Default::default()))
+        });
+    expect![[r#"
+        $aws/events/presence/connect_failed/clock-01 {"eventType":"connect_failed","clientId":"clock-01","timestamp":1795430400123,"sessionIdentifier":"0b7c","principalIdentifier":"9f3a","ipAddress":"192.0.2.10","connectFailureReason":"AUTHORIZATION_FAILED"}
+        $aws/events/subscriptions/subscribed/clock-01 {"clientId":"clock-01","timestamp":1795430400123,"eventType":"subscribed","sessionIdentifier":"0b7c","principalIdentifier":"9f3a","topics":["$aws/things/clock-01/shadow/get/+"]}
+    "#]].assert_eq(&table.concat());
 }
 
 #[test]

@@ -25,8 +25,11 @@ fn every_topic_of_a_device() {
     }
     topics.push(Topic::Logs { thing: thing("clock-01") });
     topics.push(Topic::Progress { thing: thing("clock-01") });
-    for event in [PresenceEvent::Connected, PresenceEvent::Disconnected] {
+    for &event in PresenceEvent::ALL {
         topics.push(Topic::Presence { event, client_id: "clock-01".into() });
+    }
+    for &event in SubscriptionEvent::ALL {
+        topics.push(Topic::Subscription { event, client_id: "clock-01".into() });
     }
 
     let mut table = String::new();
@@ -65,6 +68,9 @@ fn every_topic_of_a_device() {
         mia/things/clock-01/update/progress from clients
         $aws/events/presence/connected/clock-01 from the service
         $aws/events/presence/disconnected/clock-01 from the service
+        $aws/events/presence/connect_failed/clock-01 from the service
+        $aws/events/subscriptions/subscribed/clock-01 from the service
+        $aws/events/subscriptions/unsubscribed/clock-01 from the service
     "#]]
     .assert_eq(&table);
 }

@@ -3,6 +3,7 @@
 use otaru_broker::DisconnectReason;
 use otaru_wire::PresenceEvent;
 use otaru_wire::payload::PresencePayload;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::client::{Client, Options};
@@ -105,6 +106,7 @@ async fn takeover_ends_the_old_connection_and_the_new_one_has_the_higher_number(
         match event.event_type {
             PresenceEvent::Connected => connected = Some(event),
             PresenceEvent::Disconnected => disconnected = Some(event),
+            PresenceEvent::ConnectFailed => panic!("{event:?}"),
         }
     }
     let (connected, disconnected) = (connected.unwrap(), disconnected.unwrap());
@@ -166,4 +168,41 @@ async fn client_ids_that_fit_no_topic_have_no_events() {
     while room.heard.disconnected().await.0.client_id != "a+b#c" {}
     let _device = room.device("clock-01").await;
     assert_eq!(event(&mut watching).await.1.client_id, "clock-01");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn client_that_is_not_let_in_is_told_of() {
+    let room = Room::new().await;
+    let mut watching = watching(&room).await;
+    let certificate = room.certificate("clock-01");
+    let refused = room.try_device(Some(&certificate), Options::clean("clock-02")).await;
+    assert!(refused.is_err());
+
+    let message = watching.next().await;
+    assert_eq!(message.topic, "$aws/events/presence/connect_failed/clock-02");
+    let event: Value = serde_json::from_slice(&message.payload).unwrap();
+    assert_eq!(event["eventType"], "connect_failed");
+    assert_eq!(event["connectFailureReason"], "AUTHORIZATION_FAILED");
+    assert_eq!(event["principalIdentifier"], certificate.serial);
+    assert_eq!(event["ipAddress"], "127.0.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subscriptions_granted_and_ended_are_told() {
+    let room = Room::new().await;
+    let mut watching = room.backend("watching").await;
+    watching.subscribe("$aws/events/subscriptions/+/clock-01", 1).await;
+    let mut device = room.device("clock-01").await;
+    let (own, foreign) = (shadow("clock-01", "get/+"), shadow("clock-02", "get/+"));
+    device.subscribe(&foreign, 1).await;
+    device.subscribe(&own, 1).await;
+    device.unsubscribe(&own).await;
+
+    for kind in ["subscribed", "unsubscribed"] {
+        let message = watching.next().await;
+        assert_eq!(message.topic, format!("$aws/events/subscriptions/{kind}/clock-01"));
+        let event: Value = serde_json::from_slice(&message.payload).unwrap();
+        assert_eq!(event["eventType"], kind);
+        assert_eq!(event["topics"], json!([own]));
+    }
 }
