@@ -29,6 +29,7 @@ pub(crate) struct Connection {
     /// Why we end it, if we do.
     closed_because: OnceLock<DisconnectReason>,
     ended: AtomicBool,
+    refused: AtomicBool,
 }
 
 impl Connection {
@@ -40,6 +41,7 @@ impl Connection {
             repeats: Mutex::new(Repeats::default()),
             closed_because: OnceLock::new(),
             ended: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -70,6 +72,11 @@ impl Connection {
 
     pub(crate) fn closed_because(&self) -> Option<DisconnectReason> {
         self.closed_because.get().copied()
+    }
+
+    /// Notes that it was refused something; true for the first time only.
+    pub(crate) fn is_first_refusal(&self) -> bool {
+        !self.refused.swap(true, Relaxed)
     }
 
     /// Marks the end; true for the first caller only.

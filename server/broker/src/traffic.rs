@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use otaru_wire::payload::DisconnectReason;
 use otaru_wire::{ShadowTopic, ShadowVerb, SubscriptionEvent, Topic};
+use rmqtt::codec::types::QoS;
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
 use rmqtt::session::Session as MqttSession;
 use rmqtt::types::{
@@ -11,9 +12,13 @@ use rmqtt::types::{
     SubscribeAclResult, To, TopicFilter,
 };
 
+use crate::acl::Denied;
 use crate::connection::Connection;
 use crate::hub::Hub;
 use crate::{Request, acl, resend};
+
+/// The protocol level that a CONNECT of MQTT 5 names.
+const MQTT_5: u8 = 5;
 
 impl Hub {
     /// Judges a PUBLISH and takes what the service executes; the message is then
@@ -53,18 +58,35 @@ impl Hub {
                     }
                 }
             }
-            Err(denied) => {
-                connection.close_because(DisconnectReason::ForbiddenAccess);
-                self.counters.refused_publishes.fetch_add(1, Relaxed);
-                tracing::info!(
-                    client.id = session.client_id,
-                    topic = %publish.topic,
-                    reason = denied.as_str(),
-                    "Publish was refused"
-                );
-                PublishAclResult::rejected(true, Some(denied.as_str().into()))
-            }
+            Err(denied) => self.refuse(mqtt, &connection, publish, denied).await,
         }
+    }
+
+    /// Refuses a PUBLISH. MQTT 5 says so in the PUBACK; where there is none, only the end of
+    /// the connection tells the client.
+    async fn refuse(
+        &self,
+        mqtt: &MqttSession,
+        connection: &Connection,
+        publish: &Publish,
+        denied: Denied,
+    ) -> PublishAclResult {
+        let has_puback = publish.qos != QoS::AtMostOnce;
+        let is_told = has_puback && mqtt.protocol().await.is_ok_and(|version| version == MQTT_5);
+        if !is_told {
+            connection.close_because(DisconnectReason::ForbiddenAccess);
+        }
+        self.counters.refused_publishes.fetch_add(1, Relaxed);
+        // Once: a connection that stays could fill the log.
+        if connection.is_first_refusal() {
+            tracing::info!(
+                client.id = connection.session.client_id,
+                topic = %publish.topic,
+                reason = denied.as_str(),
+                "Publish was refused"
+            );
+        }
+        PublishAclResult::rejected(!is_told, Some(denied.as_str().into()))
     }
 
     /// Judges one filter of a SUBSCRIBE; `None` lets it pass.

@@ -3,7 +3,7 @@
 use otaru_authority::IssuedDevice;
 use otaru_broker::DisconnectReason;
 use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v5::{ConnAck, Packet, Publish, SubscribeReasonCode};
+use rumqttc::mqttbytes::v5::{ConnAck, Packet, PubAckReason, Publish, SubscribeReasonCode};
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, PublishOptions,
     TlsConfiguration, Transport,
@@ -62,6 +62,14 @@ impl Device {
         message.await.unwrap()
     }
 
+    async fn puback(&mut self) -> PubAckReason {
+        let reason = self.next(|packet| match packet {
+            Packet::PubAck(puback) => Some(puback.reason),
+            _ => None,
+        });
+        reason.await.unwrap()
+    }
+
     async fn subscribe(&mut self, filter: &str) -> SubscribeReasonCode {
         self.client.subscribe(filter, QoS::ExactlyOnce).await.unwrap();
         let code = self.next(|packet| match packet {
@@ -93,15 +101,15 @@ async fn device_works_over_mqtt_5() {
 
     let update = shadow("clock-01", "update");
     device.client.publish(update, "{}", PublishOptions::at_least_once()).await.unwrap();
-    let acknowledged = device.next(|packet| match packet {
-        Packet::PubAck(puback) => Some(puback),
-        _ => None,
-    });
-    acknowledged.await.unwrap();
+    assert_eq!(device.puback().await, PubAckReason::Success);
     assert_eq!(room.heard.request().await.payload, "{}");
 
     let foreign = shadow("clock-02", "update");
-    device.client.publish(foreign, "{}", PublishOptions::at_least_once()).await.unwrap();
+    device.client.publish(&foreign, "{}", PublishOptions::at_least_once()).await.unwrap();
+    assert_eq!(device.puback().await, PubAckReason::NotAuthorized);
+    assert!(!room.heard.has_request());
+    // At QoS 0 nothing but the end of the connection says so.
+    device.client.publish(&foreign, "{}", PublishOptions::at_most_once()).await.unwrap();
     device.next(|_| None::<()>).await.unwrap_err();
     assert_eq!(room.heard.disconnected().await.1, DisconnectReason::ForbiddenAccess);
     assert!(!room.heard.has_request());
