@@ -3,12 +3,13 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test check bench-start bench-listeners bench-shadow fuzz
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check bench-start bench-listeners bench-shadow fuzz
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
 	@echo '                  DEMO_ARGS=--auto presses Install itself and ends, --bad-release fails its self-test'
 	@echo 'make test         all tests, on SQLite and PostgreSQL and in Chromium; installs what they need'
+	@echo 'make conformance  the shadow service, asked by AWS'\''s clients and plain MQTT ones'
 	@echo 'make check        every gate of CI: fmt, clippy, docs, tidy, tests'
 	@echo 'make web          the pages, built into web/dist when a source is newer'
 	@echo 'make web-e2e      the pages in Chromium against a real server and simulated devices'
@@ -25,7 +26,12 @@ demo: setup-build $(if $(filter --auto,$(DEMO_ARGS)),,web)
 
 test: setup setup-browser web-test
 	$(CARGO) xtask test
+	testing/conformance/run.sh
 	cd web && ../tools/npm.sh run e2e
+
+conformance: setup
+	$(CARGO) build --locked --workspace --bin otaru
+	testing/conformance/run.sh $(TESTS)
 
 # Rust's own build never calls npm: it embeds what it finds in web/dist, or nothing.
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' \

@@ -23,6 +23,7 @@ if [ "$node_major" -lt 20 ]; then
     need python3-venv /usr/lib/python3*/ensurepip/__init__.py /usr/local/lib/python3*/ensurepip/__init__.py
 fi
 if [ "${1:-build}" = test ]; then
+    need python3-venv /usr/lib/python3*/ensurepip/__init__.py /usr/local/lib/python3*/ensurepip/__init__.py
     need postgresql /usr/lib/postgresql/*/bin/initdb
     need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
     need iproute2 /usr/sbin/ip /sbin/ip /usr/bin/ip
