@@ -58,17 +58,8 @@ impl MqttSession {
         let address = ports.mqtt().mqtts.expect("it listens for devices");
         let mut options = MqttOptions::new(thing, (address.ip().to_string(), address.port()));
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
-        let let_in = async {
-            loop {
-                match MqttSession::start(thing, options.clone()).await {
-                    Ok(session) => return session,
-                    // Back in the blink of its goodbye: rmqtt asks it to try again.
-                    Err(why) if why.contains("ServerUnavailable") => {}
-                    Err(why) => panic!("{thing} was not let in: {why}"),
-                }
-            }
-        };
-        timeout(PATIENCE, let_in).await.expect("let in in time")
+        let session = MqttSession::start(thing, options).await;
+        session.unwrap_or_else(|why| panic!("{thing} was not let in: {why}"))
     }
 
     pub(crate) async fn backend(client_id: &str, ports: &Ports) -> MqttSession {

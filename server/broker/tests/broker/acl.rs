@@ -131,7 +131,7 @@ async fn will_to_a_request_topic_is_heard_and_not_executed() {
     let mut watching = room.backend("watching").await;
     watching.subscribe(&update, 1).await;
     let certificate = room.certificate("clock-01");
-    let options = || Options::clean("clock-01").with_will(&update, "last words");
+    let options = Options::clean("clock-01").with_will(&update, "last words");
     let device = room.device_with(&certificate, options).await;
 
     drop(device);

@@ -65,7 +65,7 @@ async fn connection_that_breaks_is_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_ends_a_connection() {
     let mut room = Room::new().await;
-    let options = || Options { keep_alive_secs: 1, ..Options::clean("clock-01") };
+    let options = Options { keep_alive_secs: 1, ..Options::clean("clock-01") };
     let device = room.device_with(&room.certificate("clock-01"), options).await;
     assert_eq!(room.heard.disconnected().await.1, DisconnectReason::MqttKeepAliveTimeout);
     device.closed().await;

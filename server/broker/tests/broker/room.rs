@@ -64,30 +64,17 @@ impl Room {
 
     /// A device with a new certificate and a clean session.
     pub(crate) async fn device(&self, thing: &str) -> Client {
-        self.device_with(&self.certificate(thing), || Options::clean(thing)).await
+        self.device_with(&self.certificate(thing), Options::clean(thing)).await
     }
 
     /// A device with a session that outlives the connection.
     pub(crate) async fn lasting_device(&self, certificate: &IssuedDevice, thing: &str) -> Client {
-        self.device_with(certificate, || Options::persistent(thing)).await
+        self.device_with(certificate, Options::persistent(thing)).await
     }
 
-    /// Connects until let in: while the broker is still busy with an earlier
-    /// connection of the same name it answers "unavailable".
-    pub(crate) async fn device_with(
-        &self,
-        certificate: &IssuedDevice,
-        options: impl Fn() -> Options,
-    ) -> Client {
-        let let_in = async {
-            loop {
-                match self.try_device(Some(certificate), options()).await {
-                    Err(NotIn::Refused(3)) => tokio::task::yield_now().await,
-                    other => return other.expect("the device is let in"),
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, let_in).await.unwrap()
+    /// A device that says in its CONNECT what the test wants.
+    pub(crate) async fn device_with(&self, certificate: &IssuedDevice, options: Options) -> Client {
+        self.try_device(Some(certificate), options).await.expect("the device is let in")
     }
 
     pub(crate) async fn try_device(
