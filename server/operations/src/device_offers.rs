@@ -4,7 +4,7 @@
 //! Written only for things that say they can show it, of products that let them, and taken out
 //! of both sections when it is decided, so that no delta stays open.
 
-use otaru_shadow::{Change, Document};
+use otaru_shadow::{Change, Document, UpdateRequest};
 use otaru_store::{DecidedBy, DeviceRow, PutOff, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{
     Phase, ProductName, ReleaseVersion, ShadowId,
@@ -68,6 +68,9 @@ pub(crate) fn take_decision(
     change: &Change<'_>,
     now: i64,
 ) -> Result<(), StoreError> {
+    if !decides(change.request) {
+        return Ok(());
+    }
     let answer = offer_in(change.current.reported());
     let Some(UpdateOffer { decision: Some(decision), .. }) = answer else { return Ok(()) };
     let offered = answer.map(UpdateOffer::undecided);
@@ -88,7 +91,7 @@ pub(crate) fn take_decision(
         Err(OperationError::Store(error)) => Err(error),
         Err(refusal) => {
             info!(device.thing = %device.thing, %refusal, "Decision at a device was not taken");
-            Ok(())
+            show(app, tx, scope, device, now)
         }
     }
 }
@@ -96,6 +99,12 @@ pub(crate) fn take_decision(
 /// Whether a request says something about an offer.
 pub(crate) fn is_about_offer(reported: &Map<String, Value>) -> bool {
     reported.contains_key(MEMBER)
+}
+
+/// Whether a request brings a decision: one that is left from another offer is none on this.
+fn decides(request: &UpdateRequest) -> bool {
+    let offer = request.reported().and_then(|reported| reported.get(MEMBER));
+    offer.and_then(|offer| offer.get("decision")).is_some_and(|decision| !decision.is_null())
 }
 
 /// What the device's screen should show: what its owner is asked about, and nobody decided yet.
@@ -148,7 +157,8 @@ fn offer_in(section: &Map<String, Value>) -> Option<UpdateOffer> {
     UpdateOffer::from_value(section.get(MEMBER)?).ok()
 }
 
-/// The smallest patch after which desired offers `wanted` and nothing else; empty when it does.
+/// The smallest patch after which desired offers `wanted` and nothing else, and no decision is
+/// left; empty when that is so.
 fn patch_towards(current: &Document, wanted: Option<&UpdateOffer>) -> Value {
     let mut patch = json!({});
     let wanted = wanted.map_or(Value::Null, UpdateOffer::to_value);
@@ -157,6 +167,8 @@ fn patch_towards(current: &Document, wanted: Option<&UpdateOffer>) -> Value {
     }
     if wanted.is_null() && current.reported().contains_key(MEMBER) {
         patch["reported"][MEMBER] = Value::Null;
+    } else if current.reported().get(MEMBER).is_some_and(|offer| offer.get("decision").is_some()) {
+        patch["reported"][MEMBER]["decision"] = Value::Null;
     }
     patch
 }

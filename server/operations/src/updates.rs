@@ -216,9 +216,16 @@ pub(crate) fn decide_in(
     }
     let start = Start { decided_by, requested_by, until_at, put_off: when.put_off() };
     let row = begin(app, tx, scope, device, &release, start, now)?;
-    if until_at.is_none() {
-        apply_effect(app, tx, scope, &row, Effect::Wish, now)?
-            .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
+    if until_at.is_none()
+        && let Err(rejection) = apply_effect(app, tx, scope, &row, Effect::Wish, now)?
+    {
+        return match decided_by {
+            // Nobody waits for an answer: an end with a reason stands where they can read it.
+            DecidedBy::Device => {
+                Ok((advance(app, tx, scope, row, &Input::WishRefused, now)?, true))
+            }
+            _ => Err(Refusal::shadow(&device.thing, &rejection).into()),
+        };
     }
     set_row(tx, scope, device, Some(version.as_str()))?;
     offers::decided(app, tx, scope, device, &release, when, now)?;

@@ -172,6 +172,10 @@ each_database! {
         assert_eq!(home.on_screen().await["version"], "1.0.6");
         agent.report(json!({ "update_offer": with(&offer, "now") })).await;
         assert_eq!(home.owner.get(UPDATE).await.status(), 404);
+        // What was decided about the older one is no decision on this: it is shown, and that is all.
+        agent.report(json!({ "update_offer": home.on_screen().await })).await;
+        assert_eq!(home.owner.get(UPDATE).await.status(), 404);
+        assert_eq!(home.shadow().await["reported"]["update_offer"], home.on_screen().await);
 
         let newest = home.on_screen().await;
         home.app.publisher().await.post("/api/v1/products/clock/releases/1.0.6/yank", json!({})).await.expect_status(200);
