@@ -208,13 +208,11 @@ pub async fn authenticate_access_key(
         return Err(Refusal::Unauthenticated.into());
     }
     let (now, attempts) = (app.now_ms(), &app.inner.wrong_signatures);
-    // Only wrong ones count: a busy program has many right ones under way at once.
-    let place = remote.with(id);
-    attempts.refuse_more(&place, now)?;
     let found = known_key(app, id, now).await?;
     let known = found.filter(|(_, _, secret)| is_signed_with(secret));
     let Some((token, role, _)) = known else {
-        attempts.begin(&place, now)?;
+        // Only wrong ones count, and only they are refused: nobody is locked out by others.
+        attempts.begin(&remote.with(id), now)?;
         return Err(Refusal::Unauthenticated.into());
     };
     tokens::note_use(app, &token, now).await?;

@@ -69,11 +69,6 @@ impl Attempts {
         Ok(())
     }
 
-    /// Refuses while the window holds as many attempts as may be; counts none.
-    pub(crate) fn refuse_more(&self, key: &str, now: i64) -> Result<(), Refusal> {
-        if self.count(key, now) < self.most { Ok(()) } else { Err(Refusal::TooManyAttempts) }
-    }
-
     /// Takes one attempt back: it was right.
     pub(crate) fn forgive(&self, key: &str) {
         let mut counts = self.lock();
