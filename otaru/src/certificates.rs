@@ -1,5 +1,6 @@
 //! The certificates of the ports: issued or read at start, and kept fresh while the server runs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +30,8 @@ pub(crate) struct Certificates {
     has_people_port: bool,
     people: IssuedCertificate,
     devices: IssuedCertificate,
-    last_complaint: String,
+    /// What was said last, by what it was about.
+    last_complaints: HashMap<&'static str, String>,
 }
 
 /// What [`Certificates::look`] found to be new.
@@ -75,7 +77,7 @@ impl Certificates {
             has_people_port: config.https.is_some(),
             people,
             devices,
-            last_complaint: String::new(),
+            last_complaints: HashMap::new(),
         })
     }
 
@@ -116,7 +118,7 @@ impl Certificates {
                 renewed.devices = devices.cert_pem != self.devices.cert_pem;
                 self.devices = devices;
             }
-            Err(error) => self.complain(&error),
+            Err(error) => self.complain("devices", &error),
         }
         let people = match &self.own {
             Some(own) => IssuedCertificate::read(&own.certificate, &own.key, now),
@@ -132,19 +134,22 @@ impl Certificates {
                 renewed.people = people.cert_pem != self.people.cert_pem
                     || people.key_pem != self.people.key_pem;
                 self.people = people;
-                self.warn_of_the_end(now);
             }
-            Err(error) => self.complain(&error),
+            Err(error) => self.complain("people", &error),
         }
+        self.warn_of_the_end(now);
         renewed
     }
 
-    fn complain(&mut self, error: &(dyn std::error::Error + 'static)) {
-        let complaint = error.to_string();
-        if self.last_complaint != complaint {
-            warn!(error, "A new certificate cannot be used, so the old one stays");
-            self.last_complaint = complaint;
+    fn complain(&mut self, who: &'static str, error: &(dyn std::error::Error + 'static)) {
+        if self.is_new(who, error.to_string()) {
+            warn!(error, "A new certificate for {who} cannot be used, so the old one stays");
         }
+    }
+
+    /// Whether this is not what was said last about that.
+    fn is_new(&mut self, about: &'static str, complaint: String) -> bool {
+        self.last_complaints.insert(about, complaint.clone()) != Some(complaint)
     }
 
     /// Once a day, about a certificate that is not ours to renew.
@@ -154,9 +159,8 @@ impl Certificates {
             return;
         }
         let complaint = format!("ends in {} days", left.as_secs() / (24 * 60 * 60));
-        if self.last_complaint != complaint {
+        if self.is_new("its end", complaint.clone()) {
             warn!("The certificate for people {complaint} and nobody has renewed it");
-            self.last_complaint = complaint;
         }
     }
 }
@@ -266,7 +270,7 @@ mod tests {
         certificates.own = Some(OwnCertificate { certificate, key: key.clone() });
         assert_eq!(certificates.look(now), Renewed::default());
         assert_eq!(certificates.people().cert_pem, in_use);
-        assert!(certificates.last_complaint.contains("is not a PEM private key"));
+        assert!(certificates.last_complaints["people"].contains("is not a PEM private key"));
 
         std::fs::copy(&own.key, key).unwrap();
         assert_eq!(certificates.look(now), Renewed::default(), "the same as before");
