@@ -11,7 +11,16 @@ is_new_enough() {
         process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
 }
 
-if command -v npm >/dev/null && is_new_enough node; then
+is_there() {
+    command -v npm >/dev/null && is_new_enough node
+}
+
+# For tools/setup.sh: whether the machine has its own.
+if [ "${1:-}" = --is-there ]; then
+    is_there
+    exit
+fi
+if is_there; then
     exec npm "$@"
 fi
 

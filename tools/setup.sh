@@ -17,8 +17,7 @@ need() {
 }
 
 need build-essential /usr/bin/cc
-node_major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
-if [ "$node_major" -lt 20 ]; then
+if ! "$(dirname "$0")/npm.sh" --is-there; then
     # For tools/npm.sh, which brings its own Node.js.
     need python3-venv /usr/lib/python3*/ensurepip/__init__.py /usr/local/lib/python3*/ensurepip/__init__.py
 fi

@@ -83,6 +83,15 @@ async fn who_decides_is_shown_and_set_on_sqlite() {
     let contradiction = [&consent[..], &["--mode", "night", "--deadline-days", "14"]].concat();
     desk.refused(&contradiction, 2, "--deadline-days goes with --mode deadline").await;
     desk.refused(&["product", "consent", "lamp", "--mode", "ask"], 4, "product_unknown").await;
+    let on_device = ["--mode", "ask", "--ask-on-device", "true"];
+    desk.done(&[&consent[..], &on_device].concat()).await;
+    // Another mode leaves it as it was, where there is something to ask.
+    let kept = desk.done(&deadline).await;
+    let expected = json!({ "mode": "deadline", "deadline_days": 14, "ask_on_device": true });
+    assert_eq!(kept["consent"], expected);
+    assert!(desk.table(&consent).await.ends_with("ask on device  true\n"));
+    let asks_nobody = [&consent[..], &["--mode", "night", "--ask-on-device", "true"]].concat();
+    desk.refused(&asks_nobody, 2, "--ask-on-device goes with --mode ask or deadline").await;
     desk.done(&[&consent[..], &["--mode", "forced"]].concat()).await;
     assert_eq!(desk.done(&consent).await["consent"], json!({ "mode": "forced" }));
 }

@@ -34,6 +34,9 @@ pub struct Consent {
     /// With `deadline`: days until who has not decided gets it at night.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_days: Option<u32>,
+    /// With `ask` and `deadline`: whether somebody at a device with a screen may decide there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_on_device: Option<bool>,
 }
 
 /// One setting of a product; what it may be in detail is in the JSON.
