@@ -24,9 +24,12 @@ test('limits are written as people write them', async ({ admin, server }) => {
 test('the rule of consent is chosen', async ({ admin }) => {
   await admin.getByRole('radio', { name: 'Ask until a deadline' }).check();
   await admin.getByLabel('Days').fill('7');
+  const onDevice = admin.getByRole('switch', { name: 'May also be decided at the device' });
+  await onDevice.click();
   await admin.getByRole('button', { name: 'Save' }).click();
   await expect(admin.getByRole('button', { name: 'Save' })).toHaveCount(0);
   await admin.reload();
+  await expect(onDevice).toBeChecked();
   await expect(admin.getByRole('radio', { name: 'Ask until a deadline' })).toBeChecked();
   await expect(admin.getByLabel('Days')).toHaveValue('7');
 });

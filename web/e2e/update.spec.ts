@@ -74,7 +74,7 @@ test('an update is stopped while that is possible', async ({ page, owner, server
   await expect(page.getByText('Keep the device plugged in.')).toBeVisible();
   await expect(page.getByText(/about .* left/)).toBeVisible();
   await page.getByRole('button', { name: 'Stop the update' }).click();
-  await expect(page.getByText('You stopped this update.')).toBeVisible();
+  await expect(page.getByText('This update was stopped.')).toBeVisible();
   await expect(owner.getByRole('heading', offer)).toBeVisible();
 });
 
