@@ -70,6 +70,8 @@ pub(crate) async fn measure(binary: &Path) -> Result<()> {
     println!("grpc_to_mosquitto_memory {:.1}", grpc.kib_each / peer.kib_each);
     println!("{}", Figure::memory_each("sse_listener", sse.kib_each, MEMORY_TARGET_KIB));
     println!("{}", Figure::memory_each("grpc_listener", grpc.kib_each, MEMORY_TARGET_KIB));
+    println!("{}", Figure::memory_each("sse_listener_tls", sse_tls.kib_each, MEMORY_TARGET_KIB));
+    println!("{}", Figure::memory_each("grpc_listener_tls", grpc_tls.kib_each, MEMORY_TARGET_KIB));
     Ok(())
 }
 

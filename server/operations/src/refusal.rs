@@ -73,7 +73,7 @@ pub enum Refusal {
     ThingNameTaken(String),
     #[error("thing name {0} is longer than the 64 characters a certificate can name")]
     ThingNameTooLong(String),
-    #[error("the claim code is unknown or was used")]
+    #[error("the claim code is unknown, was used or is too old")]
     ClaimCodeUnknown,
     #[error("device {0} has an owner, who must give it up first")]
     DeviceClaimed(String),
@@ -111,7 +111,7 @@ pub enum Refusal {
     RootUnknown { product: String, number: String },
     #[error("the shadow of {thing} does not take this: {detail}")]
     ShadowRefused { thing: String, detail: String },
-    #[error("too many attempts; wait a minute")]
+    #[error("too many attempts; wait a while")]
     TooManyAttempts,
     #[error("e-mail address or password is wrong")]
     SignInFailed,
