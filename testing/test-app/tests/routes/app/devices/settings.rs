@@ -2,6 +2,7 @@ use otaru_test_app::each_database;
 use serde_json::json;
 
 const PATH: &str = "/app/devices/clock-01/settings";
+const SHADOW: &str = "/things/clock-01/shadow";
 
 each_database! {
     async fn a_setting_is_wished_in_the_shadow_and_the_rest_stays(app: TestApp) {
@@ -17,6 +18,51 @@ each_database! {
         let shadow = device.get("/things/clock-01/shadow").await.json();
         let desired = json!({ "config": { "volume": 3, "phrase_type": "poetic" }, "other": true });
         assert_eq!(shadow["state"]["desired"], desired);
+    }
+
+    async fn changes_from_all_sides_at_once_lose_nothing_of_each_other(app: TestApp) {
+        const ROUNDS: u32 = 25;
+        app.create_product("clock", "device").await;
+        let device = app.add_device("clock-01", "clock").await;
+        let owner = app.owner("ada@example.org").await;
+        app.claim(&owner, "clock-01").await;
+        let admin = app.admin();
+        let from_app = async {
+            for round in 1..=ROUNDS {
+                owner.put(PATH, json!({ "volume": round })).await.expect_status(200);
+            }
+        };
+        let from_operator = async {
+            for round in 1..=ROUNDS {
+                let path = "/api/v1/devices/clock-01/settings";
+                admin.put(path, json!({ "heat_limit": round })).await.expect_status(204);
+            }
+        };
+        // The device guards what it reports with the version it last saw, and tries again.
+        let from_device = async {
+            let mut conflicts = 0;
+            for round in 1..=ROUNDS {
+                loop {
+                    let shadow = device.get(SHADOW).await;
+                    let version = if shadow.status() == 404 { json!(0) } else { shadow.json()["version"].clone() };
+                    let config = json!({ "config": { "brightness": round } });
+                    let report = json!({ "state": { "reported": config }, "version": version });
+                    match device.post(SHADOW, report).await.status() {
+                        200 => break,
+                        409 => conflicts += 1,
+                        other => panic!("{other}"),
+                    }
+                    assert!(conflicts < 10_000, "never its turn");
+                }
+            }
+        };
+        tokio::join!(from_app, from_operator, from_device);
+
+        let shadow = device.get(SHADOW).await.json();
+        let config = |section: &str| shadow["state"][section]["config"].clone();
+        assert_eq!(config("desired"), json!({ "volume": ROUNDS, "heat_limit": ROUNDS }));
+        assert_eq!(config("reported"), json!({ "brightness": ROUNDS }));
+        assert_eq!(shadow["version"], 3 * ROUNDS, "each change once");
     }
 
     async fn the_version_is_no_setting(app: TestApp) {
