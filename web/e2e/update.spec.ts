@@ -1,5 +1,6 @@
 import { openAsBlob } from 'node:fs';
 
+import { findings } from './harness/axe.ts';
 import { signElsewhere } from './harness/console.ts';
 import { images } from './harness/images.ts';
 import { bars, expect, recordBars, test, THING } from './harness/test.ts';
@@ -17,6 +18,7 @@ test('a new version is offered live, installed, watched and remembered', async (
   await owner.getByRole('button', { name: 'Install', exact: true }).click();
   await expect(owner.getByRole('heading', { name: '1.0.5 is installed' })).toBeVisible();
   await expect(owner.getByText('Version 1.0.5')).toBeVisible();
+  expect(await findings(owner)).toEqual([]);
   const seen = await bars(owner);
   expect(seen).toEqual([...seen].sort((a, b) => a - b));
 
@@ -25,6 +27,7 @@ test('a new version is offered live, installed, watched and remembered', async (
   await owner.getByRole('link', { name: 'History' }).click();
   await expect(owner.getByText('1.0.5 installed')).toBeVisible();
   await expect(owner.getByText('From 1.0.4.')).toBeVisible();
+  expect(await findings(owner)).toEqual([]);
 });
 
 test('a version that does not work is left, with the reason and another try', async ({ owner, server }) => {
@@ -34,6 +37,7 @@ test('a version that does not work is left, with the reason and another try', as
   await expect(owner.getByText('Nothing is lost')).toBeVisible();
   await expect(owner.getByText('did not work well enough when it tested itself')).toBeVisible();
   await expect(owner.getByText('Version 1.0.4')).toBeVisible();
+  expect(await findings(owner)).toEqual([]);
 
   await recordBars(owner);
   await owner.getByRole('button', { name: 'Try again' }).click();
@@ -50,6 +54,7 @@ test('tonight and later are decisions that can be taken back', async ({ owner, s
   await owner.getByRole('button', { name: 'Tonight' }).click();
   await expect(owner.getByRole('heading', { name: /1\.0\.5 is put off until .*0?2:00/ })).toBeVisible();
   await expect(owner.getByText('It is installed by itself then')).toBeVisible();
+  expect(await findings(owner)).toEqual([]);
   await owner.reload();
   await owner.getByRole('button', { name: 'Not yet' }).click();
   await expect(owner.getByRole('heading', offer)).toBeVisible();
@@ -73,6 +78,7 @@ test('an update is stopped while that is possible', async ({ page, owner, server
   await expect(page.getByRole('heading', { name: 'Downloading' })).toBeVisible();
   await expect(page.getByText('Keep the device plugged in.')).toBeVisible();
   await expect(page.getByText(/about .* left/)).toBeVisible();
+  expect(await findings(page)).toEqual([]);
   await page.getByRole('button', { name: 'Stop the update' }).click();
   await expect(page.getByText('This update was stopped.')).toBeVisible();
   await expect(owner.getByRole('heading', offer)).toBeVisible();
@@ -84,6 +90,7 @@ test('a device that is away is waited for, without haste', async ({ owner, serve
   await server.publish();
   await owner.getByRole('button', { name: 'Install', exact: true }).click();
   await expect(owner.getByRole('heading', { name: 'Waiting for the device' })).toBeVisible();
+  expect(await findings(owner)).toEqual([]);
   await expect(owner.getByText(/1\.0\.5 was asked for .*ago/)).toBeVisible();
   await server.plugIn(THING);
   await expect(owner.getByRole('heading', { name: '1.0.5 is installed' })).toBeVisible();
