@@ -131,6 +131,7 @@ impl Listener {
                 let tls = TlsPort::new(&config, &[b"http/1.1"]);
                 let handshake = Handshake::new(admission, tls.clone());
                 let server = tuned(server.acceptor(handshake)).http1_only();
+                let router = router.layer(Extension(OverTls));
                 (tokio::spawn(run(server, router)), Some(tls))
             }
         };
