@@ -1,7 +1,7 @@
 //! Decoders of `contract/shadow`.
 
 use otaru_shadow::{
-    Change, Document, Limits, UpdateRequest, client_token_of, delete_accepted, delta_message,
+    Change, Document, Rules, UpdateRequest, client_token_of, delete_accepted, delta_message,
     get_accepted,
 };
 use serde_json::{Value, json};
@@ -12,18 +12,18 @@ fn stored() -> Document {
         "desired": {"config": {"phrase_type": "poetic", "list": [1, {"a": 2}]}, "empty": {}},
         "reported": {"config": {"phrase_type": "classic"}, "timestamp": 7},
     });
-    let limits = Limits::default();
-    let request = UpdateRequest::from_state(state, &limits).expect("a plain state is right");
-    Document::apply(None, &request, 1, &limits).expect("it is small and names no version")
+    let rules = Rules::default();
+    let request = UpdateRequest::from_state(state, &rules).expect("a plain state is right");
+    Document::apply(None, &request, 1, &rules).expect("it is small and names no version")
 }
 
 /// Update, get and delete requests.
 pub(crate) fn shadow_request(bytes: &[u8]) -> bool {
-    let limits = Limits::default();
-    if let Ok(Some(token)) = client_token_of(bytes, &limits) {
-        assert!(token.len() <= limits.token_bytes);
+    let rules = Rules::default();
+    if let Ok(Some(token)) = client_token_of(bytes, &rules) {
+        assert!(token.len() <= rules.limits.token_bytes);
     }
-    let request = match UpdateRequest::parse(bytes, &limits) {
+    let request = match UpdateRequest::parse(bytes, &rules) {
         Ok(request) => request,
         Err(rejection) => {
             assert_is_json(&rejection.to_mqtt());
@@ -31,9 +31,9 @@ pub(crate) fn shadow_request(bytes: &[u8]) -> bool {
         }
     };
     let previous = stored();
-    let tombstone = previous.delete();
+    let tombstone = previous.delete(&rules);
     for previous in [None, Some(&previous), Some(&tombstone)] {
-        let current = match Document::apply(previous, &request, 2, &limits) {
+        let current = match Document::apply(previous, &request, 2, &rules) {
             Ok(current) => current,
             Err(rejection) => {
                 assert_eq!(rejection.client_token.as_deref(), request.client_token());
@@ -41,20 +41,21 @@ pub(crate) fn shadow_request(bytes: &[u8]) -> bool {
             }
         };
         assert_eq!(current.version(), previous.map_or(0, Document::version) + 1);
-        assert!(current.state_bytes() <= limits.document_bytes);
+        assert!(current.state_bytes() <= rules.limits.document_bytes);
         answer(&Change { request: &request, previous, current: &current, at_s: 2 });
     }
     true
 }
 
 fn answer(change: &Change<'_>) {
+    let rules = Rules::default();
     let document = change.current;
-    assert_is_json(&change.accepted());
-    assert_is_json(&change.documents());
-    assert_is_json(&get_accepted(document, 3, None));
+    assert_is_json(&change.accepted(&rules));
+    assert_is_json(&change.documents(&rules));
+    assert_is_json(&get_accepted(document, 3, None, &rules));
     assert_is_json(&delete_accepted(document, 3, change.request.client_token()));
-    let delta = change.delta();
-    assert_eq!(delta.is_some(), document.has_delta());
+    let delta = change.delta(&rules);
+    assert_eq!(delta.is_some(), document.has_delta(&rules));
     if let Some(delta) = delta {
         assert_is_json(&delta);
     }
@@ -70,16 +71,16 @@ fn assert_is_json(message: &[u8]) {
 pub(crate) fn shadow_stored(bytes: &[u8]) -> bool {
     let Ok(text) = core::str::from_utf8(bytes) else { return false };
     let Ok(document) = Document::from_stored(text) else { return false };
-    if let Some(message) = delta_message(&document, 3, None) {
+    let rules = Rules::default();
+    if let Some(message) = delta_message(&document, 3, None, &rules) {
         assert_is_json(&message);
     }
-    assert_is_json(&get_accepted(&document, 3, None));
-    let limits = Limits::default();
+    assert_is_json(&get_accepted(&document, 3, None, &rules));
     let change = json!({"desired": {"config": {"a": 1}}, "reported": null});
-    let request = UpdateRequest::from_state(change, &limits).expect("a plain state is right");
-    if let Ok(current) = Document::apply(Some(&document), &request, 2, &limits) {
-        assert_is_json(&get_accepted(&current, 3, None));
+    let request = UpdateRequest::from_state(change, &rules).expect("a plain state is right");
+    if let Ok(current) = Document::apply(Some(&document), &request, 2, &rules) {
+        assert_is_json(&get_accepted(&current, 3, None, &rules));
     }
-    document.delete();
+    document.delete(&rules);
     true
 }

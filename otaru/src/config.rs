@@ -1,17 +1,19 @@
 //! Settings of the server: flags, then environment, then file, then defaults.
 
+mod shadows;
 mod sources;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use otaru_operations::{MailSettings, SealingKey};
+use otaru_operations::{MailSettings, SealingKey, ShadowSettings};
 use otaru_wire::Namespace;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::reach;
+use shadows::ShadowsSection;
 
 /// Flags of `otaru serve`. Each overrides the environment (`OTARU__SECTION__KEY`) and the file.
 #[derive(Args, Clone, Debug, Default)]
@@ -101,6 +103,7 @@ pub(crate) struct Config {
     /// Seals secrets; that of the data folder if `None`.
     pub(crate) secrets_key: Option<SealingKey>,
     pub(crate) revoke_unreadable_keys: bool,
+    pub(crate) shadows: ShadowSettings,
 }
 
 /// Where somebody else keeps the certificate for people fresh.
@@ -121,6 +124,7 @@ struct File {
     mqtt: MqttSection,
     mail: MailSection,
     secrets: SecretsSection,
+    shadows: ShadowsSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -225,6 +229,7 @@ impl Config {
                 .map(|text| SealingKey::parse(&text).context("secrets.key"))
                 .transpose()?,
             revoke_unreadable_keys: flags.revoke_unreadable_keys,
+            shadows: file.shadows.settings()?,
             data: flags.data,
         };
         config.refuse_open_plain_ports()?;

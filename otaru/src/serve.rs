@@ -89,7 +89,9 @@ impl Server {
         let (mailer, outbox) = mail.unzip();
         let secrets = Secrets::open(config)?;
         let sealing_key = secrets.key.clone();
-        let parts = AppConfig { store, blobs, authority, clock, namespace, sealing_key, mailer };
+        let shadows = config.shadows.clone();
+        let parts =
+            AppConfig { store, blobs, authority, clock, namespace, sealing_key, mailer, shadows };
         let app = App::new(parts).await?;
         secrets.settle(&app, config).await?;
         start_up(&app, &config.data).await?;
@@ -172,6 +174,7 @@ async fn start_broker(
         plain: config.mqtt,
         namespace: config.namespace.clone(),
         clock: Arc::new(machine::now_ms),
+        retained_is_refused: config.shadows.rules.dialect.retained_is_refused,
     };
     let ingress = Arc::new(MqttIngress::new(app.clone()));
     Broker::start(broker, ingress).await.context("could not start the MQTT broker")

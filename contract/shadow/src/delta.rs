@@ -26,8 +26,12 @@ enum Wished<'a> {
 
 impl<'a> Delta<'a> {
     /// What `desired` holds and `reported` does not; `None` if nothing.
-    pub(crate) fn between(desired: &'a Section, reported: &Section) -> Option<Delta<'a>> {
-        differences(&desired.state, Some(&desired.stamps), &reported.state)
+    pub(crate) fn between(
+        desired: &'a Section,
+        reported: &Section,
+        equal: Equality,
+    ) -> Option<Delta<'a>> {
+        differences(&desired.state, Some(&desired.stamps), &reported.state, equal)
     }
 
     pub(crate) fn to_map(&self) -> Map<String, Value> {
@@ -48,10 +52,14 @@ impl<'a> Delta<'a> {
 }
 
 /// Whether the two sections differ, without collecting where.
-pub(crate) fn differ(desired: &Map<String, Value>, reported: &Map<String, Value>) -> bool {
+pub(crate) fn differ(
+    desired: &Map<String, Value>,
+    reported: &Map<String, Value>,
+    equal: Equality,
+) -> bool {
     desired.iter().any(|(key, wished)| match (wished, reported.get(key)) {
         (_, None) => true,
-        (Value::Object(wished), Some(Value::Object(said))) => differ(wished, said),
+        (Value::Object(wished), Some(Value::Object(said))) => differ(wished, said, equal),
         (wished, Some(said)) => !equal(wished, said),
     })
 }
@@ -60,6 +68,7 @@ fn differences<'a>(
     desired: &'a Map<String, Value>,
     stamps: Option<&'a StampMap>,
     reported: &Map<String, Value>,
+    equal: Equality,
 ) -> Option<Delta<'a>> {
     let mut found = Vec::new();
     for (key, wished) in desired {
@@ -70,7 +79,7 @@ fn differences<'a>(
                     Some(Stamps::Object(stamps)) => Some(stamps),
                     _ => None,
                 };
-                differences(wished, stamps, said).map(Wished::Part)
+                differences(wished, stamps, said, equal).map(Wished::Part)
             }
             (wished, Some(said)) if equal(wished, said) => None,
             (wished, _) => Some(Wished::Whole(wished, stamps)),
@@ -80,8 +89,11 @@ fn differences<'a>(
     (!found.is_empty()).then_some(Delta(found))
 }
 
+/// Whether a reported value is the wished one.
+pub(crate) type Equality = fn(&Value, &Value) -> bool;
+
 /// Equality by value: as JSON has it, but 1 equals 1.0.
-fn equal(left: &Value, right: &Value) -> bool {
+pub(crate) fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => equal_numbers(left, right),
         (Value::Array(left), Value::Array(right)) => {

@@ -5,12 +5,12 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::delta::{self, Delta};
+use crate::delta::{self, Delta, Equality};
 use crate::measure::compact_bytes;
 use crate::merge::Section;
 use crate::request::UpdateRequest;
 use crate::stamps::Stamps;
-use crate::{Limits, Rejection};
+use crate::{Rejection, Rules, VersionOfMissing};
 
 /// One shadow: its sections, its stamps and its version. Or what is left of a
 /// deleted one, which keeps the counter so that versions never fall.
@@ -32,18 +32,23 @@ impl Document {
     ///
     /// `previous` is what is stored: nothing, a document, or a deleted one. The
     /// new version is one above its version. Refused, with nothing changed, if the
-    /// request names another version than the current one (0 where there is none)
-    /// or the result would be too large.
+    /// request names another version than the current one (where there is none, than
+    /// [`VersionOfMissing`]) or the result would be too large.
     pub fn apply(
         previous: Option<&Document>,
         request: &UpdateRequest,
         now_s: i64,
-        limits: &Limits,
+        rules: &Rules,
     ) -> Result<Document, Rejection> {
         let reject = |rejection: Rejection| rejection.with_token(request.client_token());
         let living = previous.filter(|document| !document.deleted);
-        let current_version = living.map_or(0, |document| document.version);
-        if request.version().is_some_and(|version| version != current_version) {
+        let passes = |version| match (living, rules.dialect.version_of_missing) {
+            (Some(document), _) => version == document.version,
+            (None, VersionOfMissing::Zero) => version == 0,
+            (None, VersionOfMissing::Any) => true,
+            (None, VersionOfMissing::None) => false,
+        };
+        if request.version().is_some_and(|version| !passes(version)) {
             return Err(reject(Rejection::version_conflict()));
         }
         let counter = previous.map_or(0, |document| document.version);
@@ -56,7 +61,7 @@ impl Document {
             document.desired = desired.patched(&patch.desired, now_s);
             document.reported = reported.patched(&patch.reported, now_s);
         }
-        if document.state_bytes() > limits.document_bytes {
+        if document.state_bytes() > rules.limits.document_bytes {
             return Err(reject(Rejection::too_large()));
         }
         Ok(document)
@@ -68,13 +73,15 @@ impl Document {
     }
 
     /// What is stored once this shadow is deleted: no state, and a counter one
-    /// higher, so that the next creation gets this version plus two. Deleting a
+    /// higher, so that the next creation gets this version plus two; unless
+    /// [`Dialect::delete_takes_a_version`](crate::Dialect) says otherwise. Deleting a
     /// deleted shadow changes nothing.
-    pub fn delete(&self) -> Document {
-        match self.deleted {
-            true => self.clone(),
-            false => Document { deleted: true, ..Document::empty(self.version.saturating_add(1)) },
+    pub fn delete(&self, rules: &Rules) -> Document {
+        if self.deleted {
+            return self.clone();
         }
+        let taken = u64::from(rules.dialect.delete_takes_a_version);
+        Document { deleted: true, ..Document::empty(self.version.saturating_add(taken)) }
     }
 
     /// Whether the shadow was deleted and not made again: to clients it does not exist.
@@ -111,17 +118,17 @@ impl Document {
     }
 
     /// The part of `desired` that `reported` does not have; `None` if they agree.
-    pub fn delta(&self) -> Option<Map<String, Value>> {
-        self.borrowed_delta().map(|delta| delta.to_map())
+    pub fn delta(&self, rules: &Rules) -> Option<Map<String, Value>> {
+        self.borrowed_delta(rules).map(|delta| delta.to_map())
     }
 
     /// Whether there is a delta.
-    pub fn has_delta(&self) -> bool {
-        delta::differ(self.desired(), self.reported())
+    pub fn has_delta(&self, rules: &Rules) -> bool {
+        delta::differ(self.desired(), self.reported(), equality(rules))
     }
 
-    pub(crate) fn borrowed_delta(&self) -> Option<Delta<'_>> {
-        Delta::between(&self.desired, &self.reported)
+    pub(crate) fn borrowed_delta(&self, rules: &Rules) -> Option<Delta<'_>> {
+        Delta::between(&self.desired, &self.reported, equality(rules))
     }
 
     /// What counts against [`Limits::document_bytes`].
@@ -141,5 +148,12 @@ impl Document {
     /// Reads the stored form.
     pub fn from_stored(stored: &str) -> Result<Document, serde_json::Error> {
         serde_json::from_str(stored)
+    }
+}
+
+fn equality(rules: &Rules) -> Equality {
+    match rules.dialect.numbers_by_value {
+        true => delta::equal,
+        false => PartialEq::eq,
     }
 }

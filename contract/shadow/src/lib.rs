@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod delta;
+mod dialect;
 mod document;
 mod limits;
 mod measure;
@@ -17,10 +18,13 @@ mod merge;
 mod messages;
 mod rejection;
 mod request;
+mod rules;
 mod stamps;
 
+pub use dialect::{Dialect, VersionOfMissing};
 pub use document::Document;
 pub use limits::Limits;
 pub use messages::{Change, delete_accepted, delta_message, get_accepted, name_list};
 pub use rejection::Rejection;
 pub use request::{UpdateRequest, client_token_of};
+pub use rules::Rules;

@@ -1,5 +1,7 @@
 //! How large a request and a document may be.
 
+use otaru_wire::{ShadowName, ThingName};
+
 /// Limits of requests and documents. The default is AWS IoT's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -13,6 +15,10 @@ pub struct Limits {
     pub nesting_levels: usize,
     /// The longest client token, in bytes of UTF-8.
     pub token_bytes: usize,
+    /// The longest thing name, in bytes; at most [`ThingName::MAX`].
+    pub thing_name_bytes: usize,
+    /// The longest shadow name, in bytes; at most [`ShadowName::MAX`].
+    pub shadow_name_bytes: usize,
 }
 
 impl Default for Limits {
@@ -22,6 +28,8 @@ impl Default for Limits {
             document_bytes: 8192,
             nesting_levels: 8,
             token_bytes: 64,
+            thing_name_bytes: ThingName::MAX,
+            shadow_name_bytes: ShadowName::MAX,
         }
     }
 }

@@ -6,14 +6,20 @@ use core::fmt::{self, Write};
 use serde_json::{Map, Value};
 
 /// Levels of keys: 1 for `{"a":1}`, 2 for `{"a":{"b":1}}` and for `{"a":[1]}`.
-pub(crate) fn levels(object: &Map<String, Value>) -> usize {
-    object.values().map(|value| 1 + levels_of(value)).max().unwrap_or(0)
+///
+/// Where arrays are no levels, the last has one.
+pub(crate) fn levels(object: &Map<String, Value>, arrays_are_levels: bool) -> usize {
+    object.values().map(|value| 1 + levels_of(value, arrays_are_levels)).max().unwrap_or(0)
 }
 
-fn levels_of(value: &Value) -> usize {
+fn levels_of(value: &Value, arrays_are_levels: bool) -> usize {
     match value {
-        Value::Object(object) => levels(object),
-        Value::Array(array) => array.iter().map(|value| 1 + levels_of(value)).max().unwrap_or(0),
+        Value::Object(object) => levels(object, arrays_are_levels),
+        Value::Array(array) => {
+            let own = usize::from(arrays_are_levels);
+            let inner = array.iter().map(|value| own + levels_of(value, arrays_are_levels));
+            inner.max().unwrap_or(0)
+        }
         _ => 0,
     }
 }
@@ -87,15 +93,16 @@ mod tests {
 
     #[test]
     fn levels_count_keys_and_arrays() {
-        for (expected, value) in [
-            (0, json!({})),
-            (1, json!({"a": 1})),
-            (1, json!({"a": {}})),
-            (2, json!({"a": {"b": 1}, "c": 1})),
-            (2, json!({"a": [1]})),
-            (3, json!({"a": [{"b": 1}]})),
+        for (expected, without_arrays, value) in [
+            (0, 0, json!({})),
+            (1, 1, json!({"a": 1})),
+            (1, 1, json!({"a": {}})),
+            (2, 2, json!({"a": {"b": 1}, "c": 1})),
+            (2, 1, json!({"a": [1]})),
+            (3, 2, json!({"a": [{"b": 1}]})),
         ] {
-            assert_eq!(levels(&object(value.clone())), expected, "{value}");
+            assert_eq!(levels(&object(value.clone()), true), expected, "{value}");
+            assert_eq!(levels(&object(value.clone()), false), without_arrays, "{value}");
         }
     }
 

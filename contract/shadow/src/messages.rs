@@ -9,11 +9,11 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::Document;
 use crate::delta::{Delta, DeltaMetadata};
 use crate::merge::Section;
 use crate::request::{SectionPatch, StatePatch, UpdateRequest};
 use crate::stamps::{MemberMetadata, PatchMemberMetadata, Stamp};
+use crate::{Document, Rules};
 
 /// An accepted update. Its messages share one version and one time; publish
 /// delta, then documents, then accepted: a known client drops a delta that
@@ -32,11 +32,15 @@ pub struct Change<'a> {
 
 impl Change<'_> {
     /// `update/accepted`: what was sent, `null` included, stamped now.
-    pub fn accepted(&self) -> Vec<u8> {
+    pub fn accepted(&self, rules: &Rules) -> Vec<u8> {
         let state = self.request.state.as_ref();
         to_json(&Answer {
             state: PatchEcho { state },
-            metadata: PatchStamps { state, at_s: self.at_s },
+            metadata: PatchStamps {
+                state,
+                at_s: self.at_s,
+                with_removed: rules.dialect.removed_keys_are_stamped,
+            },
             version: self.current.version(),
             timestamp: Some(self.at_s),
             client_token: self.request.client_token(),
@@ -44,22 +48,24 @@ impl Change<'_> {
     }
 
     /// `update/delta`: everything that differs now; `None` if nothing does.
-    pub fn delta(&self) -> Option<Vec<u8>> {
-        delta_message(self.current, self.at_s, self.request.client_token())
+    pub fn delta(&self, rules: &Rules) -> Option<Vec<u8>> {
+        delta_message(self.current, self.at_s, self.request.client_token(), rules)
     }
 
     /// `update/documents`: the whole shadow before and after.
-    pub fn documents(&self) -> Vec<u8> {
+    pub fn documents(&self, rules: &Rules) -> Vec<u8> {
         #[derive(Serialize)]
         struct Documents<'a> {
-            previous: Option<Whole<'a>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            previous: Option<Option<Whole<'a>>>,
             current: Whole<'a>,
             timestamp: i64,
             #[serde(rename = "clientToken", skip_serializing_if = "Option::is_none")]
             client_token: Option<&'a str>,
         }
+        let previous = self.previous.filter(|document| !document.is_deleted()).map(whole);
         to_json(&Documents {
-            previous: self.previous.filter(|document| !document.is_deleted()).map(whole),
+            previous: (previous.is_some() || rules.dialect.null_previous).then_some(previous),
             current: whole(self.current),
             timestamp: self.at_s,
             client_token: self.request.client_token(),
@@ -68,7 +74,12 @@ impl Change<'_> {
 }
 
 /// `update/delta` as of now; `None` if nothing differs. Sent again without a token.
-pub fn delta_message(document: &Document, at_s: i64, token: Option<&str>) -> Option<Vec<u8>> {
+pub fn delta_message(
+    document: &Document,
+    at_s: i64,
+    token: Option<&str>,
+    rules: &Rules,
+) -> Option<Vec<u8>> {
     #[derive(Serialize)]
     struct DeltaMessage<'a> {
         version: u64,
@@ -78,7 +89,7 @@ pub fn delta_message(document: &Document, at_s: i64, token: Option<&str>) -> Opt
         #[serde(rename = "clientToken", skip_serializing_if = "Option::is_none")]
         client_token: Option<&'a str>,
     }
-    let delta = document.borrowed_delta()?;
+    let delta = document.borrowed_delta(rules)?;
     Some(to_json(&DeltaMessage {
         version: document.version(),
         timestamp: at_s,
@@ -89,10 +100,17 @@ pub fn delta_message(document: &Document, at_s: i64, token: Option<&str>) -> Opt
 }
 
 /// `get/accepted`: the whole shadow with its delta, answered at `now_s`.
-pub fn get_accepted(document: &Document, now_s: i64, token: Option<&str>) -> Vec<u8> {
+pub fn get_accepted(
+    document: &Document,
+    now_s: i64,
+    token: Option<&str>,
+    rules: &Rules,
+) -> Vec<u8> {
+    let delta = document.borrowed_delta(rules);
+    let stamped = delta.as_ref().filter(|_| rules.dialect.delta_metadata);
     to_json(&Answer {
-        state: Sections { document, delta: document.borrowed_delta() },
-        metadata: SectionStamps { document },
+        state: Sections { document, delta: delta.as_ref() },
+        metadata: SectionStamps { document, delta: stamped },
         version: document.version(),
         timestamp: Some(now_s),
         client_token: token,
@@ -111,8 +129,13 @@ pub fn delete_accepted(deleted: &Document, now_s: i64, token: Option<&str>) -> V
     to_json(&Deleted { version: deleted.version(), timestamp: now_s, client_token: token })
 }
 
-/// One page of the named shadows of a thing; `next_token` fetches the next.
-pub fn name_list(names: &[impl AsRef<str>], next_token: Option<&str>, now_s: i64) -> Vec<u8> {
+/// One page of the named shadows of a thing at `now_ms`; `next_token` fetches the next.
+pub fn name_list(
+    names: &[impl AsRef<str>],
+    next_token: Option<&str>,
+    now_ms: i64,
+    rules: &Rules,
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct List<'a> {
         results: Vec<&'a str>,
@@ -121,7 +144,8 @@ pub fn name_list(names: &[impl AsRef<str>], next_token: Option<&str>, now_s: i64
         timestamp: i64,
     }
     let results = names.iter().map(AsRef::as_ref).collect();
-    to_json(&List { results, next_token, timestamp: now_s })
+    let timestamp = if rules.dialect.list_timestamp_in_ms { now_ms } else { now_ms / 1_000 };
+    to_json(&List { results, next_token, timestamp })
 }
 
 fn to_json<T: Serialize>(message: &T) -> Vec<u8> {
@@ -145,7 +169,7 @@ type Whole<'a> = Answer<'a, Sections<'a>, SectionStamps<'a>>;
 fn whole(document: &Document) -> Whole<'_> {
     Answer {
         state: Sections { document, delta: None },
-        metadata: SectionStamps { document },
+        metadata: SectionStamps { document, delta: None },
         version: document.version(),
         timestamp: None,
         client_token: None,
@@ -161,7 +185,7 @@ fn sections(document: &Document) -> impl Iterator<Item = (&'static str, &Section
 
 struct Sections<'a> {
     document: &'a Document,
-    delta: Option<Delta<'a>>,
+    delta: Option<&'a Delta<'a>>,
 }
 
 impl Serialize for Sections<'_> {
@@ -170,7 +194,7 @@ impl Serialize for Sections<'_> {
         for (name, section) in sections(self.document) {
             members.serialize_entry(name, &section.state)?;
         }
-        if let Some(delta) = &self.delta {
+        if let Some(delta) = self.delta {
             members.serialize_entry("delta", delta)?;
         }
         members.end()
@@ -179,6 +203,7 @@ impl Serialize for Sections<'_> {
 
 struct SectionStamps<'a> {
     document: &'a Document,
+    delta: Option<&'a Delta<'a>>,
 }
 
 impl Serialize for SectionStamps<'_> {
@@ -186,6 +211,9 @@ impl Serialize for SectionStamps<'_> {
         let mut members = serializer.serialize_map(None)?;
         for (name, section) in sections(self.document) {
             members.serialize_entry(name, &MemberMetadata(&section.stamps))?;
+        }
+        if let Some(delta) = self.delta {
+            members.serialize_entry("delta", &delta.metadata())?;
         }
         members.end()
     }
@@ -220,11 +248,12 @@ impl Serialize for PatchEcho<'_> {
 struct PatchStamps<'a> {
     state: Option<&'a StatePatch>,
     at_s: i64,
+    with_removed: bool,
 }
 
 impl Serialize for PatchStamps<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let at_s = self.at_s;
+        let PatchStamps { at_s, with_removed, .. } = *self;
         let Some(state) = self.state else {
             return Stamp { timestamp: at_s }.serialize(serializer);
         };
@@ -233,7 +262,10 @@ impl Serialize for PatchStamps<'_> {
             match patch {
                 None => members.serialize_entry(name, &Stamp { timestamp: at_s })?,
                 Some(patch) => {
-                    members.serialize_entry(name, &PatchMemberMetadata { patch, at_s })?;
+                    members.serialize_entry(
+                        name,
+                        &PatchMemberMetadata { patch, at_s, with_removed },
+                    )?;
                 }
             }
         }

@@ -54,6 +54,19 @@ impl Rejection {
         Rejection { message: format!("{node} node must be an object"), ..Rejection::new(400, "") }
     }
 
+    pub(crate) fn null_in_array(text: &str) -> Rejection {
+        Rejection::new(400, text)
+    }
+
+    pub(crate) fn name_too_long(what: &str, most: usize, found: usize) -> Rejection {
+        let message = format!("The {what} may have {most} bytes, found {found}");
+        Rejection { message, ..Rejection::new(400, "") }
+    }
+
+    pub(crate) fn unnamed_node() -> Rejection {
+        Rejection::new(400, "State contains an invalid node")
+    }
+
     pub(crate) fn unknown_node(key: &str) -> Rejection {
         /// How much of a key, in characters, is sent back.
         const SHOWN_MAX: usize = 64;
@@ -104,8 +117,8 @@ impl Rejection {
     }
 
     /// 429: too many requests in flight, or too fast.
-    pub fn too_many_requests() -> Rejection {
-        Rejection::new(429, "Too Many Requests")
+    pub fn too_many_requests(text: &str) -> Rejection {
+        Rejection::new(429, text)
     }
 
     /// 500: the service failed; its log says why.

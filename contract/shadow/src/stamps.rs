@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -87,20 +86,25 @@ pub(crate) struct Stamp {
     pub(crate) timestamp: i64,
 }
 
-/// Metadata of a patch as it was sent: every scalar, `null` too, stamped with one time.
+/// Metadata of a patch as it was sent: every scalar stamped with one time, and `null` too if
+/// what is removed has a stamp.
 pub(crate) struct PatchMetadata<'a> {
     pub(crate) patch: &'a Value,
     pub(crate) at_s: i64,
+    pub(crate) with_removed: bool,
 }
 
 impl Serialize for PatchMetadata<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let at_s = self.at_s;
+        let PatchMetadata { at_s, with_removed, .. } = *self;
         match self.patch {
             Value::Array(array) => {
-                serializer.collect_seq(array.iter().map(|patch| PatchMetadata { patch, at_s }))
+                let of_each = |patch| PatchMetadata { patch, at_s, with_removed };
+                serializer.collect_seq(array.iter().map(of_each))
             }
-            Value::Object(patch) => PatchMemberMetadata { patch, at_s }.serialize(serializer),
+            Value::Object(patch) => {
+                PatchMemberMetadata { patch, at_s, with_removed }.serialize(serializer)
+            }
             _ => Stamp { timestamp: at_s }.serialize(serializer),
         }
     }
@@ -110,16 +114,16 @@ impl Serialize for PatchMetadata<'_> {
 pub(crate) struct PatchMemberMetadata<'a> {
     pub(crate) patch: &'a Map<String, Value>,
     pub(crate) at_s: i64,
+    pub(crate) with_removed: bool,
 }
 
 impl Serialize for PatchMemberMetadata<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let at_s = self.at_s;
-        let mut members = serializer.serialize_map(Some(self.patch.len()))?;
-        for (key, patch) in self.patch {
-            members.serialize_entry(key, &PatchMetadata { patch, at_s })?;
-        }
-        members.end()
+        let PatchMemberMetadata { at_s, with_removed, .. } = *self;
+        let stamped = self.patch.iter().filter(|(_, patch)| with_removed || !patch.is_null());
+        serializer.collect_map(
+            stamped.map(|(key, patch)| (key, PatchMetadata { patch, at_s, with_removed })),
+        )
     }
 }
 

@@ -71,7 +71,8 @@ impl Hub {
             LastWill::V3(will) => &will.topic,
             LastWill::V5(will) => &will.topic,
         };
-        match acl::publish(principal, &self.namespace, topic, will.retain()) {
+        let retain = will.retain() && self.retained_is_refused;
+        match acl::publish(principal, &self.namespace, topic, retain) {
             Ok(_) => Ok(()),
             Err(denied) => {
                 Err(Refused::new(format!("last will to {topic:?}: {}", denied.as_str())))

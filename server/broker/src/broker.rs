@@ -98,8 +98,8 @@ impl Broker {
         let mqtt = ServerContext::new().busy_check_enable(false).build().await;
         let router = EscapingRouter::new(mqtt.clone());
         *mqtt.extends.router_mut().await = Box::new(router.clone());
-        let hub = Hub::new(mqtt, router, ingress, config.namespace, config.clock);
-        let hub = Arc::new(hub);
+        let mqtts = config.mqtts.clone();
+        let hub = Arc::new(Hub::new(mqtt, router, ingress, config));
         hooks::install(&hub).await;
 
         let accept = |id, listener: Option<Bound>| {
@@ -107,7 +107,7 @@ impl Broker {
         };
         let (devices, backends) =
             (accept(listeners::DEVICES, devices), accept(listeners::PLAIN, plain));
-        let mqtts = config.mqtts.zip(addresses.mqtts);
+        let mqtts = mqtts.zip(addresses.mqtts);
         let mqtts = mqtts.map(|(config, address)| MqttsListener { address, ..config });
         let running = Running { hub, addresses, mqtts, devices, backends };
         Ok(Broker { running: Arc::new(running) })

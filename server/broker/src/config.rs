@@ -20,6 +20,9 @@ pub struct BrokerConfig {
     pub namespace: Namespace,
     /// For presence events, which carry the time.
     pub clock: Clock,
+    /// Whether a message or last will under `$aws` with RETAIN is refused rather than taken as
+    /// one without. It is never retained.
+    pub retained_is_refused: bool,
 }
 
 /// The TLS listener of the devices. A client without a certificate of `client_ca` is refused.

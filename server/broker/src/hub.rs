@@ -17,7 +17,7 @@ use crate::admission::Admitted;
 use crate::counts::Counters;
 use crate::kept::KeptSubscriptions;
 use crate::router::EscapingRouter;
-use crate::{Clock, Ingress};
+use crate::{BrokerConfig, Clock, Ingress};
 
 /// Behind [`crate::Broker`], and behind every hook.
 pub(crate) struct Hub {
@@ -26,6 +26,7 @@ pub(crate) struct Hub {
     pub(crate) ingress: Arc<dyn Ingress>,
     pub(crate) namespace: Namespace,
     pub(crate) clock: Clock,
+    pub(crate) retained_is_refused: bool,
     pub(crate) counters: Counters,
     /// Clients that were let in and have no session yet.
     pub(crate) admitted: Mutex<HashMap<Id, Admitted>>,
@@ -44,9 +45,9 @@ impl Hub {
         mqtt: ServerContext,
         router: EscapingRouter,
         ingress: Arc<dyn Ingress>,
-        namespace: Namespace,
-        clock: Clock,
+        config: BrokerConfig,
     ) -> Hub {
+        let BrokerConfig { namespace, clock, retained_is_refused, .. } = config;
         let service = Id::from(mqtt.node.id(), "otaru".into());
         Hub {
             mqtt,
@@ -54,6 +55,7 @@ impl Hub {
             ingress,
             namespace,
             clock,
+            retained_is_refused,
             counters: Counters::default(),
             admitted: Mutex::new(HashMap::new()),
             kept: KeptSubscriptions::default(),

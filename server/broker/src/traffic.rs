@@ -35,8 +35,8 @@ impl Hub {
             return PublishAclResult::rejected(true, None);
         };
         let session = &connection.session;
-        let allowed =
-            acl::publish(&session.principal, &self.namespace, &publish.topic, publish.retain);
+        let retain = publish.retain && self.retained_is_refused;
+        let allowed = acl::publish(&session.principal, &self.namespace, &publish.topic, retain);
         match allowed {
             Ok(None) => PublishAclResult::allow(),
             Ok(Some(topic)) => {

@@ -10,9 +10,9 @@ mod listening;
 mod things;
 mod update_request;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
+use axum::{Extension, Router};
 use otaru_operations::App;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -55,8 +55,10 @@ fn shared() -> OpenApiRouter<Site> {
 }
 
 fn finish(router: Router<Site>, site: Site) -> Router {
+    let trace_id = site.app.shadow_rules().dialect.errors_have_trace_id;
     router
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(Extension(things::ErrorsHaveTraceId(trace_id)))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(layers::frame))

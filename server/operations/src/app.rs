@@ -2,13 +2,13 @@ use std::sync::{Arc, OnceLock};
 
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
-use otaru_shadow::Limits as ShadowLimits;
+use otaru_shadow::Rules as ShadowRules;
 use otaru_store::{Store, SystemScope};
 use otaru_wire::{Namespace, OrganisationId};
 use tokio::sync::broadcast;
 
 use crate::{
-    Clock, Mailer, OperationError, SealingKey, SecretCode,
+    Clock, Mailer, OperationError, RequestLimits, SealingKey, SecretCode,
     access_keys::wrong_signatures,
     attempts::{Attempts, PasswordGuard, StrangerGuard},
     claims::WRONG_CLAIMS,
@@ -17,6 +17,7 @@ use crate::{
     password_resets::ResetRequests,
     passwords::Passwords,
     progress::LiveProgress,
+    request_limits::OpenRequests,
     setup::SetupCode,
     uses::Uses,
 };
@@ -40,6 +41,17 @@ pub struct AppConfig {
     pub sealing_key: SealingKey,
     /// Sends mails; without it people get their links from an administrator.
     pub mailer: Option<Mailer>,
+    /// How the shadow service behaves.
+    pub shadows: ShadowSettings,
+}
+
+/// What can be set of the shadow service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShadowSettings {
+    /// How large things may be, and how the service speaks.
+    pub rules: ShadowRules,
+    /// How much may be asked.
+    pub requests: RequestLimits,
 }
 
 /// How others reach this server.
@@ -65,7 +77,8 @@ pub(crate) struct Inner {
     pub(crate) authority: Authority,
     pub(crate) clock: Clock,
     pub(crate) namespace: Namespace,
-    pub(crate) shadow_limits: ShadowLimits,
+    pub(crate) shadow_rules: ShadowRules,
+    pub(crate) open_requests: OpenRequests,
     pub(crate) default_organisation: OrganisationId,
     pub(crate) live_events: broadcast::Sender<Live>,
     pub(crate) fleet_ticks: FleetTicks,
@@ -91,7 +104,8 @@ impl App {
     /// # Errors
     /// [`OperationError::Store`] when the database fails.
     pub async fn new(config: AppConfig) -> Result<App, OperationError> {
-        let AppConfig { store, blobs, authority, clock, namespace, sealing_key, mailer } = config;
+        let AppConfig { store, blobs, authority, clock, namespace, sealing_key, mailer, shadows } =
+            config;
         let now = clock.now_ms();
         let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
             .expect("a UUID is a valid organisation id");
@@ -113,7 +127,8 @@ impl App {
             authority,
             clock,
             namespace,
-            shadow_limits: ShadowLimits::default(),
+            shadow_rules: shadows.rules,
+            open_requests: OpenRequests::new(shadows.requests),
             default_organisation,
             live_events: broadcast::channel(HEARD_BACKLOG).0,
             fleet_ticks: FleetTicks::default(),
@@ -164,6 +179,11 @@ impl App {
     /// Milliseconds since the epoch.
     pub fn now_ms(&self) -> i64 {
         self.inner.clock.now_ms()
+    }
+
+    /// How large shadows may be, and how their service speaks.
+    pub fn shadow_rules(&self) -> &ShadowRules {
+        &self.inner.shadow_rules
     }
 
     /// First level of the log and progress topics.

@@ -148,13 +148,20 @@ async fn enqueue(
     payload: Bytes,
     turn: Turn,
 ) -> Result<(), StoreError> {
+    let place = match shadows::admit(app, &scope, &shadow) {
+        Ok(place) => place,
+        Err(rejection) => {
+            refuse(app, shadow, verb, &payload, rejection, turn);
+            return Ok(());
+        }
+    };
     let (app_, refused, asked) = (app.clone(), shadow.clone(), shadow.clone());
     let work = move |tx: &mut Tx<'_>| {
         let rejected = answer(&app_, tx, &scope, &shadow, verb, &payload)?;
         if let Err(rejection) = rejected {
             tx.notify(Notice::ShadowRejected { shadow, verb, rejection });
         }
-        tx.notify(Notice::Answered(Box::new(turn)));
+        tx.notify(Notice::Answered(Box::new((turn, place))));
         Ok::<_, StoreError>(())
     };
     let store = &app.inner.store;
@@ -170,6 +177,25 @@ async fn enqueue(
     store.enqueue_for_shadow(asked, work, done).await
 }
 
+/// Answers a request that was not let in.
+fn refuse(
+    app: &App,
+    shadow: ShadowId,
+    verb: ShadowVerb,
+    payload: &[u8],
+    rejection: Rejection,
+    turn: Turn,
+) {
+    let token = client_token_of(payload, &app.inner.shadow_rules).ok().flatten();
+    let rejection = rejection.with_token(token.as_deref());
+    let notices = app.inner.store.notice_sender();
+    let rejected = Notice::ShadowRejected { shadow, verb, rejection };
+    for notice in [rejected, Notice::Answered(Box::new(turn))] {
+        // Nobody delivers any more when the server ends.
+        let _ = notices.send(notice);
+    }
+}
+
 fn answer(
     app: &App,
     tx: &mut Tx<'_>,
@@ -178,9 +204,9 @@ fn answer(
     verb: ShadowVerb,
     payload: &[u8],
 ) -> Result<Result<(), Rejection>, StoreError> {
-    let (now, limits) = (app.now_ms(), &app.inner.shadow_limits);
+    let (now, rules) = (app.now_ms(), &app.inner.shadow_rules);
     if verb == ShadowVerb::Update {
-        return match UpdateRequest::parse(payload, limits) {
+        return match UpdateRequest::parse(payload, rules) {
             Err(rejection) => Ok(Err(rejection)),
             Ok(request) => {
                 let applied =
@@ -189,7 +215,7 @@ fn answer(
             }
         };
     }
-    let client_token = match client_token_of(payload, limits) {
+    let client_token = match client_token_of(payload, rules) {
         Ok(token) => token,
         Err(rejection) => return Ok(Err(rejection)),
     };
@@ -245,7 +271,7 @@ fn open_deltas(
     let Ok(organisation) = organisation.parse() else { return Ok(Vec::new()) };
     let rows = otaru_store::shadows_of_thing(tx, &Scope::of(organisation), thing)?;
     let open = rows.into_iter().filter_map(|row| {
-        let payload = delta_message(&row.document, at_s, None)?;
+        let payload = delta_message(&row.document, at_s, None, &app.inner.shadow_rules)?;
         Some(OpenDelta {
             topic: row.shadow.topic_name(ShadowTopic::Delta),
             version: row.document.version(),

@@ -44,6 +44,7 @@ mod publishing;
 mod refusal;
 mod releases;
 mod reports;
+mod request_limits;
 mod retention;
 mod sealing;
 mod sessions;
@@ -64,7 +65,7 @@ pub use access_keys::{
 };
 pub use actor::{Actor, Credential, CredentialKind, DevicePrincipal, Reach};
 pub use aftermath::finish_releases;
-pub use app::{App, AppConfig, Urls};
+pub use app::{App, AppConfig, ShadowSettings, Urls};
 pub use attempts::Remote;
 pub use claims::{claim_device, claim_url, create_claim_code};
 pub use clock::Clock;
@@ -113,6 +114,7 @@ pub use releases::{
     NewRelease, list_releases, may_publish, next_sequence, publish_release, show_release,
     yank_release,
 };
+pub use request_limits::{Allowance, RequestLimits};
 pub use retention::trim;
 pub use sealing::{NotASealingKey, SealingKey};
 pub use sessions::{SignedIn, authenticate_session, sign_in, sign_out};

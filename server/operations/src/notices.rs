@@ -22,7 +22,7 @@ pub async fn deliver_notices(
             Notice::ShadowUpdated { shadow, previous, current, request, at_s } => {
                 let previous = previous.as_deref();
                 let change = Change { previous, current: &current, request: &request, at_s };
-                publish_update(&broker, &shadow, change).await;
+                publish_update(&app, &broker, &shadow, change).await;
             }
             Notice::ShadowChanged { organisation, shadow, version } => {
                 app.inner.fleet_ticks.shadow_changed(organisation, shadow, version);
@@ -31,7 +31,8 @@ pub async fn deliver_notices(
                 app.inner.fleet_ticks.logs_added(organisation, thing);
             }
             Notice::ShadowRead { shadow, document, client_token, at_s } => {
-                let payload = otaru_shadow::get_accepted(&document, at_s, client_token.as_deref());
+                let (token, rules) = (client_token.as_deref(), &app.inner.shadow_rules);
+                let payload = otaru_shadow::get_accepted(&document, at_s, token, rules);
                 publish(&broker, &shadow, ShadowTopic::Accepted(ShadowVerb::Get), payload).await;
             }
             Notice::ShadowDeleted { shadow, deleted, client_token, at_s } => {
@@ -72,14 +73,16 @@ pub async fn deliver_notices(
 }
 
 /// Delta first: some clients drop a delta that is not newer than the last accepted they saw.
-async fn publish_update(broker: &Broker, shadow: &ShadowId, change: Change<'_>) {
-    if let Some(payload) = change.delta() {
+async fn publish_update(app: &App, broker: &Broker, shadow: &ShadowId, change: Change<'_>) {
+    let rules = &app.inner.shadow_rules;
+    if let Some(payload) = change.delta(rules) {
         publish(broker, shadow, ShadowTopic::Delta, payload).await;
     }
     if broker.has_subscriber(&shadow.topic_name(ShadowTopic::Documents)).await {
-        publish(broker, shadow, ShadowTopic::Documents, change.documents()).await;
+        publish(broker, shadow, ShadowTopic::Documents, change.documents(rules)).await;
     }
-    publish(broker, shadow, ShadowTopic::Accepted(ShadowVerb::Update), change.accepted()).await;
+    publish(broker, shadow, ShadowTopic::Accepted(ShadowVerb::Update), change.accepted(rules))
+        .await;
 }
 
 async fn publish(broker: &Broker, shadow: &ShadowId, topic: ShadowTopic, payload: Vec<u8>) {

@@ -67,7 +67,7 @@ fn object(
 
 #[cfg(test)]
 mod tests {
-    use otaru_shadow::{Limits, UpdateRequest};
+    use otaru_shadow::{Rules, UpdateRequest};
     use serde_json::json;
 
     use super::*;
@@ -79,12 +79,12 @@ mod tests {
 
     /// Of 7 s since 1970.
     fn shadow(wished: Option<&str>, value: Option<&str>) -> Document {
-        let limits = Limits::default();
+        let rules = Rules::default();
         let config =
             |value: Option<&str>| value.map(|value| json!({ "config": { "phrase_type": value } }));
         let state = json!({ "desired": config(wished), "reported": config(value) });
-        let request = UpdateRequest::from_state(state, &limits).unwrap();
-        Document::apply(None, &request, 7, &limits).unwrap()
+        let request = UpdateRequest::from_state(state, &rules).unwrap();
+        Document::apply(None, &request, 7, &rules).unwrap()
     }
 
     #[test]

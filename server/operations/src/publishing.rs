@@ -85,11 +85,12 @@ pub async fn publish_message(
         return Ok(Err(Rejection::invalid_request("Invalid topic")));
     }
     let namespace = app.namespace();
-    let executed = match may_publish(&publisher.principal(), namespace, &topic, retain) {
+    let refused_retain = retain && app.inner.shadow_rules.dialect.retained_is_refused;
+    let executed = match may_publish(&publisher.principal(), namespace, &topic, refused_retain) {
         Ok(executed) => executed,
         Err(denied) => return Ok(Err(refused(denied, &topic))),
     };
-    if retain {
+    if retain && !topic.starts_with('$') {
         return Ok(Err(Rejection::invalid_request("Retained messages are not kept")));
     }
     let thing = executed.as_ref().and_then(|topic| topic.thing().cloned());

@@ -5,7 +5,9 @@ use otaru_shadow::{Change, Document, Rejection, UpdateRequest};
 use otaru_store::{Notice, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::{ShadowId, ThingName};
 
-use crate::{Actor, App, DevicePrincipal, OperationError, reports, updates};
+use crate::{
+    Actor, App, DevicePrincipal, OperationError, reports, request_limits::OpenRequest, updates,
+};
 
 /// Who writes a shadow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,15 @@ impl Actor {
     }
 }
 
+/// Lets a request in, if names are short enough and its thing and organisation have not asked
+/// for too much. It is over when the place is dropped.
+pub(crate) fn admit(app: &App, scope: &Scope, shadow: &ShadowId) -> Result<OpenRequest, Rejection> {
+    let rules = &app.inner.shadow_rules;
+    rules.check_names(shadow)?;
+    let admitted = app.inner.open_requests.admit(scope.organisation(), &shadow.thing);
+    admitted.map_err(|_| rules.throttled())
+}
+
 /// Applies `payload` to a shadow and returns the body of `update/accepted`.
 ///
 /// # Errors
@@ -71,18 +82,22 @@ pub async fn update_shadow(
     shadow: ShadowId,
     payload: &[u8],
 ) -> Result<Result<Vec<u8>, Rejection>, OperationError> {
-    let request = match UpdateRequest::parse(payload, &app.inner.shadow_limits) {
-        Ok(request) => request,
+    let admitted = admit(app, &actor.scope, &shadow);
+    let parsed = || UpdateRequest::parse(payload, &app.inner.shadow_rules);
+    let (place, request) = match admitted.and_then(|place| Ok((place, parsed()?))) {
+        Ok(asked) => asked,
         Err(rejection) => return Ok(Err(rejection)),
     };
     let (app_, scope) = (app.clone(), actor.scope.clone());
     let answer = app.inner.store.write(move |tx| {
+        let _until_answered = place;
         let now = app_.now_ms();
         let asked = request.clone();
         let applied = apply(&app_, tx, &scope, &shadow, request, Writer::Outside, now)?;
         Ok::<_, StoreError>(applied.map(|current| {
             let at_s = now / 1_000;
-            Change { previous: None, current: &current, request: &asked, at_s }.accepted()
+            let change = Change { previous: None, current: &current, request: &asked, at_s };
+            change.accepted(&app_.inner.shadow_rules)
         }))
     });
     Ok(answer.await?)
@@ -97,10 +112,18 @@ pub async fn get_shadow(
     actor: &ShadowActor,
     shadow: ShadowId,
 ) -> Result<Result<Vec<u8>, Rejection>, OperationError> {
-    let (scope, at_s) = (actor.scope.clone(), app.now_ms() / 1_000);
+    let place = match admit(app, &actor.scope, &shadow) {
+        Ok(place) => place,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
+    let (app_, scope, at_s) = (app.clone(), actor.scope.clone(), app.now_ms() / 1_000);
     let answer = app.inner.store.read(move |tx| {
+        let _until_answered = place;
         let found = read(tx, &scope, &shadow)?;
-        Ok::<_, StoreError>(found.map(|document| otaru_shadow::get_accepted(&document, at_s, None)))
+        let rules = &app_.inner.shadow_rules;
+        Ok::<_, StoreError>(
+            found.map(|document| otaru_shadow::get_accepted(&document, at_s, None, rules)),
+        )
     });
     Ok(answer.await?)
 }
@@ -114,8 +137,13 @@ pub async fn delete_shadow(
     actor: &ShadowActor,
     shadow: ShadowId,
 ) -> Result<Result<Vec<u8>, Rejection>, OperationError> {
+    let place = match admit(app, &actor.scope, &shadow) {
+        Ok(place) => place,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
     let (app_, scope) = (app.clone(), actor.scope.clone());
     let answer = app.inner.store.write(move |tx| {
+        let _until_answered = place;
         let now = app_.now_ms();
         let deleted = delete(&app_, tx, &scope, &shadow, None, now)?;
         Ok::<_, StoreError>(
@@ -128,20 +156,24 @@ pub async fn delete_shadow(
 /// Names of a thing's named shadows after `after`, by name; at most `limit`.
 ///
 /// # Errors
-/// [`OperationError::Store`].
+/// The inner error is the service's answer to the client.
 pub async fn list_shadow_names(
     app: &App,
     actor: &ShadowActor,
     thing: ThingName,
     after: String,
     limit: u32,
-) -> Result<Vec<String>, OperationError> {
+) -> Result<Result<Vec<String>, Rejection>, OperationError> {
+    let place = match admit(app, &actor.scope, &ShadowId::classic(thing.clone())) {
+        Ok(place) => place,
+        Err(rejection) => return Ok(Err(rejection)),
+    };
     let scope = actor.scope.clone();
-    let names = app
-        .inner
-        .store
-        .read(move |tx| otaru_store::shadow_names(tx, &scope, &thing, &after, limit));
-    Ok(names.await?)
+    let names = app.inner.store.read(move |tx| {
+        let _until_answered = place;
+        otaru_store::shadow_names(tx, &scope, &thing, &after, limit)
+    });
+    Ok(Ok(names.await?))
 }
 
 /// Applies a request: the document, its messages and what it means for an update change
@@ -160,7 +192,7 @@ pub(crate) fn apply(
         Err(rejection) => return Ok(Err(rejection.with_token(request.client_token()))),
     };
     let at_s = now / 1_000;
-    let applied = Document::apply(previous.as_ref(), &request, at_s, &app.inner.shadow_limits);
+    let applied = Document::apply(previous.as_ref(), &request, at_s, &app.inner.shadow_rules);
     let current = match applied {
         Ok(current) => current,
         Err(rejection) => return Ok(Err(rejection)),
@@ -209,7 +241,7 @@ pub(crate) fn delete(
         Ok(document) => document,
         Err(rejection) => return Ok(Err(rejection.with_token(client_token))),
     };
-    let deleted = document.delete();
+    let deleted = document.delete(&app.inner.shadow_rules);
     otaru_store::put_shadow(tx, scope, shadow, &deleted, now)?;
     tx.notify(changed(scope, shadow, &deleted));
     tx.notify(Notice::ShadowDeleted {

@@ -16,6 +16,9 @@ use crate::{
 /// Ticks between two looks at offers whose reminder or deadline has come.
 const OFFERS_EVERY: u64 = 30;
 
+/// Ticks between two times that the counts of idle things are dropped.
+const IDLE_EVERY: u64 = 10;
+
 /// How late a deadline may be noticed.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -62,6 +65,9 @@ pub async fn run_background(app: App) {
             && let Err(cause) = look_at_due_offers(&app).await
         {
             error!(error = &cause as &dyn std::error::Error, "Offers were not looked at");
+        }
+        if tick % IDLE_EVERY == 0 {
+            app.inner.open_requests.forget_idle();
         }
         if tick % ROUND_EVERY != 0 {
             continue;

@@ -39,11 +39,12 @@ class Identity:
 class Server:
     """A server process that can be ended and started again on the same data."""
 
-    def __init__(self, folder: Path, database_url: str | None) -> None:
+    def __init__(self, folder: Path, database_url: str | None, **settings: str) -> None:
         self.folder = folder
         self._binary = needed(os.environ["OTARU_BINARY"])
         self._data = folder / "server"
         self._database_url = database_url
+        self._settings = {f"OTARU__{name}": value for name, value in settings.items()}
         self._devices: dict[str, Identity] = {}
         self._program: Program | None = None
         self.start()
@@ -53,7 +54,7 @@ class Server:
         command: list[str | Path] = [self._binary, "serve", "--data", self._data]
         for listener in _LISTENERS:
             command += [f"--listen-{listener}", "127.0.0.1:0"]
-        env = plain_environment()
+        env = plain_environment() | self._settings
         if self._database_url:
             env["OTARU__DATABASE__URL"] = self._database_url
         (self._data / "listen.json").unlink(missing_ok=True)

@@ -7,8 +7,9 @@ use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
-    App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, SealingKey, Urls, create_setup_code,
-    deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers, start_up,
+    App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, SealingKey, ShadowSettings, Urls,
+    create_setup_code, deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers,
+    start_up,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
@@ -62,6 +63,7 @@ struct Home {
     database_url: String,
     postgres: Option<otaru_postgres::Database>,
     sealing_key: SealingKey,
+    shadows: ShadowSettings,
 }
 
 impl Home {
@@ -76,7 +78,8 @@ impl Home {
             Some(database) => database.url().to_owned(),
         };
         let sealing_key = SealingKey::random().expect("random bytes");
-        Home { directory, database_url, postgres, sealing_key }
+        let shadows = ShadowSettings::default();
+        Home { directory, database_url, postgres, sealing_key, shadows }
     }
 }
 
@@ -126,6 +129,7 @@ impl Run {
             namespace,
             sealing_key: home.sealing_key.clone(),
             mailer,
+            shadows: home.shadows.clone(),
         };
         let app = App::new(config).await.expect("the parts fit");
         app.set_urls(Urls {
@@ -139,6 +143,7 @@ impl Run {
             plain: Some(any_port),
             namespace: Namespace::default(),
             clock: Arc::new(move || broker_clock.now_ms()),
+            retained_is_refused: home.shadows.rules.dialect.retained_is_refused,
         };
         let ingress = Arc::new(MqttIngress::new(app.clone()));
         let broker = Broker::start(broker, ingress).await.expect("free ports");
@@ -194,6 +199,11 @@ impl TestApp {
     /// Gives the server another key for its secrets, from its next start on.
     pub fn lose_sealing_key(&mut self) {
         self.home.sealing_key = SealingKey::random().expect("random bytes");
+    }
+
+    /// Gives the shadow service other settings, from its next start on.
+    pub fn set_shadows(&mut self, settings: ShadowSettings) {
+        self.home.shadows = settings;
     }
 
     /// Ends the server and starts it again on the same database and files.

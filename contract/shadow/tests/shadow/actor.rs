@@ -1,7 +1,7 @@
 //! One shadow with a clock, driven by payloads.
 
 use otaru_shadow::{
-    Change, Document, Limits, Rejection, UpdateRequest, client_token_of, delete_accepted,
+    Change, Document, Rejection, Rules, UpdateRequest, client_token_of, delete_accepted,
     get_accepted,
 };
 use otaru_wire::{ShadowId, ThingName};
@@ -43,22 +43,22 @@ impl Shadow {
     }
 
     fn try_update(&mut self, payload: &[u8]) -> Result<Answers, Rejection> {
-        let limits = Limits::default();
-        let request = UpdateRequest::parse(payload, &limits)?;
-        let current = Document::apply(self.stored.as_ref(), &request, self.now_s, &limits)?;
+        let rules = Rules::default();
+        let request = UpdateRequest::parse(payload, &rules)?;
+        let current = Document::apply(self.stored.as_ref(), &request, self.now_s, &rules)?;
         let change = Change {
             request: &request,
             previous: self.stored.as_ref(),
             current: &current,
             at_s: self.now_s,
         };
-        assert_eq!(change.delta().is_some(), current.has_delta());
+        assert_eq!(change.delta(&rules).is_some(), current.has_delta(&rules));
         let mut answers = String::new();
-        if let Some(delta) = change.delta() {
+        if let Some(delta) = change.delta(&rules) {
             answers += &line("update/delta", &delta);
         }
-        answers += &line("update/documents", &change.documents());
-        answers += &line("update/accepted", &change.accepted());
+        answers += &line("update/documents", &change.documents(&rules));
+        answers += &line("update/accepted", &change.accepted(&rules));
         let stored = Document::from_stored(&current.to_stored()).unwrap();
         assert_eq!(stored, current, "what is stored reads back");
         self.stored = Some(stored);
@@ -67,14 +67,15 @@ impl Shadow {
 
     pub(crate) fn get(&mut self, payload: &str) -> Answers {
         self.now_s += 1;
-        let token = match client_token_of(payload.as_bytes(), &Limits::default()) {
+        let token = match client_token_of(payload.as_bytes(), &Rules::default()) {
             Ok(token) => token,
             Err(rejection) => return line("get/rejected", &rejection.to_mqtt()),
         };
         match self.living() {
-            Ok(document) => {
-                line("get/accepted", &get_accepted(document, self.now_s, token.as_deref()))
-            }
+            Ok(document) => line(
+                "get/accepted",
+                &get_accepted(document, self.now_s, token.as_deref(), &Rules::default()),
+            ),
             Err(rejection) => {
                 line("get/rejected", &rejection.with_token(token.as_deref()).to_mqtt())
             }
@@ -83,11 +84,11 @@ impl Shadow {
 
     pub(crate) fn delete(&mut self, payload: &str) -> Answers {
         self.now_s += 1;
-        let token = client_token_of(payload.as_bytes(), &Limits::default()).unwrap();
+        let token = client_token_of(payload.as_bytes(), &Rules::default()).unwrap();
         let (answer, tombstone) = match self.living() {
             Ok(document) => {
                 let accepted = delete_accepted(document, self.now_s, token.as_deref());
-                (line("delete/accepted", &accepted), document.delete())
+                (line("delete/accepted", &accepted), document.delete(&Rules::default()))
             }
             Err(rejection) => {
                 return line("delete/rejected", &rejection.with_token(token.as_deref()).to_mqtt());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use otaru_shadow::{Change, Document, Limits, UpdateRequest, get_accepted};
+use otaru_shadow::{Change, Document, Rules, UpdateRequest, get_accepted};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -67,11 +67,11 @@ fn patch() -> impl Strategy<Value = Value> {
 }
 
 fn request(state: &Value) -> UpdateRequest {
-    UpdateRequest::from_state(state.clone(), &Limits::default()).unwrap()
+    UpdateRequest::from_state(state.clone(), &Rules::default()).unwrap()
 }
 
 fn apply(previous: Option<&Document>, state: &Value, now_s: i64) -> Document {
-    Document::apply(previous, &request(state), now_s, &Limits::default()).unwrap()
+    Document::apply(previous, &request(state), now_s, &Rules::default()).unwrap()
 }
 
 /// The state with both sections, as stored.
@@ -106,13 +106,13 @@ proptest! {
 
             prop_assert_eq!(current.version(), index as u64 + 1);
             prop_assert_eq!(&state_of(&current), &state);
-            let got = read(get_accepted(&current, 500, None));
+            let got = read(get_accepted(&current, 500, None, &Rules::default()));
             prop_assert_eq!(&got["metadata"], &reference::metadata(&state, &stamps));
 
             let section = |name| state.get(name).cloned().unwrap_or(json!({}));
             let delta = reference::delta(&section("desired"), &section("reported"));
-            prop_assert_eq!(current.delta().map(Value::Object), delta.clone());
-            prop_assert_eq!(current.has_delta(), delta.is_some());
+            prop_assert_eq!(current.delta(&Rules::default()).map(Value::Object), delta.clone());
+            prop_assert_eq!(current.has_delta(&Rules::default()), delta.is_some());
             prop_assert_eq!(got["state"].get("delta"), delta.as_ref());
 
             let size: usize = state.as_object().unwrap().values().map(|s| s.to_string().len()).sum();
@@ -135,9 +135,9 @@ proptest! {
     #[test]
     fn delta_reported_leaves_no_delta(first in patch(), second in patch()) {
         let document = apply(Some(&apply(None, &first, 1)), &second, 2);
-        if let Some(delta) = document.delta() {
+        if let Some(delta) = document.delta(&Rules::default()) {
             let reported = apply(Some(&document), &json!({"reported": delta}), 3);
-            prop_assert_eq!(reported.delta(), None);
+            prop_assert_eq!(reported.delta(&Rules::default()), None);
         }
     }
 
@@ -157,13 +157,13 @@ proptest! {
         }
         let before = apply(None, &first, 1);
         let request = request(&second);
-        let current = Document::apply(Some(&before), &request, 2, &Limits::default()).unwrap();
+        let current = Document::apply(Some(&before), &request, 2, &Rules::default()).unwrap();
         let change = Change { request: &request, previous: Some(&before), current: &current, at_s: 2 };
-        if let Some(delta) = change.delta().map(read) {
-            let whole = read(get_accepted(&current, 2, None));
+        if let Some(delta) = change.delta(&Rules::default()).map(read) {
+            let whole = read(get_accepted(&current, 2, None, &Rules::default()));
             prop_assert!(agrees(&delta["state"], &delta["metadata"], &whole["metadata"]["desired"]));
-            prop_assert_eq!(&delta["version"], &read(change.accepted())["version"]);
-            prop_assert_eq!(&delta["version"], &read(change.documents())["current"]["version"]);
+            prop_assert_eq!(&delta["version"], &read(change.accepted(&Rules::default()))["version"]);
+            prop_assert_eq!(&delta["version"], &read(change.documents(&Rules::default()))["current"]["version"]);
         }
     }
 
@@ -171,13 +171,13 @@ proptest! {
     #[test]
     fn accepted_is_the_request(patch in patch()) {
         let request = request(&patch);
-        let current = Document::apply(None, &request, 7, &Limits::default()).unwrap();
+        let current = Document::apply(None, &request, 7, &Rules::default()).unwrap();
         let change = Change { request: &request, previous: None, current: &current, at_s: 7 };
-        let accepted = read(change.accepted());
+        let accepted = read(change.accepted(&Rules::default()));
         prop_assert_eq!(&accepted["state"], &patch);
         let stamps = reference::leaves(&patch).into_keys().map(|pointer| (pointer, 7)).collect();
         prop_assert_eq!(&accepted["metadata"], &reference::metadata(&patch, &stamps));
-        prop_assert_eq!(read(change.documents())["previous"].clone(), Value::Null);
+        prop_assert_eq!(read(change.documents(&Rules::default()))["previous"].clone(), Value::Null);
     }
 
     /// A stored document reads back; nothing in it is `null`.
@@ -196,7 +196,7 @@ proptest! {
         for step in steps {
             let next = match (&step, &stored) {
                 (Some(patch), _) => apply(stored.as_ref(), patch, 1),
-                (None, Some(document)) => document.delete(),
+                (None, Some(document)) => document.delete(&Rules::default()),
                 (None, None) => continue,
             };
             let recreated = stored.as_ref().is_some_and(Document::is_deleted) && step.is_some();
@@ -214,7 +214,7 @@ proptest! {
     /// No payload breaks the parser, and whatever it takes can be applied and answered.
     #[test]
     fn any_payload_is_answered(payload in prop::collection::vec(any::<u8>(), 0..64)) {
-        let _ = UpdateRequest::parse(&payload, &Limits::default());
+        let _ = UpdateRequest::parse(&payload, &Rules::default());
     }
 
     /// A damaged stored form is refused or mended, never a panic.
@@ -225,7 +225,7 @@ proptest! {
             let current = apply(Some(&document), &patch, 2);
             let request = request(&Value::Object(Map::new()));
             let change = Change { request: &request, previous: Some(&document), current: &current, at_s: 2 };
-            let _ = (change.delta(), change.documents(), get_accepted(&current, 2, None));
+            let _ = (change.delta(&Rules::default()), change.documents(&Rules::default()), get_accepted(&current, 2, None, &Rules::default()));
         }
     }
 }

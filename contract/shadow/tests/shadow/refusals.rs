@@ -1,7 +1,7 @@
 //! What is refused, with which words, and that it leaves no trace.
 
 use expect_test::expect;
-use otaru_shadow::{Limits, Rejection, UpdateRequest};
+use otaru_shadow::{Rejection, Rules, UpdateRequest};
 use otaru_wire::{ShadowId, ShadowName, ThingName};
 
 use crate::actor::Shadow;
@@ -214,8 +214,8 @@ fn token_of_64_bytes_is_taken() {
 
 #[test]
 fn update_made_inside_the_service_keeps_the_same_rules() {
-    let limits = Limits::default();
-    let made = |state| UpdateRequest::from_state(state, &limits).map_err(|error| error.message);
+    let rules = Rules::default();
+    let made = |state| UpdateRequest::from_state(state, &rules).map_err(|error| error.message);
     assert!(made(serde_json::json!({"desired": {"config": {"a": null}}})).is_ok());
     assert_eq!(made(serde_json::json!([])).unwrap_err(), "State node must be an object");
     assert_eq!(made(serde_json::json!({"desired": {"a": [null]}})).unwrap_err(), "Invalid JSON");
@@ -236,7 +236,7 @@ fn every_code_has_its_exception() {
         Rejection::version_conflict(),
         Rejection::too_large(),
         Rejection::unsupported_encoding(),
-        Rejection::too_many_requests(),
+        Rules::default().throttled(),
         Rejection::internal(),
         Rejection::service_unavailable(),
     ] {

@@ -1,7 +1,7 @@
 //! Merge, stamps, versions and deltas, one rule a test.
 
 use expect_test::{Expect, expect};
-use otaru_shadow::{Document, Limits, UpdateRequest};
+use otaru_shadow::{Document, Rules, UpdateRequest};
 
 use crate::actor::Shadow;
 
@@ -44,7 +44,7 @@ fn named_leaf_is_stamped_even_when_it_does_not_change() {
 
 #[test]
 fn what_was_reported_is_as_old_as_its_oldest_part() {
-    let limits = Limits::default();
+    let rules = Rules::default();
     let mut document: Option<Document> = None;
     for (at_s, payload) in [
         (
@@ -53,8 +53,8 @@ fn what_was_reported_is_as_old_as_its_oldest_part() {
         ),
         (9, r#"{"state":{"reported":{"config":{"a":1,"b":{"c":1}}}}}"#),
     ] {
-        let request = UpdateRequest::parse(payload.as_bytes(), &limits).unwrap();
-        document = Some(Document::apply(document.as_ref(), &request, at_s, &limits).unwrap());
+        let request = UpdateRequest::parse(payload.as_bytes(), &rules).unwrap();
+        document = Some(Document::apply(document.as_ref(), &request, at_s, &rules).unwrap());
     }
     let reported_at = |path: &[&str]| document.as_ref().unwrap().reported_at(path);
     assert_eq!(reported_at(&["config", "a"]), Some(9));

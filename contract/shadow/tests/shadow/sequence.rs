@@ -1,6 +1,7 @@
 //! A shadow's whole life, as the specification of the messages walks through it.
 
 use expect_test::expect;
+use otaru_shadow::Rules;
 
 use crate::actor::Shadow;
 
@@ -83,6 +84,6 @@ fn deleting_what_is_deleted_changes_nothing() {
     shadow.delete("");
     let tombstone = shadow.stored.unwrap();
     assert!(tombstone.is_deleted());
-    assert_eq!(tombstone.delete(), tombstone);
-    assert!(tombstone.delta().is_none() && tombstone.desired().is_empty());
+    assert_eq!(tombstone.delete(&Rules::default()), tombstone);
+    assert!(tombstone.delta(&Rules::default()).is_none() && tombstone.desired().is_empty());
 }

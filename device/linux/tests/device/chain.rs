@@ -1,5 +1,6 @@
 use otaru_broker::DisconnectReason;
 use otaru_release::{Behaviour, RootDocument, SecretKey};
+use otaru_shadow::Rules;
 use otaru_wire::payload::FirmwareState;
 use otaru_wire::{Phase, Reason};
 use serde_json::json;
@@ -19,7 +20,7 @@ async fn a_wish_becomes_running_firmware() {
     assert_eq!((firmware.state, firmware.slot.as_str()), (FirmwareState::Confirmed, "ota_1"));
     let shadow = rig.shadow(&device).unwrap();
     assert_eq!(shadow.reported()["config"]["firmware_version"], "1.0.5");
-    assert!(!shadow.has_delta(), "found {:?}", shadow.delta());
+    assert!(!shadow.has_delta(&Rules::default()), "found {:?}", shadow.delta(&Rules::default()));
 
     let progress = rig.progress(&device);
     let mut phases: Vec<Phase> = progress.iter().map(|progress| progress.phase).collect();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use otaru_linux::{Before, Decision, Hold, Hook, OfferDecision, Question, UpdateOffer};
+use otaru_shadow::Rules;
 use otaru_wire::payload::Progress;
 use otaru_wire::{Phase, Reason};
 use serde_json::json;
@@ -194,7 +195,7 @@ async fn somebody_at_the_device_answers_an_offer() {
     rig.service.desire(&device.thing, json!({"update_offer": offer})).await;
     let offer = UpdateOffer::from_value(&offer).unwrap();
     reported(&rig, &mut device, Some(&offer)).await;
-    assert!(!rig.shadow(&device).unwrap().has_delta());
+    assert!(!rig.shadow(&device).unwrap().has_delta(&Rules::default()));
     assert_eq!(*shown.lock().unwrap(), [Some(offer.clone())]);
 
     // Of another release, it comes too late.
@@ -202,7 +203,7 @@ async fn somebody_at_the_device_answers_an_offer() {
     hook.decide_offer("1.0.5".parse().unwrap(), OfferDecision::Tonight);
     let decided = UpdateOffer { decision: Some(OfferDecision::Tonight), ..offer.clone() };
     reported(&rig, &mut device, Some(&decided)).await;
-    assert!(!rig.shadow(&device).unwrap().has_delta());
+    assert!(!rig.shadow(&device).unwrap().has_delta(&Rules::default()));
 
     rig.service.desire(&device.thing, json!({"update_offer": null})).await;
     reported(&rig, &mut device, None).await;

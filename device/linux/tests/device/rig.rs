@@ -360,6 +360,7 @@ async fn start_broker(authority: &Authority, service: &Arc<ShadowService>, at: &
         plain: None,
         namespace: Namespace::default(),
         clock: Arc::new(|| 1_795_430_400_000),
+        retained_is_refused: true,
     };
     let broker = Broker::start(config, Arc::clone(service) as _).await.unwrap();
     service.broker.set(broker.clone()).ok().unwrap();

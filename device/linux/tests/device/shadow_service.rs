@@ -9,7 +9,7 @@ use otaru_broker::{
     Broker, Connect, DisconnectReason, Ingress, Message, NotTaken, OpenDelta, Principal, Refused,
     Request, Session,
 };
-use otaru_shadow::{Change, Document, Limits, Rejection, UpdateRequest, get_accepted};
+use otaru_shadow::{Change, Document, Rejection, Rules, UpdateRequest, get_accepted};
 use otaru_wire::payload::{LogRecord, Progress};
 use otaru_wire::{OrganisationId, Phase, ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic};
 use serde_json::Value;
@@ -51,7 +51,7 @@ impl ShadowService {
     /// Changes desired as an application would; the device hears of it.
     pub(crate) async fn desire(&self, thing: &ThingName, desired: Value) {
         let state = serde_json::json!({ "desired": desired });
-        let request = UpdateRequest::from_state(state, &Limits::default()).unwrap();
+        let request = UpdateRequest::from_state(state, &Rules::default()).unwrap();
         let shadow = ShadowId { thing: thing.clone(), name: None };
         let messages = self.update(&shadow, &request);
         self.publish(&shadow, messages).await;
@@ -69,15 +69,15 @@ impl ShadowService {
             return Messages::new();
         }
         let previous = heard.shadows.get(&shadow.thing).cloned();
-        let limits = Limits::default();
-        let current = Document::apply(previous.as_ref(), request, NOW_S, &limits).unwrap();
+        let rules = Rules::default();
+        let current = Document::apply(previous.as_ref(), request, NOW_S, &rules).unwrap();
         heard.shadows.insert(shadow.thing.clone(), current.clone());
         let change =
             Change { request, previous: previous.as_ref(), current: &current, at_s: NOW_S };
         let mut messages = Messages::new();
-        messages.extend(change.delta().map(|delta| (ShadowTopic::Delta, delta)));
-        messages.push((ShadowTopic::Documents, change.documents()));
-        messages.push((ShadowTopic::Accepted(ShadowVerb::Update), change.accepted()));
+        messages.extend(change.delta(&rules).map(|delta| (ShadowTopic::Delta, delta)));
+        messages.push((ShadowTopic::Documents, change.documents(&rules)));
+        messages.push((ShadowTopic::Accepted(ShadowVerb::Update), change.accepted(&rules)));
         messages
     }
 
@@ -85,7 +85,7 @@ impl ShadowService {
         let heard = self.heard.lock().unwrap();
         vec![match heard.shadows.get(&shadow.thing) {
             Some(document) => {
-                let answer = get_accepted(document, NOW_S, None);
+                let answer = get_accepted(document, NOW_S, None, &Rules::default());
                 (ShadowTopic::Accepted(ShadowVerb::Get), answer)
             }
             None => {
@@ -114,7 +114,7 @@ impl Ingress for ShadowService {
     async fn message(&self, request: Request) -> Result<(), NotTaken> {
         match &request.topic {
             Topic::Shadow { shadow, topic: ShadowTopic::Request(ShadowVerb::Update) } => {
-                let update = UpdateRequest::parse(&request.payload, &Limits::default()).unwrap();
+                let update = UpdateRequest::parse(&request.payload, &Rules::default()).unwrap();
                 let messages = self.update(shadow, &update);
                 self.publish(shadow, messages).await;
             }

@@ -153,6 +153,7 @@ pub(crate) fn config(authority: &Authority) -> BrokerConfig {
             let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
             i64::try_from(since.as_millis()).unwrap()
         }),
+        retained_is_refused: true,
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn shadow_patch(
     now: i64,
 ) -> Result<Result<(), Rejection>, StoreError> {
     let shadow = ShadowId::classic(thing.clone());
-    let request = match UpdateRequest::from_state(patch, &app.inner.shadow_limits) {
+    let request = match UpdateRequest::from_state(patch, &app.inner.shadow_rules) {
         Ok(request) => request,
         Err(rejection) => return Ok(Err(rejection)),
     };

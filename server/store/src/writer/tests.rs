@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use otaru_shadow::{Document, Limits, UpdateRequest};
+use otaru_shadow::{Document, Rules, UpdateRequest};
 
 use super::*;
 use crate::{ShadowRow, connection::Address, value::params};
@@ -65,10 +65,10 @@ fn on_a_full_disk_what_is_acknowledged_is_stored_and_nothing_else() {
 /// Leaves a shadow of 7 KB to be written with the commit.
 fn put_large_shadow(number: i64, said: &Said) -> Job {
     let (answered, refused) = (said.clone(), said.clone());
-    let limits = Limits::default();
+    let rules = Rules::default();
     let text = format!(r#"{{"state":{{"reported":{{"large":"{}"}}}}}}"#, "x".repeat(7_000));
-    let request = UpdateRequest::parse(text.as_bytes(), &limits).unwrap();
-    let document = Document::apply(None, &request, 9, &limits).unwrap();
+    let request = UpdateRequest::parse(text.as_bytes(), &rules).unwrap();
+    let document = Document::apply(None, &request, 9, &rules).unwrap();
     let shadow = ShadowId::classic(format!("thing-{number}").parse().unwrap());
     let row = ShadowRow { shadow, organisation: "org-1".parse().unwrap(), document };
     Job {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 
-use otaru_shadow::{Document, Limits, UpdateRequest};
+use otaru_shadow::{Document, Rules, UpdateRequest};
 use otaru_store::*;
 use otaru_wire::{ShadowId, ThingName};
 
@@ -39,9 +39,9 @@ fn id(number: u8) -> ShadowId {
 fn raised(before: Option<&Document>, by: u64) -> Document {
     let counted = before.map_or(0, |document| document.version()) * 1_000 + by;
     let text = format!(r#"{{"state":{{"reported":{{"counted":{counted}}}}}}}"#);
-    let limits = Limits::default();
-    let request = UpdateRequest::parse(text.as_bytes(), &limits).unwrap();
-    Document::apply(before, &request, 9, &limits).unwrap()
+    let rules = Rules::default();
+    let request = UpdateRequest::parse(text.as_bytes(), &rules).unwrap();
+    Document::apply(before, &request, 9, &rules).unwrap()
 }
 
 fn raise(tx: &mut Tx<'_>, scope: &Scope, shadow: &ShadowId, by: u64) -> Result<(), StoreError> {

@@ -17,11 +17,11 @@ async fn shadows_keep_their_tombstones(fixture: Fixture) {
         .store
         .write(move |tx| -> Result<(), StoreError> {
             let system = SystemScope::for_authentication();
-            let limits = otaru_shadow::Limits::default();
+            let rules = otaru_shadow::Rules::default();
             let request =
-                otaru_shadow::UpdateRequest::parse(br#"{"state":{"desired":{"a":1}}}"#, &limits)
+                otaru_shadow::UpdateRequest::parse(br#"{"state":{"desired":{"a":1}}}"#, &rules)
                     .unwrap();
-            let document = otaru_shadow::Document::apply(None, &request, 9, &limits).unwrap();
+            let document = otaru_shadow::Document::apply(None, &request, 9, &rules).unwrap();
             let thing: otaru_wire::ThingName = "free-name".parse().unwrap();
             let classic = ShadowId::classic(thing.clone());
             let named = ShadowId::named(thing.clone(), "cfg".parse().unwrap());
@@ -30,12 +30,12 @@ async fn shadows_keep_their_tombstones(fixture: Fixture) {
             assert_eq!(shadow(tx, &system, &classic)?.unwrap().document, document);
             assert_eq!(shadow_names(tx, &scope, &thing, "", 10)?, ["cfg"]);
             assert_eq!(shadows_of_thing(tx, &scope, &thing)?.len(), 2);
-            put_shadow(tx, &scope, &named, &document.delete(), 2)?;
+            put_shadow(tx, &scope, &named, &document.delete(&rules), 2)?;
             assert_eq!(shadow_names(tx, &scope, &thing, "", 10)?, [] as [&str; 0]);
             assert!(shadow(tx, &system, &named)?.unwrap().document.is_deleted());
             let foreign = Scope::of(OrganisationId::new("org-2").unwrap());
             assert!(is_thing_foreign(tx, &foreign, &thing)?);
-            put_shadow(tx, &foreign, &classic, &document.delete(), 3)?;
+            put_shadow(tx, &foreign, &classic, &document.delete(&rules), 3)?;
             assert_eq!(shadow(tx, &system, &classic)?.unwrap().document, document);
             assert!(!is_thing_foreign(tx, &scope, &thing)?);
             Ok(())

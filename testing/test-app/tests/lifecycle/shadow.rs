@@ -251,13 +251,13 @@ fn foreign_shadow(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let shadow = ShadowId::classic(ThingName::new("radio-01").expect("a name"));
     let request = otaru_shadow::UpdateRequest::from_state(
         json!({ "reported": { "on": true } }),
-        &otaru_shadow::Limits::default(),
+        &otaru_shadow::Rules::default(),
     );
     let document = otaru_shadow::Document::apply(
         None,
         &request.expect("a small state"),
         0,
-        &otaru_shadow::Limits::default(),
+        &otaru_shadow::Rules::default(),
     );
     let document = document.expect("a first state");
     otaru_store::put_shadow(tx, &Scope::of(elsewhere), &shadow, &document, 0)

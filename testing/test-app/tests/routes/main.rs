@@ -86,6 +86,7 @@ mod lifecycle {
     mod plain;
     mod presence;
     mod refusals;
+    mod request_limits;
     mod restart;
     mod shadow;
     mod silence;

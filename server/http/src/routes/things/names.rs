@@ -81,12 +81,12 @@ pub(super) async fn list(
     let Wanted { thing, limit, after } = wanted;
     let actor = asker.shadow_reader(&thing)?;
     // One more than asked for tells whether there is another page.
-    let mut names = list_shadow_names(&app, &actor, thing, after, limit + 1).await?;
+    let mut names = list_shadow_names(&app, &actor, thing, after, limit + 1).await??;
     let has_more = names.len() > limit as usize;
     names.truncate(limit as usize);
     let next_token = names.last().filter(|_| has_more).map(|last| write_token(last));
-    let now_s = app.now_ms() / 1_000;
-    Ok(document(otaru_shadow::name_list(&names, next_token.as_deref(), now_s)))
+    let (now, rules) = (app.now_ms(), app.shadow_rules());
+    Ok(document(otaru_shadow::name_list(&names, next_token.as_deref(), now, rules)))
 }
 
 #[cfg(test)]

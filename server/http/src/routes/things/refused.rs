@@ -34,7 +34,7 @@ impl From<ApiError> for Refused {
             StatusCode::UNAUTHORIZED => Rejection::unauthorized(),
             StatusCode::FORBIDDEN => Rejection::forbidden(),
             StatusCode::PAYLOAD_TOO_LARGE => Rejection::too_large(),
-            StatusCode::TOO_MANY_REQUESTS => Rejection::too_many_requests(),
+            StatusCode::TOO_MANY_REQUESTS => Rejection::too_many_requests("Too Many Requests"),
             status if status.is_server_error() => Rejection::internal(),
             _ => Rejection::invalid_request(error.detail()),
         })
@@ -69,17 +69,23 @@ impl IntoResponse for Refused {
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     message: &'a str,
-    #[serde(rename = "traceId")]
-    trace_id: &'a str,
+    #[serde(rename = "traceId", skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
 }
+
+/// Whether errors name the request's id in their body, too.
+#[derive(Clone, Copy)]
+pub(in crate::routes) struct ErrorsHaveTraceId(pub(in crate::routes) bool);
 
 /// Gives every response its request id, and a refusal its header and body.
 pub(super) async fn dress(request: Request, next: Next) -> Response {
     let request_id = request.extensions().get::<RequestId>().cloned();
     let RequestId(request_id) = request_id.expect("the outermost layer names every request");
+    let named = request.extensions().get::<ErrorsHaveTraceId>().is_none_or(|named| named.0);
     let mut response = next.run(request).await;
     if let Some(Refused(rejection)) = response.extensions_mut().remove::<Refused>() {
-        let body = ErrorBody { message: &rejection.message, trace_id: &request_id };
+        let trace_id = Some(&*request_id).filter(|_| named);
+        let body = ErrorBody { message: &rejection.message, trace_id };
         let (head, body) = Json(body).into_response().into_parts();
         *response.body_mut() = Body::new(body);
         let headers = response.headers_mut();
