@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::accepting::Accepting;
 use crate::hub::Hub;
+use crate::keep_alive::KeepAlive;
 use crate::router::EscapingRouter;
 use crate::{Addresses, BrokerConfig, Counts, Ingress, MqttsListener, hooks, listeners};
 
@@ -98,6 +99,7 @@ impl Broker {
         let mqtt = ServerContext::new().busy_check_enable(false).build().await;
         let router = EscapingRouter::new(mqtt.clone());
         *mqtt.extends.router_mut().await = Box::new(router.clone());
+        *mqtt.extends.fitter_mgr_mut().await = Box::new(KeepAlive);
         let mqtts = config.mqtts.clone();
         let hub = Arc::new(Hub::new(mqtt, router, ingress, config));
         hooks::install(&hub).await;

@@ -19,6 +19,7 @@ mod counts;
 mod hooks;
 mod hub;
 mod ingress;
+mod keep_alive;
 mod kept;
 mod listeners;
 mod presence;
