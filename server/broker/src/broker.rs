@@ -210,7 +210,7 @@ impl Broker {
 }
 
 /// Ends a session and its connection, for good. The last will is sent.
-async fn kick(hub: &Hub, id: Id) {
+pub(crate) async fn kick(hub: &Hub, id: Id) {
     let mut entry = hub.mqtt.extends.shared().await.entry(id);
     let Some(session) = entry.session() else { return };
     if let Err(error) = entry.kick(true, true, true).await {

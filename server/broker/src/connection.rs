@@ -30,6 +30,7 @@ pub(crate) struct Connection {
     closed_because: OnceLock<DisconnectReason>,
     ended: AtomicBool,
     refused: AtomicBool,
+    fell_behind: AtomicBool,
 }
 
 impl Connection {
@@ -42,6 +43,7 @@ impl Connection {
             closed_because: OnceLock::new(),
             ended: AtomicBool::new(false),
             refused: AtomicBool::new(false),
+            fell_behind: AtomicBool::new(false),
         }
     }
 
@@ -77,6 +79,11 @@ impl Connection {
     /// Notes that it was refused something; true for the first time only.
     pub(crate) fn is_first_refusal(&self) -> bool {
         !self.refused.swap(true, Relaxed)
+    }
+
+    /// Notes that its queue ran over; true for the first time only.
+    pub(crate) fn falls_behind(&self) -> bool {
+        !self.fell_behind.swap(true, Relaxed)
     }
 
     /// Marks the end; true for the first caller only.

@@ -7,10 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Counts {
     /// Clients connected now.
     pub connections: u64,
-    /// Messages lost because their receiver's queue was full; the oldest goes first.
+    /// Messages lost because their receiver's queue was full, which ended its session.
     pub dropped_queue_full: u64,
     /// Messages lost because their receiver's session had ended or ended before they were delivered.
     pub dropped_session_ended: u64,
+    /// Messages left out because they are larger than their receiver said it takes.
+    pub dropped_too_large: u64,
+    /// Sessions that were ended because their receiver did not keep up.
+    pub fell_behind: u64,
     /// Messages that clients were not allowed to publish.
     pub refused_publishes: u64,
 }
@@ -21,6 +25,8 @@ pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
     pub(crate) dropped_queue_full: AtomicU64,
     pub(crate) dropped_session_ended: AtomicU64,
+    pub(crate) dropped_too_large: AtomicU64,
+    pub(crate) fell_behind: AtomicU64,
     pub(crate) refused_publishes: AtomicU64,
 }
 
@@ -30,6 +36,8 @@ impl Counters {
             connections: self.connections.load(Relaxed),
             dropped_queue_full: self.dropped_queue_full.load(Relaxed),
             dropped_session_ended: self.dropped_session_ended.load(Relaxed),
+            dropped_too_large: self.dropped_too_large.load(Relaxed),
+            fell_behind: self.fell_behind.load(Relaxed),
             refused_publishes: self.refused_publishes.load(Relaxed),
         }
     }

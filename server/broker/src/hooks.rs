@@ -8,6 +8,7 @@ use rmqtt::hook::{Handler, HookResult, Parameter, ReturnType, Type};
 use rmqtt::types::{AuthResult, PublishAclResult, SubscribeAclResult};
 
 use crate::hub::Hub;
+use crate::in_flight;
 
 /// The hooks in use.
 const TYPES: [Type; 11] = [
@@ -84,15 +85,17 @@ async fn call(hub: &Arc<Hub>, parameter: &Parameter<'_>) -> Option<HookResult> {
             Some(HookResult::PublishAclResult(hub.publish_wanted(session, publish).await))
         }
         Parameter::MessageExpiryCheck(session, from, publish) => {
-            let superfluous = hub.is_superfluous(session, from, publish).await;
-            superfluous.then_some(HookResult::MessageExpiry)
+            let left_out = hub.is_superfluous(session, from, publish).await
+                || hub.is_too_large(session, publish).await;
+            left_out.then_some(HookResult::MessageExpiry)
         }
-        Parameter::MessageDelivered(session, _, publish) => {
+        Parameter::MessageDelivered(session, from, publish) => {
+            in_flight::hold(session, from, publish).await;
             hub.message_leaves(session, publish).await;
             None
         }
         Parameter::MessageDropped(to, from, _, reason) => {
-            hub.message_dropped(to.as_ref(), from, reason);
+            hub.message_dropped(to.as_ref(), from, reason).await;
             None
         }
         _ => None,

@@ -25,7 +25,7 @@ const CLIENT_ID_BYTES_MAX: usize = 128;
 const DEVICE_IN_FLIGHT: NonZeroU16 = NonZeroU16::new(128).expect("not zero");
 
 /// Messages that wait for a device: 400 open requests with three answers each,
-/// behind a burst it does not read, with room to spare. The oldest goes first.
+/// behind a burst it does not read, with room to spare. See `falling_behind` for what comes after.
 const DEVICE_QUEUE: usize = 10_000;
 
 /// Filters one device may hold; AWS allows 50.

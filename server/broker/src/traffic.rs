@@ -1,5 +1,6 @@
 //! Messages and subscriptions on their way through the broker.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use otaru_wire::payload::DisconnectReason;
@@ -149,13 +150,23 @@ impl Hub {
     }
 
     /// Counts what a receiver will not get.
-    pub(crate) fn message_dropped(&self, to: Option<&To>, from: &Sender, reason: &Reason) {
+    pub(crate) async fn message_dropped(
+        self: &Arc<Hub>,
+        to: Option<&To>,
+        from: &Sender,
+        reason: &Reason,
+    ) {
         // Without a receiver it was refused, not lost.
         let Some(to) = to else { return };
         let counter = match reason {
-            Reason::MessageQueueFull => &self.counters.dropped_queue_full,
+            Reason::MessageQueueFull => {
+                self.fell_behind(to).await;
+                &self.counters.dropped_queue_full
+            }
             // A repeat that turned out to be superfluous.
             Reason::MessageExpiration if resend::is_repeat(from) => return,
+            // Messages have no age here: it was left out for its size.
+            Reason::MessageExpiration => &self.counters.dropped_too_large,
             _ => &self.counters.dropped_session_ended,
         };
         counter.fetch_add(1, Relaxed);

@@ -15,3 +15,4 @@ mod resend;
 mod room;
 mod service;
 mod sessions;
+mod slow;

@@ -163,3 +163,42 @@ async fn session_expiry_keeps_messages_for_an_absent_device() {
     assert!(back.connack().await.unwrap().session_present);
     assert_eq!(back.message().await.payload, "waiting");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn device_that_takes_one_message_at_a_time_gets_all() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut device = device(&room, &certificate, "clock-01");
+    device.events.options.set_receive_maximum(Some(1));
+    device.connack().await.unwrap();
+    device.subscribe(&accepted).await;
+    for number in 0..200 {
+        room.publish(&accepted, number.to_string()).await;
+    }
+    for number in 0..200 {
+        assert_eq!(device.message().await.payload, number.to_string());
+    }
+    // A request of its own is taken meanwhile.
+    let update = shadow("clock-01", "update");
+    device.client.publish(update, "{}", PublishOptions::at_least_once()).await.unwrap();
+    assert_eq!(device.puback().await, PubAckReason::Success);
+    assert_eq!(room.heard.request().await.payload, "{}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_larger_than_a_device_takes_is_left_out() {
+    let room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut device = device(&room, &certificate, "clock-01");
+    device.events.options.set_max_packet_size(Some(1_000));
+    device.connack().await.unwrap();
+    device.subscribe(&accepted).await;
+    let overhead = 5 + 2 + accepted.len() + 2 + 1;
+    room.publish(&accepted, "x".repeat(1_001 - overhead)).await;
+    let largest = "y".repeat(1_000 - overhead);
+    room.publish(&accepted, &largest).await;
+    assert_eq!(device.message().await.payload, largest);
+    assert_eq!(room.broker.counts().dropped_too_large, 1);
+}

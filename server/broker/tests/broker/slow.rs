@@ -1,0 +1,133 @@
+//! Receivers that take their messages slowly, or not at all: nothing is lost without their
+//! knowing of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use otaru_broker::DisconnectReason;
+
+use crate::room::{Room, shadow, until};
+use crate::service::{Told, delta_payload};
+
+const THING: &str = "clock-01";
+
+/// More than wait for one device, sent and unsent.
+const TOO_MANY: usize = 10_000 + 128 + 1;
+
+async fn publish_numbers(room: &Room, topic: &str, count: usize) {
+    for number in 0..count {
+        room.publish(topic, number.to_string()).await;
+    }
+}
+
+/// A stored session that has the topic, and nobody there.
+async fn absent_device(room: &mut Room, topic: &str) -> otaru_authority::IssuedDevice {
+    let certificate = room.certificate(THING);
+    let mut device = room.lasting_device(&certificate, THING).await;
+    device.subscribe(topic, 1).await;
+    device.disconnect().await;
+    room.heard.disconnected().await;
+    certificate
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn device_that_acknowledges_nothing_is_disconnected_and_its_session_ends() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate(THING);
+    let (accepted, delta) = (shadow(THING, "update/accepted"), shadow(THING, "update/delta"));
+    let mut device = room.lasting_device(&certificate, THING).await;
+    device.subscribe(&accepted, 1).await;
+    device.acknowledges = false;
+
+    publish_numbers(&room, &accepted, TOO_MANY + 100).await;
+
+    assert_eq!(room.heard.disconnected().await.1, DisconnectReason::Throttled);
+    let got: Vec<String> = device.closed().await.iter().map(|message| message.text()).collect();
+    let expected: Vec<String> = (0..128).map(|number| number.to_string()).collect();
+    assert_eq!(got, expected, "what came is a beginning without gaps");
+    let counts = room.broker.counts();
+    assert!(counts.dropped_queue_full >= 1 && counts.fell_behind == 1, "{counts:?}");
+
+    // What it has to know it is told: there is no session, and this is the delta.
+    room.service.open(&delta, 5);
+    let mut device = room.lasting_device(&certificate, THING).await;
+    assert!(!device.session_present);
+    device.subscribe(&delta, 1).await;
+    assert_eq!(device.next().await.payload, delta_payload(5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn device_whose_queue_runs_over_while_it_is_away_finds_no_session() {
+    let mut room = Room::new().await;
+    let accepted = shadow(THING, "update/accepted");
+    let certificate = absent_device(&mut room, &accepted).await;
+    publish_numbers(&room, &accepted, 10_001).await;
+    until("its session ends", async || !room.broker.has_subscriber(&accepted).await).await;
+    assert_eq!(room.broker.counts().fell_behind, 1);
+    assert!(!room.lasting_device(&certificate, THING).await.session_present);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_queue_of_a_device_that_is_away_comes_whole_and_in_order() {
+    let mut room = Room::new().await;
+    let accepted = shadow(THING, "update/accepted");
+    let certificate = absent_device(&mut room, &accepted).await;
+    publish_numbers(&room, &accepted, 10_000).await;
+
+    let mut device = room.lasting_device(&certificate, THING).await;
+
+    assert!(device.session_present);
+    for number in 0..10_000 {
+        assert_eq!(device.next().await.text(), number.to_string());
+    }
+    assert_eq!(room.broker.counts().fell_behind, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backend_that_reads_late_gets_everything() {
+    let room = Room::new().await;
+    let all = shadow("+", "update/accepted");
+    let mut late = room.backend("late").await;
+    late.subscribe(&all, 1).await;
+    publish_numbers(&room, &shadow(THING, "update/accepted"), 20_000).await;
+    for number in 0..20_000 {
+        assert_eq!(late.next().await.text(), number.to_string());
+    }
+    assert_eq!(room.broker.counts().dropped_queue_full, 0);
+}
+
+/// The message that is on its way when the connection breaks is in neither queue of rmqtt's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn message_cut_off_while_it_is_sent_comes_again() {
+    /// As many as may be unacknowledged, or fewer; and more bytes than sockets hold.
+    const MESSAGES: u64 = 120;
+    let mut room = Room::new().await;
+    let certificate = room.certificate(THING);
+    let delta = shadow(THING, "update/delta");
+    let mut device = room.lasting_device(&certificate, THING).await;
+    device.subscribe(&delta, 1).await;
+    room.heard.so_far();
+    let padding = " ".repeat(100_000);
+    for version in 1..=MESSAGES {
+        room.publish(&delta, format!(r#"{{"version":{version}}}{padding}"#)).await;
+    }
+    // Until the broker stands still in the middle of a message, which the device does not read.
+    let quiet = Duration::from_millis(300);
+    let mut begun = 0;
+    while let Ok(told) = tokio::time::timeout(quiet, room.heard.told()).await {
+        begun += u64::from(matches!(told, Told::Delivered(..)));
+    }
+    assert!((1..MESSAGES).contains(&begun), "{begun} were begun");
+    drop(device);
+    room.heard.disconnected().await;
+
+    let mut device = room.lasting_device(&certificate, THING).await;
+
+    assert!(device.session_present);
+    let mut missing: BTreeSet<u64> = (1..=MESSAGES).collect();
+    while !missing.is_empty() {
+        let text = device.next().await.text();
+        let version = text.trim_end().trim_start_matches(r#"{"version":"#).trim_end_matches('}');
+        missing.remove(&version.parse().unwrap());
+    }
+}
