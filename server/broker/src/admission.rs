@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otaru_wire::ThingName;
-use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
+use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill, Message as ToSession, Reason};
 use tokio::time::timeout;
 
 use crate::hub::Hub;
@@ -107,11 +107,14 @@ impl Hub {
     /// Waits for a connection of the same name that is just ending.
     ///
     /// rmqtt answers "server unavailable" to whoever comes before it is gone, which in MQTT 5
-    /// takes half a second after its DISCONNECT. One that lives on answers at once.
+    /// takes half a second after its DISCONNECT. One that lives on answers at once. One that
+    /// answers nothing is held up, by a client that does not read or by the service: it ends as
+    /// soon as it goes on, and not as a connection that is believed to be open and hears nothing.
     async fn see_off_predecessor(&self, id: &Id) {
-        let there = self.mqtt.extends.shared().await.entry(id.clone()).session();
-        if let Some(there) = there {
-            let _too_late = timeout(PREDECESSOR_PATIENCE, self.passed(&there)).await;
+        let there = self.mqtt.extends.shared().await.entry(id.clone());
+        let (Some(session), Some(inbox)) = (there.session(), there.tx()) else { return };
+        if timeout(PREDECESSOR_PATIENCE, self.passed(&session)).await.is_err() {
+            let _gone = inbox.unbounded_send(ToSession::Closed(Reason::ConnectKicked(false)));
         }
     }
 

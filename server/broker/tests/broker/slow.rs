@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use otaru_broker::DisconnectReason;
 
+use crate::client::{Client, Options};
 use crate::room::{Room, shadow, until};
 use crate::service::{Told, delta_payload};
 
@@ -129,5 +130,40 @@ async fn message_cut_off_while_it_is_sent_comes_again() {
         let text = device.next().await.text();
         let version = text.trim_end().trim_start_matches(r#"{"version":"#).trim_end_matches('}');
         missing.remove(&version.parse().unwrap());
+    }
+}
+
+/// The service is slow, and the device comes again meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connection_that_was_held_up_ends_when_another_has_its_name() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate(THING);
+    let update = shadow(THING, "update");
+    let mut old = room.lasting_device(&certificate, THING).await;
+    for _ in 0..401 {
+        old.send_publish(&update, b"{}", 0, false).await.unwrap();
+    }
+    let mut open = Vec::new();
+    for _ in 0..400 {
+        open.push(room.heard.request().await);
+    }
+
+    let mut new = connect(&room, &certificate).await;
+    assert_eq!(room.broker.counts().connections, 2);
+    drop(open);
+
+    old.closed().await;
+    new.publish(&update, "{}").await.unwrap();
+    let (_, reason) = room.heard.disconnected().await;
+    assert_eq!(reason, DisconnectReason::DuplicateClientId);
+}
+
+/// Until it is let in.
+async fn connect(room: &Room, certificate: &otaru_authority::IssuedDevice) -> Client {
+    loop {
+        let options = Options::persistent(THING);
+        if let Ok(client) = room.try_device(Some(certificate), options).await {
+            return client;
+        }
     }
 }
