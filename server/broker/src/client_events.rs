@@ -1,5 +1,7 @@
 //! Events about clients beside their coming and going: who was not let in, who hears what.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use otaru_wire::payload::{ConnectFailedPayload, ConnectFailure, SubscriptionPayload};
 use otaru_wire::{SubscriptionEvent, Topic};
@@ -25,21 +27,44 @@ impl Hub {
         self.say_event(&event.client_id, &event.topic(), event.to_json()).await;
     }
 
-    /// Tells that a client now has a filter, or has it no more.
-    pub(crate) async fn say_subscription(
-        &self,
+    /// Notes that a client now has a filter, or has it no more. It is told once the packet that
+    /// names the filter is done with, together with the others in it: rmqtt says them one by one.
+    pub(crate) async fn note_subscription(
+        self: &Arc<Hub>,
         mqtt: &MqttSession,
         event_type: SubscriptionEvent,
         filter: &str,
     ) {
         let Some(connection) = Connection::of(mqtt).await else { return };
+        let gathered = connection.gather(event_type, filter);
+        if let Some((event_type, topics)) = gathered.finished {
+            self.say_subscription(&connection, event_type, topics).await;
+        }
+        if gathered.is_first {
+            let (hub, mqtt) = (self.clone(), mqtt.clone());
+            tokio::spawn(async move {
+                // The session's task looks into its inbox when the packet is done with.
+                hub.passed(&mqtt).await;
+                if let Some((event_type, topics)) = connection.gathered() {
+                    hub.say_subscription(&connection, event_type, topics).await;
+                }
+            });
+        }
+    }
+
+    async fn say_subscription(
+        &self,
+        connection: &Connection,
+        event_type: SubscriptionEvent,
+        topics: Vec<String>,
+    ) {
         let event = SubscriptionPayload {
             client_id: connection.session.client_id.clone(),
             timestamp: (self.clock)(),
             event_type,
             session_identifier: connection.session.session_id.clone(),
             principal_identifier: connection.principal_id.clone(),
-            topics: vec![filter.to_owned()],
+            topics,
         };
         self.say_event(&event.client_id, &event.topic(), event.to_json()).await;
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use otaru_wire::SubscriptionEvent;
 use otaru_wire::payload::DisconnectReason;
 use rmqtt::session::Session as MqttSession;
 use tokio::sync::Semaphore;
@@ -18,6 +19,17 @@ const TURNS: usize = 400;
 /// Where rmqtt's session keeps it.
 const ATTRIBUTE: &str = "otaru.connection";
 
+/// Filters of one packet, and what became of them.
+type Gathered = Option<(SubscriptionEvent, Vec<String>)>;
+
+/// What [`Connection::gather`] has found.
+pub(crate) struct Gathering {
+    /// Filters of an earlier packet of the other kind, which are to be told now.
+    pub(crate) finished: Gathered,
+    /// Whether somebody has to look for what is gathered.
+    pub(crate) is_first: bool,
+}
+
 /// One connection, from before its CONNACK to its end.
 pub(crate) struct Connection {
     /// What the service knows of it.
@@ -26,6 +38,7 @@ pub(crate) struct Connection {
     pub(crate) principal_id: String,
     turns: Arc<Semaphore>,
     repeats: Mutex<Repeats>,
+    gathered: Mutex<Gathered>,
     /// Why we end it, if we do.
     closed_because: OnceLock<DisconnectReason>,
     ended: AtomicBool,
@@ -40,6 +53,7 @@ impl Connection {
             principal_id,
             turns: Arc::new(Semaphore::new(TURNS)),
             repeats: Mutex::new(Repeats::default()),
+            gathered: Mutex::default(),
             closed_because: OnceLock::new(),
             ended: AtomicBool::new(false),
             refused: AtomicBool::new(false),
@@ -65,6 +79,20 @@ impl Connection {
 
     pub(crate) fn repeats(&self) -> MutexGuard<'_, Repeats> {
         self.repeats.lock().expect("nothing panics while it holds the lock")
+    }
+
+    /// Notes a filter for the next event about its subscriptions.
+    pub(crate) fn gather(&self, kind: SubscriptionEvent, filter: &str) -> Gathering {
+        let mut gathered = self.gathered.lock().expect("nothing panics while it holds the lock");
+        let is_first = gathered.is_none();
+        let finished = gathered.take_if(|(other, _)| *other != kind);
+        gathered.get_or_insert((kind, Vec::new())).1.push(filter.to_owned());
+        Gathering { finished, is_first }
+    }
+
+    /// What was gathered since it was told last.
+    pub(crate) fn gathered(&self) -> Gathered {
+        self.gathered.lock().expect("nothing panics while it holds the lock").take()
     }
 
     /// Notes why it is about to be closed; the first reason counts.

@@ -111,18 +111,18 @@ impl Hub {
     }
 
     /// A filter has been added; its SUBACK is next.
-    pub(crate) async fn subscribed(&self, mqtt: &MqttSession, subscribe: &Subscribe) {
+    pub(crate) async fn subscribed(self: &Arc<Hub>, mqtt: &MqttSession, subscribe: &Subscribe) {
         self.kept.add(&mqtt.id.client_id, subscribe);
-        self.say_subscription(mqtt, SubscriptionEvent::Subscribed, &subscribe.topic_filter).await;
+        self.note_subscription(mqtt, SubscriptionEvent::Subscribed, &subscribe.topic_filter).await;
         if let Some(connection) = Connection::of(mqtt).await {
             self.repeat_after_subscribe(mqtt, &connection, &subscribe.topic_filter).await;
         }
     }
 
     /// A filter has been removed.
-    pub(crate) async fn unsubscribed(&self, mqtt: &MqttSession, filter: &TopicFilter) {
+    pub(crate) async fn unsubscribed(self: &Arc<Hub>, mqtt: &MqttSession, filter: &TopicFilter) {
         self.kept.remove(&mqtt.id.client_id, filter);
-        self.say_subscription(mqtt, SubscriptionEvent::Unsubscribed, filter).await;
+        self.note_subscription(mqtt, SubscriptionEvent::Unsubscribed, filter).await;
     }
 
     /// A message leaves for its receiver.

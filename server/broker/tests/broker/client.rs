@@ -127,10 +127,29 @@ impl Client {
         Ok(self.answer(0x90, id).await?[2])
     }
 
-    pub(crate) async fn unsubscribe(&mut self, filter: &str) {
+    /// Subscribes to several filters in one packet.
+    pub(crate) async fn subscribe_all(&mut self, filters: &[String]) {
         let id = self.id();
         let mut body = id.to_be_bytes().to_vec();
-        put_text(&mut body, filter);
+        for filter in filters {
+            put_text(&mut body, filter);
+            body.push(1);
+        }
+        self.send(0x82, &body).await.unwrap();
+        self.answer(0x90, id).await.expect("the broker answers a SUBSCRIBE");
+    }
+
+    pub(crate) async fn unsubscribe(&mut self, filter: &str) {
+        self.unsubscribe_all(&[filter.to_owned()]).await;
+    }
+
+    /// Unsubscribes from several filters in one packet.
+    pub(crate) async fn unsubscribe_all(&mut self, filters: &[String]) {
+        let id = self.id();
+        let mut body = id.to_be_bytes().to_vec();
+        for filter in filters {
+            put_text(&mut body, filter);
+        }
         self.send(0xa2, &body).await.unwrap();
         self.answer(0xb0, id).await.expect("the broker answers an UNSUBSCRIBE");
     }
