@@ -105,7 +105,7 @@ pub(crate) async fn rewind(fleet: &mut Fleet) -> Result<()> {
 }
 
 /// Copies SQLite's files from one folder to another; only while nobody has them open.
-fn copy_database(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_database(from: &Path, to: &Path) -> Result<()> {
     for name in ["otaru.db", "otaru.db-wal", "otaru.db-shm"] {
         match std::fs::copy(from.join(name), to.join(name)) {
             Ok(_) => {}

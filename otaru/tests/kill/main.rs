@@ -12,6 +12,7 @@ mod campaign;
 mod chance;
 mod ledger;
 mod people;
+mod shadows;
 mod verdict;
 
 use campaign::Campaign;

@@ -139,6 +139,11 @@ impl Server {
         format!("https://127.0.0.1:{}", self.ports.device_https)
     }
 
+    /// Where devices connect over MQTT.
+    pub fn mqtts(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.mqtts))
+    }
+
     /// Its data folder.
     pub fn folder(&self) -> &Path {
         &self.data
