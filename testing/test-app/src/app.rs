@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
-use otaru_broker::{Broker, BrokerConfig, MqttsListener};
+use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, SealingKey, ShadowSettings, Urls,
@@ -378,6 +378,11 @@ impl TestApp {
     /// A device that was given these files.
     pub fn device_of(&self, files: &serde_json::Value) -> Device {
         Device::new(files, self.ports.clone())
+    }
+
+    /// Where the broker listens now, for a client of the test's own.
+    pub fn mqtt_addresses(&self) -> Addresses {
+        self.ports.mqtt()
     }
 
     /// Connects a trusted program of this machine to the plain MQTT port.

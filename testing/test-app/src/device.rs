@@ -57,7 +57,8 @@ impl Device {
         MqttSession::device(&self.thing, &self.ports, self.tls()).await
     }
 
-    fn tls(&self) -> Arc<ClientConfig> {
+    /// TLS with its certificate, for a client of the test's own.
+    pub fn tls(&self) -> Arc<ClientConfig> {
         let chain = CertificateDer::pem_slice_iter(self.cert_pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .expect("a certificate");

@@ -92,6 +92,13 @@ mod lifecycle {
     mod silence;
     mod wishes;
 }
+#[path = "../shadow_model"]
+mod shadow_model {
+    mod device;
+    mod model;
+    mod operations;
+    mod run;
+}
 mod things {
     mod names;
     mod shadow;
