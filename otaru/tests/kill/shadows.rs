@@ -10,9 +10,11 @@ mod history;
 mod house;
 
 use crate::{chance, number};
+use burst::Trouble;
 use crash::Attack;
 use house::House;
 use otaru_postgres::Database;
+use std::sync::Arc;
 
 /// From 500 connections, 40 each.
 const UPDATES: u64 = 20_000;
@@ -22,13 +24,21 @@ const KILLS: u64 = 6;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_update_of_a_burst_is_answered_once_on_sqlite() {
-    burst(None).await;
+    burst(None, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_update_of_a_burst_is_answered_once_on_postgres() {
     let database = Database::fresh();
-    burst(Some(database.url())).await;
+    burst(Some(database.url()), None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_update_of_a_burst_is_answered_when_postgres_goes_away() {
+    let database = Arc::new(Database::fresh());
+    let ended = database.clone();
+    let trouble: Trouble = Arc::new(move || ended.end_sessions());
+    burst(Some(database.url()), Some(trouble)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,10 +61,10 @@ async fn forgotten_updates_are_noticed() {
     assert!(error.contains("in life 2, after"), "found something else: {error}");
 }
 
-async fn burst(database_url: Option<&str>) {
+async fn burst(database_url: Option<&str>, trouble: Option<Trouble>) {
     let updates = number("OTARU_BURST").unwrap_or(UPDATES);
     let house = House::start(database_url).await.expect("the server starts");
-    if let Err(error) = burst::run(&house, updates).await {
+    if let Err(error) = burst::run(&house, updates, trouble).await {
         panic!("{error:#}\nthe server said:\n{}", house.server.last_output());
     }
 }

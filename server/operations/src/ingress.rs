@@ -156,6 +156,7 @@ async fn enqueue(
         }
     };
     let (app_, refused, asked) = (app.clone(), shadow.clone(), shadow.clone());
+    let (for_failure, request) = (app.clone(), payload.clone());
     let work = move |tx: &mut Tx<'_>| {
         let rejected = answer(&app_, tx, &scope, &shadow, verb, &payload)?;
         if let Err(rejection) = rejected {
@@ -170,11 +171,17 @@ async fn enqueue(
         if let Err(cause) = outcome {
             error!(error = &cause as &dyn std::error::Error, "A shadow request failed");
             // Nothing was stored, and the client must not wait for ever.
-            let rejection = Rejection::internal();
+            let rejection = with_token_of(&for_failure, Rejection::internal(), &request);
             let _ = failed.send(Notice::ShadowRejected { shadow: refused, verb, rejection });
         }
     };
     store.enqueue_for_shadow(asked, work, done).await
+}
+
+/// Gives a refusal the request's token, by which its sender knows it.
+fn with_token_of(app: &App, rejection: Rejection, payload: &[u8]) -> Rejection {
+    let token = client_token_of(payload, &app.inner.shadow_rules).ok().flatten();
+    rejection.with_token(token.as_deref())
 }
 
 /// Answers a request that was not let in.
@@ -186,8 +193,7 @@ fn refuse(
     rejection: Rejection,
     turn: Turn,
 ) {
-    let token = client_token_of(payload, &app.inner.shadow_rules).ok().flatten();
-    let rejection = rejection.with_token(token.as_deref());
+    let rejection = with_token_of(app, rejection, payload);
     let notices = app.inner.store.notice_sender();
     let rejected = Notice::ShadowRejected { shadow, verb, rejection };
     for notice in [rejected, Notice::Answered(Box::new(turn))] {
