@@ -20,6 +20,7 @@ mod row_sets;
 mod rows;
 mod scope;
 mod shadow_cache;
+mod shadow_history;
 mod sqlite_connection;
 mod store;
 mod tx;

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_consent.sql"),
     include_str!("../migrations/0006_watching.sql"),
     include_str!("../migrations/0007_access_keys.sql"),
+    include_str!("../migrations/0008_history.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

@@ -219,6 +219,42 @@ pub struct ShadowRow {
     pub document: Document,
 }
 
+/// A shadow as lists show it.
+#[derive(Clone, Debug)]
+pub struct ListedShadowRow {
+    /// The shadow; it is not deleted.
+    pub row: ShadowRow,
+    /// When it was last written.
+    pub updated_at: i64,
+}
+
+/// One version of a shadow: who made it, and of what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowChangeRow {
+    /// The version that came of it.
+    pub version: u64,
+    /// When.
+    pub at: i64,
+    /// Who: a word without blanks.
+    pub writer: String,
+    /// What they did.
+    pub change: ShadowChange,
+}
+
+/// What became of a shadow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShadowChange {
+    /// It was updated with this `state`, in compact JSON.
+    Updated(String),
+    /// It was updated with a `state` of so many bytes, for which there was no room.
+    UpdatedWith {
+        /// How long it was.
+        size_bytes: u64,
+    },
+    /// It was deleted.
+    Deleted,
+}
+
 /// An update with the columns its rules do not need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateRow {

@@ -152,7 +152,7 @@ impl ShadowCache {
 }
 
 /// The primary key: the classic shadow has no name.
-fn key(shadow: &ShadowId) -> [Value; 2] {
+pub(crate) fn key(shadow: &ShadowId) -> [Value; 2] {
     let name = shadow.name.as_ref().map_or("", |name| name.as_str());
     [shadow.thing.as_str().into(), name.into()]
 }

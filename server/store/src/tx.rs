@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use otaru_wire::{ShadowId, ThingName};
 
 use crate::{
-    DeviceRow, Notice, ShadowRow, StoreError,
+    DeviceRow, Notice, ShadowChangeRow, ShadowRow, StoreError,
     connection::Connection,
     device_cache::DeviceCache,
     shadow_cache::ShadowCache,
+    shadow_history::ShadowHistory,
     value::{FromRow, Value},
 };
 
@@ -24,7 +27,36 @@ pub struct Tx<'c> {
 #[derive(Default)]
 pub(crate) struct Caches {
     pub(crate) shadows: ShadowCache,
+    pub(crate) history: ShadowHistory,
     pub(crate) devices: DeviceCache,
+}
+
+impl Caches {
+    /// Writes what the database does not have yet.
+    pub(crate) fn flush(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        self.shadows.flush(connection)?;
+        self.history.flush(connection)
+    }
+
+    /// For the next commit.
+    pub(crate) fn clear(&mut self) {
+        self.shadows.clear();
+        self.history.clear();
+        self.devices.clear();
+    }
+
+    /// The piece of work under way stands.
+    pub(crate) fn keep(&mut self) {
+        self.shadows.keep();
+        self.history.keep();
+    }
+
+    /// The piece of work under way is undone.
+    pub(crate) fn undo(&mut self) {
+        self.shadows.undo();
+        self.history.undo();
+        self.devices.clear();
+    }
 }
 
 /// What the database goes back to when the work fails.
@@ -102,7 +134,7 @@ impl<'c> Tx<'c> {
         sql: &'static str,
         params: &[Value],
     ) -> Result<Option<ShadowRow>, StoreError> {
-        if let Some(known) = self.caches.as_ref().and_then(|caches| caches.shadows.get(shadow)) {
+        if let Some(known) = self.known_shadow(shadow) {
             return Ok(known.map(|row| ShadowRow::clone(&row)));
         }
         // It has not changed in this commit, or it would be known.
@@ -113,6 +145,11 @@ impl<'c> Tx<'c> {
         Ok(row)
     }
 
+    /// The shadow's row, if it is known in this commit whether there is one.
+    pub(crate) fn known_shadow(&self, shadow: &ShadowId) -> Option<Option<Arc<ShadowRow>>> {
+        self.caches.as_ref()?.shadows.get(shadow)
+    }
+
     /// The device of that name, if it is known in this commit whether there is one.
     pub(crate) fn known_device(&self, thing: &ThingName) -> Option<Option<DeviceRow>> {
         self.caches.as_ref()?.devices.get(thing).map(|device| device.cloned())
@@ -120,10 +157,24 @@ impl<'c> Tx<'c> {
 
     /// Writes a shadow's row with the commit.
     pub(crate) fn put_shadow(&mut self, row: ShadowRow, now: i64) -> Result<(), StoreError> {
-        let caches = self.caches.as_mut();
-        let caches = caches.ok_or_else(|| StoreError::unavailable("a reader cannot write"))?;
-        caches.shadows.put(row, now);
+        self.writing_caches()?.shadows.put(row, now);
         Ok(())
+    }
+
+    /// Writes a version of a shadow into its history with the commit.
+    pub(crate) fn put_shadow_change(
+        &mut self,
+        shadow: &ShadowId,
+        change: ShadowChangeRow,
+        kept: u32,
+    ) -> Result<(), StoreError> {
+        self.writing_caches()?.history.put(shadow, change, kept);
+        Ok(())
+    }
+
+    fn writing_caches(&mut self) -> Result<&mut Caches, StoreError> {
+        let caches = self.caches.as_deref_mut();
+        caches.ok_or_else(|| StoreError::unavailable("a reader cannot write"))
     }
 
     /// What the statement looks at must be in the database, and what it changes not be known
@@ -137,6 +188,9 @@ impl<'c> Tx<'c> {
             if changes {
                 caches.shadows.forget();
             }
+        }
+        if sql.contains(SHADOW_HISTORY) {
+            caches.history.flush(self.connection)?;
         }
         if changes && sql.contains(DEVICES) {
             caches.devices.clear();
@@ -157,6 +211,7 @@ impl<'c> Tx<'c> {
 /// Tables of which a commit caches rows.
 const SHADOWS: &str = "shadows";
 const DEVICES: &str = "devices";
+const SHADOW_HISTORY: &str = "shadow_history";
 
 /// Here and not at each edge: whatever text comes from outside, nobody has to remember it.
 fn refuse_nul(params: &[Value]) -> Result<(), StoreError> {

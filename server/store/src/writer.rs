@@ -70,8 +70,7 @@ impl Writer {
             }
             self.waiting.push_front(first);
             self.commit_batch();
-            self.caches.shadows.clear();
-            self.caches.devices.clear();
+            self.caches.clear();
         }
     }
 
@@ -100,7 +99,7 @@ impl Writer {
                 stands = after;
             }
         }
-        let committed = stands.and_then(|()| self.caches.shadows.flush(&mut self.connection));
+        let committed = stands.and_then(|()| self.caches.flush(&mut self.connection));
         let committed = committed.and_then(|()| {
             let committed = self.connection.batch("COMMIT");
             self.is_uncertain = committed.is_err();
@@ -176,7 +175,7 @@ impl Writer {
         };
         match kept {
             Ok(()) => {
-                self.caches.shadows.keep();
+                self.caches.keep();
                 notices.extend(told);
                 (answer, Ok(()))
             }
@@ -186,8 +185,7 @@ impl Writer {
     }
 
     fn undo(&mut self, savepoint: Savepoint) -> Result<(), StoreError> {
-        self.caches.shadows.undo();
-        self.caches.devices.clear();
+        self.caches.undo();
         match savepoint {
             Savepoint::Set => self.connection.batch("ROLLBACK TO job; RELEASE job"),
             Savepoint::Failed => Err(StoreError::unavailable("a savepoint could not be set")),

@@ -26,6 +26,8 @@ mod accounts;
 mod commits;
 #[path = "store/fleet.rs"]
 mod fleet;
+#[path = "store/history.rs"]
+mod history;
 #[path = "store/rows.rs"]
 mod rows;
 #[path = "store/shared_commits.rs"]

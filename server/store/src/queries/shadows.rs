@@ -2,7 +2,7 @@ use otaru_shadow::Document;
 use otaru_wire::{ShadowId, ThingName};
 
 use crate::{
-    Scope, ShadowRow, StoreError, SystemScope, Tx,
+    ListedShadowRow, Scope, ShadowRow, StoreError, SystemScope, Tx,
     value::{FromRow, Row, params},
 };
 
@@ -63,7 +63,12 @@ pub fn put_shadow(
     now: i64,
 ) -> Result<(), StoreError> {
     let organisation = scope.organisation();
-    if stored(tx, shadow)?.is_some_and(|row| row.organisation != *organisation) {
+    let is_foreign = |row: &ShadowRow| row.organisation != *organisation;
+    let is_foreign = match tx.known_shadow(shadow) {
+        Some(known) => known.is_some_and(|row| is_foreign(&row)),
+        None => stored(tx, shadow)?.is_some_and(|row| is_foreign(&row)),
+    };
+    if is_foreign {
         return Ok(());
     }
     let (shadow, organisation) = (shadow.clone(), organisation.clone());
@@ -81,6 +86,43 @@ pub fn shadows_of_thing(
          WHERE organisation = $1 AND thing = $2 AND deleted = 0 ORDER BY name",
         params![scope.organisation().as_str(), thing.as_str()],
     )
+}
+
+impl FromRow for ListedShadowRow {
+    fn from_row(row: &mut Row) -> Result<ListedShadowRow, StoreError> {
+        let shadow = ShadowRow::from_row(row)?;
+        Ok(ListedShadowRow { row: shadow, updated_at: row.int("shadows.updated_at")? })
+    }
+}
+
+/// The live shadows of a thing from the name `from` on, by name; the classic one, which has
+/// none, is the first.
+pub fn list_shadows(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    from: &str,
+    limit: u32,
+) -> Result<Vec<ListedShadowRow>, StoreError> {
+    tx.all(
+        "SELECT thing, name, organisation, document, updated_at FROM shadows
+         WHERE organisation = $1 AND thing = $2 AND deleted = 0 AND name >= $3
+         ORDER BY name LIMIT $4",
+        params![scope.organisation().as_str(), thing.as_str(), from, limit],
+    )
+}
+
+/// How many named shadows a thing has, deleted ones included.
+pub fn count_named_shadows(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<u64, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM shadows WHERE organisation = $1 AND thing = $2 AND name <> ''",
+        params![scope.organisation().as_str(), thing.as_str()],
+    )?;
+    Ok(found.unwrap_or(0).unsigned_abs())
 }
 
 /// Names of the live named shadows of a thing after `after`, by name.

@@ -21,7 +21,8 @@ struct Piece {
     /// Which of a few shadows it writes, twice if `both`.
     shadow: u8,
     both: bool,
-    /// Asks for the names of shadows between the two: what was left to be written must be there.
+    /// Asks for the names of shadows and for the newest version between the two: what was left
+    /// to be written must be there.
     asks: bool,
     /// Fails at the end.
     fails: bool,
@@ -44,10 +45,20 @@ fn raised(before: Option<&Document>, by: u64) -> Document {
     Document::apply(before, &request, 9, &rules).unwrap()
 }
 
+/// How many versions of a shadow are kept.
+const KEPT: u32 = 3;
+
+fn change(version: u64, by: u64) -> ShadowChangeRow {
+    let change = ShadowChange::Updated(format!(r#"{{"reported":{by}}}"#));
+    ShadowChangeRow { version, at: 1, writer: "device".to_owned(), change }
+}
+
 fn raise(tx: &mut Tx<'_>, scope: &Scope, shadow: &ShadowId, by: u64) -> Result<(), StoreError> {
     let system = SystemScope::for_authentication();
     let before = otaru_store::shadow(tx, &system, shadow)?.map(|row| row.document);
-    put_shadow(tx, scope, shadow, &raised(before.as_ref(), by), 1)
+    let after = raised(before.as_ref(), by);
+    put_shadow(tx, scope, shadow, &after, 1)?;
+    put_shadow_change(tx, scope, shadow, change(after.version(), by), KEPT)
 }
 
 fn work(tx: &mut Tx<'_>, scope: &Scope, piece: Piece) -> Result<(), StoreError> {
@@ -56,6 +67,10 @@ fn work(tx: &mut Tx<'_>, scope: &Scope, piece: Piece) -> Result<(), StoreError> 
     if piece.asks {
         let names = shadow_names(tx, scope, &shadow.thing, "", 10)?;
         assert!(shadow.name.is_none() || names == ["cfg"], "{names:?}");
+        let newest = shadow_history(tx, scope, &shadow, None, KEPT, 1)?;
+        let system = SystemScope::for_authentication();
+        let version = otaru_store::shadow(tx, &system, &shadow)?.unwrap().document.version();
+        assert_eq!(newest, [change(version, 1)]);
     }
     if piece.both {
         raise(tx, scope, &shadow, 2)?;
@@ -87,32 +102,41 @@ fn held(gate: &Receiver<()>) -> Result<(), StoreError> {
     gate.recv().map_err(|_| StoreError::Closed)
 }
 
+/// Each shadow, and what is kept of its versions, newest first.
+type Model = BTreeMap<ShadowId, (Document, Vec<ShadowChangeRow>)>;
+
 /// What each piece comes to when it is done alone.
-fn alone(model: &mut BTreeMap<ShadowId, Document>, piece: Piece) {
+fn alone(model: &mut Model, piece: Piece) {
     if piece.fails {
         return;
     }
     let shadow = id(piece.shadow);
     for by in 1..=1 + u64::from(piece.both) {
-        let document = raised(model.get(&shadow), by);
-        model.insert(shadow.clone(), document);
+        let before = model.remove(&shadow);
+        let document = raised(before.as_ref().map(|(document, _)| document), by);
+        let newest = change(document.version(), by);
+        let older = before.into_iter().flat_map(|(_, versions)| versions);
+        let versions = std::iter::once(newest).chain(older).take(KEPT as usize).collect();
+        model.insert(shadow.clone(), (document, versions));
     }
 }
 
-async fn stored(fixture: &Fixture) -> BTreeMap<ShadowId, Document> {
-    let read = |tx: &mut Tx<'_>| {
+async fn stored(fixture: &Fixture) -> Model {
+    let scope = fixture.scope.clone();
+    let read = move |tx: &mut Tx<'_>| {
         let system = SystemScope::for_authentication();
         let mut all = BTreeMap::new();
         for shadow in (0..8).map(id) {
             let found = otaru_store::shadow(tx, &system, &shadow)?;
-            all.extend(found.map(|row| (shadow, row.document)));
+            let versions = shadow_history(tx, &scope, &shadow, None, KEPT, 100)?;
+            all.extend(found.map(|row| (shadow, (row.document, versions))));
         }
         Ok::<_, StoreError>(all)
     };
     fixture.store.read(read).await.unwrap()
 }
 
-async fn check(fixture: &Fixture, model: &mut BTreeMap<ShadowId, Document>, pieces: &[Piece]) {
+async fn check(fixture: &Fixture, model: &mut Model, pieces: &[Piece]) {
     share_a_commit(fixture, pieces).await;
     pieces.iter().for_each(|piece| alone(model, *piece));
     assert_eq!(stored(fixture).await, *model, "{pieces:?}");
