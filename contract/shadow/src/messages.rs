@@ -73,6 +73,14 @@ impl Change<'_> {
     }
 }
 
+impl UpdateRequest {
+    /// The `state` that is asked for, as it was sent, in compact JSON.
+    pub fn state_to_json(&self) -> String {
+        serde_json::to_string(&PatchEcho { state: self.state.as_ref() })
+            .expect("a request has string keys and finite numbers only")
+    }
+}
+
 /// `update/delta` as of now; `None` if nothing differs. Sent again without a token.
 pub fn delta_message(
     document: &Document,

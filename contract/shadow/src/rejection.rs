@@ -101,6 +101,12 @@ impl Rejection {
         Rejection::new(405, "Method Not Allowed")
     }
 
+    /// 400: the thing has as many named shadows as it may, deleted ones included.
+    pub fn too_many_shadows(most: u32) -> Rejection {
+        let message = format!("A thing has at most {most} named shadows");
+        Rejection { message, ..Rejection::new(400, "") }
+    }
+
     /// 409: the request named another version than the current one.
     pub fn version_conflict() -> Rejection {
         Rejection::new(409, "Version conflict")

@@ -19,6 +19,8 @@ pub(super) struct ShadowsSection {
     thing_requests_per_s: Option<u32>,
     organisation_in_flight: Option<u32>,
     organisation_requests_per_s: Option<u32>,
+    history: Option<u32>,
+    named: Option<u32>,
     dialect: Dialect,
 }
 
@@ -50,7 +52,14 @@ impl ShadowsSection {
             ),
         };
         let limits = self.limits()?;
-        Ok(ShadowSettings { rules: Rules { limits, dialect: self.dialect }, requests })
+        let (usual, most) = (ShadowSettings::default(), ShadowSettings::MOST_HISTORY);
+        let history = self.history.unwrap_or(usual.history);
+        if history > most {
+            bail!("shadows.history must be 0 to {most}, found {history}");
+        }
+        let named = self.named.unwrap_or(usual.named);
+        let rules = Rules { limits, dialect: self.dialect };
+        Ok(ShadowSettings { rules, requests, history, named })
     }
 
     fn limits(&self) -> anyhow::Result<Limits> {
@@ -133,6 +142,14 @@ mod tests {
         assert_eq!(found.requests, RequestLimits::AWS);
         let found = settings("quotas = 'aws'\nthing_in_flight = 30").unwrap().requests;
         assert_eq!(found.thing, Allowance { in_flight: 30, requests_per_s: 20 });
+    }
+
+    #[test]
+    fn history_and_named_shadows_can_be_set_as_the_environment_would() {
+        let found = settings("history = '0'\nnamed = '5'").unwrap();
+        assert_eq!((found.history, found.named), (0, 5));
+        let error = settings("history = 201").unwrap_err().to_string();
+        assert_eq!(error, "shadows.history must be 0 to 200, found 201");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::attempts::Attempts;
 use crate::sealing::{Closed, SealingKey};
+use crate::shadow_history::Writer;
 use crate::tokens::{self, role_now};
 use crate::{Actor, App, NewToken, OperationError, Refusal, Remote, ShadowActor, TokenObject};
 
@@ -187,6 +188,7 @@ pub async fn check_access_keys(
 /// A program that signs its requests: it reaches shadows and topics, and nothing else.
 #[derive(Clone, Debug)]
 pub struct AccessKey {
+    id: String,
     pub(crate) scope: Scope,
     role: Role,
     /// The things it is limited to, if it is.
@@ -216,7 +218,8 @@ pub async fn authenticate_access_key(
         return Err(Refusal::Unauthenticated.into());
     };
     tokens::note_use(app, &token, now).await?;
-    Ok(AccessKey { scope: Scope::of(token.organisation), role, things: token.things })
+    let TokenRow { id, organisation, things, .. } = token;
+    Ok(AccessKey { id, scope: Scope::of(organisation), role, things })
 }
 
 /// A key that works now, what it may do, and its secret.
@@ -264,9 +267,13 @@ impl AccessKey {
         thing: &ThingName,
     ) -> Result<ShadowActor, Rejection> {
         if self.role.allows(permission) && self.reaches(Some(thing)) {
-            return Ok(ShadowActor { scope: self.scope.clone() });
+            return Ok(ShadowActor { scope: self.scope.clone(), writer: self.writer() });
         }
         Err(Rejection::forbidden())
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        Writer::AccessKey(self.id.clone())
     }
 
     /// Whether it may publish about a thing, or about none.
@@ -302,6 +309,7 @@ mod tests {
     fn a_key_reaches_what_role_and_list_allow_together() {
         let thing = |name: &str| name.parse::<ThingName>().unwrap();
         let key = |role, things: Option<&[&str]>| AccessKey {
+            id: "OTARUAAAAAAAAAAAAAAA".to_owned(),
             scope: Scope::of("org-1".parse().unwrap()),
             role,
             things: things.map(|things| things.iter().map(|name| thing(name)).collect()),

@@ -46,12 +46,32 @@ pub struct AppConfig {
 }
 
 /// What can be set of the shadow service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShadowSettings {
     /// How large things may be, and how the service speaks.
     pub rules: ShadowRules,
     /// How much may be asked.
     pub requests: RequestLimits,
+    /// Versions of each shadow that its history shows; 0 for none.
+    pub history: u32,
+    /// Named shadows of one thing, deleted ones included: their versions go on counting.
+    pub named: u32,
+}
+
+impl ShadowSettings {
+    /// Most versions a history can have: all of them are read for each answer.
+    pub const MOST_HISTORY: u32 = 200;
+}
+
+impl Default for ShadowSettings {
+    fn default() -> ShadowSettings {
+        ShadowSettings {
+            rules: ShadowRules::default(),
+            requests: RequestLimits::default(),
+            history: 20,
+            named: 100,
+        }
+    }
 }
 
 /// How others reach this server.
@@ -79,6 +99,10 @@ pub(crate) struct Inner {
     pub(crate) namespace: Namespace,
     pub(crate) shadow_rules: ShadowRules,
     pub(crate) open_requests: OpenRequests,
+    /// As [`ShadowSettings::history`].
+    pub(crate) shadow_history: u32,
+    /// As [`ShadowSettings::named`].
+    pub(crate) named_shadows: u32,
     pub(crate) default_organisation: OrganisationId,
     pub(crate) live_events: broadcast::Sender<Live>,
     pub(crate) fleet_ticks: FleetTicks,
@@ -129,6 +153,8 @@ impl App {
             namespace,
             shadow_rules: shadows.rules,
             open_requests: OpenRequests::new(shadows.requests),
+            shadow_history: shadows.history,
+            named_shadows: shadows.named,
             default_organisation,
             live_events: broadcast::channel(HEARD_BACKLOG).0,
             fleet_ticks: FleetTicks::default(),

@@ -14,7 +14,9 @@ use serde_json::{Map, Value, json};
 use tracing::info;
 
 use crate::{
-    App, OperationError, When, offers, shadows,
+    App, OperationError, When, offers,
+    shadow_history::By,
+    shadows,
     updates::{self, Decider, shadow_patch},
 };
 
@@ -39,7 +41,7 @@ pub(crate) fn show(
         return Ok(());
     }
     // Without room for it nothing is shown there; the owner's app asks all the same.
-    shadow_patch(app, tx, scope, &device.thing, patch, now)?.ok();
+    shadow_patch(app, tx, scope, &device.thing, patch, By::Offer, now)?.ok();
     Ok(())
 }
 

@@ -16,8 +16,8 @@ use serde_json::Value;
 use tracing::{error, warn};
 
 use crate::{
-    App, authenticate_device, devices, events, logs::store_logs, progress::take_progress, reports,
-    shadows, shadows::Writer, updates,
+    App, ShadowActor, authenticate_device, devices, events, logs::store_logs,
+    progress::take_progress, reports, shadow_history::Writer, shadows, updates,
 };
 
 /// Hands what the broker receives to the operations.
@@ -53,7 +53,12 @@ impl Ingress for MqttIngress {
     async fn message(&self, request: Request) -> Result<(), NotTaken> {
         let Request { session, topic, payload, turn } = request;
         let scope = Scope::of(session.principal.organisation().clone());
-        take(&self.app, scope, topic, payload, turn).await.map_err(|cause| {
+        let writer = match session.principal {
+            Principal::Device { .. } => Writer::Device,
+            Principal::Backend { .. } => Writer::Backend,
+        };
+        let actor = ShadowActor { scope, writer };
+        take(&self.app, actor, topic, payload, turn).await.map_err(|cause| {
             error!(error = &cause as &dyn std::error::Error, "A message was not taken");
             NotTaken::new(cause.to_string())
         })
@@ -116,22 +121,22 @@ fn report(outcome: Result<(), StoreError>, message: &'static str) {
 /// was allowed to.
 pub(crate) async fn take(
     app: &App,
-    scope: Scope,
+    actor: ShadowActor,
     topic: Topic,
     payload: Bytes,
     turn: Turn,
 ) -> Result<(), StoreError> {
+    let scope = &actor.scope;
     match topic {
         Topic::Shadow { shadow, topic: ShadowTopic::Request(verb) } => {
-            enqueue(app, scope, shadow, verb, payload, turn).await?;
+            enqueue(app, actor, shadow, verb, payload, turn).await?;
         }
         // Its PUBACK makes the device forget the records: they must be durable first.
-        Topic::Logs { thing } => store_logs(app, &scope, &thing, &payload).await?,
+        Topic::Logs { thing } => store_logs(app, scope, &thing, &payload).await?,
         Topic::Progress { thing } => match Progress::parse_payload(&payload) {
-            Ok(progress) => report(
-                take_progress(app, &scope, &thing, progress).await,
-                "Progress was not stored",
-            ),
+            Ok(progress) => {
+                report(take_progress(app, scope, &thing, progress).await, "Progress was not stored")
+            }
             Err(error) => warn!(device.thing = %thing, %error, "Unreadable progress"),
         },
         _ => {}
@@ -142,7 +147,7 @@ pub(crate) async fn take(
 /// Queues a shadow request; its answer follows the commit, then its sender's turn ends.
 async fn enqueue(
     app: &App,
-    scope: Scope,
+    actor: ShadowActor,
     shadow: ShadowId,
     verb: ShadowVerb,
     payload: Bytes,
@@ -158,7 +163,7 @@ async fn enqueue(
     let (app_, refused, asked) = (app.clone(), shadow.clone(), shadow.clone());
     let (for_failure, request) = (app.clone(), payload.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let rejected = answer(&app_, tx, &scope, &shadow, verb, &payload)?;
+        let rejected = answer(&app_, tx, &actor, &shadow, verb, &payload)?;
         if let Err(rejection) = rejected {
             tx.notify(Notice::ShadowRejected { shadow, verb, rejection });
         }
@@ -205,7 +210,7 @@ fn refuse(
 fn answer(
     app: &App,
     tx: &mut Tx<'_>,
-    scope: &Scope,
+    ShadowActor { scope, writer }: &ShadowActor,
     shadow: &ShadowId,
     verb: ShadowVerb,
     payload: &[u8],
@@ -215,8 +220,7 @@ fn answer(
         return match UpdateRequest::parse(payload, rules) {
             Err(rejection) => Ok(Err(rejection)),
             Ok(request) => {
-                let applied =
-                    shadows::apply(app, tx, scope, shadow, request, Writer::Outside, now)?;
+                let applied = shadows::apply(app, tx, scope, shadow, request, writer, now)?;
                 Ok(applied.map(drop))
             }
         };
@@ -226,7 +230,8 @@ fn answer(
         Err(rejection) => return Ok(Err(rejection)),
     };
     if verb == ShadowVerb::Delete {
-        let deleted = shadows::delete(app, tx, scope, shadow, client_token.as_deref(), now)?;
+        let token = client_token.as_deref();
+        let deleted = shadows::delete(app, tx, scope, shadow, token, writer, now)?;
         return Ok(deleted.map(drop));
     }
     Ok(match shadows::read(tx, scope, shadow)? {

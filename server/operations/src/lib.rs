@@ -50,6 +50,7 @@ mod sealing;
 mod sessions;
 mod settings;
 mod setup;
+mod shadow_history;
 mod shadows;
 mod sharing;
 mod sign_up;
@@ -87,8 +88,9 @@ pub use notices::deliver_notices;
 pub use objects::{
     AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
     OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PersonObject, ProductObject, ReasonObject,
-    ReleaseObject, ResetLinkObject, RunningObject, SessionObject, ShareCodeObject, TokenObject,
-    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UserObject,
+    ReleaseObject, ResetLinkObject, RunningObject, SessionObject, ShadowChangeObject, ShadowObject,
+    ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject,
+    UpdatePhaseObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use organisations::{NewOrganisation, create_organisation, list_organisations};
@@ -120,6 +122,7 @@ pub use sealing::{NotASealingKey, SealingKey};
 pub use sessions::{SignedIn, authenticate_session, sign_in, sign_out};
 pub use settings::{UserSettings, apply_settings, set_user_settings};
 pub use setup::{SetupObject, create_setup_code, set_up, show_setup};
+pub use shadow_history::{list_shadow_history, list_shadows};
 pub use shadows::{
     ShadowActor, delete_shadow, get_shadow, list_shadow_names, shadow_actor_of_device,
     update_shadow,

@@ -1,6 +1,7 @@
 //! The API's objects, as answers and events show them. Times are RFC 3339.
 
 mod people;
+mod shadows;
 mod updates;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 pub use people::{
     InvitationObject, OrganisationObject, ResetLinkObject, SessionObject, TokenObject, UserObject,
 };
+pub use shadows::{ShadowChangeObject, ShadowObject, ShadowWriterObject};
 pub use updates::{ReasonObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject};
 
 /// A kind of device.

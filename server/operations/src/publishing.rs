@@ -8,7 +8,10 @@ use otaru_store::{Notice, Scope, StoreError, Tx};
 use otaru_wire::{Namespace, ThingName};
 use tokio::sync::oneshot;
 
-use crate::{AccessKey, Actor, App, DevicePrincipal, OperationError, ingress, shadows};
+use crate::{
+    AccessKey, Actor, App, DevicePrincipal, OperationError, ShadowActor, ingress,
+    shadow_history::Writer, shadows,
+};
 
 /// The largest payload of a message, as on MQTT.
 const MOST_BYTES: usize = 128 * 1024;
@@ -43,6 +46,14 @@ impl Publisher {
             Publisher::Device(device) => &device.scope,
             Publisher::Actor(actor) => &actor.scope,
             Publisher::AccessKey(key) => &key.scope,
+        }
+    }
+
+    fn writer(&self) -> Writer {
+        match self {
+            Publisher::Device(_) => Writer::Device,
+            Publisher::Actor(actor) => Writer::of(actor),
+            Publisher::AccessKey(key) => key.writer(),
         }
     }
 
@@ -99,8 +110,8 @@ pub async fn publish_message(
         return Ok(Err(Rejection::forbidden()));
     }
     if let Some(executed) = executed {
-        let scope = publisher.scope().clone();
-        ingress::take(app, scope, executed, payload.clone(), Turn::free()).await?;
+        let actor = ShadowActor { scope: publisher.scope().clone(), writer: publisher.writer() };
+        ingress::take(app, actor, executed, payload.clone(), Turn::free()).await?;
     }
     // The answer waits for the broker: whoever publishes is not faster than their subscribers.
     let (told, is_told) = oneshot::channel::<()>();

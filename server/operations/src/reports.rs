@@ -10,7 +10,9 @@ use otaru_wire::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, device_offers, devices, events, offers, shadows, updates,
+    App, device_offers, devices, events, offers,
+    shadow_history::By,
+    shadows, updates,
     updates::{set_row, shadow_patch},
 };
 
@@ -228,7 +230,7 @@ fn forget_stale_wish(
     match firmware_version(current.desired()) {
         Some(wish) if wish != version => {
             let patch = json!({ "desired": { "config": { "firmware_version": version } } });
-            shadow_patch(app, tx, scope, &device.thing, patch, now)?.ok();
+            shadow_patch(app, tx, scope, &device.thing, patch, By::Update, now)?.ok();
             set_row(tx, scope, device, Some(version))
         }
         _ => Ok(()),

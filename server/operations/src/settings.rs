@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Actor, App, OperationError, Reach, Refusal, UserObject, When, devices, events,
-    refusal::typed_text, updates, users,
+    refusal::typed_text, shadow_history::By, updates, users,
 };
 
 /// Most bytes of settings in one request; the shadow's own limit holds for all together.
@@ -161,7 +161,7 @@ fn wish_settings(
     let now = app.now_ms();
     let body = json!({ "thing": device.thing, "settings": settings });
     let patch = json!({ "desired": { "config": settings } });
-    updates::shadow_patch(app, tx, &actor.scope, &device.thing, patch, now)?
+    updates::shadow_patch(app, tx, &actor.scope, &device.thing, patch, By::Settings, now)?
         .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
     let people = events::People::of(tx, device)?;
     events::emit(tx, &actor.scope, &people, "settings_changed", &body, now)?;

@@ -2,26 +2,19 @@
 
 use otaru_fleet::Permission;
 use otaru_shadow::{Change, Document, Rejection, UpdateRequest};
-use otaru_store::{Notice, Scope, StoreError, SystemScope, Tx};
+use otaru_store::{Notice, Scope, ShadowChange, ShadowChangeRow, StoreError, SystemScope, Tx};
 use otaru_wire::{ShadowId, ThingName};
 
 use crate::{
-    Actor, App, DevicePrincipal, OperationError, reports, request_limits::OpenRequest, updates,
+    Actor, App, DevicePrincipal, OperationError, reports, request_limits::OpenRequest,
+    shadow_history::Writer, updates,
 };
-
-/// Who writes a shadow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writer {
-    /// A device or a backend: what it wrote is looked at for news of an update.
-    Outside,
-    /// An operation, which already knows what it means.
-    Operation,
-}
 
 /// Who asks for a shadow over HTTP, once it is known that they may.
 #[derive(Clone, Debug)]
 pub struct ShadowActor {
     pub(crate) scope: Scope,
+    pub(crate) writer: Writer,
 }
 
 /// A device may touch the shadows of its own thing.
@@ -33,7 +26,7 @@ pub fn shadow_actor_of_device(
     thing: &ThingName,
 ) -> Result<ShadowActor, Rejection> {
     if device.thing == *thing {
-        return Ok(ShadowActor { scope: device.scope.clone() });
+        return Ok(ShadowActor { scope: device.scope.clone(), writer: Writer::Device });
     }
     Err(Rejection::forbidden())
 }
@@ -57,7 +50,7 @@ impl Actor {
 
     fn shadow_actor(&self, permission: Permission) -> Result<ShadowActor, Rejection> {
         match self.require(permission) {
-            Ok(()) => Ok(ShadowActor { scope: self.scope.clone() }),
+            Ok(()) => Ok(ShadowActor { scope: self.scope.clone(), writer: Writer::of(self) }),
             Err(_) => Err(Rejection::forbidden()),
         }
     }
@@ -88,12 +81,12 @@ pub async fn update_shadow(
         Ok(asked) => asked,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let (app_, scope) = (app.clone(), actor.scope.clone());
+    let (app_, ShadowActor { scope, writer }) = (app.clone(), actor.clone());
     let answer = app.inner.store.write(move |tx| {
         let _until_answered = place;
         let now = app_.now_ms();
         let asked = request.clone();
-        let applied = apply(&app_, tx, &scope, &shadow, request, Writer::Outside, now)?;
+        let applied = apply(&app_, tx, &scope, &shadow, request, &writer, now)?;
         Ok::<_, StoreError>(applied.map(|current| {
             let at_s = now / 1_000;
             let change = Change { previous: None, current: &current, request: &asked, at_s };
@@ -141,11 +134,11 @@ pub async fn delete_shadow(
         Ok(place) => place,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let (app_, scope) = (app.clone(), actor.scope.clone());
+    let (app_, ShadowActor { scope, writer }) = (app.clone(), actor.clone());
     let answer = app.inner.store.write(move |tx| {
         let _until_answered = place;
         let now = app_.now_ms();
-        let deleted = delete(&app_, tx, &scope, &shadow, None, now)?;
+        let deleted = delete(&app_, tx, &scope, &shadow, None, &writer, now)?;
         Ok::<_, StoreError>(
             deleted.map(|deleted| otaru_shadow::delete_accepted(&deleted, now / 1_000, None)),
         )
@@ -184,7 +177,7 @@ pub(crate) fn apply(
     scope: &Scope,
     shadow: &ShadowId,
     request: UpdateRequest,
-    writer: Writer,
+    writer: &Writer,
     now: i64,
 ) -> Result<Result<Document, Rejection>, StoreError> {
     let previous = match stored(tx, scope, shadow)? {
@@ -197,8 +190,13 @@ pub(crate) fn apply(
         Ok(current) => current,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    otaru_store::put_shadow(tx, scope, shadow, &current, now)?;
-    tx.notify(changed(scope, shadow, &current));
+    if previous.is_none() && !has_room(app, tx, scope, shadow)? {
+        let rejection = Rejection::too_many_shadows(app.inner.named_shadows);
+        return Ok(Err(rejection.with_token(request.client_token())));
+    }
+    put(app, tx, scope, shadow, &current, now, || {
+        writer.made(&current, ShadowChange::Updated(request.state_to_json()), now)
+    })?;
     let previous = previous.filter(|document| !document.is_deleted());
     tx.notify(Notice::ShadowUpdated {
         shadow: shadow.clone(),
@@ -207,7 +205,7 @@ pub(crate) fn apply(
         request: Box::new(request.clone()),
         at_s,
     });
-    if writer == Writer::Outside && shadow.name.is_none() {
+    if writer.is_outside() && shadow.name.is_none() {
         let previous = previous.as_ref();
         let change = Change { previous, current: &current, request: &request, at_s };
         reports::observe(app, tx, scope, &shadow.thing, &change, now)?;
@@ -235,6 +233,7 @@ pub(crate) fn delete(
     scope: &Scope,
     shadow: &ShadowId,
     client_token: Option<&str>,
+    writer: &Writer,
     now: i64,
 ) -> Result<Result<Document, Rejection>, StoreError> {
     let document = match read(tx, scope, shadow)? {
@@ -242,8 +241,9 @@ pub(crate) fn delete(
         Err(rejection) => return Ok(Err(rejection.with_token(client_token))),
     };
     let deleted = document.delete(&app.inner.shadow_rules);
-    otaru_store::put_shadow(tx, scope, shadow, &deleted, now)?;
-    tx.notify(changed(scope, shadow, &deleted));
+    put(app, tx, scope, shadow, &deleted, now, || {
+        writer.made(&deleted, ShadowChange::Deleted, now)
+    })?;
     tx.notify(Notice::ShadowDeleted {
         shadow: shadow.clone(),
         deleted: Box::new(document.clone()),
@@ -256,9 +256,38 @@ pub(crate) fn delete(
     Ok(Ok(document))
 }
 
-fn changed(scope: &Scope, shadow: &ShadowId, document: &Document) -> Notice {
+/// Whether the thing may have this shadow beside those it has. The classic one it always may.
+fn has_room(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+) -> Result<bool, StoreError> {
+    if shadow.name.is_none() {
+        return Ok(true);
+    }
+    let count = otaru_store::count_named_shadows(tx, scope, &shadow.thing)?;
+    Ok(count < u64::from(app.inner.named_shadows))
+}
+
+/// Stores a document and what made it.
+fn put(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+    document: &Document,
+    now: i64,
+    change: impl FnOnce() -> ShadowChangeRow,
+) -> Result<(), StoreError> {
+    otaru_store::put_shadow(tx, scope, shadow, document, now)?;
+    let kept = app.inner.shadow_history;
+    if kept > 0 {
+        otaru_store::put_shadow_change(tx, scope, shadow, change(), kept)?;
+    }
     let (organisation, shadow) = (scope.organisation().clone(), shadow.clone());
-    Notice::ShadowChanged { organisation, shadow, version: document.version() }
+    tx.notify(Notice::ShadowChanged { organisation, shadow, version: document.version() });
+    Ok(())
 }
 
 /// What is stored, tombstones included, if this organisation may touch it.

@@ -12,6 +12,7 @@ use crate::{
     events::People,
     objects::time,
     own_devices::{self, Access},
+    shadow_history::By,
     shadows, updates,
 };
 
@@ -242,5 +243,5 @@ fn forget_wishes(
     }
     let patch = json!({ "desired": { "config": nulls } });
     // A patch of nulls only makes room: there is nothing to refuse.
-    updates::shadow_patch(app, tx, scope, &device.thing, patch, now).map(drop)
+    updates::shadow_patch(app, tx, scope, &device.thing, patch, By::GivingUp, now).map(drop)
 }

@@ -43,6 +43,8 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
             events::device_presence(tx, &device, false, now)?;
         }
         deadlines::resume_deadlines(&app_, tx)?;
+        let kept = app_.inner.shadow_history;
+        otaru_store::trim_shadow_history(tx, &SystemScope::for_background(), kept)?;
         if let Some(secret) = &secret {
             admin_token(tx, &scope, secret, now)?;
         }

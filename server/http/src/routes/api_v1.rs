@@ -10,6 +10,7 @@ mod product_rules;
 mod products;
 mod releases;
 mod settings;
+mod shadows;
 mod tokens;
 mod update;
 mod updates;
@@ -30,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(claim_code::routes())
         .merge(settings::routes())
         .merge(logs::routes())
+        .merge(shadows::routes())
         .merge(update::routes())
         .merge(updates::routes())
         .merge(users::routes())

@@ -6,7 +6,12 @@ use otaru_store::{DeviceRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{ShadowId, ThingName};
 use serde_json::{Value, json};
 
-use crate::{App, reports::firmware_version, shadows, shadows::Writer};
+use crate::{
+    App,
+    reports::firmware_version,
+    shadow_history::{By, Writer},
+    shadows,
+};
 
 /// Brings the shadow (and the owner's row) to what a step asks for. Writes nothing that is
 /// there already, except that a wish is always written: the device must hear of it.
@@ -49,7 +54,7 @@ pub(crate) fn apply_effect(
         Value::Null => return Ok(Ok(())),
         patch => patch,
     };
-    shadow_patch(app, tx, scope, &row.thing, patch, now)
+    shadow_patch(app, tx, scope, &row.thing, patch, By::Update, now)
 }
 
 /// Writes into the owner's row what is wished for the device.
@@ -74,6 +79,7 @@ pub(crate) fn shadow_patch(
     scope: &Scope,
     thing: &ThingName,
     patch: Value,
+    by: By,
     now: i64,
 ) -> Result<Result<(), Rejection>, StoreError> {
     let shadow = ShadowId::classic(thing.clone());
@@ -81,7 +87,8 @@ pub(crate) fn shadow_patch(
         Ok(request) => request,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let applied = shadows::apply(app, tx, scope, &shadow, request, Writer::Operation, now)?;
+    let writer = Writer::Operation(by);
+    let applied = shadows::apply(app, tx, scope, &shadow, request, &writer, now)?;
     Ok(applied.map(drop))
 }
 

@@ -10,6 +10,7 @@ mod api_v1 {
         mod thing {
             mod certificate;
             mod logs;
+            mod shadows;
             mod update;
             mod updates;
         }
