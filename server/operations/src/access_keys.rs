@@ -64,8 +64,8 @@ pub async fn create_access_key(
     let sealed = app.inner.sealing_key.seal(secret.as_bytes(), &bound)?;
     let (app_, actor) = (app.clone(), actor.clone());
     let work = move |tx: &mut Tx<'_>| {
+        let token = tokens::row(&app_, tx, &actor, new, id, TokenSecret::Sealed(sealed), now)?;
         refuse_other_key(tx, &app_.inner.sealing_key, now)?;
-        let token = tokens::row(tx, &actor, new, id, TokenSecret::Sealed(sealed), now)?;
         if token.role == Role::Owner {
             let detail = "an owner's role is for their own devices; a key needs another";
             return Err(Refusal::invalid("role", detail).into());
@@ -111,14 +111,14 @@ fn bound_text(id: &str, organisation: &OrganisationId) -> String {
 
 /// Two nodes with different keys would each make keys that the other cannot use.
 fn refuse_other_key(tx: &mut Tx<'_>, key: &SealingKey, now: i64) -> Result<(), OperationError> {
-    match closed_keys(tx, key, now)?.into_iter().find_map(|(_, closed)| match closed {
-        Closed::OtherKey(fingerprint) => Some(fingerprint),
-        Closed::Damaged => None,
-    }) {
+    let system = SystemScope::for_background();
+    match otaru_store::sealed_otherwise(tx, &system, &key.mark(), now)? {
         None => Ok(()),
-        Some(found) => {
-            Err(Refusal::SecretsKeyOther { found: key.fingerprint(), expected: found }.into())
+        Some(mark) => Err(Refusal::SecretsKeyOther {
+            found: key.fingerprint(),
+            expected: SealingKey::fingerprint_in(&mark),
         }
+        .into()),
     }
 }
 

@@ -101,6 +101,8 @@ pub enum Refusal {
     EmailTaken(String),
     #[error("token {0} does not exist or was revoked")]
     TokenUnknown(String),
+    #[error("{most} tokens act for no person, as many as there may be; revoke some first")]
+    TooManyTokens { most: u32 },
     #[error("session {0} does not exist or has ended")]
     SessionUnknown(String),
     #[error("downloads of {0} need the certificate of one of its devices, or a token")]
@@ -174,6 +176,7 @@ impl Refusal {
             UserUnknown(_) => "user_unknown",
             EmailTaken(_) => "email_taken",
             TokenUnknown(_) => "token_unknown",
+            TooManyTokens { .. } => "too_many_tokens",
             SessionUnknown(_) => "session_unknown",
             DownloadForbidden(_) => "download_forbidden",
             BlobUnknown(_) => "blob_unknown",
@@ -235,6 +238,7 @@ impl Refusal {
             | TooLate
             | UpdateEnded
             | EmailTaken(_)
+            | TooManyTokens { .. }
             | SetupDone
             | LastAdmin
             | OrganisationTaken(_) => Kind::Conflict,

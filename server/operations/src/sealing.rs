@@ -26,8 +26,8 @@ pub struct NotASealingKey;
 /// Why sealed bytes cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Closed {
-    /// Another key sealed them: its fingerprint.
-    OtherKey(String),
+    /// Another key sealed them.
+    OtherKey,
     /// They were changed, moved to another row, or never sealed.
     Damaged,
 }
@@ -82,6 +82,16 @@ impl SealingKey {
         first
     }
 
+    /// How everything begins that this key sealed, and nothing else does.
+    pub(crate) fn mark(&self) -> Vec<u8> {
+        [&[VERSION], &self.fingerprint_bytes()[..]].concat()
+    }
+
+    /// The fingerprint of the key whose mark this is.
+    pub(crate) fn fingerprint_in(mark: &[u8]) -> String {
+        hex(mark.get(1..).unwrap_or_default())
+    }
+
     /// Seals a secret; only together with `bound` can it be opened again.
     pub(crate) fn seal(&self, secret: &[u8], bound: &str) -> Result<Vec<u8>, OperationError> {
         let mut nonce = [0; NONCE_BYTES];
@@ -89,7 +99,7 @@ impl SealingKey {
         let payload = Payload { msg: secret, aad: bound.as_bytes() };
         let sealed = self.cipher().encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.expect("a secret is never too long to seal");
-        Ok([&[VERSION], &self.fingerprint_bytes()[..], &nonce, &sealed].concat())
+        Ok([&self.mark()[..], &nonce, &sealed].concat())
     }
 
     /// Opens what [`SealingKey::seal`] made with the same `bound`.
@@ -98,7 +108,7 @@ impl SealingKey {
         let (fingerprint, rest) =
             rest.split_first_chunk::<FINGERPRINT_BYTES>().ok_or(Closed::Damaged)?;
         if *fingerprint != self.fingerprint_bytes() {
-            return Err(Closed::OtherKey(hex(fingerprint)));
+            return Err(Closed::OtherKey);
         }
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(Closed::Damaged)?;
         let payload = Payload { msg: sealed, aad: bound.as_bytes() };
@@ -138,8 +148,10 @@ mod tests {
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
         assert_eq!(key.open(&sealed, "row 1").unwrap().as_slice(), b"secret");
         assert_ne!(key.seal(b"secret", "row 1").unwrap(), sealed, "no nonce is used twice");
+        assert!(sealed.starts_with(&key.mark()) && !sealed.starts_with(&other.mark()));
+        assert_eq!(SealingKey::fingerprint_in(&key.mark()), key.fingerprint());
         let closed = other.open(&sealed, "row 1").unwrap_err();
-        assert_eq!(closed, Closed::OtherKey(key.fingerprint()));
+        assert_eq!(closed, Closed::OtherKey);
         assert_eq!(key.open(&sealed, "row 2").unwrap_err(), Closed::Damaged);
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();

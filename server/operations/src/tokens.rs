@@ -41,7 +41,8 @@ pub struct NewToken {
 /// themselves. A token never makes another for its person: it would outlive its own end.
 ///
 /// # Errors
-/// [`Refusal::UserUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
+/// [`Refusal::UserUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`],
+/// [`Refusal::TooManyTokens`].
 pub async fn create_token(
     app: &App,
     actor: &Actor,
@@ -50,10 +51,10 @@ pub async fn create_token(
     let now = app.now_ms();
     check(&new, now)?;
     let secret = Secret::random()?;
-    let (text, actor) = (secret.text(), actor.clone());
+    let (app_, text, actor) = (app.clone(), secret.text(), actor.clone());
     let work = move |tx: &mut Tx<'_>| {
         let kept = TokenSecret::Sha256(secret.digest().to_string());
-        let token = row(tx, &actor, new, secret.id, kept, now)?;
+        let token = row(&app_, tx, &actor, new, secret.id, kept, now)?;
         otaru_store::insert_token(tx, &actor.scope, &token)?;
         Ok::<_, OperationError>(token)
     };
@@ -74,6 +75,7 @@ pub(crate) fn check(new: &NewToken, now: i64) -> Result<(), Refusal> {
 
 /// The row of a token that this actor may make.
 pub(crate) fn row(
+    app: &App,
     tx: &mut Tx<'_>,
     actor: &Actor,
     new: NewToken,
@@ -90,13 +92,7 @@ pub(crate) fn row(
     if let (Some(email), None) = (&new.user, &user) {
         return Err(Refusal::UserUnknown(email.clone()).into());
     }
-    if let Some(user) = &user {
-        let held = otaru_store::tokens_of_user(tx, scope, &user.id)?.len();
-        if held >= MOST_TOKENS {
-            let detail = format!("they have {held} tokens; revoke some first");
-            return Err(Refusal::invalid("user", detail).into());
-        }
-    }
+    require_room(app, tx, scope, user.as_ref(), now)?;
     let limit = user.as_ref().map_or(actor.role, |user| user.role);
     let role = new.role.unwrap_or(limit);
     if !limit.includes(role) || (role == Role::Owner && user.is_none()) {
@@ -116,6 +112,30 @@ pub(crate) fn row(
         label: new.label,
         last_used_at: None,
     })
+}
+
+/// A program that makes tokens without end must not fill the table.
+fn require_room(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    user: Option<&UserRow>,
+    now: i64,
+) -> Result<(), OperationError> {
+    let Some(user) = user else {
+        let most = app.inner.limits.shared_tokens;
+        let held = otaru_store::count_shared_tokens(tx, scope, now)?;
+        return match held < u64::from(most) {
+            true => Ok(()),
+            false => Err(Refusal::TooManyTokens { most }.into()),
+        };
+    };
+    let held = otaru_store::tokens_of_user(tx, scope, &user.id)?.len();
+    if held >= MOST_TOKENS {
+        let detail = format!("they have {held} tokens; revoke some first");
+        return Err(Refusal::invalid("user", detail).into());
+    }
+    Ok(())
 }
 
 fn require_maker(actor: &Actor, user: Option<&UserRow>) -> Result<(), Refusal> {

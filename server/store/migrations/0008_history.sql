@@ -9,3 +9,5 @@ CREATE TABLE shadow_history (
     changes TEXT NOT NULL,
     PRIMARY KEY (thing, name, slot)
 );
+-- Keys that another secrets key sealed are found without opening any.
+CREATE INDEX sealed_tokens ON tokens (id) WHERE sealed_secret IS NOT NULL;

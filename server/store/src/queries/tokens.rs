@@ -106,6 +106,43 @@ pub fn working_access_keys(
     )
 }
 
+/// How a working access key of any organisation is sealed that does not begin with `mark`, if
+/// there is one: as many of its first bytes.
+pub fn sealed_otherwise(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    mark: &[u8],
+    now: i64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let found: Option<Mark> = tx.first(
+        "SELECT substr(sealed_secret, 1, $2) FROM tokens
+         WHERE sealed_secret IS NOT NULL AND substr(sealed_secret, 1, $2) <> $1
+             AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
+         LIMIT 1",
+        params![mark, mark.len() as u64, now],
+    )?;
+    Ok(found.map(|Mark(bytes)| bytes))
+}
+
+struct Mark(Vec<u8>);
+
+impl FromRow for Mark {
+    fn from_row(row: &mut Row) -> Result<Mark, StoreError> {
+        Ok(Mark(row.bytes("tokens.sealed_secret")?))
+    }
+}
+
+/// How many tokens of the organisation act for no person and work.
+pub fn count_shared_tokens(tx: &mut Tx<'_>, scope: &Scope, now: i64) -> Result<u64, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM tokens
+         WHERE organisation = $1 AND user_id IS NULL AND revoked_at IS NULL
+             AND (expires_at IS NULL OR expires_at > $2)",
+        params![scope.organisation().as_str(), now],
+    )?;
+    Ok(found.unwrap_or(0).unsigned_abs())
+}
+
 /// Revokes a token; false when there is none to revoke.
 pub fn revoke_token(
     tx: &mut Tx<'_>,

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
+use otaru_operations::FleetLimits;
 use otaru_test_app::each_database;
-use serde_json::json;
+use serde_json::{Value, json};
 
 each_database! {
     async fn a_revoked_token_stops_working(app: TestApp) {
@@ -106,5 +107,27 @@ each_database! {
         let user = json!({ "email": "c@x.org", "role": "viewer" });
         app.admin().post("/api/v1/users", user).await.expect_status(201);
         assert_eq!(used().await, "2026-11-23T12:05:00.000Z");
+    }
+
+    async fn tokens_for_no_person_are_so_many_and_no_more(app: TestApp) {
+        let mut app = app;
+        app.set_limits(FleetLimits { shared_tokens: 3, ..FleetLimits::default() });
+        app.restart().await;
+        app.owner("ada@x.org").await;
+        // That of the first start is the first; those of people are not counted.
+        let make = async |wanted: Value| app.admin().post("/api/v1/tokens", wanted).await;
+        let (token, key) = (json!({ "role": "viewer" }), json!({ "role": "viewer", "aws": true }));
+        let made = make(token.clone()).await.expect_status(201).json();
+        make(key.clone()).await.expect_status(201);
+        for more in [&token, &key] {
+            assert_eq!(make(more.clone()).await.refusal(), "409 too_many_tokens");
+        }
+        make(json!({ "user": "ada@x.org" })).await.expect_status(201);
+        let spare = format!("/api/v1/tokens/{}", made["id"].as_str().unwrap());
+        app.admin().delete(&spare).await.expect_status(204);
+        make(key).await.expect_status(201);
+        // Another organisation has its own.
+        let foreign = app.foreign_admin().await;
+        foreign.post("/api/v1/tokens", token).await.expect_status(201);
     }
 }
