@@ -7,24 +7,40 @@ use otaru_real_fleet::{Behaviour, Client, CommandOutput, Server, firmware};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "commands/shadows.rs"]
+mod shadows;
+
 /// A server with the product `clock`, and somebody at a desk with its keys.
 struct Desk {
     client: Client,
     folder: TempDir,
-    _server: Server,
+    server: Server,
 }
 
 impl Desk {
     async fn start() -> Desk {
+        Desk::start_with("").await
+    }
+
+    /// With these settings of the server, as its file says them.
+    async fn start_with(settings: &str) -> Desk {
         let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("server")).unwrap();
+        fs::write(folder.path().join("server/otaru.toml"), settings).unwrap();
         let mut server = Server::new(binary(), folder.path(), None).unwrap();
         server.start().await.unwrap();
         let client = Client::new(binary(), &server.url(), &server.admin_token_file());
-        let desk = Desk { client, folder, _server: server };
+        let desk = Desk { client, folder, server };
         desk.done(&["key", "new", "--out", &desk.path("keys"), "--no-passphrase"]).await;
         let create = ["product", "create", "clock", "--chip", "esp32c3", "--flash", "4M", "--root"];
         desk.done(&[&create[..], &[&desk.path("keys/root.cbor")]].concat()).await;
         desk
+    }
+
+    /// Ends the server and starts it again.
+    async fn restart(&mut self) {
+        self.server.stop().await.unwrap();
+        self.server.start().await.unwrap();
     }
 
     fn path(&self, name: &str) -> String {

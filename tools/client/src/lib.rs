@@ -35,5 +35,5 @@ pub use people::{
 pub use products::{Consent, NewProduct, Product, Setting, Texts};
 pub use releases::{NewRelease, Release, Safety};
 pub use session::Session;
-pub use shadows::ShadowNames;
+pub use shadows::{Shadow, ShadowChange, ShadowWriter};
 pub use updates::{Reason, TracedUpdate, Update, UpdatePhase, When};

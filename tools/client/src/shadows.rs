@@ -3,16 +3,47 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Client, ClientError, Object};
+use crate::{Client, ClientError, Page, Paging};
 
-/// A page of a thing's named shadows.
+/// A shadow in a list.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct ShadowNames {
-    /// The names.
-    pub results: Vec<String>,
-    /// Give this back to get the next page; `None` at the end.
-    #[serde(rename = "nextToken")]
-    pub next_token: Option<String>,
+pub struct Shadow {
+    /// Its name; `None` for the classic one.
+    pub name: Option<String>,
+    /// Its version.
+    pub version: u64,
+    /// When it was last written, RFC 3339.
+    pub updated_at: String,
+    /// Bytes of what counts against the limit of a document.
+    pub size: u64,
+    /// Whether something is desired that is not reported.
+    pub has_delta: bool,
+}
+
+/// One version of a shadow: who made it, and of what.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ShadowChange {
+    /// The version that came of it.
+    pub version: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who.
+    pub by: ShadowWriter,
+    /// Whether the shadow was deleted.
+    pub deleted: bool,
+    /// The sections as they were written; `None` if that was too large to be kept.
+    pub change: Option<Value>,
+    /// Bytes of that.
+    pub size: u64,
+}
+
+/// Who wrote a shadow.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ShadowWriter {
+    /// `device`, `token`, `access_key`, `person`, `backend` or `operation`.
+    pub kind: String,
+    /// Which of them, where there are several.
+    pub id: Option<String>,
 }
 
 impl Client {
@@ -44,16 +75,25 @@ impl Client {
         self.read(self.shadow(Method::DELETE, thing, name)).await
     }
 
-    /// The names of a thing's shadows, the classic one apart.
-    pub async fn list_shadow_names(
+    /// The shadows of a thing, the classic one first.
+    pub async fn list_shadows(
         &self,
         thing: &ThingName,
-        next_token: Option<&str>,
-    ) -> Result<Object<ShadowNames>, ClientError> {
-        let path = ["api", "things", "shadow", "ListNamedShadowsForThing", thing.as_str()];
-        let query: Vec<_> =
-            next_token.map(|token| ("nextToken", token.to_owned())).into_iter().collect();
-        self.get(&path, &query).await
+        paging: &Paging,
+    ) -> Result<Page<Shadow>, ClientError> {
+        self.get(&["api", "v1", "devices", thing.as_str(), "shadows"], &paging.query()).await
+    }
+
+    /// The last versions of a shadow, newest first; the classic shadow's without a name.
+    pub async fn list_shadow_history(
+        &self,
+        thing: &ThingName,
+        name: Option<&ShadowName>,
+        paging: &Paging,
+    ) -> Result<Page<ShadowChange>, ClientError> {
+        let name = name.map(|name| ("name", name.to_string()));
+        let query: Vec<_> = name.into_iter().chain(paging.query()).collect();
+        self.get(&["api", "v1", "devices", thing.as_str(), "shadow", "history"], &query).await
     }
 
     fn shadow(

@@ -1,11 +1,14 @@
+mod watch;
+
 use std::io::Read;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use otaru_client::{Shadow, ShadowChange, ShadowWriter};
 use otaru_wire::{ShadowName, ThingName};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, ListOptions};
 
 #[derive(Subcommand, Debug)]
 pub enum ShadowCommand {
@@ -21,11 +24,22 @@ pub enum ShadowCommand {
     },
     /// Delete a shadow
     Delete(WhichShadow),
-    /// List the names of a thing's shadows, the classic one apart
+    /// List a thing's shadows
     List {
         /// The thing
         thing: ThingName,
+        #[command(flatten)]
+        list: ListOptions,
     },
+    /// Show the last versions of a shadow, newest first: who made each, when, and of what
+    History {
+        #[command(flatten)]
+        shadow: WhichShadow,
+        #[command(flatten)]
+        list: ListOptions,
+    },
+    /// Print each new version of a shadow as it is made, until interrupted
+    Watch(WhichShadow),
 }
 
 #[derive(Args, Debug)]
@@ -55,33 +69,54 @@ impl ShadowCommand {
                 let deleted = client.delete_shadow(&thing, name.as_ref()).await?;
                 context.printer.document(&deleted)?;
             }
-            ShadowCommand::List { thing } => list(context, &client, &thing).await?,
+            ShadowCommand::List { thing, list } => {
+                let page =
+                    list.fetch(async |paging| client.list_shadows(&thing, &paging).await).await?;
+                context.printer.page(
+                    &page,
+                    &["name", "version", "changed", "bytes", "delta"],
+                    row,
+                )?;
+            }
+            ShadowCommand::History { shadow: WhichShadow { thing, name }, list } => {
+                let fetch =
+                    async |paging| client.list_shadow_history(&thing, name.as_ref(), &paging).await;
+                let page = list.fetch(fetch).await?;
+                context.printer.page(&page, &["version", "at", "by", "change"], change_row)?;
+            }
+            ShadowCommand::Watch(shadow) => watch::watch(context, &client, &shadow).await?,
         }
         Ok(())
     }
 }
 
-async fn list(
-    context: &Context<'_>,
-    client: &otaru_client::Client,
-    thing: &ThingName,
-) -> Result<()> {
-    let mut names = Vec::new();
-    let mut next_token = None;
-    loop {
-        let page = client.list_shadow_names(thing, next_token.as_deref()).await?;
-        let json = page.json().clone();
-        let page = page.into_inner();
-        names.extend(page.results);
-        next_token = page.next_token;
-        if next_token.is_none() {
-            names.iter().try_for_each(|name| context.printer.line(name))?;
-            if context.printer.format != crate::Format::Table {
-                let timestamp = json["timestamp"].clone();
-                context.printer.document(&json!({ "results": names, "timestamp": timestamp }))?;
-            }
-            return Ok(());
-        }
+fn row(shadow: &Shadow) -> Vec<String> {
+    vec![
+        shadow.name.clone().unwrap_or_else(|| "(classic)".to_owned()),
+        shadow.version.to_string(),
+        shadow.updated_at.clone(),
+        shadow.size.to_string(),
+        if shadow.has_delta { "yes" } else { "no" }.to_owned(),
+    ]
+}
+
+fn change_row(change: &ShadowChange) -> Vec<String> {
+    vec![change.version.to_string(), change.at.clone(), who(&change.by), what(change)]
+}
+
+fn who(by: &ShadowWriter) -> String {
+    let kind = by.kind.replace('_', " ");
+    match &by.id {
+        Some(id) => format!("{kind} {id}"),
+        None => kind,
+    }
+}
+
+fn what(change: &ShadowChange) -> String {
+    match &change.change {
+        _ if change.deleted => "deleted".to_owned(),
+        Some(change) => change.to_string(),
+        None => format!("{} bytes, not kept", change.size),
     }
 }
 
