@@ -1,6 +1,6 @@
 import type { List, Update, When } from '../../shared/api/objects';
 import { request } from '../../shared/api/request';
-import type { ClaimCode, Device, JsonObject, LogEntry, Shadow, TracedUpdate } from './objects';
+import type { ClaimCode, Device, JsonObject, LogEntry, Shadow, ShadowChange, TracedUpdate } from './objects';
 import { path, query } from './path';
 
 /** Which devices are wanted; what is undefined is not asked for. */
@@ -37,6 +37,10 @@ export const listLogs = (thing: string, from: { tail: number } | { after: number
 const shadow = (thing: string) => `/things/${encodeURIComponent(thing)}/shadow`;
 
 export const showShadow = (thing: string) => request<Shadow>('GET', shadow(thing));
+
+/** The last versions of the classic shadow, newest first. */
+export const listShadowHistory = (thing: string, limit: number, cursor?: string) =>
+  request<List<ShadowChange>>('GET', query(path('devices', thing, 'shadow', 'history'), { limit, cursor }));
 
 /** Changes what is desired, if nobody changed the shadow since `version`. */
 export const desire = (thing: string, desired: JsonObject, version: number | undefined) =>

@@ -99,6 +99,21 @@ export interface LogEntry {
   record: unknown;
 }
 
+/** One version of a shadow: who made it, and of what. */
+export interface ShadowChange {
+  version: number;
+  at: string;
+  by: ShadowWriter;
+  deleted: boolean;
+  change: JsonObject | null;
+  size: number;
+}
+
+export interface ShadowWriter {
+  kind: 'device' | 'token' | 'access_key' | 'person' | 'backend' | 'operation';
+  id: string | null;
+}
+
 export type Json = null | boolean | number | string | Json[] | { [member: string]: Json };
 export type JsonObject = { [member: string]: Json };
 
