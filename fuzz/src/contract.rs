@@ -7,6 +7,7 @@ use otaru_wire::payload::{
 use otaru_wire::{
     DeviceConfig, Digest, Namespace, Outcome, Phase, ProductName, PublishShadowDesired,
     PublishShadowUpdate, ReleaseVersion, ShadowName, ThingName, Topic, UpdateId,
+    is_filter_of_thing, is_topic_filter,
 };
 use prost::Message;
 use serde_json::{Map, Value};
@@ -21,6 +22,48 @@ pub(crate) fn topics(bytes: &[u8]) -> bool {
         assert!(text.contains(thing.as_str()));
     }
     true
+}
+
+/// What a device must never hear.
+const FOREIGN: [&str; 8] = [
+    "$aws/things/clock-02/shadow/update/delta",
+    "$aws/things/clock-0/shadow/name/cfg/update/documents",
+    "$aws/things/clock-011/shadow/get/accepted",
+    "$aws/events/presence/connected/clock-01",
+    "mia/things/clock-02/logs",
+    "mia/things/clock-02/update/progress",
+    "other/things/clock-01/logs",
+    "commands/clock-01",
+];
+
+/// Topic filters that a device asks for, and topics it publishes on.
+pub(crate) fn topic_filters(bytes: &[u8]) -> bool {
+    let Ok(text) = core::str::from_utf8(bytes) else { return false };
+    let (namespace, thing) = (Namespace::default(), ThingName::new("clock-01").expect("a name"));
+    let is_heard = is_filter_of_thing(&namespace, &thing, text);
+    if is_heard {
+        assert!(is_topic_filter(text), "{text}");
+        for topic in FOREIGN {
+            assert!(!matches(text, topic), "{text} hears {topic}");
+        }
+    }
+    let said = Topic::parse(&namespace, text).filter(Topic::is_for_clients_to_publish);
+    if said.is_some() {
+        assert!(!text.contains(['+', '#', '\0']), "{text}");
+    }
+    is_heard || said.is_some()
+}
+
+/// MQTT's own rule, level by level.
+fn matches(filter: &str, topic: &str) -> bool {
+    let (filter, topic): (Vec<_>, Vec<_>) =
+        (filter.split('/').collect(), topic.split('/').collect());
+    let (filter, has_rest) = match filter.split_last() {
+        Some((&"#", parents)) => (parents, true),
+        _ => (&filter[..], false),
+    };
+    let is_as_long = topic.len() == filter.len() || (has_rest && topic.len() > filter.len());
+    is_as_long && filter.iter().zip(&topic).all(|(level, name)| *level == "+" || level == name)
 }
 
 /// Names, digests and words.

@@ -12,6 +12,7 @@ mod contract;
 pub mod corpus;
 mod device;
 mod flash;
+mod fleet;
 pub mod mutate;
 mod release;
 mod sealed;
@@ -56,11 +57,13 @@ decoders! {
     contract::names,
     contract::presence,
     contract::progress,
+    contract::topic_filters,
     contract::topics,
     device::otadata,
     device::partition_table,
     device::records,
     device::slot_image,
+    fleet::product_settings,
     release::image,
     release::key_file,
     release::manifest_envelope,
@@ -69,5 +72,6 @@ decoders! {
     release::root_payload,
     shadow::shadow_request,
     shadow::shadow_stored,
+    shadow::shadow_token,
     sigv4::signed_request,
 }

@@ -1,8 +1,8 @@
 //! Decoders of `contract/shadow`.
 
 use otaru_shadow::{
-    Change, Document, Rules, UpdateRequest, client_token_of, delete_accepted, delta_message,
-    get_accepted,
+    Change, Document, Rejection, Rules, UpdateRequest, client_token_of, delete_accepted,
+    delta_message, get_accepted,
 };
 use serde_json::{Value, json};
 
@@ -30,6 +30,9 @@ pub(crate) fn shadow_request(bytes: &[u8]) -> bool {
             return false;
         }
     };
+    let state = serde_json::from_str(&request.state_to_json()).expect("a state is JSON");
+    let again = UpdateRequest::from_state(state, &rules).expect("what was taken is taken again");
+    assert_eq!((again.desired(), again.reported()), (request.desired(), request.reported()));
     let previous = stored();
     let tombstone = previous.delete(&rules);
     for previous in [None, Some(&previous), Some(&tombstone)] {
@@ -43,6 +46,32 @@ pub(crate) fn shadow_request(bytes: &[u8]) -> bool {
         assert_eq!(current.version(), previous.map_or(0, Document::version) + 1);
         assert!(current.state_bytes() <= rules.limits.document_bytes);
         answer(&Change { request: &request, previous, current: &current, at_s: 2 });
+    }
+    true
+}
+
+/// Get and delete requests: anything is one, and a token in it comes back.
+pub(crate) fn shadow_token(bytes: &[u8]) -> bool {
+    let rules = Rules::default();
+    let token = match client_token_of(bytes, &rules) {
+        Ok(token) => token,
+        Err(rejection) => {
+            assert_eq!((rejection.code, &rejection.client_token), (400, &None));
+            assert_is_json(&rejection.to_mqtt());
+            return false;
+        }
+    };
+    let Some(token) = token else { return false };
+    assert!(token.len() <= rules.limits.token_bytes);
+    let document = stored();
+    let rejected = Rejection::version_conflict().with_token(Some(&token));
+    for answer in [
+        get_accepted(&document, 3, Some(&token), &rules),
+        delete_accepted(&document, 3, Some(&token)),
+        rejected.to_mqtt(),
+    ] {
+        let answer: Value = serde_json::from_slice(&answer).expect("messages are JSON");
+        assert_eq!(answer["clientToken"], token);
     }
     true
 }

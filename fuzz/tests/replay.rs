@@ -68,11 +68,13 @@ replay! {
     names,
     presence,
     progress,
+    topic_filters,
     topics,
     otadata,
     partition_table,
     records,
     slot_image,
+    product_settings,
     image,
     key_file,
     manifest_envelope,
@@ -81,6 +83,7 @@ replay! {
     root_payload,
     shadow_request,
     shadow_stored,
+    shadow_token,
     signed_request,
 }
 

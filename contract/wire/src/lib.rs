@@ -31,5 +31,8 @@ pub use ids::{
 };
 pub use phase::{Outcome, Phase};
 pub use reason::Reason;
-pub use topics::{PresenceEvent, ShadowId, ShadowTopic, ShadowVerb, SubscriptionEvent, Topic};
+pub use topics::{
+    PresenceEvent, ShadowId, ShadowTopic, ShadowVerb, SubscriptionEvent, Topic, is_filter_of_thing,
+    is_topic_filter,
+};
 pub use words::UnknownWord;

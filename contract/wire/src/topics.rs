@@ -11,6 +11,10 @@ use core::str::FromStr;
 use crate::words::words;
 use crate::{Namespace, ShadowName, ThingName};
 
+mod filter;
+
+pub use filter::{is_filter_of_thing, is_topic_filter};
+
 /// Where every shadow topic begins.
 const THINGS: &str = "$aws/things/";
 /// Where every presence topic begins.

@@ -7,10 +7,9 @@
 //! any thing and hear everything. Answers, deltas and presence come from the
 //! service alone.
 
-use otaru_wire::{Namespace, Topic};
+use otaru_wire::{Namespace, Topic, is_filter_of_thing, is_topic_filter};
 
 use crate::Principal;
-use crate::topic_filter;
 
 /// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +63,10 @@ pub fn publish(
 
 /// Whether the filter may be subscribed to.
 pub(crate) fn subscribe(principal: &Principal, namespace: &Namespace, filter: &str) -> bool {
-    if !topic_filter::is_valid(filter) {
-        return false;
+    match principal.thing() {
+        Some(thing) => is_filter_of_thing(namespace, thing, filter),
+        None => is_topic_filter(filter),
     }
-    let Some(thing) = principal.thing() else { return true };
-    let below = |prefix: String| filter.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty());
-    below(format!("$aws/things/{thing}/shadow/")) || below(format!("{namespace}/things/{thing}/"))
 }
 
 /// Plain text without wildcards.

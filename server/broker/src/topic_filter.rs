@@ -17,17 +17,6 @@ pub(crate) fn overlap(one: &str, other: &str) -> bool {
     }
 }
 
-/// Whether text is a well-formed filter: wildcards fill whole levels, and `#` is the last one.
-pub(crate) fn is_valid(filter: &str) -> bool {
-    let last = filter.split('/').count() - 1;
-    let whole = |(position, level): (usize, &str)| match level {
-        "+" => true,
-        "#" => position == last,
-        level => !level.contains(['+', '#', '\0']),
-    };
-    !filter.is_empty() && filter.split('/').enumerate().all(whole)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,15 +50,5 @@ mod tests {
         assert!(overlap("a/#", "a"));
         assert!(!overlap("a/+", "a/b/c"));
         assert!(!overlap("a/b", "a/+/c"));
-    }
-
-    #[test]
-    fn wildcards_fill_levels() {
-        for filter in ["a", "#", "+", "a/+/b", "a/#", "/", "$aws/things/$x/shadow/#"] {
-            assert!(is_valid(filter), "{filter}");
-        }
-        for filter in ["", "a#", "a/#/b", "a/b+", "+a/b", "a\0b"] {
-            assert!(!is_valid(filter), "{filter}");
-        }
     }
 }
