@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use otaru_operations::{MailSettings, SealingKey, ShadowSettings};
+use otaru_operations::{MailSettings, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS};
 use otaru_wire::Namespace;
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -104,6 +104,7 @@ pub(crate) struct Config {
     pub(crate) secrets_key: Option<SealingKey>,
     pub(crate) revoke_unreadable_keys: bool,
     pub(crate) shadows: ShadowSettings,
+    pub(crate) shared_tokens: u32,
 }
 
 /// Where somebody else keeps the certificate for people fresh.
@@ -125,6 +126,7 @@ struct File {
     mail: MailSection,
     secrets: SecretsSection,
     shadows: ShadowsSection,
+    tokens: TokensSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -179,6 +181,12 @@ struct SecretsSection {
     key: Option<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TokensSection {
+    shared: Option<u32>,
+}
+
 impl Config {
     /// Reads every source and checks what can be checked before anything is opened.
     pub(crate) fn load(arguments: ServeArguments) -> anyhow::Result<Config> {
@@ -230,6 +238,7 @@ impl Config {
                 .transpose()?,
             revoke_unreadable_keys: flags.revoke_unreadable_keys,
             shadows: file.shadows.settings()?,
+            shared_tokens: file.tokens.shared.unwrap_or(USUAL_SHARED_TOKENS),
             data: flags.data,
         };
         config.refuse_open_plain_ports()?;

@@ -90,8 +90,18 @@ impl Server {
         let secrets = Secrets::open(config)?;
         let sealing_key = secrets.key.clone();
         let shadows = config.shadows.clone();
-        let parts =
-            AppConfig { store, blobs, authority, clock, namespace, sealing_key, mailer, shadows };
+        let shared_tokens = config.shared_tokens;
+        let parts = AppConfig {
+            store,
+            blobs,
+            authority,
+            clock,
+            namespace,
+            sealing_key,
+            mailer,
+            shadows,
+            shared_tokens,
+        };
         let app = App::new(parts).await?;
         secrets.settle(&app, config).await?;
         start_up(&app, &config.data).await?;

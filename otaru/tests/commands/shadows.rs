@@ -127,7 +127,7 @@ async fn a_watcher_sees_every_version_of_its_shadow_over_a_restart_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_history_a_watcher_sees_documents_on_sqlite() {
-    let desk = Desk::start_with("[fleet]\nshadow_history = 0\n").await;
+    let desk = Desk::start_with("[shadows]\nhistory = 0\n").await;
     let set = ["shadow", "set", "clock-01", r#"{"reported":{"on":true}}"#];
     desk.done(&set).await;
     let mut watcher = Watcher::of(&desk, &["-o", "ndjson"]);

@@ -43,6 +43,8 @@ pub struct AppConfig {
     pub mailer: Option<Mailer>,
     /// How the shadow service behaves.
     pub shadows: ShadowSettings,
+    /// Tokens and access keys of one organisation that act for no person and work.
+    pub shared_tokens: u32,
 }
 
 /// What can be set of the shadow service.
@@ -103,6 +105,7 @@ pub(crate) struct Inner {
     pub(crate) shadow_history: u32,
     /// As [`ShadowSettings::named`].
     pub(crate) named_shadows: u32,
+    pub(crate) shared_tokens: u32,
     pub(crate) default_organisation: OrganisationId,
     pub(crate) live_events: broadcast::Sender<Live>,
     pub(crate) fleet_ticks: FleetTicks,
@@ -128,8 +131,17 @@ impl App {
     /// # Errors
     /// [`OperationError::Store`] when the database fails.
     pub async fn new(config: AppConfig) -> Result<App, OperationError> {
-        let AppConfig { store, blobs, authority, clock, namespace, sealing_key, mailer, shadows } =
-            config;
+        let AppConfig {
+            store,
+            blobs,
+            authority,
+            clock,
+            namespace,
+            sealing_key,
+            mailer,
+            shadows,
+            shared_tokens,
+        } = config;
         let now = clock.now_ms();
         let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
             .expect("a UUID is a valid organisation id");
@@ -155,6 +167,7 @@ impl App {
             open_requests: OpenRequests::new(shadows.requests),
             shadow_history: shadows.history,
             named_shadows: shadows.named,
+            shared_tokens,
             default_organisation,
             live_events: broadcast::channel(HEARD_BACKLOG).0,
             fleet_ticks: FleetTicks::default(),

@@ -153,7 +153,7 @@ async fn enqueue(
     payload: Bytes,
     turn: Turn,
 ) -> Result<(), StoreError> {
-    let place = match shadows::admit(app, &scope, &shadow) {
+    let place = match shadows::admit(app, &actor.scope, &shadow) {
         Ok(place) => place,
         Err(rejection) => {
             refuse(app, shadow, verb, &payload, rejection, turn);

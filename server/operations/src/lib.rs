@@ -130,7 +130,9 @@ pub use shadows::{
 pub use sharing::{leave_device, list_people, remove_person, share_device};
 pub use sign_up::sign_up;
 pub use start::{run_background, start_up};
-pub use tokens::{NewToken, authenticate_token, create_token, list_tokens, revoke_token};
+pub use tokens::{
+    NewToken, USUAL_SHARED_TOKENS, authenticate_token, create_token, list_tokens, revoke_token,
+};
 pub use updates::{
     When, cancel_update, find_update, list_updates, request_update, show_update, trace_update,
 };

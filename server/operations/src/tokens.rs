@@ -19,6 +19,10 @@ const SECRET_BYTES: usize = 32;
 /// Tokens a person has at once that were not revoked.
 const MOST_TOKENS: usize = 100;
 
+/// Tokens and access keys of an organisation that act for no person and work, where nothing
+/// else is set.
+pub const USUAL_SHARED_TOKENS: u32 = 1_000;
+
 /// Most characters of a label.
 const LABEL_CHARACTERS: usize = 64;
 
@@ -123,7 +127,7 @@ fn require_room(
     now: i64,
 ) -> Result<(), OperationError> {
     let Some(user) = user else {
-        let most = app.inner.limits.shared_tokens;
+        let most = app.inner.shared_tokens;
         let held = otaru_store::count_shared_tokens(tx, scope, now)?;
         return match held < u64::from(most) {
             true => Ok(()),

@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -97,7 +97,7 @@ impl Mqtt {
         options: &MqttOptions,
     ) -> Result<Mqtt> {
         let socket = open(address, options).await?;
-        let name = ServerName::IpAddress(IpAddr::from(address.ip()).into());
+        let name = ServerName::IpAddress(address.ip().into());
         Mqtt::over(Box::new(TlsConnector::from(tls).connect(name, socket).await?), options).await
     }
 

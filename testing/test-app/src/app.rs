@@ -7,9 +7,9 @@ use otaru_blobs::Blobs;
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
-    App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, SealingKey, ShadowSettings, Urls,
-    create_setup_code, deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers,
-    start_up,
+    App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, SealingKey, ShadowSettings,
+    USUAL_SHARED_TOKENS, Urls, create_setup_code, deliver_mail, deliver_notices,
+    expire_silent_updates, look_at_due_offers, start_up,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
@@ -64,6 +64,7 @@ struct Home {
     postgres: Option<otaru_postgres::Database>,
     sealing_key: SealingKey,
     shadows: ShadowSettings,
+    shared_tokens: u32,
 }
 
 impl Home {
@@ -79,7 +80,8 @@ impl Home {
         };
         let sealing_key = SealingKey::random().expect("random bytes");
         let shadows = ShadowSettings::default();
-        Home { directory, database_url, postgres, sealing_key, shadows }
+        let shared_tokens = USUAL_SHARED_TOKENS;
+        Home { directory, database_url, postgres, sealing_key, shadows, shared_tokens }
     }
 }
 
@@ -130,6 +132,7 @@ impl Run {
             sealing_key: home.sealing_key.clone(),
             mailer,
             shadows: home.shadows.clone(),
+            shared_tokens: home.shared_tokens,
         };
         let app = App::new(config).await.expect("the parts fit");
         app.set_urls(Urls {
@@ -204,6 +207,11 @@ impl TestApp {
     /// Gives the shadow service other settings, from its next start on.
     pub fn set_shadows(&mut self, settings: ShadowSettings) {
         self.home.shadows = settings;
+    }
+
+    /// Sets how many tokens may act for no person, from the server's next start on.
+    pub fn set_shared_tokens(&mut self, most: u32) {
+        self.home.shared_tokens = most;
     }
 
     /// Ends the server and starts it again on the same database and files.

@@ -1,6 +1,6 @@
 //! What is kept of a shadow's last versions.
 
-use otaru_shadow::{Document, Limits, UpdateRequest};
+use otaru_shadow::{Document, Rules, UpdateRequest};
 use otaru_store::*;
 use otaru_wire::{OrganisationId, ShadowId};
 
@@ -26,9 +26,9 @@ fn change(version: u64) -> ShadowChangeRow {
 }
 
 fn raised(before: Option<&Document>) -> Document {
-    let limits = Limits::default();
-    let request = UpdateRequest::parse(br#"{"state":{"desired":{"a":1}}}"#, &limits).unwrap();
-    Document::apply(before, &request, 9, &limits).unwrap()
+    let rules = Rules::default();
+    let request = UpdateRequest::parse(br#"{"state":{"desired":{"a":1}}}"#, &rules).unwrap();
+    Document::apply(before, &request, 9, &rules).unwrap()
 }
 
 /// Makes so many versions of a shadow in one commit.
@@ -113,7 +113,7 @@ async fn a_thing_s_shadows_are_listed_by_name_and_counted(fixture: Fixture) {
     let scope = fixture.scope.clone();
     let work = move |tx: &mut Tx<'_>| {
         let gone = named("gone");
-        put_shadow(tx, &scope, &gone, &raised(None).delete(), 2)?;
+        put_shadow(tx, &scope, &gone, &raised(None).delete(&Rules::default()), 2)?;
         let thing = shadow().thing;
         let mut listed = Vec::new();
         for (from, limit) in [("", 10), ("", 2), ("a", 10), ("c", 10)] {

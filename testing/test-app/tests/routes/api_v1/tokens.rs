@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use otaru_operations::FleetLimits;
 use otaru_test_app::each_database;
 use serde_json::{Value, json};
 
@@ -111,7 +110,7 @@ each_database! {
 
     async fn tokens_for_no_person_are_so_many_and_no_more(app: TestApp) {
         let mut app = app;
-        app.set_limits(FleetLimits { shared_tokens: 3, ..FleetLimits::default() });
+        app.set_shared_tokens(3);
         app.restart().await;
         app.owner("ada@x.org").await;
         // That of the first start is the first; those of people are not counted.
