@@ -16,7 +16,8 @@ help:
 	@echo 'make screenshots  the main pages, phone and desktop, light and dark, into docs/screenshots'
 	@echo 'make bench-start  start-up time, idle memory, time of one update'
 	@echo 'make bench-listeners  memory of 5,000 open event streams, and how fast one event reaches them'
-	@echo 'make bench-shadow durable shadow updates a second and how long each waits, beside bare brokers'
+	@echo 'make bench-shadow durable shadow updates a second, how long each waits and what a device costs,'
+	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make setup        install the Debian packages the above need, if missing'
 

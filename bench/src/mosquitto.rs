@@ -11,6 +11,10 @@ use tokio::process::Command;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
+/// Nothing that it was given is dropped, and it waits for nobody before it sends.
+pub(crate) const UNLIMITED: &str =
+    "max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\n";
+
 /// A running Mosquitto on loopback.
 pub(crate) struct Mosquitto {
     program: Program,
@@ -20,7 +24,7 @@ pub(crate) struct Mosquitto {
 impl Mosquitto {
     /// Starts it with `settings`, lines of its configuration, beside a listener for everybody.
     pub(crate) async fn start(folder: &Path, settings: &str) -> Result<Mosquitto> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let address = free_address()?;
         let file = folder.join("mosquitto.conf");
         let listener = format!("listener {} 127.0.0.1\nallow_anonymous true\n", address.port());
         std::fs::write(&file, listener + settings)?;
@@ -33,6 +37,25 @@ impl Mosquitto {
         let mut mosquitto = Mosquitto { program, address };
         mosquitto.wait_until_open().await?;
         Ok(mosquitto)
+    }
+
+    /// As [`Mosquitto::start`], with another listener for devices that have a certificate of the
+    /// authority in that folder, which also has the server's. Answers where that one is.
+    pub(crate) async fn start_secure(
+        folder: &Path,
+        settings: &str,
+        authority: &Path,
+    ) -> Result<(Mosquitto, SocketAddr)> {
+        let address = free_address()?;
+        let authority = authority.display();
+        // Started by root it would become another user, who may not read the key.
+        let secure = format!(
+            "user root\nlistener {} 127.0.0.1\ncafile {authority}/ca.pem\n\
+             certfile {authority}/server.pem\nkeyfile {authority}/server.key\n\
+             require_certificate true\nuse_identity_as_username true\n",
+            address.port()
+        );
+        Ok((Mosquitto::start(folder, &format!("{settings}{secure}")).await?, address))
     }
 
     async fn wait_until_open(&mut self) -> Result<()> {
@@ -58,4 +81,8 @@ impl Mosquitto {
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.program.kill().await
     }
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

@@ -1,99 +1,65 @@
-//! Durable shadow updates: how many a second, and how long each waits.
+//! Durable shadow updates: how many a second, how long each waits, and what a connected device costs.
 //!
-//! An update counts when its `accepted` has arrived, which the server sends after the commit. Beside it,
-//! in the same run: messages that only pass through our broker and through Mosquitto, with the same
-//! load generator on the same cores.
+//! An update counts when its `accepted` has arrived, which the server sends after the commit. Beside
+//! it, in the same run: messages that only pass through our broker and through Mosquitto, with the
+//! same load generator on the same cores.
 
 mod client;
+mod curve;
+mod devices;
+mod idle;
 mod load;
+mod outcome;
+mod paced;
+mod pair;
+mod site;
+mod stored;
 
-use crate::figure::Figure;
-use crate::mosquitto::Mosquitto;
-use anyhow::{Result, ensure};
-use load::{Load, Outcome, Request};
-use otaru_postgres::Database;
-use otaru_real_fleet::Server;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
-/// How many connections the curve is drawn over; the targets stand at the last but one.
-const CURVE: [usize; 5] = [1, 10, 50, 200, 500];
-const TARGET_CONNECTIONS: usize = 200;
-const IN_FLIGHT: usize = 10;
-const DURATION: Duration = Duration::from_secs(5);
+use crate::machine;
+use outcome::Outcome;
+use pair::Pair;
 
-const SQLITE_TARGET_PER_S: f64 = 20_000.0;
-const POSTGRES_TARGET_PER_S: f64 = 12_000.0;
-
-/// Nothing that Mosquitto was given is dropped, and it waits for nobody before it sends.
-const UNLIMITED: &str = "max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\n";
+/// Two thousand connections on each side, and some for everything else.
+const OPEN_FILES: u64 = 4_000;
 
 /// Measures and prints everything.
 #[expect(clippy::print_stdout, reason = "the figures are the output")]
 pub(crate) async fn measure(binary: &Path) -> Result<()> {
     ensure!(binary.exists(), "{} is missing: run `make bench-shadow`", binary.display());
+    let shadows = stored::wanted()?;
+    machine::allow_open_files(OPEN_FILES)?;
+    // Both sides of the project bring a provider of cryptography, and rustls must be told which.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = TempDir::with_prefix("otaru-bench-")?;
-    println!(
-        "{:32} {:>11} {:>10} {:>9} {:>9}",
-        "", "connections", "per second", "p50 ms", "p99 ms"
-    );
+    println!("{}", machine::description(folder.path())?);
+    print_head();
 
-    let mosquitto = Mosquitto::start(folder.path(), UNLIMITED).await?;
-    for connections in CURVE {
-        print_row(
-            "mosquitto, passing through",
-            connections,
-            &run(Request::Echo, connections, mosquitto.address).await?,
-        );
+    let mut figures = curve::measure(binary, folder.path()).await?;
+    let pair = Pair::start(binary, folder.path(), shadows).await?;
+    figures.extend(pair.measure_updates().await?);
+    figures.extend(pair.measure_deltas().await?);
+    let (site, devices) = pair.end().await?;
+    figures.push(idle::measure(site, &devices, folder.path()).await?);
+    for figure in figures {
+        println!("{figure}");
     }
-    mosquitto.stop().await?;
-
-    let sqlite = measure_server(binary, &folder.path().join("sqlite"), None).await?;
-    let database = Database::fresh_durable();
-    let postgres =
-        measure_server(binary, &folder.path().join("postgres"), Some(database.url())).await?;
-    println!("{}", Figure::at_least("updates_sqlite", sqlite, SQLITE_TARGET_PER_S, "/s"));
-    println!("{}", Figure::at_least("updates_postgres", postgres, POSTGRES_TARGET_PER_S, "/s"));
     Ok(())
 }
 
-/// Prints the curve of one server; updates a second at the connections of the target.
-async fn measure_server(binary: &Path, folder: &Path, database_url: Option<&str>) -> Result<f64> {
-    let database = if database_url.is_some() { "PostgreSQL" } else { "SQLite" };
-    std::fs::create_dir_all(folder)?;
-    let mut server = Server::new(binary, folder, database_url)?;
-    let address = server.admit_backends()?;
-    server.start().await?;
-    if database_url.is_none() {
-        for connections in CURVE {
-            print_row(
-                "otaru, passing through",
-                connections,
-                &run(Request::Echo, connections, address).await?,
-            );
-        }
-    }
-    let mut at_target = 0.0;
-    for connections in CURVE {
-        let outcome = run(Request::ShadowUpdate, connections, address).await?;
-        print_row(&format!("otaru, updates on {database}"), connections, &outcome);
-        if connections == TARGET_CONNECTIONS {
-            at_target = outcome.per_s;
-        }
-    }
-    server.stop().await?;
-    Ok(at_target)
-}
-
-async fn run(request: Request, connections: usize, address: SocketAddr) -> Result<Outcome> {
-    Load { request, connections, in_flight: IN_FLIGHT, duration: DURATION }.run(address).await
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
+fn print_head() {
+    let (connections, per_s) = ("connections", "per second");
+    println!("{:50} {connections:>11} {per_s:>10} {:>9} {:>9}", "", "p50 ms", "p99 ms");
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the output")]
 fn print_row(what: &str, connections: usize, outcome: &Outcome) {
     let Outcome { per_s, p50, p99 } = outcome;
-    let ms = |time: &Duration| time.as_secs_f64() * 1000.0;
-    println!("{what:32} {connections:>11} {per_s:>10.0} {:>9.2} {:>9.2}", ms(p50), ms(p99));
+    let ms = |time: &std::time::Duration| time.as_secs_f64() * 1000.0;
+    println!("{what:50} {connections:>11} {per_s:>10.0} {:>9.2} {:>9.2}", ms(p50), ms(p99));
 }

@@ -54,20 +54,22 @@ impl Client {
         Ok(client)
     }
 
-    /// Subscribes at QoS 1, before anything was published that could be heard.
+    /// Subscribes at QoS 1. What comes before that is granted is dropped.
     pub(crate) async fn subscribe(&mut self, filters: &[&str]) -> Result<()> {
         let packet_id = self.id();
         let topic_filters =
             filters.iter().map(|filter| (ByteString::from(*filter), QoS::AtLeastOnce));
         let topic_filters = topic_filters.collect();
         self.framed.send(Packet::Subscribe { packet_id, topic_filters }).await?;
-        match self.packet().await? {
-            Packet::SubscribeAck { status, .. } => {
-                let refused = status.contains(&SubscribeReturnCode::Failure);
-                ensure!(!refused, "a subscription was refused: {filters:?}");
-                Ok(())
+        loop {
+            match self.packet().await? {
+                Packet::SubscribeAck { status, .. } => {
+                    let refused = status.contains(&SubscribeReturnCode::Failure);
+                    ensure!(!refused, "a subscription was refused: {filters:?}");
+                    return self.flush().await;
+                }
+                other => drop(self.take(other).await?),
             }
-            other => bail!("a subscription was answered {other:?}"),
         }
     }
 

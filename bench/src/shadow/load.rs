@@ -1,18 +1,23 @@
 //! Load: many connections, each with some requests open at any time.
 
-use super::client::Client;
-use anyhow::{Result, ensure};
-use bytes::Bytes;
-use bytestring::ByteString;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use bytestring::ByteString;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use super::client::Client;
+use super::outcome::Outcome;
+
+/// Requests that each connection keeps open.
+const IN_FLIGHT: usize = 10;
+
 /// Left out of the count, so that caches are warm and every connection works.
-const WARM_UP: Duration = Duration::from_secs(2);
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What is asked of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,110 +32,124 @@ pub(crate) enum Request {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) request: Request,
-    pub(crate) connections: usize,
-    pub(crate) in_flight: usize,
     pub(crate) duration: Duration,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    /// Requests answered per second.
-    pub(crate) per_s: f64,
-    /// From request to answer.
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
+/// An open connection, and the things it asks about in turn.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) things: Vec<String>,
 }
 
 impl Load {
-    /// Runs it against a plain listener.
-    pub(crate) async fn run(self, address: SocketAddr) -> Result<Outcome> {
-        let mut clients = Vec::new();
-        for nth in 0..self.connections {
-            clients.push(Client::plain(address, &format!("load-{nth}")).await?);
-        }
-        self.run_over(clients).await
-    }
-
-    /// Runs it over connections that are open; the nth is that of the thing `load-<n>`.
-    pub(crate) async fn run_over(self, clients: Vec<Client>) -> Result<Outcome> {
-        let together = Arc::new(Barrier::new(clients.len()));
+    /// Runs it over connections that are open.
+    pub(crate) async fn run(self, connections: Vec<Connection>) -> Result<Outcome> {
+        let together = Arc::new(Barrier::new(connections.len()));
         let mut tasks = JoinSet::new();
-        for (nth, client) in clients.into_iter().enumerate() {
-            tasks.spawn(self.work(client, format!("load-{nth}"), together.clone()));
+        for connection in connections {
+            tasks.spawn(self.work(connection, together.clone()));
         }
         let mut waited = Vec::new();
         while let Some(done) = tasks.join_next().await {
             waited.extend(done??);
         }
-        ensure!(!waited.is_empty(), "no request was answered");
-        waited.sort_unstable();
-        let at = |per_cent: usize| waited[(waited.len() - 1) * per_cent / 100];
-        let per_s = waited.len() as f64 / self.duration.as_secs_f64();
-        Ok(Outcome { per_s, p50: at(50), p99: at(99) })
+        Outcome::of(waited, self.duration)
     }
 
     /// Waiting times of the requests that one connection had answered within the duration.
-    async fn work(
-        self,
-        mut client: Client,
-        thing: String,
-        together: Arc<Barrier>,
-    ) -> Result<Vec<Duration>> {
-        let (ask, answered, refused) = self.request.topics(&thing);
-        client.subscribe(&[&answered, &refused]).await?;
+    async fn work(self, connection: Connection, together: Arc<Barrier>) -> Result<Vec<Duration>> {
+        let Connection { client, things } = connection;
+        let mut asker = Asker::new(self.request, client, &things).await?;
         together.wait().await;
         let begin = Instant::now() + WARM_UP;
         let end = begin + self.duration;
-        let (mut open, mut waited, mut nth) = (VecDeque::new(), Vec::new(), 0_u64);
-        for _ in 0..self.in_flight {
-            client.feed(&ask, self.request.payload(nth)).await?;
-            open.push_back(Instant::now());
-            nth += 1;
+        let mut waited = Vec::new();
+        for _ in 0..IN_FLIGHT {
+            asker.ask().await?;
         }
-        client.flush().await?;
-        while !open.is_empty() {
-            let mut next = Some(client.message().await?);
-            while let Some(message) = next {
-                ensure!(
-                    *message.topic == *answered,
-                    "a request was refused: {:?}",
-                    message.payload
-                );
-                let asked = open.pop_front();
-                let now = Instant::now();
-                if let Some(asked) = asked.filter(|_| (begin..end).contains(&now)) {
-                    waited.push(now - asked);
+        while asker.flush().await? {
+            for (asked, answered) in asker.answers().await? {
+                if (begin..end).contains(&answered) {
+                    waited.push(answered - asked);
                 }
-                if now < end {
-                    client.feed(&ask, self.request.payload(nth)).await?;
-                    open.push_back(now);
-                    nth += 1;
+                if answered < end {
+                    asker.ask().await?;
                 }
-                next = client.waiting_message().await?;
             }
-            client.flush().await?;
         }
         Ok(waited)
     }
 }
 
-impl Request {
-    /// Where it is asked, answered and refused.
-    fn topics(self, thing: &str) -> (ByteString, String, String) {
-        match self {
-            Request::ShadowUpdate => {
-                let update = format!("$aws/things/{thing}/shadow/update");
-                (update.clone().into(), format!("{update}/accepted"), format!("{update}/rejected"))
-            }
-            Request::Echo => {
-                let echo = format!("bench/{thing}");
-                (echo.clone().into(), echo, format!("bench/{thing}/refused"))
-            }
-        }
+/// One connection at work.
+struct Asker {
+    request: Request,
+    client: Client,
+    topics: Vec<Topics>,
+    asked: usize,
+    /// What was asked and not yet answered, oldest first: whose, and when.
+    open: VecDeque<(usize, Instant)>,
+}
+
+/// Where a thing's requests go, and where they are answered.
+struct Topics {
+    ask: ByteString,
+    answered: String,
+    refused: String,
+}
+
+impl Asker {
+    async fn new(request: Request, mut client: Client, things: &[String]) -> Result<Asker> {
+        let topics: Vec<Topics> = things.iter().map(|thing| request.topics(thing)).collect();
+        let filters = topics.iter().flat_map(|topics| [&topics.answered, &topics.refused]);
+        client.subscribe(&filters.map(String::as_str).collect::<Vec<_>>()).await?;
+        Ok(Asker { request, client, topics, asked: 0, open: VecDeque::new() })
     }
 
-    fn payload(self, nth: u64) -> Bytes {
+    /// Puts one request into the buffer.
+    async fn ask(&mut self) -> Result<()> {
+        let nth = self.asked % self.topics.len();
+        self.client.feed(&self.topics[nth].ask, self.request.payload(self.asked)).await?;
+        self.open.push_back((nth, Instant::now()));
+        self.asked += 1;
+        Ok(())
+    }
+
+    /// Sends what is in the buffer; whether anything is still open.
+    async fn flush(&mut self) -> Result<bool> {
+        self.client.flush().await?;
+        Ok(!self.open.is_empty())
+    }
+
+    /// The next answer and those that have arrived with it: when asked, when answered.
+    async fn answers(&mut self) -> Result<Vec<(Instant, Instant)>> {
+        let mut answers = Vec::new();
+        let mut next = Some(self.client.message().await?);
+        while let Some(message) = next {
+            let (nth, asked) = self.open.pop_front().context("an answer to nothing")?;
+            let is_answer = *message.topic == *self.topics[nth].answered;
+            ensure!(is_answer, "{} says {:?}", message.topic, message.payload);
+            answers.push((asked, Instant::now()));
+            next = self.client.waiting_message().await?;
+        }
+        Ok(answers)
+    }
+}
+
+impl Request {
+    fn topics(self, thing: &str) -> Topics {
+        let ask = match self {
+            Request::ShadowUpdate => format!("$aws/things/{thing}/shadow/update"),
+            Request::Echo => format!("bench/{thing}"),
+        };
+        let answered = match self {
+            Request::ShadowUpdate => format!("{ask}/accepted"),
+            Request::Echo => ask.clone(),
+        };
+        Topics { refused: format!("{ask}/rejected"), ask: ask.into(), answered }
+    }
+
+    fn payload(self, nth: usize) -> Bytes {
         let payload = format!(
             r#"{{"state":{{"reported":{{"config":{{"phrase_type":"haiku","brightness":{nth}}}}}}}}}"#
         );
