@@ -11,7 +11,7 @@ use otaru_real_fleet::Server;
 use super::client::Client;
 use super::load::{Connection, Load, Request};
 use super::outcome::Outcome;
-use super::print_row;
+use super::{print_row, site};
 use crate::figure::Figure;
 use crate::mosquitto::{Mosquitto, UNLIMITED};
 
@@ -44,6 +44,7 @@ async fn measure_server(binary: &Path, folder: &Path, database_url: Option<&str>
     std::fs::create_dir_all(folder)?;
     let mut server = Server::new(binary, folder, database_url)?;
     let address = server.admit_backends()?;
+    site::lift_limits(&server)?;
     server.start().await?;
     if database_url.is_none() {
         draw("otaru, passing through", Request::Echo, address).await?;
