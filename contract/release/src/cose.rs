@@ -10,7 +10,11 @@ use core::fmt;
 use minicbor::{Decoder, Encoder};
 
 use crate::canonical::{self, NotCanonical};
-use crate::key::{ED25519, KeyId, PublicKey, SIGNATURE_BYTES, SecretKey};
+use crate::key::{Algorithm, KeyId, PublicKey, SIGNATURE_BYTES, SecretKey};
+
+mod unsigned;
+
+pub use unsigned::{Unsigned, WrongSignature};
 
 /// Header labels: RFC 9052 §3.1 and RFC 9596.
 const ALGORITHM: i64 = 1;
@@ -26,7 +30,7 @@ pub enum CoseError {
     NotCanonical(NotCanonical),
     /// CBOR, but not a COSE_Sign1 structure.
     Shape(&'static str),
-    /// A signature algorithm other than EdDSA.
+    /// A signature algorithm that this build does not verify.
     Algorithm {
         /// COSE's number of it.
         found: i64,
@@ -44,7 +48,7 @@ impl fmt::Display for CoseError {
             CoseError::NotCanonical(problem) => write!(f, "not deterministic CBOR: {problem}"),
             CoseError::Shape(problem) => write!(f, "not a COSE_Sign1 structure: {problem}"),
             CoseError::Algorithm { found } => {
-                write!(f, "signature algorithm {found}, expected {ED25519} (EdDSA)")
+                write!(f, "signature algorithm {found}, expected -8 (EdDSA) or -7 (ES256)")
             }
             CoseError::Type { expected } => write!(f, "not a document of type {expected}"),
         }
@@ -56,6 +60,7 @@ impl core::error::Error for CoseError {}
 /// A signed document, taken apart but not believed yet.
 pub(crate) struct Envelope<'a> {
     pub(crate) key_id: KeyId,
+    algorithm: Algorithm,
     pub(crate) payload: &'a [u8],
     protected: &'a [u8],
     signature: [u8; SIGNATURE_BYTES],
@@ -81,29 +86,21 @@ impl<'a> Envelope<'a> {
         let signature = decoder.bytes().map_err(shape("no signature"))?;
         let signature =
             signature.try_into().map_err(|_| CoseError::Shape("a signature not of 64 bytes"))?;
-        let key_id = read_protected(protected, document_type)?;
-        Ok(Envelope { key_id, payload, protected, signature })
+        let (algorithm, key_id) = read_protected(protected, document_type)?;
+        Ok(Envelope { key_id, algorithm, payload, protected, signature })
     }
 
     /// Whether `key` signed the payload under these headers.
     pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
-        key.id() == self.key_id
+        key.algorithm() == self.algorithm
+            && key.id() == self.key_id
             && key.verifies(&signed_bytes(self.protected, self.payload), &self.signature)
     }
 }
 
 /// Signs a payload; the result is the whole COSE_Sign1 structure.
 pub(crate) fn sign(payload: &[u8], document_type: &'static str, key: &SecretKey) -> Vec<u8> {
-    let protected = encode(|encoder| {
-        encoder.map(3)?.i64(ALGORITHM)?.i64(ED25519)?;
-        encoder.i64(KEY_ID)?.bytes(&key.public_key().id().0)?;
-        encoder.i64(TYPE)?.str(document_type)?.ok()
-    });
-    let signature = key.sign(&signed_bytes(&protected, payload));
-    encode(|encoder| {
-        encoder.tag(minicbor::data::Tag::new(SIGN1_TAG))?.array(4)?.bytes(&protected)?;
-        encoder.map(0)?.bytes(payload)?.bytes(&signature)?.ok()
-    })
+    Unsigned::new(payload.to_vec(), document_type, key.public_key()).sign(key)
 }
 
 /// A result of encoding into memory, which cannot fail.
@@ -124,7 +121,10 @@ fn signed_bytes(protected: &[u8], payload: &[u8]) -> Vec<u8> {
 }
 
 /// Exactly the three headers of [`sign`]: what is not understood cannot be honoured.
-fn read_protected(protected: &[u8], document_type: &'static str) -> Result<KeyId, CoseError> {
+fn read_protected(
+    protected: &[u8],
+    document_type: &'static str,
+) -> Result<(Algorithm, KeyId), CoseError> {
     canonical::check(protected).map_err(CoseError::NotCanonical)?;
     let shape = |_: minicbor::decode::Error| {
         CoseError::Shape("a protected header other than algorithm, key id and type")
@@ -134,10 +134,8 @@ fn read_protected(protected: &[u8], document_type: &'static str) -> Result<KeyId
     if decoder.map().map_err(shape)? != Some(3) || decoder.i64().map_err(shape)? != ALGORITHM {
         return Err(other);
     }
-    let algorithm = decoder.i64().map_err(shape)?;
-    if algorithm != ED25519 {
-        return Err(CoseError::Algorithm { found: algorithm });
-    }
+    let found = decoder.i64().map_err(shape)?;
+    let algorithm = Algorithm::from_cose_number(found).ok_or(CoseError::Algorithm { found })?;
     if decoder.i64().map_err(shape)? != KEY_ID {
         return Err(other);
     }
@@ -148,5 +146,5 @@ fn read_protected(protected: &[u8], document_type: &'static str) -> Result<KeyId
     if decoder.str().map_err(shape)? != document_type {
         return Err(CoseError::Type { expected: document_type });
     }
-    Ok(KeyId(key_id))
+    Ok((algorithm, KeyId(key_id)))
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use minicbor::Decoder;
+use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 use crate::canonical::{self, NotCanonical};
 
@@ -129,6 +130,19 @@ impl<'b> Fields<'b> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, FieldError> {
         self.decoder.str().ok().and_then(parse).ok_or(self.not(expected))
+    }
+
+    pub(crate) fn product(&mut self) -> Result<ProductName, FieldError> {
+        self.text("a product name", |text| ProductName::new(text).ok())
+    }
+
+    pub(crate) fn version(&mut self) -> Result<ReleaseVersion, FieldError> {
+        self.text("a release version", |text| ReleaseVersion::new(text).ok())
+    }
+
+    pub(crate) fn digest(&mut self) -> Result<Digest, FieldError> {
+        let bytes: [u8; 32] = self.bytes()?.try_into().map_err(|_| self.not("32 bytes"))?;
+        Ok(Digest(bytes))
     }
 
     /// A list of at most `max` items.

@@ -1,21 +1,73 @@
-//! Ed25519 keys, how they are named and how they are written as text.
+//! Public keys of the two algorithms, how they are named and how they are written as text.
 
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
-use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
 use otaru_wire::Digest;
 
-/// COSE's number of the one signature algorithm in use (EdDSA; RFC 9053 §2.2).
+mod bytes;
+#[cfg(feature = "p256")]
+mod ecdsa;
+mod private;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+pub use bytes::KeyBytes;
+pub use private::{PrivateKeyKind, find_private_key};
+pub use secret::SecretKey;
+
+/// Bytes of a signature of either algorithm.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// A signature algorithm, by what COSE calls it (RFC 9053 §2).
 ///
-/// ES256 is -7; a reader that does not know an algorithm skips its keys.
-pub(crate) const ED25519: i64 = -8;
-/// Bytes of an Ed25519 public key.
-pub(crate) const KEY_BYTES: usize = 32;
-/// Bytes of an Ed25519 signature.
-pub(crate) const SIGNATURE_BYTES: usize = 64;
+/// A reader that does not know an algorithm skips its keys, so a new one can be introduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// EdDSA with Ed25519: signs the message itself.
+    Ed25519,
+    /// ES256, ECDSA on P-256: signs the message's SHA-256.
+    P256,
+}
+
+impl Algorithm {
+    /// COSE's number.
+    pub const fn cose_number(self) -> i64 {
+        match self {
+            Algorithm::Ed25519 => -8,
+            Algorithm::P256 => -7,
+        }
+    }
+
+    /// The algorithm with this number, if this build verifies it.
+    pub fn from_cose_number(number: i64) -> Option<Algorithm> {
+        match number {
+            -8 => Some(Algorithm::Ed25519),
+            -7 if cfg!(feature = "p256") => Some(Algorithm::P256),
+            _ => None,
+        }
+    }
+
+    /// The name before the colon of a key's text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Algorithm::Ed25519 => "ed25519",
+            Algorithm::P256 => "p256",
+        }
+    }
+
+    /// The name COSE and JOSE have for it.
+    pub const fn cose_name(self) -> &'static str {
+        match self {
+            Algorithm::Ed25519 => "EdDSA",
+            Algorithm::P256 => "ES256",
+        }
+    }
+}
 
 /// Names a public key: the first 8 bytes of its SHA-256.
 ///
@@ -35,28 +87,43 @@ impl fmt::Debug for KeyId {
     }
 }
 
+impl FromStr for KeyId {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<KeyId, KeyError> {
+        let bytes = bytes::from_hex(text).ok_or(KeyError::Id)?;
+        Ok(KeyId(bytes.try_into().map_err(|_| KeyError::Id)?))
+    }
+}
+
 /// Why bytes or text are no public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// Not 32 bytes.
+    /// Neither 32 nor 65 bytes.
     Length {
         /// Bytes found.
         found: usize,
     },
     /// No point of the curve, or one of the few that let anybody sign.
     Point,
-    /// The text is not `ed25519:` and 64 hex digits.
+    /// The text is not an algorithm, a colon and the key's bytes in hex.
     Text,
+    /// The text is not the 16 hex digits of a key id.
+    Id,
 }
 
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KeyError::Length { found } => {
-                write!(f, "found {found} bytes, expected an Ed25519 public key of 32")
+            KeyError::Length { found } => write!(
+                f,
+                "found {found} bytes, expected an Ed25519 public key of 32 or a P-256 one of 65"
+            ),
+            KeyError::Point => f.write_str("not a usable public key"),
+            KeyError::Text => {
+                f.write_str("expected `ed25519:` and 64 hex digits, or `p256:` and 130")
             }
-            KeyError::Point => f.write_str("not a usable Ed25519 public key"),
-            KeyError::Text => f.write_str("expected `ed25519:` and 64 hex digits"),
+            KeyError::Id => f.write_str("expected the 16 hex digits of a key id"),
         }
     }
 }
@@ -65,35 +132,91 @@ impl core::error::Error for KeyError {}
 
 /// A public key that is fit to verify with.
 ///
-/// As text it is `ed25519:` and 64 hex digits; [`PublicKey::from_file`] reads
-/// that from a file with `#` comments, which is the format of `root.pub`.
+/// As text it is `ed25519:` and 64 hex digits, or `p256:` and 130;
+/// [`PublicKey::from_file`] reads that from a file with `#` comments, which is the
+/// format of `root.pub`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+pub struct PublicKey(Half);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Ed25519(VerifyingKey),
+    #[cfg(feature = "p256")]
+    P256(ecdsa::VerifyingKey),
+}
 
 impl PublicKey {
-    /// Checks the point, so that a key which exists can be used.
+    /// Reads a key whose algorithm its length tells; checks the point, so that a key
+    /// which exists can be used.
     pub fn from_bytes(bytes: &[u8]) -> Result<PublicKey, KeyError> {
-        let bytes: &[u8; KEY_BYTES] =
-            bytes.try_into().map_err(|_| KeyError::Length { found: bytes.len() })?;
-        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Point)?;
-        if key.is_weak() { Err(KeyError::Point) } else { Ok(PublicKey(key)) }
+        match bytes.len() {
+            32 => PublicKey::of(Algorithm::Ed25519, bytes),
+            65 => PublicKey::of(Algorithm::P256, bytes),
+            found => Err(KeyError::Length { found }),
+        }
     }
 
-    /// The 32 bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+    /// Reads a key of an algorithm: Ed25519's 32 bytes, or the 65 of an uncompressed point (SEC 1).
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Result<PublicKey, KeyError> {
+        match algorithm {
+            Algorithm::Ed25519 => {
+                let bytes: &[u8; 32] =
+                    bytes.try_into().map_err(|_| KeyError::Length { found: bytes.len() })?;
+                let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Point)?;
+                if key.is_weak() { Err(KeyError::Point) } else { Ok(key.into()) }
+            }
+            #[cfg(feature = "p256")]
+            Algorithm::P256 => ecdsa::read(bytes).map(|key| PublicKey(Half::P256(key))),
+            #[cfg(not(feature = "p256"))]
+            Algorithm::P256 => Err(KeyError::Point),
+        }
+    }
+
+    /// What it verifies.
+    pub fn algorithm(&self) -> Algorithm {
+        match &self.0 {
+            Half::Ed25519(_) => Algorithm::Ed25519,
+            #[cfg(feature = "p256")]
+            Half::P256(_) => Algorithm::P256,
+        }
+    }
+
+    /// The key's bytes, as documents hold them.
+    pub fn to_bytes(&self) -> KeyBytes {
+        match &self.0 {
+            Half::Ed25519(key) => KeyBytes::new(key.as_bytes()),
+            #[cfg(feature = "p256")]
+            Half::P256(key) => ecdsa::write(key),
+        }
     }
 
     /// The key's name in signatures.
     pub fn id(&self) -> KeyId {
-        let digest = Digest::of(self.as_bytes());
+        let digest = Digest::of(&self.to_bytes());
         KeyId(*digest.as_bytes().first_chunk().expect("a digest has more than 8 bytes"))
     }
 
-    /// Whether this key signed `message`, by the strict rule: no malleable forms.
+    /// 32 bytes that no two keys share: an Ed25519 key itself, the SHA-256 of another.
+    ///
+    /// A device keeps them beside what it learned under a key it was built with.
+    pub fn anchor(&self) -> [u8; 32] {
+        match &self.0 {
+            Half::Ed25519(key) => *key.as_bytes(),
+            #[cfg(feature = "p256")]
+            Half::P256(_) => *Digest::of(&self.to_bytes()).as_bytes(),
+        }
+    }
+
+    /// Whether this key signed `message`; for Ed25519 by the strict rule: no malleable forms.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
-        let signature = ed25519_dalek::Signature::from_bytes(signature);
-        self.0.verify_strict(message, &signature).is_ok()
+        match &self.0 {
+            Half::Ed25519(key) => {
+                let signature = ed25519_dalek::Signature::from_bytes(signature);
+                key.verify_strict(message, &signature).is_ok()
+            }
+            #[cfg(feature = "p256")]
+            Half::P256(key) => ecdsa::verifies(key, message, signature),
+        }
     }
 
     /// The contents of a key file such as `root.pub`; `what` is said in its comment.
@@ -112,9 +235,16 @@ impl PublicKey {
     }
 }
 
+impl From<VerifyingKey> for PublicKey {
+    fn from(key: VerifyingKey) -> PublicKey {
+        PublicKey(Half::Ed25519(key))
+    }
+}
+
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ed25519:{}", Digest(*self.as_bytes()))
+        write!(f, "{}:", self.algorithm().name())?;
+        self.to_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -128,63 +258,13 @@ impl FromStr for PublicKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<PublicKey, KeyError> {
-        let hex = text.strip_prefix("ed25519:").ok_or(KeyError::Text)?;
-        let bytes: Digest = hex.parse().map_err(|_| KeyError::Text)?;
-        PublicKey::from_bytes(bytes.as_bytes())
-    }
-}
-
-/// A private key. Its bytes are wiped when it goes.
-pub struct SecretKey(SigningKey);
-
-impl SecretKey {
-    /// The key of 32 secret bytes, which must come from a good source of randomness.
-    pub fn from_seed(seed: &[u8; 32]) -> SecretKey {
-        SecretKey(SigningKey::from_bytes(seed))
-    }
-
-    /// The public half.
-    pub fn public_key(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
-    }
-
-    pub(crate) fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
-        self.0.sign(message).to_bytes()
-    }
-}
-
-impl fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretKey(of {})", self.public_key().id())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use expect_test::expect;
-
-    #[test]
-    fn public_key_file_round_trips() {
-        let key = SecretKey::from_seed(&[7; 32]).public_key();
-        let file = key.to_file("root key");
-        expect![[r#"
-            # Otaru root key, key id fe812c12f3ab4ce6
-            ed25519:ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c
-        "#]]
-        .assert_eq(&file);
-        assert_eq!(PublicKey::from_file(&file), Ok(key));
-        assert_eq!(PublicKey::from_file(&(file.clone() + &file)), Err(KeyError::Text));
-        assert_eq!(PublicKey::from_file(""), Err(KeyError::Text));
-    }
-
-    #[test]
-    fn keys_anybody_could_sign_for_are_refused() {
-        // The neutral element: every message verifies under it with the right R.
-        let mut neutral = [0; 32];
-        neutral[0] = 1;
-        assert_eq!(PublicKey::from_bytes(&neutral), Err(KeyError::Point));
-        assert_eq!(PublicKey::from_bytes(&[0; 32]), Err(KeyError::Point));
-        assert_eq!(PublicKey::from_bytes(&[1; 31]), Err(KeyError::Length { found: 31 }));
+        let (name, hex) = text.split_once(':').ok_or(KeyError::Text)?;
+        let known = [Algorithm::Ed25519, Algorithm::P256];
+        let algorithm = known.into_iter().find(|known| known.name() == name);
+        let bytes = bytes::from_hex(hex).ok_or(KeyError::Text)?;
+        PublicKey::of(algorithm.ok_or(KeyError::Text)?, &bytes).map_err(|error| match error {
+            KeyError::Length { .. } => KeyError::Text,
+            other => other,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! What a release consists of: the firmware image, the signed manifest that
-//! describes it, and the root document that says whose signature counts.
+//! describes it, and the root document that says whose signature counts. Beside
+//! them, what a server signs: timestamps and orders.
 //!
 //! Formats only: bytes in, checked facts or a typed refusal out. Nothing here
 //! does I/O or reads a clock, and no bytes from outside can make it panic.
@@ -16,17 +17,24 @@ mod fields;
 mod image;
 mod key;
 mod manifest;
+mod order;
 mod root;
+mod timestamp;
 
 pub use canonical::NotCanonical;
-pub use cose::CoseError;
+pub use cose::{CoseError, Unsigned, WrongSignature};
 pub use fields::FieldError;
 pub use image::{
     AppDescriptor, Behaviour, Chip, Foreign, Image, ImageBuilder, ImageError, ImageFacts,
     ImageHead, UnknownChip,
 };
-pub use key::{KeyError, KeyId, PublicKey, SecretKey};
+pub use key::{
+    Algorithm, KeyBytes, KeyError, KeyId, PrivateKeyKind, PublicKey, SIGNATURE_BYTES, SecretKey,
+    find_private_key,
+};
 pub use manifest::{
     CHUNK_BYTES, Dependency, Manifest, ManifestError, Mismatch, Target, chunk_hashes,
 };
+pub use order::{ForeignOrder, NONCE_BYTES, Order, OrderAsked, OrderError};
 pub use root::{RootDocument, RootError};
+pub use timestamp::{Timestamp, TimestampError};

@@ -14,9 +14,9 @@ use alloc::vec::Vec;
 
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
-use crate::cose::{self, Envelope};
+use crate::cose::{Envelope, Unsigned};
 use crate::image::{Chip, Image, ImageError, ImageFacts};
-use crate::key::SecretKey;
+use crate::key::{KeyId, PublicKey, SecretKey};
 use crate::root::RootDocument;
 
 pub use error::{ManifestError, Mismatch};
@@ -105,7 +105,26 @@ impl Manifest {
 
     /// The signed manifest, as it is uploaded and served.
     pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
-        cose::sign(&payload::write(self), DOCUMENT_TYPE, key)
+        self.unsigned(&key.public_key()).sign(key)
+    }
+
+    /// The manifest as `key` would have to sign it: for keys that are kept elsewhere.
+    pub fn unsigned(&self, key: &PublicKey) -> Unsigned {
+        Unsigned::new(payload::write(self), DOCUMENT_TYPE, *key)
+    }
+
+    /// The key that a manifest says it is signed by. Proves nothing before
+    /// [`Manifest::verify`] took the same bytes.
+    pub fn signer(bytes: &[u8]) -> Result<KeyId, ManifestError> {
+        Envelope::open(bytes, DOCUMENT_TYPE)
+            .map(|envelope| envelope.key_id)
+            .map_err(ManifestError::Cose)
+    }
+
+    /// Reads a manifest that was verified when it was stored. No signature is looked at.
+    pub fn read_trusted(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(ManifestError::Cose)?;
+        payload::read(envelope.payload).map_err(ManifestError::Field)
     }
 
     /// Reads a manifest that a release key of `root` signed.
@@ -122,6 +141,9 @@ impl Manifest {
         }
         let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(ManifestError::Cose)?;
         let key_id = envelope.key_id;
+        if root.revoked.contains(&key_id) {
+            return Err(ManifestError::RevokedKey { key_id, root_number: root.number });
+        }
         if !root.release_keys.iter().any(|key| key.id() == key_id) {
             return Err(ManifestError::UntrustedKey { key_id, root_number: root.number });
         }

@@ -10,9 +10,9 @@ mod error;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::cose::{self, Encoded, Envelope};
+use crate::cose::{self, Encoded, Envelope, Unsigned};
 use crate::fields::{FORMAT, FORMAT_VERSION, FieldError, Fields, required};
-use crate::key::{ED25519, PublicKey, SecretKey};
+use crate::key::{Algorithm, KeyId, PublicKey, SecretKey};
 
 pub use error::RootError;
 
@@ -20,6 +20,8 @@ pub use error::RootError;
 const MAX_BYTES: usize = 3968;
 /// Most keys in one list.
 const MAX_KEYS: u64 = 8;
+/// Most revoked keys in one document.
+const MAX_REVOKED: u64 = 64;
 const DOCUMENT_TYPE: &str = "application/vnd.otaru.root";
 
 /// Field numbers; see `docs/formats.md`. Append only.
@@ -31,6 +33,9 @@ mod field {
     pub(super) const SERVER_KEY: u64 = 6;
     pub(super) const EXPIRES_AT: u64 = 7;
     pub(super) const CRITICAL: u64 = 8;
+    pub(super) const REVOKED: u64 = 9;
+    /// The highest number this build understands.
+    pub(super) const LAST: u64 = REVOKED;
 }
 
 /// Which keys count, as said by a root key.
@@ -46,6 +51,9 @@ pub struct RootDocument {
     pub server_key: Option<PublicKey>,
     /// From then on this document is too old to trust; seconds since 1970.
     pub expires_at: Option<i64>,
+    /// Keys that must never count again; none of them is in the lists above. A key counts
+    /// only where it is listed: this one says why it is not.
+    pub revoked: Vec<KeyId>,
 }
 
 impl RootDocument {
@@ -60,14 +68,27 @@ impl RootDocument {
             release_keys: vec![release_key],
             server_key: None,
             expires_at: None,
+            revoked: Vec::new(),
         }
+    }
+
+    /// Whether this document names the key, for whatever.
+    pub fn names(&self, key_id: KeyId) -> bool {
+        let mut keys =
+            self.root_keys.iter().chain(&self.release_keys).chain(self.server_key.as_ref());
+        keys.any(|key| key.id() == key_id)
     }
 
     /// The signed document: the bytes of `root.cbor`.
     ///
     /// `key` must be a root key of the document before this one, or of this one if it is the first.
     pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
-        cose::sign(&self.payload(), DOCUMENT_TYPE, key)
+        self.unsigned(&key.public_key()).sign(key)
+    }
+
+    /// The document as `key` would have to sign it: for keys that are kept elsewhere.
+    pub fn unsigned(&self, key: &PublicKey) -> Unsigned {
+        Unsigned::new(self.payload(), DOCUMENT_TYPE, *key)
     }
 
     /// Reads a document that any of `trusted` signed.
@@ -140,7 +161,9 @@ impl RootDocument {
     }
 
     fn payload(&self) -> Vec<u8> {
-        let optional = u64::from(self.server_key.is_some()) + u64::from(self.expires_at.is_some());
+        let present =
+            [self.server_key.is_some(), self.expires_at.is_some(), !self.revoked.is_empty()];
+        let optional = present.into_iter().filter(|&present| present).count() as u64;
         cose::encode(|encoder| {
             encoder.map(4 + optional)?.u64(FORMAT)?.u64(FORMAT_VERSION)?;
             encoder.u64(field::NUMBER)?.u64(self.number)?;
@@ -155,6 +178,12 @@ impl RootDocument {
             if let Some(expires_at) = self.expires_at {
                 encoder.u64(field::EXPIRES_AT)?.i64(expires_at)?;
             }
+            if !self.revoked.is_empty() {
+                encoder.u64(field::REVOKED)?.array(self.revoked.len() as u64)?;
+                for key_id in &self.revoked {
+                    encoder.bytes(&key_id.0)?;
+                }
+            }
             Ok(())
         })
     }
@@ -162,7 +191,7 @@ impl RootDocument {
     fn read(payload: &[u8]) -> Result<RootDocument, FieldError> {
         let mut fields = Fields::open(payload)?;
         let (mut number, mut root_keys, mut release_keys) = (None, None, None);
-        let (mut server_key, mut expires_at) = (None, None);
+        let (mut server_key, mut expires_at, mut revoked) = (None, None, Vec::new());
         while let Some(number_of_field) = fields.next()? {
             match number_of_field {
                 field::NUMBER => number = Some(fields.uint()?),
@@ -174,37 +203,62 @@ impl RootDocument {
                 field::RELEASE_KEYS => release_keys = Some(read_keys(&mut fields)?),
                 field::SERVER_KEY => server_key = read_key(&mut fields)?,
                 field::EXPIRES_AT => expires_at = Some(fields.int()?),
-                field::CRITICAL => fields.critical(field::CRITICAL)?,
+                field::CRITICAL => fields.critical(field::LAST)?,
+                field::REVOKED => revoked = fields.list(MAX_REVOKED, read_key_id)?,
                 _ => fields.skip()?,
             }
         }
-        Ok(RootDocument {
+        let root = RootDocument {
             number: required(number, field::NUMBER)?,
             root_keys: required(root_keys, field::ROOT_KEYS)?,
             release_keys: required(release_keys, field::RELEASE_KEYS)?,
             server_key,
             expires_at,
-        })
+            revoked,
+        };
+        root.check_roles()?;
+        Ok(root)
+    }
+
+    /// A key on a server must be good for what servers sign alone, and a revoked one for nothing.
+    fn check_roles(&self) -> Result<(), FieldError> {
+        let mut offline = self.root_keys.iter().chain(&self.release_keys);
+        if self.server_key.is_some_and(|server| offline.any(|key| *key == server)) {
+            let expected = "a key that has no other role";
+            return Err(FieldError::Value { field: field::SERVER_KEY, expected });
+        }
+        match self.revoked.iter().any(|&key_id| self.names(key_id)) {
+            true => {
+                let expected = "made of keys that the document does not name";
+                Err(FieldError::Value { field: field::REVOKED, expected })
+            }
+            false => Ok(()),
+        }
     }
 }
 
 fn write_key(encoder: &mut minicbor::Encoder<&mut Vec<u8>>, key: &PublicKey) -> Encoded {
-    encoder.array(2)?.i64(ED25519)?.bytes(key.as_bytes())?.ok()
+    encoder.array(2)?.i64(key.algorithm().cose_number())?.bytes(&key.to_bytes())?.ok()
 }
 
 /// A list in which at least one key is of an algorithm this build knows.
 fn read_keys(fields: &mut Fields<'_>) -> Result<Vec<PublicKey>, FieldError> {
     let keys: Vec<PublicKey> = fields.list(MAX_KEYS, read_key)?.into_iter().flatten().collect();
-    if keys.is_empty() { Err(fields.not("a list with an Ed25519 key")) } else { Ok(keys) }
+    if keys.is_empty() { Err(fields.not("a list with a known kind of key")) } else { Ok(keys) }
 }
 
 /// A key; `None` when its algorithm is not known, so that new ones can be introduced.
 fn read_key(fields: &mut Fields<'_>) -> Result<Option<PublicKey>, FieldError> {
     fields.pair()?;
-    if fields.int()? != ED25519 {
+    let Some(algorithm) = Algorithm::from_cose_number(fields.int()?) else {
         fields.skip()?;
         return Ok(None);
-    }
+    };
     let bytes = fields.bytes()?;
-    PublicKey::from_bytes(bytes).map(Some).map_err(|_| fields.not("made of Ed25519 keys"))
+    PublicKey::of(algorithm, bytes).map(Some).map_err(|_| fields.not("made of usable keys"))
+}
+
+fn read_key_id(fields: &mut Fields<'_>) -> Result<KeyId, FieldError> {
+    let bytes = fields.bytes()?.try_into().map_err(|_| fields.not("made of key ids"))?;
+    Ok(KeyId(bytes))
 }

@@ -4,6 +4,7 @@ mod release {
     mod bad_images;
     mod images;
     mod manifests;
-    mod published_vector;
     mod roots;
+    mod server_documents;
+    mod vectors;
 }

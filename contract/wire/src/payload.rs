@@ -15,7 +15,7 @@ mod presence;
 mod progress;
 
 pub use client_events::{ConnectFailedPayload, ConnectFailure, SubscriptionPayload};
-pub use firmware::{DesiredUpdate, FirmwareReport, FirmwareState, LastUpdate};
+pub use firmware::{DesiredUpdate, FirmwareReport, FirmwareState, LastUpdate, TrustReport};
 pub use log::{LOG_BYTES_MAX, LOG_RECORDS_MAX, LogLevel, LogRecord};
 pub use offer::{OfferDecision, UpdateOffer};
 pub use presence::{DisconnectReason, PresencePayload};

@@ -155,6 +155,28 @@ reasons! {
     52 DeviceBusy "device_busy" again,
     /// Somebody at the device, or its product, said no.
     53 RefusedOnDevice "refused_on_device" never,
+    /// The root names a server key, and the server gave no order for this device and release.
+    54 OrderMissing "order_missing" again,
+    /// The order is not one, or the server key did not sign it.
+    55 OrderUntrusted "order_untrusted" never,
+    /// The order is for another device, release or update, or was used before.
+    56 OrderForeign "order_foreign" never,
+    /// The order's time has passed.
+    57 OrderExpired "order_expired" again,
+    /// The release replaces newer software by older, and no operator asked for that.
+    58 DowngradeNotAsked "downgrade_not_asked" never,
+    /// The server gave no timestamp although the root names a server key.
+    59 TimestampMissing "timestamp_missing" again,
+    /// The timestamp is not one, the server key did not sign it, or it is from the future.
+    60 TimestampUntrusted "timestamp_untrusted" again,
+    /// The newest timestamp is too old, or older than one seen before: somebody may withhold updates.
+    61 TimestampStale "timestamp_stale" again,
+    /// A signed timestamp names a newer root document than the server gave.
+    62 RootWithheld "root_withheld" again,
+    /// The root document revokes the key that signed the manifest.
+    63 KeyRevoked "key_revoked" never,
+    /// More bytes came than the document or image can have.
+    64 TooManyBytes "too_many_bytes" again,
     /// A number this build has no name for: the other side is newer.
     255 Unknown "unknown" never,
 }
@@ -271,6 +293,17 @@ mod tests {
             51 low_battery again
             52 device_busy again
             53 refused_on_device
+            54 order_missing again
+            55 order_untrusted
+            56 order_foreign
+            57 order_expired again
+            58 downgrade_not_asked
+            59 timestamp_missing again
+            60 timestamp_untrusted again
+            61 timestamp_stale again
+            62 root_withheld again
+            63 key_revoked
+            64 too_many_bytes again
             255 unknown
         "#]]
         .assert_eq(&table);

@@ -31,6 +31,13 @@ pub enum ManifestError {
         /// The root document that was asked.
         root_number: u64,
     },
+    /// The root revoked the key.
+    RevokedKey {
+        /// The signing key, as the manifest names it.
+        key_id: KeyId,
+        /// The root document that was asked.
+        root_number: u64,
+    },
     /// The signature is not that key's over these bytes.
     Signature {
         /// The signing key, as the manifest names it.
@@ -125,6 +132,7 @@ impl ManifestError {
         match self {
             TooLarge { .. } | Cose(_) | Field(_) => "manifest_invalid",
             UntrustedKey { .. } | Signature { .. } => "manifest_untrusted",
+            RevokedKey { .. } => "key_revoked",
             Root(error) => error.code(),
             Expired { .. } => "manifest_expired",
             WrongProduct { .. } => "wrong_product",
@@ -144,6 +152,7 @@ impl ManifestError {
         match self {
             TooLarge { .. } | Cose(_) | Field(_) => Reason::ManifestInvalid,
             UntrustedKey { .. } | Signature { .. } => Reason::ManifestUntrusted,
+            RevokedKey { .. } => Reason::KeyRevoked,
             Root(error) => error.reason(),
             Expired { .. } => Reason::ManifestExpired,
             WrongProduct { .. } => Reason::WrongProduct,
@@ -179,6 +188,10 @@ impl ManifestError {
             UntrustedKey { key_id, root_number } => (
                 format!("a signature of key {key_id}"),
                 format!("a signature of a release key of root document {root_number}"),
+            ),
+            RevokedKey { key_id, root_number } => (
+                format!("a signature of key {key_id}, which root document {root_number} revokes"),
+                "a signature of a release key that counts".to_string(),
             ),
             Signature { key_id } => (
                 format!("a wrong signature of key {key_id}"),

@@ -105,18 +105,14 @@ impl Draft {
     fn read_field(&mut self, field: u64, fields: &mut Fields<'_>) -> Result<(), FieldError> {
         match field {
             SEQUENCE => self.sequence = Some(fields.uint()?),
-            PRODUCT => self.product = Some(read_product(fields)?),
+            PRODUCT => self.product = Some(fields.product()?),
             CHIP => {
                 self.chip = Some(fields.text("a known chip name", |text| text.parse().ok())?);
             }
             MIN_REVISION => self.min_revision = fields.u16()?,
             MAX_REVISION => self.max_revision = Some(fields.u16()?),
-            VERSION => {
-                let version =
-                    fields.text("a release version", |text| ReleaseVersion::new(text).ok())?;
-                self.version = Some(version);
-            }
-            SHA256 => self.sha256 = Some(read_digest(fields)?),
+            VERSION => self.version = Some(fields.version()?),
+            SHA256 => self.sha256 = Some(fields.digest()?),
             SIZE_BYTES => self.size_bytes = Some(fields.uint()?),
             CHUNKS => self.chunks = Some(read_chunks(fields)?),
             SECURITY_COUNTER => self.security_counter = fields.u32()?,
@@ -157,15 +153,6 @@ impl Draft {
     }
 }
 
-fn read_product(fields: &mut Fields<'_>) -> Result<ProductName, FieldError> {
-    fields.text("a product name", |text| ProductName::new(text).ok())
-}
-
-fn read_digest(fields: &mut Fields<'_>) -> Result<Digest, FieldError> {
-    let bytes: [u8; 32] = fields.bytes()?.try_into().map_err(|_| fields.not("32 bytes"))?;
-    Ok(Digest(bytes))
-}
-
 fn read_chunks(fields: &mut Fields<'_>) -> Result<Vec<Digest>, FieldError> {
     let (digests, rest) = fields.bytes()?.as_chunks::<32>();
     if !rest.is_empty() {
@@ -176,7 +163,7 @@ fn read_chunks(fields: &mut Fields<'_>) -> Result<Vec<Digest>, FieldError> {
 
 fn read_dependency(fields: &mut Fields<'_>) -> Result<Dependency, FieldError> {
     fields.pair()?;
-    Ok(Dependency { product: read_product(fields)?, min_sequence: fields.uint()? })
+    Ok(Dependency { product: fields.product()?, min_sequence: fields.uint()? })
 }
 
 fn flat(chunks: &[Digest]) -> Vec<u8> {

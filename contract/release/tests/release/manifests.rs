@@ -64,6 +64,8 @@ fn untrusted_and_broken_manifests_are_told_apart() {
 
     expect!["manifest_untrusted (ManifestUntrusted): found a signature of key b62e867fa2f33afe, expected a signature of a release key of root document 1"].assert_eq(&verify(&manifest().sign(&key(3))));
     expect!["manifest_untrusted (ManifestUntrusted): found a signature of key 34750f98bd59fcfc, expected a signature of a release key of root document 1"].assert_eq(&verify(&manifest().sign(&key(1))));
+    let stolen = RootDocument { revoked: vec![key(3).public_key().id()], ..root() };
+    expect!["key_revoked (KeyRevoked): found a signature of key b62e867fa2f33afe, which root document 1 revokes, expected a signature of a release key that counts"].assert_eq(&told(Manifest::verify(&manifest().sign(&key(3)), &stolen, None)));
     expect!["manifest_untrusted (ManifestUntrusted): found a wrong signature of key 6a3803d5f059902a, expected that key's signature over this manifest"].assert_eq(&verify(&damaged));
     expect!["manifest_invalid (ManifestInvalid): found not a document of type application/vnd.otaru.manifest, expected a signed manifest"].assert_eq(&verify(&root().sign(&key(2))));
     expect!["manifest_invalid (ManifestInvalid): found not deterministic CBOR: end of the bytes inside an item at byte 0, expected a signed manifest"].assert_eq(&verify(b""));

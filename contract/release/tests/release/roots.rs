@@ -1,5 +1,5 @@
 use expect_test::expect;
-use otaru_release::{PublicKey, RootDocument, RootError, SecretKey};
+use otaru_release::{KeyId, PublicKey, RootDocument, RootError, SecretKey};
 use proptest::prelude::*;
 
 fn key(number: u8) -> SecretKey {
@@ -8,6 +8,10 @@ fn key(number: u8) -> SecretKey {
 
 fn public(number: u8) -> PublicKey {
     key(number).public_key()
+}
+
+fn p256(number: u8) -> PublicKey {
+    SecretKey::from_p256_scalar(&[number; 32]).unwrap().public_key()
 }
 
 fn told(result: Result<RootDocument, RootError>) -> String {
@@ -61,7 +65,48 @@ fn refusals_are_told_apart() {
     expect!["root_invalid (RootInvalid): found not deterministic CBOR: end of the bytes inside an item at byte 132, expected a signed root document"].assert_eq(&verify(&bytes[..bytes.len() - 1]));
     expect!["root_foreign (RootForeign): found a signature of key dbc298251c51321b, expected a signature of a trusted root key"].assert_eq(&told(RootDocument::verify_self_signed(&root.sign(&key(9)))));
     let keyless = RootDocument { release_keys: vec![], ..root.clone() };
-    expect!["root_invalid (RootInvalid): found field 5 is not a list with an Ed25519 key, expected a signed root document"].assert_eq(&verify(&keyless.sign(&key(1))));
+    expect!["root_invalid (RootInvalid): found field 5 is not a list with a known kind of key, expected a signed root document"].assert_eq(&verify(&keyless.sign(&key(1))));
+}
+
+#[test]
+fn a_server_key_has_no_other_role_and_a_revoked_key_none() {
+    let root = RootDocument::first(public(1), public(2));
+    let verify = |root: RootDocument| told(RootDocument::verify(&root.sign(&key(1)), &[public(1)]));
+    let with_server = |key| RootDocument { server_key: Some(key), ..root.clone() };
+    expect!["root 1"].assert_eq(&verify(with_server(public(3))));
+    for other_role in [public(1), public(2)] {
+        expect!["root_invalid (RootInvalid): found field 6 is not a key that has no other role, expected a signed root document"].assert_eq(&verify(with_server(other_role)));
+    }
+    let revoking =
+        |key: PublicKey| RootDocument { revoked: vec![key.id()], ..with_server(public(3)) };
+    expect!["root 1"].assert_eq(&verify(revoking(public(4))));
+    for named in [public(1), public(2), public(3)] {
+        expect!["root_invalid (RootInvalid): found field 9 is not made of keys that the document does not name, expected a signed root document"].assert_eq(&verify(revoking(named)));
+    }
+}
+
+#[test]
+fn chain_is_walked_from_one_algorithm_to_the_other_and_back() {
+    let scalar = |number| SecretKey::from_p256_scalar(&[number; 32]).unwrap();
+    let first = RootDocument::first(public(1), public(2));
+    let second = RootDocument { number: 2, root_keys: vec![p256(3)], ..first.clone() };
+    let third = RootDocument { number: 3, root_keys: vec![public(4)], ..second.clone() };
+    let chain = [second.sign(&key(1)), third.sign(&scalar(3))];
+    assert_eq!(first.clone().walk(chain.iter().map(Vec::as_slice)), Ok(third));
+    expect!["root_foreign (RootForeign): found a signature of key 34750f98bd59fcfc, expected a signature of a trusted root key"].assert_eq(&told(second.verify_next(&first.sign(&key(1)))));
+}
+
+#[test]
+fn a_signature_made_elsewhere_is_as_good() {
+    let root = RootDocument::first(public(1), public(2));
+    let unsigned = root.unsigned(&public(1));
+    let signed = root.sign(&key(1));
+    let signature = signed[signed.len() - 64..].try_into().unwrap();
+    assert_eq!(unsigned.with_signature(&signature), Ok(signed));
+    assert!(unsigned.with_signature(&[7; 64]).is_err());
+    assert!(root.unsigned(&public(2)).with_signature(&signature).is_err());
+    assert_eq!(unsigned.for_signer(), unsigned.to_be_signed());
+    assert_eq!(root.unsigned(&p256(1)).for_signer().len(), 32);
 }
 
 #[test]
@@ -94,16 +139,18 @@ proptest! {
         number: u64,
         root_keys in proptest::collection::vec(any::<u8>(), 1..8),
         release_keys in proptest::collection::vec(any::<u8>(), 1..8),
-        server_key: Option<u8>,
+        server_key in proptest::option::of(1u8..255),
         expires_at: Option<i64>,
+        revoked in proptest::collection::vec(any::<[u8; 8]>(), 0..64),
     ) {
         let publics = |keys: Vec<u8>| keys.into_iter().map(public).collect();
         let root = RootDocument {
             number,
             root_keys: publics(root_keys),
             release_keys: publics(release_keys),
-            server_key: server_key.map(public),
+            server_key: server_key.map(p256),
             expires_at,
+            revoked: revoked.into_iter().map(KeyId).collect(),
         };
         prop_assert_eq!(RootDocument::verify(&root.sign(&key(1)), &[public(1)]), Ok(root));
     }

@@ -42,6 +42,22 @@ pub struct FirmwareReport {
     /// Whether the device can show `desired.update_offer` to somebody and answer for them.
     #[serde(default, serialize_with = "yes_or_null", deserialize_with = "null_is_no")]
     pub shows_offers: bool,
+    /// What the device last saw of root and timestamp; only where the root names a server key.
+    #[serde(default)]
+    pub trust: Option<TrustReport>,
+}
+
+/// `reported.firmware.trust`: what a device makes of the news its server gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustReport {
+    /// Number of the newest root document it verified.
+    pub root: u64,
+    /// When the last timestamp it saw was signed, in seconds since 1970, fresh or not.
+    #[serde(default)]
+    pub timestamp: Option<i64>,
+    /// What is wrong with what it saw, if anything.
+    #[serde(default)]
+    pub reason: Option<Reason>,
 }
 
 impl FirmwareReport {

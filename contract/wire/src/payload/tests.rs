@@ -130,7 +130,16 @@ fn report() -> FirmwareReport {
             reason: None,
         }),
         shows_offers: false,
+        trust: None,
     }
+}
+
+#[test]
+fn what_a_device_saw_of_the_trust_travels() {
+    let trust = TrustReport { root: 3, timestamp: Some(5), reason: Some(Reason::TimestampStale) };
+    let seen = FirmwareReport { trust: Some(trust), ..report() };
+    assert_eq!(seen.to_value()["trust"], json!({"root": 3, "timestamp": 5, "reason": 61}));
+    assert_eq!(FirmwareReport::from_value(&seen.to_value()), Ok(seen));
 }
 
 #[test]

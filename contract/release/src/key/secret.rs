@@ -1,0 +1,58 @@
+use core::fmt;
+
+use ed25519_dalek::{Signer, SigningKey};
+
+#[cfg(feature = "p256")]
+use super::{Half, KeyError, ecdsa};
+use super::{PublicKey, SIGNATURE_BYTES};
+
+/// A private key. Its bytes are wiped when it goes.
+pub struct SecretKey(Secret);
+
+enum Secret {
+    Ed25519(SigningKey),
+    #[cfg(feature = "p256")]
+    P256(p256::ecdsa::SigningKey),
+}
+
+impl SecretKey {
+    /// The Ed25519 key of 32 secret bytes, which must come from a good source of randomness.
+    pub fn from_seed(seed: &[u8; 32]) -> SecretKey {
+        SecretKey(Secret::Ed25519(SigningKey::from_bytes(seed)))
+    }
+
+    /// The P-256 key whose secret number these 32 bytes are.
+    ///
+    /// # Errors
+    /// [`KeyError::Point`] for one in 2^32 of all bytes: zero, and what is not below the
+    /// curve's order. Draw again.
+    #[cfg(feature = "p256")]
+    pub fn from_p256_scalar(scalar: &[u8; 32]) -> Result<SecretKey, KeyError> {
+        let key = p256::ecdsa::SigningKey::from_slice(scalar).map_err(|_| KeyError::Point)?;
+        Ok(SecretKey(Secret::P256(key)))
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        match &self.0 {
+            Secret::Ed25519(key) => key.verifying_key().into(),
+            #[cfg(feature = "p256")]
+            Secret::P256(key) => PublicKey(Half::P256(*key.verifying_key())),
+        }
+    }
+
+    /// Signs a message: with ES256 its SHA-256.
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        match &self.0 {
+            Secret::Ed25519(key) => key.sign(message).to_bytes(),
+            #[cfg(feature = "p256")]
+            Secret::P256(key) => ecdsa::sign(key, message),
+        }
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretKey(of {})", self.public_key().id())
+    }
+}

@@ -1,0 +1,192 @@
+//! The timestamp: what a server says is newest, so that a device notices when nothing
+//! new reaches it.
+//!
+//! The key is on the server, so it proves no release good. Old ones show that
+//! somebody between server and device withholds what is new.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use otaru_wire::{ProductName, Reason};
+
+use crate::cose::{self, CoseError, Envelope};
+use crate::fields::{FORMAT, FORMAT_VERSION, FieldError, Fields, required};
+use crate::key::{KeyId, SecretKey};
+use crate::root::RootDocument;
+
+const DOCUMENT_TYPE: &str = "application/vnd.otaru.timestamp";
+
+/// How much a device's clock may be behind the server's, in seconds.
+const CLOCK_SLACK_S: i64 = 3600;
+
+/// Field numbers; see `docs/formats.md`. Append only.
+mod field {
+    pub(super) const PRODUCT: u64 = 2;
+    pub(super) const SIGNED_AT: u64 = 3;
+    pub(super) const EXPIRES_AT: u64 = 4;
+    pub(super) const SEQUENCE: u64 = 5;
+    pub(super) const ROOT_NUMBER: u64 = 6;
+    pub(super) const CRITICAL: u64 = 7;
+}
+
+/// What a server key says about a product, for a short time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timestamp {
+    /// The product.
+    pub product: ProductName,
+    /// When it was signed; seconds since 1970.
+    pub signed_at: i64,
+    /// From then on it is stale; seconds since 1970.
+    pub expires_at: i64,
+    /// Sequence number of the product's newest release; 0 for none.
+    pub sequence: u64,
+    /// Number of the product's newest root document.
+    pub root_number: u64,
+}
+
+/// Why a timestamp is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampError {
+    /// More bytes than any timestamp has.
+    TooLarge {
+        /// Bytes found.
+        size_bytes: usize,
+    },
+    /// Not a signed timestamp.
+    Cose(CoseError),
+    /// A signed timestamp with wrong contents.
+    Field(FieldError),
+    /// The root names no such server key, or the signature is not that key's.
+    Untrusted {
+        /// The signing key, as the timestamp names it.
+        key_id: KeyId,
+    },
+    /// About another product.
+    WrongProduct,
+    /// Signed in what is the future by a clock that is set.
+    Future {
+        /// When it says it was signed.
+        signed_at: i64,
+        /// The time now.
+        now: i64,
+    },
+    /// Too old, or older than one that was seen.
+    Stale {
+        /// When it was signed.
+        signed_at: i64,
+    },
+}
+
+impl TimestampError {
+    /// The number a device reports.
+    pub fn reason(&self) -> Reason {
+        match self {
+            TimestampError::Stale { .. } => Reason::TimestampStale,
+            _ => Reason::TimestampUntrusted,
+        }
+    }
+}
+
+impl fmt::Display for TimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TimestampError::TooLarge { size_bytes } => write!(f, "{size_bytes} bytes"),
+            TimestampError::Cose(error) => error.fmt(f),
+            TimestampError::Field(error) => error.fmt(f),
+            TimestampError::Untrusted { key_id } => {
+                write!(f, "a signature of {key_id}, which is not the server key's")
+            }
+            TimestampError::WrongProduct => f.write_str("a timestamp of another product"),
+            TimestampError::Future { signed_at, now } => {
+                write!(f, "a timestamp of {signed_at}, and it is {now}")
+            }
+            TimestampError::Stale { signed_at } => write!(f, "a stale timestamp of {signed_at}"),
+        }
+    }
+}
+
+impl core::error::Error for TimestampError {}
+
+impl Timestamp {
+    /// Largest timestamp accepted, in bytes of its signed form.
+    pub const MAX_BYTES: usize = 512;
+
+    /// The signed timestamp, as it is served.
+    pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
+        let payload = cose::encode(|encoder| {
+            encoder.map(6)?.u64(FORMAT)?.u64(FORMAT_VERSION)?;
+            encoder.u64(field::PRODUCT)?.str(self.product.as_str())?;
+            encoder.u64(field::SIGNED_AT)?.i64(self.signed_at)?;
+            encoder.u64(field::EXPIRES_AT)?.i64(self.expires_at)?;
+            encoder.u64(field::SEQUENCE)?.u64(self.sequence)?;
+            encoder.u64(field::ROOT_NUMBER)?.u64(self.root_number)?.ok()
+        });
+        cose::sign(&payload, DOCUMENT_TYPE, key)
+    }
+
+    /// Reads a timestamp of a product that the server key of `root` signed; fresh or not.
+    pub fn verify(
+        bytes: &[u8],
+        root: &RootDocument,
+        product: &ProductName,
+    ) -> Result<Timestamp, TimestampError> {
+        if bytes.len() > Timestamp::MAX_BYTES {
+            return Err(TimestampError::TooLarge { size_bytes: bytes.len() });
+        }
+        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(TimestampError::Cose)?;
+        if !root.server_key.is_some_and(|key| envelope.is_signed_by(&key)) {
+            return Err(TimestampError::Untrusted { key_id: envelope.key_id });
+        }
+        let timestamp = read(envelope.payload).map_err(TimestampError::Field)?;
+        match timestamp.product == *product {
+            true => Ok(timestamp),
+            false => Err(TimestampError::WrongProduct),
+        }
+    }
+
+    /// Refuses one that is too old by a clock that is set (`now`), or older than the newest
+    /// seen under the same key; and one from the future, which would make all others look old.
+    pub fn check_fresh(
+        &self,
+        now: Option<i64>,
+        seen_at: Option<i64>,
+    ) -> Result<(), TimestampError> {
+        let signed_at = self.signed_at;
+        if let Some(now) = now {
+            if signed_at.saturating_sub(CLOCK_SLACK_S) > now {
+                return Err(TimestampError::Future { signed_at, now });
+            }
+            if now >= self.expires_at {
+                return Err(TimestampError::Stale { signed_at });
+            }
+        }
+        match seen_at.is_some_and(|seen_at| signed_at < seen_at) {
+            true => Err(TimestampError::Stale { signed_at }),
+            false => Ok(()),
+        }
+    }
+}
+
+fn read(payload: &[u8]) -> Result<Timestamp, FieldError> {
+    let mut fields = Fields::open(payload)?;
+    let (mut product, mut signed_at, mut expires_at) = (None, None, None);
+    let (mut sequence, mut root_number) = (None, None);
+    while let Some(number) = fields.next()? {
+        match number {
+            field::PRODUCT => product = Some(fields.product()?),
+            field::SIGNED_AT => signed_at = Some(fields.int()?),
+            field::EXPIRES_AT => expires_at = Some(fields.int()?),
+            field::SEQUENCE => sequence = Some(fields.uint()?),
+            field::ROOT_NUMBER => root_number = Some(fields.uint()?),
+            field::CRITICAL => fields.critical(field::CRITICAL)?,
+            _ => fields.skip()?,
+        }
+    }
+    Ok(Timestamp {
+        product: required(product, field::PRODUCT)?,
+        signed_at: required(signed_at, field::SIGNED_AT)?,
+        expires_at: required(expires_at, field::EXPIRES_AT)?,
+        sequence: required(sequence, field::SEQUENCE)?,
+        root_number: required(root_number, field::ROOT_NUMBER)?,
+    })
+}
