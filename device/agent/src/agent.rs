@@ -21,6 +21,7 @@ mod settings;
 mod tests;
 mod timers;
 mod trial;
+mod trust;
 mod wish;
 
 pub use boot::Stored;
@@ -30,6 +31,7 @@ use offer::Screen;
 use progress::Meter;
 use report::Reporter;
 use settings::Settings;
+use trust::TrustWatch;
 
 /// What the agent is doing. How an update ended is [`Journal::last`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,7 @@ pub struct Agent {
     settings: Settings,
     meter: Meter,
     screen: Screen,
+    trust: TrustWatch,
     now: Moment,
     effects: Vec<Effect>,
 }
@@ -136,6 +139,7 @@ impl Agent {
             Input::ShadowArrived { topic, payload } => self.shadow_arrived(topic, payload),
             Input::TimePassed => {}
             Input::ManifestChecked(result) => self.manifest_checked(result),
+            Input::TrustChecked(report) => self.trust_checked(report),
             Input::BytesRead { done } => self.bytes_read(done),
             Input::DownloadEnded(result) => self.download_ended(result),
             Input::ProductDecided(decision) => self.product_decided(decision),

@@ -17,7 +17,8 @@ pub fn tries_allowed(reason: Reason) -> u32 {
         | TlsUntrusted
         | BrokerUnreachable => 20,
         // A release may be on its way through a cache, a permission on its way through a form.
-        ReleaseNotFound | DownloadForbidden | ManifestMissing | RootMissing | ContentChanged => 3,
+        ReleaseNotFound | DownloadForbidden | ManifestMissing | RootMissing | ContentChanged
+        | OrderMissing | OrderExpired | RootWithheld | TooManyBytes => 3,
         // Bytes that do not match are fetched once more, from the start.
         ImageCorrupt | DigestMismatch | FlashFailed => 2,
         _ => 0,
@@ -26,7 +27,8 @@ pub fn tries_allowed(reason: Reason) -> u32 {
 
 /// Whether what is in flash is suspect, so that the next try starts over.
 pub(crate) fn starts_over(reason: Reason) -> bool {
-    matches!(reason, Reason::ImageCorrupt | Reason::DigestMismatch | Reason::ContentChanged)
+    use Reason::*;
+    matches!(reason, ImageCorrupt | DigestMismatch | ContentChanged | TooManyBytes)
 }
 
 /// Whether a reconnected broker makes another try worthwhile at once.

@@ -23,6 +23,10 @@ pub struct AgentConfig {
     pub decision_limit_ms: u64,
     /// The longest wait between two questions about one update.
     pub defer_max_ms: u64,
+    /// How long nothing is asked after [`Effect::CheckTrust`](crate::Effect::CheckTrust).
+    pub trust_interval_ms: u64,
+    /// Within how long after a session began it is asked for the first time.
+    pub trust_spread_ms: u64,
     /// How long new firmware may test itself before it goes back.
     pub self_test_limit_ms: u64,
     /// How long new firmware may look for the broker before [`AgentConfig::without_broker`] applies.
@@ -61,6 +65,8 @@ impl AgentConfig {
             decision_limit_ms: 60_000,
             // No longer than the server lets a device wait.
             defer_max_ms: 7 * 86_400_000,
+            trust_interval_ms: 86_400_000,
+            trust_spread_ms: 600_000,
             self_test_limit_ms: 120_000,
             // Below the server's 15 minutes for `testing`, so that the device
             // says what happened before the server calls it silent.

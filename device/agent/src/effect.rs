@@ -2,7 +2,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use otaru_wire::payload::{LogLevel, UpdateOffer};
-use otaru_wire::{Digest, Reason, ReleaseVersion, ShadowTopic, Topic};
+use otaru_wire::{Digest, Reason, ReleaseVersion, ShadowTopic, Topic, UpdateId};
 use serde_json::Value;
 
 use crate::Question;
@@ -14,6 +14,8 @@ pub struct Wanted {
     pub version: ReleaseVersion,
     /// Its image, where the server named it.
     pub sha256: Option<Digest>,
+    /// The update the wish named, if it named one: an order must be part of it.
+    pub update: Option<UpdateId>,
     /// Sequence number of the running release; 0 when unknown.
     pub running_sequence: u64,
     /// The highest security counter ever confirmed here.
@@ -79,10 +81,17 @@ pub enum Effect {
     /// Write the applied settings (a JSON object) likewise.
     SaveSettings(Vec<u8>),
     /// Fetch and verify root and manifest, check the manifest with
-    /// [`check_manifest`](crate::check_manifest); answer [`Input::ManifestChecked`](crate::Input::ManifestChecked).
+    /// [`check_manifest`](crate::check_manifest), get an order where the root names a server key;
+    /// answer [`Input::ManifestChecked`](crate::Input::ManifestChecked).
     CheckManifest(Wanted),
+    /// Walk the root documents and look at the server's timestamp, where the root names a server
+    /// key; what came of it is [`Input::TrustChecked`](crate::Input::TrustChecked), now or never.
+    CheckTrust,
     /// Keep the manifest just checked as the running image's own: it is the same image.
     AdoptManifest(Target),
+    /// The image is confirmed: let [`Trust::confirm`](crate::Trust::confirm) raise what its signer's
+    /// manifests must say from now on.
+    RaiseFloor(Digest),
     /// Fill the inactive slot with the target of the manifest just checked; report
     /// [`Input::BytesRead`](crate::Input::BytesRead), answer [`Input::DownloadEnded`](crate::Input::DownloadEnded).
     Download {

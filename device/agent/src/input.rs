@@ -1,6 +1,6 @@
 use alloc::string::String;
 
-use otaru_wire::payload::OfferDecision;
+use otaru_wire::payload::{OfferDecision, TrustReport};
 use otaru_wire::{Reason, ReleaseVersion, ShadowTopic};
 use serde_json::Value;
 
@@ -53,6 +53,9 @@ pub enum Input<'a> {
     TimePassed,
     /// Answer to [`Effect::CheckManifest`](crate::Effect::CheckManifest).
     ManifestChecked(Result<Target, Fault>),
+    /// What root and timestamp came to, at [`Effect::CheckTrust`](crate::Effect::CheckTrust) or on the
+    /// way to a manifest; to be reported.
+    TrustChecked(TrustReport),
     /// This many bytes of the image were read back from flash and are right.
     BytesRead {
         /// Bytes from the start of the image.

@@ -28,6 +28,7 @@ mod patch;
 mod preflight;
 mod shadow;
 mod transfer;
+mod trust;
 
 pub use agent::{Agent, AgentPhase, Stored};
 pub use backoff::full_jitter;
@@ -41,3 +42,4 @@ pub use input::{Fault, Input, Moment};
 pub use journal::{Attempt, Ended, Journal, JournalError, Stage};
 pub use preflight::{Device, check_manifest};
 pub use transfer::{Answer, Asked, Verdict, judge};
+pub use trust::{Least, SeenTimestamp, Trust};

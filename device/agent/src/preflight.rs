@@ -3,7 +3,7 @@
 use otaru_release::{Chip, Manifest};
 use otaru_wire::{ProductName, Reason};
 
-use crate::{Target, Wanted};
+use crate::{Least, Target, Wanted};
 
 /// What the device is.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,8 @@ pub struct Device<'a> {
     pub chip: Chip,
     /// Bytes of the slot that would be written.
     pub slot_bytes: u64,
+    /// The least the manifest may say: [`Trust::least`](crate::Trust::least).
+    pub least: Least,
 }
 
 /// Checks a manifest whose signature was verified against what was wished for and what the device is.
@@ -33,8 +35,8 @@ pub fn check_manifest(
                 chip: device.chip,
                 revision: None,
                 slot_bytes: device.slot_bytes,
-                sequence: wanted.running_sequence,
-                security_counter: wanted.security_floor,
+                sequence: device.least.sequence,
+                security_counter: device.least.security_counter,
             })
         })
         .map_err(|error| error.reason())?;
@@ -59,10 +61,11 @@ mod tests {
     use alloc::string::String;
 
     use expect_test::expect;
-    use otaru_release::{Dependency, ImageBuilder};
+    use otaru_release::{Dependency, ImageBuilder, RootDocument, SecretKey};
     use otaru_wire::{Digest, ReleaseVersion};
 
     use super::*;
+    use crate::Trust;
 
     fn name(text: &str) -> ProductName {
         ProductName::new(text).unwrap()
@@ -72,10 +75,13 @@ mod tests {
         let image = ImageBuilder::new(Chip::Esp32C3).size_bytes(4096).build();
         let version = ReleaseVersion::new("1.0.5").unwrap();
         let mut manifest = Manifest::for_image(&image, name("clock"), version.clone(), 5).unwrap();
-        let mut wanted = Wanted { version, sha256: None, running_sequence: 4, security_floor: 0 };
+        let mut wanted =
+            Wanted { version, sha256: None, update: None, running_sequence: 4, security_floor: 0 };
         change(&mut manifest, &mut wanted);
         let product = name("clock");
-        let device = Device { product: &product, chip: Chip::Esp32C3, slot_bytes: 8192 };
+        let key = SecretKey::from_seed(&[1; 32]).public_key();
+        let least = Trust::default().least(&RootDocument::first(key, key), &wanted);
+        let device = Device { product: &product, chip: Chip::Esp32C3, slot_bytes: 8192, least };
         match check_manifest(&manifest, &wanted, device) {
             Ok(target) => format!("take {}", target.version),
             Err(reason) => format!("{reason}"),

@@ -133,8 +133,8 @@ impl Download {
             let writer = fill.writer.as_mut().ok_or(Reason::Internal)?;
             let before = writer.position();
             let taken = writer.write(&mut self.flash, part).map_err(|error| match error {
-                // More bytes than the signed image has: another file.
-                SlotError::PastEnd { .. } => Reason::ContentChanged,
+                // More bytes than the signed image has.
+                SlotError::PastEnd { .. } => Reason::TooManyBytes,
                 error => reason_of(error),
             })?;
             part = &part[taken..];

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use crate::https::Https;
 use crate::jobs::{Finished, Job};
 use crate::log_buffer::LogBuffer;
-use crate::manifest::Checked;
+use crate::manifest::{Checked, Learned};
 use crate::mqtt::{END_LIMIT, Link, LinkEvent};
 use crate::storage::Storage;
 use crate::{FileFlash, Hook, Identity, SimError, SimOptions, boot};
@@ -53,6 +53,7 @@ pub(crate) struct Firmware<'a> {
     /// The manifest checked last, and the connection it came by.
     checked: Option<(Box<Checked>, Https)>,
     job: Option<Job>,
+    watch: Option<Job>,
     self_test: Option<Job>,
     bytes_read: Option<UnboundedReceiver<u64>>,
     publisher: Publisher,
@@ -104,6 +105,7 @@ impl<'a> Firmware<'a> {
             exit: None,
             checked: None,
             job: None,
+            watch: None,
             self_test: None,
             bytes_read: None,
             publisher: Publisher::new(posted_sender),
@@ -168,6 +170,10 @@ impl<'a> Firmware<'a> {
             finished = finish(&mut self.job) => {
                 self.job = None;
                 self.read_remaining_bytes()?;
+                self.job_finished(finished)
+            }
+            finished = finish(&mut self.watch) => {
+                self.watch = None;
                 self.job_finished(finished)
             }
             finished = finish(&mut self.self_test) => {
@@ -255,10 +261,9 @@ impl<'a> Firmware<'a> {
     fn job_finished(&mut self, finished: Finished) -> Result<(), SimError> {
         match finished {
             Finished::Answer(input) => self.step(input),
-            Finished::Checked { newer_roots, result } => {
-                if let (Some(newest), Ok(key)) = (newer_roots.last(), self.identity.root_key()) {
-                    self.storage.save_root(&key, newest)?;
-                }
+            Finished::Watched(learned) => self.learn(*learned),
+            Finished::Checked { learned, result } => {
+                self.learn(*learned)?;
                 let answer = result.map(|(checked, https)| {
                     let target = checked.target.clone();
                     self.checked = Some((checked, https));
@@ -266,6 +271,27 @@ impl<'a> Firmware<'a> {
                 });
                 self.step(Input::ManifestChecked(answer))
             }
+        }
+    }
+
+    /// Keeps what was learned about roots and timestamps, and lets the agent report it.
+    fn learn(&mut self, learned: Learned) -> Result<(), SimError> {
+        if let (Some((root, bytes)), Ok(key)) = (learned.root, self.identity.root_key()) {
+            // Two jobs may have walked at once: a root only ever moves forward.
+            let stored = self.storage.root(&key)?.map_or(0, |root| root.number);
+            if root.number > stored {
+                self.storage.save_root(&key, &bytes)?;
+            }
+        }
+        if let Some(seen) = learned.seen {
+            let mut trust = self.storage.trust()?;
+            if trust.see(seen) {
+                self.storage.save_trust(&trust)?;
+            }
+        }
+        match learned.report {
+            Some(report) => self.step(Input::TrustChecked(report)),
+            None => Ok(()),
         }
     }
 }
@@ -279,6 +305,8 @@ fn agent_config(options: &SimOptions, identity: &Identity) -> AgentConfig {
         answer_limit_ms: ms(options.answer_limit),
         self_test_limit_ms: config.self_test_limit_ms.max(ms(options.self_test).saturating_mul(2)),
         broker_limit_ms: ms(options.broker_limit),
+        trust_interval_ms: ms(options.trust_interval),
+        trust_spread_ms: ms(options.trust_spread),
         asks_product: options.hook.is_some(),
         shows_offers: options.hook.as_ref().is_some_and(Hook::has_screen),
         without_broker: WithoutBroker::RollBack,

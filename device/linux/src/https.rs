@@ -61,7 +61,8 @@ impl Https {
         })
     }
 
-    /// Asks for a path below the server's URL. `down` is the reason a dead link has here.
+    /// Asks for a path below the server's URL, and a query behind its `?` if it has one. `down`
+    /// is the reason a dead link has here.
     pub(crate) async fn get(
         &self,
         path: &str,
@@ -69,7 +70,10 @@ impl Https {
         down: Reason,
     ) -> Result<Incoming, Fault> {
         let mut url = self.base.clone();
+        let (path, query) =
+            path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url.set_query(query);
         let answer = self.send(&self.own, url.clone(), headers.clone(), down).await?;
         if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {
             return Ok(self.incoming(answer));
@@ -120,7 +124,7 @@ impl Https {
         let mut document = Vec::new();
         while let Some(part) = answer.part(down).await? {
             if document.len() + part.len() > bytes_max {
-                return Err(Reason::ServerError.into());
+                return Err(Reason::TooManyBytes.into());
             }
             document.extend_from_slice(&part);
         }

@@ -7,7 +7,7 @@ use otaru_slots::{Layout, Slot, SlotHasher};
 use otaru_wire::Reason;
 
 use crate::https::Https;
-use crate::manifest::{Checked, Search, find_manifest};
+use crate::manifest::{Checked, Known, Learned, Search, find_manifest, follow_news, walk_roots};
 use crate::{FileFlash, Hook};
 
 /// Bytes hashed before other tasks may run: a few milliseconds of work.
@@ -20,11 +20,13 @@ pub(crate) type Job = Pin<Box<dyn Future<Output = Finished> + Send>>;
 pub(crate) enum Finished {
     /// The chain was followed, to its end or not.
     Checked {
-        /// Root documents verified on the way, oldest first.
-        newer_roots: Vec<Vec<u8>>,
+        /// What was learned on the way.
+        learned: Box<Learned>,
         /// The manifest, and the connection it came by.
         result: Result<(Box<Checked>, Https), Fault>,
     },
+    /// Root and timestamp were looked at.
+    Watched(Box<Learned>),
     /// Something the agent alone has to hear.
     Answer(Input<'static>),
 }
@@ -32,14 +34,29 @@ pub(crate) enum Finished {
 /// Follows the chain of trust to the manifest.
 pub(crate) fn check_manifest(https: Result<Https, Reason>, search: Result<Search, Reason>) -> Job {
     Box::pin(async move {
-        let mut newer_roots = Vec::new();
+        let mut learned = Box::<Learned>::default();
         let result = async {
             let (https, search) = (https?, search?);
-            let checked = find_manifest(&https, search, &mut newer_roots).await?;
+            let checked = find_manifest(&https, search, &mut learned).await?;
             Ok((Box::new(checked), https))
         };
         let result = result.await;
-        Finished::Checked { newer_roots, result }
+        Finished::Checked { learned, result }
+    })
+}
+
+/// Looks for newer root documents, and at what the server says is newest.
+pub(crate) fn watch_trust(https: Https, known: Known) -> Job {
+    Box::pin(async move {
+        let mut learned = Box::<Learned>::default();
+        let watched = async {
+            let root = walk_roots(&https, &known, &mut learned).await?;
+            follow_news(&https, &known, &root, &mut learned).await
+        };
+        if let Err(Fault { reason, .. }) = watched.await {
+            tracing::debug!(%reason, "Trust was not followed to its end");
+        }
+        Finished::Watched(learned)
     })
 }
 

@@ -1,29 +1,42 @@
-//! The chain of trust: the root key built in, the root documents that descend
-//! from it, the manifest a release key signed.
+//! The chain of trust: the root key built in, the root documents that descend from it, the
+//! manifest a release key signed, and the order a server key signed where the root names one.
 
 use std::time::SystemTime;
 
-use otaru_agent::{Device, Fault, Target, Wanted, check_manifest};
-use otaru_release::{Chip, Manifest, PublicKey, RootDocument};
-use otaru_wire::{ProductName, Reason};
+use otaru_agent::{Device, Fault, SeenTimestamp, Target, Trust, Wanted, check_manifest};
+use otaru_release::{
+    Chip, KeyId, Manifest, NONCE_BYTES, Order, OrderAsked, PublicKey, RootDocument,
+};
+use otaru_wire::payload::TrustReport;
+use otaru_wire::{ProductName, Reason, ThingName};
 
 use crate::https::Https;
 
-/// More root documents than any product will have; a server that goes on serving is broken.
-const WALK_MAX: u64 = 1000;
-/// Largest root document or manifest fetched.
-const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
+mod news;
 
-/// What to look for, and whom to trust.
+pub(crate) use news::{follow_news, walk_roots};
+
+/// Largest manifest fetched.
+const MANIFEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Whom to trust, and what is known already.
 #[derive(Clone, Debug)]
-pub(crate) struct Search {
-    pub(crate) wanted: Wanted,
+pub(crate) struct Known {
     pub(crate) product: ProductName,
-    pub(crate) chip: Chip,
-    pub(crate) slot_bytes: u64,
     pub(crate) root_key: PublicKey,
     /// The newest root document verified before.
     pub(crate) root: Option<RootDocument>,
+    pub(crate) trust: Trust,
+}
+
+/// What to look for, and what it must suit.
+#[derive(Clone, Debug)]
+pub(crate) struct Search {
+    pub(crate) known: Known,
+    pub(crate) wanted: Wanted,
+    pub(crate) thing: ThingName,
+    pub(crate) chip: Chip,
+    pub(crate) slot_bytes: u64,
 }
 
 /// A manifest whose whole chain was verified.
@@ -31,66 +44,84 @@ pub(crate) struct Search {
 pub(crate) struct Checked {
     pub(crate) manifest: Manifest,
     pub(crate) target: Target,
+    pub(crate) signer: KeyId,
 }
 
-/// Fetches and verifies root documents and manifest.
-///
-/// `newer_roots` gets every root document verified on the way, in order; it is
-/// kept even when the manifest then fails, because a root may only move forward.
+/// What was learned on the way. It is kept even when the manifest then fails, because a root
+/// may only move forward.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Learned {
+    /// The newest root document, verified, with its bytes; only if it is news.
+    pub(crate) root: Option<(RootDocument, Vec<u8>)>,
+    /// A fresh timestamp.
+    pub(crate) seen: Option<SeenTimestamp>,
+    /// What to say about both, where the root names a server key.
+    pub(crate) report: Option<TrustReport>,
+}
+
+/// Fetches and verifies root documents, timestamp, manifest and order.
 pub(crate) async fn find_manifest(
     https: &Https,
     search: Search,
-    newer_roots: &mut Vec<Vec<u8>>,
+    learned: &mut Learned,
 ) -> Result<Checked, Fault> {
-    let root = walk_roots(https, &search, newer_roots).await?;
-    let (product, version) = (&search.product, &search.wanted.version);
+    let root = walk_roots(https, &search.known, learned).await?;
+    follow_news(https, &search.known, &root, learned).await?;
+    let (product, version) = (&search.known.product, &search.wanted.version);
     let path = format!("/firmware/{product}/{version}.manifest");
-    let bytes = https.document(&path, DOCUMENT_BYTES_MAX, Reason::LinkDownAtInstall).await?;
+    let bytes = https.document(&path, MANIFEST_BYTES_MAX, Reason::LinkDownAtInstall).await?;
     let bytes = bytes.ok_or(Reason::ManifestMissing)?;
-    let now_s = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_secs()).ok());
-    let manifest = Manifest::verify(&bytes, &root, now_s).map_err(|error| {
+    let manifest = Manifest::verify(&bytes, &root, now_s()).map_err(|error| {
         tracing::warn!(error = %error, "Manifest refused");
         error.reason()
     })?;
-    let device =
-        Device { product: &search.product, chip: search.chip, slot_bytes: search.slot_bytes };
+    let signer = Manifest::signer(&bytes).map_err(|error| error.reason())?;
+    let device = Device {
+        product,
+        chip: search.chip,
+        slot_bytes: search.slot_bytes,
+        least: search.known.trust.least(&root, &search.wanted),
+    };
     let target = check_manifest(&manifest, &search.wanted, device)?;
-    Ok(Checked { manifest, target })
+    if root.server_key.is_some() {
+        get_order(https, &search, &root, &manifest).await?;
+    }
+    Ok(Checked { manifest, target, signer })
 }
 
-async fn walk_roots(
+/// Asks the server whether it means this device, now.
+async fn get_order(
     https: &Https,
     search: &Search,
-    newer_roots: &mut Vec<Vec<u8>>,
-) -> Result<RootDocument, Fault> {
-    let mut root = match search.root.clone() {
-        Some(root) => root,
-        None => {
-            let bytes = fetch_root(https, search, 1).await?.ok_or(Reason::RootMissing)?;
-            let trusted = [search.root_key];
-            let first = RootDocument::verify(&bytes, &trusted).map_err(refuse_root)?;
-            newer_roots.push(bytes);
-            first
-        }
+    root: &RootDocument,
+    manifest: &Manifest,
+) -> Result<(), Fault> {
+    let mut nonce = [0; NONCE_BYTES];
+    // A number that could be guessed would let an old order answer.
+    getrandom::fill(&mut nonce).map_err(|_| Reason::Internal)?;
+    let hex: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    let Manifest { product, version, sha256, .. } = manifest;
+    let path = format!("/firmware/{product}/{version}.order?nonce={hex}");
+    let bytes = https.document(&path, Order::MAX_BYTES, Reason::LinkDownAtInstall).await?;
+    let bytes = bytes.ok_or(Reason::OrderMissing)?;
+    let asked = OrderAsked {
+        thing: &search.thing,
+        product,
+        version,
+        sha256,
+        nonce: &nonce,
+        update: search.wanted.update.as_ref(),
+        is_downgrade: manifest.is_downgrade,
     };
-    for _ in 0..WALK_MAX {
-        let next = root.number.saturating_add(1);
-        let Some(bytes) = fetch_root(https, search, next).await? else { return Ok(root) };
-        root = root.verify_next(&bytes).map_err(refuse_root)?;
-        newer_roots.push(bytes);
-    }
-    Err(Reason::RootInvalid.into())
+    let order = Order::verify(&bytes, root).and_then(|order| order.answers(&asked, now_s()));
+    order.map_err(|error| {
+        tracing::warn!(error = %error, "Order refused");
+        error.reason().into()
+    })
 }
 
-async fn fetch_root(https: &Https, search: &Search, number: u64) -> Result<Option<Vec<u8>>, Fault> {
-    let path = format!("/firmware/{}/root/{number}", search.product);
-    https.document(&path, DOCUMENT_BYTES_MAX, Reason::LinkDownAtInstall).await
-}
-
-fn refuse_root(error: otaru_release::RootError) -> Reason {
-    tracing::warn!(error = %error, "Root document refused");
-    error.reason()
+/// Seconds since 1970.
+fn now_s() -> Option<i64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
 }

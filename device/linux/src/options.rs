@@ -37,6 +37,10 @@ pub struct SimOptions {
     pub document_limit: Duration,
     /// How long new firmware looks for the broker before it goes back.
     pub broker_limit: Duration,
+    /// How long after looking at root and timestamp it looks again.
+    pub trust_interval: Duration,
+    /// Within how long after a session began it looks for the first time.
+    pub trust_spread: Duration,
     /// How long an answer of the shadow service is waited for.
     pub answer_limit: Duration,
     /// The product's word on when an update may go on; `None` is always now.
@@ -63,6 +67,8 @@ impl SimOptions {
             // keeps us busy.
             document_limit: Duration::from_secs(300),
             broker_limit: Duration::from_secs(600),
+            trust_interval: Duration::from_secs(86_400),
+            trust_spread: Duration::from_secs(5),
             answer_limit: Duration::from_secs(10),
             hook: None,
         }

@@ -1,6 +1,6 @@
 //! What the device keeps over a restart, in its `otaru` partition.
 
-use otaru_agent::Target;
+use otaru_agent::{Target, Trust};
 use otaru_release::{PublicKey, RootDocument};
 use otaru_slots::{
     Layout, MAX_VALUE_BYTES, Opened, Records, RecreatedReason, Ring, Slot, StorageError,
@@ -13,16 +13,18 @@ use crate::FileFlash;
 const JOURNAL: u8 = 0;
 /// The applied settings, a JSON object.
 const SETTINGS: u8 = 1;
-/// The newest root document, behind the root key it descends from.
+/// The newest root document, behind the anchor of the root key it descends from.
 const ROOT: u8 = 2;
 /// What the manifest of the image in slot 0 said; the next key is slot 1's.
 const TARGETS: u8 = 3;
 /// Length and digest of the image that left the factory in slot 0.
 const FACTORY: u8 = 5;
+/// The least a manifest may say, and the newest timestamp.
+const TRUST: u8 = 6;
 /// The log buffer.
 const LOGS: core::ops::Range<u8> = 32..96;
 
-/// Length of the key before a stored root document.
+/// Length of the anchor before a stored root document.
 const KEY_BYTES: usize = 32;
 // A root that could not be kept would be forgotten, and the keys it revoked would count again.
 const _: () = assert!(KEY_BYTES + RootDocument::MAX_BYTES <= MAX_VALUE_BYTES);
@@ -96,6 +98,15 @@ impl Storage {
         self.put(TARGETS + slot.index() as u8, &target.to_bytes())
     }
 
+    /// What the device remembers about signatures; nothing yet on a new one.
+    pub(crate) fn trust(&mut self) -> Result<Trust, StorageError> {
+        Ok(Trust::from_bytes(&self.get(TRUST)?))
+    }
+
+    pub(crate) fn save_trust(&mut self, trust: &Trust) -> Result<(), StorageError> {
+        self.put(TRUST, &trust.to_bytes())
+    }
+
     /// Length and digest of the factory image, if they were stored.
     pub(crate) fn factory(&mut self) -> Result<Option<(u32, Digest)>, StorageError> {
         let bytes = self.get(FACTORY)?;
@@ -117,7 +128,7 @@ impl Storage {
     pub(crate) fn root(&mut self, key: &PublicKey) -> Result<Option<RootDocument>, StorageError> {
         let bytes = self.get(ROOT)?;
         let document = match bytes.split_at_checked(KEY_BYTES) {
-            Some((found, document)) if found == key.as_bytes() => document,
+            Some((found, document)) if found == key.anchor() => document,
             _ => return Ok(None),
         };
         Ok(RootDocument::read_trusted(document).ok())
@@ -129,7 +140,7 @@ impl Storage {
         key: &PublicKey,
         document: &[u8],
     ) -> Result<(), StorageError> {
-        let bytes = [key.as_bytes().as_slice(), document].concat();
+        let bytes = [key.anchor().as_slice(), document].concat();
         self.put(ROOT, &bytes)
     }
 

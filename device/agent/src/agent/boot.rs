@@ -8,7 +8,7 @@ use otaru_wire::{Outcome, Reason};
 use serde_json::{Map, Value};
 
 use super::link::Link;
-use super::{Agent, AgentPhase, Meter, Reporter, Screen, Settings, Settling};
+use super::{Agent, AgentPhase, Meter, Reporter, Screen, Settings, Settling, TrustWatch};
 use crate::journal::Ended;
 use crate::{AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, reconcile};
 
@@ -55,6 +55,7 @@ impl Agent {
             settings: Settings::restored(settings),
             meter: Meter::default(),
             screen: Screen::default(),
+            trust: TrustWatch::default(),
             now,
             effects: Vec::new(),
         };

@@ -17,6 +17,7 @@ impl Agent {
         let wanted = Wanted {
             version: attempt.version.clone(),
             sha256: attempt.wished_sha256,
+            update: attempt.update.clone(),
             running_sequence: self.running.sequence,
             security_floor: self.journal.security_floor.max(self.running.security_counter),
         };
@@ -185,6 +186,8 @@ impl Agent {
                 let counter = attempt.target.as_ref().map_or(0, |target| target.security_counter);
                 self.journal.security_floor = self.journal.security_floor.max(counter);
                 self.remember_confirmed();
+                // Before the journal forgets the attempt: cut off here, it is confirmed again.
+                self.effects.push(Effect::RaiseFloor(self.running.sha256));
             }
             (Outcome::RolledBack, Some(sha256)) => {
                 self.journal.bad_images.add(sha256, attempt.update.clone());

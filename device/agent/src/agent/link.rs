@@ -39,6 +39,7 @@ const TOPICS: [ShadowTopic; 7] = [
 impl Agent {
     pub(super) fn link_up(&mut self) {
         self.link = Link::Subscribing;
+        self.trust.due_at_ms = None;
         self.shadow = ShadowFollower::default();
         self.reporter.forget();
         self.reporter.asked_at_ms = Some(self.now.uptime_ms);
@@ -53,6 +54,7 @@ impl Agent {
             self.log(LogLevel::Warn, "CONFIG_REPORT_FAILED", message, reason);
         }
         self.link = Link::Down;
+        self.trust.due_at_ms = None;
         self.reporter.forget();
     }
 
@@ -106,6 +108,7 @@ impl Agent {
             self.settling = Settling::Settled;
         }
         if came_up {
+            self.watch_trust();
             self.tell();
             if let AgentPhase::AwaitRetry { reason, .. } = self.phase
                 && ends_with_the_link(reason)

@@ -158,7 +158,13 @@ impl Agent {
             let config = missing_members(known.get("config"), version);
             patch.extend(config.map(|config| ("config".to_string(), config)));
         }
-        let firmware = self.firmware_report().to_value();
+        let mut firmware = self.firmware_report().to_value();
+        // What was seen before this boot stands until something is seen again.
+        if self.trust.report.is_none()
+            && let Some(trust) = known.get("firmware").and_then(|firmware| firmware.get("trust"))
+        {
+            firmware["trust"] = trust.clone();
+        }
         if let Some(firmware) = difference(known.get("firmware"), &firmware) {
             patch.insert("firmware".into(), firmware);
         }
@@ -195,6 +201,7 @@ impl Agent {
             },
             last: last.and_then(last_update),
             shows_offers: self.config.shows_offers,
+            trust: self.trust.report,
         }
     }
 }

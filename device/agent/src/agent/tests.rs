@@ -6,4 +6,5 @@ mod happy_path;
 mod service;
 mod shadow;
 mod table;
+mod trust;
 mod world;

@@ -29,7 +29,7 @@ impl Agent {
             _ => None,
         };
         let (ask, told) = (self.reporter.ask_at_ms, self.meter.due_at_ms);
-        [phase, asked, ask, reported, told, self.settings.next_retry_ms()]
+        [phase, asked, ask, reported, told, self.trust.due_at_ms, self.settings.next_retry_ms()]
             .into_iter()
             .flatten()
             .min()
@@ -75,6 +75,7 @@ impl Agent {
             self.report_failed("the report was not answered".into(), Reason::LinkDownAtReport);
         }
         self.retry_settings();
+        self.check_trust_if_due();
         if self.meter.due_at_ms.is_some_and(|at| at <= now) {
             self.meter.due_at_ms = None;
             self.tell();

@@ -5,7 +5,7 @@ use otaru_release::{Behaviour, Chip};
 use otaru_slots::boot::images_for;
 use otaru_slots::{OtaDataError, otadata};
 use otaru_wire::payload::LogLevel;
-use otaru_wire::{Reason, ShadowId, ShadowTopic, Topic};
+use otaru_wire::{Digest, Reason, ShadowId, ShadowTopic, Topic};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::SimError;
 use crate::download::Download;
 use crate::https::Https;
 use crate::jobs::{self, Finished};
-use crate::manifest::Search;
+use crate::manifest::{Known, Search};
 
 impl Firmware<'_> {
     pub(super) fn carry_out_one(&mut self, effect: Effect) -> Result<(), SimError> {
@@ -28,7 +28,12 @@ impl Firmware<'_> {
             Effect::SaveJournal(bytes) => self.storage.save_journal(&bytes)?,
             Effect::SaveSettings(bytes) => self.storage.save_settings(&bytes)?,
             Effect::CheckManifest(wanted) => self.check_manifest(wanted)?,
-            Effect::AdoptManifest(target) => self.storage.save_target(self.slot, &target)?,
+            Effect::CheckTrust => self.check_trust()?,
+            Effect::AdoptManifest(target) => {
+                self.expect_floor(&target)?;
+                self.storage.save_target(self.slot, &target)?;
+            }
+            Effect::RaiseFloor(sha256) => self.raise_floor(&sha256)?,
             Effect::Download { target, from_start } => self.download(target, from_start)?,
             Effect::AskProduct(question) => {
                 self.job = self.options.hook.as_ref().map(|hook| jobs::ask_product(hook, question));
@@ -73,25 +78,65 @@ impl Firmware<'_> {
             .subscribe(topics.into_iter().map(|topic| shadow.topic_name(topic)).collect());
     }
 
+    /// Whom to trust; the reason to report where the built-in root key is missing or none.
+    fn known(&mut self) -> Result<Result<Known, Reason>, SimError> {
+        let root_key = match self.identity.root_key() {
+            Ok(root_key) => root_key,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let product = self.identity.product.clone();
+        let (root, trust) = (self.storage.root(&root_key)?, self.storage.trust()?);
+        Ok(Ok(Known { product, root_key, root, trust }))
+    }
+
     fn check_manifest(&mut self, wanted: Wanted) -> Result<(), SimError> {
         let https = Https::new(self.identity, self.options);
-        let search = match self.identity.root_key() {
-            Ok(root_key) => Ok(Search {
-                wanted,
-                product: self.identity.product.clone(),
-                chip: self.chip,
-                slot_bytes: u64::from(self.layout.slot(self.slot.other()).size),
-                root: self.storage.root(&root_key)?,
-                root_key,
-            }),
-            Err(reason) => Err(reason),
-        };
+        let search = self.known()?.map(|known| Search {
+            known,
+            wanted,
+            thing: self.identity.thing.clone(),
+            chip: self.chip,
+            slot_bytes: u64::from(self.layout.slot(self.slot.other()).size),
+        });
         self.checked = None;
         self.job = Some(jobs::check_manifest(https, search));
         Ok(())
     }
 
+    /// A root without server key asks for nothing: then an update is early enough to walk.
+    fn check_trust(&mut self) -> Result<(), SimError> {
+        let asks = |known: &Known| known.root.as_ref().is_none_or(|root| root.server_key.is_some());
+        let known = self.known()?.ok().filter(asks);
+        if let (Some(known), Ok(https)) = (known, Https::new(self.identity, self.options)) {
+            self.watch = Some(jobs::watch_trust(https, known));
+        }
+        Ok(())
+    }
+
+    /// The manifest just checked is that of the image under way.
+    fn expect_floor(&mut self, target: &Target) -> Result<(), SimError> {
+        if let Some((checked, _)) = &self.checked {
+            let mut trust = self.storage.trust()?;
+            trust.expect(target, checked.signer);
+            self.storage.save_trust(&trust)?;
+        }
+        Ok(())
+    }
+
+    fn raise_floor(&mut self, sha256: &Digest) -> Result<(), SimError> {
+        let root = match self.identity.root_key() {
+            Ok(key) => self.storage.root(&key)?,
+            Err(_) => None,
+        };
+        let mut trust = self.storage.trust()?;
+        if trust.confirm(sha256, root.as_ref()) {
+            self.storage.save_trust(&trust)?;
+        }
+        Ok(())
+    }
+
     fn download(&mut self, target: Target, from_start: bool) -> Result<(), SimError> {
+        self.expect_floor(&target)?;
         let Some((checked, https)) = self.checked.take() else {
             let missing = Input::DownloadEnded(Err(Reason::Internal.into()));
             self.answers.push_back(missing);

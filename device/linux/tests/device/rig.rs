@@ -123,6 +123,7 @@ impl Rig {
             retry_cap: Duration::from_millis(500),
             stall_limit: Duration::from_millis(500),
             rate_window: Duration::from_secs(1),
+            trust_spread: Duration::ZERO,
             ..SimOptions::new(&dir, dir.join("flash.bin"))
         };
         Device { thing, options, running: None }

@@ -167,7 +167,7 @@ fn transition_table() {
         SelfTest + SelfTestEnded(ok) -> Confirming: ConfirmSlot
         SelfTest + SelfTestEnded(failed) -> RollingBack: SaveJournal, RollBack
         SelfTest + TimePassed -> RollingBack: SaveJournal, RollBack
-        Confirming + SlotConfirmed(ok) -> Idle: SaveJournal
+        Confirming + SlotConfirmed(ok) -> Idle: RaiseFloor, SaveJournal
         Confirming + SlotConfirmed(flash failed) -> RollingBack: SaveJournal, RollBack
         AwaitRetry + TimePassed -> Preflight: CheckManifest
         AwaitRetry + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal

@@ -69,11 +69,18 @@ pub(super) struct World {
     pub(super) deaf_sessions: u32,
     /// What the last manifest was checked against.
     pub(super) wanted: Option<Wanted>,
+    /// How often the agent wanted root and timestamp looked at.
+    pub(super) trust_checks: u32,
+    /// Images whose floors were raised.
+    pub(super) raised: Vec<otaru_wire::Digest>,
     random: u64,
 }
 
 pub(super) fn config() -> AgentConfig {
-    AgentConfig::new(ThingName::new("clock-01").unwrap(), Namespace::new("mia").unwrap())
+    let thing = ThingName::new("clock-01").unwrap();
+    let config = AgentConfig::new(thing, Namespace::new("mia").unwrap());
+    // Once a session is enough: what comes daily keeps a device from ever being at rest.
+    AgentConfig { trust_spread_ms: 0, trust_interval_ms: u64::MAX, ..config }
 }
 
 impl World {
@@ -104,6 +111,8 @@ impl World {
             boots: 0,
             deaf_sessions: 0,
             wanted: None,
+            trust_checks: 0,
+            raised: Vec::new(),
             random: 1,
         };
         world.carry_out(effects);
@@ -327,6 +336,8 @@ impl World {
                 return self.note(&format!("{} {}", line.level.as_str(), line.message));
             }
             Effect::AdoptManifest(_) => return,
+            Effect::CheckTrust => return self.trust_checks += 1,
+            Effect::RaiseFloor(sha256) => return self.raised.push(sha256),
             Effect::Restart | Effect::RollBack => unreachable!("carried out before"),
         };
         self.queue.push_back(Event::Input(answer));

@@ -1,0 +1,113 @@
+use otaru_release::{PublicKey, SecretKey};
+use otaru_wire::ReleaseVersion;
+
+use super::*;
+
+fn key(number: u8) -> PublicKey {
+    SecretKey::from_seed(&[number; 32]).public_key()
+}
+
+fn root(revoked: &[u8]) -> RootDocument {
+    let revoked = revoked.iter().map(|&number| key(number).id()).collect();
+    RootDocument { revoked, server_key: Some(key(200)), ..RootDocument::first(key(1), key(2)) }
+}
+
+fn confirmed(trust: &mut Trust, signer: u8, sequence: u64, security_counter: u32) {
+    let sha256 = Digest::of(&sequence.to_le_bytes());
+    let version = ReleaseVersion::new("1").unwrap();
+    let target = Target { version, sha256, size_bytes: 1, sequence, security_counter };
+    trust.expect(&target, key(signer).id());
+    assert!(trust.confirm(&sha256, None));
+    assert!(!trust.confirm(&sha256, None), "once is enough");
+}
+
+fn wanted(running_sequence: u64, security_floor: u32) -> Wanted {
+    let version = ReleaseVersion::new("2").unwrap();
+    Wanted { version, sha256: None, update: None, running_sequence, security_floor }
+}
+
+fn least(trust: &Trust, revoked: &[u8], running: (u64, u32)) -> (u64, u32) {
+    let least = trust.least(&root(revoked), &wanted(running.0, running.1));
+    (least.sequence, least.security_counter)
+}
+
+#[test]
+fn the_highest_ever_confirmed_is_the_least_that_is_taken() {
+    let mut trust = Trust::default();
+    assert_eq!(least(&trust, &[], (4, 1)), (4, 1));
+    confirmed(&mut trust, 2, 7, 3);
+    confirmed(&mut trust, 2, 9, 2);
+    // An older image runs again: by cable, or because the new one was reverted.
+    assert_eq!(least(&trust, &[], (0, 0)), (9, 3));
+    let mut only_expected = Trust::default();
+    let target = Target {
+        version: ReleaseVersion::new("1").unwrap(),
+        sha256: Digest::of(b"x"),
+        size_bytes: 1,
+        sequence: 9,
+        security_counter: 0,
+    };
+    only_expected.expect(&target, key(2).id());
+    assert!(!only_expected.confirm(&Digest::of(b"y"), None));
+    assert_eq!(least(&only_expected, &[], (0, 0)), (0, 0));
+}
+
+#[test]
+fn what_a_stolen_key_raised_is_worth_nothing_once_it_is_revoked() {
+    let mut trust = Trust::default();
+    confirmed(&mut trust, 2, 7, 3);
+    confirmed(&mut trust, 3, u64::MAX, u32::MAX);
+    assert_eq!(least(&trust, &[], (u64::MAX, u32::MAX)), (u64::MAX, u32::MAX));
+    assert_eq!(least(&trust, &[3], (u64::MAX, u32::MAX)), (7, 3));
+    assert_eq!(least(&trust, &[2, 3], (u64::MAX, u32::MAX)), (0, 0));
+    // Honest numbers of what runs are not touched by that.
+    assert_eq!(least(&trust, &[3], (8, 4)), (8, 4));
+}
+
+#[test]
+fn floors_of_other_keys_outlive_those_of_revoked_ones() {
+    let mut trust = Trust::default();
+    confirmed(&mut trust, 2, 7, 3);
+    let stolen: Vec<u8> = (10..60).collect();
+    for &signer in &stolen {
+        let sha256 = Digest::of(&[signer]);
+        let version = ReleaseVersion::new("1").unwrap();
+        let target = Target { version, sha256, size_bytes: 1, sequence: 99, security_counter: 0 };
+        trust.expect(&target, key(signer).id());
+        trust.confirm(&sha256, Some(&root(&stolen)));
+        assert!(trust.floors.len() <= MAX_FLOORS);
+    }
+    assert_eq!(least(&trust, &stolen, (0, 0)), (7, 3));
+}
+
+#[test]
+fn a_timestamp_is_remembered_with_its_key() {
+    let mut trust = Trust::default();
+    let seen = SeenTimestamp { key: key(200).id(), signed_at: 5 };
+    assert!(trust.see(seen));
+    assert!(!trust.see(seen));
+    assert_eq!(trust.seen_timestamp(&root(&[])), Some(seen));
+    let rotated = RootDocument { server_key: Some(key(201)), ..root(&[]) };
+    assert_eq!(trust.seen_timestamp(&rotated), None);
+    assert_eq!(trust.seen_timestamp(&RootDocument { server_key: None, ..rotated }), None);
+}
+
+#[test]
+fn bytes_read_back_and_damage_begins_anew() {
+    let mut trust = Trust::default();
+    assert_eq!(Trust::from_bytes(&trust.to_bytes()), trust);
+    confirmed(&mut trust, 2, 7, 3);
+    confirmed(&mut trust, 3, u64::MAX, u32::MAX);
+    trust.see(SeenTimestamp { key: key(200).id(), signed_at: -5 });
+    let version = ReleaseVersion::new("1").unwrap();
+    let sha256 = Digest::of(b"x");
+    let target = Target { version, sha256, size_bytes: 1, sequence: 9, security_counter: 0 };
+    trust.expect(&target, key(2).id());
+    let bytes = trust.to_bytes();
+    assert_eq!(Trust::from_bytes(&bytes), trust);
+    for length in 0..bytes.len() {
+        assert_eq!(Trust::from_bytes(&bytes[..length]), Trust::default(), "cut to {length}");
+    }
+    assert_eq!(Trust::from_bytes(&[&bytes[..], &[0]].concat()), Trust::default());
+    assert_eq!(Trust::from_bytes(&[2, 0, 0, 0]), Trust::default());
+}
