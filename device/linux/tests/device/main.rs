@@ -1,5 +1,6 @@
 //! Simulated devices against a real broker and a scripted HTTPS server, over real sockets.
 
+mod attacks;
 mod certificates;
 mod chain;
 mod chip;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, LOCATION, RANGE};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::routing::get;
@@ -36,6 +36,8 @@ pub(crate) enum Mishap {
     Status(u16),
     /// The byte at this index of the image comes wrong.
     FlipByte(usize),
+    /// The image comes, and then more, without end.
+    Endless,
 }
 
 /// A request for an image, as far as tests care.
@@ -51,6 +53,10 @@ pub(crate) struct Files {
     pub(crate) documents: BTreeMap<String, Bytes>,
     /// How many of the next manifests come a byte at a time.
     pub(crate) slow_documents: u32,
+    /// How many of the next manifests never end.
+    pub(crate) endless_documents: u32,
+    /// Makes orders: of the version and nonce asked for.
+    pub(crate) orders: Option<Box<dyn FnMut(&str, &str) -> Option<Vec<u8>> + Send>>,
     pub(crate) mishaps: VecDeque<Mishap>,
     pub(crate) asked: Vec<Asked>,
 }
@@ -83,6 +89,7 @@ impl Web {
         let routes = Router::new()
             .route("/firmware/{product}/{file}", get(image_or_manifest))
             .route("/firmware/{product}/root/{number}", get(root))
+            .route("/firmware/{product}/timestamp", get(timestamp))
             .with_state(Arc::clone(&files));
         let socket = std::net::TcpListener::bind(address).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -112,14 +119,28 @@ async fn root(State(files): Shared, Path((_, number)): Path<(String, String)>) -
     document(files.lock().unwrap().documents.get(&format!("root/{number}")))
 }
 
+async fn timestamp(State(files): Shared) -> Response<Body> {
+    document(files.lock().unwrap().documents.get("timestamp"))
+}
+
 async fn image_or_manifest(
     State(files): Shared,
     Path((_, file)): Path<(String, String)>,
+    Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
 ) -> Response<Body> {
     let mut files = files.lock().unwrap();
+    if let Some(version) = file.strip_suffix(".order") {
+        let nonce = query.get("nonce").cloned().unwrap_or_default();
+        let order = files.orders.as_mut().and_then(|make| make(version, &nonce));
+        return document(order.map(Bytes::from).as_ref());
+    }
     let Some(version) = file.strip_suffix(".bin") else {
         let found = files.documents.get(&file).cloned();
+        if let (Some(found), Some(fewer)) = (&found, files.endless_documents.checked_sub(1)) {
+            files.endless_documents = fewer;
+            return Response::new(endless(found.clone()));
+        }
         return match (found, files.slow_documents.checked_sub(1)) {
             (Some(found), Some(fewer)) => {
                 files.slow_documents = fewer;
@@ -162,7 +183,7 @@ fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Res
             image = other.clone();
             range = None;
         }
-        Some(Mishap::IgnoreRange | Mishap::ShortWhole(_)) => range = None,
+        Some(Mishap::IgnoreRange | Mishap::ShortWhole(_) | Mishap::Endless) => range = None,
         Some(Mishap::FlipByte(at)) => {
             let mut bytes = image.to_vec();
             bytes[*at] ^= 1;
@@ -193,6 +214,10 @@ fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Res
             Body::from_stream(parts(body.slice(..bytes)).chain(futures::stream::pending()))
         }
         Some(Mishap::Trickle) => trickle(body),
+        Some(Mishap::Endless) => {
+            answer.headers_mut().remove(CONTENT_LENGTH);
+            endless(body)
+        }
         Some(Mishap::ShortWhole(bytes)) => {
             answer.headers_mut().remove(CONTENT_LENGTH);
             Body::from_stream(parts(body.slice(..bytes)))
@@ -200,6 +225,12 @@ fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Res
         _ => Body::from_stream(parts(body)),
     };
     answer
+}
+
+/// What was asked for, and then whatever fits into the client's memory.
+fn endless(body: Bytes) -> Body {
+    let more = futures::stream::repeat_with(|| Ok(Bytes::from_static(&[0xA5; 8000])));
+    Body::from_stream(parts(body).chain(more))
 }
 
 /// Never silent for long, never done either.

@@ -1,0 +1,88 @@
+//! Orders: somebody else's, yesterday's, and none.
+
+use std::sync::{Arc, Mutex};
+
+use super::forge::{Key, Manifest, Order, now};
+use super::heist::{Heist, RELEASE, SERVER, THIEF, manifest};
+
+fn sign(order: &Order) -> Option<Vec<u8>> {
+    Some(order.sign(&Key::new(SERVER)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_devices_order_is_foreign() {
+    let mut heist = Heist::begin().await;
+    heist.orders(|order| sign(&Order { thing: "clock-02".into(), ..order }));
+    assert_eq!(heist.wish("1.0.5").await, "failed order_foreign, runs 1.0.4");
+    heist.takes_the_next_release().await;
+}
+
+/// Without the server key, all that is left is what was signed once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_answers_once() {
+    let mut heist = Heist::begin().await;
+    let captured = Arc::new(Mutex::new(None));
+    let capture = Arc::clone(&captured);
+    // Taken down on the way, and never delivered.
+    heist.orders(move |order| {
+        *capture.lock().unwrap() = sign(&order);
+        None
+    });
+    assert_eq!(heist.wish("1.0.5").await, "failed order_missing, runs 1.0.4");
+    heist.orders(move |_| captured.lock().unwrap().clone());
+    assert_eq!(heist.wish("1.0.5").await, "failed order_foreign, runs 1.0.4");
+    heist.takes_the_next_release().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_about_one_image() {
+    let mut heist = Heist::begin().await;
+    heist.orders(|order| sign(&Order { sha256: vec![7; 32], ..order }));
+    assert_eq!(heist.wish("1.0.5").await, "failed order_foreign, runs 1.0.4");
+    heist.takes_the_next_release().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_of_another_key_is_untrusted() {
+    let mut heist = Heist::begin().await;
+    for key in [THIEF, RELEASE] {
+        heist.orders(move |order| Some(order.sign(&Key::new(key))));
+        assert_eq!(heist.wish("1.0.5").await, "failed order_untrusted, runs 1.0.4");
+    }
+    heist.takes_the_next_release().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_ends() {
+    let mut heist = Heist::begin().await;
+    heist.orders(|order| sign(&Order { expires_at: now() - 1, ..order }));
+    assert_eq!(heist.wish("1.0.5").await, "failed order_expired, runs 1.0.4");
+    heist.takes_the_next_release().await;
+}
+
+/// The thief has the server, and a publisher's downgrade of long ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_downgrade_is_installed_when_publisher_and_operator_mean_it() {
+    let mut heist = Heist::begin().await;
+    heist.put_up(&manifest("1.0.6", 6), &Key::new(RELEASE));
+    assert_eq!(heist.wish("1.0.6").await, "confirmed, runs 1.0.6");
+    let back = Manifest { is_downgrade: true, ..manifest("1.0.5", 7) };
+    heist.put_up(&back, &Key::new(RELEASE));
+    assert_eq!(heist.wish("1.0.5").await, "failed downgrade_not_asked, runs 1.0.6");
+    // Not below what runs, whatever it calls itself.
+    heist.orders(|order| sign(&Order { is_downgrade: true, ..order }));
+    heist.put_up(&Manifest { sequence: 5, ..back.clone() }, &Key::new(RELEASE));
+    assert_eq!(heist.wish("1.0.5").await, "failed sequence_older, runs 1.0.6");
+    heist.put_up(&back, &Key::new(RELEASE));
+    assert_eq!(heist.wish("1.0.5").await, "confirmed, runs 1.0.5");
+    heist.takes_the_next_release().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_without_server_key_asks_for_neither() {
+    let mut heist = Heist::without_server_key().await;
+    heist.orders(|_| None);
+    heist.rig.web.files.lock().unwrap().documents.remove("timestamp");
+    assert_eq!(heist.wish("1.0.5").await, "confirmed, runs 1.0.5");
+    assert!(heist.rig.firmware(&heist.device).unwrap().trust.is_none());
+}
