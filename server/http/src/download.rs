@@ -48,6 +48,8 @@ pub(crate) enum Caching {
     Private,
     /// Anybody, asking again each time.
     Public,
+    /// Nobody: it was made for this moment.
+    Never,
     /// Anybody, for ever: the path names these bytes and no others.
     Immutable,
 }
@@ -57,6 +59,7 @@ impl Caching {
         HeaderValue::from_static(match self {
             Caching::Private => "private, no-cache",
             Caching::Public => "public, no-cache",
+            Caching::Never => "no-store",
             Caching::Immutable => "public, max-age=31536000, immutable",
         })
     }

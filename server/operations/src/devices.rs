@@ -12,7 +12,7 @@ use otaru_wire::{ProductName, ThingName};
 
 use crate::{
     Actor, App, DeviceObject, DevicePrincipal, OperationError, Page, PageRequest, Reach, Refusal,
-    Urls, own_devices,
+    Urls, downgrades, own_devices,
 };
 
 /// The channel an owner's devices follow.
@@ -311,7 +311,8 @@ pub(crate) fn running_release(
     }
 }
 
-/// The newest release of the device's channel, if it is newer than what runs.
+/// The newest release of the device's channel, if it is newer than what runs and no downgrade:
+/// that is an operator's to ask for.
 pub(crate) fn available_release(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -319,5 +320,8 @@ pub(crate) fn available_release(
 ) -> Result<Option<ReleaseRow>, StoreError> {
     let newest = otaru_store::newest_release(tx, scope, &device.product, CHANNEL)?;
     let running = running_release(tx, scope, device)?.map_or(0, |release| release.sequence);
-    Ok(newest.filter(|release| release.sequence > running))
+    match newest.filter(|release| release.sequence > running) {
+        Some(release) if downgrades::is_one(tx, scope, &release)? => Ok(None),
+        newer => Ok(newer),
+    }
 }

@@ -166,7 +166,7 @@ async fn find(
     app.inner.store.read(work).await
 }
 
-fn allowed_release(
+pub(crate) fn allowed_release(
     tx: &mut Tx<'_>,
     requester: &Requester,
     product: &ProductName,

@@ -20,6 +20,7 @@ mod credentials;
 mod deadlines;
 mod device_offers;
 mod devices;
+mod downgrades;
 mod downloads;
 mod events;
 mod fleet_ticks;
@@ -31,6 +32,7 @@ mod notices;
 mod objects;
 mod offers;
 mod one_time_links;
+mod orders;
 mod organisations;
 mod own_devices;
 mod own_sessions;
@@ -46,7 +48,9 @@ mod releases;
 mod reports;
 mod request_limits;
 mod retention;
+mod roots;
 mod sealing;
+mod server_keys;
 mod sessions;
 mod settings;
 mod setup;
@@ -88,14 +92,16 @@ pub use notices::deliver_notices;
 pub use objects::{
     AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
     OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PersonObject, ProductObject, ReasonObject,
-    ReleaseObject, ResetLinkObject, RunningObject, SessionObject, ShadowChangeObject, ShadowObject,
-    ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject,
-    UpdatePhaseObject, UserObject,
+    ReleaseObject, ResetLinkObject, RootObject, RunningObject, ServerKeyObject, SessionObject,
+    ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject,
+    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UserObject,
 };
 pub use offers::look_at_due_offers;
+pub use orders::{issue_order, issue_timestamp};
 pub use organisations::{NewOrganisation, create_organisation, list_organisations};
 pub use otaru_authority::PeerCertificate;
 pub use otaru_fleet::{Consent, InstallChoice, Language, Limits, Role, Safety, Setting, Texts};
+pub use otaru_release::NONCE_BYTES;
 pub use otaru_store::DeviceFilter;
 pub use own_devices::{
     DeviceDetails, list_own_devices, list_own_updates, set_device_details, show_own_device,
@@ -118,7 +124,9 @@ pub use releases::{
 };
 pub use request_limits::{Allowance, RequestLimits};
 pub use retention::trim;
+pub use roots::add_root;
 pub use sealing::{NotASealingKey, SealingKey};
+pub use server_keys::{create_server_key, show_server_key};
 pub use sessions::{SignedIn, authenticate_session, sign_in, sign_out};
 pub use settings::{UserSettings, apply_settings, set_user_settings};
 pub use setup::{SetupObject, create_setup_code, set_up, show_setup};

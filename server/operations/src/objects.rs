@@ -2,6 +2,7 @@
 
 mod people;
 mod shadows;
+mod trust;
 mod updates;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -14,6 +15,7 @@ pub use people::{
     InvitationObject, OrganisationObject, ResetLinkObject, SessionObject, TokenObject, UserObject,
 };
 pub use shadows::{ShadowChangeObject, ShadowObject, ShadowWriterObject};
+pub use trust::{RootObject, ServerKeyObject};
 pub use updates::{ReasonObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject};
 
 /// A kind of device.

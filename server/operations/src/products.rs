@@ -9,7 +9,8 @@ use otaru_wire::ProductName;
 use serde_json::{Map, Value};
 
 use crate::{
-    Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal, aftermath, updates,
+    Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal, aftermath, server_keys,
+    updates,
 };
 
 /// Smallest slot that can hold an application.
@@ -44,8 +45,8 @@ const BLOBS: &str = "blobs";
 /// Creates a product.
 ///
 /// # Errors
-/// [`Refusal::ProductTaken`], [`Refusal::RootInvalid`], [`Refusal::InvalidField`],
-/// [`Refusal::Forbidden`].
+/// [`Refusal::ProductTaken`], [`Refusal::RootInvalid`], [`Refusal::PrivateKey`],
+/// [`Refusal::ServerKeyUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
 pub async fn create_product(
     app: &App,
     actor: &Actor,
@@ -59,12 +60,14 @@ pub async fn create_product(
     let chip = Chip::from_str(&new.chip)
         .map_err(|_| Refusal::invalid("chip", format!("`{}` is not a known chip", new.chip)))?;
     let slot_bytes = slot_bytes(new.flash_bytes, new.slot_bytes)?;
+    server_keys::refuse_private_key("root", &new.root)?;
     let root = RootDocument::verify_self_signed(&new.root)
         .map_err(|error| Refusal::RootInvalid { detail: error.to_string() })?;
     if root.number != 1 {
         let detail = format!("it is number {}, a new product begins with 1", root.number);
         return Err(Refusal::RootInvalid { detail }.into());
     }
+    let named = root.server_key;
     let product = ProductRow {
         name: new.name,
         organisation: actor.scope.organisation().clone(),
@@ -78,7 +81,10 @@ pub async fn create_product(
         created_at: app.now_ms(),
     };
     let (scope, stored) = (actor.scope.clone(), product.clone());
-    let work = move |tx: &mut Tx<'_>| insert(tx, &scope, &stored, &new.root);
+    let work = move |tx: &mut Tx<'_>| {
+        server_keys::refuse_unknown(tx, &scope, named.as_ref())?;
+        insert(tx, &scope, &stored, &new.root)
+    };
     app.inner.store.write(work).await?;
     Ok(product.into())
 }

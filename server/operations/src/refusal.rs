@@ -49,6 +49,24 @@ pub enum Refusal {
     ProductTaken(String),
     #[error("the root document cannot be used: {detail}")]
     RootInvalid { detail: String },
+    #[error(
+        "{what} is {kind}; private keys never leave their owner: replace this one, it was sent to a server"
+    )]
+    PrivateKey { what: &'static str, kind: &'static str },
+    #[error("this server has no server key {0}; a root document names one of its own")]
+    ServerKeyUnknown(String),
+    #[error("this server has no server key; `key rotate --server-key` makes one and names it")]
+    ServerKeyMissing,
+    #[error("the root document of {0} names no server key, so there are no timestamps")]
+    TimestampUnknown(String),
+    #[error("there is no order for {thing} to install {version}")]
+    OrderUnknown { thing: String, version: String },
+    #[error("release {0} replaces newer software by older; an operator has to ask for it")]
+    DowngradeNeedsOperator(String),
+    #[error(
+        "these bytes are release {0}, which newer ones have replaced; sign it with --downgrade if that is meant"
+    )]
+    DowngradeUnmarked(String),
     #[error("release {version} of {product} does not exist")]
     ReleaseUnknown { product: String, version: String },
     #[error("release {0} was withdrawn by its publisher")]
@@ -151,6 +169,13 @@ impl Refusal {
             ProductUnknown(_) => "product_unknown",
             ProductTaken(_) => "product_taken",
             RootInvalid { .. } => "root_invalid",
+            PrivateKey { .. } => "private_key_refused",
+            ServerKeyUnknown(_) => "server_key_unknown",
+            ServerKeyMissing => "server_key_missing",
+            TimestampUnknown(_) => "timestamp_unknown",
+            OrderUnknown { .. } => "order_unknown",
+            DowngradeNeedsOperator(_) => "downgrade_needs_operator",
+            DowngradeUnmarked(_) => "downgrade_unmarked",
             ReleaseUnknown { .. } => "release_unknown",
             ReleaseYanked(_) => "release_yanked",
             ReleaseOlder { .. } => "release_older",
@@ -225,11 +250,15 @@ impl Refusal {
             | SessionUnknown(_)
             | BlobUnknown(_)
             | RootUnknown { .. }
+            | ServerKeyMissing
+            | TimestampUnknown(_)
+            | OrderUnknown { .. }
             | CodeUnknown
             | InvitationUnknown(_) => Kind::NotFound,
             ProductTaken(_)
             | ReleaseOlder { .. }
             | ReleaseYanked(_)
+            | DowngradeNeedsOperator(_)
             | VersionTaken { .. }
             | SequenceTaken { .. }
             | ThingNameTaken(_)
@@ -243,6 +272,9 @@ impl Refusal {
             | LastAdmin
             | OrganisationTaken(_) => Kind::Conflict,
             RootInvalid { .. }
+            | PrivateKey { .. }
+            | DowngradeUnmarked(_)
+            | ServerKeyUnknown(_)
             | ImageRefused { .. }
             | ManifestMissing
             | ManifestUntrusted { .. }
@@ -262,6 +294,9 @@ impl Refusal {
             | Refusal::ManifestMismatch { found, expected, .. }
             | Refusal::VersionTaken { found, expected, .. } => {
                 Some((found.clone(), expected.clone()))
+            }
+            Refusal::PrivateKey { kind, .. } => {
+                Some(((*kind).to_owned(), "something public".to_owned()))
             }
             Refusal::ManifestMissing => {
                 let expected = "one signed by a release key of the product";

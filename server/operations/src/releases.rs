@@ -8,7 +8,7 @@ use otaru_wire::{ProductName, ReleaseVersion};
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath,
-    device_offers, products, refusal::typed_text,
+    device_offers, downgrades, products, refusal::typed_text, server_keys,
 };
 
 /// Longest notes, in bytes.
@@ -92,6 +92,11 @@ pub async fn publish_release(
     if let Some(published) = published_before(app, actor, &release).await? {
         return Ok((published.into(), false));
     }
+    if !manifest.is_downgrade {
+        let (scope, release) = (actor.scope.clone(), release.clone());
+        let work = move |tx: &mut Tx<'_>| downgrades::refuse_unmarked(tx, &scope, &release);
+        app.inner.store.read(work).await?;
+    }
     // The image is durable before the row that names it.
     app.inner.blobs.put(new.image).await?;
     let scope = actor.scope.clone();
@@ -140,10 +145,12 @@ fn check(
     manifest: Option<&[u8]>,
     now_s: i64,
 ) -> Result<Manifest, Refusal> {
+    server_keys::refuse_key_as_image(image)?;
     let facts = Image::parse(image).map_err(image_refused)?;
     fits(product, &facts)?;
     let manifest = manifest.filter(|bytes| !bytes.is_empty()).ok_or(Refusal::ManifestMissing)?;
-    let root = RootDocument::verify_self_signed(root)
+    server_keys::refuse_private_key("manifest", manifest)?;
+    let root = RootDocument::read_trusted(root)
         .map_err(|error| Refusal::RootInvalid { detail: error.to_string() })?;
     let manifest = Manifest::verify(manifest, &root, Some(now_s)).map_err(manifest_refused)?;
     if manifest.product != product.name {

@@ -13,8 +13,8 @@ use otaru_wire::{Phase, ProductName, Reason, ReleaseVersion, ThingName, UpdateId
 use tracing::warn;
 
 use crate::{
-    Actor, App, OperationError, Page, PageRequest, Reach, Refusal, UpdateObject, devices, events,
-    offers, own_devices,
+    Actor, App, OperationError, Page, PageRequest, Reach, Refusal, UpdateObject, devices,
+    downgrades, events, offers, own_devices,
 };
 pub(crate) use adopt::{adopt_wish, forget_wish};
 use begin::{Start, begin};
@@ -200,6 +200,10 @@ pub(crate) fn decide_in(
         return Ok((row, false));
     }
     let release = installable(tx, scope, device, version)?;
+    // Older software on purpose is nothing a home should find by itself.
+    if decided_by != DecidedBy::Operator && downgrades::is_one(tx, scope, &release)? {
+        return Err(Refusal::DowngradeNeedsOperator(version.to_string()).into());
+    }
     if let Some(known) = known {
         let running = sequence_of(tx, scope, &device.product, &known.update.version)?;
         if release.sequence < running {

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_watching.sql"),
     include_str!("../migrations/0007_access_keys.sql"),
     include_str!("../migrations/0008_history.sql"),
+    include_str!("../migrations/0009_server_keys.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

@@ -276,6 +276,21 @@ pub struct UpdateRow {
     pub decided_by: Option<DecidedBy>,
     /// How it was put off, if it was.
     pub put_off: Option<PutOff>,
+    /// Whether it replaces newer software by older, on purpose.
+    pub is_downgrade: bool,
+}
+
+/// A key that signs timestamps and orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerKeyRow {
+    /// Its id, 16 hex digits.
+    pub key_id: String,
+    /// Its public half, as text.
+    pub public_key: String,
+    /// Its secret half, sealed.
+    pub sealed_secret: Vec<u8>,
+    /// When it was made.
+    pub created_at: i64,
 }
 
 /// A phase, or the end, that an update came to.

@@ -162,6 +162,7 @@ fn update_row(scope: &Scope, id: &str) -> UpdateRow {
         requested_by: None,
         decided_by: Some(DecidedBy::Policy),
         put_off: Some(PutOff::Tonight),
+        is_downgrade: false,
     }
 }
 

@@ -1,6 +1,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use otaru_release::{Chip, ImageBuilder, Manifest, RootDocument, SecretKey};
+use otaru_release::{Chip, ImageBuilder, Manifest, PublicKey, RootDocument, SecretKey};
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 /// The keys of a publisher: one root key, one release key.
@@ -38,6 +38,24 @@ impl Publisher {
         RootDocument::first(self.root_key.public_key(), release_key).sign(&self.root_key)
     }
 
+    /// The root key that devices are built with.
+    pub fn root_public_key(&self) -> PublicKey {
+        self.root_key.public_key()
+    }
+
+    /// A later root document that changes nothing, as `key rotate` sends it.
+    pub fn next_root_base64(&self, number: u64) -> String {
+        STANDARD.encode(self.next_root(number, |_| {}))
+    }
+
+    /// A later root document, different from the first in what `change` changes.
+    pub fn next_root(&self, number: u64, change: impl FnOnce(&mut RootDocument)) -> Vec<u8> {
+        let (root_key, release_key) = (self.root_key.public_key(), self.release_key.public_key());
+        let mut root = RootDocument { number, ..RootDocument::first(root_key, release_key) };
+        change(&mut root);
+        root.sign(&self.root_key)
+    }
+
     /// An image of 100,000 bytes, another for every version, and its signed manifest.
     pub fn firmware(&self, product: &str, version: &str, sequence: u64) -> Firmware {
         let seed = version.bytes().fold(0, |seed, byte| seed * 31 + u64::from(byte));
@@ -47,11 +65,24 @@ impl Publisher {
 
     /// An image with a manifest that names it so.
     pub fn sign(&self, image: Vec<u8>, product: &str, version: &str, sequence: u64) -> Firmware {
+        self.sign_as(image, product, version, sequence, |_| {})
+    }
+
+    /// The same with a manifest that `change` changes.
+    pub fn sign_as(
+        &self,
+        image: Vec<u8>,
+        product: &str,
+        version: &str,
+        sequence: u64,
+        change: impl FnOnce(&mut Manifest),
+    ) -> Firmware {
         let product = ProductName::new(product).expect("a product name");
         let version = ReleaseVersion::new(version).expect("a version");
         let manifest = Manifest::for_image(&image, product, version, sequence);
-        let manifest = manifest.expect("a whole image").sign(&self.release_key);
-        Firmware { image, manifest }
+        let mut manifest = manifest.expect("a whole image");
+        change(&mut manifest);
+        Firmware { image, manifest: manifest.sign(&self.release_key) }
     }
 }
 

@@ -9,6 +9,8 @@ mod organisations;
 mod product_rules;
 mod products;
 mod releases;
+mod roots;
+mod server_key;
 mod settings;
 mod shadows;
 mod tokens;
@@ -27,6 +29,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(products::routes())
         .merge(product_rules::routes())
         .merge(releases::routes())
+        .merge(roots::routes())
+        .merge(server_key::routes())
         .merge(devices::routes())
         .merge(claim_code::routes())
         .merge(settings::routes())

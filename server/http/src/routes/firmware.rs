@@ -6,16 +6,18 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use futures::{StreamExt, TryStreamExt};
 use otaru_operations::{
-    App, Firmware, OperationError, Refusal, Requester, note_download, open_blob, open_firmware,
-    open_manifest, open_root,
+    App, Firmware, NONCE_BYTES, OperationError, Refusal, Requester, issue_order, issue_timestamp,
+    note_download, open_blob, open_firmware, open_manifest, open_root,
 };
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::download::{Caching, Content, serve};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::identity::Visitor;
 use crate::site::Site;
 
@@ -26,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .routes(routes!(download_release))
         .routes(routes!(download_root))
+        .routes(routes!(download_timestamp))
         .routes(routes!(download_blob))
 }
 
@@ -39,13 +42,23 @@ impl From<Visitor> for Requester {
     }
 }
 
-/// A release's image (`{version}.bin`) or signed manifest (`{version}.manifest`).
+/// What a device asks with.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct OrderQuery {
+    /// With `{version}.order`: 16 random bytes as 32 hex digits, which the order holds.
+    nonce: Option<String>,
+}
+
+/// A release's image (`{version}.bin`), signed manifest (`{version}.manifest`) or, for a device,
+/// the order to install it (`{version}.order`).
 ///
 /// Takes Range, If-Range and the other conditions; the entity tag is the SHA-256.
 #[utoipa::path(get, path = "/firmware/{product}/{file}", operation_id = "download_release",
     tag = "firmware",
     params(("product" = String, Path, description = "Product name"),
-        ("file" = String, Path, description = "`{version}.bin` or `{version}.manifest`")),
+        ("file" = String, Path, description = "`{version}.bin`, `{version}.manifest` or `{version}.order`"),
+        OrderQuery),
     responses((status = 200, content_type = "application/octet-stream", body = String),
         (status = 206, content_type = "application/octet-stream", body = String),
         (status = 304), (status = 410, description = "Withdrawn"), (status = 416)))]
@@ -53,6 +66,7 @@ async fn download_release(
     State(app): State<App>,
     visitor: Visitor,
     Path((product, file)): Path<(ProductName, String)>,
+    Query(query): Query<OrderQuery>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -73,8 +87,15 @@ async fn download_release(
             let manifest = open_manifest(&app, &requester, product, version).await.map_err(gone)?;
             Content::of_bytes(manifest.into(), CBOR, Caching::Private)
         }
+        Some((version, "order")) => {
+            let (version, nonce) = (release_version(version)?, nonce(query.nonce.as_deref())?);
+            let order = issue_order(&app, &requester, product, version, nonce).await;
+            Content::of_bytes(order.map_err(gone)?.into(), CBOR, Caching::Never)
+        }
         _ => {
-            let detail = format!("a release has a .bin and a .manifest, and nothing called {file}");
+            let detail = format!(
+                "a release has a .bin, a .manifest and an .order, and nothing called {file}"
+            );
             return Err(ApiError::new(StatusCode::NOT_FOUND, "route_unknown", detail));
         }
     };
@@ -99,6 +120,21 @@ async fn download_root(
     };
     let (_number, document) = open_root(&app, product, wanted).await?;
     Ok(serve(Content::of_bytes(document.into(), CBOR, caching), &method, &headers))
+}
+
+/// What is newest of a product, signed just now; for everybody. Only where its root document
+/// names a server key.
+#[utoipa::path(get, path = "/firmware/{product}/timestamp", operation_id = "download_timestamp",
+    tag = "firmware", params(("product" = String, Path, description = "Product name")),
+    responses((status = 200, content_type = "application/cbor", body = String)))]
+async fn download_timestamp(
+    State(app): State<App>,
+    Path(product): Path<ProductName>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let timestamp = issue_timestamp(&app, product).await?;
+    Ok(serve(Content::of_bytes(timestamp.into(), CBOR, Caching::Never), &method, &headers))
 }
 
 /// An image by its SHA-256, for who may download a release made of it.
@@ -136,6 +172,19 @@ fn release_version(text: &str) -> Result<ReleaseVersion, ApiError> {
     ReleaseVersion::new(text).map_err(|error| {
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_path", error)
             .with_found(text, "a release version")
+    })
+}
+
+fn nonce(text: Option<&str>) -> Result<[u8; NONCE_BYTES], ApiError> {
+    let text = text.unwrap_or_default();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let pair = |pair: &[u8; 2]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(pair).collect::<Option<_>>().filter(|_| rest.is_empty());
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_query", "nonce: it is 32 hex digits")
+            .with_found(text, "32 hex digits")
     })
 }
 

@@ -43,6 +43,8 @@ pub struct UpdateObject {
     pub cancel_requested: bool,
     /// Who decided: `owner`, `operator`, `policy`, `backend` or, on its own screen, `device`.
     pub decided_by: Option<&'static str>,
+    /// Whether it replaces newer software by older, as an operator and the publisher mean it to.
+    pub downgrade: bool,
     /// How it was put off: `later`, to be asked again, or `tonight`.
     pub when: Option<&'static str>,
     /// Until when it is put off or waits; null when its owner is asked again.
@@ -99,6 +101,7 @@ impl From<&UpdateRow> for UpdateObject {
             attempt: update.attempt,
             cancel_requested: update.cancel_requested && update.is_open(),
             decided_by: row.decided_by.map(DecidedBy::as_str),
+            downgrade: row.is_downgrade,
             when: row.put_off.map(PutOff::as_str),
             until: update.until_at.map(time),
             requested_at: time(update.requested_at),

@@ -6,7 +6,7 @@ use otaru_store::{DecidedBy, DeviceRow, ReleaseRow, Scope, StoreError, Tx, Updat
 use otaru_wire::{Phase, ReleaseVersion, ThingName};
 
 use super::{Start, advance, apply_effect, begin, installable, is_same, newest_open, set_row};
-use crate::{App, OperationError, device_offers, reports::firmware_version};
+use crate::{App, OperationError, device_offers, downgrades, reports::firmware_version};
 
 /// A backend wrote or removed the version in desired: the update it asks for gets a record,
 /// so that it has a clock and an end like any other; the one it no longer asks for is
@@ -83,6 +83,7 @@ fn adoptable(
 ) -> Result<Option<ReleaseRow>, StoreError> {
     let Some(Ok(version)) = wish.map(ReleaseVersion::new) else { return Ok(None) };
     match installable(tx, scope, device, &version) {
+        Ok(release) if downgrades::is_one(tx, scope, &release)? => Ok(None),
         Ok(release) => Ok(Some(release)),
         Err(OperationError::Store(error)) => Err(error),
         // The device will refuse it too: there is nothing to follow.

@@ -5,7 +5,7 @@ use otaru_store::{DecidedBy, DeviceRow, PutOff, ReleaseRow, Scope, StoreError, T
 use otaru_wire::{Phase, UpdateId};
 
 use super::{When, advance, apply_effect, deadline, note, set_row};
-use crate::{App, UpdateObject, events};
+use crate::{App, UpdateObject, downgrades, events};
 
 /// How an update begins.
 pub(crate) struct Start {
@@ -67,6 +67,7 @@ pub(crate) fn begin(
         requested_by,
         decided_by: Some(decided_by),
         put_off,
+        is_downgrade: downgrades::is_one(tx, scope, release)?,
     };
     let deadline_at = deadline(app, tx, scope, &row)?;
     otaru_store::insert_update(tx, scope, &row, deadline_at)?;

@@ -37,6 +37,7 @@ impl FromRow for UpdateRow {
             },
             decided_by: row.opt_parsed("updates.decided_by")?,
             put_off: row.opt_parsed("updates.put_off")?,
+            is_downgrade: row.opt_int("updates.downgrade")? == Some(1),
         })
     }
 }
@@ -48,7 +49,7 @@ macro_rules! select_updates {
             "SELECT organisation, thing, product, from_version, from_sha256, requested_by, id,
                  version, sha256, plain, phase, outcome, reason, done_bytes, total_bytes, attempt,
                  cancel_requested, requested_at, phase_at, bytes_at, downloading_at, told_at,
-                 until_at, ended_at, decided_by, put_off
+                 until_at, ended_at, decided_by, put_off, downgrade
              FROM updates ",
             $rest
         )
@@ -69,9 +70,10 @@ pub fn insert_update(
     tx.execute(
         "INSERT INTO updates (id, organisation, thing, product, version, sha256, from_version,
              from_sha256, requested_by, plain, phase, done_bytes, total_bytes, attempt,
-             cancel_requested, requested_at, phase_at, bytes_at, decided_by, put_off)
+             cancel_requested, requested_at, phase_at, bytes_at, decided_by, put_off,
+             downgrade)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 'requested', 0, 0, 0, 0, $10, $11, $12,
-             $13, $14)",
+             $13, $14, $15)",
         params![
             row.update.id.as_str(),
             scope.organisation().as_str(),
@@ -86,7 +88,8 @@ pub fn insert_update(
             row.update.phase_at,
             row.update.bytes_at,
             row.decided_by.map(DecidedBy::as_str),
-            row.put_off.map(PutOff::as_str)
+            row.put_off.map(PutOff::as_str),
+            row.is_downgrade.then_some(true)
         ],
     )?;
     put_update(tx, scope, &row.update, deadline_at)

@@ -241,6 +241,9 @@ impl World {
                 "name": format!("lamp-{turn}"), "chip": "esp32c3", "flash_bytes": 4 << 20,
                 "root": self.app.keys().root_base64(), "download": "device",
             }),
+            ("POST", "/api/v1/products/{product}/roots") => {
+                json!({ "root": self.app.keys().next_root_base64(2) })
+            }
             ("PUT", "/api/v1/products/{product}/consent") => json!({ "mode": "night" }),
             ("PUT", "/api/v1/products/{product}/settings") => json!({ "settings": [] }),
             ("PUT", "/api/v1/devices/{thing}/settings") => json!({ "color": "blue" }),

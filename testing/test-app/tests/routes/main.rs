@@ -22,6 +22,7 @@ mod api_v1 {
         mod get;
         mod patch;
         mod post;
+        mod roots;
         mod releases {
             mod get;
             mod large_fleet;
@@ -58,6 +59,7 @@ mod firmware {
     mod blobs;
     mod releases;
     mod root;
+    mod signed;
 }
 mod authority;
 mod chain;
@@ -77,6 +79,7 @@ mod lifecycle {
     mod cancel;
     mod chain;
     mod consent;
+    mod downgrade;
     mod ends;
     mod full_shadow;
     mod handover;

@@ -2,8 +2,6 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use otaru_operations::{
     App, NewProduct, Page, ProductObject, create_product, list_products, set_product_limits,
     show_product,
@@ -15,6 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::roots::base64_root;
 use crate::ApiError;
 use crate::extract::{Json, Path, Query};
 use crate::identity::Caller;
@@ -64,10 +63,7 @@ async fn create(
     Json(request): Json<CreateProductRequest>,
 ) -> Result<(StatusCode, Json<ProductObject>), ApiError> {
     let CreateProductRequest { name, chip, flash_bytes, slot_bytes, root, download } = request;
-    let root = STANDARD.decode(&root).map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", format!("root: {error}"))
-            .with_found(root, "base64 with padding")
-    })?;
+    let root = base64_root(&root)?;
     let public_download = download == Download::Public;
     let new = NewProduct { name, chip, flash_bytes, slot_bytes, root, public_download };
     Ok((StatusCode::CREATED, Json(create_product(&app, &actor, new).await?)))
