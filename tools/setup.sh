@@ -34,6 +34,7 @@ if [ "${1:-build}" = bench ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
     # Debian also starts it as a service, on port 1883 of this machine alone.
     need mosquitto /usr/sbin/mosquitto /usr/local/sbin/mosquitto
+    need valgrind /usr/bin/valgrind /usr/local/bin/valgrind
 fi
 
 if [ "${1:-build}" = browser ]; then

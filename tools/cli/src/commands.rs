@@ -35,9 +35,9 @@ pub enum ClientCommand {
     /// Kinds of devices
     #[command(subcommand)]
     Product(product::ProductCommand),
-    /// Signing keys; works without a server
+    /// Signing keys, made and kept here
     #[command(subcommand)]
-    Key(key::KeyCommand),
+    Key(Box<key::KeyCommand>),
     /// Published firmware
     #[command(subcommand)]
     Release(Box<release::ReleaseCommand>),
@@ -76,7 +76,7 @@ impl ClientCommand {
             ClientCommand::Logout => login::logout(context).await?,
             ClientCommand::Whoami => people::whoami(context).await?,
             ClientCommand::Product(command) => command.run(context).await?,
-            ClientCommand::Key(command) => command.run(context)?,
+            ClientCommand::Key(command) => command.run(context).await?,
             ClientCommand::Release(command) => command.run(context).await?,
             ClientCommand::Device(command) => command.run(context).await?,
             ClientCommand::Shadow(command) => command.run(context).await?,

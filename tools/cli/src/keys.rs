@@ -5,11 +5,17 @@
 //! and `root.pub` into devices.
 
 mod create;
+mod drawn;
+mod external;
 mod file;
 mod passphrase;
+mod public;
 
-pub(crate) use create::write_new;
 pub use create::{KeySet, NewKeysError};
+pub(crate) use create::{NewFile, key_file, write_all, write_new};
+pub use drawn::KeySecret;
+pub(crate) use external::SigningKeyOptions;
 pub(crate) use file::read_public_half;
 pub use file::{KeyFileError, KeyRole, read_secret_key, secret_key_to_text};
 pub use passphrase::Passphrase;
+pub(crate) use public::{public_key_of, read_public_key};

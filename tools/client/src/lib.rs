@@ -19,6 +19,7 @@ mod releases;
 mod session;
 mod shadows;
 mod sse;
+mod trust;
 mod updates;
 
 pub use client::{Client, ClientOptions};
@@ -36,4 +37,5 @@ pub use products::{Consent, NewProduct, Product, Setting, Texts};
 pub use releases::{NewRelease, Release, Safety};
 pub use session::Session;
 pub use shadows::{Shadow, ShadowChange, ShadowWriter};
+pub use trust::{Root, ServerKey};
 pub use updates::{Reason, TracedUpdate, Update, UpdatePhase, When};

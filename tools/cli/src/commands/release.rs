@@ -9,6 +9,8 @@ use clap::{Args, Subcommand};
 use otaru_client::{Object, Release};
 use otaru_wire::{ProductName, ReleaseVersion};
 
+pub(super) use verify::seconds_since_1970;
+
 use super::{Context, ListOptions};
 use crate::units;
 

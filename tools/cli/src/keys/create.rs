@@ -2,10 +2,10 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use otaru_release::{PublicKey, RootDocument, SecretKey};
+use otaru_release::{Algorithm, PublicKey, RootDocument, SecretKey};
 use zeroize::Zeroizing;
 
-use super::{KeyRole, Passphrase, secret_key_to_text};
+use super::{KeyRole, KeySecret, Passphrase, secret_key_to_text};
 
 /// Why no keys were written. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]
@@ -29,27 +29,25 @@ pub enum NewKeysError {
 
 /// A fresh root key and release key.
 pub struct KeySet {
-    root: Zeroizing<[u8; 32]>,
-    release: Zeroizing<[u8; 32]>,
+    root: KeySecret,
+    release: KeySecret,
 }
 
 impl KeySet {
     /// Draws two keys from the system's generator.
-    pub fn generate() -> Result<KeySet, NewKeysError> {
-        let mut keys = KeySet { root: Zeroizing::default(), release: Zeroizing::default() };
-        getrandom::fill(keys.root.as_mut_slice()).map_err(NewKeysError::Random)?;
-        getrandom::fill(keys.release.as_mut_slice()).map_err(NewKeysError::Random)?;
-        Ok(keys)
+    pub fn generate(algorithm: Algorithm) -> Result<KeySet, NewKeysError> {
+        let draw = || KeySecret::random(algorithm).map_err(NewKeysError::Random);
+        Ok(KeySet { root: draw()?, release: draw()? })
     }
 
     /// The key that signs root documents.
     pub fn root_key(&self) -> SecretKey {
-        SecretKey::from_seed(&self.root)
+        self.root.key()
     }
 
     /// The key that signs manifests.
     pub fn release_key(&self) -> SecretKey {
-        SecretKey::from_seed(&self.release)
+        self.release.key()
     }
 
     /// Root document 1, which names the release key; signed by the root key.
@@ -69,43 +67,56 @@ impl KeySet {
     ) -> Result<(), NewKeysError> {
         let root_public: PublicKey = self.root_key().public_key();
         let files = [
-            ("root.key", 0o600, self.key_file(KeyRole::Root, passphrase)?),
-            ("release.key", 0o600, self.key_file(KeyRole::Release, passphrase)?),
-            ("root.cbor", 0o644, Zeroizing::new(self.root_document())),
-            ("root.pub", 0o644, Zeroizing::new(root_public.to_file("root key").into_bytes())),
+            ("root.key".to_owned(), 0o600, key_file(KeyRole::Root, &self.root, passphrase)?),
+            (
+                "release.key".to_owned(),
+                0o600,
+                key_file(KeyRole::Release, &self.release, passphrase)?,
+            ),
+            ("root.cbor".to_owned(), 0o644, Zeroizing::new(self.root_document())),
+            (
+                "root.pub".to_owned(),
+                0o644,
+                Zeroizing::new(root_public.to_file("root key").into_bytes()),
+            ),
         ];
-        std::fs::create_dir_all(folder)
-            .map_err(|source| NewKeysError::Write { path: folder.to_owned(), source })?;
-        let mut written: Vec<PathBuf> = Vec::new();
-        let result = files.iter().try_for_each(|(name, mode, contents)| {
-            let path = folder.join(name);
-            write_new(&path, contents, *mode)?;
-            written.push(path);
-            Ok(())
-        });
-        if result.is_err() {
-            for path in written {
-                // Best effort: the first failure is the one worth telling.
-                let _ = std::fs::remove_file(path);
-            }
-        }
-        result
+        write_all(folder, &files)
     }
+}
 
-    fn key_file(
-        &self,
-        role: KeyRole,
-        passphrase: Option<&Passphrase>,
-    ) -> Result<Zeroizing<Vec<u8>>, NewKeysError> {
-        let mut fresh = [0; 40];
-        getrandom::fill(&mut fresh).map_err(NewKeysError::Random)?;
-        let seed = match role {
-            KeyRole::Root => &self.root,
-            KeyRole::Release => &self.release,
-        };
-        let text = secret_key_to_text(role, seed, passphrase, |bytes| *bytes = fresh);
-        Ok(Zeroizing::new(text.as_bytes().to_vec()))
+/// A file to write: its name, mode and contents.
+pub(crate) type NewFile = (String, u32, Zeroizing<Vec<u8>>);
+
+/// Writes all of the files into `folder`, or none; what exists is never overwritten.
+pub(crate) fn write_all(folder: &Path, files: &[NewFile]) -> Result<(), NewKeysError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|source| NewKeysError::Write { path: folder.to_owned(), source })?;
+    let mut written: Vec<PathBuf> = Vec::new();
+    let result = files.iter().try_for_each(|(name, mode, contents)| {
+        let path = folder.join(name);
+        write_new(&path, contents, *mode)?;
+        written.push(path);
+        Ok(())
+    });
+    if result.is_err() {
+        for path in written {
+            // Best effort: the first failure is the one worth telling.
+            let _ = std::fs::remove_file(path);
+        }
     }
+    result
+}
+
+/// The contents of a key file, sealed if there is a passphrase.
+pub(crate) fn key_file(
+    role: KeyRole,
+    secret: &KeySecret,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<Vec<u8>>, NewKeysError> {
+    let mut fresh = [0; 40];
+    getrandom::fill(&mut fresh).map_err(NewKeysError::Random)?;
+    let text = secret_key_to_text(role, secret, passphrase, |bytes| *bytes = fresh);
+    Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 /// Writes a new file in one step: whole and on disk, or not there.
@@ -145,7 +156,7 @@ mod tests {
     #[test]
     fn four_files_are_written_and_belong_together() {
         let folder = tempfile::tempdir().unwrap();
-        let keys = KeySet::generate().unwrap();
+        let keys = KeySet::generate(Algorithm::Ed25519).unwrap();
         keys.write(folder.path(), None).unwrap();
         let expected = [
             ("release.key", 0o600),
@@ -169,7 +180,8 @@ mod tests {
     fn existing_files_are_never_overwritten_and_nothing_is_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("root.cbor"), "precious").unwrap();
-        let error = KeySet::generate().unwrap().write(folder.path(), None).unwrap_err();
+        let error =
+            KeySet::generate(Algorithm::Ed25519).unwrap().write(folder.path(), None).unwrap_err();
         assert!(matches!(error, NewKeysError::Exists(path) if path.ends_with("root.cbor")));
         assert_eq!(listing(folder.path()).len(), 1);
         assert_eq!(std::fs::read(folder.path().join("root.cbor")).unwrap(), b"precious");

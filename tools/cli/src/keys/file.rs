@@ -7,7 +7,7 @@ use otaru_release::{PublicKey, SecretKey};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::Passphrase;
+use super::{KeySecret, Passphrase};
 use crate::hex;
 
 /// The one version of the file format.
@@ -90,16 +90,17 @@ struct Seal {
     nonce: String,
 }
 
-/// The text of a key file for a secret of 32 bytes, sealed if there is a passphrase.
+/// The text of a key file, sealed if there is a passphrase.
 ///
 /// `random` fills salt and nonce; it must come from the system's generator.
 pub fn secret_key_to_text(
     role: KeyRole,
-    seed: &[u8; 32],
+    secret: &KeySecret,
     passphrase: Option<&Passphrase>,
     random: impl FnOnce(&mut [u8; 40]),
 ) -> Zeroizing<String> {
-    let public_key = SecretKey::from_seed(seed).public_key();
+    let public_key = secret.key().public_key();
+    let seed = secret.bytes();
     let mut file = KeyFile {
         format: FORMAT,
         role,
@@ -197,8 +198,10 @@ impl KeyFile {
             .as_slice()
             .try_into()
             .map_err(|_| KeyFileError::Field { field: "secret", expected: "32 bytes" })?;
-        let key = SecretKey::from_seed(seed);
-        if key.public_key().to_string() != self.public_key {
+        let public_key: PublicKey = self.public_key.parse().map_err(|_| PUBLIC_KEY_FIELD)?;
+        let secret = KeySecret::new(public_key.algorithm(), seed).map_err(|_| PUBLIC_KEY_FIELD)?;
+        let key = secret.key();
+        if key.public_key() != public_key {
             return Err(PUBLIC_KEY_FIELD);
         }
         Ok((self.role, key))

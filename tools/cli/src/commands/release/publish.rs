@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use otaru_client::{Client, NewRelease};
 use otaru_release::Manifest;
 use otaru_wire::{ProductName, ReleaseVersion};
@@ -9,9 +9,11 @@ use otaru_wire::{ProductName, ReleaseVersion};
 use super::signing::{self, read};
 use super::words::Words;
 use crate::commands::Context;
+use crate::keys::SigningKeyOptions;
 use crate::progress;
 
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("signed").args(["key", "signer", "manifest"]).required(true).multiple(true)))]
 pub struct Publish {
     /// The firmware image, as the build made it
     image: PathBuf,
@@ -21,12 +23,11 @@ pub struct Publish {
     /// Its version
     #[arg(long = "version", value_name = "VERSION", required_unless_present = "manifest")]
     release_version: Option<ReleaseVersion>,
-    /// Release key that signs it
-    #[arg(long, value_name = "FILE", required_unless_present = "manifest")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    signer: SigningKeyOptions,
     /// Its manifest, if `release sign` has signed it already; version and sequence are in there
     #[arg(long, value_name = "FILE", conflicts_with_all =
-        ["release_version", "key", "sequence", "downgrade", "save_manifest"])]
+        ["release_version", "key", "signer", "sequence", "downgrade", "save_manifest"])]
     manifest: Option<PathBuf>,
     /// Channel [default: stable]
     #[arg(long)]
@@ -72,12 +73,12 @@ impl Publish {
         let given = "clap asks for it where there is no manifest";
         let version = self.release_version.as_ref().context(given)?;
         let manifest = signing::describe(&self.image, image, &self.product, version)?;
-        let key = signing::release_key(context, self.key.as_ref().context(given)?)?;
         let sequence = match self.sequence {
             Some(sequence) => sequence,
             None => client.next_sequence(&self.product).await?,
         };
-        let manifest = Manifest { sequence, is_downgrade: self.downgrade, ..manifest }.sign(&key);
+        let manifest = Manifest { sequence, is_downgrade: self.downgrade, ..manifest };
+        let manifest = signing::sign(context, &self.signer, &manifest)?;
         if let Some(path) = &self.save_manifest {
             signing::save(path, &manifest)?;
         }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use otaru_release::{Manifest, RootDocument};
 use otaru_wire::{ProductName, ReleaseVersion};
 use serde_json::json;
@@ -9,8 +9,10 @@ use serde_json::json;
 use super::signing::{self, read};
 use super::verify::seconds_since_1970;
 use crate::commands::Context;
+use crate::keys::SigningKeyOptions;
 
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("signing").args(["key", "signer"]).required(true).multiple(true)))]
 pub struct Sign {
     /// The firmware image, as the build made it
     image: PathBuf,
@@ -20,9 +22,8 @@ pub struct Sign {
     /// Its version
     #[arg(long = "version", value_name = "VERSION")]
     release_version: ReleaseVersion,
-    /// Release key that signs it
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[command(flatten)]
+    signer: SigningKeyOptions,
     /// Sequence number: above that of every release of the product
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sequence: u64,
@@ -44,9 +45,10 @@ impl Sign {
             signing::describe(&self.image, &image, &self.product, &self.release_version)?;
         let manifest =
             Manifest { sequence: self.sequence, is_downgrade: self.downgrade, ..manifest };
-        let signed = manifest.sign(&signing::release_key(context, &self.key)?);
+        let signed = signing::sign(context, &self.signer, &manifest)?;
         if let Some(path) = &self.root {
-            let root = RootDocument::verify_self_signed(&read(path)?)
+            // Later ones are signed by a key that they need not name themselves.
+            let root = RootDocument::read_trusted(&read(path)?)
                 .with_context(|| format!("{} is refused", path.display()))?;
             Manifest::verify(&signed, &root, seconds_since_1970())
                 .context("devices would refuse the manifest; nothing was written")?;

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
-use otaru_release::{ImageError, Manifest, SecretKey};
+use anyhow::{Context as _, Result};
+use otaru_release::{ImageError, Manifest};
 use otaru_wire::{ProductName, ReleaseVersion};
 use serde_json::{Value, json};
 
 use crate::commands::Context;
-use crate::keys::{self, KeyRole, Passphrase};
+use crate::keys::{KeyRole, SigningKeyOptions};
 
 /// The image was refused here, with the words the server would have used.
 #[derive(Debug, thiserror::Error)]
@@ -34,18 +34,14 @@ pub(super) fn describe(
     Ok(manifest.map_err(|refusal| ImageRefused { file: path.display().to_string(), refusal })?)
 }
 
-/// The release key in a file; asks for its passphrase if it has one.
-pub(super) fn release_key(context: &Context<'_>, path: &Path) -> Result<SecretKey> {
-    let text = std::fs::read_to_string(path)
-        .map(zeroize::Zeroizing::new)
-        .with_context(|| format!("could not read {}", path.display()))?;
-    let ask = || Passphrase::to_open(path, context.may_ask()).map(Some);
-    let read = keys::read_secret_key(&text, ask)?;
-    let (role, key) = read.with_context(|| format!("could not open {}", path.display()))?;
-    if role != KeyRole::Release {
-        bail!("{} is a root key; releases are signed by the release key", path.display());
-    }
-    Ok(key)
+/// The manifest, signed by the release key or by the command that has it.
+pub(super) fn sign(
+    context: &Context<'_>,
+    signer: &SigningKeyOptions,
+    manifest: &Manifest,
+) -> Result<Vec<u8>> {
+    let key = signer.open(KeyRole::Release, context.may_ask())?;
+    key.sign(&manifest.unsigned(&key.public_key()))
 }
 
 /// Writes a signed manifest.

@@ -56,7 +56,7 @@ fn print(context: &Context<'_>, manifest: &Manifest, root: &RootDocument) -> Res
 
 /// `None` when the clock is set to before 1970, which is no clock.
 #[expect(clippy::disallowed_methods, reason = "a person at a command line has no other clock")]
-pub(super) fn seconds_since_1970() -> Option<i64> {
+pub(in crate::commands) fn seconds_since_1970() -> Option<i64> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
 }

@@ -2,7 +2,13 @@ use std::convert::Infallible;
 
 use expect_test::expect;
 
+use otaru_release::Algorithm;
+
 use super::*;
+
+fn sevens() -> KeySecret {
+    KeySecret::new(Algorithm::Ed25519, &[7; 32]).unwrap()
+}
 
 fn read(text: &str, passphrase: Option<&str>) -> Result<(KeyRole, SecretKey), KeyFileError> {
     let passphrase = passphrase.map(Passphrase::new);
@@ -19,7 +25,7 @@ fn told(text: &str, passphrase: Option<&str>) -> String {
 
 #[test]
 fn open_key_file_is_plain_to_see() {
-    let text = secret_key_to_text(KeyRole::Root, &[7; 32], None, |_| unreachable!());
+    let text = secret_key_to_text(KeyRole::Root, &sevens(), None, |_| unreachable!());
     expect![[r##"
         # Otaru root key, key id fe812c12f3ab4ce6. Keep it secret.
         # Not sealed: whoever reads this file has the key.
@@ -36,7 +42,7 @@ fn open_key_file_is_plain_to_see() {
 fn sealed_key_opens_with_its_passphrase_only() {
     let passphrase = Passphrase::new("correct horse");
     let text =
-        secret_key_to_text(KeyRole::Release, &[7; 32], Some(&passphrase), |fresh| fresh.fill(9));
+        secret_key_to_text(KeyRole::Release, &sevens(), Some(&passphrase), |fresh| fresh.fill(9));
     expect![[r##"
         # Otaru release key, key id fe812c12f3ab4ce6. Keep it secret.
         format = 1
@@ -64,7 +70,7 @@ fn sealed_key_opens_with_its_passphrase_only() {
 
 #[test]
 fn damaged_key_files_are_named() {
-    let text = secret_key_to_text(KeyRole::Root, &[7; 32], None, |_| unreachable!());
+    let text = secret_key_to_text(KeyRole::Root, &sevens(), None, |_| unreachable!());
     let damaged = |from: &str, to: &str| told(&text.replacen(from, to, 1), None);
     expect!["not an Otaru key file: missing field `format`"].assert_eq(&told("", None));
     expect!["not an Otaru key file: key with no value, expected `=`"]
@@ -82,8 +88,21 @@ fn damaged_key_files_are_named() {
 fn key_file_cannot_ask_for_endless_work() {
     let passphrase = Passphrase::new("correct horse");
     let text =
-        secret_key_to_text(KeyRole::Release, &[7; 32], Some(&passphrase), |fresh| fresh.fill(9));
+        secret_key_to_text(KeyRole::Release, &sevens(), Some(&passphrase), |fresh| fresh.fill(9));
     let greedy = text.replace("65536", "4294967295");
     expect!["`memory_kib` in the key file is not at most 1 GiB, with at most 16 passes"]
         .assert_eq(&told(&greedy, Some("correct horse")));
+}
+
+#[test]
+fn a_p256_key_is_sealed_and_opened_like_any_other() {
+    let secret = KeySecret::new(Algorithm::P256, &[7; 32]).unwrap();
+    let passphrase = Passphrase::new("correct horse");
+    for passphrase in [None, Some(&passphrase)] {
+        let text = secret_key_to_text(KeyRole::Release, &secret, passphrase, |fresh| fresh.fill(9));
+        assert!(text.contains("public_key = \"p256:04"), "{}", *text);
+        let (_, key) = read(&text, Some("correct horse")).unwrap();
+        assert_eq!(key.public_key(), secret.key().public_key());
+    }
+    assert!(KeySecret::new(Algorithm::P256, &[0xFF; 32]).is_err());
 }
