@@ -2,7 +2,7 @@
 
 use otaru_agent::{
     Agent, AgentConfig, Answer, Asked, BootFacts, Effect, EntryState, Input, Journal, Moment,
-    ResetCause, Running, Stored, Target, Verdict, judge,
+    ResetCause, Running, Stored, Target, Trust, Verdict, judge,
 };
 use otaru_wire::{Digest, Namespace, ShadowTopic, ShadowVerb, ThingName};
 use serde_json::Value;
@@ -22,6 +22,13 @@ pub(crate) fn stored_target(bytes: &[u8]) -> bool {
     let Some(target) = Target::from_bytes(bytes) else { return false };
     assert_eq!(Target::from_bytes(&target.to_bytes()), Some(target));
     true
+}
+
+/// What the device remembers about signatures.
+pub(crate) fn stored_trust(bytes: &[u8]) -> bool {
+    let trust = Trust::from_bytes(bytes);
+    assert_eq!(Trust::from_bytes(&trust.to_bytes()), trust);
+    trust != Trust::default()
 }
 
 /// Settings that were in force before this boot.

@@ -1,13 +1,22 @@
 //! Decoders of `contract/release`.
 
-use otaru_release::{Behaviour, Chip, Image, ImageHead, Manifest, PublicKey, RootDocument};
+use otaru_release::{
+    Behaviour, Chip, Image, ImageHead, Manifest, Order, OrderAsked, PublicKey, RootDocument,
+    Timestamp, find_private_key,
+};
+use otaru_wire::ProductName;
 
-use crate::sealed::{root, sealed};
+use crate::sealed::{root, sealed, server_root};
 
 /// Media type of signed manifests; see `docs/formats.md`.
 const MANIFEST: &str = "application/vnd.otaru.manifest";
 /// Media type of signed root documents.
 const ROOT: &str = "application/vnd.otaru.root";
+
+/// Media type of signed timestamps.
+const TIMESTAMP: &str = "application/vnd.otaru.timestamp";
+/// Media type of signed orders.
+const ORDER: &str = "application/vnd.otaru.order";
 
 /// A time within every seed's expiry, in s since 1970.
 const NOW_S: i64 = 1_795_430_400;
@@ -36,7 +45,7 @@ pub(crate) fn image(bytes: &[u8]) -> bool {
 
 /// Key files such as `root.pub`.
 pub(crate) fn key_file(bytes: &[u8]) -> bool {
-    let _ = PublicKey::from_bytes(bytes);
+    let _ = (PublicKey::from_bytes(bytes), find_private_key(bytes));
     let Ok(text) = core::str::from_utf8(bytes) else { return false };
     let Ok(key) = PublicKey::from_file(text) else { return false };
     assert_eq!(PublicKey::from_file(&key.to_file("key")), Ok(key));
@@ -71,5 +80,55 @@ pub(crate) fn manifest_payload(bytes: &[u8]) -> bool {
         (0..manifest.chunks.len()).map(|index| manifest.chunk_bytes(index) as u64).sum();
     assert_eq!(total, manifest.size_bytes, "the chunks are the image");
     assert_eq!(manifest.chunk_bytes(manifest.chunks.len()), 0);
+    true
+}
+
+/// Signed timestamps, as they arrive.
+pub(crate) fn timestamp_envelope(bytes: &[u8]) -> bool {
+    timestamp(bytes)
+}
+
+/// What a timestamp says, correctly signed whatever it is.
+pub(crate) fn timestamp_payload(bytes: &[u8]) -> bool {
+    timestamp(&sealed(bytes, TIMESTAMP))
+}
+
+fn timestamp(bytes: &[u8]) -> bool {
+    let clock = ProductName::new("clock").expect("a product name");
+    let Ok(timestamp) = Timestamp::verify(bytes, &server_root(), &clock) else { return false };
+    let seen_at = Some(timestamp.signed_at);
+    assert!(timestamp.check_fresh(None, seen_at).is_ok(), "it is not older than itself");
+    if let Ok(()) = timestamp.check_fresh(Some(NOW_S), seen_at) {
+        assert!(timestamp.expires_at > NOW_S, "what is fresh has time left");
+    }
+    true
+}
+
+/// Signed orders, as they arrive.
+pub(crate) fn order_envelope(bytes: &[u8]) -> bool {
+    order(bytes)
+}
+
+/// What an order says, correctly signed whatever it is.
+pub(crate) fn order_payload(bytes: &[u8]) -> bool {
+    order(&sealed(bytes, ORDER))
+}
+
+fn order(bytes: &[u8]) -> bool {
+    let Ok(order) = Order::verify(bytes, &server_root()) else { return false };
+    let asked = OrderAsked {
+        thing: &order.thing,
+        product: &order.product,
+        version: &order.version,
+        sha256: &order.sha256,
+        nonce: &order.nonce,
+        update: order.update.as_ref(),
+        is_downgrade: order.is_downgrade,
+    };
+    assert!(order.answers(&asked, None).is_ok(), "it answers its own question");
+    let mut other = order.nonce;
+    other[0] ^= 1;
+    assert!(order.answers(&OrderAsked { nonce: &other, ..asked }, None).is_err());
+    let _ = order.answers(&asked, Some(NOW_S));
     true
 }

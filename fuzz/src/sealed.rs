@@ -7,7 +7,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use minicbor::Encoder;
 use minicbor::data::Tag;
 use minicbor::encode::Error;
-use otaru_release::{PublicKey, RootDocument};
+use otaru_release::{PublicKey, RootDocument, SecretKey};
 
 type Buffer = Encoder<Vec<u8>>;
 type Written = Result<(), Error<std::convert::Infallible>>;
@@ -24,6 +24,13 @@ pub(crate) fn root() -> RootDocument {
     let key = PublicKey::from_bytes(signing_key().verifying_key().as_bytes())
         .expect("the public half of a key is a key");
     RootDocument::first(key, key)
+}
+
+/// The root document whose server key is the one that seals.
+pub(crate) fn server_root() -> RootDocument {
+    let other = SecretKey::from_seed(&[8; 32]).public_key();
+    let server_key = Some(root().root_keys[0]);
+    RootDocument { server_key, ..RootDocument::first(other, other) }
 }
 
 /// The signed document of this type with this payload.

@@ -4,15 +4,18 @@
 //! that today's bytes are still tried when the builders have moved on.
 
 use minicbor::Decoder;
-use otaru_agent::{Attempt, BadImages, Before, Deferral, Ended, Journal, Stage, Target};
+use otaru_agent::{
+    Attempt, BadImages, Before, Deferral, Ended, Journal, SeenTimestamp, Stage, Target, Trust,
+};
 use otaru_release::{
-    Behaviour, Chip, Dependency, ImageBuilder, Manifest, PublicKey, RootDocument, SecretKey,
+    Behaviour, Chip, Dependency, ImageBuilder, Manifest, Order, PublicKey, RootDocument, SecretKey,
+    Timestamp,
 };
 use otaru_slots::otadata::Entry;
 use otaru_slots::{EntryState, Records, Region, table};
 use otaru_wire::{
     DeviceConfig, Digest, Outcome, ProductName, PublishShadowUpdate, Reason, ReleaseVersion,
-    UpdateId,
+    ThingName, UpdateId,
 };
 use prost::Message;
 
@@ -60,6 +63,22 @@ pub fn all() -> Vec<Seed> {
         add("manifest_envelope", name, signed);
     }
 
+    let stamp = timestamp().sign(&key);
+    add("timestamp_payload", "plain", payload_of(&stamp));
+    add("timestamp_envelope", "plain", stamp);
+    for (name, order) in [("plain", order(false)), ("downgrade", order(true))] {
+        let signed = order.sign(&key);
+        add("order_payload", name, payload_of(&signed));
+        add("order_envelope", name, signed);
+    }
+    let p256 = SecretKey::from_p256_scalar(&[7; 32]).expect("below the order of the curve");
+    let of_p256 = RootDocument::first(p256.public_key(), p256.public_key());
+    add("root_document", "p256", of_p256.sign(&p256));
+    add("key_file", "p256.pub", p256.public_key().to_file("root key").into_bytes());
+    let mut revoking = root();
+    revoking.revoked = vec![p256.public_key().id()];
+    add("root_payload", "revoking", payload_of(&revoking.sign(&key)));
+
     add("partition_table", "standard", partition_table());
     add("otadata", "confirmed", otadata(3, EntryState::Valid, 2, EntryState::Valid));
     add("otadata", "trial", otadata(3, EntryState::Valid, 4, EntryState::New));
@@ -68,6 +87,7 @@ pub fn all() -> Vec<Seed> {
     add("records", "wrapped", records(400));
 
     add("stored_target", "plain", target(&image).to_bytes());
+    add("stored_trust", "two-keys", trust(target(&image)).to_bytes());
     add("journal", "staged", staged(target(&image)).to_bytes());
     add("journal", "rolled-back", rolled_back(target(&image)).to_bytes());
     add("journal", "deferred", deferred(target(&image)).to_bytes());
@@ -97,6 +117,43 @@ fn product() -> ProductName {
 fn plain(image: &[u8]) -> Manifest {
     let version = ReleaseVersion::new("1.0.5").expect("digits and dots are a version");
     Manifest::for_image(image, product(), version, 7).expect("the builder's image is whole")
+}
+
+fn timestamp() -> Timestamp {
+    Timestamp {
+        product: product(),
+        signed_at: 1_795_430_000,
+        expires_at: 1_795_603_200,
+        sequence: 7,
+        root_number: 2,
+    }
+}
+
+fn order(is_downgrade: bool) -> Order {
+    Order {
+        thing: ThingName::new("clock-01").expect("a thing name"),
+        product: product(),
+        version: ReleaseVersion::new("1.0.5").expect("digits and dots are a version"),
+        sha256: Digest::of(b"image"),
+        nonce: [5; 16],
+        update: UpdateId::new("u-1").ok(),
+        issued_at: 1_795_430_000,
+        expires_at: 1_795_433_600,
+        is_downgrade,
+    }
+}
+
+/// What a device remembers that took releases of two keys.
+fn trust(target: Target) -> Trust {
+    let mut trust = Trust::default();
+    for number in [2, 3] {
+        let key = SecretKey::from_seed(&[number; 32]).public_key().id();
+        trust.expect(&target, key);
+        trust.confirm(&target.sha256, None);
+        trust.see(SeenTimestamp { key, signed_at: 1_795_430_000 });
+    }
+    trust.expect(&target, SecretKey::from_seed(&[4; 32]).public_key().id());
+    trust
 }
 
 /// A manifest with every field.
