@@ -20,6 +20,7 @@ export const update = (change: Partial<Update> = {}): Update => ({
   requested_at: '2026-11-25T11:00:00.000Z',
   phase_at: '2026-11-25T11:30:00.000Z',
   decided_by: null,
+  downgrade: false,
   ...change,
 });
 

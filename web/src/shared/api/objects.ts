@@ -100,6 +100,8 @@ export interface Update {
   requested_at: string;
   phase_at: string;
   decided_by: 'owner' | 'operator' | 'policy' | 'backend' | 'device' | null;
+  /** Older software in place of newer, as maker and operator mean it to be. */
+  downgrade: boolean;
 }
 
 export type SettingValue = string | number | boolean | null;
