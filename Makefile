@@ -3,13 +3,14 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check bench-start bench-listeners bench-shadow fuzz
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-shadow bench-trust fuzz
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
 	@echo '                  DEMO_ARGS=--auto presses Install itself and ends, --bad-release fails its self-test'
 	@echo 'make test         all tests, on SQLite and PostgreSQL and in Chromium; installs what they need'
 	@echo 'make conformance  the shadow service, asked by AWS'\''s clients and plain MQTT ones'
+	@echo 'make formats      the signed documents of docs/vectors, read by code that is not ours'
 	@echo 'make check        every gate of CI: fmt, clippy, docs, tidy, tests'
 	@echo 'make web          the pages, built into web/dist when a source is newer'
 	@echo 'make web-e2e      the pages in Chromium against a real server and simulated devices'
@@ -18,6 +19,7 @@ help:
 	@echo 'make bench-listeners  memory of 5,000 open event streams, and how fast one event reaches them'
 	@echo 'make bench-shadow durable shadow updates a second, how long each waits and what a device costs,'
 	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
+	@echo 'make bench-trust  what the check of a release costs a device: instructions, bytes, code'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make setup        install the Debian packages the above need, if missing'
 
@@ -28,11 +30,15 @@ demo: setup-build $(if $(filter --auto,$(DEMO_ARGS)),,web)
 test: setup setup-browser web-test
 	$(CARGO) xtask test
 	testing/conformance/run.sh
+	testing/formats/run.sh
 	cd web && ../tools/npm.sh run e2e
 
 conformance: setup
 	$(CARGO) build --locked --workspace --bin otaru
 	testing/conformance/run.sh $(TESTS)
+
+formats: setup
+	testing/formats/run.sh $(TESTS)
 
 # Rust's own build never calls npm: it embeds what it finds in web/dist, or nothing.
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' \
@@ -70,6 +76,9 @@ bench-listeners: setup-bench
 bench-shadow: setup-bench
 	$(CARGO) build --locked --release --package otaru
 	$(CARGO) run --locked --release --quiet --package otaru-bench -- shadow
+
+bench-trust: setup-bench
+	$(CARGO) run --locked --quiet --package otaru-bench -- trust
 
 SECONDS ?= 60
 fuzz: setup-build

@@ -11,6 +11,7 @@ mod machine;
 mod mosquitto;
 mod shadow;
 mod start;
+mod trust;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,8 +30,9 @@ async fn main() -> ExitCode {
         ["listeners", binary] => listeners::measure(Path::new(binary)).await,
         ["shadow"] => shadow::measure(&built).await,
         ["shadow", binary] => shadow::measure(Path::new(binary)).await,
+        ["trust"] => trust::measure(),
         _ => {
-            eprintln!("usage: otaru-bench start|listeners|shadow [BINARY]");
+            eprintln!("usage: otaru-bench start|listeners|shadow [BINARY]; otaru-bench trust");
             return ExitCode::from(2);
         }
     };
