@@ -134,7 +134,10 @@ fn manifest_fields(manifest: &Manifest) -> Value {
     fields
 }
 
-fn documents() -> Vec<(&'static str, &'static str, Vec<u8>, &'static [&'static str], Value)> {
+/// A file, the kind of document in it, its bytes, whom its reader trusts, and what is said of it.
+type Listed<T> = (&'static str, &'static str, Vec<u8>, &'static [&'static str], T);
+
+fn documents() -> Vec<Listed<Value>> {
     let full = Manifest {
         min_revision: 3,
         max_revision: Some(199),
@@ -197,7 +200,7 @@ fn documents() -> Vec<(&'static str, &'static str, Vec<u8>, &'static [&'static s
 }
 
 /// What breaks one rule each.
-fn refused() -> Vec<(&'static str, &'static str, Vec<u8>, &'static [&'static str], &'static str)> {
+fn refused() -> Vec<Listed<&'static str>> {
     let good = manifest().sign(&key("release"));
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
