@@ -30,6 +30,9 @@ pub(crate) fn image(bytes: &[u8]) -> bool {
             assert!(head.is_ok(), "what parses whole has a head");
             assert_eq!(facts.size_bytes, bytes.len() as u64);
             facts.fits(facts.chip, facts.size_bytes).expect("it fits itself");
+            let highest = facts.max_revision.unwrap_or(u16::MAX);
+            let runs = facts.runs_on_all(facts.min_revision, highest.max(facts.min_revision));
+            assert_eq!(runs.is_ok(), highest >= facts.min_revision);
             for chip in Chip::all().filter(|&chip| chip != facts.chip) {
                 assert!(facts.fits(chip, u64::MAX).is_err());
             }

@@ -51,6 +51,7 @@ pub fn all() -> Vec<Seed> {
         add(decoder, "esp32c3", image.clone());
         add(decoder, "esp32c6-no-hash", marked.clone());
     }
+    add("image", "signed", with_signature_sector(image.clone()));
 
     let key = SecretKey::from_seed(&sealed::SEED);
     let signed_root = root().sign(&key);
@@ -112,6 +113,25 @@ fn root() -> RootDocument {
 
 fn product() -> ProductName {
     ProductName::new("clock").expect("lower-case letters are a product name")
+}
+
+/// As `espsecure sign-data` appends it, with two blocks whose signatures are empty.
+fn with_signature_sector(mut image: Vec<u8>) -> Vec<u8> {
+    image.resize(image.len().next_multiple_of(4096), 0xFF);
+    let mut block = vec![0xE7, 2, 0, 0];
+    block.extend_from_slice(Digest::of(&image).as_bytes());
+    block.resize(1196, 0);
+    let crc = !block.iter().fold(!0_u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            crc >> 1 ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+        })
+    });
+    block.extend_from_slice(&crc.to_le_bytes());
+    block.resize(1216, 0);
+    let mut sector = block.repeat(2);
+    sector.resize(4096, 0xFF);
+    image.extend_from_slice(&sector);
+    image
 }
 
 fn plain(image: &[u8]) -> Manifest {

@@ -18,7 +18,7 @@ mod signature;
 
 pub use behaviour::Behaviour;
 pub use builder::ImageBuilder;
-pub use chip::{Chip, UnknownChip};
+pub use chip::{Chip, OtherChip, UnknownChip};
 pub use descriptor::AppDescriptor;
 pub use error::ImageError;
 pub use foreign::Foreign;
@@ -45,7 +45,7 @@ impl Image {
     pub fn parse(bytes: &[u8]) -> Result<ImageFacts, ImageError> {
         let head = ImageHead::parse(bytes)?;
         if let Some(found) = foreign::recognise_relative(bytes) {
-            return Err(ImageError::NotEspImage { found });
+            return Err(ImageError::of(found));
         }
         let body = segments::Body::check(bytes, &head)?;
         let signature_blocks = signature::check_trailer(bytes, body.end)?;
@@ -54,6 +54,7 @@ impl Image {
             min_revision: head.min_revision,
             max_revision: head.max_revision,
             flash_bytes: head.flash_bytes,
+            flash_mode: head.flash_mode,
             size_bytes: bytes.len() as u64,
             sha256: Digest::of(bytes),
             has_appended_hash: head.has_appended_hash,
@@ -74,6 +75,8 @@ pub struct ImageFacts {
     pub max_revision: Option<u16>,
     /// Flash size the header claims.
     pub flash_bytes: Option<u32>,
+    /// How the header says flash is read: `qio`, `dio`, …
+    pub flash_mode: Option<&'static str>,
     /// Bytes in the file, padding and signature sector included.
     pub size_bytes: u64,
     /// SHA-256 over the whole file: the image's identity.
@@ -96,6 +99,18 @@ impl ImageFacts {
             return Err(ImageError::TooLarge { size_bytes: self.size_bytes, slot_bytes });
         }
         Ok(())
+    }
+
+    /// Refuses an image that does not run on every revision of `lowest` to `highest`, each
+    /// major × 100 + minor.
+    pub fn runs_on_all(&self, lowest: u16, highest: u16) -> Result<(), ImageError> {
+        let (min, max) = (self.min_revision, self.max_revision);
+        let refused = |revision| Err(ImageError::WrongRevision { revision, min, max });
+        match max {
+            _ if lowest < min => refused(lowest),
+            Some(max) if highest > max => refused(highest),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses an image whose header claims more flash than the device has.

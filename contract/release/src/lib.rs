@@ -26,7 +26,7 @@ pub use cose::{CoseError, Unsigned, WrongSignature};
 pub use fields::FieldError;
 pub use image::{
     AppDescriptor, Behaviour, Chip, Foreign, Image, ImageBuilder, ImageError, ImageFacts,
-    ImageHead, UnknownChip,
+    ImageHead, OtherChip, UnknownChip,
 };
 pub use key::{
     Algorithm, KeyBytes, KeyError, KeyId, PrivateKeyKind, PublicKey, SIGNATURE_BYTES, SecretKey,

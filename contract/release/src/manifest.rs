@@ -6,6 +6,7 @@
 
 mod error;
 mod payload;
+mod raw;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-/// A chip family that runs ESP-IDF images.
+/// A chip family: one that runs ESP-IDF images, or another one by its name.
 ///
 /// The name (`esp32c3`) is what people, products and manifests say; the id is
 /// what the image header carries. Both come from `esp_chip_id_t` of ESP-IDF.
@@ -34,6 +34,8 @@ pub enum Chip {
     Esp32H4,
     /// ESP32-S31.
     Esp32S31,
+    /// A chip whose images are raw bytes to this crate.
+    Other(OtherChip),
 }
 
 /// Every chip with its header id, its name and the name its maker prints.
@@ -53,6 +55,40 @@ const TABLE: [(Chip, u16, &str, &str); 13] = [
     (Chip::Esp32S31, 0x20, "esp32s31", "ESP32-S31"),
 ];
 
+/// The name of a chip that runs no ESP-IDF images, such as `nrf52840`.
+///
+/// 1 to 24 of `[a-z0-9-]`, a letter first. Names that begin with `esp` are kept for chips
+/// whose images can be read, so that a typing error is none of these.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OtherChip {
+    /// Padded with zeros.
+    name: [u8; OtherChip::MAX_BYTES],
+}
+
+impl OtherChip {
+    const MAX_BYTES: usize = 24;
+
+    fn new(text: &str) -> Option<OtherChip> {
+        let mut name = [0; OtherChip::MAX_BYTES];
+        name.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        let is_word = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        let begins = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+        (begins && text.bytes().all(is_word) && !text.starts_with("esp"))
+            .then_some(OtherChip { name })
+    }
+
+    fn as_str(&self) -> &str {
+        let end = self.name.iter().position(|&byte| byte == 0).unwrap_or(Self::MAX_BYTES);
+        core::str::from_utf8(&self.name[..end]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for OtherChip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The text is the name of no chip; see [`Chip::all`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownChip;
@@ -67,7 +103,7 @@ impl fmt::Display for UnknownChip {
 impl core::error::Error for UnknownChip {}
 
 impl Chip {
-    /// Every chip this build knows.
+    /// Every chip whose images this build can read.
     pub fn all() -> impl Iterator<Item = Chip> {
         TABLE.iter().map(|row| row.0)
     }
@@ -77,25 +113,36 @@ impl Chip {
         TABLE.iter().find(|row| row.1 == id).map(|row| row.0)
     }
 
-    /// The `chip_id` an image header carries.
+    /// The `chip_id` an image header carries; that of no image for [`Chip::Other`].
     pub fn id(self) -> u16 {
-        self.row().1
+        self.row().map_or(NO_ID, |row| row.1)
     }
 
     /// The name used everywhere in Otaru, such as `esp32c3`.
-    pub fn name(self) -> &'static str {
-        self.row().2
+    pub fn name(&self) -> &str {
+        match self {
+            Chip::Other(other) => other.as_str(),
+            known => known.row().map_or("", |row| row.2),
+        }
     }
 
     /// The name on the chip's lid, such as `ESP32-C3`.
-    pub fn marketing_name(self) -> &'static str {
-        self.row().3
+    pub fn marketing_name(&self) -> &str {
+        self.row().map_or_else(|| self.name(), |row| row.3)
     }
 
-    fn row(self) -> &'static (Chip, u16, &'static str, &'static str) {
-        TABLE.iter().find(|row| row.0 == self).expect("the table has a row for every variant")
+    /// Whether its images are ESP-IDF images.
+    pub fn runs_esp_images(&self) -> bool {
+        !matches!(self, Chip::Other(_))
+    }
+
+    fn row(&self) -> Option<&'static (Chip, u16, &'static str, &'static str)> {
+        TABLE.iter().find(|row| row.0 == *self)
     }
 }
+
+/// `ESP_CHIP_ID_INVALID`.
+const NO_ID: u16 = 0xFFFF;
 
 impl fmt::Display for Chip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,10 +153,11 @@ impl fmt::Display for Chip {
 impl FromStr for Chip {
     type Err = UnknownChip;
 
-    /// Reads `esp32c3`; `ESP32-C3` in any case is taken too.
+    /// Reads `esp32c3`; `ESP32-C3` in any case is taken too. Else the name of another chip.
     fn from_str(text: &str) -> Result<Chip, UnknownChip> {
         let plain = |name: &str| name.eq_ignore_ascii_case(text);
-        TABLE.iter().find(|row| plain(row.2) || plain(row.3)).map(|row| row.0).ok_or(UnknownChip)
+        let known = TABLE.iter().find(|row| plain(row.2) || plain(row.3)).map(|row| row.0);
+        known.or_else(|| OtherChip::new(text).map(Chip::Other)).ok_or(UnknownChip)
     }
 }
 
@@ -124,6 +172,20 @@ mod tests {
             assert_eq!(chip.name().parse(), Ok(chip));
             assert_eq!(chip.marketing_name().parse(), Ok(chip));
             assert_eq!(Chip::from_id(chip.id()), Some(chip));
+        }
+    }
+
+    #[test]
+    fn other_chips_are_named_by_whoever_has_them() {
+        for name in ["nrf52840", "stm32h7", "cortex-m", "a", "abcdefghijklmnopqrstuvwx"] {
+            let chip: Chip = name.parse().unwrap();
+            assert_eq!((chip.name(), chip.to_string().as_str()), (name, name));
+            assert!(!chip.runs_esp_images() && chip.id() == 0xFFFF);
+        }
+        for name in
+            ["", "esp32c33", "espresso", "nRF52", "8051", "a_b", "é", "abcdefghijklmnopqrstuvwxy"]
+        {
+            assert_eq!(name.parse::<Chip>(), Err(UnknownChip), "{name}");
         }
     }
 

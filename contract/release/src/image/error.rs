@@ -16,6 +16,10 @@ pub enum ImageError {
         /// What the bytes look like.
         found: Foreign,
     },
+    /// A second-stage bootloader instead of an application.
+    IsBootloader,
+    /// A merged factory image: bootloader, partition table and application in one file.
+    IsFactoryImage,
     /// The header announces more than the file holds.
     Truncated {
         /// Bytes in the file.
@@ -99,14 +103,26 @@ pub enum ImageError {
 }
 
 impl ImageError {
+    /// The refusal of a file that is no application.
+    pub(super) fn of(found: Foreign) -> ImageError {
+        match found {
+            Foreign::Bootloader => ImageError::IsBootloader,
+            Foreign::FactoryImage => ImageError::IsFactoryImage,
+            found => ImageError::NotEspImage { found },
+        }
+    }
+
     /// The stable code a client may match on.
     pub fn code(&self) -> &'static str {
         use ImageError::*;
         match self {
             NotEspImage { .. } => "not_esp_image",
+            IsBootloader => "image_is_bootloader",
+            IsFactoryImage => "image_is_factory",
             Truncated { .. } => "image_truncated",
             SegmentCount { .. } | SegmentLength { .. } => "image_segments",
-            Checksum { .. } | AppendedHash { .. } | SignatureBlock { .. } => "image_corrupt",
+            Checksum { .. } | AppendedHash { .. } => "image_corrupt",
+            SignatureBlock { .. } => "image_signature",
             Trailing { .. } => "image_trailing",
             UnknownChip { .. } => "unknown_chip",
             WrongChip { .. } => "wrong_chip",
@@ -121,6 +137,8 @@ impl ImageError {
         use ImageError::*;
         match self {
             NotEspImage { found } => found.to_string(),
+            IsBootloader => Foreign::Bootloader.to_string(),
+            IsFactoryImage => Foreign::FactoryImage.to_string(),
             Truncated { size_bytes, .. } => format!("{size_bytes} bytes"),
             SegmentCount { found } => format!("{found} segments"),
             SegmentLength { segment, length_bytes } => {
@@ -150,6 +168,9 @@ impl ImageError {
         use ImageError::*;
         match self {
             NotEspImage { .. } => "an ESP-IDF application image (first byte 0xe9)".to_string(),
+            IsBootloader | IsFactoryImage => {
+                "the application image alone, as `idf.py build` names it for flashing".to_string()
+            }
             Truncated { needed_bytes, .. } => format!("at least {needed_bytes} bytes"),
             SegmentCount { .. } => "1 to 16 segments".to_string(),
             SegmentLength { .. } => "a multiple of 4 bytes".to_string(),

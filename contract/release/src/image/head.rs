@@ -15,6 +15,8 @@ pub struct ImageHead {
     pub max_revision: Option<u16>,
     /// Flash size the header claims; `None` for a number no ESP-IDF has defined.
     pub flash_bytes: Option<u32>,
+    /// How the header says flash is read: `qio`, `dio`, …; `None` for an unknown number.
+    pub flash_mode: Option<&'static str>,
     /// Number of segments, 1 to 16.
     pub segments: u8,
     /// Whether a SHA-256 follows the checksum.
@@ -32,7 +34,7 @@ impl ImageHead {
     /// Reads a file's first bytes; give it [`ImageHead::SIZE_BYTES`] to see the descriptor.
     pub fn parse(first: &[u8]) -> Result<ImageHead, ImageError> {
         if first.first() != Some(&MAGIC) {
-            return Err(ImageError::NotEspImage { found: foreign::recognise(first) });
+            return Err(ImageError::of(foreign::recognise(first)));
         }
         let Some(header) = first.get(..Self::HEADER_BYTES) else {
             return Err(ImageError::Truncated {
@@ -57,6 +59,7 @@ impl ImageHead {
             min_revision,
             max_revision: Some(field(17)).filter(|&max| max != 0 && max != u16::MAX),
             flash_bytes: flash_bytes(header[3] >> 4),
+            flash_mode: FLASH_MODES.get(usize::from(header[2])).copied(),
             segments,
             has_appended_hash: header[23] != 0,
             descriptor: AppDescriptor::read(first),
@@ -90,6 +93,9 @@ impl ImageHead {
         fits_flash(self.flash_bytes, flash_bytes)
     }
 }
+
+/// `esp_image_spi_mode_t`, by number.
+const FLASH_MODES: [&str; 6] = ["qio", "qout", "dio", "dout", "fast_read", "slow_read"];
 
 /// `esp_image_flash_size_t`: 0 is 1 MB, each further number doubles it.
 fn flash_bytes(nibble: u8) -> Option<u32> {

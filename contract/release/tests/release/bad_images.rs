@@ -84,7 +84,7 @@ fn factory_images_and_bootloaders_are_named() {
     check(
         &bootloader,
         expect![
-            "not_esp_image: found an ESP-IDF bootloader, expected an ESP-IDF application image (first byte 0xe9)"
+            "image_is_bootloader: found an ESP-IDF bootloader, expected the application image alone, as `idf.py build` names it for flashing"
         ],
     );
 
@@ -93,7 +93,7 @@ fn factory_images_and_bootloaders_are_named() {
     check(
         &without_descriptor,
         expect![
-            "not_esp_image: found an ESP-IDF bootloader, expected an ESP-IDF application image (first byte 0xe9)"
+            "image_is_bootloader: found an ESP-IDF bootloader, expected the application image alone, as `idf.py build` names it for flashing"
         ],
     );
 
@@ -105,7 +105,7 @@ fn factory_images_and_bootloaders_are_named() {
     check(
         &factory,
         expect![
-            "not_esp_image: found a merged factory image (bootloader, partitions and app), expected an ESP-IDF application image (first byte 0xe9)"
+            "image_is_factory: found a merged factory image (bootloader, partitions and app), expected the application image alone, as `idf.py build` names it for flashing"
         ],
     );
 
@@ -114,7 +114,7 @@ fn factory_images_and_bootloaders_are_named() {
     check(
         &factory,
         expect![
-            "not_esp_image: found a merged factory image (bootloader, partitions and app), expected an ESP-IDF application image (first byte 0xe9)"
+            "image_is_factory: found a merged factory image (bootloader, partitions and app), expected the application image alone, as `idf.py build` names it for flashing"
         ],
     );
 }
@@ -186,6 +186,13 @@ fn image_is_held_against_chip_and_slot() {
         .assert_eq(&told(facts.fits(Chip::Esp32C3, 511)));
     expect!["wrong_chip: found an image for ESP32-C3, expected an image for ESP32"]
         .assert_eq(&told(facts.fits(Chip::Esp32, 512)));
+    let newer = ImageBuilder::new(Chip::Esp32C3).min_revision(3).build();
+    let newer = Image::parse(&newer).unwrap();
+    expect!["fits"].assert_eq(&told(newer.runs_on_all(3, 101)));
+    expect![
+        "wrong_revision: found an image for revision 3 and later, expected an image for revision 0"
+    ]
+    .assert_eq(&told(newer.runs_on_all(0, 101)));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use expect_test::expect;
-use otaru_release::{Behaviour, Chip, Image, ImageBuilder, ImageHead};
+use otaru_release::{
+    Behaviour, Chip, Image, ImageBuilder, ImageHead, Manifest, RootDocument, SecretKey,
+};
 use otaru_wire::Digest;
 use proptest::prelude::*;
 
@@ -106,7 +108,7 @@ fn signature_block_over_another_image_is_refused() {
     let mut signed = with_signature_sector(image);
     signed[4096 + 10] ^= 1;
     let error = Image::parse(&signed).unwrap_err();
-    expect!["image_corrupt: found signature block 0 of other bytes, expected a signature block over this image"]
+    expect!["image_signature: found signature block 0 of other bytes, expected a signature block over this image"]
         .assert_eq(&format!("{}: {error}", error.code()));
 }
 
@@ -141,6 +143,28 @@ fn crc32(bytes: &[u8]) -> u32 {
         let carry = (crc & 1 == 1) != bit;
         if carry { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
     })
+}
+
+#[test]
+fn raw_image_is_what_its_manifest_says() {
+    let image = b"anything at all".repeat(10_000);
+    let chip: Chip = "nrf52840".parse().unwrap();
+    let (product, version) = ("lamp".parse().unwrap(), "2.0".parse().unwrap());
+    let manifest = Manifest::for_raw_image(&image, product, chip, version, 4);
+    assert_eq!(manifest.describes_raw(&image, chip), Ok(()));
+    let key = SecretKey::from_seed(&[7; 32]);
+    let root = RootDocument::first(key.public_key(), key.public_key());
+    assert_eq!(Manifest::verify(&manifest.sign(&key), &root, None), Ok(manifest.clone()));
+    let mut other = image.clone();
+    other[70_000] ^= 1;
+    let refusals = [
+        manifest.describes_raw(&other, chip),
+        manifest.describes_raw(&image, Chip::Esp32C3),
+        Manifest { chunks: Vec::new(), ..manifest.clone() }.describes_raw(&image, chip),
+    ];
+    let codes = refusals.map(|refusal| refusal.map_or_else(|error| error.code(), |()| "fits"));
+    // A manifest without its chunks is none: it is refused when it is read.
+    assert_eq!(codes, ["manifest_mismatch", "manifest_mismatch", "fits"]);
 }
 
 proptest! {
