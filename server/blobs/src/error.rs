@@ -1,5 +1,7 @@
 //! What can go wrong with a stored image.
 
+use std::io::ErrorKind;
+
 use otaru_wire::Digest;
 
 /// Why an image could not be stored or read.
@@ -26,6 +28,16 @@ pub enum BlobError {
         /// How long the image is.
         len_bytes: u64,
     },
+    /// An upload is not all there yet.
+    #[error("{received_bytes} of {len_bytes} bytes of upload {upload} are stored")]
+    Incomplete {
+        /// The upload.
+        upload: String,
+        /// Bytes there are from its beginning.
+        received_bytes: u64,
+        /// Bytes it has in all.
+        len_bytes: u64,
+    },
     /// The setting that says where images are kept cannot be used.
     #[error("cannot keep images at {location}: {why}")]
     Location {
@@ -46,4 +58,19 @@ pub enum BlobError {
     /// The disk or the object store failed.
     #[error("the image store failed")]
     Store(#[from] object_store::Error),
+}
+
+impl BlobError {
+    /// Whether there was no room left.
+    pub fn is_full(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            if matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
 }

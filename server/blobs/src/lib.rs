@@ -5,12 +5,16 @@
 //! an error here and not a surprise on a device. Hot images stay in a bounded
 //! memory cache, from which every range is a slice without a copy.
 //!
+//! An image that arrives bit by bit is kept in pieces, each as durable as an image,
+//! until it is collected.
+//!
 //! The crate knows nothing about releases, products or who may read what.
 //! Start at [`Blobs`].
 
 mod cache;
 mod error;
 mod location;
+mod pieces;
 mod store;
 
 pub use error::BlobError;

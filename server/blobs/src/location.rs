@@ -43,7 +43,10 @@ fn open_directory(directory: &FilePath) -> Result<(Box<dyn ObjectStore>, Path), 
         |source| BlobError::Directory { directory: directory.display().to_string(), source };
     create_durably(directory).map_err(failed)?;
     remove_half_written(directory).map_err(failed)?;
-    let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
+    let store = LocalFileSystem::new_with_prefix(directory)?
+        .with_fsync(true)
+        // The folder of an upload goes with its last piece.
+        .with_automatic_cleanup(true);
     Ok((Box::new(store), Path::default()))
 }
 
@@ -64,7 +67,11 @@ fn create_durably(directory: &FilePath) -> std::io::Result<()> {
 
 fn remove_half_written(directory: &FilePath) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            remove_half_written(&path)?;
+        }
         let is_half_written =
             path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.contains('#'));
         if is_half_written && path.is_file() {

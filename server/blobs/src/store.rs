@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -24,12 +25,12 @@ pub const PIECE_BYTES: u64 = 64 * 1024;
 /// All images of the server; cheap to clone.
 #[derive(Clone)]
 pub struct Blobs {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-struct Shared {
-    store: Box<dyn ObjectStore>,
-    prefix: Path,
+pub(crate) struct Shared {
+    pub(crate) store: Box<dyn ObjectStore>,
+    pub(crate) prefix: Path,
     cache: Cache,
     /// Held while an image is read whole. A thousand devices that start to
     /// download together cause one read, and memory grows by one image at a time.
@@ -143,6 +144,15 @@ impl Blobs {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Images that were stored before `time` and not since.
+    pub async fn stored_before(&self, time: SystemTime) -> Result<Vec<Digest>, BlobError> {
+        let prefix = self.shared.prefix.clone();
+        // Not below: there are the pieces of uploads.
+        let listed = self.shared.store.list_with_delimiter(Some(&prefix)).await?;
+        let old = listed.objects.iter().filter(|meta| SystemTime::from(meta.last_modified) < time);
+        Ok(old.filter_map(|meta| meta.location.filename()?.parse().ok()).collect())
     }
 
     /// Fails when the store cannot be reached at all.

@@ -47,6 +47,61 @@ async fn keeps_its_promises(blobs: &Blobs) {
     assert!(!blobs.exists(&digest).await.unwrap());
 }
 
+/// Pieces in any order, twice and overlapping: what covers the whole is the whole.
+async fn collects_what_arrives_in_pieces(blobs: &Blobs) {
+    let (image, len) = (image(), image().len() as u64);
+    let put = async |from: usize, to: usize| {
+        blobs.put_piece("one", from as u64, image.slice(from..to)).await.unwrap();
+    };
+    let received = async || match blobs.collect("one", len).await {
+        Ok(_) => panic!("it is not all there"),
+        Err(BlobError::Incomplete { received_bytes, len_bytes, .. }) => {
+            assert_eq!(len_bytes, len);
+            received_bytes
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(received().await, 0);
+    put(0, 100_000).await;
+    put(300_000, image.len()).await;
+    assert_eq!(received().await, 100_000);
+    put(0, 60_000).await;
+    put(60_000, 200_000).await;
+    put(150_000, 300_000).await;
+    blobs.put_piece("other", 0, image.slice(..7)).await.unwrap();
+
+    assert_eq!(blobs.collect("one", len).await.unwrap(), image);
+
+    blobs.discard("one").await.unwrap();
+    blobs.discard("one").await.unwrap();
+    assert_eq!(received().await, 0);
+    assert_eq!(blobs.collect("other", 7).await.unwrap(), image.slice(..7));
+    blobs.discard("other").await.unwrap();
+}
+
+#[tokio::test]
+async fn pieces_survive_a_restart_and_leave_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    collects_what_arrives_in_pieces(&open(&directory)).await;
+    open(&directory).put_piece("one", 0, image().slice(..10)).await.unwrap();
+    let half = directory.path().join("uploads/one/000000000010-000000000020#1");
+    std::fs::write(&half, b"half").unwrap();
+
+    let blobs = open(&directory);
+
+    assert!(!half.exists());
+    assert_eq!(blobs.collect("one", 10).await.unwrap(), image().slice(..10));
+    blobs.discard("one").await.unwrap();
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_bucket_collects_pieces_too() {
+    let server = s3::Server::start().await;
+    let blobs = Blobs::open_with("s3://bucket/firmware", server.options(), 0).expect("opens");
+    collects_what_arrives_in_pieces(&blobs).await;
+}
+
 #[tokio::test]
 async fn a_directory_keeps_its_promises() {
     let directory = tempfile::tempdir().unwrap();

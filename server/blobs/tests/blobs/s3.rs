@@ -79,10 +79,29 @@ async fn answer(
             format!("<DeleteResult><Deleted><Key>{key}</Key></Deleted></DeleteResult>")
                 .into_response()
         }
+        ("GET", None) if uri.query().is_some_and(|query| query.contains("list-type=2")) => {
+            list(&bucket, uri.query().unwrap_or_default()).into_response()
+        }
         ("GET" | "HEAD", None) => StatusCode::NOT_FOUND.into_response(),
         ("GET" | "HEAD", Some(object)) => read(object, headers.get(header::RANGE), tags),
         _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
     }
+}
+
+/// What is stored under the prefix that a query names.
+fn list(bucket: &Bucket, query: &str) -> String {
+    let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix="));
+    let prefix = format!("/bucket/{}", prefix.unwrap_or_default().replace("%2F", "/"));
+    let mut found = String::new();
+    for (name, object) in bucket.objects.iter().filter(|(name, _)| name.starts_with(&prefix)) {
+        let key = name.trim_start_matches("/bucket/");
+        found += &format!(
+            "<Contents><Key>{key}</Key><LastModified>2026-11-23T10:00:00.000Z</LastModified>\
+             <ETag>\"1\"</ETag><Size>{}</Size></Contents>",
+            object.len()
+        );
+    }
+    format!("<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>")
 }
 
 fn read(
