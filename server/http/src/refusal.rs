@@ -17,6 +17,7 @@ impl From<Refusal> for ApiError {
             Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
         };
         let error = ApiError::new(status, refusal.code(), &refusal);
         match refusal.found_and_expected() {

@@ -11,23 +11,26 @@ use axum::http::StatusCode;
 use crate::ApiError;
 use crate::site::Uploads;
 
-/// The longest image: the largest flash an ESP32 can address is 32 MiB, and
-/// gateways with more should not need a different server.
-pub(crate) const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
+/// The longest image.
+const MAX_IMAGE_BYTES: usize = otaru_operations::MAX_IMAGE_BYTES as usize;
+
+/// The longest software bill of materials: a firmware has some hundred components, each of
+/// which takes a few KiB.
+const MAX_SBOM_BYTES: usize = 4 * 1024 * 1024;
 
 /// The longest of the other fields: manifests have about 32 bytes per 64 KiB of
 /// image, notes are read by people.
 const MAX_OTHER_BYTES: usize = 256 * 1024;
 
 /// Whole body: an image, the other fields, and what separates them.
-pub(crate) const MAX_UPLOAD_BYTES: usize = MAX_IMAGE_BYTES + 4 * MAX_OTHER_BYTES;
+pub(crate) const MAX_UPLOAD_BYTES: usize = MAX_IMAGE_BYTES + MAX_SBOM_BYTES + 4 * MAX_OTHER_BYTES;
 
 /// How long an upload may stall before it is given up.
-const STALL_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long an upload may take in all: the longest image over a line of 1 Mbit/s. Who sends
 /// a byte every now and then must not keep others from publishing.
-const UPLOAD_LIMIT: Duration = Duration::from_secs(10 * 60);
+pub(crate) const UPLOAD_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// The fields of a form, each at most once.
 ///
@@ -39,7 +42,7 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// Reads a form that may have these fields; `image` may be long, the others not.
+    /// Reads a form that may have these fields; `image` and `sbom` may be long, the others not.
     ///
     /// Ask before whether the caller may send one: it takes a place among the uploads.
     pub(crate) async fn read(
@@ -103,7 +106,11 @@ async fn read_fields(
             return Err(invalid(format!("the form has a field `{name}`"))
                 .with_found(name, known.join(", ")));
         }
-        let limit = if name == "image" { MAX_IMAGE_BYTES } else { MAX_OTHER_BYTES };
+        let limit = match name.as_str() {
+            "image" => MAX_IMAGE_BYTES,
+            "sbom" => MAX_SBOM_BYTES,
+            _ => MAX_OTHER_BYTES,
+        };
         let bytes = read_field(field, &name, limit).await?;
         if fields.insert(name.clone(), bytes).is_some() {
             return Err(invalid(format!("the form has two fields `{name}`")));

@@ -12,11 +12,8 @@ use otaru_wire::{ProductName, ThingName};
 
 use crate::{
     Actor, App, DeviceObject, DevicePrincipal, OperationError, Page, PageRequest, Reach, Refusal,
-    Urls, downgrades, own_devices,
+    Urls, downgrades, events, events::People, offers, own_devices, releases,
 };
-
-/// The channel an owner's devices follow.
-const CHANNEL: &str = "stable";
 
 /// Longest text to look for: as long as the longest name.
 const FILTER_BYTES: usize = 128;
@@ -211,6 +208,33 @@ pub async fn list_devices(
     Ok(Page::of(rows, limit, |row| row.thing.to_string(), |row| DeviceObject::from(&row)))
 }
 
+/// Sets the channel a device follows, and looks at what that offers it.
+///
+/// Nothing older than what it runs is ever offered: back from `beta`, it waits until its
+/// channel has something newer.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
+pub async fn set_device_channel(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+    channel: &str,
+) -> Result<DeviceObject, OperationError> {
+    let channel = releases::channel(Some(channel))?;
+    let (app_, actor, now) = (app.clone(), actor.clone(), app.now_ms());
+    let work = move |tx: &mut Tx<'_>| {
+        reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        otaru_store::set_device_channel(tx, &actor.scope, &thing, &channel)?;
+        let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        offers::consider(&app_, tx, &actor.scope, &device, now)?;
+        let people = People::of(tx, &device)?;
+        events::device_changed(tx, &device, &people, now)?;
+        Ok::<_, OperationError>(DeviceObject::from(&device))
+    };
+    app.inner.store.write(work).await
+}
+
 /// Stops a device's certificates from working and ends its session.
 ///
 /// # Errors
@@ -318,7 +342,7 @@ pub(crate) fn available_release(
     scope: &Scope,
     device: &DeviceRow,
 ) -> Result<Option<ReleaseRow>, StoreError> {
-    let newest = otaru_store::newest_release(tx, scope, &device.product, CHANNEL)?;
+    let newest = otaru_store::newest_release(tx, scope, &device.product, &device.channel)?;
     let running = running_release(tx, scope, device)?.map_or(0, |release| release.sequence);
     match newest.filter(|release| release.sequence > running) {
         Some(release) if downgrades::is_one(tx, scope, &release)? => Ok(None),

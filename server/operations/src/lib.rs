@@ -24,7 +24,9 @@ mod downgrades;
 mod downloads;
 mod events;
 mod fleet_ticks;
+mod images;
 mod ingress;
+mod intake;
 mod invitations;
 mod logs;
 mod mail;
@@ -42,6 +44,7 @@ mod password_resets;
 mod passwords;
 mod products;
 mod progress;
+mod publish;
 mod publishing;
 mod refusal;
 mod releases;
@@ -49,6 +52,7 @@ mod reports;
 mod request_limits;
 mod retention;
 mod roots;
+mod running;
 mod sealing;
 mod server_keys;
 mod sessions;
@@ -61,6 +65,7 @@ mod sign_up;
 mod start;
 mod tokens;
 mod updates;
+mod uploads;
 mod users;
 mod uses;
 
@@ -78,12 +83,13 @@ pub use codes::SecretCode;
 pub use deadlines::expire_silent_updates;
 pub use devices::{
     NewDeviceFiles, add_device, authenticate_device, list_devices, renew_certificate,
-    revoke_device, show_device,
+    revoke_device, set_device_channel, show_device,
 };
 pub use downloads::{
     Firmware, Requester, note_download, open_blob, open_firmware, open_manifest, open_root,
 };
 pub use events::{Heard, listen};
+pub use images::{delete_release, remove_orphans};
 pub use ingress::MqttIngress;
 pub use invitations::{accept_invitation, invite_user, list_invitations, revoke_invitation};
 pub use logs::{follow_logs_from, list_logs, store_logs};
@@ -92,15 +98,19 @@ pub use notices::deliver_notices;
 pub use objects::{
     AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
     OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PersonObject, ProductObject, ReasonObject,
-    ReleaseObject, ResetLinkObject, RootObject, RunningObject, ServerKeyObject, SessionObject,
-    ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject,
-    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UserObject,
+    ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject,
+    RunningReleaseObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject,
+    ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject,
+    UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};
 pub use organisations::{NewOrganisation, create_organisation, list_organisations};
 pub use otaru_authority::PeerCertificate;
-pub use otaru_fleet::{Consent, InstallChoice, Language, Limits, Role, Safety, Setting, Texts};
+pub use otaru_fleet::{
+    ChipRevisions, Consent, ImageFormat, InstallChoice, Language, Limits, Role, Safety, Setting,
+    Source, Texts,
+};
 pub use otaru_release::NONCE_BYTES;
 pub use otaru_store::DeviceFilter;
 pub use own_devices::{
@@ -113,18 +123,19 @@ pub use password_resets::{
 };
 pub use passwords::Password;
 pub use products::{
-    NewProduct, create_product, list_products, set_product_consent, set_product_limits,
-    set_product_settings, show_product,
+    NewProduct, create_product, list_products, set_chip_revisions, set_product_consent,
+    set_product_limits, set_product_settings, show_product,
 };
+pub use publish::{NewImage, NewRelease, publish_release};
 pub use publishing::{NewMessage, Publisher, publish_message};
 pub use refusal::{Kind, OperationError, Refusal};
 pub use releases::{
-    NewRelease, list_releases, may_publish, next_sequence, publish_release, show_release,
-    yank_release,
+    list_releases, may_publish, next_sequence, publish_draft, show_release, yank_release,
 };
 pub use request_limits::{Allowance, RequestLimits};
 pub use retention::trim;
 pub use roots::add_root;
+pub use running::{list_running, show_sbom};
 pub use sealing::{NotASealingKey, SealingKey};
 pub use server_keys::{create_server_key, show_server_key};
 pub use sessions::{SignedIn, authenticate_session, sign_in, sign_out};
@@ -144,4 +155,5 @@ pub use tokens::{
 pub use updates::{
     When, cancel_update, find_update, list_updates, request_update, show_update, trace_update,
 };
+pub use uploads::{MAX_IMAGE_BYTES, begin_upload, cancel_upload, grow_upload, show_upload};
 pub use users::{add_user, find_user, list_users, remove_user, set_user_role, show_user};

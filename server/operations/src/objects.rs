@@ -1,19 +1,21 @@
 //! The API's objects, as answers and events show them. Times are RFC 3339.
 
 mod people;
+mod releases;
 mod shadows;
 mod trust;
 mod updates;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use otaru_fleet::{Consent, Limits, Safety, Setting, SettingKind, Texts};
-use otaru_store::{DeviceRow, LogRow, ProductRow, ReleaseRow};
+use otaru_fleet::{ChipRevisions, Consent, ImageFormat, Limits, Setting, SettingKind};
+use otaru_store::{DeviceRow, LogRow, ProductRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use people::{
     InvitationObject, OrganisationObject, ResetLinkObject, SessionObject, TokenObject, UserObject,
 };
+pub use releases::{ReleaseObject, RunningDeviceObject, RunningReleaseObject, UploadObject};
 pub use shadows::{ShadowChangeObject, ShadowObject, ShadowWriterObject};
 pub use trust::{RootObject, ServerKeyObject};
 pub use updates::{ReasonObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject};
@@ -31,6 +33,12 @@ pub struct ProductObject {
     pub slot_bytes: u64,
     /// `device` or `public`.
     pub download: &'static str,
+    /// How its images are read: `esp_idf` or `raw`.
+    #[schema(value_type = String)]
+    pub images: ImageFormat,
+    /// The chip revisions of its devices, `{"min":n,"max":n}`, major × 100 + minor.
+    #[schema(value_type = Option<Object>)]
+    pub chip_revisions: Option<ChipRevisions>,
     /// How long an update may stay silent in each phase, in milliseconds.
     #[schema(value_type = std::collections::BTreeMap<String, i64>)]
     pub limits: Limits,
@@ -41,35 +49,6 @@ pub struct ProductObject {
     #[schema(value_type = Option<Vec<Object>>)]
     pub settings: Option<Vec<Setting>>,
     /// When it was created.
-    pub created_at: String,
-}
-
-/// A published firmware.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ReleaseObject {
-    /// Product it is for.
-    pub product: String,
-    /// Its version.
-    pub version: String,
-    /// SHA-256 of its image, lower hex: its identity.
-    pub sha256: String,
-    /// Size of its image in bytes.
-    pub size: u64,
-    /// Rises with every release of the product.
-    pub sequence: u64,
-    /// `stable`, `beta`, …
-    pub channel: String,
-    /// Plain-language notes: the English ones, or those there are.
-    pub notes: String,
-    /// The notes in each language.
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
-    pub notes_by_language: Texts,
-    /// What makes it urgent, if anything.
-    #[schema(value_type = Option<Object>)]
-    pub safety: Option<Safety>,
-    /// Whether it was withdrawn.
-    pub yanked: bool,
-    /// When it was published.
     pub created_at: String,
 }
 
@@ -93,6 +72,8 @@ pub struct DeviceObject {
     pub thing: String,
     /// What kind it is.
     pub product: String,
+    /// The channel it follows: the newest release of it is offered.
+    pub channel: String,
     /// Whether a session of its certificate is open.
     pub online: bool,
     /// When it was last heard.
@@ -243,27 +224,11 @@ impl From<ProductRow> for ProductObject {
             flash_bytes: row.flash_bytes,
             slot_bytes: row.slot_bytes,
             download: if row.public_download { "public" } else { "device" },
+            images: row.images,
+            chip_revisions: row.chip_revisions,
             limits: row.limits,
             consent: row.consent,
             settings: row.settings,
-            created_at: time(row.created_at),
-        }
-    }
-}
-
-impl From<ReleaseRow> for ReleaseObject {
-    fn from(row: ReleaseRow) -> ReleaseObject {
-        ReleaseObject {
-            product: row.product.to_string(),
-            version: row.version.to_string(),
-            sha256: row.sha256.to_string(),
-            size: row.size_bytes,
-            sequence: row.sequence,
-            channel: row.channel,
-            notes: row.notes.read_in("en").to_owned(),
-            notes_by_language: row.notes,
-            safety: row.safety,
-            yanked: row.yanked_at.is_some(),
             created_at: time(row.created_at),
         }
     }
@@ -275,15 +240,22 @@ impl From<&DeviceRow> for DeviceObject {
         DeviceObject {
             thing: row.thing.to_string(),
             product: row.product.to_string(),
+            channel: row.channel.clone(),
             online: row.online,
             last_seen_at: row.last_seen_at.map(time),
             owner: row.owner.clone(),
-            running: known.then(|| RunningObject {
-                version: row.running_version.clone(),
-                sha256: row.running_sha256.map(|sha256| sha256.to_string()),
-                slot: row.running_slot.clone(),
-                state: row.running_state.map(|state| state.as_str()),
-            }),
+            running: known.then(|| RunningObject::of(row)),
+        }
+    }
+}
+
+impl RunningObject {
+    fn of(row: &DeviceRow) -> RunningObject {
+        RunningObject {
+            version: row.running_version.clone(),
+            sha256: row.running_sha256.map(|sha256| sha256.to_string()),
+            slot: row.running_slot.clone(),
+            state: row.running_state.map(|state| state.as_str()),
         }
     }
 }

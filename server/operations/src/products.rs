@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use otaru_fleet::{Consent, Limits, Permission, Setting, settings_fault};
+use otaru_fleet::{
+    ChipRevisions, Consent, ImageFormat, Limits, Permission, Setting, settings_fault,
+};
 use otaru_release::{Chip, RootDocument};
 use otaru_store::{ProductRow, Scope, StoreError, Tx};
 use otaru_wire::ProductName;
@@ -13,14 +15,24 @@ use crate::{
     updates,
 };
 
-/// Smallest slot that can hold an application.
-const SLOT_MIN: u64 = 64 * 1024;
-
-/// ESP-IDF aligns application partitions to this.
-const SLOT_ALIGN: u64 = 64 * 1024;
+/// What a slot's size is a multiple of, and its least.
+///
+/// ESP-IDF aligns application partitions to 64 KiB; of other chips it is known that their
+/// flash is erased in sectors.
+fn slot_step(images: ImageFormat) -> u64 {
+    match images {
+        ImageFormat::EspIdf => 64 * 1024,
+        ImageFormat::Raw => 4 * 1024,
+    }
+}
 
 /// Flash outside the two slots: bootloader, partition table, settings and the agent's storage.
-const RESERVED: u64 = 0x2_0000;
+fn reserved(images: ImageFormat) -> u64 {
+    match images {
+        ImageFormat::EspIdf => 0x2_0000,
+        ImageFormat::Raw => 0,
+    }
+}
 
 /// A product to create.
 #[derive(Clone, Debug)]
@@ -37,6 +49,10 @@ pub struct NewProduct {
     pub root: Vec<u8>,
     /// Whether anybody may download its images.
     pub public_download: bool,
+    /// How its images are read. Those of a chip that runs ESP-IDF images always are.
+    pub images: ImageFormat,
+    /// The chip revisions of its devices, if that is known.
+    pub chip_revisions: Option<ChipRevisions>,
 }
 
 /// `/firmware/blobs/{sha256}` would hide the releases of a product of this name.
@@ -57,9 +73,9 @@ pub async fn create_product(
         let detail = format!("`{BLOBS}` stands for images in download paths; take another name");
         return Err(Refusal::invalid("name", detail).into());
     }
-    let chip = Chip::from_str(&new.chip)
-        .map_err(|_| Refusal::invalid("chip", format!("`{}` is not a known chip", new.chip)))?;
-    let slot_bytes = slot_bytes(new.flash_bytes, new.slot_bytes)?;
+    let chip = chip(&new.chip, new.images)?;
+    check_revisions(new.images, new.chip_revisions)?;
+    let slot_bytes = slot_bytes(new.images, new.flash_bytes, new.slot_bytes)?;
     server_keys::refuse_private_key("root", &new.root)?;
     let root = RootDocument::verify_self_signed(&new.root)
         .map_err(|error| Refusal::RootInvalid { detail: error.to_string() })?;
@@ -75,6 +91,8 @@ pub async fn create_product(
         flash_bytes: new.flash_bytes,
         slot_bytes,
         public_download: new.public_download,
+        images: new.images,
+        chip_revisions: new.chip_revisions,
         limits: Limits::default(),
         consent: Consent::default(),
         settings: None,
@@ -104,13 +122,39 @@ fn insert(
     }
 }
 
-fn slot_bytes(flash_bytes: u64, asked: Option<u64>) -> Result<u64, Refusal> {
-    let room = flash_bytes.saturating_sub(RESERVED) / 2;
-    let most = room - room % SLOT_ALIGN;
+fn chip(name: &str, images: ImageFormat) -> Result<Chip, Refusal> {
+    let unknown = || Refusal::invalid("chip", format!("`{name}` is not a known chip"));
+    let chip = Chip::from_str(name).map_err(|_| unknown())?;
+    match (images, chip.runs_esp_images()) {
+        (ImageFormat::EspIdf, false) => Err(unknown()),
+        (ImageFormat::Raw, true) => {
+            let detail = format!("images of {chip} are read; `raw` is for other chips");
+            Err(Refusal::invalid("images", detail))
+        }
+        _ => Ok(chip),
+    }
+}
+
+fn check_revisions(images: ImageFormat, revisions: Option<ChipRevisions>) -> Result<(), Refusal> {
+    match revisions {
+        Some(_) if images == ImageFormat::Raw => {
+            Err(Refusal::invalid("chip_revisions", "raw images name no revisions"))
+        }
+        Some(range) if range.min > range.max => {
+            Err(Refusal::invalid("chip_revisions", "the lowest is above the highest"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn slot_bytes(images: ImageFormat, flash_bytes: u64, asked: Option<u64>) -> Result<u64, Refusal> {
+    let step = slot_step(images);
+    let room = flash_bytes.saturating_sub(reserved(images)) / 2;
+    let most = room - room % step;
     let slot = asked.unwrap_or(most);
-    if !slot.is_multiple_of(SLOT_ALIGN) || !(SLOT_MIN..=most).contains(&slot) {
+    if !slot.is_multiple_of(step) || !(step..=most).contains(&slot) {
         let detail = format!(
-            "{slot} is not a multiple of {SLOT_ALIGN} from {SLOT_MIN} to {most}, \
+            "{slot} is not a multiple of {step} from {step} to {most}, \
              the most that fits twice into {flash_bytes} bytes of flash"
         );
         return Err(Refusal::invalid("slot_bytes", detail));
@@ -171,6 +215,27 @@ pub async fn set_product_limits(
     let changed = app.inner.store.write(work).await?;
     updates::renew_deadlines(app, &actor.scope, &name).await?;
     Ok(changed.into())
+}
+
+/// Says which chip revisions the devices of a product have, so that an image that does not run
+/// on all of them is refused; `None` if that is not known.
+///
+/// # Errors
+/// [`Refusal::ProductUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
+pub async fn set_chip_revisions(
+    app: &App,
+    actor: &Actor,
+    name: ProductName,
+    revisions: Option<ChipRevisions>,
+) -> Result<ProductObject, OperationError> {
+    actor.require(Permission::PublishReleases)?;
+    let scope = actor.scope.clone();
+    let work = move |tx: &mut Tx<'_>| {
+        check_revisions(known(tx, &scope, &name)?.images, revisions)?;
+        otaru_store::set_chip_revisions(tx, &scope, &name, revisions)?;
+        known(tx, &scope, &name)
+    };
+    Ok(app.inner.store.write(work).await?.into())
 }
 
 /// Sets who decides when a product's releases are installed. What that changes for releases
@@ -265,11 +330,14 @@ mod tests {
 
     #[test]
     fn two_slots_fit_into_the_flash() {
-        assert_eq!(slot_bytes(4 << 20, None), Ok(0x1F_0000));
-        assert_eq!(slot_bytes(4 << 20, Some(0x18_0000)), Ok(0x18_0000));
+        let slot = |asked| slot_bytes(ImageFormat::EspIdf, 4 << 20, asked);
+        assert_eq!(slot(None), Ok(0x1F_0000));
+        assert_eq!(slot(Some(0x18_0000)), Ok(0x18_0000));
         for wrong in [0, 4096, 0x20_0000, u64::MAX] {
-            assert!(slot_bytes(4 << 20, Some(wrong)).is_err(), "{wrong}");
+            assert!(slot(Some(wrong)).is_err(), "{wrong}");
         }
-        assert!(slot_bytes(0, None).is_err());
+        assert!(slot_bytes(ImageFormat::EspIdf, 0, None).is_err());
+        assert_eq!(slot_bytes(ImageFormat::Raw, 1 << 20, None), Ok(1 << 19));
+        assert_eq!(slot_bytes(ImageFormat::Raw, 1 << 20, Some(0x7_6000)), Ok(0x7_6000));
     }
 }

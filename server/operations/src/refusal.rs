@@ -1,5 +1,6 @@
 //! Why an operation did not happen. The codes are part of the API: they never change.
 
+use otaru_blobs::BlobError;
 use otaru_shadow::Rejection;
 use otaru_store::StoreError;
 use otaru_wire::ThingName;
@@ -25,6 +26,8 @@ pub enum Kind {
     TooMany,
     /// The server is not set up for it.
     Unavailable,
+    /// The server has no room for it.
+    Full,
 }
 
 /// One variant per thing a caller can do about it.
@@ -79,6 +82,38 @@ pub enum Refusal {
     SequenceTaken { found: u64, last: u64 },
     #[error("{detail}")]
     ImageRefused { code: &'static str, detail: String, found: String, expected: String },
+    #[error("the image is empty")]
+    ImageEmpty,
+    #[error("the image names no project: say which one it is of (`--project`)")]
+    ProjectMissing { found: String },
+    #[error(
+        "the image reads flash as {found}, the release before as {expected}; accept it with `--accept flash_mode_differs`"
+    )]
+    FlashModeDiffers { found: String, expected: String },
+    #[error(
+        "security counter {found} is below {floor}, that of an earlier release: no device that has it would install this"
+    )]
+    SecurityCounterOlder { found: u32, floor: u32 },
+    #[error("the software bill of materials cannot be read")]
+    SbomInvalid { found: String, expected: &'static str },
+    #[error("release {0} has no software bill of materials")]
+    SbomUnknown(String),
+    #[error("release {0} is a draft; publish or delete it")]
+    ReleaseIsDraft(String),
+    #[error("the image of release {version} is in use: {why}")]
+    ImageInUse { version: String, why: String },
+    #[error("upload {0} does not exist, was used or is too old")]
+    UploadUnknown(String),
+    #[error("the upload goes on elsewhere: it has other bytes than were said")]
+    UploadOffset { found: u64, expected: u64 },
+    #[error("the upload is not complete")]
+    UploadIncomplete { found: u64, expected: u64 },
+    #[error("the upload has other bytes than its sender has; it is forgotten, send it again")]
+    UploadCorrupt { found: String, expected: String },
+    #[error("too many uploads were begun and not finished; they are forgotten after a day")]
+    TooManyUploads,
+    #[error("the server has no room left; nothing was stored")]
+    StorageFull,
     #[error("no manifest was sent; sign one with `otaru release publish --key release.key`")]
     ManifestMissing,
     #[error("the manifest is not trusted: found {found}, expected {expected}")]
@@ -182,6 +217,20 @@ impl Refusal {
             VersionTaken { .. } => "version_taken",
             SequenceTaken { .. } => "sequence_taken",
             ImageRefused { code, .. } => code,
+            ImageEmpty => "image_empty",
+            ProjectMissing { .. } => "project_missing",
+            FlashModeDiffers { .. } => "flash_mode_differs",
+            SecurityCounterOlder { .. } => "security_counter_older",
+            SbomInvalid { .. } => "sbom_invalid",
+            SbomUnknown(_) => "sbom_unknown",
+            ReleaseIsDraft(_) => "release_is_draft",
+            ImageInUse { .. } => "image_in_use",
+            UploadUnknown(_) => "upload_unknown",
+            UploadOffset { .. } => "upload_offset",
+            UploadIncomplete { .. } => "upload_incomplete",
+            UploadCorrupt { .. } => "upload_corrupt",
+            TooManyUploads => "too_many_uploads",
+            StorageFull => "storage_full",
             ManifestMissing => "manifest_missing",
             ManifestUntrusted { .. } => "manifest_untrusted",
             ManifestMismatch { .. } => "manifest_mismatch",
@@ -253,6 +302,8 @@ impl Refusal {
             | ServerKeyMissing
             | TimestampUnknown(_)
             | OrderUnknown { .. }
+            | SbomUnknown(_)
+            | UploadUnknown(_)
             | CodeUnknown
             | InvitationUnknown(_) => Kind::NotFound,
             ProductTaken(_)
@@ -261,6 +312,10 @@ impl Refusal {
             | DowngradeNeedsOperator(_)
             | VersionTaken { .. }
             | SequenceTaken { .. }
+            | ReleaseIsDraft(_)
+            | ImageInUse { .. }
+            | UploadOffset { .. }
+            | UploadIncomplete { .. }
             | ThingNameTaken(_)
             | DeviceClaimed(_)
             | DeviceRequired
@@ -276,11 +331,18 @@ impl Refusal {
             | DowngradeUnmarked(_)
             | ServerKeyUnknown(_)
             | ImageRefused { .. }
+            | ImageEmpty
+            | ProjectMissing { .. }
+            | FlashModeDiffers { .. }
+            | SecurityCounterOlder { .. }
+            | SbomInvalid { .. }
+            | UploadCorrupt { .. }
             | ManifestMissing
             | ManifestUntrusted { .. }
             | ManifestMismatch { .. }
             | ShadowRefused { .. } => Kind::Unprocessable,
-            TooManyAttempts => Kind::TooMany,
+            TooManyAttempts | TooManyUploads => Kind::TooMany,
+            StorageFull => Kind::Full,
             MailOff | SecretsKeyOther { .. } => Kind::Unavailable,
         }
     }
@@ -291,12 +353,28 @@ impl Refusal {
             Refusal::ImageRefused { found, expected, .. }
             | Refusal::SecretsKeyOther { found, expected }
             | Refusal::ManifestUntrusted { found, expected }
+            | Refusal::FlashModeDiffers { found, expected }
+            | Refusal::UploadCorrupt { found, expected }
             | Refusal::ManifestMismatch { found, expected, .. }
             | Refusal::VersionTaken { found, expected, .. } => {
                 Some((found.clone(), expected.clone()))
             }
             Refusal::PrivateKey { kind, .. } => {
                 Some(((*kind).to_owned(), "something public".to_owned()))
+            }
+            Refusal::ImageEmpty => Some(("no bytes".to_owned(), "an image".to_owned())),
+            Refusal::ProjectMissing { found } => {
+                Some((found.clone(), "the name of a project".to_owned()))
+            }
+            Refusal::SecurityCounterOlder { found, floor } => {
+                Some((found.to_string(), format!("at least {floor}")))
+            }
+            Refusal::SbomInvalid { found, expected } => {
+                Some((found.clone(), (*expected).to_owned()))
+            }
+            Refusal::UploadOffset { found, expected }
+            | Refusal::UploadIncomplete { found, expected } => {
+                Some((format!("{found} bytes"), format!("{expected} bytes")))
             }
             Refusal::ManifestMissing => {
                 let expected = "one signed by a release key of the product";
@@ -341,7 +419,7 @@ pub enum OperationError {
     Store(#[source] StoreError),
     /// The image store failed.
     #[error("could not use the image store")]
-    Blobs(#[from] otaru_blobs::BlobError),
+    Blobs(#[source] BlobError),
     /// A certificate could not be made.
     #[error("could not issue a certificate")]
     Authority(#[from] otaru_authority::AuthorityError),
@@ -351,6 +429,17 @@ pub enum OperationError {
     /// A password could not be hashed or compared.
     #[error("could not hash a password")]
     Hash(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A full disk is said to whoever meets it, and to whoever can empty it.
+impl From<BlobError> for OperationError {
+    fn from(error: BlobError) -> OperationError {
+        if error.is_full() {
+            tracing::error!(error = &error as &dyn std::error::Error, "No room is left for images");
+            return OperationError::Refused(Refusal::StorageFull);
+        }
+        OperationError::Blobs(error)
+    }
 }
 
 /// What a caller sent and no database keeps is the caller's to mend.

@@ -1,39 +1,16 @@
-//! Publishing: an image and its signed manifest become a release, or nothing is stored.
+//! Releases as they are: drafts, published, withdrawn.
 
-use bytes::Bytes;
-use otaru_fleet::{Permission, Safety, Texts};
-use otaru_release::{Chip, Image, ImageError, ImageFacts, Manifest, ManifestError, RootDocument};
-use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, Tx};
+use otaru_fleet::Permission;
+use otaru_store::{ReleaseRow, Scope, StoreError, Tx};
 use otaru_wire::{ProductName, ReleaseVersion};
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath,
-    device_offers, downgrades, products, refusal::typed_text, server_keys,
+    device_offers, products, refusal::typed_text,
 };
 
-/// Longest notes, in bytes.
-const NOTES_BYTES: usize = 16 * 1024;
-
-/// Highest sequence number: what every database and JSON reader can hold. A product whose
-/// last release has it would have no next one.
-const SEQUENCE_MAX: u64 = (1 << 53) - 1;
-
-/// A release to publish.
-#[derive(Clone, Debug)]
-pub struct NewRelease {
-    /// Product it is for.
-    pub product: ProductName,
-    /// The firmware.
-    pub image: Bytes,
-    /// What a release key says about it; `None` is refused with its own code.
-    pub manifest: Option<Bytes>,
-    /// Plain-language notes.
-    pub notes: Texts,
-    /// What makes it urgent, if anything.
-    pub safety: Option<Safety>,
-    /// `stable` if `None`.
-    pub channel: Option<String>,
-}
+/// Longest reason of a withdrawal, in bytes.
+const REASON_BYTES: usize = 2 * 1024;
 
 /// Refuses who may not publish: to be asked before an upload is read.
 ///
@@ -43,76 +20,16 @@ pub fn may_publish(actor: &Actor) -> Result<(), Refusal> {
     actor.require(Permission::PublishReleases)
 }
 
-/// Checks and publishes a release. Publishing the same bytes again returns the release.
-///
-/// Owners are told of it after the commit, as many as there are.
-///
-/// # Errors
-/// [`Refusal::ImageRefused`], [`Refusal::ManifestMissing`], [`Refusal::ManifestUntrusted`],
-/// [`Refusal::ManifestMismatch`], [`Refusal::VersionTaken`], [`Refusal::SequenceTaken`],
-/// [`Refusal::ProductUnknown`], [`Refusal::Forbidden`]. Nothing is stored then.
-pub async fn publish_release(
-    app: &App,
-    actor: &Actor,
-    new: NewRelease,
-) -> Result<(ReleaseObject, bool), OperationError> {
-    may_publish(actor)?;
-    let channel = channel(new.channel.as_deref())?;
-    if let Some(fault) = new.notes.fault(NOTES_BYTES) {
-        return Err(Refusal::invalid("notes", fault).into());
-    }
-    for (_, text) in new.notes.iter() {
-        typed_text("notes", text)?;
-    }
-    if let Some(fault) = new.safety.as_ref().and_then(Safety::fault) {
-        return Err(Refusal::invalid("safety", fault).into());
-    }
-    let (scope, name) = (actor.scope.clone(), new.product.clone());
-    let (product, root) =
-        app.inner.store.read(move |tx| product_and_root(tx, &scope, &name)).await?;
-    let now = app.now_ms();
-    let (image, manifest_bytes) = (new.image.clone(), new.manifest.clone());
-    // Hashing megabytes must not hold up the tasks of this thread.
-    let checked = tokio::task::spawn_blocking(move || {
-        check(&product, &root, &image, manifest_bytes.as_deref(), now / 1_000)
-    });
-    let manifest = checked.await.map_err(|_| StoreError::Closed)??;
-    let release = ReleaseRow {
-        product: new.product,
-        version: manifest.version.clone(),
-        sha256: manifest.sha256,
-        size_bytes: manifest.size_bytes,
-        sequence: manifest.sequence,
-        channel,
-        notes: new.notes,
-        safety: new.safety,
-        created_at: now,
-        yanked_at: None,
-    };
-    if let Some(published) = published_before(app, actor, &release).await? {
-        return Ok((published.into(), false));
-    }
-    if !manifest.is_downgrade {
-        let (scope, release) = (actor.scope.clone(), release.clone());
-        let work = move |tx: &mut Tx<'_>| downgrades::refuse_unmarked(tx, &scope, &release);
-        app.inner.store.read(work).await?;
-    }
-    // The image is durable before the row that names it.
-    app.inner.blobs.put(new.image).await?;
-    let scope = actor.scope.clone();
-    let signed = new.manifest.unwrap_or_default();
-    let work = move |tx: &mut Tx<'_>| store_release(tx, &scope, &release, &signed);
-    let (release, is_new) = app.inner.store.write(work).await?;
-    if is_new {
-        let (app, scope) = (app.clone(), actor.scope.clone());
-        let (product, version) = (release.product.clone(), release.version.clone());
-        let told = async move { aftermath::tell_owners(&app, &scope, &product, &version).await };
-        aftermath::begin(told).await;
-    }
-    Ok((release.into(), is_new))
+/// Owners are told of a release.
+pub(crate) async fn tell(app: &App, actor: &Actor, release: &ReleaseRow) {
+    let (app, scope) = (app.clone(), actor.scope.clone());
+    let (product, version) = (release.product.clone(), release.version.clone());
+    let told = async move { aftermath::tell_owners(&app, &scope, &product, &version).await };
+    aftermath::begin(told).await;
 }
 
-fn channel(asked: Option<&str>) -> Result<String, Refusal> {
+/// The name of a channel, `stable` if none is given.
+pub(crate) fn channel(asked: Option<&str>) -> Result<String, Refusal> {
     let channel = asked.unwrap_or("stable");
     let valid = (1..=32).contains(&channel.len())
         && channel
@@ -126,142 +43,59 @@ fn channel(asked: Option<&str>) -> Result<String, Refusal> {
     }
 }
 
-fn product_and_root(
+/// A device that confirmed a higher counter would refuse the release.
+pub(crate) fn above_floor(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    name: &ProductName,
-) -> Result<(ProductRow, Vec<u8>), OperationError> {
-    let product = products::known(tx, scope, name)?;
-    let root = otaru_store::root_document(tx, scope, name, None)?;
-    let (_, root) = root.ok_or_else(|| Refusal::ProductUnknown(name.to_string()))?;
-    Ok((product, root))
-}
-
-/// Everything that can be said of an upload before anything is stored.
-fn check(
-    product: &ProductRow,
-    root: &[u8],
-    image: &[u8],
-    manifest: Option<&[u8]>,
-    now_s: i64,
-) -> Result<Manifest, Refusal> {
-    server_keys::refuse_key_as_image(image)?;
-    let facts = Image::parse(image).map_err(image_refused)?;
-    fits(product, &facts)?;
-    let manifest = manifest.filter(|bytes| !bytes.is_empty()).ok_or(Refusal::ManifestMissing)?;
-    server_keys::refuse_private_key("manifest", manifest)?;
-    let root = RootDocument::read_trusted(root)
-        .map_err(|error| Refusal::RootInvalid { detail: error.to_string() })?;
-    let manifest = Manifest::verify(manifest, &root, Some(now_s)).map_err(manifest_refused)?;
-    if manifest.product != product.name {
-        return Err(Refusal::ManifestMismatch {
-            what: "product",
-            found: manifest.product.to_string(),
-            expected: product.name.to_string(),
-        });
-    }
-    manifest.describes(&facts).map_err(manifest_refused)?;
-    manifest.describes_chunks(image).map_err(manifest_refused)?;
-    if manifest.sequence > SEQUENCE_MAX {
-        return Err(Refusal::invalid("sequence", format!("above {SEQUENCE_MAX}")));
-    }
-    Ok(manifest)
-}
-
-fn fits(product: &ProductRow, facts: &ImageFacts) -> Result<(), Refusal> {
-    let chip: Chip = product
-        .chip
-        .parse()
-        .map_err(|_| Refusal::invalid("chip", format!("`{}` is not a known chip", product.chip)))?;
-    facts.fits(chip, product.slot_bytes).map_err(image_refused)?;
-    let flash_bytes = u32::try_from(product.flash_bytes).unwrap_or(u32::MAX);
-    facts.fits_flash(flash_bytes).map_err(image_refused)
-}
-
-fn image_refused(error: ImageError) -> Refusal {
-    Refusal::ImageRefused {
-        code: error.code(),
-        detail: error.to_string(),
-        found: error.found(),
-        expected: error.expected(),
+    release: &ReleaseRow,
+) -> Result<(), OperationError> {
+    let floor = otaru_store::security_floor(tx, scope, &release.product)?;
+    match release.security_counter {
+        Some(found) if found < floor => Err(Refusal::SecurityCounterOlder { found, floor }.into()),
+        _ => Ok(()),
     }
 }
 
-fn manifest_refused(error: ManifestError) -> Refusal {
-    match error.code() {
-        "manifest_mismatch" => Refusal::ManifestMismatch {
-            what: "image",
-            found: error.found(),
-            expected: error.expected(),
-        },
-        "manifest_untrusted" => {
-            Refusal::ManifestUntrusted { found: error.found(), expected: error.expected() }
-        }
-        code => Refusal::ImageRefused {
-            code,
-            detail: error.to_string(),
-            found: error.found(),
-            expected: error.expected(),
-        },
-    }
+/// A draft becomes a release; its sequence number was its own since it was uploaded.
+pub(crate) fn promote(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    draft: ReleaseRow,
+    now: i64,
+) -> Result<ReleaseRow, OperationError> {
+    above_floor(tx, scope, &draft)?;
+    let manifest = otaru_store::draft_manifest(tx, scope, &draft.product, &draft.version)?;
+    let manifest = manifest.ok_or(Refusal::ManifestMissing)?;
+    otaru_store::delete_draft(tx, scope, &draft.product, &draft.version)?;
+    let release = ReleaseRow { is_draft: false, created_at: now, ..draft };
+    otaru_store::insert_release(tx, scope, &release, &manifest)?;
+    Ok(release)
 }
 
-/// The release, if exactly these bytes were published under this version before.
-async fn published_before(
+/// Publishes a draft: from now on devices are offered it. One that is published stays so.
+///
+/// # Errors
+/// [`Refusal::ReleaseUnknown`], [`Refusal::SecurityCounterOlder`], [`Refusal::Forbidden`].
+pub async fn publish_draft(
     app: &App,
     actor: &Actor,
-    release: &ReleaseRow,
-) -> Result<Option<ReleaseRow>, OperationError> {
-    let (scope, release) = (actor.scope.clone(), release.clone());
-    app.inner.store.read(move |tx| publishable(tx, &scope, &release)).await
-}
-
-/// The same release if it is there already; refuses what can never be stored beside what is.
-fn publishable(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    release: &ReleaseRow,
-) -> Result<Option<ReleaseRow>, OperationError> {
-    if let Some(known) = same_release(tx, scope, release)? {
-        return Ok(Some(known));
+    product: ProductName,
+    version: ReleaseVersion,
+) -> Result<ReleaseObject, OperationError> {
+    may_publish(actor)?;
+    let (scope, now) = (actor.scope.clone(), app.now_ms());
+    let work = move |tx: &mut Tx<'_>| {
+        let found = known(tx, &scope, &product, &version)?;
+        Ok::<_, OperationError>(match found.is_draft {
+            true => (promote(tx, &scope, found, now)?, true),
+            false => (found, false),
+        })
+    };
+    let (release, is_new) = app.inner.store.write(work).await?;
+    if is_new {
+        tell(app, actor, &release).await;
     }
-    let last = otaru_store::last_sequence(tx, scope, &release.product)?;
-    match release.sequence > last {
-        true => Ok(None),
-        false => Err(Refusal::SequenceTaken { found: release.sequence, last }.into()),
-    }
-}
-
-fn same_release(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    release: &ReleaseRow,
-) -> Result<Option<ReleaseRow>, OperationError> {
-    match otaru_store::release(tx, scope, &release.product, &release.version)? {
-        Some(known) if known.sha256 == release.sha256 => Ok(Some(known)),
-        Some(known) => Err(Refusal::VersionTaken {
-            version: known.version.to_string(),
-            found: release.sha256.to_string(),
-            expected: known.sha256.to_string(),
-        }
-        .into()),
-        None => Ok(None),
-    }
-}
-
-fn store_release(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    release: &ReleaseRow,
-    manifest: &[u8],
-) -> Result<(ReleaseRow, bool), OperationError> {
-    // Once more: another publisher may have been faster since.
-    products::known(tx, scope, &release.product)?;
-    if let Some(known) = publishable(tx, scope, release)? {
-        return Ok((known, false));
-    }
-    otaru_store::insert_release(tx, scope, release, manifest)?;
-    Ok((release.clone(), true))
+    Ok(release.into())
 }
 
 /// The sequence number the next release of a product must have at least.
@@ -282,7 +116,7 @@ pub async fn next_sequence(
     app.inner.store.read(work).await
 }
 
-/// One release.
+/// One release, or a draft.
 ///
 /// # Errors
 /// [`Refusal::ReleaseUnknown`], [`Refusal::Forbidden`].
@@ -298,7 +132,7 @@ pub async fn show_release(
     Ok(row.into())
 }
 
-/// Releases of a product, newest first.
+/// Releases and drafts of a product, newest first.
 ///
 /// # Errors
 /// [`Refusal::ProductUnknown`], [`Refusal::InvalidCursor`], [`Refusal::Forbidden`].
@@ -328,18 +162,30 @@ pub async fn list_releases(
 /// restarted yet are cancelled, one after another. Withdrawing it again changes nothing.
 ///
 /// # Errors
-/// [`Refusal::ReleaseUnknown`], [`Refusal::Forbidden`].
+/// [`Refusal::ReleaseUnknown`], [`Refusal::ReleaseIsDraft`], [`Refusal::InvalidField`],
+/// [`Refusal::Forbidden`].
 pub async fn yank_release(
     app: &App,
     actor: &Actor,
     product: ProductName,
     version: ReleaseVersion,
+    reason: Option<String>,
 ) -> Result<ReleaseObject, OperationError> {
-    actor.require(Permission::PublishReleases)?;
+    may_publish(actor)?;
+    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if let Some(reason) = &reason {
+        typed_text("reason", reason)?;
+        if reason.len() > REASON_BYTES {
+            let detail = format!("longer than {REASON_BYTES} bytes");
+            return Err(Refusal::invalid("reason", detail).into());
+        }
+    }
     let (scope, now) = (actor.scope.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        known(tx, &scope, &product, &version)?;
-        otaru_store::yank_release(tx, &scope, &product, &version, now)?;
+        if known(tx, &scope, &product, &version)?.is_draft {
+            return Err(Refusal::ReleaseIsDraft(version.to_string()).into());
+        }
+        otaru_store::yank_release(tx, &scope, &product, &version, reason.as_deref(), now)?;
         device_offers::withdraw(tx, &scope, &product, &version, now)?;
         known(tx, &scope, &product, &version)
     };
@@ -349,13 +195,27 @@ pub async fn yank_release(
     Ok(release.into())
 }
 
-fn known(
+/// The release or draft of this version.
+pub(crate) fn either(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    match otaru_store::release(tx, scope, product, version)? {
+        Some(release) => Ok(Some(release)),
+        None => otaru_store::draft(tx, scope, product, version),
+    }
+}
+
+/// The release or draft, or the refusal that says there is none.
+pub(crate) fn known(
     tx: &mut Tx<'_>,
     scope: &Scope,
     product: &ProductName,
     version: &ReleaseVersion,
 ) -> Result<ReleaseRow, OperationError> {
-    let release = otaru_store::release(tx, scope, product, version)?;
+    let release = either(tx, scope, product, version)?;
     Ok(release.ok_or_else(|| Refusal::ReleaseUnknown {
         product: product.to_string(),
         version: version.to_string(),

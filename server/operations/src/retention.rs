@@ -2,7 +2,7 @@
 
 use otaru_store::{SystemScope, Tx};
 
-use crate::{App, OperationError, sessions};
+use crate::{App, OperationError, sessions, uploads};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -18,7 +18,7 @@ const TOKENS_MS: i64 = 90 * DAY_MS;
 /// Drops what is older than it is kept. Returns how many entries went.
 ///
 /// # Errors
-/// [`OperationError::Store`].
+/// [`OperationError::Store`], [`OperationError::Blobs`].
 pub async fn trim(app: &App) -> Result<u64, OperationError> {
     let now = app.now_ms();
     let work = move |tx: &mut Tx<'_>| {
@@ -36,5 +36,5 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
         let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?;
         Ok::<_, OperationError>(logs + events + ended + links + tokens)
     };
-    app.inner.store.write(work).await
+    Ok(app.inner.store.write(work).await? + uploads::forget_idle(app).await?)
 }

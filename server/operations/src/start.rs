@@ -8,7 +8,7 @@ use tracing::error;
 
 use crate::{
     App, OperationError, deadlines, events, expire_silent_updates, finish_releases,
-    look_at_due_offers,
+    look_at_due_offers, remove_orphans,
     retention::trim,
     tokens::{Secret, admin_token},
 };
@@ -79,6 +79,11 @@ pub async fn run_background(app: App) {
         }
         if let Err(cause) = trim(&app).await {
             error!(error = &cause as &dyn std::error::Error, "Old logs were not dropped");
+        }
+        if tick == 0
+            && let Err(cause) = remove_orphans(&app).await
+        {
+            error!(error = &cause as &dyn std::error::Error, "Unused images were not looked for");
         }
     }
 }

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_access_keys.sql"),
     include_str!("../migrations/0008_history.sql"),
     include_str!("../migrations/0009_server_keys.sql"),
+    include_str!("../migrations/0010_intake.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

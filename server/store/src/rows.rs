@@ -1,6 +1,9 @@
 //! What a query returns. Times are milliseconds since the epoch.
 
-use otaru_fleet::{Consent, InstallChoice, Language, Limits, Role, Safety, Setting, Texts, Update};
+use otaru_fleet::{
+    ChipRevisions, Consent, ImageFormat, ImageRecord, InstallChoice, Language, Limits, Role,
+    Safety, Sbom, Setting, Source, Texts, Update, Warning,
+};
 use otaru_shadow::Document;
 use otaru_wire::{
     Digest, OrganisationId, Outcome, Phase, ProductName, Reason, ReleaseVersion, ShadowId,
@@ -130,6 +133,10 @@ pub struct ProductRow {
     pub slot_bytes: u64,
     /// Whether anybody may download its images.
     pub public_download: bool,
+    /// How its images are read.
+    pub images: ImageFormat,
+    /// The chip revisions of its devices, if somebody said.
+    pub chip_revisions: Option<ChipRevisions>,
     /// How long an update may stay silent in each phase.
     pub limits: Limits,
     /// Who decides when a release is installed.
@@ -159,10 +166,45 @@ pub struct ReleaseRow {
     pub notes: Texts,
     /// What makes it urgent, if anything.
     pub safety: Option<Safety>,
-    /// When it was published.
+    /// What was read from its image; `None` of one published before this was kept.
+    pub image: Option<ImageRecord>,
+    /// What its publisher should look at.
+    pub warnings: Vec<Warning>,
+    /// The security counter of its manifest.
+    pub security_counter: Option<u32>,
+    /// What it was built from.
+    pub source: Option<Source>,
+    /// What is in it.
+    pub sbom: Option<Sbom>,
+    /// Uploaded and not published: neither owners nor devices know of it.
+    pub is_draft: bool,
+    /// When it was published; of a draft, uploaded.
     pub created_at: i64,
     /// When it was withdrawn.
     pub yanked_at: Option<i64>,
+    /// Why.
+    pub yank_reason: Option<String>,
+    /// When its image was deleted.
+    pub image_deleted_at: Option<i64>,
+}
+
+/// An image on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRow {
+    /// Opaque id.
+    pub id: String,
+    /// Organisation it belongs to.
+    pub organisation: OrganisationId,
+    /// Bytes of the whole.
+    pub size_bytes: u64,
+    /// Bytes that are stored.
+    pub received_bytes: u64,
+    /// What the whole will hash to, if its sender said.
+    pub sha256: Option<Digest>,
+    /// When it was begun.
+    pub created_at: i64,
+    /// When it last grew.
+    pub touched_at: i64,
 }
 
 /// One physical unit.
@@ -186,6 +228,8 @@ pub struct DeviceRow {
     pub owned_at: Option<i64>,
     /// When its last owner gave it up.
     pub given_up_at: Option<i64>,
+    /// The channel it follows.
+    pub channel: String,
     /// It has reported `firmware`: it speaks the agent's part of the shadow.
     pub agent: bool,
     /// It has sent progress: its silence is judged by phase.

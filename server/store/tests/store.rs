@@ -111,6 +111,8 @@ fn clock(scope: &Scope) -> ProductRow {
         created_at: 4,
         consent: otaru_fleet::Consent::Deadline { deadline_days: 14, ask_on_device: true },
         settings: Some(Vec::new()),
+        images: otaru_fleet::ImageFormat::EspIdf,
+        chip_revisions: Some(otaru_fleet::ChipRevisions { min: 3, max: 101 }),
     }
 }
 
@@ -127,8 +129,19 @@ fn release(version: &str, sequence: u64) -> ReleaseRow {
             ("ja".to_owned(), "チクタク".to_owned()),
         ]),
         safety: None,
+        image: Some(otaru_fleet::ImageRecord::raw("esp32c3", Some("clock".to_owned()))),
+        warnings: vec![otaru_fleet::Warning { code: "a".to_owned(), detail: "b".to_owned() }],
+        security_counter: Some(u32::MAX),
+        source: Some(otaru_fleet::Source {
+            repository: "https://example.org/clock".to_owned(),
+            commit: "0123456".to_owned(),
+        }),
+        sbom: None,
+        is_draft: false,
         created_at: 6,
         yanked_at: None,
+        yank_reason: None,
+        image_deleted_at: None,
     }
 }
 

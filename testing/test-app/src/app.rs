@@ -1,4 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -236,13 +237,21 @@ impl TestApp {
 
     /// The files of the image store, by name.
     pub fn stored_images(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.home.directory.path().join("blobs"));
-        let names = entries
+        let entries = std::fs::read_dir(self.image_folder());
+        // Folders hold what is on its way.
+        let files = entries
             .expect("a directory")
-            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a UTF-8 name"));
+            .map(|entry| entry.expect("an entry"))
+            .filter(|entry| entry.file_type().expect("a type").is_file());
+        let names = files.map(|entry| entry.file_name().into_string().expect("a UTF-8 name"));
         let mut names: Vec<String> = names.collect();
         names.sort_unstable();
         names
+    }
+
+    /// The folder of the image store.
+    pub fn image_folder(&self) -> PathBuf {
+        self.home.directory.path().join("blobs")
     }
 
     /// Moves the server's time forward.

@@ -82,7 +82,13 @@ impl Publisher {
         let manifest = Manifest::for_image(&image, product, version, sequence);
         let mut manifest = manifest.expect("a whole image");
         change(&mut manifest);
-        Firmware { image, manifest: manifest.sign(&self.release_key) }
+        let manifest = self.sign_manifest(&manifest);
+        Firmware { image, manifest }
+    }
+
+    /// Signs whatever a manifest says.
+    pub fn sign_manifest(&self, manifest: &Manifest) -> Vec<u8> {
+        manifest.sign(&self.release_key)
     }
 }
 

@@ -8,14 +8,17 @@ mod logs;
 mod organisations;
 mod product_rules;
 mod products;
+mod release_states;
 mod releases;
 mod roots;
 mod server_key;
+mod running;
 mod settings;
 mod shadows;
 mod tokens;
 mod update;
 mod updates;
+mod uploads;
 mod users;
 mod whoami;
 
@@ -31,6 +34,9 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(releases::routes())
         .merge(roots::routes())
         .merge(server_key::routes())
+        .merge(release_states::routes())
+        .merge(running::routes())
+        .merge(uploads::routes())
         .merge(devices::routes())
         .merge(claim_code::routes())
         .merge(settings::routes())

@@ -2,7 +2,7 @@ use otaru_fleet::{InstallChoice, Running};
 use otaru_wire::{ProductName, ThingName, payload::FirmwareState};
 
 use crate::{
-    DeviceRow, Scope, StoreError, SystemScope, Tx,
+    DeviceRow, ReleaseRow, Scope, StoreError, SystemScope, Tx,
     value::{FromRow, Row, params},
 };
 
@@ -28,6 +28,7 @@ impl FromRow for DeviceRow {
             install: row.parsed("devices.install")?,
             owned_at: row.opt_int("devices.owned_at")?,
             given_up_at: row.opt_int("devices.given_up_at")?,
+            channel: row.opt_text("devices.channel")?.unwrap_or_else(|| "stable".to_owned()),
         })
     }
 }
@@ -37,7 +38,7 @@ macro_rules! device_columns {
     () => {
         "thing, organisation, product, owner, name, time_zone, agent, sends_progress,
          running_sha256, running_version, running_slot, running_state, online, session_version,
-         last_seen_at, created_at, install, owned_at, given_up_at"
+         last_seen_at, created_at, install, owned_at, given_up_at, channel"
     };
 }
 pub(crate) use device_columns;
@@ -116,6 +117,48 @@ pub fn devices_of_product(
         ),
         params![scope.organisation().as_str(), product.as_str(), after, limit],
     )
+}
+
+/// Devices of a product that run the image or, where their image is no release's, report the
+/// version; after `after` (a thing name), by name.
+pub fn devices_running(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<DeviceRow>, StoreError> {
+    tx.all(
+        select_devices!(
+            "WHERE organisation = $1 AND product = $2 AND thing > $3
+                 AND (running_sha256 = $5 OR (running_version = $6 AND NOT EXISTS (
+                     SELECT 1 FROM releases WHERE releases.product = devices.product
+                         AND releases.sha256 = devices.running_sha256)))
+             ORDER BY thing LIMIT $4"
+        ),
+        params![
+            scope.organisation().as_str(),
+            release.product.as_str(),
+            after,
+            limit,
+            release.sha256.to_string(),
+            release.version.as_str()
+        ],
+    )
+}
+
+/// Sets the channel a device follows.
+pub fn set_device_channel(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    channel: &str,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE devices SET channel = $3 WHERE organisation = $1 AND thing = $2",
+        params![scope.organisation().as_str(), thing.as_str(), channel],
+    )?;
+    Ok(())
 }
 
 /// Gives a device without an owner to one; false when it has an owner.

@@ -1,4 +1,4 @@
-use otaru_fleet::{Consent, Limits, Setting};
+use otaru_fleet::{ChipRevisions, Consent, ImageFormat, Limits, Setting};
 use otaru_wire::ProductName;
 
 use crate::{
@@ -19,8 +19,26 @@ impl FromRow for ProductRow {
             created_at: row.int("products.created_at")?,
             consent: row.opt_json("products.consent")?.unwrap_or_default(),
             settings: row.opt_json("products.settings")?,
+            images: image_format(row.opt_text("products.images")?)?,
+            chip_revisions: chip_revisions(row)?,
         })
     }
+}
+
+fn image_format(text: Option<String>) -> Result<ImageFormat, StoreError> {
+    match text.as_deref() {
+        None | Some("esp_idf") => Ok(ImageFormat::EspIdf),
+        Some("raw") => Ok(ImageFormat::Raw),
+        Some(other) => Err(StoreError::corrupt("products.images", other)),
+    }
+}
+
+fn chip_revisions(row: &mut Row) -> Result<Option<ChipRevisions>, StoreError> {
+    let lowest = row.opt_int("products.min_chip_revision")?;
+    let highest = row.opt_int("products.max_chip_revision")?;
+    let Some((min, max)) = lowest.zip(highest) else { return Ok(None) };
+    let revision = |at: i64| u16::try_from(at).map_err(|_| StoreError::corrupt("products", at));
+    Ok(Some(ChipRevisions { min: revision(min)?, max: revision(max)? }))
 }
 
 /// Adds a product. [`StoreError::Duplicate`] when the name is taken on this server.
@@ -33,8 +51,8 @@ pub fn insert_product(
     tx.execute(
         "INSERT INTO products
              (name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
-             consent, settings)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             consent, settings, images, min_chip_revision, max_chip_revision)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         params![
             product.name.as_str(),
             scope.organisation().as_str(),
@@ -45,7 +63,10 @@ pub fn insert_product(
             json(&product.limits),
             product.created_at,
             json(&product.consent),
-            product.settings.as_ref().map(json)
+            product.settings.as_ref().map(json),
+            product.images.as_str(),
+            product.chip_revisions.map(|range| i64::from(range.min)),
+            product.chip_revisions.map(|range| i64::from(range.max))
         ],
     )?;
     Ok(())
@@ -59,7 +80,7 @@ pub fn product(
 ) -> Result<Option<ProductRow>, StoreError> {
     tx.first(
         "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
-             consent, settings
+             consent, settings, images, min_chip_revision, max_chip_revision
          FROM products WHERE organisation = $1 AND name = $2",
         params![scope.organisation().as_str(), name.as_str()],
     )
@@ -73,7 +94,7 @@ pub fn product_anywhere(
 ) -> Result<Option<ProductRow>, StoreError> {
     tx.first(
         "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
-             consent, settings
+             consent, settings, images, min_chip_revision, max_chip_revision
          FROM products WHERE name = $1",
         params![name.as_str()],
     )
@@ -88,7 +109,7 @@ pub fn products(
 ) -> Result<Vec<ProductRow>, StoreError> {
     tx.all(
         "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
-             consent, settings
+             consent, settings, images, min_chip_revision, max_chip_revision
          FROM products WHERE organisation = $1 AND name > $2 ORDER BY name LIMIT $3",
         params![scope.organisation().as_str(), after, limit],
     )
@@ -104,6 +125,26 @@ pub fn set_product_limits(
     tx.execute(
         "UPDATE products SET phase_limits = $3 WHERE organisation = $1 AND name = $2",
         params![scope.organisation().as_str(), name.as_str(), json(limits)],
+    )?;
+    Ok(())
+}
+
+/// Sets the chip revisions of a product's devices.
+pub fn set_chip_revisions(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    name: &ProductName,
+    revisions: Option<ChipRevisions>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE products SET min_chip_revision = $3, max_chip_revision = $4
+         WHERE organisation = $1 AND name = $2",
+        params![
+            scope.organisation().as_str(),
+            name.as_str(),
+            revisions.map(|range| i64::from(range.min)),
+            revisions.map(|range| i64::from(range.max))
+        ],
     )?;
     Ok(())
 }

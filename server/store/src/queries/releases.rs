@@ -3,7 +3,7 @@ use otaru_wire::{Digest, OrganisationId, ProductName, ReleaseVersion};
 
 use crate::{
     ReleaseRow, Scope, StoreError, SystemScope, Tx,
-    value::{FromRow, Row, json, params},
+    value::{FromRow, Row, Value, json, params},
 };
 
 impl FromRow for ReleaseRow {
@@ -17,16 +17,67 @@ impl FromRow for ReleaseRow {
             channel: row.text("releases.channel")?,
             notes: Texts::english(row.text("releases.notes")?),
             created_at: row.int("releases.created_at")?,
-            yanked_at: row.opt_int("releases.yanked_at")?,
             safety: None,
+            image: None,
+            warnings: Vec::new(),
+            security_counter: None,
+            source: None,
+            sbom: None,
+            is_draft: false,
+            yanked_at: None,
+            yank_reason: None,
+            image_deleted_at: None,
         };
         if let Some(notes) = row.opt_json("releases.notes_by_language")? {
             release.notes = notes;
         }
         release.safety = row.opt_json("releases.safety")?;
+        release.image = row.opt_json("releases.image")?;
+        release.warnings = row.opt_json("releases.warnings")?.unwrap_or_default();
+        let counter = row.opt_int("releases.security_counter")?;
+        release.security_counter = counter.and_then(|counter| u32::try_from(counter).ok());
+        release.source = row.opt_json("releases.source")?;
+        release.sbom = row.opt_json("releases.sbom")?;
+        release.is_draft = row.flag("releases.is_draft")?;
+        release.yanked_at = row.opt_int("releases.yanked_at")?;
+        release.yank_reason = row.opt_text("releases.yank_reason")?;
+        release.image_deleted_at = row.opt_int("releases.image_deleted_at")?;
         Ok(release)
     }
 }
+
+/// What a draft and a release have in common, in the order that `from_row` takes it.
+macro_rules! common_columns {
+    () => {
+        "product, version, sha256, size_bytes, sequence, channel, notes, created_at,
+         notes_by_language, safety, image, warnings, security_counter, source, sbom"
+    };
+}
+
+/// A query of whole releases.
+macro_rules! select_releases {
+    ($($rest:literal),+ $(,)?) => {
+        concat!(
+            "SELECT ", common_columns!(), ", CAST(0 AS BIGINT) AS is_draft, yanked_at, yank_reason,
+             image_deleted_at FROM releases ",
+            $($rest),+
+        )
+    };
+}
+
+pub(super) use common_columns;
+
+/// A query of whole drafts.
+macro_rules! select_drafts {
+    ($($rest:literal),+ $(,)?) => {
+        concat!(
+            "SELECT ", common_columns!(), ", CAST(1 AS BIGINT) AS is_draft, NULL AS yanked_at,
+             NULL AS yank_reason, NULL AS image_deleted_at FROM drafts ",
+            $($rest),+
+        )
+    };
+}
+pub(super) use select_drafts;
 
 /// Stores a release, of which nobody was told yet. [`StoreError::Duplicate`] when its version
 /// or sequence is taken.
@@ -37,26 +88,63 @@ pub fn insert_release(
     manifest: &[u8],
 ) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO releases (product, version, organisation, sha256, size_bytes, sequence,
-             channel, notes, manifest, created_at, yanked_at, tell_after, notes_by_language, safety)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', $12, $13)",
-        params![
-            release.product.as_str(),
-            release.version.as_str(),
-            scope.organisation().as_str(),
-            release.sha256.to_string(),
-            release.size_bytes,
-            release.sequence,
-            &release.channel,
-            release.notes.read_in("en"),
-            manifest,
-            release.created_at,
-            release.yanked_at,
-            json(&release.notes),
-            release.safety.as_ref().map(json)
-        ],
+        "INSERT INTO releases (product, version, sha256, size_bytes, sequence, channel, notes,
+             created_at, notes_by_language, safety, image, warnings, security_counter, source,
+             sbom, organisation, manifest, tell_after)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, '')",
+        &values(scope, release, manifest),
     )?;
     Ok(())
+}
+
+/// What both tables hold, in the order of their INSERTs.
+pub(super) fn values(scope: &Scope, release: &ReleaseRow, manifest: &[u8]) -> [Value; 17] {
+    [
+        release.product.as_str().into(),
+        release.version.as_str().into(),
+        release.sha256.to_string().into(),
+        release.size_bytes.into(),
+        release.sequence.into(),
+        (&release.channel).into(),
+        release.notes.read_in("en").into(),
+        release.created_at.into(),
+        json(&release.notes),
+        release.safety.as_ref().map(json).into(),
+        release.image.as_ref().map(json).into(),
+        json(&release.warnings),
+        release.security_counter.into(),
+        release.source.as_ref().map(json).into(),
+        release.sbom.as_ref().map(json).into(),
+        scope.organisation().as_str().into(),
+        manifest.into(),
+    ]
+}
+
+/// The newest release of a product, whatever its channel, for what the next is compared with.
+pub fn last_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+) -> Result<Option<ReleaseRow>, StoreError> {
+    tx.first(
+        select_releases!("WHERE organisation = $1 AND product = $2 ORDER BY sequence DESC LIMIT 1"),
+        params![scope.organisation().as_str(), product.as_str()],
+    )
+}
+
+/// The highest security counter of a product's releases, the withdrawn ones too: a device may
+/// have confirmed one.
+pub fn security_floor(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+) -> Result<u32, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT coalesce(max(security_counter), 0) FROM releases
+         WHERE organisation = $1 AND product = $2",
+        params![scope.organisation().as_str(), product.as_str()],
+    )?;
+    Ok(u32::try_from(found.unwrap_or(0)).unwrap_or(0))
 }
 
 /// A release that not every owner was told of.
@@ -142,9 +230,7 @@ pub fn release(
     version: &ReleaseVersion,
 ) -> Result<Option<ReleaseRow>, StoreError> {
     tx.first(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
-             notes_by_language, safety
-         FROM releases WHERE organisation = $1 AND product = $2 AND version = $3",
+        select_releases!("WHERE organisation = $1 AND product = $2 AND version = $3"),
         params![scope.organisation().as_str(), product.as_str(), version.as_str()],
     )
 }
@@ -157,10 +243,10 @@ pub fn release_by_image(
     sha256: &Digest,
 ) -> Result<Option<ReleaseRow>, StoreError> {
     tx.first(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
-             notes_by_language, safety
-         FROM releases WHERE organisation = $1 AND product = $2 AND sha256 = $3
-         ORDER BY sequence DESC LIMIT 1",
+        select_releases!(
+            "WHERE organisation = $1 AND product = $2 AND sha256 = $3
+         ORDER BY sequence DESC LIMIT 1"
+        ),
         params![scope.organisation().as_str(), product.as_str(), sha256.to_string()],
     )
 }
@@ -185,7 +271,7 @@ impl FromRow for Vec<u8> {
     }
 }
 
-/// Releases of a product with a sequence below `below`, newest first.
+/// Releases and drafts of a product with a sequence below `below`, newest first.
 pub fn releases(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -194,10 +280,12 @@ pub fn releases(
     limit: u32,
 ) -> Result<Vec<ReleaseRow>, StoreError> {
     tx.all(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
-             notes_by_language, safety
-         FROM releases WHERE organisation = $1 AND product = $2 AND sequence < $3
-         ORDER BY sequence DESC LIMIT $4",
+        concat!(
+            select_releases!("WHERE organisation = $1 AND product = $2 AND sequence < $3 "),
+            "UNION ALL ",
+            select_drafts!("WHERE organisation = $1 AND product = $2 AND sequence < $3 "),
+            "ORDER BY sequence DESC LIMIT $4"
+        ),
         params![scope.organisation().as_str(), product.as_str(), below, limit],
     )
 }
@@ -210,23 +298,25 @@ pub fn newest_release(
     channel: &str,
 ) -> Result<Option<ReleaseRow>, StoreError> {
     tx.first(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
-             notes_by_language, safety
-         FROM releases
-         WHERE organisation = $1 AND product = $2 AND channel = $3 AND yanked_at IS NULL
-         ORDER BY sequence DESC LIMIT 1",
+        select_releases!(
+            "WHERE organisation = $1 AND product = $2 AND channel = $3 AND yanked_at IS NULL
+         ORDER BY sequence DESC LIMIT 1"
+        ),
         params![scope.organisation().as_str(), product.as_str(), channel],
     )
 }
 
-/// The highest sequence of a product's releases, 0 when it has none.
+/// The highest sequence of a product's releases and drafts, 0 when it has none.
 pub fn last_sequence(
     tx: &mut Tx<'_>,
     scope: &Scope,
     product: &ProductName,
 ) -> Result<u64, StoreError> {
     let found: Option<i64> = tx.first(
-        "SELECT coalesce(max(sequence), 0) FROM releases WHERE organisation = $1 AND product = $2",
+        "SELECT coalesce(max(sequence), 0) FROM (
+             SELECT sequence FROM releases WHERE organisation = $1 AND product = $2
+             UNION ALL SELECT sequence FROM drafts WHERE organisation = $1 AND product = $2
+         ) AS numbers",
         params![scope.organisation().as_str(), product.as_str()],
     )?;
     Ok(found.unwrap_or(0) as u64)
@@ -238,12 +328,14 @@ pub fn yank_release(
     scope: &Scope,
     product: &ProductName,
     version: &ReleaseVersion,
+    reason: Option<&str>,
     now: i64,
 ) -> Result<bool, StoreError> {
+    let organisation = scope.organisation().as_str();
     let changed = tx.execute(
-        "UPDATE releases SET yanked_at = $4
+        "UPDATE releases SET yanked_at = $4, yank_reason = $5
          WHERE organisation = $1 AND product = $2 AND version = $3 AND yanked_at IS NULL",
-        params![scope.organisation().as_str(), product.as_str(), version.as_str(), now],
+        params![organisation, product.as_str(), version.as_str(), now, reason],
     )?;
     Ok(changed > 0)
 }
@@ -255,9 +347,7 @@ pub fn releases_of_image(
     sha256: &Digest,
 ) -> Result<Vec<ReleaseRow>, StoreError> {
     tx.all(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
-             notes_by_language, safety
-         FROM releases WHERE organisation = $1 AND sha256 = $2 ORDER BY sequence DESC",
+        select_releases!("WHERE organisation = $1 AND sha256 = $2 ORDER BY sequence DESC"),
         params![scope.organisation().as_str(), sha256.to_string()],
     )
 }
@@ -270,9 +360,7 @@ pub fn releases_of_image_anywhere(
     sha256: &Digest,
 ) -> Result<Vec<ReleaseRow>, StoreError> {
     tx.all(
-        "SELECT product, version, sha256, size_bytes, sequence, channel, notes, created_at, yanked_at,
-             notes_by_language, safety
-         FROM releases WHERE sha256 = $1 ORDER BY sequence DESC",
+        select_releases!("WHERE sha256 = $1 ORDER BY sequence DESC"),
         params![sha256.to_string()],
     )
 }

@@ -112,7 +112,7 @@ async fn another_organisation_sees_nothing(fixture: Fixture) {
             assert_eq!(update(tx, &foreign, &"up-1".parse().unwrap())?, None);
             assert_eq!(events(tx, &foreign, None, 0, 10)?, []);
             assert_eq!(logs(tx, &foreign, &thing, 0, 10)?, []);
-            assert!(!yank_release(tx, &foreign, &product, &version, 9)?);
+            assert!(!yank_release(tx, &foreign, &product, &version, None, 9)?);
             assert!(!set_device_owner(tx, &foreign, &thing, "u-2", 1)?);
             Ok(())
         })

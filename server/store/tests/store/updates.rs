@@ -8,6 +8,9 @@ use super::{Fixture, release, update_row};
 
 on_both_engines! {
     releases_are_found_by_image_and_by_sequence
+    drafts_are_listed_and_are_no_releases
+    an_image_is_held_by_releases_drafts_and_devices
+    uploads_grow_from_where_they_are
     updates_past_their_deadline_are_found
     updates_are_listed_newest_first
     of_many_phases_the_first_and_the_newest_are_kept
@@ -28,14 +31,107 @@ async fn releases_are_found_by_image_and_by_sequence(fixture: Fixture) {
             assert_eq!(found, Some(release("1.0.4", 3)));
             let newest = newest_release(tx, &scope, &product, "stable")?.unwrap();
             assert_eq!(newest.version.as_str(), "1.0.5");
-            assert!(yank_release(tx, &scope, &product, &newest.version, 9)?);
-            assert!(!yank_release(tx, &scope, &product, &newest.version, 10)?);
+            assert!(yank_release(tx, &scope, &product, &newest.version, None, 9)?);
+            assert!(!yank_release(tx, &scope, &product, &newest.version, None, 10)?);
             let newest = newest_release(tx, &scope, &product, "stable")?.unwrap();
             assert_eq!(newest.version.as_str(), "1.0.4");
             let manifest = release_manifest(tx, &scope, &product, &newest.version)?;
             assert_eq!(manifest.as_deref(), Some(b"four".as_slice()));
             let page = releases(tx, &scope, &product, 8, 10)?;
             assert_eq!(page, [release("1.0.4", 3)]);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn drafts_are_listed_and_are_no_releases(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    fixture
+        .store
+        .write(move |tx| -> Result<(), StoreError> {
+            let product = "clock".parse().unwrap();
+            insert_release(tx, &scope, &release("1.0.4", 3), b"four")?;
+            let wip = ReleaseRow { is_draft: true, ..release("1.0.5", 8) };
+            insert_draft(tx, &scope, &wip, b"five")?;
+            assert_eq!(last_sequence(tx, &scope, &product)?, 8);
+            assert_eq!(draft(tx, &scope, &product, &wip.version)?, Some(wip.clone()));
+            assert_eq!(otaru_store::release(tx, &scope, &product, &wip.version)?, None);
+            assert_eq!(release_by_image(tx, &scope, &product, &wip.sha256)?, None);
+            let newest = newest_release(tx, &scope, &product, "stable")?;
+            assert_eq!(newest, Some(release("1.0.4", 3)));
+            assert_eq!(last_release(tx, &scope, &product)?, newest);
+            let listed = releases(tx, &scope, &product, 9, 10)?;
+            assert_eq!(listed, [wip.clone(), release("1.0.4", 3)]);
+            assert_eq!(releases(tx, &scope, &product, 9, 1)?, [wip.clone()]);
+            let manifest = draft_manifest(tx, &scope, &product, &wip.version)?;
+            assert_eq!(manifest.as_deref(), Some(b"five".as_slice()));
+            delete_draft(tx, &scope, &product, &wip.version)?;
+            assert_eq!(draft(tx, &scope, &product, &wip.version)?, None);
+            assert_eq!(security_floor(tx, &scope, &product)?, u32::MAX);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn an_image_is_held_by_releases_drafts_and_devices(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    fixture
+        .store
+        .write(move |tx| -> Result<(), StoreError> {
+            let system = SystemScope::for_background();
+            let first = release("1.0.4", 3);
+            insert_release(tx, &scope, &first, b"four")?;
+            assert!(!is_image_of_another(tx, &system, &first)?);
+            assert_eq!(things_with_image(tx, &scope, &first, 5)?, [] as [&str; 0]);
+            let same = ReleaseRow { sha256: first.sha256, ..release("1.0.5", 8) };
+            insert_draft(tx, &scope, &same, b"five")?;
+            assert!(is_image_of_another(tx, &system, &first)?);
+            delete_draft(tx, &scope, &same.product, &same.version)?;
+            insert_release(tx, &scope, &same, b"five")?;
+            assert!(is_image_of_another(tx, &system, &first)?);
+            set_image_deleted(tx, &scope, &same, 9)?;
+            assert!(!is_image_of_another(tx, &system, &first)?);
+            let on_its_way = update_row(&scope, "up-1");
+            insert_update(tx, &scope, &on_its_way, None)?;
+            let wanted = ReleaseRow { sha256: on_its_way.update.sha256, ..first };
+            assert_eq!(things_with_image(tx, &scope, &wanted, 5)?, ["clock-01"]);
+            assert_eq!(devices_running(tx, &scope, &wanted, "", 5)?, []);
+            let thing = "clock-01".parse().unwrap();
+            assert_eq!(otaru_store::device(tx, &scope, &thing)?.unwrap().channel, "stable");
+            set_device_channel(tx, &scope, &thing, "beta")?;
+            assert_eq!(otaru_store::device(tx, &scope, &thing)?.unwrap().channel, "beta");
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn uploads_grow_from_where_they_are(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    fixture
+        .store
+        .write(move |tx| -> Result<(), StoreError> {
+            let digest = Digest::of(b"image");
+            insert_upload(tx, &scope, "one", 100, Some(&digest), 5)?;
+            assert!(grow_upload(tx, &scope, "one", 0, 40, 6)?);
+            assert!(!grow_upload(tx, &scope, "one", 0, 50, 7)?);
+            let found = upload_of_image(tx, &scope, &digest, 100)?.unwrap();
+            assert_eq!((found.id.as_str(), found.received_bytes, found.touched_at), ("one", 40, 6));
+            assert_eq!(upload_of_image(tx, &scope, &digest, 101)?, None);
+            assert_eq!(count_uploads(tx, &scope)?, 1);
+            let system = SystemScope::for_background();
+            assert_eq!(idle_uploads(tx, &system, 6, 9)?, []);
+            assert_eq!(idle_uploads(tx, &system, 7, 9)?, [found]);
+            assert!(delete_upload(tx, &scope, "one")?);
+            assert!(!delete_upload(tx, &scope, "one")?);
+            put_sbom(tx, &scope, &digest, b"{}", 1)?;
+            put_sbom(tx, &scope, &digest, b"{}", 2)?;
+            assert_eq!(sbom(tx, &scope, &digest)?.as_deref(), Some(b"{}".as_slice()));
             Ok(())
         })
         .await

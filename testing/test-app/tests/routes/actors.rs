@@ -101,6 +101,8 @@ impl World {
         let mut sessions = sessions["items"].as_array().expect("a list").iter();
         let spare = sessions.find(|session| session["current"] == false).expect("the other one");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let begun = app.admin().with_header("upload-length", "9");
+        let begun = begun.post("/api/v1/uploads", json!({})).await.expect_status(201).json();
         let names = BTreeMap::from([
             ("thing", "clock-01".to_owned()),
             ("product", "clock".to_owned()),
@@ -110,6 +112,7 @@ impl World {
             ("topic", "%24aws%2Fthings%2Fclock-01%2Fshadow%2Fupdate".to_owned()),
             ("sha256", image.sha256().to_string()),
             ("update", text(&update.json()["id"])),
+            ("upload", text(&begun["id"])),
             ("token", spare_token),
             ("invitation", text(&invited.json()["id"])),
             ("session", text(&spare["id"])),
@@ -197,6 +200,12 @@ impl World {
         if (method.as_str(), path) == ("POST", "/api/v1/products/{product}/releases") {
             return client.upload(&concrete, &self.firmware.form()).await;
         }
+        if path.starts_with("/api/v1/uploads") {
+            let client = client.clone().with_header("upload-length", "9");
+            let client = client.with_header("upload-offset", "0");
+            let client = client.with_header("content-type", "application/offset+octet-stream");
+            return client.send(method.clone(), &concrete, Body::empty()).await;
+        }
         let body =
             self.body(method, path, turn).map_or(Body::empty(), |body| body.to_string().into());
         client.send(method.clone(), &concrete, body).await
@@ -206,6 +215,7 @@ impl World {
         let id = match path {
             path if path.starts_with("/app/sessions") => "session",
             path if path.contains("/updates") => "update",
+            path if path.starts_with("/api/v1/uploads") => "upload",
             path if path.starts_with("/api/v1/tokens") => "token",
             path if path.starts_with("/api/v1/invitations") => "invitation",
             _ => "user",
@@ -246,6 +256,8 @@ impl World {
             }
             ("PUT", "/api/v1/products/{product}/consent") => json!({ "mode": "night" }),
             ("PUT", "/api/v1/products/{product}/settings") => json!({ "settings": [] }),
+            ("PUT", "/api/v1/products/{product}/chip-revisions") => json!({ "min": 0, "max": 101 }),
+            ("PUT", "/api/v1/devices/{thing}/channel") => json!({ "channel": "beta" }),
             ("PUT", "/api/v1/devices/{thing}/settings") => json!({ "color": "blue" }),
             ("PATCH", "/api/v1/products/{product}") => json!({ "limits": { "waiting_ms": 5_000 } }),
             ("POST", "/api/v1/tokens") => json!({ "user": "owner@example.org" }),

@@ -9,6 +9,7 @@ mod api_v1 {
         mod post;
         mod thing {
             mod certificate;
+            mod channel;
             mod logs;
             mod shadows;
             mod update;
@@ -23,16 +24,22 @@ mod api_v1 {
         mod patch;
         mod post;
         mod roots;
+        mod running;
         mod releases {
+            mod delete;
+            mod drafts;
             mod get;
+            mod intake;
             mod large_fleet;
             mod post;
+            mod samples;
             mod yank;
         }
     }
     mod access_keys;
     mod tokens;
     mod updates;
+    mod uploads;
     mod users;
     mod whoami;
 }

@@ -35,7 +35,7 @@ Generated from the code by `cargo xtask codegen`.
 ";
 
 /// Codes whose texts depend on the request alone, those of the edge above all.
-const MEANINGS: [(&str, &str); 21] = [
+const MEANINGS: [(&str, &str); 22] = [
     ("authority_unknown", "the certificate of this server is not of an authority of its own"),
     ("body_incomplete", "the connection ended before the body did"),
     ("body_timeout", "the body did not arrive in time"),
@@ -44,6 +44,7 @@ const MEANINGS: [(&str, &str); 21] = [
     ("internal", "a fault of the server; its log says more"),
     ("invalid_body", "the body is JSON of another shape, or a form with other fields"),
     ("invalid_field", "a field has a value that it cannot have; `detail` names the field"),
+    ("invalid_header", "a header is missing, or has a value that it cannot have"),
     ("invalid_json", "the body is not JSON"),
     ("invalid_last_event_id", "Last-Event-ID is not the id of an event"),
     ("invalid_message", "the message of a gRPC call is not one, or not one alone"),
@@ -51,7 +52,7 @@ const MEANINGS: [(&str, &str); 21] = [
     ("invalid_query", "a value in the query is not one"),
     ("method_not_allowed", "this route does not take that method; `Allow` says which"),
     ("not_ready", "the server is starting or stopping"),
-    ("precondition_failed", "If-Match names another content"),
+    ("precondition_failed", "If-Match names another content, or Tus-Resumable another version"),
     ("range_unsatisfiable", "the range begins after the end"),
     ("route_unknown", "there is no such route"),
     ("setting_invalid", "a setting has a value that its description does not allow"),
@@ -239,6 +240,7 @@ fn number(status: &str) -> Result<u16> {
         "UNSUPPORTED_MEDIA_TYPE" => 415,
         "RANGE_NOT_SATISFIABLE" => 416,
         "UNPROCESSABLE_ENTITY" => 422,
+        "INSUFFICIENT_STORAGE" => 507,
         "TOO_MANY_REQUESTS" => 429,
         "INTERNAL_SERVER_ERROR" => 500,
         "SERVICE_UNAVAILABLE" => 503,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use otaru_operations::{
     App, DeviceFilter, DeviceObject, NewDeviceFiles, Page, PageRequest, add_device, list_devices,
-    renew_certificate, revoke_device, show_device,
+    renew_certificate, revoke_device, set_device_channel, show_device,
 };
 use otaru_wire::{ProductName, ThingName};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(show))
         .routes(routes!(revoke))
         .routes(routes!(renew))
+        .routes(routes!(set_channel))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -146,4 +147,25 @@ async fn renew(
 ) -> Result<(StatusCode, Json<DeviceFilesResponse>), ApiError> {
     let files = renew_certificate(&app, &actor, thing).await?;
     Ok((StatusCode::CREATED, Json(files.into())))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SetDeviceChannelRequest {
+    /// `stable`, `beta`, …: 1 to 32 of `[a-z0-9-]`.
+    channel: String,
+}
+
+/// Sets the channel a device follows: the newest release of it is offered, if it is newer than
+/// what runs.
+#[utoipa::path(put, path = "/api/v1/devices/{thing}/channel", operation_id = "set_device_channel",
+    tag = "devices", params(("thing" = String, Path, description = "Thing name")),
+    request_body = SetDeviceChannelRequest, responses((status = 200, body = DeviceObject)))]
+async fn set_channel(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(thing): Path<ThingName>,
+    Json(request): Json<SetDeviceChannelRequest>,
+) -> Result<Json<DeviceObject>, ApiError> {
+    Ok(Json(set_device_channel(&app, &actor, thing, &request.channel).await?))
 }

@@ -1,9 +1,10 @@
-//! `/api/v1/products/{product}/consent` and `…/settings`: what owners are asked, and what they
-//! can set.
+//! `/api/v1/products/{product}/consent`, `…/settings` and `…/chip-revisions`: what owners are
+//! asked, what they can set, and what an image must run on.
 
 use axum::extract::State;
 use otaru_operations::{
-    App, Consent, ProductObject, Setting, set_product_consent, set_product_settings,
+    App, ChipRevisions, Consent, ProductObject, Setting, set_chip_revisions, set_product_consent,
+    set_product_settings,
 };
 use otaru_wire::ProductName;
 use serde::Deserialize;
@@ -17,7 +18,10 @@ use crate::identity::Caller;
 use crate::site::Site;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
-    OpenApiRouter::default().routes(routes!(set_consent)).routes(routes!(set_settings))
+    OpenApiRouter::default()
+        .routes(routes!(set_consent))
+        .routes(routes!(set_settings))
+        .routes(routes!(set_revisions))
 }
 
 /// Says who decides when releases are installed: `{"mode":"ask"}`,
@@ -54,4 +58,19 @@ async fn set_settings(
     Json(request): Json<SetProductSettingsRequest>,
 ) -> Result<Json<ProductObject>, ApiError> {
     Ok(Json(set_product_settings(&app, &actor, product, request.settings).await?))
+}
+
+/// Says which chip revisions its devices have, `{"min":3,"max":101}` (major × 100 + minor); null
+/// if that is not known. An image that does not run on all of them is refused.
+#[utoipa::path(put, path = "/api/v1/products/{product}/chip-revisions",
+    operation_id = "set_chip_revisions", tag = "products",
+    params(("product" = String, Path, description = "Product name")),
+    request_body = Option<Object>, responses((status = 200, body = ProductObject)))]
+async fn set_revisions(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(product): Path<ProductName>,
+    Json(revisions): Json<Option<ChipRevisions>>,
+) -> Result<Json<ProductObject>, ApiError> {
+    Ok(Json(set_chip_revisions(&app, &actor, product, revisions).await?))
 }

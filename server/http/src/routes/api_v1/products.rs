@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use otaru_operations::{
-    App, NewProduct, Page, ProductObject, create_product, list_products, set_product_limits,
-    show_product,
+    App, ChipRevisions, ImageFormat, NewProduct, Page, ProductObject, create_product,
+    list_products, set_product_limits, show_product,
 };
 use otaru_wire::ProductName;
 use serde::Deserialize;
@@ -41,6 +41,14 @@ struct CreateProductRequest {
     /// Who may download its images; `device` if not given.
     #[serde(default)]
     download: Download,
+    /// How its images are read: `esp_idf`, or `raw` for a chip that runs no ESP-IDF images;
+    /// `esp_idf` if not given.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    images: ImageFormat,
+    /// The chip revisions of its devices, `{"min":n,"max":n}`, major × 100 + minor.
+    #[schema(value_type = Option<Object>)]
+    chip_revisions: Option<ChipRevisions>,
 }
 
 /// Who may download the images of a product.
@@ -62,10 +70,17 @@ async fn create(
     Caller(actor): Caller,
     Json(request): Json<CreateProductRequest>,
 ) -> Result<(StatusCode, Json<ProductObject>), ApiError> {
-    let CreateProductRequest { name, chip, flash_bytes, slot_bytes, root, download } = request;
-    let root = base64_root(&root)?;
-    let public_download = download == Download::Public;
-    let new = NewProduct { name, chip, flash_bytes, slot_bytes, root, public_download };
+    let root = base64_root(&request.root)?;
+    let new = NewProduct {
+        name: request.name,
+        chip: request.chip,
+        flash_bytes: request.flash_bytes,
+        slot_bytes: request.slot_bytes,
+        root,
+        public_download: request.download == Download::Public,
+        images: request.images,
+        chip_revisions: request.chip_revisions,
+    };
     Ok((StatusCode::CREATED, Json(create_product(&app, &actor, new).await?)))
 }
 

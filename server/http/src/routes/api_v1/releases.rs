@@ -1,12 +1,12 @@
-//! `/api/v1/products/{product}/releases`: publishing and withdrawing firmware.
+//! `/api/v1/products/{product}/releases`: publishing firmware and showing it.
 
 use std::collections::BTreeMap;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use otaru_operations::{
-    App, NewRelease, Page, ReleaseObject, Texts, list_releases, may_publish, next_sequence,
-    publish_release, show_release, yank_release,
+    App, NewImage, NewRelease, Page, ReleaseObject, Texts, list_releases, may_publish,
+    next_sequence, publish_release, show_release,
 };
 use otaru_wire::{ProductName, ReleaseVersion};
 use serde::Serialize;
@@ -27,16 +27,17 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(publish, list).layer(long_body))
         .routes(routes!(show_next_sequence))
         .routes(routes!(show))
-        .routes(routes!(yank))
 }
 
 /// The form of an upload.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form; `Form` reads it")]
 struct PublishReleaseForm {
-    /// The firmware, as the build made it.
+    /// The firmware, as the build made it; or `upload`.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
-    image: String,
+    image: Option<String>,
+    /// The id of a complete upload: the firmware.
+    upload: Option<String>,
     /// The signed manifest.
     #[schema(format = Binary, content_media_type = "application/cbor")]
     manifest: String,
@@ -48,7 +49,33 @@ struct PublishReleaseForm {
     safety: Option<String>,
     /// `stable` if not given.
     channel: Option<String>,
+    /// `true`: store it, and tell nobody yet.
+    draft: Option<String>,
+    /// The project, where the image names none.
+    project: Option<String>,
+    /// What it was built from: JSON `{"repository":"https://…","commit":"…"}`.
+    source: Option<String>,
+    /// A software bill of materials: CycloneDX or SPDX, as JSON.
+    #[schema(format = Binary, content_media_type = "application/json")]
+    sbom: Option<String>,
+    /// Codes of refusals to accept, separated by commas: `flash_mode_differs`.
+    accept: Option<String>,
 }
+
+const FIELDS: [&str; 12] = [
+    "image",
+    "upload",
+    "manifest",
+    "notes",
+    "notes_by_language",
+    "safety",
+    "channel",
+    "draft",
+    "project",
+    "source",
+    "sbom",
+    "accept",
+];
 
 /// Publishes a release: all of it is checked before any of it is stored.
 #[utoipa::path(post, path = "/api/v1/products/{product}/releases", operation_id = "publish_release",
@@ -64,23 +91,39 @@ async fn publish(
     request: Request,
 ) -> Result<(StatusCode, Json<ReleaseObject>), ApiError> {
     may_publish(&actor)?;
-    let known = ["image", "manifest", "notes", "notes_by_language", "safety", "channel"];
-    let mut form = Form::read(request, &site.uploads, &known).await?;
-    let missing = || {
-        let detail = "the form has no field `image`";
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
-    };
+    let mut form = Form::read(request, &site.uploads, &FIELDS).await?;
     let new = NewRelease {
         product,
-        image: form.file("image").ok_or_else(missing)?,
+        image: image(&mut form)?,
         manifest: form.file("manifest"),
         notes: notes(&mut form)?,
         safety: form.json("safety")?,
         channel: form.text("channel")?,
+        is_draft: form.json("draft")?.unwrap_or(false),
+        project: form.text("project")?,
+        source: form.json("source")?,
+        sbom: form.file("sbom").filter(|document| !document.is_empty()),
+        accept: accepted(form.text("accept")?),
     };
     let (release, is_new) = publish_release(&site.app, &actor, new).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(release)))
+}
+
+/// The firmware: in the form, or uploaded before.
+fn image(form: &mut Form) -> Result<NewImage, ApiError> {
+    let invalid = |detail| ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", detail);
+    match (form.file("image"), form.text("upload")?) {
+        (Some(image), None) => Ok(NewImage::Bytes(image)),
+        (None, Some(upload)) => Ok(NewImage::Upload(upload)),
+        (None, None) => Err(invalid("the form has neither a field `image` nor `upload`")),
+        (Some(_), Some(_)) => Err(invalid("the form has both `image` and `upload`")),
+    }
+}
+
+fn accepted(codes: Option<String>) -> Vec<String> {
+    let codes = codes.unwrap_or_default();
+    codes.split(',').map(str::trim).filter(|code| !code.is_empty()).map(str::to_owned).collect()
 }
 
 /// The notes of all languages; `notes` alone is English.
@@ -92,7 +135,7 @@ fn notes(form: &mut Form) -> Result<Texts, ApiError> {
     Ok(Texts::from_iter(texts))
 }
 
-/// Releases of a product, newest first.
+/// Releases and drafts of a product, newest first.
 #[utoipa::path(get, path = "/api/v1/products/{product}/releases", operation_id = "list_releases",
     tag = "releases", params(("product" = String, Path, description = "Product name"), Paging),
     responses((status = 200, body = Page<ReleaseObject>)))]
@@ -124,7 +167,7 @@ async fn show_next_sequence(
     Ok(Json(NextSequenceResponse { next_sequence }))
 }
 
-/// One release.
+/// One release, or a draft.
 #[utoipa::path(get, path = "/api/v1/products/{product}/releases/{version}",
     operation_id = "show_release", tag = "releases",
     params(("product" = String, Path, description = "Product name"),
@@ -136,18 +179,4 @@ async fn show(
     Path((product, version)): Path<(ProductName, ReleaseVersion)>,
 ) -> Result<Json<ReleaseObject>, ApiError> {
     Ok(Json(show_release(&app, &actor, product, version).await?))
-}
-
-/// Withdraws a release; updates that have not restarted into it are cancelled.
-#[utoipa::path(post, path = "/api/v1/products/{product}/releases/{version}/yank",
-    operation_id = "yank_release", tag = "releases",
-    params(("product" = String, Path, description = "Product name"),
-        ("version" = String, Path, description = "Release version")),
-    responses((status = 200, body = ReleaseObject)))]
-async fn yank(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path((product, version)): Path<(ProductName, ReleaseVersion)>,
-) -> Result<Json<ReleaseObject>, ApiError> {
-    Ok(Json(yank_release(&app, &actor, product, version).await?))
 }

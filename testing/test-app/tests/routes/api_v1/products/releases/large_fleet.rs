@@ -123,7 +123,7 @@ each_database! {
         let scope = scope(&app);
         let yank = move |tx: &mut Tx<'_>| {
             let (product, version) = release();
-            otaru_store::yank_release(tx, &scope, &product, &version, 1)
+            otaru_store::yank_release(tx, &scope, &product, &version, None, 1)
         };
         app.store.write(yank).await.unwrap();
         assert_eq!(outcomes(&app).await, BTreeSet::from([format!("{} {}", Value::Null, Value::Null)]));

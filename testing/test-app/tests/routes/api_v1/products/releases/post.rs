@@ -46,7 +46,7 @@ each_database! {
         assert_eq!(release["sha256"], firmware.sha256().to_string());
         assert_eq!(app.stored_images(), [firmware.sha256().to_string()]);
         release["sha256"] = "SHA256".into();
-        expect![[r#"{"channel":"stable","created_at":"2026-11-23T12:00:00.000Z","notes":"Better in every way","notes_by_language":{"en":"Better in every way"},"product":"clock","safety":null,"sequence":7,"sha256":"SHA256","size":100000,"version":"1.0.5","yanked":false}"#]]
+        expect![[r#"{"channel":"stable","created_at":"2026-11-23T12:00:00.000Z","image":{"built":"Jan  1 2026 00:00:00","chip":"esp32c3","elf_sha256":"16364525d98001f81361e52999ced4baa331e6d661c9d421f0dc19920840f381","flash_bytes":4194304,"flash_mode":"dio","format":"esp_idf","has_appended_hash":true,"idf_version":"v5.5","max_revision":null,"min_revision":0,"project":"clock","project_version":"1.0.5","secure_version":0,"signature_blocks":0},"image_deleted_at":null,"notes":"Better in every way","notes_by_language":{"en":"Better in every way"},"product":"clock","safety":null,"sbom":null,"security_counter":0,"sequence":7,"sha256":"SHA256","size":100000,"source":null,"state":"published","version":"1.0.5","warnings":[],"yank_reason":null,"yanked":false,"yanked_at":null}"#]]
             .assert_eq(&release.to_string());
         let next = app.admin().get("/api/v1/products/clock/next-sequence").await.json();
         assert_eq!(next, json!({ "next_sequence": 8 }));

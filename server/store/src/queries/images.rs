@@ -1,0 +1,78 @@
+//! Who has an image.
+
+use otaru_wire::Digest;
+
+use crate::{ReleaseRow, Scope, StoreError, SystemScope, Tx, value::params};
+
+/// Whether the image is another release's or draft's, of whichever organisation.
+pub fn is_image_of_another(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    release: &ReleaseRow,
+) -> Result<bool, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM (
+             SELECT product, version FROM releases
+                 WHERE sha256 = $1 AND image_deleted_at IS NULL
+             UNION ALL SELECT product, version FROM drafts WHERE sha256 = $1) AS holders
+         WHERE NOT (product = $2 AND version = $3)",
+        params![release.sha256.to_string(), release.product.as_str(), release.version.as_str()],
+    )?;
+    Ok(found.unwrap_or(0) > 0)
+}
+
+/// Whether a release or draft has the image, of whichever organisation.
+pub fn is_image_known(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    sha256: &Digest,
+) -> Result<bool, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM (
+             SELECT product FROM releases WHERE sha256 = $1 AND image_deleted_at IS NULL
+             UNION ALL SELECT product FROM drafts WHERE sha256 = $1) AS holders",
+        params![sha256.to_string()],
+    )?;
+    Ok(found.unwrap_or(0) > 0)
+}
+
+/// Things of the organisation that run the image, or are on their way to it; a few of them.
+pub fn things_with_image(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
+    tx.all(
+        "SELECT thing FROM devices WHERE organisation = $1 AND running_sha256 = $2
+         UNION SELECT thing FROM updates
+             WHERE organisation = $1 AND product = $3 AND outcome IS NULL AND sha256 = $2
+         ORDER BY thing LIMIT $4",
+        params![
+            scope.organisation().as_str(),
+            release.sha256.to_string(),
+            release.product.as_str(),
+            limit
+        ],
+    )
+}
+
+/// Notes that a release's image is no longer stored.
+pub fn set_image_deleted(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE releases SET image_deleted_at = $4
+         WHERE organisation = $1 AND product = $2 AND version = $3",
+        params![
+            scope.organisation().as_str(),
+            release.product.as_str(),
+            release.version.as_str(),
+            now
+        ],
+    )?;
+    Ok(())
+}
