@@ -247,3 +247,118 @@ async fn owners_read_notes_and_reasons_in_their_language_on_sqlite() {
         desk.done(&[&publish[..], &["--key", &key, "--notes-file", &notes]].concat()).await;
     assert_eq!((&release["notes"], &release["safety"]), (&json!("Brighter"), &Value::Null));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_described_published_withdrawn_and_deleted_on_sqlite() {
+    let desk = Desk::start().await;
+    let (image, key) = (desk.image("1.0.5"), desk.path("keys/release.key"));
+    let sbom = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"library","name":"lwip"}]}"#;
+    let sbom_file = desk.write("bom.json", sbom);
+    let publish = ["release", "publish", &image, "--product", "clock", "--version", "1.0.5"];
+    let publish = [&publish[..], &["--key", &key, "--draft", "--sbom", &sbom_file]].concat();
+    let not_a_source = [&publish[..], &["--source", "https://example.org/clock"]].concat();
+    desk.refused(&not_a_source, 2, "is not REPOSITORY@COMMIT").await;
+    let source = ["--source", "ssh://git@example.org/clock.git@0123456789ABCDEF"];
+    let draft = desk.done(&[&publish[..], &source].concat()).await;
+    assert_eq!((&draft["state"], &draft["sbom"]["spec_version"]), (&json!("draft"), &json!("1.6")));
+    let which = ["1.0.5", "--product", "clock"];
+    let with = |verb| [&["release", verb][..], &which].concat();
+    let shown = desk.table(&with("show")).await;
+    for line in [
+        "state             draft",
+        "chip              esp32c3",
+        "chip revisions    v0.0 to any",
+        "flash             4 MiB, dio",
+        "esp-idf           v5.5",
+        "secure version    0",
+        "signature blocks  0",
+        "source            ssh://git@example.org/clock.git@0123456789abcdef",
+        "sbom              cyclonedx 1.6, 1 components",
+    ] {
+        assert!(shown.contains(&format!("{line}\n")), "{line}\n{shown}");
+    }
+    let printed = desk.run(&with("sbom")).await;
+    assert_eq!(printed.stdout, sbom);
+    desk.refused(&[&with("yank")[..], &["--yes"]].concat(), 5, "release_is_draft").await;
+    assert_eq!(desk.done(&with("publish-draft")).await["state"], "published");
+    desk.refused(&[&with("delete")[..], &["--yes"]].concat(), 5, "image_in_use").await;
+
+    desk.done(&["device", "add", "clock-01", "--product", "clock", "--out", &desk.path("c")]).await;
+    let reported = format!(
+        r#"{{"reported":{{"firmware":{{"sha256":{},"version":"1.0.5","slot":"ota_0","state":"confirmed"}}}}}}"#,
+        draft["sha256"]
+    );
+    desk.done(&["shadow", "set", "clock-01", &reported]).await;
+    let running = desk.table(&["release", "running", "--product", "clock"]).await;
+    assert!(running.contains("clock-01  1.0.5    published  ssh://git@example.org"), "{running}");
+    let yank = [&with("yank")[..], &["--reason", "Gets hot", "--yes"]].concat();
+    let yanked = desk.run(&yank).await;
+    assert!(yanked.stdout.contains("Gets hot"), "{}", yanked.stdout);
+    assert!(yanked.stderr.contains("clock-01 still run 1.0.5"), "{}", yanked.stderr);
+    desk.refused(&[&with("delete")[..], &["--yes"]].concat(), 5, "clock-01").await;
+
+    let other = desk.image("1.1.0");
+    let publish = ["release", "publish", &other, "--product", "clock", "--version", "1.1.0"];
+    desk.done(&[&publish[..], &["--key", &key, "--channel", "beta", "--draft"]].concat()).await;
+    let delete = ["release", "delete", "1.1.0", "--product", "clock", "--yes"];
+    desk.done(&delete).await;
+    desk.refused(&delete, 4, "release_unknown").await;
+    assert_eq!(desk.done(&["device", "channel", "clock-01", "beta"]).await["channel"], "beta");
+    let revisions = desk.done(&["product", "chip-revisions", "clock", "0.3-1.1"]).await;
+    assert_eq!(revisions["chip_revisions"], json!({ "min": 3, "max": 101 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_is_checked_with_the_root_s_public_part_alone_on_sqlite() {
+    let desk = Desk::start().await;
+    let (image, key) = (desk.image("1.0.5"), desk.path("keys/release.key"));
+    let (root, root_key) = (desk.path("keys/root.cbor"), desk.path("keys/root.pub"));
+    let manifest = desk.path("1.0.5.manifest");
+    let publish = ["release", "publish", &image, "--product", "clock", "--version", "1.0.5"];
+    desk.done(&[&publish[..], &["--key", &key, "--save-manifest", &manifest]].concat()).await;
+    fs::remove_file(&key).unwrap();
+    fs::remove_file(desk.path("keys/root.key")).unwrap();
+
+    let files = ["release", "verify", &image, "--manifest", &manifest, "--root", &root];
+    let offline = ["--server", "http://127.0.0.1:9", "--token-file", "/none"];
+    let files = [&offline[..], &files, &["--root-key", &root_key]].concat();
+    let verified = desk.done(&files).await;
+    assert_eq!((&verified["version"], &verified["root_number"]), (&json!("1.0.5"), &json!(1)));
+    let server = ["release", "verify", "--product", "clock", "--version", "1.0.5", "--root-key"];
+    assert_eq!(desk.done(&[&server[..], &[&root_key]].concat()).await, verified);
+    desk.refused(&server[..6], 2, "--root-key").await;
+    let missing = ["release", "verify", "--product", "clock", "--version", "9", "--root-key"];
+    desk.refused(&[&missing[..], &[&root_key]].concat(), 4, "release_unknown").await;
+
+    desk.done(&["key", "new", "--out", &desk.path("other"), "--no-passphrase"]).await;
+    let stranger = desk.path("other/root.pub");
+    desk.refused(&[&server[..], &[&stranger]].concat(), 1, "root document 1 is refused").await;
+    let other = desk.image("1.0.6");
+    let mixed = ["release", "verify", &other, "--manifest", &manifest, "--root", &root];
+    desk.refused(&[&mixed[..], &["--root-key", &root_key]].concat(), 1, "is refused").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_for_another_chip_are_signed_published_and_checked_on_sqlite() {
+    let desk = Desk::start().await;
+    let (key, root) = (desk.path("keys/release.key"), desk.path("keys/root.cbor"));
+    let create = ["product", "create", "lamp", "--flash", "1M", "--root", &root];
+    let raw = [&create[..], &["--chip", "nrf52840", "--images", "raw"]].concat();
+    desk.refused(&[&create[..], &["--chip", "nrf52840"]].concat(), 2, "--images raw goes with")
+        .await;
+    desk.done(&raw).await;
+    let image = desk.write("lamp.bin", b"any bytes".repeat(9_000));
+    let publish = ["release", "publish", &image, "--product", "lamp", "--version", "1.0"];
+    let publish = [&publish[..], &["--key", &key]].concat();
+    desk.refused(&publish, 1, "not_esp_image").await;
+    desk.refused(&[&publish[..], &["--raw", "esp32c3"]].concat(), 2, "leave --raw out").await;
+    let counted = ["--raw", "nrf52840", "--security-counter", "2"];
+    let published = desk.done(&[&publish[..], &counted].concat()).await;
+    assert_eq!(
+        (&published["image"]["format"], &published["security_counter"]),
+        (&json!("raw"), &json!(2))
+    );
+    let verify = ["release", "verify", "--product", "lamp", "--version", "1.0", "--root-key"];
+    let verified = desk.done(&[&verify[..], &[&desk.path("keys/root.pub")]].concat()).await;
+    assert_eq!(verified["chip"], "nrf52840");
+}

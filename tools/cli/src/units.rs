@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use otaru_client::ChipRevisions;
+
 /// Reads `4M`, `1536K`, `0x1F0000` or a number of bytes.
 pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is not a size such as 4M, 1536K, 0x1F0000 or 2031616");
@@ -48,6 +50,27 @@ pub(crate) fn lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a chip revision as its maker writes it: `0.3` or `v1.1`.
+fn revision(text: &str) -> Option<u16> {
+    let (major, minor) = text.trim_start_matches('v').split_once('.')?;
+    let (major, minor) = (major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?);
+    (minor < 100).then_some(major.checked_mul(100)?.checked_add(minor)?)
+}
+
+/// Reads a range of chip revisions: `0.3-1.1`.
+pub(crate) fn revisions(text: &str) -> Result<ChipRevisions, String> {
+    let range = text.split_once('-').and_then(|(min, max)| {
+        let (min, max) = (revision(min)?, revision(max)?);
+        (min <= max).then_some(ChipRevisions { min, max })
+    });
+    range.ok_or_else(|| format!("{text:?} is not a range of chip revisions such as 0.3-1.1"))
+}
+
+/// A chip revision as its maker writes it.
+pub(crate) fn readable_revision(revision: u16) -> String {
+    format!("v{}.{}", revision / 100, revision % 100)
+}
+
 /// A size for people: whole numbers as they are, the rest with one decimal.
 pub(crate) fn readable_size(bytes: u64) -> String {
     match bytes {
@@ -60,6 +83,16 @@ pub(crate) fn readable_size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn chip_revisions_are_read_as_their_maker_writes_them() {
+        assert_eq!(revisions("0.3-1.1"), Ok(ChipRevisions { min: 3, max: 101 }));
+        assert_eq!(revisions("v0.0-v99.99"), Ok(ChipRevisions { min: 0, max: 9_999 }));
+        for wrong in ["", "0.3", "1.1-0.3", "3-101", "0.3-1.100", "a.b-c.d", "0.3-700.0"] {
+            assert!(revisions(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(readable_revision(301), "v3.1");
+    }
 
     #[test]
     fn sizes_are_read_as_flash_tools_write_them() {

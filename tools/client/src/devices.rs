@@ -12,6 +12,9 @@ pub struct Device {
     pub thing: String,
     /// What kind it is.
     pub product: String,
+    /// The channel it follows.
+    #[serde(default)]
+    pub channel: String,
     /// Whether it is connected.
     pub online: bool,
     /// When it was last heard, RFC 3339.
@@ -84,6 +87,16 @@ pub enum LogPart {
 const DEVICES: [&str; 3] = ["api", "v1", "devices"];
 
 impl Client {
+    /// Sets the channel a device follows.
+    pub async fn set_device_channel(
+        &self,
+        thing: &ThingName,
+        channel: &str,
+    ) -> Result<Object<Device>, ClientError> {
+        let path = ["api", "v1", "devices", thing.as_str(), "channel"];
+        self.put(&path, &json!({ "channel": channel })).await
+    }
+
     /// Registers a device and issues its certificate.
     pub async fn add_device(
         &self,

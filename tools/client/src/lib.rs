@@ -10,6 +10,7 @@ mod client;
 mod devices;
 mod error;
 mod events;
+mod firmware;
 mod fleet;
 mod object;
 mod own;
@@ -21,6 +22,7 @@ mod shadows;
 mod sse;
 mod trust;
 mod updates;
+mod uploads;
 
 pub use client::{Client, ClientOptions};
 pub use devices::{ClaimCode, Device, LogPart, LogRecord, NewDevice, Running};
@@ -33,8 +35,10 @@ pub use people::{
     AccessKeyWithSecret, Invitation, InvitationWithLink, NewAccessKey, NewToken, Organisation,
     ResetLink, Token, TokenWithSecret, User,
 };
-pub use products::{Consent, NewProduct, Product, Setting, Texts};
-pub use releases::{NewRelease, Release, Safety};
+pub use products::{ChipRevisions, Consent, NewProduct, Product, Setting, Texts};
+pub use releases::{
+    ImageRecord, NewRelease, Release, RunningDevice, RunningRelease, Safety, Sbom, Source, Warning,
+};
 pub use session::Session;
 pub use shadows::{Shadow, ShadowChange, ShadowWriter};
 pub use trust::{Root, ServerKey};

@@ -19,11 +19,25 @@ pub struct Product {
     pub slot_bytes: u64,
     /// `device` or `public`.
     pub download: String,
+    /// How its images are read: `esp_idf` or `raw`.
+    #[serde(default)]
+    pub images: String,
+    /// The chip revisions of its devices, if that is known.
+    pub chip_revisions: Option<ChipRevisions>,
     /// Who decides when a release is installed.
     #[serde(default)]
     pub consent: Consent,
     /// Its settings; `None` when any may be set.
     pub settings: Option<Vec<Setting>>,
+}
+
+/// The lowest and the highest chip revision of a product's devices, major × 100 + minor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChipRevisions {
+    /// The lowest.
+    pub min: u16,
+    /// The highest.
+    pub max: u16,
 }
 
 /// Who decides when a product's releases are installed.
@@ -73,6 +87,10 @@ pub struct NewProduct {
     pub root: Vec<u8>,
     /// `device` or `public`.
     pub download: String,
+    /// `esp_idf` or `raw`.
+    pub images: String,
+    /// The chip revisions of its devices, if that is known.
+    pub chip_revisions: Option<ChipRevisions>,
 }
 
 const PRODUCTS: [&str; 3] = ["api", "v1", "products"];
@@ -86,6 +104,8 @@ impl Client {
             "flash_bytes": new.flash_bytes,
             "root": STANDARD.encode(&new.root),
             "download": new.download,
+            "images": new.images,
+            "chip_revisions": new.chip_revisions,
         });
         if let Some(slot_bytes) = new.slot_bytes {
             body["slot_bytes"] = slot_bytes.into();
@@ -101,6 +121,16 @@ impl Client {
     /// One product.
     pub async fn show_product(&self, name: &ProductName) -> Result<Object<Product>, ClientError> {
         self.get(&[&PRODUCTS[..], &[name.as_str()]].concat(), &[]).await
+    }
+
+    /// Says which chip revisions a product's devices have; `None` if that is not known.
+    pub async fn set_chip_revisions(
+        &self,
+        name: &ProductName,
+        revisions: Option<ChipRevisions>,
+    ) -> Result<Object<Product>, ClientError> {
+        let path = [&PRODUCTS[..], &[name.as_str(), "chip-revisions"]].concat();
+        self.put(&path, &json!(revisions)).await
     }
 
     /// Says who decides when a product's releases are installed.

@@ -5,7 +5,7 @@ use reqwest::multipart::{Form, Part};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Client, ClientError, Object, Page, Paging, Texts};
+use crate::{Client, ClientError, Object, Page, Paging, Running, Texts};
 
 /// A published firmware.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Release {
     pub product: String,
     /// Its version.
     pub version: String,
+    /// `draft`, `published` or `yanked`.
+    pub state: String,
     /// SHA-256 of its image: its identity.
     pub sha256: String,
     /// Bytes of its image.
@@ -30,10 +32,103 @@ pub struct Release {
     pub notes_by_language: Texts,
     /// What makes it urgent, if anything.
     pub safety: Option<Safety>,
+    /// What was read from its image.
+    pub image: Option<ImageRecord>,
+    /// What its publisher should look at.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    /// What it was built from.
+    pub source: Option<Source>,
+    /// Its software bill of materials.
+    pub sbom: Option<Sbom>,
     /// Whether it was withdrawn.
     pub yanked: bool,
+    /// Why.
+    pub yank_reason: Option<String>,
     /// When it was published, RFC 3339.
     pub created_at: Option<String>,
+}
+
+/// What was read from an image; of a raw one little more than the chip is known.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ImageRecord {
+    /// `esp_idf` or `raw`.
+    pub format: String,
+    /// The chip it was built for.
+    pub chip: String,
+    /// Lowest chip revision it runs on, major × 100 + minor.
+    pub min_revision: u16,
+    /// Highest chip revision it runs on.
+    pub max_revision: Option<u16>,
+    /// Flash size its header claims.
+    pub flash_bytes: Option<u64>,
+    /// How it reads flash.
+    pub flash_mode: Option<String>,
+    /// Project name.
+    pub project: Option<String>,
+    /// ESP-IDF version it was built with.
+    pub idf_version: Option<String>,
+    /// SHA-256 of the ELF file it was made of.
+    pub elf_sha256: Option<String>,
+    /// Anti-rollback counter.
+    pub secure_version: u32,
+    /// Secure Boot signature blocks behind it.
+    pub signature_blocks: u8,
+}
+
+/// Something about a release that may be a mistake.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Warning {
+    /// Stable name.
+    pub code: String,
+    /// What it is, for people.
+    pub detail: String,
+}
+
+/// What a release was built from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Address of the repository.
+    pub repository: String,
+    /// Commit, in lower hex digits.
+    pub commit: String,
+}
+
+/// A software bill of materials.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Sbom {
+    /// `cyclonedx` or `spdx`.
+    pub format: String,
+    /// The standard's version.
+    pub spec_version: String,
+    /// How many components it lists.
+    pub components: u64,
+    /// SHA-256 of the document.
+    pub sha256: String,
+}
+
+/// A device with the release it runs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct RunningDevice {
+    /// Its MQTT identity.
+    pub thing: String,
+    /// What it runs; `None` until it reported.
+    pub running: Option<Running>,
+    /// The release that is; `None` when it is none of ours.
+    pub release: Option<RunningRelease>,
+}
+
+/// A release that a device runs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct RunningRelease {
+    /// Its version.
+    pub version: String,
+    /// `published` or `yanked`.
+    pub state: String,
+    /// What it was built from.
+    pub source: Option<Source>,
+    /// Its software bill of materials.
+    pub sbom: Option<Sbom>,
 }
 
 /// What makes a release urgent.
@@ -60,15 +155,22 @@ pub struct NewRelease {
     pub safety: Option<Safety>,
     /// The channel; the server's usual one if not given.
     pub channel: Option<String>,
+    /// Store it, and tell nobody yet.
+    pub is_draft: bool,
+    /// The project, where the image names none.
+    pub project: Option<String>,
+    /// What it was built from.
+    pub source: Option<Source>,
+    /// A software bill of materials.
+    pub sbom: Option<Vec<u8>>,
+    /// Codes of refusals to accept.
+    pub accept: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct NextSequence {
     next_sequence: u64,
 }
-
-/// Bytes handed to the connection at once, which is also how often progress is told.
-const UPLOAD_STEP_BYTES: usize = 32 * 1024;
 
 impl Client {
     /// Publishes a release; `sent` is told the bytes of the image sent so far.
@@ -77,20 +179,77 @@ impl Client {
         new: NewRelease,
         sent: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<Object<Release>, ClientError> {
-        let mut form = Form::new().part("manifest", Part::bytes(new.manifest));
+        let upload = self.upload_image(new.image, sent).await?;
+        let mut form = Form::new()
+            .part("manifest", Part::bytes(new.manifest).file_name("manifest"))
+            .text("upload", upload);
         if !new.notes.is_empty() {
             form = form.text("notes_by_language", json!(new.notes).to_string());
         }
         if let Some(safety) = new.safety {
             form = form.text("safety", json!(safety).to_string());
         }
-        if let Some(channel) = new.channel {
-            form = form.text("channel", channel);
+        if let Some(source) = new.source {
+            form = form.text("source", json!(source).to_string());
         }
-        // Last, so that the server has read the small parts when the large one arrives.
-        let form = form.part("image", image_part(new.image, sent).file_name("image.bin"));
+        for (name, text) in [("channel", new.channel), ("project", new.project)] {
+            if let Some(text) = text {
+                form = form.text(name, text);
+            }
+        }
+        if new.is_draft {
+            form = form.text("draft", "true");
+        }
+        if !new.accept.is_empty() {
+            form = form.text("accept", new.accept.join(","));
+        }
+        if let Some(sbom) = new.sbom {
+            form = form.part("sbom", Part::bytes(sbom).file_name("sbom.json"));
+        }
         let path = releases(&new.product);
         self.read(self.request(Method::POST, &path).multipart(form)).await
+    }
+
+    /// Publishes a draft.
+    pub async fn publish_draft(
+        &self,
+        product: &ProductName,
+        version: &ReleaseVersion,
+    ) -> Result<Object<Release>, ClientError> {
+        let path = [&releases(product)[..], &[version.as_str(), "publish"]].concat();
+        self.read(self.request(Method::POST, &path)).await
+    }
+
+    /// Deletes a draft, or the image of a withdrawn release that nobody uses.
+    pub async fn delete_release(
+        &self,
+        product: &ProductName,
+        version: &ReleaseVersion,
+    ) -> Result<(), ClientError> {
+        self.delete(&[&releases(product)[..], &[version.as_str()]].concat()).await
+    }
+
+    /// The software bill of materials of a release.
+    pub async fn show_sbom(
+        &self,
+        product: &ProductName,
+        version: &ReleaseVersion,
+    ) -> Result<Bytes, ClientError> {
+        let path = [&releases(product)[..], &[version.as_str(), "sbom"]].concat();
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        response.bytes().await.map_err(|source| self.unreachable(source))
+    }
+
+    /// Devices of a product with the release each runs; with a version, those that run it.
+    pub async fn list_running(
+        &self,
+        product: &ProductName,
+        version: Option<&ReleaseVersion>,
+        paging: &Paging,
+    ) -> Result<Page<RunningDevice>, ClientError> {
+        let mut query = paging.query();
+        query.extend(version.map(|version| ("version", version.to_string())));
+        self.get(&["api", "v1", "products", product.as_str(), "running"], &query).await
     }
 
     /// Releases of a product, newest first.
@@ -116,9 +275,10 @@ impl Client {
         &self,
         product: &ProductName,
         version: &ReleaseVersion,
+        reason: Option<&str>,
     ) -> Result<Object<Release>, ClientError> {
         let path = [&releases(product)[..], &[version.as_str(), "yank"]].concat();
-        self.read(self.request(Method::POST, &path)).await
+        self.post(&path, &json!({ "reason": reason })).await
     }
 
     /// The sequence number the next manifest of a product must have.
@@ -130,17 +290,4 @@ impl Client {
 
 fn releases(product: &ProductName) -> [&str; 5] {
     ["api", "v1", "products", product.as_str(), "releases"]
-}
-
-fn image_part(image: Bytes, sent: impl Fn(u64) + Send + Sync + 'static) -> Part {
-    let length = image.len() as u64;
-    let steps = futures::stream::unfold((image, 0), move |(mut rest, mut done): (Bytes, u64)| {
-        let step = rest.split_to(rest.len().min(UPLOAD_STEP_BYTES));
-        done += step.len() as u64;
-        sent(done);
-        futures::future::ready(
-            (!step.is_empty()).then_some((Ok::<_, std::io::Error>(step), (rest, done))),
-        )
-    });
-    Part::stream_with_length(reqwest::Body::wrap_stream(steps), length)
 }

@@ -28,6 +28,13 @@ pub enum DeviceCommand {
         /// The device
         thing: ThingName,
     },
+    /// Set the channel a device follows
+    Channel {
+        /// The device
+        thing: ThingName,
+        /// stable, beta, …
+        channel: String,
+    },
     /// Show a device's settings, or wish some for it
     Settings(settings::DeviceSettings),
     /// Show or follow a device's log
@@ -67,6 +74,9 @@ impl DeviceCommand {
             DeviceCommand::Show { thing } => {
                 print(context, &context.client()?.show_device(&thing).await?)
             }
+            DeviceCommand::Channel { thing, channel } => {
+                print(context, &context.client()?.set_device_channel(&thing, &channel).await?)
+            }
             DeviceCommand::ClaimCode { thing, qr, svg } => {
                 let code = context.client()?.create_claim_code(&thing).await?;
                 if let Some(path) = &svg {
@@ -99,6 +109,7 @@ fn print(context: &Context<'_>, device: &Object<Device>) -> Result<()> {
     let mut lines = vec![
         ("thing", device.thing.clone()),
         ("product", device.product.clone()),
+        ("channel", device.channel.clone()),
         ("online", if device.online { "yes" } else { "no" }.to_owned()),
         ("last seen", or_dash(device.last_seen_at.as_deref())),
         ("owner", or_dash(device.owner.as_deref())),

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use otaru_client::{NewProduct, Object, Product};
+use otaru_client::{ChipRevisions, NewProduct, Object, Product};
 use otaru_release::Chip;
 use otaru_wire::ProductName;
 
 use super::{Context, ListOptions};
+use crate::exit::WrongUsage;
 use crate::units;
 
 #[derive(Subcommand, Debug)]
@@ -23,6 +24,8 @@ pub enum ProductCommand {
         /// The product
         name: ProductName,
     },
+    /// Say which chip revisions its devices have
+    ChipRevisions(ProductChipRevisions),
     /// Show or say who decides when its releases are installed
     Consent(consent::ProductConsent),
     /// Show or describe what its owners and operators can set
@@ -48,6 +51,24 @@ pub struct CreateProduct {
     /// Who may download its images
     #[arg(long, default_value = "device", value_parser = ["device", "public"])]
     download: String,
+    /// How its images are read: raw is for chips that run no ESP-IDF images
+    #[arg(long, default_value = "esp_idf", value_parser = ["esp_idf", "raw"])]
+    images: String,
+    /// Chip revisions of its devices, such as 0.3-1.1: what does not run on all is refused
+    #[arg(long, value_name = "RANGE", value_parser = units::revisions)]
+    chip_revisions: Option<ChipRevisions>,
+}
+
+#[derive(Args, Debug)]
+pub struct ProductChipRevisions {
+    /// The product
+    name: ProductName,
+    /// Chip revisions of its devices, such as 0.3-1.1
+    #[arg(value_name = "RANGE", value_parser = units::revisions, required_unless_present = "unknown")]
+    range: Option<ChipRevisions>,
+    /// Nobody knows which revisions there are
+    #[arg(long, conflicts_with = "range")]
+    unknown: bool,
 }
 
 #[derive(Args, Debug)]
@@ -61,7 +82,14 @@ impl ProductCommand {
         match self {
             ProductCommand::Consent(consent) => consent.run(context).await,
             ProductCommand::Settings(settings) => settings.run(context).await,
+            ProductCommand::ChipRevisions(ProductChipRevisions { name, range, unknown: _ }) => {
+                print(context, &context.client()?.set_chip_revisions(&name, range).await?)
+            }
             ProductCommand::Create(create) => {
+                if create.chip.runs_esp_images() == (create.images == "raw") {
+                    let wrong = "--images raw goes with chips that run no ESP-IDF images";
+                    return Err(WrongUsage(wrong.to_owned()).into());
+                }
                 let root = std::fs::read(&create.root)
                     .with_context(|| format!("could not read {}", create.root.display()))?;
                 let new = NewProduct {
@@ -71,6 +99,8 @@ impl ProductCommand {
                     slot_bytes: create.slot_size,
                     root,
                     download: create.download,
+                    images: create.images,
+                    chip_revisions: create.chip_revisions,
                 };
                 print(context, &context.client()?.create_product(&new).await?)
             }
@@ -98,13 +128,18 @@ fn row(product: &Product) -> Vec<String> {
 }
 
 fn print(context: &Context<'_>, product: &Object<Product>) -> Result<()> {
-    let lines = [
+    let mut lines = vec![
         ("name", product.name.clone()),
         ("chip", product.chip.clone()),
         ("flash", format!("{} bytes", product.flash_bytes)),
         ("slot", format!("{} bytes", product.slot_bytes)),
         ("download", product.download.clone()),
+        ("images", product.images.clone()),
         ("consent", product.consent.mode.clone()),
     ];
+    lines.extend(product.chip_revisions.map(|ChipRevisions { min, max }| {
+        let (min, max) = (units::readable_revision(min), units::readable_revision(max));
+        ("chip revisions", format!("{min} to {max}"))
+    }));
     Ok(context.printer.object(product.json(), &lines)?)
 }

@@ -6,7 +6,8 @@ use otaru_client::{Client, NewRelease};
 use otaru_release::Manifest;
 use otaru_wire::{ProductName, ReleaseVersion};
 
-use super::signing::{self, read};
+use super::provenance::Provenance;
+use super::signing::{self, Raw, read};
 use super::words::Words;
 use crate::commands::Context;
 use crate::keys::SigningKeyOptions;
@@ -27,13 +28,23 @@ pub struct Publish {
     signer: SigningKeyOptions,
     /// Its manifest, if `release sign` has signed it already; version and sequence are in there
     #[arg(long, value_name = "FILE", conflicts_with_all =
-        ["release_version", "key", "signer", "sequence", "downgrade", "save_manifest"])]
+        ["release_version", "key", "signer", "sequence", "downgrade", "save_manifest", "raw"])]
     manifest: Option<PathBuf>,
     /// Channel [default: stable]
     #[arg(long)]
     channel: Option<String>,
     #[command(flatten)]
     words: Words,
+    #[command(flatten)]
+    provenance: Provenance,
+    #[command(flatten)]
+    raw: Raw,
+    /// Store it, and tell nobody before `release publish-draft`
+    #[arg(long)]
+    draft: bool,
+    /// Accept what would be refused: flash_mode_differs
+    #[arg(long, value_name = "CODE")]
+    accept: Vec<String>,
     /// Sequence number; the product's next one if not given
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
@@ -48,6 +59,7 @@ pub struct Publish {
 impl Publish {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         let (notes, safety) = (self.words.notes()?, self.words.safety()?);
+        let sbom = self.provenance.sbom()?;
         let image = read(&self.image)?;
         let client = context.client()?;
         let manifest = match &self.manifest {
@@ -62,6 +74,11 @@ impl Publish {
             notes,
             safety,
             channel: self.channel,
+            is_draft: self.draft,
+            project: self.provenance.project(),
+            source: self.provenance.source(),
+            sbom,
+            accept: self.accept,
         };
         let moving = bar.clone();
         let release = client.publish_release(new, move |sent| moving.set_position(sent)).await;
@@ -72,7 +89,7 @@ impl Publish {
     async fn sign(&self, context: &Context<'_>, client: &Client, image: &[u8]) -> Result<Vec<u8>> {
         let given = "clap asks for it where there is no manifest";
         let version = self.release_version.as_ref().context(given)?;
-        let manifest = signing::describe(&self.image, image, &self.product, version)?;
+        let manifest = self.raw.describe(&self.image, image, &self.product, version)?;
         let sequence = match self.sequence {
             Some(sequence) => sequence,
             None => client.next_sequence(&self.product).await?,

@@ -6,7 +6,7 @@ use otaru_release::{Manifest, RootDocument};
 use otaru_wire::{ProductName, ReleaseVersion};
 use serde_json::json;
 
-use super::signing::{self, read};
+use super::signing::{self, Raw, read};
 use super::verify::seconds_since_1970;
 use crate::commands::Context;
 use crate::keys::SigningKeyOptions;
@@ -27,6 +27,8 @@ pub struct Sign {
     /// Sequence number: above that of every release of the product
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sequence: u64,
+    #[command(flatten)]
+    raw: Raw,
     /// Say in the manifest that older software replaces newer on purpose
     #[arg(long)]
     downgrade: bool,
@@ -42,7 +44,7 @@ impl Sign {
     pub(super) fn run(self, context: &Context<'_>) -> Result<()> {
         let image = read(&self.image)?;
         let manifest =
-            signing::describe(&self.image, &image, &self.product, &self.release_version)?;
+            self.raw.describe(&self.image, &image, &self.product, &self.release_version)?;
         let manifest =
             Manifest { sequence: self.sequence, is_downgrade: self.downgrade, ..manifest };
         let signed = signing::sign(context, &self.signer, &manifest)?;

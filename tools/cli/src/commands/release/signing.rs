@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use otaru_release::{ImageError, Manifest};
+use clap::Args;
+use otaru_release::{Chip, ImageError, Manifest};
 use otaru_wire::{ProductName, ReleaseVersion};
 use serde_json::{Value, json};
 
@@ -23,15 +24,45 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("could not read {}", path.display()))
 }
 
-/// What there is to sign about an image; its sequence number is still missing.
-pub(super) fn describe(
-    path: &Path,
-    image: &[u8],
-    product: &ProductName,
-    version: &ReleaseVersion,
-) -> Result<Manifest> {
-    let manifest = Manifest::for_image(image, product.clone(), version.clone(), 0);
-    Ok(manifest.map_err(|refusal| ImageRefused { file: path.display().to_string(), refusal })?)
+/// How an image is read that is to be signed.
+#[derive(Args, Debug)]
+#[group(id = "raw")]
+pub(super) struct Raw {
+    /// The image is for this chip and nothing is read from it: for chips without ESP-IDF images
+    #[arg(long = "raw", value_name = "CHIP", id = "raw_chip", value_parser = raw_chip)]
+    chip: Option<Chip>,
+    /// Security counter of a raw image; those of ESP-IDF carry their own
+    #[arg(long, value_name = "N", requires = "raw_chip")]
+    security_counter: Option<u32>,
+}
+
+fn raw_chip(text: &str) -> Result<Chip, String> {
+    match text.parse::<Chip>() {
+        Ok(chip) if !chip.runs_esp_images() => Ok(chip),
+        Ok(chip) => Err(format!("images of {chip} are read; leave --raw out")),
+        Err(_) => Err(format!("{text:?} is not the name of a chip")),
+    }
+}
+
+impl Raw {
+    /// What there is to sign about an image; its sequence number is still missing.
+    pub(super) fn describe(
+        &self,
+        path: &Path,
+        image: &[u8],
+        product: &ProductName,
+        version: &ReleaseVersion,
+    ) -> Result<Manifest> {
+        let (product, version) = (product.clone(), version.clone());
+        if let Some(chip) = self.chip {
+            let manifest = Manifest::for_raw_image(image, product, chip, version, 0);
+            let security_counter = self.security_counter.unwrap_or_default();
+            return Ok(Manifest { security_counter, ..manifest });
+        }
+        let manifest = Manifest::for_image(image, product, version, 0);
+        Ok(manifest
+            .map_err(|refusal| ImageRefused { file: path.display().to_string(), refusal })?)
+    }
 }
 
 /// The manifest, signed by the release key or by the command that has it.
