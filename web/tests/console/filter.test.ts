@@ -5,6 +5,7 @@ import { isEmpty, matches, NO_FILTER, wantedOf, type Filter } from '../../src/co
 
 const device: Device = {
   thing: 'Clock-01',
+  channel: 'stable',
   product: 'clock',
   online: true,
   last_seen_at: null,

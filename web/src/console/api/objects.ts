@@ -4,6 +4,7 @@ import type { Language, Outcome, Phase, Role, Running, Update } from '../../shar
 export interface Device {
   thing: string;
   product: string;
+  channel: string;
   online: boolean;
   last_seen_at: string | null;
   owner: string | null;
@@ -27,9 +28,38 @@ export interface TracedUpdate extends Update {
 /** A text per language. */
 export type Texts = Partial<Record<Language, string>>;
 
+/** What was read from an image; of a raw one little more than the chip is known. */
+export interface ImageRecord {
+  format: 'esp_idf' | 'raw';
+  chip: string;
+  min_revision: number;
+  max_revision: number | null;
+  flash_bytes: number | null;
+  flash_mode: string | null;
+  project: string | null;
+  idf_version: string | null;
+  elf_sha256: string | null;
+  secure_version: number;
+  signature_blocks: number;
+}
+
+export interface Sbom {
+  format: 'cyclonedx' | 'spdx';
+  spec_version: string;
+  components: number;
+  sha256: string;
+}
+
+/** A device with the release it runs. */
+export interface RunningDevice {
+  thing: string;
+  running: Running | null;
+}
+
 export interface Release {
   product: string;
   version: string;
+  state: 'draft' | 'published' | 'yanked';
   sha256: string;
   size: number;
   sequence: number;
@@ -37,7 +67,13 @@ export interface Release {
   /** In English, or what there is. */
   notes: string;
   notes_by_language: Texts;
+  image: ImageRecord | null;
+  /** What its publisher should look at, in English. */
+  warnings: { code: string; detail: string }[];
+  source: { repository: string; commit: string } | null;
+  sbom: Sbom | null;
   yanked: boolean;
+  yank_reason: string | null;
   created_at: string;
 }
 

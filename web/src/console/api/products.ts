@@ -1,6 +1,6 @@
 import type { List } from '../../shared/api/objects';
 import { request } from '../../shared/api/request';
-import type { Consent, Product, Release } from './objects';
+import type { Consent, Product, Release, RunningDevice } from './objects';
 import { path, query } from './path';
 
 export const listProducts = (limit: number, cursor?: string) =>
@@ -20,8 +20,19 @@ export const setSchema = (name: string, settings: unknown) =>
 export const listReleases = (product: string, limit: number, cursor?: string) =>
   request<List<Release>>('GET', query(path('products', product, 'releases'), { limit, cursor }));
 
-export const yankRelease = (product: string, version: string) =>
-  request<Release>('POST', path('products', product, 'releases', version, 'yank'));
+export const publishDraft = (product: string, version: string) =>
+  request<Release>('POST', path('products', product, 'releases', version, 'publish'));
+
+export const yankRelease = (product: string, version: string, reason: string) =>
+  request<Release>('POST', path('products', product, 'releases', version, 'yank'), { reason });
+
+/** Deletes a draft, or the image of a withdrawn release that nobody uses. */
+export const deleteRelease = (product: string, version: string) =>
+  request('DELETE', path('products', product, 'releases', version));
+
+/** Devices that run a release. */
+export const listRunning = (product: string, version: string, limit: number) =>
+  request<List<RunningDevice>>('GET', query(path('products', product, 'running'), { version, limit }));
 
 export const nextSequence = async (product: string) =>
   (await request<{ next_sequence: number }>('GET', path('products', product, 'next-sequence'))).next_sequence;

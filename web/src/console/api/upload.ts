@@ -1,12 +1,15 @@
 import { Problem, problemOf } from '../../shared/api/problem';
 import type { Release, Texts } from './objects';
 import { path } from './path';
+import { browserWire, sendFile, sha256Of } from './tus';
 
 export interface Upload {
   image: File;
   manifest: File;
+  sbom: File | undefined;
   notes: Texts;
   channel: string;
+  draft: boolean;
 }
 
 /** Notes as a field of the form: the languages that have some. */
@@ -15,28 +18,31 @@ export function notesField(notes: Texts): string {
 }
 
 /**
- * Publishes a release. `sent` hears how much of the upload has left the browser, from 0 to 1; `fetch` does not tell.
+ * Publishes a release. `sent` hears how much of the image has left the browser, from 0 to 1. A connection that is cut
+ * costs what was under way; so does a page that is closed.
  */
-export function publishRelease(product: string, upload: Upload, sent: (part: number) => void, stop: AbortSignal): Promise<Release> {
+export async function publishRelease(product: string, upload: Upload, sent: (part: number) => void, stop: AbortSignal): Promise<Release> {
+  const { image } = upload;
+  let there = 0;
+  const tell = (bytes: number) => sent(image.size === 0 ? 1 : Math.min(1, bytes / image.size));
+  const wire = browserWire(stop, (moved) => tell(there + moved));
+  const id = await sendFile(wire, image, await sha256Of(image), (bytes) => tell((there = bytes)));
+
   const form = new FormData();
-  // The short fields first: a refusal of one need not wait for megabytes.
+  form.append('upload', id);
   form.append('manifest', upload.manifest);
   form.append('channel', upload.channel);
   form.append('notes_by_language', notesField(upload.notes));
-  form.append('image', upload.image);
-
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open('POST', path('products', product, 'releases'));
-    request.setRequestHeader('accept', 'application/json');
-    request.upload.onprogress = ({ loaded, total }) => sent(total === 0 ? 0 : loaded / total);
-    request.onload = () => {
-      if (request.status === 200 || request.status === 201) resolve(JSON.parse(request.responseText) as Release);
-      else void problemOf(new Response(request.responseText, { status: request.status })).then(reject);
-    };
-    request.onerror = () => reject(new Problem(0, 'no_connection', request.statusText));
-    request.onabort = () => reject(new Problem(0, 'stopped', ''));
-    stop.addEventListener('abort', () => request.abort());
-    request.send(form);
-  });
+  if (upload.sbom) form.append('sbom', upload.sbom);
+  if (upload.draft) form.append('draft', 'true');
+  let answer: Response;
+  try {
+    const headers = { accept: 'application/json' };
+    answer = await fetch(path('products', product, 'releases'), { method: 'POST', headers, body: form, signal: stop });
+  } catch (cause) {
+    if (stop.aborted) throw new Problem(0, 'stopped', '');
+    throw new Problem(0, 'no_connection', cause instanceof Error ? cause.message : String(cause));
+  }
+  if (!answer.ok) throw await problemOf(answer);
+  return (await answer.json()) as Release;
 }
