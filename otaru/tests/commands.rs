@@ -238,8 +238,8 @@ async fn owners_read_notes_and_reasons_in_their_language_on_sqlite() {
     let reason = json!({ "en": "It can overheat", "ja": "熱くなります" });
     assert_eq!(release["safety"], json!({ "deadline_hours": 48, "reason": reason }));
     let shown = desk.table(&["release", "show", "1.0.5", "--product", "clock"]).await;
-    assert!(shown.contains("notes     de: Leiser\n"), "{shown}");
-    assert!(shown.contains("safety    at night after 48 hours\n"), "{shown}");
+    assert!(shown.contains("notes             de: Leiser\n"), "{shown}");
+    assert!(shown.contains("safety            at night after 48 hours\n"), "{shown}");
 
     let (plain, notes) = (desk.image("1.0.6"), desk.write("notes.txt", "Brighter\n"));
     let publish = ["release", "publish", &plain, "--product", "clock", "--version", "1.0.6"];

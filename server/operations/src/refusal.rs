@@ -86,13 +86,9 @@ pub enum Refusal {
     ImageEmpty,
     #[error("the image names no project: say which one it is of (`--project`)")]
     ProjectMissing { found: String },
-    #[error(
-        "the image reads flash as {found}, the release before as {expected}; accept it with `--accept flash_mode_differs`"
-    )]
+    #[error("the image reads flash as {found}, the release before as {expected}")]
     FlashModeDiffers { found: String, expected: String },
-    #[error(
-        "security counter {found} is below {floor}, that of an earlier release: no device that has it would install this"
-    )]
+    #[error("security counter {found} is below {floor}, that of an earlier release")]
     SecurityCounterOlder { found: u32, floor: u32 },
     #[error("the software bill of materials cannot be read")]
     SbomInvalid { found: String, expected: &'static str },

@@ -5,7 +5,7 @@ use reqwest::multipart::{Form, Part};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Client, ClientError, Object, Page, Paging, Running, Texts};
+use crate::{Client, ClientError, Object, Page, Paging, Problem, Running, Texts};
 
 /// A published firmware.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -182,7 +182,7 @@ impl Client {
         let upload = self.upload_image(new.image, sent).await?;
         let mut form = Form::new()
             .part("manifest", Part::bytes(new.manifest).file_name("manifest"))
-            .text("upload", upload);
+            .text("upload", upload.clone());
         if !new.notes.is_empty() {
             form = form.text("notes_by_language", json!(new.notes).to_string());
         }
@@ -207,7 +207,11 @@ impl Client {
             form = form.part("sbom", Part::bytes(sbom).file_name("sbom.json"));
         }
         let path = releases(&new.product);
-        self.read(self.request(Method::POST, &path).multipart(form)).await
+        let published = self.read(self.request(Method::POST, &path).multipart(form)).await;
+        if published.as_ref().is_err_and(is_final) {
+            self.cancel_upload(&upload).await;
+        }
+        published
     }
 
     /// Publishes a draft.
@@ -286,6 +290,13 @@ impl Client {
         let path = ["api", "v1", "products", product.as_str(), "next-sequence"];
         self.get::<NextSequence>(&path, &[]).await.map(|next| next.next_sequence)
     }
+}
+
+/// Whether the image is of no use where it was refused: another manifest does not help.
+fn is_final(refused: &ClientError) -> bool {
+    refused.problem().is_some_and(|Problem { status, code, .. }| {
+        matches!(status, 422 | 507) && !code.starts_with("manifest_")
+    })
 }
 
 fn releases(product: &ProductName) -> [&str; 5] {

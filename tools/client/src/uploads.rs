@@ -62,8 +62,7 @@ impl Client {
                 }
                 Some(status) => {
                     if status == 507 {
-                        // What there is of it takes room that the server does not have.
-                        let _ = self.send(self.tus(Method::DELETE, &at_id(&id))).await;
+                        self.cancel_upload(&id).await;
                     }
                     return Err(failed);
                 }
@@ -71,6 +70,12 @@ impl Client {
         }
         sent(at);
         Ok(id)
+    }
+
+    /// Gives up an upload: what there is of it takes room that the server does not have.
+    pub(crate) async fn cancel_upload(&self, id: &str) {
+        // If this fails as well, the server forgets it by itself.
+        let _ = self.send(self.tus(Method::DELETE, &at_id(id))).await;
     }
 
     /// Begins an upload, or finds the one that was begun: its id, and where to go on.
