@@ -27,6 +27,7 @@ struct Set {
 }
 
 /// Measures and prints.
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
 pub(crate) fn measure() -> Result<()> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier");
     let set = documents()?;

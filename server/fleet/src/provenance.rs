@@ -120,7 +120,7 @@ fn cyclonedx(format: &Value, json: &Value) -> Result<Read, NotAnSbom> {
         return refuse("no specVersion".into(), expected);
     };
     let minor = version.strip_prefix("1.").and_then(|minor| minor.parse::<u32>().ok());
-    if !minor.is_some_and(|minor| minor >= 2) {
+    if minor.is_none_or(|minor| minor < 2) {
         return refuse(format!("specVersion {version}"), expected);
     }
     // Both may be left out: a firmware of nothing but its own code.

@@ -66,9 +66,7 @@ pub enum Refusal {
     OrderUnknown { thing: String, version: String },
     #[error("release {0} replaces newer software by older; an operator has to ask for it")]
     DowngradeNeedsOperator(String),
-    #[error(
-        "these bytes are release {0}, which newer ones have replaced; sign it with --downgrade if that is meant"
-    )]
+    #[error("these bytes are release {0}, since replaced; sign with --downgrade if that is meant")]
     DowngradeUnmarked(String),
     #[error("release {version} of {product} does not exist")]
     ReleaseUnknown { product: String, version: String },

@@ -87,9 +87,10 @@ impl SealingKey {
         [&[VERSION], &self.fingerprint_bytes()[..]].concat()
     }
 
-    /// The fingerprint of the key whose mark this is.
-    pub(crate) fn fingerprint_in(mark: &[u8]) -> String {
-        hex(mark.get(1..).unwrap_or_default())
+    /// The fingerprint of the key that sealed what begins so.
+    pub(crate) fn fingerprint_in(sealed: &[u8]) -> String {
+        let after_version = sealed.get(1..).unwrap_or_default();
+        hex(&after_version[..after_version.len().min(FINGERPRINT_BYTES)])
     }
 
     /// Seals a secret; only together with `bound` can it be opened again.

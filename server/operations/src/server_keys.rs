@@ -8,7 +8,7 @@ use otaru_wire::OrganisationId;
 use zeroize::Zeroizing;
 
 use crate::sealing::Closed;
-use crate::{Actor, App, OperationError, Refusal, ServerKeyObject};
+use crate::{Actor, App, OperationError, Refusal, SealingKey, ServerKeyObject};
 
 /// A key that no root document names is forgotten after so long, in milliseconds: 90 days, in
 /// which a root key may be fetched from wherever it is kept.
@@ -85,7 +85,7 @@ pub(crate) fn named_by(
     let bound = bound_text(&public_key, scope.organisation());
     let seed = sealing.open(&row.sealed_secret, &bound).map_err(|closed| {
         let expected = match closed {
-            Closed::OtherKey(fingerprint) => fingerprint,
+            Closed::OtherKey => SealingKey::fingerprint_in(&row.sealed_secret),
             Closed::Damaged => "the key that sealed it".to_owned(),
         };
         Refusal::SecretsKeyOther { found: sealing.fingerprint(), expected }

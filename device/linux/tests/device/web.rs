@@ -47,6 +47,9 @@ pub(crate) struct Asked {
     pub(crate) if_range: Option<String>,
 }
 
+/// The order for a version and a nonce, if there is one.
+pub(crate) type Orders = Box<dyn FnMut(&str, &str) -> Option<Vec<u8>> + Send>;
+
 #[derive(Default)]
 pub(crate) struct Files {
     pub(crate) images: BTreeMap<String, Bytes>,
@@ -56,7 +59,7 @@ pub(crate) struct Files {
     /// How many of the next manifests never end.
     pub(crate) endless_documents: u32,
     /// Makes orders: of the version and nonce asked for.
-    pub(crate) orders: Option<Box<dyn FnMut(&str, &str) -> Option<Vec<u8>> + Send>>,
+    pub(crate) orders: Option<Orders>,
     pub(crate) mishaps: VecDeque<Mishap>,
     pub(crate) asked: Vec<Asked>,
 }

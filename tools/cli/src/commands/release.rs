@@ -23,7 +23,7 @@ pub enum ReleaseCommand {
     /// Sign an image and publish it, or publish one that is signed already
     // `--version` is the release's here, not the program's.
     #[command(disable_version_flag = true)]
-    Publish(publish::Publish),
+    Publish(Box<publish::Publish>),
     /// Sign an image without publishing it; works without a server
     #[command(disable_version_flag = true)]
     Sign(sign::Sign),

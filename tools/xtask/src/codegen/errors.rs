@@ -122,9 +122,9 @@ fn refusals(source: &str, statuses: &str) -> Result<Table> {
 /// `#[error("…")]` of each variant; what is filled in is left open.
 fn messages(source: &str) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
-    for part in source.split("#[error(\"").skip(1) {
+    for part in source.split("#[error(").skip(1) {
         let (attribute, rest) = part.split_once(")]\n").context("an attribute has no end")?;
-        let message = attribute.split('"').next().unwrap_or_default();
+        let message = attribute.split('"').nth(1).unwrap_or_default();
         let name: String = rest.trim_start().chars().take_while(|c| c.is_alphanumeric()).collect();
         found.insert(name, open(message));
     }
