@@ -43,7 +43,7 @@ impl Default for RequestLimits {
     fn default() -> RequestLimits {
         RequestLimits {
             thing: Allowance { in_flight: 100, requests_per_s: 200 },
-            organisation: Allowance { in_flight: 10_000, requests_per_s: 0 },
+            organisation: Allowance { in_flight: 25_000, requests_per_s: 0 },
         }
     }
 }

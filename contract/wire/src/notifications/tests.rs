@@ -11,12 +11,13 @@ fn events() -> Vec<(&'static str, Value)> {
         "id": "u-1", "thing": "clock-01", "product": "clock", "version": "1.0.5", "from": "1.0.4",
         "phase": "downloading", "outcome": null, "reason": null, "done": 41, "total": 100,
         "attempt": 1, "cancel_requested": false, "decided_by": "owner", "when": null,
-        "until": null, "requested_at": "2026-11-23T12:00:00.000Z",
+        "until": null, "downgrade": false, "requested_at": "2026-11-23T12:00:00.000Z",
         "phase_at": "2026-11-23T12:00:01.000Z",
     });
     let mut finished = update.clone();
     finished["outcome"] = json!("rolled_back");
     finished["reason"] = json!({ "code": 33, "name": "self_test_failed" });
+    finished["downgrade"] = json!(true);
     finished["when"] = json!("tonight");
     finished["until"] = json!("2026-11-24T02:00:00.000Z");
     Vec::from([

@@ -61,9 +61,12 @@ impl House {
         Door { backends: self.backends, devices: self.server.mqtts() }
     }
 
-    /// The stored shadow of a thing, as `get/accepted` has it.
+    /// The stored shadow of a thing, as `get/accepted` has it; version 0 where there is none.
     pub(crate) async fn shadow(&self, thing: &str) -> Result<serde_json::Value> {
         let answer = self.api.get(&format!("/things/{thing}/shadow")).await?;
+        if answer.status == 404 {
+            return Ok(serde_json::json!({ "version": 0 }));
+        }
         ensure!(answer.is_acknowledged(), "shadow of {thing}: {answer:?}");
         Ok(answer.body)
     }

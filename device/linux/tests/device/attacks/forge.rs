@@ -194,6 +194,7 @@ pub(super) struct Order {
     pub(super) version: String,
     pub(super) sha256: Vec<u8>,
     pub(super) nonce: Vec<u8>,
+    pub(super) update: String,
     pub(super) expires_at: i64,
     pub(super) is_downgrade: bool,
 }
@@ -207,6 +208,7 @@ impl Order {
             (4, Item::Text(self.version.clone())),
             (5, Item::Bytes(self.sha256.clone())),
             (6, Item::Bytes(self.nonce.clone())),
+            (7, Item::Text(self.update.clone())),
             (8, Item::Int(self.expires_at - 3600)),
             (9, Item::Int(self.expires_at)),
         ];

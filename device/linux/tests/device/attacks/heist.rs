@@ -25,6 +25,8 @@ pub(super) struct Heist {
     pub(super) device: Device,
     /// How orders are made; shared with the web server.
     orders: Arc<Mutex<Orders>>,
+    /// The update of the last wish; shared likewise.
+    update: Arc<Mutex<String>>,
     updates: u32,
 }
 
@@ -46,7 +48,8 @@ impl Heist {
         let device = rig.device("clock-01");
         let orders: Arc<Mutex<Orders>> =
             Arc::new(Mutex::new(Box::new(|order: Order| Some(order.sign(&Key::new(SERVER))))));
-        let mut heist = Heist { rig, device, orders, updates: 0 };
+        let update = Arc::default();
+        let mut heist = Heist { rig, device, orders, update, updates: 0 };
         heist.serve_root(1, &[&Key::new(RELEASE)], server, &[]);
         heist.serve_timestamp(now(), 1);
         heist.answer_orders();
@@ -75,7 +78,7 @@ impl Heist {
     }
 
     fn answer_orders(&self) {
-        let orders = Arc::clone(&self.orders);
+        let (orders, update) = (Arc::clone(&self.orders), Arc::clone(&self.update));
         let thing = self.device.thing.to_string();
         let make = move |version: &str, nonce: &str| {
             let order = Order {
@@ -83,6 +86,7 @@ impl Heist {
                 version: version.to_owned(),
                 sha256: sha2::Sha256::digest(image_of(version)).to_vec(),
                 nonce: forge::unhex(nonce),
+                update: update.lock().unwrap().clone(),
                 expires_at: now() + 3600,
                 is_downgrade: false,
             };
@@ -109,6 +113,7 @@ impl Heist {
     pub(super) async fn wish(&mut self, version: &str) -> String {
         self.updates += 1;
         let update = format!("u-{}", self.updates);
+        self.update.lock().unwrap().clone_from(&update);
         let wish = json!({"config": {"firmware_version": version}, "update": {
             "id": update, "sha256": Digest::of(&image_of(version)), "attempt": 1}});
         self.rig.service.desire(&self.device.thing, wish).await;
