@@ -42,6 +42,10 @@ class Program:
             tail = self.log.read_bytes()[-4000:].decode(errors="replace")
             raise AssertionError(f"{self._name} ended with {status}:\n{tail}")
 
+    def wait(self, patience_s: float = 30.0) -> int:
+        """Waits until it ends by itself; answers the exit status."""
+        return self._child.wait(patience_s)
+
     def end(self, how: signal.Signals, patience_s: float = 30.0) -> int:
         """Sends the signal and waits; answers the exit status."""
         self._child.send_signal(how)

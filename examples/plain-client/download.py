@@ -1,0 +1,94 @@
+"""One image over HTTPS, resumed over cuts and restarts, and checked against what the server says of it."""
+
+import hashlib
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+from slots import Memory, sync
+
+LOG = logging.getLogger("otaru_plain")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+STRONG_ETAG = re.compile(r'"([0-9a-f]{64})"')
+FINAL = {403: "not for this device", 404: "no such release", 410: "the release was withdrawn"}
+SILENCE_S = 15
+
+
+class FailedError(Exception):
+    """This version is not tried again before somebody asks for it anew."""
+
+
+class AgainError(Exception):
+    """Not now; worth another try after a while."""
+
+
+class Download:
+    """At most one image that is under way, in `part`; the memory knows which."""
+
+    def __init__(self, identity: Path, device: dict[str, Any], memory: Memory) -> None:
+        self.images = f"{device['device_url']}/firmware/{device['product']}"
+        self.authority, self.memory = str(identity / "ca.pem"), memory
+        self.part = memory.path.parent / "download.part"
+        self.https = requests.Session()
+        self.https.cert = (str(identity / "cert.pem"), str(identity / "key.pem"))
+
+    def bring(self, version: Any, goes_on: Callable[[], bool]) -> Path:
+        """Answers the file once it is whole and has the SHA-256 that the server announced."""
+        if not isinstance(version, str) or not VERSION.fullmatch(version):
+            raise FailedError("not a version")
+        was_empty = self.fetch(version, goes_on)
+        sync(self.part)
+        with self.part.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found == self.memory.download["sha256"]:
+            return self.part
+        self.part.unlink()
+        if was_empty:
+            raise FailedError("it has not the SHA-256 that the server announced")
+        # A power cut may have damaged what lay here.
+        raise AgainError("damaged, from the start")
+
+    def fetch(self, version: str, goes_on: Callable[[], bool]) -> bool:
+        """Fetches what is missing; answers whether that was all of it."""
+        known = self.memory.download
+        have = self.part.stat().st_size if self.part.exists() and known.get("version") == version else 0
+        if have and have >= known["size"]:
+            return False
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers |= {"Range": f"bytes={have}-", "If-Range": known["etag"]}
+        with self.ask(version, headers) as answer:
+            have = have if answer.status_code == 206 else 0
+            size = have + int(answer.headers["Content-Length"])
+            LOG.info("downloading %s from byte %d of %d", version, have, size)
+            with self.part.open("ab") as file:
+                # First cut, then recorded: the record never speaks of another image's bytes.
+                file.truncate(have)
+                etag = answer.headers["ETag"]
+                about = {"version": version, "etag": etag, "sha256": etag.strip('"'), "size": size}
+                self.memory.download = about
+                self.memory.save()
+                for piece in answer.iter_content(1 << 16):
+                    file.write(piece)
+                    file.flush()
+                    if not goes_on():
+                        raise AgainError("interrupted")
+        if self.part.stat().st_size != size:
+            raise AgainError("the download was cut")
+        return have == 0
+
+    def ask(self, version: str, headers: dict[str, str]) -> requests.Response:
+        # A redirect is not followed: it could carry the certificate to somebody else.
+        how: dict[str, Any] = {"verify": self.authority, "timeout": SILENCE_S, "allow_redirects": False}
+        answer = self.https.get(f"{self.images}/{version}.bin", headers=headers, stream=True, **how)
+        if answer.status_code in (200, 206) and STRONG_ETAG.fullmatch(answer.headers.get("ETag", "")):
+            return answer
+        answer.close()
+        if answer.status_code in FINAL:
+            raise FailedError(FINAL[answer.status_code])
+        if answer.status_code == 416:
+            self.part.unlink(missing_ok=True)
+        raise AgainError(f"the server answers {answer.status_code}")

@@ -1,0 +1,25 @@
+#!/bin/sh
+# For --check: an image is installed only if the publisher signed it as this version of this product.
+#   verify.sh IDENTITY ROOT...
+# The folder that `otaru device add` wrote, and root documents: the first that root.pub signed, then each its next.
+# Needs curl and `otaru` (or what OTARU names); asks the server for the manifest alone, and believes nothing of it.
+set -eu
+
+identity=$1
+shift
+setting() { sed -n "s/^$1 = \"\(.*\)\"\$/\1/p" "$identity/device.toml"; }
+product=$(setting product)
+manifest=$OTARU_IMAGE.manifest
+
+curl --silent --show-error --fail --cacert "$identity/ca.pem" --cert "$identity/cert.pem" --key "$identity/key.pem" \
+    --output "$manifest" "$(setting device_url)/firmware/$product/$OTARU_VERSION.manifest"
+roots=$#
+while [ "$roots" -gt 0 ]; do
+    set -- "$@" --root "$1"
+    shift
+    roots=$((roots - 1))
+done
+found=$("${OTARU:-otaru}" release verify "$OTARU_IMAGE" --manifest "$manifest" --root-key "$identity/root.pub" \
+    "$@" -o ndjson)
+# A good signature under another product or version is not the one that was asked for.
+printf '%s' "$found" | grep -F "\"product\":\"$product\"" | grep -qF "\"version\":\"$OTARU_VERSION\""
