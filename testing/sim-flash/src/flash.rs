@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 
+use crate::sector::Sector;
 use crate::{Cut, CutKind, Random, SECTOR_BYTES};
 
 /// Why the chip refused.
@@ -35,12 +37,25 @@ impl NorFlashError for SimError {
     }
 }
 
+/// One write, or the erase of one sector, as it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// First byte, from the start of the chip.
+    pub offset: u32,
+    /// Length in bytes.
+    pub length: u32,
+    /// Whether it is an erase.
+    pub is_erase: bool,
+}
+
 /// A chip that reads and writes units of `UNIT` bytes.
+///
+/// Sectors are shared between clones until one of them changes, so a clone costs
+/// a few microseconds whatever the chip's size.
 #[derive(Clone, Debug)]
 pub struct SimFlash<const UNIT: usize> {
-    bytes: Vec<u8>,
-    /// Whether each unit was written since its last erase.
-    written: Vec<bool>,
+    /// `None` is an erased sector.
+    sectors: Vec<Option<Arc<Sector>>>,
     /// Cells whose charge is undecided: offset to bits.
     weak: BTreeMap<u32, u8>,
     /// Writes and erases in here leave their first byte as it is.
@@ -50,6 +65,8 @@ pub struct SimFlash<const UNIT: usize> {
     cut: Option<Cut>,
     powered: bool,
     power_ons: u64,
+    /// Operations since the last [`SimFlash::take_trace`], where somebody wants them.
+    trace: Option<Vec<Operation>>,
 }
 
 impl<const UNIT: usize> SimFlash<UNIT> {
@@ -57,8 +74,7 @@ impl<const UNIT: usize> SimFlash<UNIT> {
     pub fn new(size_bytes: usize) -> SimFlash<UNIT> {
         assert!(size_bytes.is_multiple_of(SECTOR_BYTES), "a chip has whole sectors");
         SimFlash {
-            bytes: vec![0xFF; size_bytes],
-            written: vec![false; size_bytes / UNIT],
+            sectors: vec![None; size_bytes / SECTOR_BYTES],
             weak: BTreeMap::new(),
             worn_out: 0..0,
             erases: vec![0; size_bytes / SECTOR_BYTES],
@@ -66,29 +82,45 @@ impl<const UNIT: usize> SimFlash<UNIT> {
             cut: None,
             powered: true,
             power_ons: 0,
+            trace: None,
         }
     }
 
-    /// What the cells hold, weak ones as if they were sound.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// What all cells hold, weak ones as if they were sound.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.size_bytes()];
+        self.copy_cells(0, &mut bytes);
+        bytes
+    }
+
+    /// What a read finds at this power-on, with power or without: no rules, no operation.
+    pub fn look(&self, offset: u32, bytes: &mut [u8]) {
+        self.copy_cells(offset as usize, bytes);
+        if self.weak.is_empty() {
+            return;
+        }
+        for (&at, &bits) in self.weak.range(offset..offset + bytes.len() as u32) {
+            // The same until the next power-on: a cell decides once it is warm.
+            let noise = Random::new(u64::from(at) ^ (self.power_ons << 32)).next_u8();
+            bytes[(at - offset) as usize] ^= bits & noise;
+        }
     }
 
     /// Replaces bytes as a programming cable would: no rules, no operation.
     pub fn load(&mut self, offset: u32, bytes: &[u8]) {
         let start = offset as usize;
-        self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
-        let units = start / UNIT..(start + bytes.len()).div_ceil(UNIT);
         self.weak.retain(|&at, _| !(start..start + bytes.len()).contains(&(at as usize)));
-        for unit in units {
-            let cells = &self.bytes[unit * UNIT..(unit + 1) * UNIT];
-            self.written[unit] = cells.iter().any(|&byte| byte != 0xFF);
+        for (index, &byte) in bytes.iter().enumerate() {
+            let at = start + index;
+            self.sector_mut(at / SECTOR_BYTES).bytes[at % SECTOR_BYTES] = byte;
         }
+        self.mark_written(start, bytes.len(), false);
     }
 
     /// Turns one bit over, as a cosmic ray would.
     pub fn flip_bit(&mut self, offset: u32, bit: u8) {
-        self.bytes[offset as usize] ^= 1 << bit;
+        let at = offset as usize;
+        self.sector_mut(at / SECTOR_BYTES).bytes[at % SECTOR_BYTES] ^= 1 << bit;
     }
 
     /// Makes writes and erases in a range fail silently: the first byte keeps its value.
@@ -124,8 +156,56 @@ impl<const UNIT: usize> SimFlash<UNIT> {
         &self.erases
     }
 
+    /// Begins to note every operation.
+    pub fn trace_operations(&mut self) {
+        self.trace.get_or_insert_default();
+    }
+
+    /// The operations noted since this was called last.
+    pub fn take_trace(&mut self) -> Vec<Operation> {
+        self.trace.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.sectors.len() * SECTOR_BYTES
+    }
+
+    fn sector_mut(&mut self, number: usize) -> &mut Sector {
+        let sector = self.sectors[number].get_or_insert_with(|| Arc::new(Sector::ERASED));
+        Arc::make_mut(sector)
+    }
+
+    fn copy_cells(&self, offset: usize, bytes: &mut [u8]) {
+        let mut at = offset;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (start, length) =
+                (at % SECTOR_BYTES, rest.len().min(SECTOR_BYTES - at % SECTOR_BYTES));
+            let (part, after) = rest.split_at_mut(length);
+            match &self.sectors[at / SECTOR_BYTES] {
+                Some(sector) => part.copy_from_slice(&sector.bytes[start..start + length]),
+                None => part.fill(0xFF),
+            }
+            at += length;
+            rest = after;
+        }
+    }
+
+    /// Units in the range count as written where `all` are, or a cell of them is.
+    fn mark_written(&mut self, start: usize, length: usize, all: bool) {
+        for unit in start / UNIT..(start + length).div_ceil(UNIT) {
+            let (sector, at) = (unit * UNIT / SECTOR_BYTES, unit * UNIT % SECTOR_BYTES);
+            let sector = self.sector_mut(sector);
+            let is_written = all || sector.bytes[at..at + UNIT].iter().any(|&cell| cell != 0xFF);
+            sector.set_written(at, is_written);
+        }
+    }
+
     /// Counts one operation; the cut's kind when it is the one.
-    fn next_operation(&mut self) -> Option<CutKind> {
+    fn next_operation(&mut self, operation: Operation) -> Option<CutKind> {
+        if let Some(trace) = &mut self.trace {
+            trace.push(operation);
+        }
         let cut = self.cut.filter(|cut| cut.at_operation == self.operations);
         self.operations += 1;
         if cut.is_some() {
@@ -139,7 +219,7 @@ impl<const UNIT: usize> SimFlash<UNIT> {
             return Err(SimError::PowerLost);
         }
         let end = (offset as usize).checked_add(length);
-        if end.is_none_or(|end| end > self.bytes.len()) {
+        if end.is_none_or(|end| end > self.size_bytes()) {
             return Err(SimError::OutOfBounds);
         }
         if (offset as usize).is_multiple_of(unit) && length.is_multiple_of(unit) {
@@ -149,66 +229,78 @@ impl<const UNIT: usize> SimFlash<UNIT> {
         }
     }
 
-    fn erase_one(&mut self, sector: usize) -> Result<(), SimError> {
-        let start = sector * SECTOR_BYTES;
-        let range = start..start + SECTOR_BYTES;
-        let cut = self.next_operation();
+    fn erase_one(&mut self, number: usize) -> Result<(), SimError> {
+        let start = number * SECTOR_BYTES;
+        let (offset, length) = (start as u32, SECTOR_BYTES as u32);
+        let cut = self.next_operation(Operation { offset, length, is_erase: true });
         if cut == Some(CutKind::Before) {
             return Err(SimError::PowerLost);
         }
-        self.erases[sector] += 1;
-        let worn_out = Some(self.worn_out.start as usize)
-            .filter(|at| range.contains(at) && !self.worn_out.is_empty())
-            .map(|at| (at, self.bytes[at]));
-        let weak_before: Vec<u32> =
-            self.weak.range(start as u32..range.end as u32).map(|(&at, _)| at).collect();
+        self.erases[number] += 1;
+        let worn_at = self.worn_out.start as usize;
+        let is_worn = !self.worn_out.is_empty() && worn_at / SECTOR_BYTES == number;
+        let mut before = [0xFF; SECTOR_BYTES];
+        self.copy_cells(start, &mut before);
         match cut {
-            None | Some(CutKind::After | CutKind::Weak { .. }) => {
-                for at in weak_before {
-                    self.weak.remove(&at);
-                }
+            None | Some(CutKind::After | CutKind::Weak { .. } | CutKind::Disturb { .. }) => {
+                let mut later = self.weak.split_off(&offset);
+                self.weak.append(&mut later.split_off(&(offset + length)));
                 if let Some(CutKind::Weak { seed }) = cut {
-                    let changed: Vec<u8> = self.bytes[range.clone()].iter().map(|b| !b).collect();
+                    let changed = before.map(|byte| !byte);
                     self.weaken(start, &changed, seed);
                 }
-                self.bytes[range.clone()].fill(0xFF);
-                self.written[range.start / UNIT..range.end / UNIT].fill(false);
+                self.sectors[number] = None;
             }
             Some(kind) => {
-                for (cell, done) in self.bytes[range].iter_mut().zip(kind.done_bits(SECTOR_BYTES)) {
+                let sector = self.sector_mut(number);
+                for (cell, done) in sector.bytes.iter_mut().zip(kind.done_bits(SECTOR_BYTES)) {
                     *cell |= done;
                 }
             }
         }
-        if let Some((at, before)) = worn_out {
-            self.bytes[at] = before;
+        if is_worn {
+            let at = worn_at % SECTOR_BYTES;
+            self.sector_mut(number).bytes[at] = before[at];
+        }
+        if let Some(CutKind::Disturb { seed }) = cut {
+            self.disturb(start, seed);
         }
         if cut.is_some() { Err(SimError::PowerLost) } else { Ok(()) }
     }
 
     fn program(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SimError> {
-        let start = offset as usize;
-        let units = start / UNIT..(start + bytes.len()) / UNIT;
-        if let Some(unit) = units.clone().find(|&unit| self.written[unit]) {
+        let (start, length) = (offset as usize, bytes.len());
+        let is_written = |unit: usize| {
+            let sector = self.sectors[unit * UNIT / SECTOR_BYTES].as_ref();
+            sector.is_some_and(|sector| sector.is_written(unit * UNIT % SECTOR_BYTES))
+        };
+        if let Some(unit) = (start / UNIT..(start + length) / UNIT).find(|&unit| is_written(unit)) {
             return Err(SimError::WrittenTwice { offset: (unit * UNIT) as u32 });
         }
-        let cut = self.next_operation();
-        let before: Vec<u8> = self.bytes[start..start + bytes.len()].to_vec();
-        let done = cut.map(|kind| kind.done_bits(bytes.len()));
-        for (index, (cell, byte)) in self.bytes[start..].iter_mut().zip(bytes).enumerate() {
+        let operation = Operation { offset, length: length as u32, is_erase: false };
+        let cut = self.next_operation(operation);
+        let mut before = vec![0; length];
+        self.copy_cells(start, &mut before);
+        let done = cut.map(|kind| kind.done_bits(length));
+        for (index, byte) in bytes.iter().enumerate() {
             let clear = !byte & done.as_ref().map_or(0xFF, |done| done[index]);
-            *cell &= !clear;
+            let at = start + index;
+            if clear != 0 {
+                self.sector_mut(at / SECTOR_BYTES).bytes[at % SECTOR_BYTES] &= !clear;
+            }
         }
         if self.worn_out.contains(&offset) {
-            self.bytes[start] = before[0];
+            self.sector_mut(start / SECTOR_BYTES).bytes[start % SECTOR_BYTES] = before[0];
         }
-        for unit in units {
-            let cells = &self.bytes[unit * UNIT..(unit + 1) * UNIT];
-            self.written[unit] = cut.is_none() || cells.iter().any(|&cell| cell != 0xFF);
-        }
-        if let Some(CutKind::Weak { seed }) = cut {
-            let changed: Vec<u8> = before.iter().zip(bytes).map(|(old, new)| old & !new).collect();
-            self.weaken(start, &changed, seed);
+        self.mark_written(start, length, cut.is_none());
+        match cut {
+            Some(CutKind::Weak { seed }) => {
+                let changed: Vec<u8> =
+                    before.iter().zip(bytes).map(|(old, new)| old & !new).collect();
+                self.weaken(start, &changed, seed);
+            }
+            Some(CutKind::Disturb { seed }) => self.disturb(start, seed),
+            _ => {}
         }
         if cut.is_some() { Err(SimError::PowerLost) } else { Ok(()) }
     }
@@ -223,6 +315,13 @@ impl<const UNIT: usize> SimFlash<UNIT> {
             }
         }
     }
+
+    /// Turns one bit of the sector over.
+    fn disturb(&mut self, start: usize, seed: u64) {
+        let bit = Random::new(seed).below(SECTOR_BYTES as u64 * 8);
+        let sector = start / SECTOR_BYTES * SECTOR_BYTES;
+        self.flip_bit((sector as u64 + bit / 8) as u32, (bit % 8) as u8);
+    }
 }
 
 impl<const UNIT: usize> ErrorType for SimFlash<UNIT> {
@@ -234,18 +333,12 @@ impl<const UNIT: usize> ReadNorFlash for SimFlash<UNIT> {
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), SimError> {
         self.check(offset, bytes.len(), UNIT)?;
-        let start = offset as usize;
-        bytes.copy_from_slice(&self.bytes[start..start + bytes.len()]);
-        for (&at, &bits) in self.weak.range(offset..offset + bytes.len() as u32) {
-            // The same until the next power-on: a cell decides once it is warm.
-            let noise = Random::new(u64::from(at) ^ (self.power_ons << 32)).next_u8();
-            bytes[(at - offset) as usize] ^= bits & noise;
-        }
+        self.look(offset, bytes);
         Ok(())
     }
 
     fn capacity(&self) -> usize {
-        self.bytes.len()
+        self.size_bytes()
     }
 }
 
@@ -365,5 +458,35 @@ mod tests {
         flash.load(0, &[7; 8]);
         flash.erase(0, 4096).unwrap();
         assert_eq!(flash.bytes()[3..6], [0xFF, 7, 0xFF]);
+    }
+
+    #[test]
+    fn disturbed_sector_has_one_other_bit() {
+        let mut flash = chip();
+        flash.load(4096, &[0x55; 4096]);
+        flash.cut_power(Cut { at_operation: 0, kind: CutKind::Disturb { seed: 5 } });
+        assert_eq!(flash.write(0, &[0; 4]), Err(SimError::PowerLost));
+        let mut expected = chip();
+        expected.write(0, &[0; 4]).unwrap();
+        expected.load(4096, &[0x55; 4096]);
+        let (found, expected) = (flash.bytes(), expected.bytes());
+        let differ: u32 = found.iter().zip(&expected).map(|(a, b)| (a ^ b).count_ones()).sum();
+        assert_eq!(differ, 1);
+        assert_eq!(found[4096..], expected[4096..]);
+    }
+
+    #[test]
+    fn a_clone_is_another_chip() {
+        let mut flash = chip();
+        flash.write(0, &[0; 4]).unwrap();
+        let before = flash.clone();
+        flash.trace_operations();
+        flash.erase(0, 4096).unwrap();
+        flash.write(8, &[1; 4]).unwrap();
+        assert_eq!(before.bytes()[..4], [0; 4]);
+        assert_eq!(before.bytes()[8..12], [0xFF; 4]);
+        let operations: Vec<bool> = flash.take_trace().iter().map(|op| op.is_erase).collect();
+        assert_eq!(operations, [true, false]);
+        assert_eq!(flash.take_trace(), []);
     }
 }

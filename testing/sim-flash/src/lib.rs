@@ -10,9 +10,10 @@
 mod cut;
 mod flash;
 mod random;
+mod sector;
 
 pub use cut::{Cut, CutKind};
-pub use flash::{SimError, SimFlash};
+pub use flash::{Operation, SimError, SimFlash};
 pub use random::Random;
 
 /// Sector length of every simulated chip in bytes.
