@@ -24,6 +24,11 @@ const ROOMS: &[Room] = &[
     Room { folder: "device/slots", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "device/agent", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room {
+        folder: "device/host",
+        may_use: &["contract/*", "device/agent", "device/slots"],
+        never: OUTSIDE_WORLD,
+    },
+    Room {
         folder: "device/linux",
         may_use: &["contract/*", "device/*"],
         never: &["rmqtt", "axum"],

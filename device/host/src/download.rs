@@ -1,0 +1,215 @@
+//! From the server into the inactive slot: resumed from what flash holds, chunk
+//! by chunk against the signed list, counted only when read back.
+
+use alloc::vec::Vec;
+
+use embedded_storage::nor_flash::NorFlash;
+use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
+use otaru_release::{Chip, ImageHead, Manifest};
+use otaru_slots::{
+    CHUNK_BYTES, ChunkList, Layout, SECTOR_BYTES, Slot, SlotError, SlotWriter, chunk_is_good,
+    resume_point,
+};
+use otaru_wire::Reason;
+
+/// What a dead link is called from here on.
+const DOWN: Reason = Reason::LinkDownWhileDownloading;
+
+/// One download of one image into the slot that does not run.
+///
+/// The host asks [`Download::ask`] for the next request, hands its head to
+/// [`Download::answer`], every part of its body to [`Download::part`] and its end to
+/// [`Download::body_ended`], until there is nothing more to ask for. After an error
+/// the download is void; another one begins at what flash holds.
+#[derive(Debug)]
+pub struct Download {
+    layout: Layout,
+    running: Slot,
+    chip: Chip,
+    image_bytes: u32,
+    digests: Vec<u8>,
+    /// Bytes from the image's start whose chunks are right.
+    right: u32,
+    /// Where the body under way begins.
+    offset: u32,
+    next_chunk: u32,
+    /// The body's first bytes, until the image's own header was seen.
+    head: Vec<u8>,
+    writer: Option<SlotWriter>,
+}
+
+impl Download {
+    /// Finds out how much of the slot is right already.
+    pub fn begin<F: NorFlash>(
+        flash: &mut F,
+        layout: &Layout,
+        running: Slot,
+        manifest: &Manifest,
+        chip: Chip,
+        from_start: bool,
+    ) -> Result<Download, Fault> {
+        let image_bytes = u32::try_from(manifest.size_bytes).map_err(|_| Reason::ImageTooLarge)?;
+        let digests: Vec<u8> = manifest.chunks.iter().flat_map(|chunk| *chunk.as_bytes()).collect();
+        let chunks = ChunkList::new(image_bytes, &digests).map_err(reason_of)?;
+        let right = match from_start {
+            true => 0,
+            false => resume_point(flash, layout, running.other(), &chunks).map_err(reason_of)?,
+        };
+        Ok(Download {
+            layout: *layout,
+            running,
+            chip,
+            image_bytes,
+            digests,
+            right,
+            offset: 0,
+            next_chunk: 0,
+            head: Vec::new(),
+            writer: None,
+        })
+    }
+
+    /// The next request: a `Range` from that offset, with `If-Range` of the image's digest,
+    /// unless it is 0. `None` when every chunk is right.
+    pub fn ask(&self) -> Option<Asked> {
+        let asked = Asked { offset: self.right.into(), total: self.image_bytes.into() };
+        (self.right < self.image_bytes).then_some(asked)
+    }
+
+    /// Bytes from the image's start that were read back and are right.
+    pub fn right_bytes(&self) -> u64 {
+        self.right.into()
+    }
+
+    /// Takes the head of the answer to [`Download::ask`].
+    pub fn answer(&mut self, head: Answer<'_>) -> Result<(), Fault> {
+        let asked = Asked { offset: self.right.into(), total: self.image_bytes.into() };
+        self.offset = match judge(asked, head) {
+            Verdict::Append => self.right,
+            Verdict::FromStart => 0,
+            Verdict::Redirect => return Err(Reason::ServerError.into()),
+            Verdict::Fail(fault) => return Err(fault),
+        };
+        self.next_chunk = self.offset / CHUNK_BYTES;
+        self.head.clear();
+        self.writer = None;
+        Ok(())
+    }
+
+    /// Takes a part of the body. `tell` hears how many bytes stand in flash, sector by sector.
+    pub fn part<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        part: &[u8],
+        mut tell: impl FnMut(u64),
+    ) -> Result<(), Fault> {
+        if self.writer.is_some() {
+            return self.write(flash, part, &mut tell);
+        }
+        // Nothing is erased before the image's own header was seen.
+        self.head.extend_from_slice(part);
+        let enough = ImageHead::SIZE_BYTES.min(self.image_bytes as usize);
+        if self.offset == 0 && self.head.len() < enough {
+            return Ok(());
+        }
+        if self.offset == 0 {
+            let head = ImageHead::parse(&self.head).map_err(|_| Reason::ImageCorrupt)?;
+            head.runs_on(self.chip, None).map_err(|_| Reason::WrongChip)?;
+        }
+        let target = self.running.other();
+        let size = self.image_bytes;
+        let writer =
+            SlotWriter::begin(flash, &self.layout, self.running, target, size, self.offset);
+        self.writer = Some(writer.map_err(reason_of)?);
+        let head = core::mem::take(&mut self.head);
+        self.write(flash, &head, &mut tell)
+    }
+
+    /// The body is over: checks the last chunk and how far the slot is right now.
+    pub fn body_ended<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), Fault> {
+        let asked = self.right;
+        let right = self.right_after(flash)?;
+        if right > asked {
+            self.right = right;
+            return Ok(());
+        }
+        match self.offset == asked {
+            // A part of the rest that brings no chunk further is a link that went down.
+            true => Err(DOWN.into()),
+            // The image again, and less of it than stood in flash.
+            false => Err(Reason::ContentChanged.into()),
+        }
+    }
+
+    fn right_after<F: NorFlash>(&mut self, flash: &mut F) -> Result<u32, Fault> {
+        let Some(writer) = self.writer.take() else { return Err(DOWN.into()) };
+        if writer.position() < self.image_bytes {
+            // A server may answer a part of the rest.
+            return Ok(self.chunks()?.range(self.next_chunk).map_or(0, |range| range.start));
+        }
+        writer.finish(flash).map_err(reason_of)?;
+        let last = self.chunks()?.count().saturating_sub(1);
+        self.check_chunk(flash, last)?;
+        Ok(self.image_bytes)
+    }
+
+    /// Writes a part sector by sector, reads it back, checks each chunk it completes.
+    fn write<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        mut part: &[u8],
+        tell: &mut impl FnMut(u64),
+    ) -> Result<(), Fault> {
+        while !part.is_empty() {
+            let writer = self.writer.as_mut().ok_or(Reason::Internal)?;
+            let before = writer.position();
+            let taken = writer.write(flash, part).map_err(|error| match error {
+                // More bytes than the signed image has: another file.
+                SlotError::PastEnd { .. } => Reason::ContentChanged,
+                error => reason_of(error),
+            })?;
+            part = &part[taken..];
+            let position = writer.position();
+            if position / SECTOR_BYTES > before / SECTOR_BYTES {
+                self.check_completed_chunk(flash, position)?;
+                tell(u64::from(position - position % SECTOR_BYTES));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_completed_chunk<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        position: u32,
+    ) -> Result<(), Fault> {
+        if let Some(range) = self.chunks()?.range(self.next_chunk)
+            && position >= range.end
+            && range.end < self.image_bytes
+        {
+            self.check_chunk(flash, self.next_chunk)?;
+            self.next_chunk += 1;
+        }
+        Ok(())
+    }
+
+    fn check_chunk<F: NorFlash>(&self, flash: &mut F, number: u32) -> Result<(), Reason> {
+        let target = self.running.other();
+        let chunks = self.chunks()?;
+        let good = chunk_is_good(flash, &self.layout, target, &chunks, number);
+        if good.map_err(reason_of)? { Ok(()) } else { Err(Reason::ImageCorrupt) }
+    }
+
+    fn chunks(&self) -> Result<ChunkList<'_>, Reason> {
+        ChunkList::new(self.image_bytes, &self.digests).map_err(reason_of)
+    }
+}
+
+fn reason_of(error: SlotError) -> Reason {
+    match error {
+        SlotError::Flash(_) | SlotError::OtaData(_) => Reason::FlashFailed,
+        SlotError::ImageSize { .. } => Reason::ImageTooLarge,
+        SlotError::ChunkList { .. } => Reason::ManifestInvalid,
+        _ => Reason::Internal,
+    }
+}

@@ -1,0 +1,20 @@
+//! What every host of the agent does with flash, whatever the chip and the runtime.
+//!
+//! The agent decides, `device/slots` knows the formats; this is between them: the
+//! effects that touch flash, what a boot finds there, the device's records, and a
+//! download as a state machine that is fed with answers and parts of them.
+//! No socket, no clock, no runtime: `no_std` with an allocator, over any NOR flash.
+//!
+//! Start at [`Host`], then [`Download`].
+#![no_std]
+
+extern crate alloc;
+
+mod boot;
+mod download;
+mod effects;
+mod storage;
+
+pub use download::Download;
+pub use effects::{Answered, Carried, Host, HostError};
+pub use storage::Storage;
