@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-shadow bench-trust fuzz
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-shadow bench-trust fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -21,6 +21,9 @@ help:
 	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
 	@echo 'make bench-trust  what the check of a release costs a device: instructions, bytes, code'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
+	@echo 'make proof        every way power can go in the whole life of a device, and LIVES random lives'
+	@echo '                  (default 1000000); goes on where it was stopped'
+	@echo 'make proof-mutants  builds faults into the device and shows which test sees each'
 	@echo 'make setup        install the Debian packages the above need, if missing'
 
 # With --auto nobody opens a page.
@@ -83,6 +86,13 @@ bench-trust: setup-bench
 SECONDS ?= 60
 fuzz: setup-build
 	$(CARGO) run --locked --release --package otaru-fuzz -- --seconds $(SECONDS)
+
+LIVES ?= 1000000
+proof: setup-build
+	$(CARGO) run --locked --profile proof --package otaru-sim-device -- --lives $(LIVES)
+
+proof-mutants: setup-build
+	CARGO='$(CARGO)' testing/sim-device/mutants/run.py
 
 setup-build:
 	@tools/setup.sh build

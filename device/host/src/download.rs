@@ -164,8 +164,8 @@ impl Download {
             let writer = self.writer.as_mut().ok_or(Reason::Internal)?;
             let before = writer.position();
             let taken = writer.write(flash, part).map_err(|error| match error {
-                // More bytes than the signed image has: another file.
-                SlotError::PastEnd { .. } => Reason::ContentChanged,
+                // More bytes than the signed image has.
+                SlotError::PastEnd { .. } => Reason::TooManyBytes,
                 error => reason_of(error),
             })?;
             part = &part[taken..];

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, Effect, Fault, Input, ResetCause, Target};
-use otaru_release::{Chip, Manifest};
+use otaru_release::{Chip, KeyId, Manifest};
 use otaru_slots::boot::images_for;
 use otaru_slots::{FlashError, Layout, OtaDataError, Slot, StorageError, hash_slot, otadata};
-use otaru_wire::Reason;
+use otaru_wire::{Digest, Reason};
 
 use crate::{Download, Storage, boot};
 
@@ -70,6 +70,8 @@ pub struct Host<F> {
     slot: Slot,
     chip: Option<Chip>,
     storage: Storage,
+    /// Who signed the manifest checked last.
+    signer: Option<KeyId>,
 }
 
 impl<F: NorFlash> Host<F> {
@@ -82,7 +84,7 @@ impl<F: NorFlash> Host<F> {
         chip: Option<Chip>,
     ) -> Result<Host<F>, HostError> {
         let storage = Storage::open(&mut flash, &layout)?;
-        Ok(Host { flash, layout, slot, chip, storage })
+        Ok(Host { flash, layout, slot, chip, storage, signer: None })
     }
 
     /// What the agent is told about this boot.
@@ -134,7 +136,14 @@ impl<F: NorFlash> Host<F> {
                 self.storage.save_settings(&mut self.flash, &bytes)?;
                 return Ok(Carried::Done);
             }
+            Effect::RaiseFloor(sha256) => {
+                self.raise_floor(&sha256)?;
+                return Ok(Carried::Done);
+            }
             Effect::AdoptManifest(target) => {
+                if let Some(signer) = self.signer {
+                    self.expect_floor(&target, signer)?;
+                }
                 self.storage.save_target(&mut self.flash, self.slot, &target)?;
                 return Ok(Carried::Done);
             }
@@ -157,6 +166,11 @@ impl<F: NorFlash> Host<F> {
         Ok(Carried::Answer(answer))
     }
 
+    /// A manifest was verified and fits: who signed it raises its floor once it is confirmed.
+    pub fn manifest_checked(&mut self, signer: KeyId) {
+        self.signer = Some(signer);
+    }
+
     /// Begins [`Effect::Download`] of the image a verified manifest describes.
     pub fn download(
         &mut self,
@@ -165,11 +179,28 @@ impl<F: NorFlash> Host<F> {
         chip: Chip,
         from_start: bool,
     ) -> Result<Result<Download, Fault>, HostError> {
+        if let Some(signer) = self.signer {
+            self.expect_floor(target, signer)?;
+        }
         // What the manifest says is kept beside the slot it will be in, before the first
         // erase: a label without its image is found out by the hash, an image without its
         // label would lose its name.
         self.storage.save_target(&mut self.flash, self.slot.other(), target)?;
         Ok(Download::begin(&mut self.flash, &self.layout, self.slot, manifest, chip, from_start))
+    }
+
+    fn expect_floor(&mut self, target: &Target, signer: KeyId) -> Result<(), HostError> {
+        let mut trust = self.storage.trust(&mut self.flash)?;
+        trust.expect(target, signer);
+        Ok(self.storage.save_trust(&mut self.flash, &trust)?)
+    }
+
+    fn raise_floor(&mut self, sha256: &Digest) -> Result<(), HostError> {
+        let mut trust = self.storage.trust(&mut self.flash)?;
+        if trust.confirm(sha256, None) {
+            self.storage.save_trust(&mut self.flash, &trust)?;
+        }
+        Ok(())
     }
 
     fn verify_slot(&mut self, target: &Target) -> Result<(), Reason> {

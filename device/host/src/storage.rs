@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
-use otaru_agent::Target;
+use otaru_agent::{Target, Trust};
 use otaru_slots::{
     Layout, MAX_VALUE_BYTES, Opened, Records, RecreatedReason, Ring, Slot, StorageError,
 };
@@ -17,6 +17,8 @@ const SETTINGS: u8 = 1;
 const TARGETS: u8 = 3;
 /// Length and digest of the image that left the factory in slot 0.
 const FACTORY: u8 = 5;
+/// The least a manifest may say, and the newest timestamp.
+const TRUST: u8 = 6;
 /// The log buffer.
 const LOGS: core::ops::Range<u8> = 32..96;
 
@@ -103,6 +105,20 @@ impl Storage {
         target: &Target,
     ) -> Result<(), StorageError> {
         self.put(flash, TARGETS + slot.index() as u8, &target.to_bytes())
+    }
+
+    /// What the device remembers about signatures; nothing yet on a new one.
+    pub fn trust<F: NorFlash>(&self, flash: &mut F) -> Result<Trust, StorageError> {
+        Ok(Trust::from_bytes(&self.get(flash, TRUST)?))
+    }
+
+    /// Keeps what the device remembers about signatures.
+    pub fn save_trust<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        trust: &Trust,
+    ) -> Result<(), StorageError> {
+        self.put(flash, TRUST, &trust.to_bytes())
     }
 
     /// Length and digest of the factory image, if they were stored.

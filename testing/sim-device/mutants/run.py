@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Builds every mutant into a copy of the device's crates and shows which test turns red.
 
-    testing/sim-device/mutants/run.py [NAME ...]
+    testing/sim-device/mutants/run.py [--build | --run] [NAME ...]
 
 Prints a line a mutant and what no test saw; the exit status is 1 if there is such a one.
+Alone, `--build` builds the tests of each mutant and keeps them, and `--run` runs what was kept.
 """
 
+import json
 import os
 import re
 import shutil
@@ -16,68 +18,109 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRATCH = Path(os.environ.get("OTARU_MUTANTS_DIR", ROOT / "target" / "mutants"))
+KEPT = SCRATCH / "kept"
 CARGO = os.environ.get("CARGO", "cargo")
 CRATES = [
     "contract/wire", "contract/shadow", "contract/release",
     "device/agent", "device/slots", "device/host",
     "testing/sim-flash", "testing/sim-device",
 ]
-# The first that turns red ends it: whole lives first, then the crates' own tests.
-TESTS = [["otaru-sim-device"], ["otaru-slots", "otaru-agent"]]
+# No test may need longer: a mutant that never ends is seen, too.
+LIMIT_S = 600
 
 
 def copy_crates():
+    """A workspace of the device alone. What did not change keeps its time, and is not built again."""
     for crate in CRATES:
-        target = SCRATCH / crate
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(ROOT / crate, target, ignore=shutil.ignore_patterns("target"))
+        for source in sorted((ROOT / crate).rglob("*")):
+            target = SCRATCH / source.relative_to(ROOT)
+            if source.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+            elif not target.exists() or target.read_bytes() != source.read_bytes():
+                shutil.copyfile(source, target)
     manifest = (ROOT / "Cargo.toml").read_text()
     members = ",\n".join(f'    "{crate}"' for crate in CRATES)
     manifest = re.sub(r"members = \[.*?\]", f"members = [\n{members},\n]", manifest, flags=re.S)
     manifest = re.sub(r"exclude = \[.*?\]\n", "", manifest)
     (SCRATCH / "Cargo.toml").write_text(manifest)
-    shutil.copy(ROOT / "Cargo.lock", SCRATCH / "Cargo.lock")
+    shutil.copyfile(ROOT / "Cargo.lock", SCRATCH / "Cargo.lock")
 
 
-def red_test(packages):
-    """The first test that turned red, or how the build failed; None when all are green."""
-    arguments = [word for package in packages for word in ("--package", package)]
-    environment = dict(os.environ, CARGO_TARGET_DIR=str(SCRATCH / "target"))
+def packages_of(mutant):
+    """Whole lives first, then the crate's own tests."""
+    own = "otaru-" + mutant["file"].split("/")[1]
+    return ["otaru-sim-device"] + [own] * (own != "otaru-host")
+
+
+def build(mutant):
+    path = SCRATCH / mutant["file"]
+    before = path.read_text()
+    find = mutant["find"].lstrip("\n")
+    if before.count(find) != 1:
+        raise SystemExit(f"{mutant['name']}: `find` stands {before.count(find)} times in its file")
+    kept = KEPT / mutant["name"]
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    path.write_text(before.replace(find, mutant["replace"].lstrip("\n")))
+    try:
+        for nth, package in enumerate(packages_of(mutant)):
+            for executable in test_executables(package):
+                shutil.copy(executable, kept / f"{nth}-{Path(executable).name.split('-')[0]}")
+    finally:
+        path.write_text(before)
+
+
+def test_executables(package):
     run = subprocess.run(
-        [*CARGO.split(), "test", "--offline", "--profile", "proof", *arguments],
-        cwd=SCRATCH, env=environment, capture_output=True, text=True,
+        [*CARGO.split(), "test", "--no-run", "--offline", "--profile", "proof",
+         "--lib", "--tests", "--message-format", "json", "--package", package],
+        cwd=SCRATCH, env=dict(os.environ, CARGO_TARGET_DIR=str(SCRATCH / "target")),
+        capture_output=True, text=True,
     )
-    if run.returncode == 0:
-        return None
-    failed = re.search(r"^test (\S+) \.\.\. FAILED$", run.stdout, flags=re.M)
-    if failed:
-        return failed.group(1)
-    errors = re.findall(r"^error.*$", run.stderr, flags=re.M)
-    raise SystemExit(f"the mutant does not build: {errors[:1]}\n{run.stderr[-3000:]}")
+    if run.returncode != 0:
+        raise SystemExit(f"a mutant does not build:\n{run.stdout[-3000:]}{run.stderr[-3000:]}")
+    messages = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    return [found for message in messages if (found := message.get("executable"))
+            and message.get("profile", {}).get("test")]
+
+
+def red_test(mutant):
+    """The first test that turned red; None when all are green."""
+    manifest_dir = ROOT / "testing" / "sim-device"
+    for executable in sorted((KEPT / mutant["name"]).iterdir()):
+        try:
+            run = subprocess.run([executable], cwd=manifest_dir, capture_output=True, text=True,
+                                 timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return f"{executable.name}: does not end"
+        failed = re.search(r"^test (\S+) \.\.\. FAILED$", run.stdout, flags=re.M)
+        if run.returncode != 0:
+            rule = re.search(r"life \d+ broke (\S+):", run.stdout)
+            name = failed.group(1) if failed else f"{executable.name} ended with {run.returncode}"
+            return name + (f" (broke {rule.group(1)})" if rule else "")
+    return None
 
 
 def main():
+    words = sys.argv[1:]
+    names = [word for word in words if not word.startswith("--")]
     mutants = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
-    wanted = sys.argv[1:]
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    copy_crates()
+    mutants = [mutant for mutant in mutants if not names or mutant["name"] in names]
+    if "--run" not in words:
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        copy_crates()
     survivors = []
     for mutant in mutants:
-        name = mutant["name"]
-        if wanted and name not in wanted:
+        if "--run" not in words:
+            build(mutant)
+        if "--build" in words:
             continue
-        path = SCRATCH / mutant["file"]
-        before = path.read_text()
-        find = mutant["find"].lstrip("\n")
-        if before.count(find) != 1:
-            raise SystemExit(f"{name}: `find` stands {before.count(find)} times in {mutant['file']}")
-        path.write_text(before.replace(find, mutant["replace"].lstrip("\n")))
-        red = next((red for red in map(red_test, TESTS) if red), None)
-        path.write_text(before)
-        print(f"{name}: {red or 'NOBODY SAW IT'}", flush=True)
+        red = red_test(mutant)
+        print(f"{mutant['name']}: {red or 'NOBODY SAW IT'}", flush=True)
         if red is None:
-            survivors.append(name)
-    print(f"{len(survivors)} unseen" + "".join(f" {name}" for name in survivors))
+            survivors.append(mutant["name"])
+    if "--build" not in words:
+        print(f"{len(survivors)} of {len(mutants)} unseen", *survivors)
     return 1 if survivors else 0
 
 

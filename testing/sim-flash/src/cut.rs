@@ -45,6 +45,11 @@ pub enum CutKind {
         /// Of the random sequence.
         seed: u64,
     },
+    /// It looks complete, but one changed cell reads differently after each power-on.
+    Faint {
+        /// Of the random sequence.
+        seed: u64,
+    },
     /// It completes, and one bit elsewhere in its sector turns over.
     Disturb {
         /// Of the random sequence.
@@ -57,7 +62,10 @@ impl CutKind {
     pub(crate) fn done_bits(self, length: usize) -> Vec<u8> {
         match self {
             CutKind::Before => vec![0; length],
-            CutKind::After | CutKind::Weak { .. } | CutKind::Disturb { .. } => vec![0xFF; length],
+            CutKind::After
+            | CutKind::Weak { .. }
+            | CutKind::Faint { .. }
+            | CutKind::Disturb { .. } => vec![0xFF; length],
             CutKind::Prefix { bytes } => {
                 (0..length).map(|index| if index < bytes { 0xFF } else { 0 }).collect()
             }

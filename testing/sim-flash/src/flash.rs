@@ -110,9 +110,14 @@ impl<const UNIT: usize> SimFlash<UNIT> {
     pub fn load(&mut self, offset: u32, bytes: &[u8]) {
         let start = offset as usize;
         self.weak.retain(|&at, _| !(start..start + bytes.len()).contains(&(at as usize)));
-        for (index, &byte) in bytes.iter().enumerate() {
-            let at = start + index;
-            self.sector_mut(at / SECTOR_BYTES).bytes[at % SECTOR_BYTES] = byte;
+        let mut at = start;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(rest.len().min(SECTOR_BYTES - at % SECTOR_BYTES));
+            let cells = &mut self.sector_mut(at / SECTOR_BYTES).bytes[at % SECTOR_BYTES..];
+            cells[..part.len()].copy_from_slice(part);
+            at += part.len();
+            rest = after;
         }
         self.mark_written(start, bytes.len(), false);
     }
@@ -193,11 +198,18 @@ impl<const UNIT: usize> SimFlash<UNIT> {
 
     /// Units in the range count as written where `all` are, or a cell of them is.
     fn mark_written(&mut self, start: usize, length: usize, all: bool) {
-        for unit in start / UNIT..(start + length).div_ceil(UNIT) {
-            let (sector, at) = (unit * UNIT / SECTOR_BYTES, unit * UNIT % SECTOR_BYTES);
-            let sector = self.sector_mut(sector);
-            let is_written = all || sector.bytes[at..at + UNIT].iter().any(|&cell| cell != 0xFF);
-            sector.set_written(at, is_written);
+        let end = (start + length).next_multiple_of(UNIT);
+        let mut at = start / UNIT * UNIT;
+        while at < end {
+            let sector_end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
+            let sector = self.sector_mut(at / SECTOR_BYTES);
+            while at < end.min(sector_end) {
+                let inside = at % SECTOR_BYTES;
+                let cells = &sector.bytes[inside..inside + UNIT];
+                let is_written = all || cells.iter().any(|&cell| cell != 0xFF);
+                sector.set_written(inside, is_written);
+                at += UNIT;
+            }
         }
     }
 
@@ -242,13 +254,16 @@ impl<const UNIT: usize> SimFlash<UNIT> {
         let mut before = [0xFF; SECTOR_BYTES];
         self.copy_cells(start, &mut before);
         match cut {
-            None | Some(CutKind::After | CutKind::Weak { .. } | CutKind::Disturb { .. }) => {
+            None
+            | Some(
+                CutKind::After
+                | CutKind::Weak { .. }
+                | CutKind::Faint { .. }
+                | CutKind::Disturb { .. },
+            ) => {
                 let mut later = self.weak.split_off(&offset);
                 self.weak.append(&mut later.split_off(&(offset + length)));
-                if let Some(CutKind::Weak { seed }) = cut {
-                    let changed = before.map(|byte| !byte);
-                    self.weaken(start, &changed, seed);
-                }
+                self.weaken(start, &before.map(|byte| !byte), cut);
                 self.sectors[number] = None;
             }
             Some(kind) => {
@@ -282,37 +297,54 @@ impl<const UNIT: usize> SimFlash<UNIT> {
         let mut before = vec![0; length];
         self.copy_cells(start, &mut before);
         let done = cut.map(|kind| kind.done_bits(length));
-        for (index, byte) in bytes.iter().enumerate() {
-            let clear = !byte & done.as_ref().map_or(0xFF, |done| done[index]);
-            let at = start + index;
-            if clear != 0 {
-                self.sector_mut(at / SECTOR_BYTES).bytes[at % SECTOR_BYTES] &= !clear;
+        let mut at = start;
+        while at < start + length {
+            let cells = &mut self.sector_mut(at / SECTOR_BYTES).bytes[at % SECTOR_BYTES..];
+            let first = at - start;
+            let count = cells.len().min(length - first);
+            for (index, cell) in cells[..count].iter_mut().enumerate() {
+                let done = done.as_ref().map_or(0xFF, |done| done[first + index]);
+                *cell &= bytes[first + index] | !done;
             }
+            at += count;
         }
         if self.worn_out.contains(&offset) {
             self.sector_mut(start / SECTOR_BYTES).bytes[start % SECTOR_BYTES] = before[0];
         }
         self.mark_written(start, length, cut.is_none());
-        match cut {
-            Some(CutKind::Weak { seed }) => {
-                let changed: Vec<u8> =
-                    before.iter().zip(bytes).map(|(old, new)| old & !new).collect();
-                self.weaken(start, &changed, seed);
-            }
-            Some(CutKind::Disturb { seed }) => self.disturb(start, seed),
-            _ => {}
+        let changed: Vec<u8> = match cut {
+            Some(_) => before.iter().zip(bytes).map(|(old, new)| old & !new).collect(),
+            None => Vec::new(),
+        };
+        self.weaken(start, &changed, cut);
+        if let Some(CutKind::Disturb { seed }) = cut {
+            self.disturb(start, seed);
         }
         if cut.is_some() { Err(SimError::PowerLost) } else { Ok(()) }
     }
 
-    /// One changed bit in eight stays undecided.
-    fn weaken(&mut self, start: usize, changed: &[u8], seed: u64) {
-        let mut random = Random::new(seed);
-        for (index, &bits) in changed.iter().enumerate() {
-            let undecided = bits & random.next_u8() & random.next_u8() & random.next_u8();
-            if undecided != 0 {
-                self.weak.insert((start + index) as u32, undecided);
+    /// One changed bit in eight stays undecided, or a single one.
+    fn weaken(&mut self, start: usize, changed: &[u8], cut: Option<CutKind>) {
+        match cut {
+            Some(CutKind::Weak { seed }) => {
+                let mut random = Random::new(seed);
+                for (index, &bits) in changed.iter().enumerate() {
+                    let undecided = bits & random.next_u8() & random.next_u8() & random.next_u8();
+                    if undecided != 0 {
+                        self.weak.insert((start + index) as u32, undecided);
+                    }
+                }
             }
+            Some(CutKind::Faint { seed }) => {
+                let bits: Vec<usize> = (0..changed.len() * 8)
+                    .filter(|bit| changed[bit / 8] >> (bit % 8) & 1 == 1)
+                    .collect();
+                if !bits.is_empty() {
+                    let bit = bits[Random::new(seed).below(bits.len() as u64) as usize];
+                    self.weak.insert((start + bit / 8) as u32, 1 << (bit % 8));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -447,6 +479,19 @@ mod tests {
         let mut bytes = vec![0; 4096];
         flash.read(0, &mut bytes).unwrap();
         assert_eq!(bytes, vec![0xFF; 4096]);
+    }
+
+    #[test]
+    fn faint_write_has_one_weak_cell() {
+        let mut flash = cut_write(CutKind::Faint { seed: 9 });
+        let mut differ = 0;
+        for _ in 0..8 {
+            flash.power_on();
+            let mut bytes = [0; 8];
+            flash.read(0, &mut bytes).unwrap();
+            differ |= bytes.iter().fold(0_u64, |all, &byte| all << 8 | u64::from(byte ^ 0x0F));
+        }
+        assert_eq!(differ.count_ones(), 1);
     }
 
     #[test]

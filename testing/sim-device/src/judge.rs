@@ -1,0 +1,371 @@
+//! The invariants, asked after every boot, every effect and every report.
+
+use otaru_release::Behaviour;
+use otaru_sim_flash::Operation;
+use serde_json::Value;
+
+use crate::catalogue::{Release, SIZES, catalogue};
+use crate::oracle::{
+    Chosen, EntrySeen, JournalSeen, Partitions, Raw, choose, entries, newest_records,
+};
+
+/// Key of the agent's journal among the records.
+const JOURNAL_KEY: u8 = 0;
+const SECTOR_BYTES: u32 = 0x1000;
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its number.
+    pub rule: &'static str,
+    /// What was seen.
+    pub what: String,
+}
+
+fn broken<T>(rule: &'static str, what: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation { rule, what: what.into() })
+}
+
+/// What runs, as the judge saw it start.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    slot: usize,
+    release: &'static Release,
+}
+
+/// Remembers what has to stay true over a whole life.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    partitions: Partitions,
+    running: Option<Running>,
+    /// Releases that were confirmed here, by the judge's own look at the selector.
+    confirmed: Vec<usize>,
+    /// Highest floor seen in a journal.
+    floor: u32,
+    /// Update id and release of every trial that came to nothing, as reported.
+    given_up: Vec<(String, usize)>,
+    /// Journals that may be read next: the last that was saved, and one that was being saved.
+    journals: Option<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Whether cells may change by themselves in this life.
+    has_damage: bool,
+    /// Erases of each slot's sectors when the wish was made, and restarts since.
+    erases: Vec<u32>,
+    tries: u32,
+}
+
+impl Judge {
+    /// Begins with a chip that has left the factory.
+    pub fn new(chip: &impl Raw, factory: usize, has_damage: bool) -> Judge {
+        let partitions = Partitions::read(chip).expect("the chip has a partition table");
+        Judge {
+            partitions,
+            running: None,
+            confirmed: vec![factory],
+            floor: 0,
+            given_up: Vec::new(),
+            journals: Some((Vec::new(), None)),
+            has_damage,
+            erases: Vec::new(),
+            tries: 0,
+        }
+    }
+
+    /// As much of a slot as the longest image takes.
+    fn slot_bytes(&self, chip: &impl Raw, slot: usize) -> Vec<u8> {
+        let (offset, length) = self.partitions.slots[slot];
+        let longest = SIZES.into_iter().max().unwrap_or_default();
+        chip.dump(offset, length.min(longest as u32))
+    }
+
+    fn release_in(&self, chip: &impl Raw, slot: usize) -> Option<&'static Release> {
+        catalogue().whole_image(&self.slot_bytes(chip, slot))
+    }
+
+    /// What the bootloader has to choose; a chip that starts nothing breaks I1.
+    pub fn choice(&self, chip: &impl Raw) -> Result<Chosen, Violation> {
+        let found = entries(chip, &self.partitions);
+        let chosen = choose(found, |slot| catalogue().is_whole(&self.slot_bytes(chip, slot)));
+        match chosen.slot {
+            Some(_) => Ok(chosen),
+            None => broken("I1", format!("no slot would start: {found:?}")),
+        }
+    }
+
+    /// After the bootloader: it chose what it had to, and that is a whole image.
+    pub fn booted(
+        &mut self,
+        chip: &impl Raw,
+        expected: Chosen,
+        slot: usize,
+    ) -> Result<&'static Release, Violation> {
+        if expected.slot != Some(slot) {
+            return broken("I1", format!("slot {slot} runs, the selector names {expected:?}"));
+        }
+        let Some(release) = self.release_in(chip, slot) else {
+            return broken("I4", format!("slot {slot} runs, and holds an image nobody signed"));
+        };
+        self.running = Some(Running { slot, release });
+        self.tries += 1;
+        if !self.has_damage && !self.confirmed.contains(&release.number) && !expected.is_trial {
+            return broken(
+                "trial",
+                format!("release {} runs unconfirmed without trial", release.number),
+            );
+        }
+        self.note_confirmed(chip);
+        Ok(release)
+    }
+
+    /// The firmware's behaviour and identity, once it runs.
+    pub fn running(&self) -> Option<&'static Release> {
+        self.running.map(|running| running.release)
+    }
+
+    fn note_confirmed(&mut self, chip: &impl Raw) {
+        let Some(running) = self.running else { return };
+        if self.entry_of_running(chip).is_some_and(|entry| entry.is_confirmed())
+            && !self.confirmed.contains(&running.release.number)
+        {
+            self.confirmed.push(running.release.number);
+        }
+    }
+
+    fn entry_of_running(&self, chip: &impl Raw) -> Option<EntrySeen> {
+        let running = self.running?;
+        let found = entries(chip, &self.partitions);
+        let ours = found.into_iter().filter(|entry| entry.counts() && entry.slot() == running.slot);
+        ours.max_by_key(|entry| entry.sequence)
+    }
+
+    /// Whether what runs is unconfirmed: the other slot is its way back.
+    pub fn is_on_trial(&self, chip: &impl Raw) -> bool {
+        self.entry_of_running(chip).is_some_and(|entry| entry.is_trial())
+    }
+
+    /// Whether a trial is armed or under way.
+    pub fn is_past_arming(&self, chip: &impl Raw) -> bool {
+        entries(chip, &self.partitions).iter().any(EntrySeen::is_trial)
+    }
+
+    /// After an effect: what its operations touched, and what they made the selector say.
+    ///
+    /// `was_on_trial` is what [`Judge::is_on_trial`] said before it; `open` is the update the
+    /// server waits for, and whether arming is still forbidden because the wish was taken back.
+    pub fn effect_done(
+        &mut self,
+        chip: &impl Raw,
+        operations: &[Operation],
+        was_on_trial: bool,
+        open: Option<(&str, usize)>,
+        may_arm: bool,
+    ) -> Result<(), Violation> {
+        let Some(running) = self.running else { return Ok(()) };
+        let mut touched_selector = false;
+        for operation in operations {
+            let within = |(offset, length): (u32, u32)| {
+                operation.offset < offset + length && operation.offset + operation.length > offset
+            };
+            touched_selector |= within(self.partitions.otadata);
+            if within(self.partitions.slots[running.slot]) {
+                return broken("I2", format!("the running slot was touched: {operation:?}"));
+            }
+            if within(self.partitions.slots[1 - running.slot]) && was_on_trial {
+                return broken("I2", format!("the way back was touched: {operation:?}"));
+            }
+            let ours = [
+                self.partitions.otadata,
+                self.partitions.otaru,
+                self.partitions.slots[1 - running.slot],
+            ];
+            if !ours.into_iter().any(within) {
+                return broken("I2", format!("foreign flash was touched: {operation:?}"));
+            }
+        }
+        if !touched_selector {
+            return Ok(());
+        }
+        self.note_confirmed(chip);
+        self.check_selector(chip, running, was_on_trial, open, may_arm)
+    }
+
+    /// I4, I8 and I10: only a whole image that is wished for is ever armed.
+    fn check_selector(
+        &self,
+        chip: &impl Raw,
+        running: Running,
+        was_on_trial: bool,
+        open: Option<(&str, usize)>,
+        may_arm: bool,
+    ) -> Result<(), Violation> {
+        for entry in entries(chip, &self.partitions) {
+            if !entry.counts() {
+                continue;
+            }
+            let Some(release) = self.release_in(chip, entry.slot()) else {
+                return broken("I4", format!("{entry:?} names a slot without a whole image"));
+            };
+            let is_armed = entry.is_trial() && entry.slot() != running.slot && !was_on_trial;
+            if !is_armed {
+                continue;
+            }
+            match open {
+                Some((id, wished)) if wished == release.number => {
+                    if self.given_up.iter().any(|(given, number)| given == id && *number == wished)
+                    {
+                        return broken("I8", format!("release {wished} is tried again under {id}"));
+                    }
+                }
+                open => {
+                    let number = release.number;
+                    return broken("I4", format!("release {number} is armed, wished is {open:?}"));
+                }
+            }
+            if !may_arm {
+                return broken("I10", "armed after the wish was taken back");
+            }
+        }
+        Ok(())
+    }
+
+    /// The agent published a report: I3.
+    pub fn reported(&self, chip: &impl Raw, payload: &[u8]) -> Result<(), Violation> {
+        let Some(running) = self.running else { return Ok(()) };
+        let Ok(message) = serde_json::from_slice::<Value>(payload) else {
+            return broken("I3", "a report is no JSON");
+        };
+        let firmware = &message["state"]["reported"]["firmware"];
+        if let Some(found) = firmware["sha256"].as_str()
+            && found != hex(&running.release.sha256)
+        {
+            return broken("I3", format!("reported {found}, which does not run"));
+        }
+        let config = &message["state"]["reported"]["config"];
+        if let Some(version) = config["firmware_version"].as_str()
+            && version != running.release.version.as_str()
+        {
+            return broken("I3", format!("reported version {version}, which does not run"));
+        }
+        let last = &firmware["last"];
+        if last["outcome"] == "confirmed" {
+            let is_confirmed = self.entry_of_running(chip).is_none_or(|entry| !entry.is_trial());
+            if !is_confirmed
+                || last["sha256"].as_str().is_some_and(|sha| sha != hex(&running.release.sha256))
+            {
+                return broken("I3", format!("reported confirmed, and it is not: {last}"));
+            }
+            if running.release.behaviour != Behaviour::Pass {
+                return broken("I3", "confirmed firmware that fails its self-test");
+            }
+        }
+        Ok(())
+    }
+
+    /// A journal is about to be written.
+    pub fn saving(&mut self, bytes: &[u8]) {
+        if let Some((_, saving)) = &mut self.journals {
+            *saving = Some(bytes.to_vec());
+        }
+    }
+
+    /// It was written: it must be what is on flash, by the judge's own reading.
+    pub fn saved(&mut self, chip: &impl Raw) -> Result<(), Violation> {
+        let Some((stable, saving)) = &mut self.journals else { return Ok(()) };
+        if let Some(saving) = saving.take() {
+            *stable = saving;
+        }
+        let expected = stable.clone();
+        if self.newest_journal(chip).as_deref() != Some(&expected) {
+            return broken("journal", "what was saved is not the newest record");
+        }
+        self.check_journal(&expected)
+    }
+
+    fn newest_journal(&self, chip: &impl Raw) -> Option<Vec<u8>> {
+        let records = newest_records(chip, &self.partitions);
+        records.get(&JOURNAL_KEY)?.last()?.1.clone()
+    }
+
+    /// A boot read this journal: the last saved, or the one power was cut in. Answers whether
+    /// an update is under way in it.
+    pub fn read_journal(&mut self, bytes: &[u8]) -> Result<bool, Violation> {
+        let known = match &self.journals {
+            Some((stable, saving)) => {
+                bytes == stable.as_slice() || saving.as_deref() == Some(bytes)
+            }
+            None => true,
+        };
+        if !known && !self.has_damage {
+            return broken(
+                "journal",
+                format!("{} bytes were read that nobody saved last", bytes.len()),
+            );
+        }
+        self.journals = Some((bytes.to_vec(), None));
+        self.check_journal(bytes)?;
+        Ok(JournalSeen::read(bytes).is_some_and(|journal| journal.attempt.is_some()))
+    }
+
+    /// I7: the floor only rises, and never above what was confirmed.
+    fn check_journal(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let Some(journal) = JournalSeen::read(bytes) else {
+            return broken("journal", "the journal cannot be read");
+        };
+        let highest = self
+            .confirmed
+            .iter()
+            .map(|&number| catalogue().releases[number].security_counter)
+            .max()
+            .unwrap_or(0);
+        let floor = journal.security_floor;
+        if floor > highest {
+            return broken("I7", format!("the floor {floor} is above what was confirmed"));
+        }
+        if floor < self.floor && !self.has_damage {
+            return broken("I7", format!("the floor fell from {} to {floor}", self.floor));
+        }
+        self.floor = self.floor.max(floor);
+        Ok(())
+    }
+
+    /// A wish was made: erases count from here.
+    pub fn wished(&mut self, erases: &[u32]) {
+        self.erases = erases.to_vec();
+        self.tries = 0;
+    }
+
+    /// An update failed or was begun anew: its sectors may be erased once more.
+    pub fn tried_again(&mut self) {
+        self.tries += 1;
+    }
+
+    /// An update ended: I9, and what may not be tried again.
+    pub fn ended(
+        &mut self,
+        erases: &[u32],
+        id: &str,
+        release: usize,
+        outcome: &str,
+    ) -> Result<(), Violation> {
+        if outcome == "rolled_back" {
+            self.given_up.push((id.to_owned(), release));
+        }
+        for (offset, length) in self.partitions.slots {
+            for sector in offset / SECTOR_BYTES..(offset + length) / SECTOR_BYTES {
+                let before = self.erases.get(sector as usize).copied().unwrap_or(0);
+                let count = erases[sector as usize] - before;
+                if count > 1 + self.tries {
+                    return broken("I9", format!("sector {sector} was erased {count} times"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A digest as reports write it.
+pub(crate) fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,64 @@
+//! Very many lives: which there are, how they are lived, and what is left of one that broke.
+
+mod cuts;
+mod flips;
+mod network;
+mod random;
+mod runner;
+mod shrink;
+
+pub use cuts::{DoubleCuts, SingleCuts};
+pub use flips::Flips;
+pub use network::HostileNetwork;
+pub use random::RandomLives;
+pub use runner::{Failure, Shard, Totals, judge_life, run};
+pub use shrink::shrink;
+
+use otaru_release::Behaviour;
+
+use crate::catalogue::{RELEASES_OF_A_ROUND, SIZES, catalogue};
+use crate::{Geometry, Life, Wish};
+
+/// A numbered set of lives; the same number is the same life for ever.
+pub trait Suite: Sync {
+    /// What it is called.
+    fn name(&self) -> String;
+    /// How many lives it has.
+    fn count(&self) -> u64;
+    /// One of them.
+    fn life(&self, number: u64) -> Life;
+}
+
+/// A whole life without a fault: an update that is kept, one that fails its self-test, one
+/// that crashes, and the next that is kept.
+pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
+    let sizes = match geometry {
+        Geometry::Small | Geometry::Standard => [SIZES[1], SIZES[0], SIZES[0], SIZES[2]],
+        Geometry::TwoChunks => [SIZES[5], SIZES[0], SIZES[0], SIZES[5]],
+    };
+    let behaviours = [Behaviour::Pass, Behaviour::Fail, Behaviour::Crash, Behaviour::Pass];
+    let factory = catalogue().pick(0, SIZES[1], Behaviour::Pass).expect("a first release");
+    let mut previous = factory;
+    let mut wishes = Vec::new();
+    for (round, (size, behaviour)) in sizes.into_iter().zip(behaviours).enumerate() {
+        // Each wish closes a hole: its security counter is one higher.
+        previous = previous.max(round * RELEASES_OF_A_ROUND - usize::from(round > 0));
+        previous = catalogue().pick(previous, size, behaviour).expect("a newer release");
+        wishes.push(Wish { release: previous, withdrawn_after_ms: None, lingers_ms: 2_000 });
+    }
+    Life {
+        seed: 1,
+        geometry,
+        keeps_logs,
+        factory,
+        wishes,
+        outages: Vec::new(),
+        gusts: Vec::new(),
+        part_bytes: match geometry {
+            Geometry::TwoChunks => 4096,
+            Geometry::Small | Geometry::Standard => 1460,
+        },
+        flips: Vec::new(),
+        power_cycles: 2,
+    }
+}

@@ -1,0 +1,94 @@
+//! One bit of selector or records turns over while the device is off.
+
+use otaru_sim_flash::{CutKind, Operation};
+
+use super::cuts::operations;
+use super::{Suite, quiet_life};
+use crate::{Geometry, Life, Outage, Supply};
+
+/// Every bit, at every state power can find the device in between two of its changes.
+#[derive(Debug)]
+pub struct Flips {
+    life: Life,
+    /// Operations before which the device rests, and the bytes that may be written then.
+    states: Vec<(u64, Vec<u32>)>,
+    /// Cases before each state.
+    starts: Vec<u64>,
+    count: u64,
+}
+
+impl Flips {
+    /// All of the quiet life.
+    pub fn new() -> Flips {
+        let life = quiet_life(Geometry::Small, false);
+        let layout = Geometry::Small.layout();
+        let trace = operations(&life);
+        let is_selector = |operation: &Operation| {
+            (layout.otadata.offset..layout.otadata.end()).contains(&operation.offset)
+        };
+        // Before each change of the selector, and behind it; and at the very end.
+        let mut states: Vec<u64> = Vec::new();
+        for (number, operation) in (0..).zip(&trace) {
+            let before = number > 0 && is_selector(&trace[number as usize - 1]);
+            if is_selector(operation) != before {
+                states.push(number);
+            }
+        }
+        states.push(trace.len() as u64 - 1);
+        let states: Vec<(u64, Vec<u32>)> = states
+            .into_iter()
+            .map(|after| (after, written_bytes(&trace[..after as usize], &layout)))
+            .collect();
+        let mut starts = Vec::new();
+        let mut count = 0;
+        for (_, bytes) in &states {
+            starts.push(count);
+            count += bytes.len() as u64 * 8;
+        }
+        Flips { life, states, starts, count }
+    }
+}
+
+/// Bytes of both entries, and of everything that was written to the records.
+fn written_bytes(trace: &[Operation], layout: &otaru_slots::Layout) -> Vec<u32> {
+    let mut bytes = std::collections::BTreeSet::new();
+    for nth in 0..2 {
+        let entry = layout.otadata.offset + nth * 4096;
+        bytes.extend(entry..entry + 32);
+    }
+    for operation in trace {
+        if (layout.otaru.offset..layout.otaru.end()).contains(&operation.offset) {
+            let range = operation.offset..operation.offset + operation.length;
+            match operation.is_erase {
+                true => bytes.retain(|byte| !range.contains(byte)),
+                false => bytes.extend(range),
+            }
+        }
+    }
+    bytes.into_iter().collect()
+}
+
+impl Default for Flips {
+    fn default() -> Self {
+        Flips::new()
+    }
+}
+
+impl Suite for Flips {
+    fn name(&self) -> String {
+        "bit-flips".to_owned()
+    }
+
+    fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn life(&self, number: u64) -> Life {
+        let state = self.starts.partition_point(|&start| start <= number) - 1;
+        let bit = number - self.starts[state];
+        let (after, bytes) = &self.states[state];
+        let outage = Outage { after: *after, kind: CutKind::Before, supply: Supply::Off };
+        let flip = (bytes[bit as usize / 8], (bit % 8) as u8);
+        Life { seed: number, outages: vec![outage], flips: vec![flip], ..self.life.clone() }
+    }
+}

@@ -1,0 +1,115 @@
+//! Living the lives of a suite, and counting them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::Suite;
+use crate::{Life, Summary, Violation, live};
+
+/// A life that broke an invariant.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Its number in the suite.
+    pub number: u64,
+    /// The plan.
+    pub life: Life,
+    /// What broke.
+    pub violation: Violation,
+}
+
+/// Which lives of a suite are lived here: every `of`th from `nth` on.
+#[derive(Clone, Copy, Debug)]
+pub struct Shard {
+    /// The first.
+    pub nth: u64,
+    /// The step.
+    pub of: u64,
+}
+
+/// Sums over many lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Lives.
+    pub lives: u64,
+    /// Boots.
+    pub boots: u64,
+    /// Flash operations.
+    pub operations: u64,
+    /// Outages that came to pass.
+    pub outages: u64,
+    /// Gusts that came to pass.
+    pub gusts: u64,
+    /// Updates that were confirmed.
+    pub confirmed: u64,
+    /// Updates that rolled back.
+    pub rolled_back: u64,
+    /// Updates that failed or were taken back.
+    pub other_ends: u64,
+    /// Lives that broke an invariant.
+    pub violations: u64,
+}
+
+impl Totals {
+    /// Adds a life.
+    pub fn add(&mut self, summary: &Summary) {
+        self.lives += 1;
+        self.boots += u64::from(summary.boots);
+        self.operations += summary.operations;
+        self.outages += u64::from(summary.outages);
+        self.gusts += u64::from(summary.gusts);
+        for end in &summary.ends {
+            match end.outcome.as_str() {
+                "confirmed" => self.confirmed += 1,
+                "rolled_back" => self.rolled_back += 1,
+                _ => self.other_ends += 1,
+            }
+        }
+    }
+}
+
+/// Lives one life; a panic breaks I6.
+///
+/// Every third life is on a chip with flash encryption, which writes 16 bytes at once.
+pub fn judge_life(life: &Life) -> Result<Summary, Violation> {
+    let lived = catch_unwind(AssertUnwindSafe(|| match life.seed % 3 {
+        0 => live::<16>(life),
+        _ => live::<4>(life),
+    }));
+    lived.unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+        Err(Violation { rule: "I6", what: format!("panic: {}", text.unwrap_or_default()) })
+    })
+}
+
+/// Lives a shard's lives from number `from` on, at most `limit` of them.
+///
+/// `heard` gets the number behind every life, and how it broke if it did; it says whether to go on.
+pub fn run(
+    suite: &dyn Suite,
+    shard: Shard,
+    from: u64,
+    totals: &mut Totals,
+    mut heard: impl FnMut(u64, &Totals, Option<&Failure>) -> bool,
+) {
+    let mut number = from.max(shard.nth);
+    while number < suite.count() {
+        let life = suite.life(number);
+        let failure = match judge_life(&life) {
+            Ok(summary) => {
+                totals.add(&summary);
+                None
+            }
+            Err(violation) => {
+                totals.lives += 1;
+                totals.violations += 1;
+                Some(Failure { number, life, violation })
+            }
+        };
+        number += shard.of;
+        if !heard(number, totals, failure.as_ref()) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,616 @@
+//! A whole device on virtual time: the real agent and the real slots on a chip that loses
+//! power, a clock, a network and a server.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use otaru_agent::{Agent, Input, Moment, ResetCause, Stored};
+use otaru_host::{Download, Host};
+use otaru_release::{Behaviour, Manifest};
+use otaru_sim_flash::{Cut, Operation, Random, SimFlash};
+use otaru_slots::boot::images_for;
+use otaru_slots::{BootError, Booted, Layout, boot};
+
+use crate::catalogue::{CHIP, catalogue};
+use crate::judge::{Judge, Violation};
+use crate::life::{Gust, Life, Outage, Supply, Weather};
+use crate::network::{Body, Sky};
+use crate::server::{End, Server};
+
+mod effects;
+mod events;
+
+/// No life takes longer, on its own clock: 400 days.
+const LIFE_MS_MAX: u64 = 400 * 86_400_000;
+/// No life has more boots.
+const BOOTS_MAX: u32 = 400;
+/// No life has more steps.
+const STEPS_MAX: u64 = 400_000;
+/// How long a device that has nothing more to do is watched.
+const WATCHED_MS: u64 = 30_000;
+
+/// What happens, and when.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due {
+    at_ms: u64,
+    order: u64,
+    event: Event,
+}
+
+/// Something on its way. What belongs to a boot, a session or a transfer carries its number,
+/// and is nothing once that is over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Event {
+    /// The broker accepts the session.
+    LinkUp { boot: u32 },
+    /// The session breaks.
+    LinkLost { session: u32 },
+    /// Subscriptions were granted.
+    Subscribed { session: u32 },
+    /// A message reaches the device.
+    Hear { session: u32, topic: u8, payload: Vec<u8>, is_withdrawal: bool },
+    /// A message reaches the server.
+    Get { session: u32, payload: Vec<u8> },
+    /// A report reaches the server, whatever has become of the device.
+    Update { session: u32, payload: Vec<u8> },
+    /// The answer to a manifest's request.
+    Manifest { transfer: u32 },
+    /// The head of an answer.
+    Head { transfer: u32 },
+    /// More of the body.
+    Part { transfer: u32 },
+    /// Nothing came for too long.
+    Stalled { transfer: u32 },
+    /// The self-test is over.
+    SelfTest { boot: u32 },
+    /// The watchdog acts on firmware that hangs.
+    Watchdog { boot: u32 },
+    /// The next wish is made.
+    Wish,
+    /// A wish is taken back.
+    Withdraw { update: String },
+    /// The server gives a wish up that was taken back and that nobody spoke of since.
+    Expire { update: String },
+    /// Desired follows what runs.
+    Settle,
+}
+
+/// What the device fetches.
+pub(crate) struct Transfer {
+    pub(crate) download: Option<Download>,
+    pub(crate) body: Option<Body>,
+    pub(crate) wanted: Option<otaru_agent::Wanted>,
+    pub(crate) release: usize,
+}
+
+/// Why firmware stopped running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Power is gone.
+    PowerLost,
+    /// The processor restarts.
+    Reset(ResetCause),
+    /// The life is over.
+    Over,
+}
+
+/// What a life came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How each update ended.
+    pub ends: Vec<End>,
+    /// Flash operations of the whole life.
+    pub operations: u64,
+    /// How often it booted.
+    pub boots: u32,
+    /// Outages that came to pass.
+    pub outages: u32,
+    /// Gusts that came to pass.
+    pub gusts: u32,
+    /// Bytes of images that were received.
+    pub received_bytes: u64,
+    /// Most journal writes of one update.
+    pub journal_writes: u32,
+    /// Every flash operation, in order.
+    pub trace: Vec<Operation>,
+}
+
+/// A device and everything around it.
+pub struct World<'a, const UNIT: usize> {
+    pub(crate) life: &'a Life,
+    pub(crate) layout: Layout,
+    /// The chip, while no firmware runs.
+    chip: Option<SimFlash<UNIT>>,
+    pub(crate) host: Option<Host<SimFlash<UNIT>>>,
+    pub(crate) agent: Option<Agent>,
+    pub(crate) server: Server,
+    pub(crate) sky: Sky<'a>,
+    pub(crate) judge: Judge,
+    pub(crate) random: Random,
+    pub(crate) now_ms: u64,
+    pub(crate) booted_at_ms: u64,
+    pub(crate) order: u64,
+    pub(crate) queue: BinaryHeap<Reverse<Due>>,
+    /// Answers that come before anything else.
+    pub(crate) answers: std::collections::VecDeque<Input<'static>>,
+    pub(crate) boot: u32,
+    pub(crate) session: u32,
+    pub(crate) is_linked: bool,
+    /// RTC memory: whether the clock is known. Lost with power, kept over a reset.
+    pub(crate) knows_time: bool,
+    pub(crate) transfer: Option<Transfer>,
+    pub(crate) transfers: u32,
+    /// The manifest checked last.
+    pub(crate) checked: Option<(Manifest, usize)>,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) hangs: bool,
+    /// Whether the open wish may still be armed.
+    pub(crate) may_arm: bool,
+    next_wish: usize,
+    next_outage: usize,
+    /// When the life is over, once every wish has ended.
+    over_at_ms: Option<u64>,
+    operations_before: u64,
+    steps: u64,
+    pub(crate) journal_writes: u32,
+    pub(crate) summary: Summary,
+    /// What happened, where somebody wants to read it.
+    transcript: Option<String>,
+}
+
+/// Lives a life and writes down what happened: every boot, effect and flash operation.
+pub fn tell<const UNIT: usize>(life: &Life) -> String {
+    let mut world = World::new(life, life.geometry.chip::<UNIT>(life.factory));
+    world.transcript = Some(String::new());
+    let result = world.run_boots();
+    world.note(|| format!("{result:?}"));
+    world.transcript.unwrap_or_default()
+}
+
+/// Lives a life on a chip that writes units of `UNIT` bytes.
+pub fn live<const UNIT: usize>(life: &Life) -> Result<Summary, Violation> {
+    let chip = life.geometry.chip::<UNIT>(life.factory);
+    World::new(life, chip).run()
+}
+
+impl<'a, const UNIT: usize> World<'a, UNIT> {
+    /// A device that has left the factory with this chip, and was never switched on.
+    pub fn new(life: &'a Life, mut chip: SimFlash<UNIT>) -> World<'a, UNIT> {
+        let judge = Judge::new(&chip, life.factory, life.has_damage());
+        chip.trace_operations();
+        chip.cut_power(Cut { at_operation: u64::MAX, kind: otaru_sim_flash::CutKind::Before });
+        let layout = life.geometry.layout();
+        let mut world = World {
+            life,
+            layout,
+            chip: None,
+            host: None,
+            agent: None,
+            server: Server::default(),
+            sky: Sky::new(&life.gusts, life.part_bytes),
+            judge,
+            random: Random::new(life.seed),
+            now_ms: 0,
+            booted_at_ms: 0,
+            order: 0,
+            queue: BinaryHeap::new(),
+            answers: Default::default(),
+            boot: 0,
+            session: 0,
+            is_linked: false,
+            knows_time: false,
+            transfer: None,
+            transfers: 0,
+            checked: None,
+            behaviour: Behaviour::Pass,
+            hangs: false,
+            may_arm: true,
+            next_wish: 0,
+            next_outage: 0,
+            over_at_ms: None,
+            steps: 0,
+            operations_before: 0,
+            journal_writes: 0,
+            summary: Summary::default(),
+            transcript: None,
+        };
+        world.arm_outage(&mut chip);
+        world.later(5_000, Event::Wish);
+        world.chip = Some(chip);
+        world
+    }
+
+    /// Lives to the end of the plan.
+    pub fn run(mut self) -> Result<Summary, Violation> {
+        self.run_boots().map_err(|violation| self.told(violation))?;
+        for _ in 0..self.life.power_cycles {
+            // Everything has ended: what runs now stays, whatever power does.
+            self.cycle_power().map_err(|violation| self.told(violation))?;
+        }
+        let chip = self.take_chip();
+        self.summary.operations = self.operations_before + chip.operations();
+        self.summary.boots = self.boot;
+        self.summary.gusts = self.sky.count;
+        self.summary.ends = std::mem::take(&mut self.server.ends);
+        Ok(self.summary)
+    }
+
+    /// Adds a line to the transcript, if there is one.
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(transcript) = &mut self.transcript {
+            *transcript += &line();
+            *transcript += "\n";
+        }
+    }
+
+    /// Adds operations to the transcript.
+    pub(crate) fn note_operations(&mut self, operations: &[Operation]) {
+        if self.transcript.is_none() {
+            return;
+        }
+        for &Operation { offset, length, is_erase } in operations {
+            let word = if is_erase { "erase" } else { "write" };
+            let total = self.summary.trace.len();
+            self.note(|| format!("    {word} {offset:#x} {length} bytes (by {total})"));
+        }
+    }
+
+    fn told(&self, violation: Violation) -> Violation {
+        let what = format!(
+            "{} (boot {}, {} ms, {} wishes made, ends {:?})",
+            violation.what, self.boot, self.now_ms, self.next_wish, self.server.ends
+        );
+        Violation { what, ..violation }
+    }
+
+    fn cycle_power(&mut self) -> Result<(), Violation> {
+        self.forget();
+        let mut chip = self.take_chip();
+        self.operations_before += chip.operations();
+        chip.power_on();
+        chip.cut_power(Cut { at_operation: u64::MAX, kind: otaru_sim_flash::CutKind::Before });
+        self.chip = Some(chip);
+        self.knows_time = false;
+        self.over_at_ms = Some(self.now_ms + WATCHED_MS);
+        self.next_outage = usize::MAX;
+        self.run_boots()
+    }
+
+    /// What a restart takes away.
+    fn forget(&mut self) {
+        self.is_linked = false;
+        self.answers.clear();
+        self.stop_transfer();
+        self.checked = None;
+        self.hangs = false;
+        let chip = self.take_chip();
+        self.chip = Some(chip);
+    }
+
+    fn take_chip(&mut self) -> SimFlash<UNIT> {
+        self.agent = None;
+        let chip = self.chip.take().or_else(|| self.host.take().map(Host::into_flash));
+        chip.expect("a device has a chip")
+    }
+
+    /// Boots until the life is over.
+    fn run_boots(&mut self) -> Result<(), Violation> {
+        let mut reset = ResetCause::PowerOn;
+        loop {
+            if self.boot >= BOOTS_MAX {
+                return Err(Violation { rule: "I11", what: "it boots for ever".into() });
+            }
+            let stop = self.run_boot(reset)?;
+            reset = match stop {
+                Stop::Over => return Ok(()),
+                Stop::Reset(cause) => cause,
+                Stop::PowerLost => self.power_lost(),
+            };
+            self.forget();
+            self.now_ms += 300;
+        }
+    }
+
+    /// One boot, to its end.
+    fn run_boot(&mut self, reset: ResetCause) -> Result<Stop, Violation> {
+        self.boot += 1;
+        self.booted_at_ms = self.now_ms;
+        let mut chip = self.take_chip();
+        let expected = self.judge.choice(&chip)?;
+        let layout = Layout::read(&mut chip);
+        let booted = match layout {
+            Ok(layout) => boot(&mut chip, &layout, images_for(Some(CHIP.id()))),
+            Err(_) => Err(BootError::NoBootableImage),
+        };
+        let is_powered = chip.is_powered();
+        let trace = chip.take_trace();
+        self.summary.trace.extend(&trace);
+        self.note(|| format!("boot after {reset:?}: {expected:?}, {booted:?}"));
+        self.note_operations(&trace);
+        let slot = match booted {
+            _ if !is_powered => {
+                self.chip = Some(chip);
+                return Ok(Stop::PowerLost);
+            }
+            Ok(Booted::Slot(slot)) => slot,
+            failed => {
+                let what = format!("nothing starts: {failed:?}");
+                return Err(Violation { rule: "I1", what });
+            }
+        };
+        let release = self.judge.booted(&chip, expected, slot.index())?;
+        self.behaviour = release.behaviour;
+        if release.behaviour == Behaviour::Crash {
+            self.now_ms += 1_000;
+            self.chip = Some(chip);
+            return Ok(Stop::Reset(ResetCause::Panic));
+        }
+        // The chip is lent for the whole boot; a copy is what is left if the host cannot start.
+        let mut host = match Host::start(chip.clone(), self.layout, slot, Some(CHIP)) {
+            Ok(host) => host,
+            Err(error) => return self.host_failed(chip, slot, error),
+        };
+        let (facts, stored) = (host.facts(reset), host.stored());
+        let trace = host.flash().take_trace();
+        self.summary.trace.extend(&trace);
+        let alive = host.flash().is_powered();
+        let was_on_trial = self.judge.is_on_trial(host.flash());
+        self.judge.effect_done(host.flash(), &trace, was_on_trial, None, self.may_arm)?;
+        self.host = Some(host);
+        if !alive {
+            return Ok(Stop::PowerLost);
+        }
+        let (Ok(facts), Ok((journal, settings))) = (facts, stored) else {
+            return Ok(Stop::Reset(ResetCause::Panic));
+        };
+        if self.judge.read_journal(&journal)? {
+            // Heard and not journalled is not heard.
+            self.may_arm = true;
+        }
+        let recreated = self.host.as_mut().and_then(|host| host.storage().0.recreated());
+        let stored = Stored { journal: &journal, settings: &settings, recreated };
+        let (agent, effects) = Agent::start(config(), &facts, stored, self.moment());
+        self.agent = Some(agent);
+        let boot = self.boot;
+        self.later(500, Event::LinkUp { boot });
+        if let Some(stop) = self.carry_out(effects)? {
+            return Ok(stop);
+        }
+        let acknowledged = self.on_flash(|host, _| {
+            let (storage, flash) = host.storage();
+            storage.acknowledge_recreated(flash)
+        })?;
+        if acknowledged.is_none() {
+            return Ok(Stop::PowerLost);
+        }
+        self.run_firmware()
+    }
+
+    /// Opening the records lost power, or failed: the chip as the attempt left it is gone with
+    /// the host, so it is done again on the chip itself.
+    fn host_failed(
+        &mut self,
+        mut chip: SimFlash<UNIT>,
+        _: otaru_slots::Slot,
+        error: otaru_host::HostError,
+    ) -> Result<Stop, Violation> {
+        let again = otaru_host::Storage::open(&mut chip, &self.layout);
+        let is_powered = chip.is_powered();
+        self.summary.trace.extend(chip.take_trace());
+        self.chip = Some(chip);
+        if !is_powered {
+            return Ok(Stop::PowerLost);
+        }
+        let what = format!("the records cannot be opened: {error} {:?}", again.err());
+        Err(Violation { rule: "I6", what })
+    }
+
+    /// Lets things happen until the boot ends.
+    fn run_firmware(&mut self) -> Result<Stop, Violation> {
+        loop {
+            if let Some(stop) = self.next()? {
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// The next thing that happens.
+    fn next(&mut self) -> Result<Option<Stop>, Violation> {
+        self.steps += 1;
+        if self.steps > STEPS_MAX || self.now_ms > LIFE_MS_MAX {
+            let phase = self.agent.as_ref().map(Agent::phase);
+            let what = format!("silent for ever: {phase:?}, {} steps", self.steps);
+            return Err(Violation { rule: "I11", what });
+        }
+        if !self.hangs
+            && let Some(answer) = self.answers.pop_front()
+        {
+            return self.step(answer);
+        }
+        let wake_at = self.agent.as_ref().and_then(Agent::wake_at_ms);
+        let wake_at =
+            wake_at.filter(|_| !self.hangs).map(|at| at.saturating_add(self.booted_at_ms));
+        let due_at = self.queue.peek().map(|Reverse(due)| due.at_ms);
+        let over_at = self.over_at_ms;
+        let first = [wake_at, due_at, over_at].into_iter().flatten().min();
+        let Some(first) = first else {
+            return Err(Violation { rule: "I11", what: "nothing will ever happen again".into() });
+        };
+        self.now_ms = self.now_ms.max(first);
+        if over_at == Some(first) {
+            return self.over().map(|()| Some(Stop::Over));
+        }
+        if due_at == Some(first)
+            && let Some(Reverse(due)) = self.queue.pop()
+        {
+            let is_devices = !matches!(
+                due.event,
+                Event::Wish
+                    | Event::Withdraw { .. }
+                    | Event::Expire { .. }
+                    | Event::Settle
+                    | Event::Update { .. }
+                    | Event::Get { .. }
+                    | Event::Watchdog { .. }
+            );
+            return if self.hangs && is_devices { Ok(None) } else { self.happen(due.event) };
+        }
+        self.step(Input::TimePassed)
+    }
+
+    /// The server knows what runs, and has known the end of everything.
+    fn over(&mut self) -> Result<(), Violation> {
+        let reported = self.server.reported("sha256").and_then(|sha| sha.as_str());
+        let running = self.judge.running().map(|release| crate::judge::hex(&release.sha256));
+        if reported != running.as_deref() {
+            let what = format!("the server believes in {reported:?}, and {running:?} runs");
+            return Err(Violation { rule: "I3", what });
+        }
+        Ok(())
+    }
+
+    /// One step of the agent.
+    pub(crate) fn step(&mut self, input: Input<'_>) -> Result<Option<Stop>, Violation> {
+        let now = self.moment();
+        let Some(agent) = &mut self.agent else { return Ok(None) };
+        let effects = agent.step(now, input);
+        self.carry_out(effects)
+    }
+
+    fn moment(&mut self) -> Moment {
+        Moment {
+            uptime_ms: self.now_ms - self.booted_at_ms,
+            wall_ms: self.wall_ms(),
+            random: self.random.next_u64(),
+        }
+    }
+
+    /// The device's own clock, where it knows the time.
+    pub(crate) fn wall_ms(&self) -> Option<i64> {
+        self.knows_time.then(|| 1_795_430_400_000 + self.now_ms as i64)
+    }
+
+    pub(crate) fn later(&mut self, in_ms: u64, event: Event) {
+        self.order += 1;
+        let due = Due { at_ms: self.now_ms + in_ms, order: self.order, event };
+        self.queue.push(Reverse(due));
+    }
+
+    fn arm_outage(&mut self, chip: &mut SimFlash<UNIT>) {
+        self.operations_before += chip.operations();
+        let cut = match self.life.outages.get(self.next_outage) {
+            Some(&Outage { after, kind, .. }) => Cut { at_operation: after, kind },
+            None => Cut { at_operation: u64::MAX, kind: otaru_sim_flash::CutKind::Before },
+        };
+        chip.cut_power(cut);
+    }
+
+    /// Power comes back; what the processor says about it.
+    fn power_lost(&mut self) -> ResetCause {
+        let mut chip = self.take_chip();
+        let outage = self.life.outages.get(self.next_outage).copied();
+        self.next_outage += 1;
+        self.summary.outages += 1;
+        self.judge.tried_again();
+        chip.power_on();
+        if self.next_outage == 1 {
+            for &(offset, bit) in &self.life.flips {
+                chip.flip_bit(offset, bit);
+            }
+        }
+        self.arm_outage(&mut chip);
+        self.chip = Some(chip);
+        match outage.map(|outage| outage.supply) {
+            Some(Supply::Dip) => ResetCause::Watchdog,
+            _ => {
+                self.knows_time = false;
+                self.now_ms += 10_000;
+                ResetCause::PowerOn
+            }
+        }
+    }
+
+    pub(crate) fn make_wish(&mut self) {
+        let Some(wish) = self.life.wishes.get(self.next_wish).copied() else { return };
+        self.next_wish += 1;
+        self.may_arm = true;
+        self.journal_writes = 0;
+        let erases = self.erases();
+        self.judge.wished(&erases);
+        let messages = self.server.wish(wish.release, self.now_ms);
+        let session = self.session;
+        self.say(session, messages);
+        if let Some(after_ms) = wish.withdrawn_after_ms
+            && let Some(open) = &self.server.open
+        {
+            let update = open.id.clone();
+            self.later(after_ms, Event::Withdraw { update });
+        }
+    }
+
+    fn erases(&mut self) -> Vec<u32> {
+        match (&mut self.host, &self.chip) {
+            (Some(host), _) => host.flash().erases().to_vec(),
+            (None, Some(chip)) => chip.erases().to_vec(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Looks whether the open update ended, and lets life go on.
+    pub(crate) fn update_ended(&mut self) -> Result<Option<Stop>, Violation> {
+        let Some(end) = self.server.observe().cloned() else { return Ok(None) };
+        self.ended(&end)
+    }
+
+    pub(crate) fn ended(&mut self, end: &End) -> Result<Option<Stop>, Violation> {
+        let erases = self.erases();
+        self.judge.ended(&erases, &end.id, end.release, &end.outcome)?;
+        self.check_end(end)?;
+        self.summary.journal_writes = self.summary.journal_writes.max(self.journal_writes);
+        let wish = self.life.wishes.get(self.next_wish - 1);
+        let lingers_ms = wish.map_or(0, |wish| wish.lingers_ms);
+        self.later(lingers_ms, Event::Settle);
+        if self.next_wish < self.life.wishes.len() {
+            self.later(lingers_ms + 5_000, Event::Wish);
+        } else {
+            self.over_at_ms = Some(self.now_ms + lingers_ms + WATCHED_MS);
+        }
+        Ok(None)
+    }
+
+    /// No end may be better than the firmware is, nor worse than what happened to it.
+    fn check_end(&self, end: &End) -> Result<(), Violation> {
+        let release = &catalogue().releases[end.release];
+        let passes = release.behaviour == Behaviour::Pass;
+        // Two faults may cost time, and no update: power in two trials, two broken transfers.
+        let outages = &self.life.outages[..self.next_outage.min(self.life.outages.len())];
+        let is_final = |gust: &Gust| matches!(gust.what, Weather::Forged | Weather::OtherManifest);
+        let must_be_right = outages.iter().all(|outage| outage.supply == Supply::Off)
+            && outages.len() + self.sky.count as usize <= 2
+            && !self.life.gusts.iter().any(is_final)
+            && !self.life.has_damage();
+        let withdrawn = self
+            .life
+            .wishes
+            .get(self.next_wish - 1)
+            .is_some_and(|wish| wish.withdrawn_after_ms.is_some());
+        let is_right = match end.outcome.as_str() {
+            "confirmed" => passes,
+            "rolled_back" => !passes || !must_be_right,
+            "cancelled" => withdrawn,
+            _ => !must_be_right,
+        };
+        if is_right {
+            return Ok(());
+        }
+        Err(Violation { rule: "end", what: format!("{:?} ended {end:?}", release.behaviour) })
+    }
+}
+
+fn config() -> otaru_agent::AgentConfig {
+    use otaru_wire::{Namespace, ThingName};
+    otaru_agent::AgentConfig::new(
+        ThingName::new("clock-01").expect("a valid name"),
+        Namespace::new("mia").expect("a valid name"),
+    )
+}

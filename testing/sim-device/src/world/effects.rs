@@ -1,0 +1,213 @@
+//! What the agent wants done, and what becomes of it.
+
+use otaru_agent::{Device, Effect, Fault, Input, Wanted, check_manifest};
+use otaru_host::{Carried, Host, HostError};
+use otaru_release::{Behaviour, Manifest};
+use otaru_sim_flash::SimFlash;
+use otaru_wire::{Reason, ShadowTopic, ShadowVerb, Topic};
+
+use super::{Event, Stop, Transfer, World};
+use crate::catalogue::{CHIP, catalogue, product};
+use crate::judge::Violation;
+use crate::life::Weather;
+
+/// How long a self-test takes.
+const SELF_TEST_MS: u64 = 3_000;
+/// When the watchdog acts.
+const WATCHDOG_MS: u64 = 60_000;
+
+impl<const UNIT: usize> World<'_, UNIT> {
+    pub(super) fn carry_out(&mut self, effects: Vec<Effect>) -> Result<Option<Stop>, Violation> {
+        for effect in effects {
+            if let Some(stop) = self.carry_out_one(effect)? {
+                return Ok(Some(stop));
+            }
+        }
+        Ok(None)
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) -> Result<Option<Stop>, Violation> {
+        if let Effect::SaveJournal(bytes) = &effect {
+            self.note(|| format!("  save journal, {} bytes", bytes.len()));
+            self.judge.saving(bytes);
+            self.journal_writes += 1;
+        }
+        if !matches!(effect, Effect::SaveJournal(_) | Effect::Publish { .. }) {
+            self.note(|| format!("  {effect:?}"));
+        }
+        let saves = matches!(effect, Effect::SaveJournal(_));
+        let carried = match self.on_flash(|host, _| host.carry_out(effect))? {
+            None => return Ok(Some(Stop::PowerLost)),
+            Some(Ok(carried)) => carried,
+            Some(Err(error)) => return Ok(Some(self.flash_failed(error))),
+        };
+        if saves {
+            let host = self.host.as_mut().expect("firmware runs");
+            self.judge.saved(host.flash())?;
+        }
+        match carried {
+            Carried::Done => Ok(None),
+            Carried::Answer(answer) => {
+                self.answers.push_back(answer.into());
+                Ok(None)
+            }
+            Carried::Restart => Ok(Some(Stop::Reset(otaru_agent::ResetCause::Software))),
+            Carried::Outside(effect) => self.carry_out_outside(effect),
+        }
+    }
+
+    /// Records that cannot be written leave nothing but a restart.
+    pub(super) fn flash_failed(&mut self, _: HostError) -> Stop {
+        Stop::Reset(otaru_agent::ResetCause::Panic)
+    }
+
+    fn carry_out_outside(&mut self, effect: Effect) -> Result<Option<Stop>, Violation> {
+        match effect {
+            Effect::Subscribe(_) => {
+                let session = self.session;
+                self.later(50, Event::Subscribed { session });
+            }
+            Effect::Publish { topic, payload, .. } => return self.publish(topic, payload),
+            Effect::Disconnect => {
+                let session = self.session;
+                self.later(0, Event::LinkLost { session });
+            }
+            Effect::CheckManifest(wanted) => {
+                self.stop_transfer();
+                self.checked = None;
+                let wanted = Some(wanted);
+                let transfer = Transfer { download: None, body: None, wanted, release: 0 };
+                self.transfer = Some(transfer);
+                self.later(100, Event::Manifest { transfer: self.transfers });
+            }
+            Effect::Download { target, from_start } => return self.download(target, from_start),
+            Effect::StopTransfer => {
+                self.stop_transfer();
+                self.answers.retain(|answer| !matches!(answer, Input::SlotVerified(_)));
+            }
+            Effect::RunSelfTest => {
+                let boot = self.boot;
+                match self.behaviour {
+                    Behaviour::Hang => {
+                        self.hangs = true;
+                        self.later(WATCHDOG_MS, Event::Watchdog { boot });
+                    }
+                    _ => self.later(SELF_TEST_MS, Event::SelfTest { boot }),
+                }
+            }
+            Effect::ApplySetting { name, value } => {
+                self.answers.push_back(Input::SettingApplied { name, value });
+            }
+            Effect::Log(line) if self.life.keeps_logs => {
+                let pushed = self.on_flash(|host, _| {
+                    let (storage, flash) = host.storage();
+                    storage.push_log(flash, line.message.as_bytes())
+                })?;
+                match pushed {
+                    None => return Ok(Some(Stop::PowerLost)),
+                    Some(Err(error)) => return Ok(Some(self.flash_failed(error.into()))),
+                    Some(Ok(())) => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn publish(&mut self, topic: Topic, payload: Vec<u8>) -> Result<Option<Stop>, Violation> {
+        let Topic::Shadow { topic: ShadowTopic::Request(verb), .. } = topic else {
+            return Ok(None);
+        };
+        if !self.is_linked {
+            return Ok(None);
+        }
+        let session = self.session;
+        match verb {
+            ShadowVerb::Get => self.send(Event::Get { session, payload }, session),
+            _ => {
+                let host = self.host.as_mut().expect("firmware runs");
+                self.judge.reported(host.flash(), &payload)?;
+                self.send(Event::Update { session, payload }, session);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The chain of trust, to its end.
+    pub(super) fn check_manifest(&mut self, wanted: &Wanted) -> Result<otaru_agent::Target, Fault> {
+        let Some(release) = catalogue().by_version(wanted.version.as_str()) else {
+            return Err(Reason::ReleaseNotFound.into());
+        };
+        let bytes = match self.sky.request() {
+            Some(Weather::Forged) => &release.forged,
+            Some(Weather::OtherManifest) => {
+                &catalogue().releases[(release.number + 1) % catalogue().releases.len()].manifest
+            }
+            Some(Weather::Status(404)) => return Err(Reason::ReleaseNotFound.into()),
+            Some(Weather::Status(_)) => return Err(Reason::ServerError.into()),
+            Some(Weather::Stall { .. }) => return Err(Reason::DownloadStalled.into()),
+            Some(Weather::Truncate { .. }) => return Err(Reason::LinkDownAtInstall.into()),
+            _ => &release.manifest,
+        };
+        let now_s = self.wall_ms().map(|ms| ms / 1000);
+        let manifest = Manifest::verify(bytes, &catalogue().root, now_s)
+            .map_err(|error| Fault::from(error.reason()))?;
+        let signer = Manifest::signer(bytes).map_err(|error| Fault::from(error.reason()))?;
+        let product = product();
+        let host = self.host.as_mut().expect("firmware runs");
+        let (storage, flash) = host.storage();
+        let trust = storage.trust(flash).map_err(|_| Fault::from(Reason::FlashFailed))?;
+        let least = trust.least(&catalogue().root, wanted);
+        let slot_bytes = self.layout.slot(host.slot().other()).size.into();
+        let device = Device { product: &product, chip: CHIP, slot_bytes, least };
+        let target = check_manifest(&manifest, wanted, device)?;
+        host.manifest_checked(signer);
+        self.checked = Some((manifest, release.number));
+        Ok(target)
+    }
+
+    fn download(
+        &mut self,
+        target: otaru_agent::Target,
+        from_start: bool,
+    ) -> Result<Option<Stop>, Violation> {
+        let Some((manifest, release)) = self.checked.take() else {
+            self.answers.push_back(Input::DownloadEnded(Err(Reason::Internal.into())));
+            return Ok(None);
+        };
+        self.stop_transfer();
+        let begun = self.on_flash(|host, _| host.download(&target, &manifest, CHIP, from_start))?;
+        match begun {
+            None => Ok(Some(Stop::PowerLost)),
+            Some(Err(error)) => Ok(Some(self.flash_failed(error))),
+            Some(Ok(Err(fault))) => {
+                self.answers.push_back(Input::DownloadEnded(Err(fault)));
+                Ok(None)
+            }
+            Some(Ok(Ok(download))) => {
+                let download = Some(download);
+                self.transfer = Some(Transfer { download, body: None, wanted: None, release });
+                self.ask_for_image()
+            }
+        }
+    }
+
+    /// Does something with flash and lets the judge look at it. `None` when power went.
+    pub(super) fn on_flash<T>(
+        &mut self,
+        work: impl FnOnce(&mut Host<SimFlash<UNIT>>, Option<&mut Transfer>) -> T,
+    ) -> Result<Option<T>, Violation> {
+        let host = self.host.as_mut().expect("firmware runs");
+        let was_on_trial = self.judge.is_on_trial(host.flash());
+        let result = work(host, self.transfer.as_mut());
+        let trace = host.flash().take_trace();
+        let is_powered = host.flash().is_powered();
+        if !trace.is_empty() {
+            self.summary.trace.extend(&trace);
+            let open = self.server.open.as_ref().map(|open| (open.id.as_str(), open.release));
+            self.judge.effect_done(host.flash(), &trace, was_on_trial, open, self.may_arm)?;
+            self.note_operations(&trace);
+        }
+        Ok(is_powered.then_some(result))
+    }
+}

@@ -1,0 +1,241 @@
+//! What happens to the device: messages, answers, and the passing of time.
+
+use otaru_agent::{Fault, Input};
+use otaru_wire::{Reason, ShadowTopic};
+
+use super::{Event, Stop, World};
+use crate::judge::Violation;
+use crate::life::Weather;
+use crate::network::Next;
+use crate::server::Message;
+
+/// How long a message is on its way.
+const HOP_MS: u64 = 20;
+/// How long a dead connection looks alive.
+const DEAD_MS: u64 = 20_000;
+/// How long a client waits for the next byte.
+const IDLE_MS: u64 = 30_000;
+/// How long a device takes to come back to the broker.
+const RECONNECT_MS: u64 = 2_000;
+
+impl<const UNIT: usize> World<'_, UNIT> {
+    pub(super) fn happen(&mut self, event: Event) -> Result<Option<Stop>, Violation> {
+        match event {
+            Event::LinkUp { boot } if boot == self.boot && !self.is_linked => {
+                self.is_linked = true;
+                self.session += 1;
+                // The broker's answer carries the time.
+                self.knows_time = true;
+                self.step(Input::LinkUp)
+            }
+            Event::LinkLost { session } if session == self.session && self.is_linked => {
+                self.lose_link();
+                self.step(Input::LinkDown)
+            }
+            Event::Subscribed { session } if self.is_current(session) => {
+                self.step(Input::Subscribed)
+            }
+            Event::Hear { session, topic, payload, is_withdrawal } if self.is_current(session) => {
+                let topic = ShadowTopic::ALL[usize::from(topic)];
+                let stop = self.step(Input::ShadowArrived { topic, payload: &payload })?;
+                self.note_withdrawal(is_withdrawal);
+                Ok(stop)
+            }
+            Event::Get { session, payload } => {
+                let answer = self.server.get(&payload, self.now_ms);
+                self.say(session, vec![answer]);
+                Ok(None)
+            }
+            Event::Update { session, payload } => self.server_hears(session, &payload),
+            Event::Manifest { transfer } if transfer == self.transfers => self.manifest_came(),
+            Event::Head { transfer } if transfer == self.transfers => self.head_came(),
+            Event::Part { transfer } if transfer == self.transfers => self.part_came(),
+            Event::Stalled { transfer } if transfer == self.transfers => {
+                self.fail_download(Reason::DownloadStalled.into())
+            }
+            Event::SelfTest { boot } if boot == self.boot => {
+                use otaru_release::Behaviour;
+                let passes = self.behaviour == Behaviour::Pass;
+                self.step(Input::SelfTestEnded(passes.then_some(()).ok_or(Reason::SelfTestFailed)))
+            }
+            Event::Watchdog { boot } if boot == self.boot => {
+                Ok(Some(Stop::Reset(otaru_agent::ResetCause::Watchdog)))
+            }
+            Event::Wish => {
+                self.make_wish();
+                Ok(None)
+            }
+            Event::Withdraw { update } => {
+                if self.server.open.as_ref().is_some_and(|open| open.id == update) {
+                    let messages = self.server.withdraw(self.now_ms);
+                    self.say(self.session, messages);
+                    self.later(86_400_000, Event::Expire { update });
+                }
+                Ok(None)
+            }
+            Event::Expire { update } => match self.server.expire(&update) {
+                Some(end) => self.ended(&end),
+                None => Ok(None),
+            },
+            Event::Settle => {
+                // Somebody may have wished for something else since.
+                if self.server.open.is_none() {
+                    let messages = self.server.withdraw(self.now_ms);
+                    self.say(self.session, messages);
+                }
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Once the device has heard that nobody wishes for it any more, nothing may be armed.
+    fn note_withdrawal(&mut self, is_withdrawal: bool) {
+        let is_open = self.server.open.as_ref().is_some_and(|open| open.is_withdrawn);
+        let is_online = self.agent.as_ref().is_some_and(otaru_agent::Agent::is_online);
+        let Some(host) = self.host.as_mut().filter(|_| is_withdrawal && is_open && is_online)
+        else {
+            return;
+        };
+        if !self.judge.is_past_arming(host.flash()) {
+            self.may_arm = false;
+        }
+    }
+
+    fn is_current(&self, session: u32) -> bool {
+        session == self.session && self.is_linked
+    }
+
+    pub(super) fn lose_link(&mut self) {
+        self.is_linked = false;
+        let boot = self.boot;
+        self.later(RECONNECT_MS, Event::LinkUp { boot });
+    }
+
+    /// Messages from the server to the device, in order unless the weather says otherwise.
+    pub(super) fn say(&mut self, session: u32, messages: Vec<Message>) {
+        for (topic, payload) in messages {
+            let topic = ShadowTopic::ALL
+                .iter()
+                .position(|known| *known == topic)
+                .expect("every topic is among all") as u8;
+            let is_withdrawal = self.server.open.as_ref().is_some_and(|open| open.is_withdrawn);
+            self.send(Event::Hear { session, topic, payload, is_withdrawal }, session);
+        }
+    }
+
+    /// Puts a message of this session on its way.
+    pub(super) fn send(&mut self, event: Event, session: u32) {
+        match self.sky.message() {
+            None => self.later(HOP_MS, event),
+            Some(Weather::Duplicate) => {
+                self.later(HOP_MS, event.clone());
+                self.later(3 * HOP_MS, event);
+            }
+            Some(Weather::Delay { ms }) => self.later(HOP_MS + ms, event),
+            Some(Weather::Disconnect) => self.later(0, Event::LinkLost { session }),
+            Some(_) => self.later(DEAD_MS, Event::LinkLost { session }),
+        }
+    }
+
+    fn manifest_came(&mut self) -> Result<Option<Stop>, Violation> {
+        let wanted = self.transfer.take().and_then(|transfer| transfer.wanted);
+        let Some(wanted) = wanted else { return Ok(None) };
+        let answer = self.check_manifest(&wanted);
+        self.step(Input::ManifestChecked(answer))
+    }
+
+    fn head_came(&mut self) -> Result<Option<Stop>, Violation> {
+        let Some(transfer) = &mut self.transfer else { return Ok(None) };
+        let (Some(download), Some(body)) = (&mut transfer.download, &transfer.body) else {
+            return Ok(None);
+        };
+        match download.answer(body.head()) {
+            Ok(()) => self.later(1, Event::Part { transfer: self.transfers }),
+            Err(fault) => return self.fail_download(fault),
+        }
+        Ok(None)
+    }
+
+    fn part_came(&mut self) -> Result<Option<Stop>, Violation> {
+        let Some(transfer) = &mut self.transfer else { return Ok(None) };
+        let Some(body) = &mut transfer.body else { return Ok(None) };
+        match body.next() {
+            Next::Silence => {
+                self.later(IDLE_MS, Event::Stalled { transfer: self.transfers });
+                Ok(None)
+            }
+            Next::Part(part) => {
+                self.summary.received_bytes += part.len() as u64;
+                let number = self.transfers;
+                let mut told = Vec::new();
+                let fed = self.on_flash(|host, transfer| {
+                    let download = transfer?.download.as_mut()?;
+                    Some(download.part(host.flash(), &part, |done| told.push(done)))
+                })?;
+                let Some(fed) = fed else { return Ok(Some(Stop::PowerLost)) };
+                for done in told {
+                    if let Some(stop) = self.step(Input::BytesRead { done })? {
+                        return Ok(Some(stop));
+                    }
+                }
+                match fed {
+                    Some(Err(fault)) => self.fail_download(fault),
+                    _ => {
+                        self.later(1, Event::Part { transfer: number });
+                        Ok(None)
+                    }
+                }
+            }
+            Next::End => {
+                let ended = self.on_flash(|host, transfer| {
+                    Some(transfer?.download.as_mut()?.body_ended(host.flash()))
+                })?;
+                match ended {
+                    None => Ok(Some(Stop::PowerLost)),
+                    Some(Some(Err(fault))) => self.fail_download(fault),
+                    Some(_) => self.ask_for_image(),
+                }
+            }
+        }
+    }
+
+    /// The next request of a download, or its end.
+    pub(super) fn ask_for_image(&mut self) -> Result<Option<Stop>, Violation> {
+        let Some(transfer) = &mut self.transfer else { return Ok(None) };
+        let Some(download) = &transfer.download else { return Ok(None) };
+        let done = download.right_bytes();
+        match download.ask() {
+            Some(asked) => {
+                let release = &crate::catalogue::catalogue().releases[transfer.release];
+                transfer.body = Some(self.sky.image(asked, release));
+                self.later(2 * HOP_MS, Event::Head { transfer: self.transfers });
+                self.step(Input::BytesRead { done })
+            }
+            None => {
+                self.stop_transfer();
+                if let Some(stop) = self.step(Input::BytesRead { done })? {
+                    return Ok(Some(stop));
+                }
+                self.step(Input::DownloadEnded(Ok(())))
+            }
+        }
+    }
+
+    pub(super) fn fail_download(&mut self, fault: Fault) -> Result<Option<Stop>, Violation> {
+        self.stop_transfer();
+        self.judge.tried_again();
+        self.step(Input::DownloadEnded(Err(fault)))
+    }
+
+    pub(super) fn stop_transfer(&mut self) {
+        self.transfer = None;
+        self.transfers += 1;
+    }
+
+    fn server_hears(&mut self, session: u32, payload: &[u8]) -> Result<Option<Stop>, Violation> {
+        let messages = self.server.update(payload, self.now_ms);
+        self.say(session, messages);
+        self.update_ended()
+    }
+}

@@ -1,0 +1,80 @@
+//! The proof in its short form, and in its long one with `OTARU_PROOF=full`.
+
+use otaru_sim_device::Geometry;
+use otaru_sim_device::proof::{
+    DoubleCuts, Flips, HostileNetwork, RandomLives, Shard, SingleCuts, Suite, Totals, judge_life,
+    quiet_life, run, shrink,
+};
+
+/// Every `stride`th life of a suite, or every one in the long form.
+fn prove(suite: &dyn Suite, stride: u64) {
+    let of = if is_long() { 1 } else { stride };
+    let mut totals = Totals::default();
+    run(suite, Shard { nth: 0, of }, 0, &mut totals, |_, _, failure| {
+        if let Some(failure) = failure {
+            let smallest = shrink(&failure.life, failure.violation.rule);
+            let violation = &failure.violation;
+            panic!(
+                "{} life {} broke {}: {}\nsmallest form: {smallest:?}",
+                suite.name(),
+                failure.number,
+                violation.rule,
+                violation.what,
+            );
+        }
+        true
+    });
+    assert_eq!(totals.lives, suite.count().div_ceil(of));
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo test has no arguments for this")]
+fn is_long() -> bool {
+    std::env::var("OTARU_PROOF").is_ok_and(|value| value == "full")
+}
+
+#[test]
+fn quiet_lives_end_as_their_firmware_behaves() {
+    for geometry in [Geometry::Small, Geometry::TwoChunks, Geometry::Standard] {
+        for keeps_logs in [false, true] {
+            let summary = judge_life(&quiet_life(geometry, keeps_logs)).expect("nothing breaks");
+            let ends: Vec<&str> = summary.ends.iter().map(|end| end.outcome.as_str()).collect();
+            assert_eq!(ends, ["confirmed", "rolled_back", "rolled_back", "confirmed"]);
+            assert!(summary.journal_writes <= 13, "{} journal writes", summary.journal_writes);
+        }
+    }
+}
+
+#[test]
+fn power_goes_once() {
+    prove(&SingleCuts::new(Geometry::Small, false), 17);
+}
+
+#[test]
+fn power_goes_once_with_a_log_in_flash() {
+    prove(&SingleCuts::new(Geometry::Small, true), 61);
+}
+
+#[test]
+fn power_goes_once_while_two_chunks_are_fetched() {
+    prove(&SingleCuts::new(Geometry::TwoChunks, false), 61);
+}
+
+#[test]
+fn power_goes_twice() {
+    prove(&DoubleCuts::new(), 61);
+}
+
+#[test]
+fn one_bit_turns_over() {
+    prove(&Flips::new(), 307);
+}
+
+#[test]
+fn the_network_is_hostile() {
+    prove(&HostileNetwork::new(), 11);
+}
+
+#[test]
+fn random_lives() {
+    prove(&RandomLives { count: if is_long() { 1_000_000 } else { 3_000 } }, 1);
+}
