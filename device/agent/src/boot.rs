@@ -116,6 +116,12 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
         return match facts.running_entry {
             EntryState::Valid => NextAction::ReportConfirmed,
             _ if attempt.verdict.is_some() => NextAction::RollBackNow,
+            EntryState::PendingVerify => NextAction::StartTrial,
+            // A reset in the trial ends it, and the bootloader did not: it has no rollback, or
+            // power went in its own write and left a state that it starts for ever.
+            _ if attempt.stage == Stage::Trial && facts.reset != ResetCause::PowerOn => {
+                NextAction::RollBackNow
+            }
             _ => NextAction::StartTrial,
         };
     }

@@ -1,6 +1,7 @@
 //! From the server into the inactive slot: resumed from what flash holds, chunk
 //! by chunk against the signed list, counted only when read back.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
@@ -39,7 +40,8 @@ pub struct Download {
 }
 
 impl Download {
-    /// Finds out how much of the slot is right already.
+    /// Finds out how much of the slot is right already, and writes the end of that anew:
+    /// power may have gone in it.
     pub fn begin<F: NorFlash>(
         flash: &mut F,
         layout: &Layout,
@@ -55,6 +57,12 @@ impl Download {
             true => 0,
             false => resume_point(flash, layout, running.other(), &chunks).map_err(reason_of)?,
         };
+        if right > 0 {
+            let target = running.other();
+            let mut buffer = Box::new([0; SECTOR_BYTES as usize]);
+            SlotWriter::resume(flash, layout, running, target, image_bytes, right, &mut buffer)
+                .map_err(reason_of)?;
+        }
         Ok(Download {
             layout: *layout,
             running,

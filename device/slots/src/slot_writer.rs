@@ -60,6 +60,31 @@ impl SlotWriter {
         })
     }
 
+    /// [`begin`](SlotWriter::begin) after power may have gone: first writes the sector that ends
+    /// at `resume_at` anew.
+    ///
+    /// Power that goes in a write can leave cells that read right now and otherwise at another
+    /// power-on. The last sector before the resume point is where it went, if it went; a hash
+    /// that holds today says nothing about it. `buffer` is what the sector stays in meanwhile.
+    pub fn resume<F: NorFlash>(
+        flash: &mut F,
+        layout: &Layout,
+        running: Slot,
+        target: Slot,
+        image_bytes: u32,
+        resume_at: u32,
+        buffer: &mut [u8; SECTOR_BYTES as usize],
+    ) -> Result<SlotWriter, SlotError> {
+        let writer = SlotWriter::begin(flash, layout, running, target, image_bytes, resume_at)?;
+        if let Some(last) = resume_at.checked_sub(1) {
+            let offset = writer.region.offset + last / SECTOR_BYTES * SECTOR_BYTES;
+            flash::read(flash, offset, buffer)?;
+            flash::erase_sector(flash, offset)?;
+            flash::write_checked(flash, offset, buffer)?;
+        }
+        Ok(writer)
+    }
+
     /// Bytes of the image accepted so far, the resumed ones included.
     pub fn position(&self) -> u32 {
         self.flushed + self.pending_bytes as u32

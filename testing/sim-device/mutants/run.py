@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Builds every mutant into a copy of the device's crates and shows which test turns red.
 
-    testing/sim-device/mutants/run.py [--build | --run] [NAME ...]
+    testing/sim-device/mutants/run.py [--build [--go-on] | --run] [NAME ...]
 
 Prints a line a mutant and what no test saw; the exit status is 1 if there is such a one.
-Alone, `--build` builds the tests of each mutant and keeps them, and `--run` runs what was kept.
+Alone, `--build` builds the tests of each mutant and keeps them (`--go-on`: those not
+kept yet), and `--run` runs what was kept.
 """
 
 import json
@@ -27,6 +28,8 @@ CRATES = [
 ]
 # No test may need longer: a mutant that never ends is seen, too.
 LIMIT_S = 600
+# Stands beside a mutant's tests once all of them are there.
+WHOLE = "whole"
 
 
 def copy_crates():
@@ -35,8 +38,9 @@ def copy_crates():
         for source in sorted((ROOT / crate).rglob("*")):
             target = SCRATCH / source.relative_to(ROOT)
             if source.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
-            elif not target.exists() or target.read_bytes() != source.read_bytes():
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists() or target.read_bytes() != source.read_bytes():
                 shutil.copyfile(source, target)
     manifest = (ROOT / "Cargo.toml").read_text()
     members = ",\n".join(f'    "{crate}"' for crate in CRATES)
@@ -66,6 +70,7 @@ def build(mutant):
         for nth, package in enumerate(packages_of(mutant)):
             for executable in test_executables(package):
                 shutil.copy(executable, kept / f"{nth}-{Path(executable).name.split('-')[0]}")
+        (kept / WHOLE).touch()
     finally:
         path.write_text(before)
 
@@ -86,19 +91,26 @@ def test_executables(package):
 
 def red_test(mutant):
     """The first test that turned red; None when all are green."""
-    manifest_dir = ROOT / "testing" / "sim-device"
-    for executable in sorted((KEPT / mutant["name"]).iterdir()):
-        try:
-            run = subprocess.run([executable], cwd=manifest_dir, capture_output=True, text=True,
-                                 timeout=LIMIT_S)
-        except subprocess.TimeoutExpired:
-            return f"{executable.name}: does not end"
-        failed = re.search(r"^test (\S+) \.\.\. FAILED$", run.stdout, flags=re.M)
-        if run.returncode != 0:
-            rule = re.search(r"life \d+ broke (\S+):", run.stdout)
-            name = failed.group(1) if failed else f"{executable.name} ended with {run.returncode}"
-            return name + (f" (broke {rule.group(1)})" if rule else "")
+    for executable in sorted((KEPT / mutant["name"]).glob("[0-9]-*")):
+        listed = subprocess.run([executable, "--list"], capture_output=True, text=True)
+        for name in re.findall(r"^(\S+): test$", listed.stdout, flags=re.M):
+            red = run_test(executable, name)
+            if red:
+                return red
     return None
+
+
+def run_test(executable, name):
+    manifest_dir = ROOT / "testing" / "sim-device"
+    try:
+        run = subprocess.run([executable, "--exact", name], cwd=manifest_dir, capture_output=True,
+                             text=True, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return f"{name} (does not end)"
+    if run.returncode == 0:
+        return None
+    rule = re.search(r"(?:broke |rule: \")(\w+)", run.stdout)
+    return name + (f" (broke {rule.group(1)})" if rule else "")
 
 
 def main():
@@ -111,7 +123,8 @@ def main():
         copy_crates()
     survivors = []
     for mutant in mutants:
-        if "--run" not in words:
+        is_kept = (KEPT / mutant["name"] / WHOLE).exists()
+        if "--run" not in words and not ("--go-on" in words and is_kept):
             build(mutant)
         if "--build" in words:
             continue

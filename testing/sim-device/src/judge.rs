@@ -48,6 +48,10 @@ pub struct Judge {
     journals: Option<(Vec<u8>, Option<Vec<u8>>)>,
     /// Whether cells may change by themselves in this life.
     has_damage: bool,
+    /// Whether power went in the bootloader's own write of an entry.
+    bootloader_was_cut: bool,
+    /// What was confirmed last, as long as nobody wrote to its slot.
+    kept: Option<Running>,
     /// Erases of each slot's sectors when the wish was made, and restarts since.
     erases: Vec<u32>,
     tries: u32,
@@ -65,6 +69,8 @@ impl Judge {
             given_up: Vec::new(),
             journals: Some((Vec::new(), None)),
             has_damage,
+            bootloader_was_cut: false,
+            kept: None,
             erases: Vec::new(),
             tries: 0,
         }
@@ -101,12 +107,19 @@ impl Judge {
         if expected.slot != Some(slot) {
             return broken("I1", format!("slot {slot} runs, the selector names {expected:?}"));
         }
+        if let Some(kept) = self.kept
+            && self.release_in(chip, kept.slot).map(|found| found.number)
+                != Some(kept.release.number)
+        {
+            return broken("I1", format!("confirmed release {} has rotted", kept.release.number));
+        }
         let Some(release) = self.release_in(chip, slot) else {
             return broken("I4", format!("slot {slot} runs, and holds an image nobody signed"));
         };
         self.running = Some(Running { slot, release });
         self.tries += 1;
-        if !self.has_damage && !self.confirmed.contains(&release.number) && !expected.is_trial {
+        let is_excused = self.has_damage || self.bootloader_was_cut;
+        if !is_excused && !self.confirmed.contains(&release.number) && !expected.is_trial {
             return broken(
                 "trial",
                 format!("release {} runs unconfirmed without trial", release.number),
@@ -123,10 +136,11 @@ impl Judge {
 
     fn note_confirmed(&mut self, chip: &impl Raw) {
         let Some(running) = self.running else { return };
-        if self.entry_of_running(chip).is_some_and(|entry| entry.is_confirmed())
-            && !self.confirmed.contains(&running.release.number)
-        {
-            self.confirmed.push(running.release.number);
+        if self.entry_of_running(chip).is_some_and(|entry| entry.is_confirmed()) {
+            self.kept = Some(running);
+            if !self.confirmed.contains(&running.release.number) {
+                self.confirmed.push(running.release.number);
+            }
         }
     }
 
@@ -135,6 +149,22 @@ impl Judge {
         let found = entries(chip, &self.partitions);
         let ours = found.into_iter().filter(|entry| entry.counts() && entry.slot() == running.slot);
         ours.max_by_key(|entry| entry.sequence)
+    }
+
+    /// Power went while the bootloader ran. It writes an entry at once, state and checksum in
+    /// any order, so the entry may have any state and the right checksum now.
+    pub fn bootloader_cut(&mut self) {
+        self.bootloader_was_cut = true;
+    }
+
+    /// Whether ESP-IDF's bootloader will start the same image at every reset, whatever comes of
+    /// it: it does so with any state word it does not know, which no checksum covers, and with
+    /// the first slot when no entry has a checksum that holds.
+    pub fn is_started_for_ever(&self, chip: &impl Raw) -> bool {
+        (self.has_damage || self.bootloader_was_cut)
+            && self
+                .entry_of_running(chip)
+                .is_none_or(|entry| !entry.is_trial() && !entry.is_confirmed())
     }
 
     /// Whether what runs is unconfirmed: the other slot is its way back.
@@ -168,6 +198,9 @@ impl Judge {
             touched_selector |= within(self.partitions.otadata);
             if within(self.partitions.slots[running.slot]) {
                 return broken("I2", format!("the running slot was touched: {operation:?}"));
+            }
+            if within(self.partitions.slots[1 - running.slot]) {
+                self.kept = self.kept.filter(|kept| kept.slot == running.slot);
             }
             if within(self.partitions.slots[1 - running.slot]) && was_on_trial {
                 return broken("I2", format!("the way back was touched: {operation:?}"));

@@ -112,11 +112,11 @@ fn prove(suite: &dyn Suite, options: &Options) -> Totals {
     }
     let seconds = began.elapsed().as_secs_f64();
     let Totals { lives, boots, operations, outages, gusts, .. } = sum;
-    let Totals { confirmed, rolled_back, other_ends, violations, .. } = sum;
+    let Totals { confirmed, rolled_back, other_ends, limits, violations, .. } = sum;
     let line = format!(
         "{}: {lives} of {} lives, {boots} boots, {operations} flash operations, {outages} outages, \
          {gusts} gusts; {confirmed} confirmed, {rolled_back} rolled back, {other_ends} other ends; \
-         {violations} violations; {lived_now} now, {:.0} lives/s",
+         {limits} limits of the bootloader; {violations} violations; {lived_now} now, {:.0} lives/s",
         suite.name(),
         suite.count().div_ceil(options.stride),
         lived_now as f64 / seconds.max(0.001),
@@ -179,13 +179,14 @@ fn plus(a: Totals, b: Totals) -> Totals {
         confirmed: a.confirmed + b.confirmed,
         rolled_back: a.rolled_back + b.rolled_back,
         other_ends: a.other_ends + b.other_ends,
+        limits: a.limits + b.limits,
         violations: a.violations + b.violations,
     }
 }
 
 fn save(path: &Path, next: u64, totals: &Totals) {
     let Totals { lives, boots, operations, outages, gusts, .. } = totals;
-    let Totals { confirmed, rolled_back, other_ends, violations, .. } = totals;
+    let Totals { confirmed, rolled_back, other_ends, limits, violations, .. } = totals;
     let numbers = [
         &next,
         lives,
@@ -196,6 +197,7 @@ fn save(path: &Path, next: u64, totals: &Totals) {
         confirmed,
         rolled_back,
         other_ends,
+        limits,
         violations,
     ];
     let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
@@ -218,6 +220,7 @@ fn load(path: &Path) -> Option<(u64, Totals)> {
         confirmed,
         rolled_back,
         other_ends,
+        limits,
         violations,
     ] = numbers[..]
     else {
@@ -232,6 +235,7 @@ fn load(path: &Path) -> Option<(u64, Totals)> {
         confirmed,
         rolled_back,
         other_ends,
+        limits,
         violations,
     };
     Some((next, totals))

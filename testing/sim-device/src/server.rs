@@ -142,6 +142,13 @@ impl Server {
         Some(end)
     }
 
+    /// The release that desired names.
+    pub(crate) fn desired_release(&self) -> Option<usize> {
+        let config = self.document.as_ref()?.desired().get("config")?;
+        let version = config.get("firmware_version")?.as_str()?;
+        catalogue().by_version(version).map(|release| release.number)
+    }
+
     /// Notes the end of the open update once the device has said it.
     pub(crate) fn observe(&mut self) -> Option<&End> {
         let open = self.open.as_ref()?;

@@ -23,5 +23,10 @@ fn what_breaks_others() {
     let changes = [Plan { file_changes: true, ..quiet }];
     table += &row("ESP-IDF, the file changes", Fates::of(&changes, idf_device));
     table += &row("ours, the file changes", Fates::of(&changes, our_device));
-    expect![[r#""#]].assert_eq(&table);
+    expect![[r#"
+        ESP-IDF, power goes once: 180 lives, 0 bricks, 2 updates lost, 0 run another image, at most 69664 bytes again
+        ours, power goes once: 316 lives, 0 bricks, 0 updates lost, 0 run another image, at most 65536 bytes again
+        ESP-IDF, the file changes: 1 lives, 0 bricks, 1 updates lost, 1 run another image, at most 2647232 bytes again
+        ours, the file changes: 1 lives, 0 bricks, 0 updates lost, 0 run another image, at most 464 bytes again
+    "#]].assert_eq(&table);
 }

@@ -135,7 +135,7 @@ fn boot_table() {
           old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
           old runs, new marked bad, restart -> ReportRolledBack(FirmwareCrashed)
           new runs on trial, restart -> StartTrial
-          new runs, no rollback, restart -> StartTrial
+          new runs, no rollback, restart -> RollBackNow
           new runs, confirmed, power on -> ReportConfirmed
         trial, last arm
           old runs, new untouched, power on -> ReportRolledBack(PowerLostInTrial)
@@ -146,7 +146,7 @@ fn boot_table() {
           old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
           old runs, new marked bad, restart -> ReportRolledBack(FirmwareCrashed)
           new runs on trial, restart -> StartTrial
-          new runs, no rollback, restart -> StartTrial
+          new runs, no rollback, restart -> RollBackNow
           new runs, confirmed, power on -> ReportConfirmed
         trial, decided
           old runs, new untouched, power on -> ReportRolledBack(SelfTestFailed)

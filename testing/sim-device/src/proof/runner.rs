@@ -44,6 +44,8 @@ pub struct Totals {
     pub rolled_back: u64,
     /// Updates that failed or were taken back.
     pub other_ends: u64,
+    /// Lives in which ESP-IDF's bootloader starts a crashing image for ever.
+    pub limits: u64,
     /// Lives that broke an invariant.
     pub violations: u64,
 }
@@ -56,6 +58,7 @@ impl Totals {
         self.operations += summary.operations;
         self.outages += u64::from(summary.outages);
         self.gusts += u64::from(summary.gusts);
+        self.limits += u64::from(summary.limits);
         for end in &summary.ends {
             match end.outcome.as_str() {
                 "confirmed" => self.confirmed += 1,

@@ -204,7 +204,9 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let is_powered = host.flash().is_powered();
         if !trace.is_empty() {
             self.summary.trace.extend(&trace);
+            // Without an update under way, desired may still name what was lost since.
             let open = self.server.open.as_ref().map(|open| (open.id.as_str(), open.release));
+            let open = open.or_else(|| Some(("", self.server.desired_release()?)));
             self.judge.effect_done(host.flash(), &trace, was_on_trial, open, self.may_arm)?;
             self.note_operations(&trace);
         }
