@@ -237,6 +237,7 @@ pub fn prepare<F: NorFlash>(
     };
     let stale = entry_region(layout, 1 - keep);
     if !flash::is_blank(flash, Region::new(stale.offset, ENTRY_BYTES as u32))? {
+        void_crc(flash, stale.offset);
         flash::erase_sector(flash, stale.offset)?;
     }
     Ok(())
@@ -354,6 +355,19 @@ fn next_sequence(current: u32, slot: Slot) -> Result<u32, OtaDataError> {
 
 pub(crate) fn entry_region(layout: &Layout, index: usize) -> Region {
     Region::new(layout.otadata.offset + index as u32 * SECTOR_BYTES, SECTOR_BYTES)
+}
+
+/// Makes an entry's CRC wrong for good, so that it may be erased.
+///
+/// An erase that loses power can leave an entry with its CRC and another state: one that was
+/// given up would be started again, without a trial. Clearing bits needs no erase. A driver
+/// that writes nothing twice refuses; then the erase itself has to do.
+fn void_crc<F: NorFlash>(flash: &mut F, entry_offset: u32) {
+    let mut bytes = [0xFF; ENTRY_BYTES];
+    bytes[ENTRY_BYTES - 4..].fill(0);
+    let units = F::WRITE_SIZE.max(4);
+    let from = ENTRY_BYTES - units;
+    let _ = flash.write(entry_offset + from as u32, &bytes[from..]);
 }
 
 fn write_entry<F: NorFlash>(

@@ -28,6 +28,8 @@ CRATES = [
 ]
 # No test may need longer: a mutant that never ends is seen, too.
 LIMIT_S = 600
+# The same, unchanged: what turns red there sees no mutant.
+UNCHANGED = {"name": "unchanged", "file": "device/agent/src/lib.rs", "find": None}
 # Stands beside a mutant's tests once all of them are there.
 WHOLE = "whole"
 
@@ -59,20 +61,22 @@ def packages_of(mutant):
 def build(mutant):
     path = SCRATCH / mutant["file"]
     before = path.read_text()
-    find = mutant["find"].lstrip("\n")
-    if before.count(find) != 1:
+    find = (mutant["find"] or "").lstrip("\n")
+    if find and before.count(find) != 1:
         raise SystemExit(f"{mutant['name']}: `find` stands {before.count(find)} times in its file")
     kept = KEPT / mutant["name"]
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
-    path.write_text(before.replace(find, mutant["replace"].lstrip("\n")))
+    if mutant["find"]:
+        path.write_text(before.replace(find, mutant["replace"].lstrip("\n")))
     try:
         for nth, package in enumerate(packages_of(mutant)):
             for executable in test_executables(package):
                 shutil.copy(executable, kept / f"{nth}-{Path(executable).name.split('-')[0]}")
         (kept / WHOLE).touch()
     finally:
-        path.write_text(before)
+        if mutant["find"]:
+            path.write_text(before)
 
 
 def test_executables(package):
@@ -91,7 +95,9 @@ def test_executables(package):
 
 def red_test(mutant):
     """The first test that turned red; None when all are green."""
-    for executable in sorted((KEPT / mutant["name"]).glob("[0-9]-*")):
+    # The figures beside others' come last: they see much, and say little about what broke.
+    order = lambda path: (path.name[0], "models" in path.name, path.name)
+    for executable in sorted((KEPT / mutant["name"]).glob("[0-9]-*"), key=order):
         listed = subprocess.run([executable, "--list"], capture_output=True, text=True)
         for name in re.findall(r"^(\S+): test$", listed.stdout, flags=re.M):
             red = run_test(executable, name)
@@ -122,13 +128,17 @@ def main():
         SCRATCH.mkdir(parents=True, exist_ok=True)
         copy_crates()
     survivors = []
-    for mutant in mutants:
+    for mutant in [UNCHANGED] + mutants:
         is_kept = (KEPT / mutant["name"] / WHOLE).exists()
         if "--run" not in words and not ("--go-on" in words and is_kept):
             build(mutant)
         if "--build" in words:
             continue
         red = red_test(mutant)
+        if mutant is UNCHANGED:
+            if red:
+                raise SystemExit(f"{red} is red without any mutant")
+            continue
         print(f"{mutant['name']}: {red or 'NOBODY SAW IT'}", flush=True)
         if red is None:
             survivors.append(mutant["name"])

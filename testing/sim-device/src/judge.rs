@@ -190,7 +190,7 @@ impl Judge {
         may_arm: bool,
     ) -> Result<(), Violation> {
         let Some(running) = self.running else { return Ok(()) };
-        let mut touched_selector = false;
+        let (mut touched_selector, mut touched_slot) = (false, false);
         for operation in operations {
             let within = |(offset, length): (u32, u32)| {
                 operation.offset < offset + length && operation.offset + operation.length > offset
@@ -199,6 +199,7 @@ impl Judge {
             if within(self.partitions.slots[running.slot]) {
                 return broken("I2", format!("the running slot was touched: {operation:?}"));
             }
+            touched_slot |= within(self.partitions.slots[1 - running.slot]);
             if within(self.partitions.slots[1 - running.slot]) {
                 self.kept = self.kept.filter(|kept| kept.slot == running.slot);
             }
@@ -214,10 +215,12 @@ impl Judge {
                 return broken("I2", format!("foreign flash was touched: {operation:?}"));
             }
         }
-        if !touched_selector {
+        if touched_selector {
+            self.note_confirmed(chip);
+        }
+        if !touched_selector && !touched_slot {
             return Ok(());
         }
-        self.note_confirmed(chip);
         self.check_selector(chip, running, was_on_trial, open, may_arm)
     }
 
@@ -238,7 +241,9 @@ impl Judge {
                 return broken("I4", format!("{entry:?} names a slot without a whole image"));
             };
             let is_armed = entry.is_trial() && entry.slot() != running.slot && !was_on_trial;
-            if !is_armed {
+            // A bit that turned over in the newest journal brings the one before it back, and
+            // with it what was wished for then: whole and signed, for the tries it had left.
+            if !is_armed || self.has_damage {
                 continue;
             }
             match open {

@@ -4,21 +4,21 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use otaru_agent::{Agent, Input, Moment, ResetCause, Stored};
+use otaru_agent::{Agent, Input, Moment, ResetCause};
 use otaru_host::{Download, Host};
 use otaru_release::{Behaviour, Manifest};
-use otaru_sim_flash::{Cut, Operation, Random, SimFlash};
-use otaru_slots::boot::images_for;
-use otaru_slots::{BootError, Booted, Layout, boot};
+use otaru_sim_flash::{Cut, CutKind, Operation, Random, SimFlash};
+use otaru_slots::Layout;
 
-use crate::catalogue::{CHIP, catalogue};
 use crate::judge::{Judge, Violation};
-use crate::life::{Gust, Life, Outage, Supply, Weather};
+use crate::life::Life;
 use crate::network::{Body, Sky};
 use crate::server::{End, Server};
 
+mod boots;
 mod effects;
 mod events;
+mod wishes;
 
 /// No life takes longer, on its own clock: 400 days.
 const LIFE_MS_MAX: u64 = 400 * 86_400_000;
@@ -27,7 +27,8 @@ const BOOTS_MAX: u32 = 150;
 /// No life has more steps.
 const STEPS_MAX: u64 = 400_000;
 /// How long a device that has nothing more to do is watched.
-const WATCHED_MS: u64 = 30_000;
+/// Longer than a report waits that was answered out of turn.
+const WATCHED_MS: u64 = 300_000;
 
 /// What happens, and when.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -181,7 +182,7 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
     pub fn new(life: &'a Life, mut chip: SimFlash<UNIT>) -> World<'a, UNIT> {
         let judge = Judge::new(&chip, life.factory, life.has_damage());
         chip.trace_operations();
-        chip.cut_power(Cut { at_operation: u64::MAX, kind: otaru_sim_flash::CutKind::Before });
+        chip.cut_power(Cut { at_operation: u64::MAX, kind: CutKind::Before });
         let layout = life.geometry.layout();
         let mut world = World {
             life,
@@ -265,156 +266,6 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
             violation.what, self.boot, self.now_ms, self.next_wish, self.server.ends
         );
         Violation { what, ..violation }
-    }
-
-    fn cycle_power(&mut self) -> Result<(), Violation> {
-        self.forget();
-        let mut chip = self.take_chip();
-        self.operations_before += chip.operations();
-        chip.power_on();
-        chip.cut_power(Cut { at_operation: u64::MAX, kind: otaru_sim_flash::CutKind::Before });
-        self.chip = Some(chip);
-        self.knows_time = false;
-        self.over_at_ms = Some(self.now_ms + WATCHED_MS);
-        self.next_outage = usize::MAX;
-        self.run_boots()
-    }
-
-    /// What a restart takes away.
-    fn forget(&mut self) {
-        self.is_linked = false;
-        self.answers.clear();
-        self.stop_transfer();
-        self.checked = None;
-        self.hangs = false;
-        let chip = self.take_chip();
-        self.chip = Some(chip);
-    }
-
-    fn take_chip(&mut self) -> SimFlash<UNIT> {
-        self.agent = None;
-        let chip = self.chip.take().or_else(|| self.host.take().map(Host::into_flash));
-        chip.expect("a device has a chip")
-    }
-
-    /// Boots until the life is over.
-    fn run_boots(&mut self) -> Result<(), Violation> {
-        let mut reset = ResetCause::PowerOn;
-        loop {
-            if self.boot >= BOOTS_MAX {
-                let chip = self.take_chip();
-                let is_bootloaders_limit = self.judge.is_started_for_ever(&chip);
-                self.chip = Some(chip);
-                if is_bootloaders_limit {
-                    self.summary.limits += 1;
-                    return Ok(());
-                }
-                return Err(Violation { rule: "I11", what: "it boots for ever".into() });
-            }
-            let stop = self.run_boot(reset)?;
-            reset = match stop {
-                Stop::Over => return Ok(()),
-                Stop::Reset(cause) => cause,
-                Stop::PowerLost => self.power_lost(),
-            };
-            self.forget();
-            self.now_ms += 300;
-        }
-    }
-
-    /// One boot, to its end.
-    fn run_boot(&mut self, reset: ResetCause) -> Result<Stop, Violation> {
-        self.boot += 1;
-        self.booted_at_ms = self.now_ms;
-        let mut chip = self.take_chip();
-        let expected = self.judge.choice(&chip)?;
-        let layout = Layout::read(&mut chip);
-        let booted = match layout {
-            Ok(layout) => boot(&mut chip, &layout, images_for(Some(CHIP.id()))),
-            Err(_) => Err(BootError::NoBootableImage),
-        };
-        let is_powered = chip.is_powered();
-        let trace = chip.take_trace();
-        self.summary.trace.extend(&trace);
-        self.note(|| format!("boot after {reset:?}: {expected:?}, {booted:?}"));
-        self.note_operations(&trace);
-        let slot = match booted {
-            _ if !is_powered => {
-                self.judge.bootloader_cut();
-                self.chip = Some(chip);
-                return Ok(Stop::PowerLost);
-            }
-            Ok(Booted::Slot(slot)) => slot,
-            failed => {
-                let what = format!("nothing starts: {failed:?}");
-                return Err(Violation { rule: "I1", what });
-            }
-        };
-        let release = self.judge.booted(&chip, expected, slot.index())?;
-        self.behaviour = release.behaviour;
-        if release.behaviour == Behaviour::Crash {
-            self.now_ms += 1_000;
-            self.chip = Some(chip);
-            return Ok(Stop::Reset(ResetCause::Panic));
-        }
-        // The chip is lent for the whole boot; a copy is what is left if the host cannot start.
-        let mut host = match Host::start(chip.clone(), self.layout, slot, Some(CHIP)) {
-            Ok(host) => host,
-            Err(error) => return self.host_failed(chip, slot, error),
-        };
-        let (facts, stored) = (host.facts(reset), host.stored());
-        let trace = host.flash().take_trace();
-        self.summary.trace.extend(&trace);
-        let alive = host.flash().is_powered();
-        let was_on_trial = self.judge.is_on_trial(host.flash());
-        self.judge.effect_done(host.flash(), &trace, was_on_trial, None, self.may_arm)?;
-        self.host = Some(host);
-        if !alive {
-            return Ok(Stop::PowerLost);
-        }
-        let (Ok(facts), Ok((journal, settings))) = (facts, stored) else {
-            return Ok(Stop::Reset(ResetCause::Panic));
-        };
-        if self.judge.read_journal(&journal)? {
-            // Heard and not journalled is not heard.
-            self.may_arm = true;
-        }
-        let recreated = self.host.as_mut().and_then(|host| host.storage().0.recreated());
-        let stored = Stored { journal: &journal, settings: &settings, recreated };
-        let (agent, effects) = Agent::start(config(), &facts, stored, self.moment());
-        self.agent = Some(agent);
-        let boot = self.boot;
-        self.later(500, Event::LinkUp { boot });
-        if let Some(stop) = self.carry_out(effects)? {
-            return Ok(stop);
-        }
-        let acknowledged = self.on_flash(|host, _| {
-            let (storage, flash) = host.storage();
-            storage.acknowledge_recreated(flash)
-        })?;
-        if acknowledged.is_none() {
-            return Ok(Stop::PowerLost);
-        }
-        self.run_firmware()
-    }
-
-    /// Opening the records lost power, or failed: the chip as the attempt left it is gone with
-    /// the host, so it is done again on the chip itself.
-    fn host_failed(
-        &mut self,
-        mut chip: SimFlash<UNIT>,
-        _: otaru_slots::Slot,
-        error: otaru_host::HostError,
-    ) -> Result<Stop, Violation> {
-        let again = otaru_host::Storage::open(&mut chip, &self.layout);
-        let is_powered = chip.is_powered();
-        self.summary.trace.extend(chip.take_trace());
-        self.chip = Some(chip);
-        if !is_powered {
-            return Ok(Stop::PowerLost);
-        }
-        let what = format!("the records cannot be opened: {error} {:?}", again.err());
-        Err(Violation { rule: "I6", what })
     }
 
     /// Lets things happen until the boot ends.
@@ -506,116 +357,6 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
         self.order += 1;
         let due = Due { at_ms: self.now_ms + in_ms, order: self.order, event };
         self.queue.push(Reverse(due));
-    }
-
-    fn arm_outage(&mut self, chip: &mut SimFlash<UNIT>) {
-        self.operations_before += chip.operations();
-        let cut = match self.life.outages.get(self.next_outage) {
-            Some(&Outage { after, kind, .. }) => Cut { at_operation: after, kind },
-            None => Cut { at_operation: u64::MAX, kind: otaru_sim_flash::CutKind::Before },
-        };
-        chip.cut_power(cut);
-    }
-
-    /// Power comes back; what the processor says about it.
-    fn power_lost(&mut self) -> ResetCause {
-        let mut chip = self.take_chip();
-        let outage = self.life.outages.get(self.next_outage).copied();
-        self.next_outage += 1;
-        self.summary.outages += 1;
-        self.judge.tried_again();
-        chip.power_on();
-        if self.next_outage == 1 {
-            for &(offset, bit) in &self.life.flips {
-                chip.flip_bit(offset, bit);
-            }
-        }
-        self.arm_outage(&mut chip);
-        self.chip = Some(chip);
-        match outage.map(|outage| outage.supply) {
-            Some(Supply::Dip) => ResetCause::Watchdog,
-            _ => {
-                self.knows_time = false;
-                self.now_ms += 10_000;
-                ResetCause::PowerOn
-            }
-        }
-    }
-
-    pub(crate) fn make_wish(&mut self) {
-        let Some(wish) = self.life.wishes.get(self.next_wish).copied() else { return };
-        self.next_wish += 1;
-        self.may_arm = true;
-        self.journal_writes = 0;
-        let erases = self.erases();
-        self.judge.wished(&erases);
-        let messages = self.server.wish(wish.release, self.now_ms);
-        let session = self.session;
-        self.say(session, messages);
-        if let Some(after_ms) = wish.withdrawn_after_ms
-            && let Some(open) = &self.server.open
-        {
-            let update = open.id.clone();
-            self.later(after_ms, Event::Withdraw { update });
-        }
-    }
-
-    fn erases(&mut self) -> Vec<u32> {
-        match (&mut self.host, &self.chip) {
-            (Some(host), _) => host.flash().erases().to_vec(),
-            (None, Some(chip)) => chip.erases().to_vec(),
-            (None, None) => Vec::new(),
-        }
-    }
-
-    /// Looks whether the open update ended, and lets life go on.
-    pub(crate) fn update_ended(&mut self) -> Result<Option<Stop>, Violation> {
-        let Some(end) = self.server.observe().cloned() else { return Ok(None) };
-        self.ended(&end)
-    }
-
-    pub(crate) fn ended(&mut self, end: &End) -> Result<Option<Stop>, Violation> {
-        let erases = self.erases();
-        self.judge.ended(&erases, &end.id, end.release, &end.outcome)?;
-        self.check_end(end)?;
-        self.summary.journal_writes = self.summary.journal_writes.max(self.journal_writes);
-        let wish = self.life.wishes.get(self.next_wish - 1);
-        let lingers_ms = wish.map_or(0, |wish| wish.lingers_ms);
-        self.later(lingers_ms, Event::Settle);
-        if self.next_wish < self.life.wishes.len() {
-            self.later(lingers_ms + 5_000, Event::Wish);
-        } else {
-            self.over_at_ms = Some(self.now_ms + lingers_ms + WATCHED_MS);
-        }
-        Ok(None)
-    }
-
-    /// No end may be better than the firmware is, nor worse than what happened to it.
-    fn check_end(&self, end: &End) -> Result<(), Violation> {
-        let release = &catalogue().releases[end.release];
-        let passes = release.behaviour == Behaviour::Pass;
-        // Two faults may cost time, and no update: power in two trials, two broken transfers.
-        let outages = &self.life.outages[..self.next_outage.min(self.life.outages.len())];
-        let is_final = |gust: &Gust| matches!(gust.what, Weather::Forged | Weather::OtherManifest);
-        let must_be_right = outages.iter().all(|outage| outage.supply == Supply::Off)
-            && outages.len() + self.sky.count as usize <= 2
-            && !self.life.gusts.iter().any(is_final)
-            && !self.life.has_damage();
-        let withdrawn = self
-            .life
-            .wishes
-            .get(self.next_wish - 1)
-            .is_some_and(|wish| wish.withdrawn_after_ms.is_some());
-        let is_right = match end.outcome.as_str() {
-            "confirmed" => passes,
-            "rolled_back" => !passes || !must_be_right,
-            "cancelled" => withdrawn,
-            _ => !must_be_right,
-        };
-        if is_right {
-            return Ok(());
-        }
-        Err(Violation { rule: "end", what: format!("{:?} ended {end:?}", release.behaviour) })
     }
 }
 

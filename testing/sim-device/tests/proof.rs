@@ -79,34 +79,6 @@ fn random_lives() {
     prove(&RandomLives { count: if is_long() { 1_000_000 } else { 3_000 } }, 1);
 }
 
-/// Power that goes in the last write before a resume point can leave a cell that reads right
-/// at this power-on alone. What is confirmed then must be whole at every later one.
-#[test]
-fn a_faint_cell_does_not_outlive_the_download() {
-    use otaru_sim_device::{Life, Outage, Supply};
-    use otaru_sim_flash::CutKind;
-
-    let suite = SingleCuts::new(Geometry::TwoChunks, false);
-    let one_wish =
-        |life: Life| Life { wishes: vec![life.wishes[0]], power_cycles: 4, gusts: vec![], ..life };
-    let quiet = one_wish(suite.life(0));
-    let trace = judge_life(&Life { outages: vec![], ..quiet.clone() }).expect("it is quiet").trace;
-    let slots = Geometry::TwoChunks.layout().slots;
-    for (after, operation) in (0..).zip(&trace) {
-        let in_slot =
-            slots.iter().any(|slot| (slot.offset..slot.end()).contains(&operation.offset));
-        if !in_slot || operation.is_erase {
-            continue;
-        }
-        for seed in 0..4 {
-            let kind = CutKind::Faint { seed };
-            let outages = vec![Outage { after, kind, supply: Supply::Off }];
-            let life = Life { outages, ..quiet.clone() };
-            judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
-        }
-    }
-}
-
 /// However power goes in a download, at most one chunk is fetched again.
 #[test]
 fn at_most_64_kib_are_fetched_again() {

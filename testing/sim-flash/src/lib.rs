@@ -1,7 +1,7 @@
 //! NOR flash in memory that loses power, tears writes and erases, forgets and wears.
 //!
 //! Stricter than real chips: an erase must cover whole sectors, a write whole
-//! units, and a unit is written once between erases. [`Cut`] says at which
+//! units, and a unit is written once between erases, except to clear whole bytes of it. [`Cut`] says at which
 //! operation power goes and what is left of it; every access then fails until
 //! [`SimFlash::power_on`]. Everything random comes from a seed in the cut.
 //!

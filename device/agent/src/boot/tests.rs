@@ -66,6 +66,7 @@ fn boot_table() {
         ("old runs, new marked bad, restart", OLD, Valid, Invalid, Software),
         ("new runs on trial, restart", NEW, PendingVerify, Valid, Software),
         ("new runs, no rollback, restart", NEW, New, Valid, Software),
+        ("new runs, state unknown, hang", NEW, Undefined, Valid, Watchdog),
         ("new runs, confirmed, power on", NEW, Valid, Valid, PowerOn),
     ];
     let mut table = String::new();
@@ -92,6 +93,7 @@ fn boot_table() {
           old runs, new marked bad, restart -> FollowWish
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> StartTrial
+          new runs, state unknown, hang -> FollowWish
           new runs, confirmed, power on -> FollowWish
         fetching
           old runs, new untouched, power on -> ResumeFetch
@@ -103,6 +105,7 @@ fn boot_table() {
           old runs, new marked bad, restart -> ResumeFetch
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> StartTrial
+          new runs, state unknown, hang -> StartTrial
           new runs, confirmed, power on -> ReportConfirmed
         staged
           old runs, new untouched, power on -> ArmAgain
@@ -114,6 +117,7 @@ fn boot_table() {
           old runs, new marked bad, restart -> ReportRolledBack(NewSlotDidNotBoot)
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> StartTrial
+          new runs, state unknown, hang -> StartTrial
           new runs, confirmed, power on -> ReportConfirmed
         staged, last arm
           old runs, new untouched, power on -> ReportFailed(FlashFailed)
@@ -125,6 +129,7 @@ fn boot_table() {
           old runs, new marked bad, restart -> ReportRolledBack(NewSlotDidNotBoot)
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> StartTrial
+          new runs, state unknown, hang -> StartTrial
           new runs, confirmed, power on -> ReportConfirmed
         trial
           old runs, new untouched, power on -> ArmAgain
@@ -136,6 +141,7 @@ fn boot_table() {
           old runs, new marked bad, restart -> ReportRolledBack(FirmwareCrashed)
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> RollBackNow
+          new runs, state unknown, hang -> RollBackNow
           new runs, confirmed, power on -> ReportConfirmed
         trial, last arm
           old runs, new untouched, power on -> ReportRolledBack(PowerLostInTrial)
@@ -147,6 +153,7 @@ fn boot_table() {
           old runs, new marked bad, restart -> ReportRolledBack(FirmwareCrashed)
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> RollBackNow
+          new runs, state unknown, hang -> RollBackNow
           new runs, confirmed, power on -> ReportConfirmed
         trial, decided
           old runs, new untouched, power on -> ReportRolledBack(SelfTestFailed)
@@ -158,6 +165,7 @@ fn boot_table() {
           old runs, new marked bad, restart -> ReportRolledBack(SelfTestFailed)
           new runs on trial, restart -> RollBackNow
           new runs, no rollback, restart -> RollBackNow
+          new runs, state unknown, hang -> RollBackNow
           new runs, confirmed, power on -> ReportConfirmed
     "#]]
     .assert_eq(&table);

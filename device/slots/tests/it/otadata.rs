@@ -227,7 +227,7 @@ fn confirming_twice_writes_once() {
     let operations = flash.operations();
     mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
     prepare(&mut flash, &layout, Slot::Ota1).unwrap();
-    assert_eq!(flash.operations(), operations + 1, "only the other entry is erased");
+    assert_eq!(flash.operations(), operations + 2, "only the other entry is voided and erased");
 }
 
 #[test]
@@ -258,4 +258,13 @@ fn state_of_a_slot_is_the_newest_entry_that_names_it() {
     let found = OtaData::read(&mut flash, &layout).unwrap();
     assert_eq!(found.state_of(Slot::Ota0), Some(EntryState::Valid));
     assert_eq!(found.state_of(Slot::Ota1), None);
+}
+
+#[test]
+fn confirming_on_worn_flash_is_an_error() {
+    let (mut flash, layout) = chip_with("1:valid 2:pending");
+    let entry = layout.otadata.offset + 4096;
+    flash.wear_out(entry..entry + 32);
+    let confirmed = mark_valid(&mut flash, &layout, Slot::Ota1);
+    assert!(matches!(confirmed, Err(OtaDataError::Flash(_))), "{confirmed:?}");
 }

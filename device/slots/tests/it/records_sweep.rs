@@ -121,6 +121,29 @@ fn value_read_after_a_weak_write_stays() {
     }
 }
 
+/// What is written after a torn write stays, though the torn one may be readable later.
+#[test]
+fn value_written_after_a_torn_one_stays() {
+    for at_operation in 0..2 {
+        for seed in 0..200 {
+            let mut flash: SimFlash<4> = SimFlash::new(0x6000);
+            let (mut records, _) = Records::open(&mut flash, REGION).expect("there is power");
+            records.put(&mut flash, 1, b"old").expect("there is room");
+            flash.cut_power(Cut { at_operation, kind: CutKind::Faint { seed } });
+            records.put(&mut flash, 1, b"torn").expect_err("power goes");
+            flash.power_on();
+            let (mut records, _) = Records::open(&mut flash, REGION).expect("power is back");
+            records.put(&mut flash, 1, b"written").expect("there is room");
+            for _ in 0..6 {
+                flash.power_on();
+                let (records, _) = Records::open(&mut flash, REGION).expect("power is back");
+                let found = get(&records, &mut flash, 1);
+                assert_eq!(found.as_deref(), Some(&b"written"[..]), "{at_operation} {seed}");
+            }
+        }
+    }
+}
+
 fn sweep<const UNIT: usize>(seed: u64) {
     let fresh: SimFlash<UNIT> = SimFlash::new(0x6000);
     let steps = steps(seed);

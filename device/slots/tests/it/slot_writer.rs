@@ -76,6 +76,33 @@ fn one_write_erases_at_most_one_sector() {
     assert_eq!(writer.write(&mut flash, &[1; 10_000]).unwrap(), 4096);
 }
 
+/// Power may have gone in its last write, and left cells that read otherwise later.
+#[test]
+fn resuming_writes_the_sector_before_the_resume_point_anew() {
+    let layout = layout();
+    let mut flash: SimFlash<16> = blank(&layout);
+    let image = Random::new(5).bytes(IMAGE_BYTES);
+    let size = image.len() as u32;
+    let mut writer =
+        SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, 0).unwrap();
+    writer.write_all(&mut flash, &image).unwrap();
+    writer.finish(&mut flash).unwrap();
+
+    let first = layout.slots[1].offset as usize / 4096;
+    let mut buffer = [0; 4096];
+    for (resume_at, sector) in [(CHUNK_BYTES, 15), (size, IMAGE_BYTES / 4096)] {
+        let (running, target) = (Slot::Ota0, Slot::Ota1);
+        let before = flash.erases().to_vec();
+        let resumed =
+            SlotWriter::resume(&mut flash, &layout, running, target, size, resume_at, &mut buffer);
+        assert_eq!(resumed.unwrap().position(), resume_at);
+        let erased: Vec<usize> =
+            (0..before.len()).filter(|&nth| flash.erases()[nth] > before[nth]).collect();
+        assert_eq!(erased, [first + sector]);
+        assert_eq!(hash_slot(&mut flash, &layout, Slot::Ota1, size), Ok(sha256(&image)));
+    }
+}
+
 /// It may look blank because an erase lost power, and forget that later.
 #[test]
 fn blank_sector_is_erased_all_the_same() {

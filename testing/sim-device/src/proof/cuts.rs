@@ -28,13 +28,18 @@ pub(super) fn operations(life: &Life) -> Vec<Operation> {
 }
 
 /// How power can go at one operation. Of long writes a sample of the torn ones.
-fn kinds(operation: &Operation, number: u64) -> Vec<CutKind> {
+fn kinds(operation: &Operation, number: u64, is_selector: bool) -> Vec<CutKind> {
     let mut random = Random::new(number);
     let length = operation.length as usize;
     let mut kinds = vec![CutKind::Before, CutKind::After];
     if operation.is_erase {
         kinds.extend([16, 32, 512, 2048, 4095].map(|bytes| CutKind::Prefix { bytes }));
         kinds.extend([16, 32, 512, 2048, 4095].map(|bytes| CutKind::Suffix { bytes }));
+        if is_selector {
+            kinds.extend((1..32).map(|bytes| CutKind::Prefix { bytes }));
+            kinds.extend((0..32).map(|bit| CutKind::Mask { word: 1 << bit }));
+            kinds.extend((0..32).map(|bit| CutKind::Mask { word: !(1 << bit) }));
+        }
     } else if length <= 64 {
         kinds.extend((1..length).map(|bytes| CutKind::Prefix { bytes }));
         kinds.extend((4..length).step_by(4).map(|bytes| CutKind::Suffix { bytes }));
@@ -61,9 +66,11 @@ impl SingleCuts {
     pub fn new(geometry: Geometry, keeps_logs: bool) -> SingleCuts {
         let life = quiet_life(geometry, keeps_logs);
         let off = |after, kind| Outage { after, kind, supply: Supply::Off };
+        let otadata = geometry.layout().otadata;
         let mut cases = Vec::new();
         for (after, operation) in (0..).zip(operations(&life)) {
-            for kind in kinds(&operation, after) {
+            let is_selector = (otadata.offset..otadata.end()).contains(&operation.offset);
+            for kind in kinds(&operation, after, is_selector) {
                 cases.push(vec![off(after, kind)]);
             }
             // A dip: the processor resets and RTC memory stays.

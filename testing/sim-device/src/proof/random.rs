@@ -69,7 +69,7 @@ fn outage(random: &mut Random) -> Outage {
         6 => CutKind::Prefix { bytes: random.below(4096) as usize },
         7 => CutKind::Suffix { bytes: random.below(4096) as usize },
         8 => CutKind::Suffix { bytes: random.below(64) as usize },
-        9 | 10 | 11 => CutKind::Bits { seed },
+        9..=11 => CutKind::Bits { seed },
         12 => CutKind::Mask { word: seed as u32 },
         13 => CutKind::Mask { word: !(1 << random.below(32)) },
         14 => CutKind::Weak { seed },

@@ -57,7 +57,8 @@ impl<const UNIT: usize> World<'_, UNIT> {
     }
 
     /// Records that cannot be written leave nothing but a restart.
-    pub(super) fn flash_failed(&mut self, _: HostError) -> Stop {
+    fn flash_failed(&mut self, error: HostError) -> Stop {
+        self.note(|| format!("  flash failed: {error}"));
         Stop::Reset(otaru_agent::ResetCause::Panic)
     }
 

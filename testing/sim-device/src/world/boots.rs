@@ -1,0 +1,198 @@
+//! Power-on, the bootloader's choice, and firmware that starts; power that goes.
+
+use otaru_agent::{Agent, ResetCause, Stored};
+use otaru_host::{Host, HostError, Storage};
+use otaru_release::Behaviour;
+use otaru_sim_flash::{Cut, CutKind, SimFlash};
+use otaru_slots::boot::images_for;
+use otaru_slots::{BootError, Booted, Layout, boot};
+
+use super::{BOOTS_MAX, Event, Stop, WATCHED_MS, World, config};
+use crate::catalogue::CHIP;
+use crate::judge::Violation;
+use crate::life::{Outage, Supply};
+
+impl<const UNIT: usize> World<'_, UNIT> {
+    pub(super) fn cycle_power(&mut self) -> Result<(), Violation> {
+        self.forget();
+        let mut chip = self.take_chip();
+        self.operations_before += chip.operations();
+        chip.power_on();
+        chip.cut_power(Cut { at_operation: u64::MAX, kind: CutKind::Before });
+        self.chip = Some(chip);
+        self.knows_time = false;
+        self.over_at_ms = Some(self.now_ms + WATCHED_MS);
+        self.next_outage = usize::MAX;
+        self.run_boots()
+    }
+
+    /// What a restart takes away.
+    pub(super) fn forget(&mut self) {
+        self.is_linked = false;
+        self.answers.clear();
+        self.stop_transfer();
+        self.checked = None;
+        self.hangs = false;
+        let chip = self.take_chip();
+        self.chip = Some(chip);
+    }
+
+    pub(super) fn take_chip(&mut self) -> SimFlash<UNIT> {
+        self.agent = None;
+        let chip = self.chip.take().or_else(|| self.host.take().map(Host::into_flash));
+        chip.expect("a device has a chip")
+    }
+
+    /// Boots until the life is over.
+    pub(super) fn run_boots(&mut self) -> Result<(), Violation> {
+        let mut reset = ResetCause::PowerOn;
+        loop {
+            if self.boot >= BOOTS_MAX {
+                let chip = self.take_chip();
+                let is_bootloaders_limit = self.judge.is_started_for_ever(&chip);
+                self.chip = Some(chip);
+                if is_bootloaders_limit {
+                    self.summary.limits += 1;
+                    return Ok(());
+                }
+                return Err(Violation { rule: "I11", what: "it boots for ever".into() });
+            }
+            let stop = self.run_boot(reset)?;
+            reset = match stop {
+                Stop::Over => return Ok(()),
+                Stop::Reset(cause) => cause,
+                Stop::PowerLost => self.power_lost(),
+            };
+            self.forget();
+            self.now_ms += 300;
+        }
+    }
+
+    /// One boot, to its end.
+    fn run_boot(&mut self, reset: ResetCause) -> Result<Stop, Violation> {
+        self.boot += 1;
+        self.booted_at_ms = self.now_ms;
+        let mut chip = self.take_chip();
+        let expected = self.judge.choice(&chip)?;
+        let layout = Layout::read(&mut chip);
+        let booted = match layout {
+            Ok(layout) => boot(&mut chip, &layout, images_for(Some(CHIP.id()))),
+            Err(_) => Err(BootError::NoBootableImage),
+        };
+        let is_powered = chip.is_powered();
+        let trace = chip.take_trace();
+        self.summary.trace.extend(&trace);
+        self.note(|| format!("boot after {reset:?}: {expected:?}, {booted:?}"));
+        self.note_operations(&trace);
+        let slot = match booted {
+            _ if !is_powered => {
+                self.judge.bootloader_cut();
+                self.chip = Some(chip);
+                return Ok(Stop::PowerLost);
+            }
+            Ok(Booted::Slot(slot)) => slot,
+            failed => {
+                let what = format!("nothing starts: {failed:?}");
+                return Err(Violation { rule: "I1", what });
+            }
+        };
+        let release = self.judge.booted(&chip, expected, slot.index())?;
+        self.behaviour = release.behaviour;
+        if release.behaviour == Behaviour::Crash {
+            self.now_ms += 1_000;
+            self.chip = Some(chip);
+            return Ok(Stop::Reset(ResetCause::Panic));
+        }
+        // The chip is lent for the whole boot; a copy is what is left if the host cannot start.
+        let mut host = match Host::start(chip.clone(), self.layout, slot, Some(CHIP)) {
+            Ok(host) => host,
+            Err(error) => return self.host_failed(chip, error),
+        };
+        let (facts, stored) = (host.facts(reset), host.stored());
+        let trace = host.flash().take_trace();
+        self.summary.trace.extend(&trace);
+        let alive = host.flash().is_powered();
+        let was_on_trial = self.judge.is_on_trial(host.flash());
+        self.judge.effect_done(host.flash(), &trace, was_on_trial, None, self.may_arm)?;
+        self.host = Some(host);
+        if !alive {
+            return Ok(Stop::PowerLost);
+        }
+        let (Ok(facts), Ok((journal, settings))) = (facts, stored) else {
+            return Ok(Stop::Reset(ResetCause::Panic));
+        };
+        if self.judge.read_journal(&journal)? {
+            // Heard and not journalled is not heard.
+            self.may_arm = true;
+        }
+        let recreated = self.host.as_mut().and_then(|host| host.storage().0.recreated());
+        let stored = Stored { journal: &journal, settings: &settings, recreated };
+        let (agent, effects) = Agent::start(config(), &facts, stored, self.moment());
+        self.agent = Some(agent);
+        let boot = self.boot;
+        self.later(500, Event::LinkUp { boot });
+        if let Some(stop) = self.carry_out(effects)? {
+            return Ok(stop);
+        }
+        let acknowledged = self.on_flash(|host, _| {
+            let (storage, flash) = host.storage();
+            storage.acknowledge_recreated(flash)
+        })?;
+        if acknowledged.is_none() {
+            return Ok(Stop::PowerLost);
+        }
+        self.run_firmware()
+    }
+
+    /// Opening the records lost power, or failed: the chip as the attempt left it is gone with
+    /// the host, so it is done again on the chip itself.
+    fn host_failed(
+        &mut self,
+        mut chip: SimFlash<UNIT>,
+        error: HostError,
+    ) -> Result<Stop, Violation> {
+        let again = Storage::open(&mut chip, &self.layout);
+        let is_powered = chip.is_powered();
+        self.summary.trace.extend(chip.take_trace());
+        self.chip = Some(chip);
+        if !is_powered {
+            return Ok(Stop::PowerLost);
+        }
+        let what = format!("the records cannot be opened: {error} {:?}", again.err());
+        Err(Violation { rule: "I6", what })
+    }
+
+    pub(super) fn arm_outage(&mut self, chip: &mut SimFlash<UNIT>) {
+        self.operations_before += chip.operations();
+        let cut = match self.life.outages.get(self.next_outage) {
+            Some(&Outage { after, kind, .. }) => Cut { at_operation: after, kind },
+            None => Cut { at_operation: u64::MAX, kind: CutKind::Before },
+        };
+        chip.cut_power(cut);
+    }
+
+    /// Power comes back; what the processor says about it.
+    fn power_lost(&mut self) -> ResetCause {
+        let mut chip = self.take_chip();
+        let outage = self.life.outages.get(self.next_outage).copied();
+        self.next_outage += 1;
+        self.summary.outages += 1;
+        self.judge.tried_again();
+        chip.power_on();
+        if self.next_outage == 1 {
+            for &(offset, bit) in &self.life.flips {
+                chip.flip_bit(offset, bit);
+            }
+        }
+        self.arm_outage(&mut chip);
+        self.chip = Some(chip);
+        match outage.map(|outage| outage.supply) {
+            Some(Supply::Dip) => ResetCause::Watchdog,
+            _ => {
+                self.knows_time = false;
+                self.now_ms += 10_000;
+                ResetCause::PowerOn
+            }
+        }
+    }
+}
