@@ -51,9 +51,9 @@ pub(crate) enum Event {
     /// A message reaches the device.
     Hear { session: u32, topic: u8, payload: Vec<u8>, is_withdrawal: bool },
     /// A message reaches the server.
-    Get { session: u32, payload: Vec<u8> },
+    Get { payload: Vec<u8> },
     /// A report reaches the server, whatever has become of the device.
-    Update { session: u32, payload: Vec<u8> },
+    Update { payload: Vec<u8> },
     /// The answer to a manifest's request.
     Manifest { transfer: u32 },
     /// The head of an answer.

@@ -124,11 +124,11 @@ impl<const UNIT: usize> World<'_, UNIT> {
         }
         let session = self.session;
         match verb {
-            ShadowVerb::Get => self.send(Event::Get { session, payload }, session),
+            ShadowVerb::Get => self.send(Event::Get { payload }, session),
             _ => {
                 let host = self.host.as_mut().expect("firmware runs");
                 self.judge.reported(host.flash(), &payload)?;
-                self.send(Event::Update { session, payload }, session);
+                self.send(Event::Update { payload }, session);
             }
         }
         Ok(None)

@@ -41,12 +41,12 @@ impl<const UNIT: usize> World<'_, UNIT> {
                 self.note_withdrawal(is_withdrawal);
                 Ok(stop)
             }
-            Event::Get { session, payload } => {
+            Event::Get { payload } => {
                 let answer = self.server.get(&payload, self.now_ms);
-                self.say(session, vec![answer]);
+                self.say(self.session, vec![answer]);
                 Ok(None)
             }
-            Event::Update { session, payload } => self.server_hears(session, &payload),
+            Event::Update { payload } => self.server_hears(&payload),
             Event::Manifest { transfer } if transfer == self.transfers => self.manifest_came(),
             Event::Head { transfer } if transfer == self.transfers => self.head_came(),
             Event::Part { transfer } if transfer == self.transfers => self.part_came(),
@@ -233,9 +233,10 @@ impl<const UNIT: usize> World<'_, UNIT> {
         self.transfers += 1;
     }
 
-    fn server_hears(&mut self, session: u32, payload: &[u8]) -> Result<Option<Stop>, Violation> {
+    /// Whoever listens to the shadow hears what came of it, in whatever session it was sent.
+    fn server_hears(&mut self, payload: &[u8]) -> Result<Option<Stop>, Violation> {
         let messages = self.server.update(payload, self.now_ms);
-        self.say(session, messages);
+        self.say(self.session, messages);
         self.update_ended()
     }
 }
