@@ -47,6 +47,9 @@ impl Download {
             false => resume_point(&mut self.flash, &self.layout, self.running.other(), &chunks)
                 .map_err(reason_of)?,
         };
+        if done > 0 {
+            self.write_end_anew(size, done)?;
+        }
         // Whatever part of the slot is right already needs no server at all.
         while done < size {
             self.tell(done);
@@ -54,6 +57,16 @@ impl Download {
         }
         self.tell(size);
         Ok(())
+    }
+
+    /// Power may have gone in the write before the resume point, and left cells that read right
+    /// this time alone.
+    fn write_end_anew(&mut self, size: u32, done: u32) -> Result<(), Reason> {
+        let mut sector = [0; SECTOR_BYTES as usize];
+        let (running, target) = (self.running, self.running.other());
+        SlotWriter::resume(&mut self.flash, &self.layout, running, target, size, done, &mut sector)
+            .map(drop)
+            .map_err(reason_of)
     }
 
     /// One request from `offset` on; answers how far the slot is right after it.

@@ -27,7 +27,6 @@ fn prove(suite: &dyn Suite, stride: u64) {
     assert_eq!(totals.lives, suite.count().div_ceil(of));
 }
 
-#[expect(clippy::disallowed_methods, reason = "cargo test has no arguments for this")]
 fn is_long() -> bool {
     std::env::var("OTARU_PROOF").is_ok_and(|value| value == "full")
 }
