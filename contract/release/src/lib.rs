@@ -1,12 +1,12 @@
 //! What a release consists of: the firmware image, the signed manifest that
 //! describes it, and the root document that says whose signature counts. Beside
-//! them, what a server signs: timestamps and orders.
+//! them, what a server signs: timestamps and orders; and patches, which nobody signs.
 //!
 //! Formats only: bytes in, checked facts or a typed refusal out. Nothing here
 //! does I/O or reads a clock, and no bytes from outside can make it panic.
 //!
-//! Start at [`Image::parse`], [`Manifest::verify`] and [`RootDocument`]. The
-//! formats are written down in `docs/formats.md`.
+//! Start at [`Image::parse`], [`Manifest::verify`], [`RootDocument`] and
+//! [`patch`]. The formats are written down in `docs/formats.md` and `docs/patches.md`.
 #![no_std]
 
 extern crate alloc;
@@ -18,6 +18,7 @@ mod image;
 mod key;
 mod manifest;
 mod order;
+pub mod patch;
 mod root;
 mod timestamp;
 

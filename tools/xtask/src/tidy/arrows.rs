@@ -37,6 +37,7 @@ const ROOMS: &[Room] = &[
     Room { folder: "server/store", may_use: &["contract/*", "server/fleet"], never: EDGES },
     Room { folder: "server/blobs", may_use: &["contract/*"], never: &["axum", "rusqlite"] },
     Room { folder: "server/authority", may_use: &["contract/*"], never: EDGES },
+    Room { folder: "server/patches", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "server/sigv4", may_use: &[], never: EDGES },
     Room { folder: "server/broker", may_use: &["contract/*"], never: &["axum", "rusqlite"] },
     Room {
@@ -48,6 +49,7 @@ const ROOMS: &[Room] = &[
             "server/blobs",
             "server/authority",
             "server/broker",
+            "server/patches",
         ],
         never: EDGES,
     },

@@ -1,0 +1,38 @@
+//! Makes and applies patches by hand; `make bench-delta` measures it as a process of its own.
+//!
+//! `make BASE TARGET PATCH [4|8]`, `pack TARGET PATCH [4|8]` (KiB of dictionary), `apply BASE PATCH TARGET`.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+
+use otaru_release::patch::Codec;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (out, bytes) = match arguments.as_slice() {
+        ["make", base, target, out, rest @ ..] => {
+            (out, otaru_patches::make(&fs::read(base)?, &fs::read(target)?, codec(rest)?)?)
+        }
+        ["pack", target, out, rest @ ..] => {
+            (out, otaru_patches::pack(&fs::read(target)?, codec(rest)?)?)
+        }
+        ["apply", base, patch, out] => {
+            (out, otaru_patches::apply(&fs::read(base)?, &fs::read(patch)?)?)
+        }
+        _ => return Err(
+            "usage: make BASE TARGET PATCH [4|8], pack TARGET PATCH [4|8], apply BASE PATCH TARGET"
+                .into(),
+        ),
+    };
+    Ok(fs::write(out, bytes)?)
+}
+
+fn codec(rest: &[&str]) -> Result<Codec, Box<dyn Error>> {
+    match rest {
+        [] | ["4"] => Ok(Codec::Lzma4K),
+        ["8"] => Ok(Codec::Lzma8K),
+        _ => Err("the dictionary has 4 or 8 KiB".into()),
+    }
+}
