@@ -89,3 +89,41 @@ def applied(patch: bytes, base: bytes) -> bytes:
     if hashlib.sha256(made).digest() != patch[16:48]:
         raise BadPatch("not the target")
     return made
+
+
+def unshrunk(packed: bytes) -> bytes:
+    """heatshrink with a window of 8 and a lookahead of 7 bits; the last bits may be padding."""
+    bits = "".join(f"{byte:08b}" for byte in packed)
+    made, at = bytearray(), 0
+    while len(bits) - at >= 9:
+        if bits[at] == "1":
+            made.append(int(bits[at + 1 : at + 9], 2))
+            at += 9
+            continue
+        if len(bits) - at < 16:
+            break
+        back, count = int(bits[at + 1 : at + 9], 2) + 1, int(bits[at + 9 : at + 16], 2) + 1
+        for _ in range(count):
+            made.append(made[-back])
+        at += 16
+    return bytes(made)
+
+
+def applied_for_esp(patch: bytes, base: bytes) -> bytes:
+    """The image that an unmodified esp_delta_ota makes: detools' records, each of them whole."""
+    if patch[:4] != bytes.fromhex("10decdfc") or patch[36:64] != bytes(28) or patch[64] != 0x04:
+        raise BadPatch("not a patch for esp_delta_ota")
+    body = Records(patch[65:])
+    length = body.number()
+    if body.bytes(1) != b"\x44":
+        raise BadPatch("another window")
+    records, made, at = Records(unshrunk(body.data[body.at :])), bytearray(), 0
+    if records.number() != 0:
+        raise BadPatch("a special format of data")
+    while len(made) < length:
+        diff = records.bytes(records.number())
+        made += bytes((new + old) & 0xFF for new, old in zip(diff, base[at:]))
+        at += len(diff)
+        made += records.bytes(records.number())
+        at += records.number()
+    return bytes(made)

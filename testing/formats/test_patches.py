@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from patch_reader import BadPatch, applied
+from patch_reader import BadPatch, applied, applied_for_esp
 
 VECTORS = Path(__file__).parents[2] / "docs" / "vectors" / "patches"
 BASE, TARGET = ((VECTORS / name).read_bytes() for name in ["base.bin", "target.bin"])
@@ -28,3 +28,7 @@ def test_a_patch_belongs_to_one_base() -> None:
 
 def test_a_packed_image_needs_no_base() -> None:
     assert applied((VECTORS / "full-4k.patch").read_bytes(), b"") == TARGET
+
+
+def test_a_patch_for_esp_delta_ota_makes_the_same_target() -> None:
+    assert applied_for_esp((VECTORS / "esp-delta-ota.patch").read_bytes(), BASE) == TARGET

@@ -18,6 +18,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["pack", target, out, rest @ ..] => {
             (out, otaru_patches::pack(&fs::read(target)?, codec(rest)?)?)
         }
+        ["esp", base, target, out] => {
+            let (base, target) = (fs::read(base)?, fs::read(target)?);
+            let running = base.last_chunk().copied().ok_or("the base is no ESP-IDF image")?;
+            (out, otaru_patches::make_for_esp_delta_ota(&base, &running.into(), &target)?)
+        }
         ["apply", base, patch, out] => {
             (out, otaru_patches::apply(&fs::read(base)?, &fs::read(patch)?)?)
         }

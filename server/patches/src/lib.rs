@@ -1,14 +1,17 @@
 //! Makes patches: the new image as its differences to one that devices run.
 //!
 //! [`make`] takes two whole images and gives a patch that was applied to the base
-//! before it is returned; [`pack`] gives the new image alone, packed. Both are
-//! pure and run for a second or two of one core; neither keeps anything.
+//! before it is returned; [`pack`] gives the new image alone, packed;
+//! [`make_for_esp_delta_ota`] serves devices without our agent. All are pure, run
+//! for a second or two of one core and keep nothing.
 //!
 //! The format and its other half, the applier, are `otaru_release::patch`.
 
+mod esp;
 mod matches;
 mod packing;
 mod records;
+mod shrink;
 
 use otaru_release::patch::{
     Applier, Codec, HEADER_BYTES, MAX_IMAGE_BYTES, PatchError, PatchHeader, SEGMENT_BYTES,
@@ -16,7 +19,9 @@ use otaru_release::patch::{
 use otaru_wire::Digest;
 
 use matches::{Matcher, Piece};
+use packing::Effort;
 
+pub use esp::make_for_esp_delta_ota;
 pub use packing::pack_records;
 
 /// Why there is no patch.
@@ -38,12 +43,12 @@ pub enum MakeError {
 
 /// A patch that makes `target` from `base`.
 ///
-/// Memory: about 5 bytes per byte of the base, 2 per byte of the target, and 2 MiB.
+/// Memory: about 4 bytes per byte of the base, 9 per byte of the target, and 2 MiB.
 pub fn make(base: &[u8], target: &[u8], codec: Codec) -> Result<Vec<u8>, MakeError> {
     check_length(base)?;
     check_length(target)?;
-    let matcher = Matcher::new(base);
-    let plans: Vec<_> = matches::GAINS.map(|gain| matcher.pieces(target, gain)).into();
+    let mut matcher = Matcher::new(base, target);
+    let plans = matches::GAINS.map(|gain| matcher.pieces(gain));
     let patch = write(base, target, &plans, codec)?;
     prove(base, target, &patch)?;
     Ok(patch)
@@ -89,20 +94,27 @@ fn write(
         patch[entry..entry + 4].copy_from_slice(&offset.to_le_bytes());
         let start = segment * SEGMENT_BYTES as usize;
         let range = start..start + header.segment_bytes(segment as u32) as usize;
-        let mut best: Option<(u32, Vec<u8>)> = None;
-        for plan in plans {
-            let (at, records) = records::write(base, target, plan, range.clone());
-            let packed = pack_records(&records, codec).map_err(MakeError::Packing)?;
-            if best.as_ref().is_none_or(|(_, best)| packed.len() < best.len()) {
-                best = Some((at, packed));
-            }
-        }
-        let (at, packed) = best.expect("there is at least one plan");
+        let streams = plans.iter().map(|plan| records::write(base, target, plan, range.clone()));
+        let (at, records) = smallest(streams.collect(), codec)?;
+        let packed = pack_records(&records, codec).map_err(MakeError::Packing)?;
         patch.extend((packed.len() as u32).to_le_bytes());
         patch.extend(at.to_le_bytes());
         patch.extend(packed);
     }
     Ok(patch)
+}
+
+/// The record stream that packs best, with where it begins in the base.
+fn smallest(streams: Vec<(u32, Vec<u8>)>, codec: Codec) -> Result<(u32, Vec<u8>), MakeError> {
+    let mut best: Option<(usize, u32, Vec<u8>)> = None;
+    for (at, records) in streams {
+        let packed = packing::pack(&records, codec, Effort::Compare).map_err(MakeError::Packing)?;
+        if best.as_ref().is_none_or(|(length, ..)| packed.len() < *length) {
+            best = Some((packed.len(), at, records));
+        }
+    }
+    let (_, at, records) = best.expect("there is at least one plan");
+    Ok((at, records))
 }
 
 /// Applies the patch as a device does.

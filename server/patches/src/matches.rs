@@ -44,33 +44,58 @@ impl Anchor {
     }
 }
 
-/// Finds runs in one base.
+/// So many bytes of the base from there on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    base: u32,
+    length: u32,
+}
+
+/// A run that was not asked for yet.
+const UNKNOWN: Run = Run { base: 0, length: u32::MAX };
+
+/// Finds runs of one target in one base.
 pub(crate) struct Matcher<'a> {
     base: &'a [u8],
+    target: &'a [u8],
     suffixes: Vec<i32>,
+    /// Where the suffixes with each first two bytes begin: most of a search, done once.
+    heads: Vec<u32>,
+    /// The longest run at each byte of the target: all plans ask for much the same ones.
+    runs: Vec<Run>,
 }
 
 impl<'a> Matcher<'a> {
-    pub(crate) fn new(base: &'a [u8]) -> Matcher<'a> {
+    pub(crate) fn new(base: &'a [u8], target: &'a [u8]) -> Matcher<'a> {
         let mut suffixes = vec![0; base.len()];
         divsufsort::sort_in_place(base, &mut suffixes);
-        Matcher { base, suffixes }
+        let mut heads = vec![0_u32; (1 << 16) + 1];
+        for at in 0..base.len() {
+            heads[head_of(&base[at..]) + 1] += 1;
+        }
+        let mut before = 0;
+        for head in &mut heads {
+            before += *head;
+            *head = before;
+        }
+        Matcher { base, target, suffixes, heads, runs: vec![UNKNOWN; target.len()] }
     }
 
     /// The whole target in pieces, in order.
-    pub(crate) fn pieces(&self, target: &[u8], gain: usize) -> Vec<Piece> {
+    pub(crate) fn pieces(&mut self, gain: usize) -> Vec<Piece> {
+        let target = self.target;
         let mut pieces = Vec::new();
         let mut last = Anchor { target: 0, base: 0 };
         let mut from = 0;
         loop {
-            let found = self.next_anchor(target, from, last, gain);
+            let found = self.next_anchor(from, last, gain);
             let anchor_at = found.as_ref().map_or(target.len(), |(anchor, _)| anchor.target);
-            let mut end = last.target + self.grow(target, last, anchor_at);
+            let mut end = last.target + self.grow(last, anchor_at);
             let mut next = target.len();
             if let Some((anchor, _)) = found {
-                next = anchor_at - self.grow_back(target, anchor, last.target);
+                next = anchor_at - self.grow_back(anchor, last.target);
                 if next < end {
-                    end = self.best_border(target, last, anchor, next..end);
+                    end = self.best_border(last, anchor, next..end);
                     next = end;
                 }
             }
@@ -84,18 +109,17 @@ impl<'a> Matcher<'a> {
 
     /// The next anchor that beats going on with `last` by more than `gain`, and its length.
     fn next_anchor(
-        &self,
-        target: &[u8],
+        &mut self,
         mut from: usize,
         last: Anchor,
         gain: usize,
     ) -> Option<(Anchor, usize)> {
         // Of the bytes from `from` to `counted`, so many come right by going on with `last`.
         let (mut counted, mut kept) = (from, 0_usize);
-        while from < target.len() {
-            let (base, length) = self.longest_run(&target[from..]);
+        while from < self.target.len() {
+            let (base, length) = self.longest_run(from);
             while counted < from + length {
-                kept += usize::from(self.is_alike(target, last, counted));
+                kept += usize::from(self.is_alike(last, counted));
                 counted += 1;
             }
             if length > kept + gain {
@@ -105,7 +129,7 @@ impl<'a> Matcher<'a> {
                 from += length;
                 (counted, kept) = (from, 0);
             } else {
-                kept -= usize::from(counted > from && self.is_alike(target, last, from));
+                kept -= usize::from(counted > from && self.is_alike(last, from));
                 from += 1;
                 counted = counted.max(from);
             }
@@ -113,39 +137,33 @@ impl<'a> Matcher<'a> {
         None
     }
 
-    fn is_alike(&self, target: &[u8], anchor: Anchor, at: usize) -> bool {
+    fn is_alike(&self, anchor: Anchor, at: usize) -> bool {
         let base = anchor.base_of(at).and_then(|at| self.base.get(at));
-        base.is_some() && base == target.get(at)
+        base.is_some() && base == self.target.get(at)
     }
 
     /// How far to go on with `anchor` before `until`: to where the most bytes more than half are alike.
-    fn grow(&self, target: &[u8], anchor: Anchor, until: usize) -> usize {
+    fn grow(&self, anchor: Anchor, until: usize) -> usize {
         let room = (until - anchor.target).min(self.base.len() - anchor.base);
         let old = &self.base[anchor.base..][..room];
-        let alike = target[anchor.target..].iter().zip(old).map(|(new, old)| new == old);
+        let alike = self.target[anchor.target..].iter().zip(old).map(|(new, old)| new == old);
         best_length(alike)
     }
 
     /// How far `anchor` reaches back, down to `until`.
-    fn grow_back(&self, target: &[u8], anchor: Anchor, until: usize) -> usize {
+    fn grow_back(&self, anchor: Anchor, until: usize) -> usize {
         let room = (anchor.target - until).min(anchor.base);
         let old = &self.base[anchor.base - room..anchor.base];
-        let new = &target[anchor.target - room..anchor.target];
+        let new = &self.target[anchor.target - room..anchor.target];
         best_length(new.iter().zip(old).rev().map(|(new, old)| new == old))
     }
 
     /// Where in `overlap` to change from one anchor to the other for the most equal bytes.
-    fn best_border(
-        &self,
-        target: &[u8],
-        before: Anchor,
-        after: Anchor,
-        overlap: Range<usize>,
-    ) -> usize {
+    fn best_border(&self, before: Anchor, after: Anchor, overlap: Range<usize>) -> usize {
         let (mut border, mut score, mut best) = (overlap.start, 0, 0);
         for at in overlap {
-            score += i64::from(self.is_alike(target, before, at));
-            score -= i64::from(self.is_alike(target, after, at));
+            score += i64::from(self.is_alike(before, at));
+            score -= i64::from(self.is_alike(after, at));
             if score > best {
                 (border, best) = (at + 1, score);
             }
@@ -153,21 +171,31 @@ impl<'a> Matcher<'a> {
         border
     }
 
-    /// Where the base has the longest run that `wanted` begins with, and its length.
-    fn longest_run(&self, wanted: &[u8]) -> (usize, usize) {
-        let wanted = &wanted[..wanted.len().min(RUN_BYTES)];
-        let (mut low, mut high) = (0, self.suffixes.len());
+    /// Where the base has the longest run that the target goes on with at `at`, and its length.
+    fn longest_run(&mut self, at: usize) -> (usize, usize) {
+        if self.runs[at].length == UNKNOWN.length {
+            let end = self.target.len().min(at + RUN_BYTES);
+            self.runs[at] = self.search(&self.target[at..end]);
+        }
+        let Run { base, length } = self.runs[at];
+        (base as usize, length as usize)
+    }
+
+    /// The longest run that `wanted` begins with, of two bytes or more.
+    fn search(&self, wanted: &[u8]) -> Run {
+        let head = head_of(wanted);
+        let (mut low, mut high) = (self.heads[head] as usize, self.heads[head + 1] as usize);
         // Runs at the borders: whatever lies between has at least the shorter one.
         let (mut low_run, mut high_run) = (0, 0);
-        let mut best = (0, 0);
+        let mut best = Run::default();
         while low < high {
             let middle = low + (high - low) / 2;
             let start = self.suffixes[middle] as usize;
             let suffix = &self.base[start..];
             let known = low_run.min(high_run);
             let run = known + run_length(&suffix[known..], &wanted[known..]);
-            if run > best.1 {
-                best = (start, run);
+            if run > best.length as usize {
+                best = Run { base: start as u32, length: run as u32 };
             }
             if run == wanted.len() {
                 break;
@@ -182,8 +210,17 @@ impl<'a> Matcher<'a> {
     }
 }
 
+/// The first two bytes as a number; a single one stands before all that begin with it.
+fn head_of(bytes: &[u8]) -> usize {
+    let byte = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
+    byte(0) << 8 | byte(1)
+}
+
 fn run_length(one: &[u8], other: &[u8]) -> usize {
-    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+    let (words, others) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+    let same = words.iter().zip(others).take_while(|(one, other)| one == other).count() * 8;
+    let rest = one[same..].iter().zip(&other[same..]);
+    same + rest.take_while(|(one, other)| one == other).count()
 }
 
 /// The length at which twice the equal bytes less all bytes is greatest.

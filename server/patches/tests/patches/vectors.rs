@@ -39,6 +39,8 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     let patch = otaru_patches::make(&base, &target, Codec::Lzma4K).unwrap();
     let wide = otaru_patches::make(&base, &target, Codec::Lzma8K).unwrap();
     let full = otaru_patches::pack(&target, Codec::Lzma4K).unwrap();
+    let running = otaru_wire::Digest::of(&base);
+    let esp = otaru_patches::make_for_esp_delta_ota(&base, &running, &target).unwrap();
     let mut damaged = patch.clone();
     damaged[130] ^= 0x20;
     let cut = patch[..patch.len() - 7].to_vec();
@@ -48,9 +50,26 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("patch-4k.patch", patch),
         ("patch-8k.patch", wide),
         ("full-4k.patch", full),
+        ("esp-delta-ota.patch", esp),
         ("refused-damaged.patch", damaged),
         ("refused-cut.patch", cut),
     ]
+}
+
+#[test]
+fn patch_for_esp_delta_ota_has_its_header() {
+    let (base, target) = (base(), target());
+    let running = otaru_wire::Digest([0xA5; 32]);
+    let patch = otaru_patches::make_for_esp_delta_ota(&base, &running, &target).unwrap();
+    let mut header = vec![0x10, 0xDE, 0xCD, 0xFC];
+    header.extend([0xA5; 32]);
+    header.extend([0; 28]);
+    // A sequential heatshrink patch, the target's length, window 8 and lookahead 7.
+    let length = target.len();
+    header.extend([0x04, (length & 0x3F) as u8 | 0x80, (length >> 6 & 0x7F) as u8 | 0x80]);
+    header.extend([(length >> 13) as u8, 0x44]);
+    assert_eq!(patch[..69], header);
+    assert!(patch.len() < 5_000, "{} bytes", patch.len());
 }
 
 /// Another encoder may pack in other bytes, so files that are there are applied, not compared.
