@@ -14,6 +14,7 @@ mod device;
 mod flash;
 mod fleet;
 pub mod mutate;
+mod patch;
 mod release;
 mod sealed;
 pub mod seeds;
@@ -65,6 +66,8 @@ decoders! {
     device::records,
     device::slot_image,
     fleet::product_settings,
+    patch::patch,
+    patch::patch_records,
     release::image,
     release::key_file,
     release::manifest_envelope,

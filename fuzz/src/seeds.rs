@@ -7,6 +7,7 @@ use minicbor::Decoder;
 use otaru_agent::{
     Attempt, BadImages, Before, Deferral, Ended, Journal, SeenTimestamp, Stage, Target, Trust,
 };
+use otaru_release::patch::Codec;
 use otaru_release::{
     Behaviour, Chip, Dependency, ImageBuilder, Manifest, Order, PublicKey, RootDocument, SecretKey,
     Timestamp,
@@ -21,7 +22,7 @@ use prost::Message;
 
 use crate::device::{self, RECORDS};
 use crate::flash::{CHIP_BYTES, WindowFlash};
-use crate::sealed;
+use crate::{patch, sealed};
 
 /// An input for the corpus.
 #[derive(Clone, Debug)]
@@ -97,8 +98,27 @@ pub fn all() -> Vec<Seed> {
         firmware_version: Some("1.0.5".to_owned()),
         phrase_type: Some("poetic".to_owned()),
     };
+    let (old, new) = (patch::base(), edited(patch::base()));
+    let made = otaru_patches::make(&old, &new, Codec::Lzma4K).expect("both have a length");
+    let packed = otaru_patches::pack(&new, Codec::Lzma4K).expect("it has a length");
+    add("patch", "edited", made);
+    add("patch", "packed-image", packed);
+    // 3 bytes changed and 4 new, then zeros from 200 bytes further on.
+    let mut records = vec![3, 1, 2, 3, 4, b'n', b'e', b'w', b'!', 0x88, 3, 0x89, 31];
+    records.resize(records.len() + 1_993, 0);
+    add("patch_records", "two-records", records);
+
     add("device_config", "protobuf", PublishShadowUpdate::desire(config).encode_to_vec());
     seeds
+}
+
+/// An image with a part moved and a byte here and there changed.
+fn edited(mut image: Vec<u8>) -> Vec<u8> {
+    for at in (100..image.len()).step_by(400) {
+        image[at] ^= 0x30;
+    }
+    image.rotate_left(700);
+    image
 }
 
 fn root() -> RootDocument {

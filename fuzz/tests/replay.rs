@@ -76,6 +76,8 @@ replay! {
     records,
     slot_image,
     product_settings,
+    patch,
+    patch_records,
     image,
     key_file,
     manifest_envelope,
