@@ -3,14 +3,14 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-shadow bench-trust fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-shadow bench-trust bench-delta fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
 	@echo '                  DEMO_ARGS=--auto presses Install itself and ends, --bad-release fails its self-test'
 	@echo 'make test         all tests, on SQLite and PostgreSQL and in Chromium; installs what they need'
 	@echo 'make conformance  the shadow service, asked by AWS'\''s clients and plain MQTT ones'
-	@echo 'make formats      the signed documents of docs/vectors, read by code that is not ours'
+	@echo 'make formats      the signed documents and patches of docs/vectors, read by code that is not ours'
 	@echo 'make check        every gate of CI: fmt, clippy, docs, tidy, tests'
 	@echo 'make web          the pages, built into web/dist when a source is newer'
 	@echo 'make web-e2e      the pages in Chromium against a real server and simulated devices'
@@ -20,6 +20,8 @@ help:
 	@echo 'make bench-shadow durable shadow updates a second, how long each waits and what a device costs,'
 	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
 	@echo 'make bench-trust  what the check of a release costs a device: instructions, bytes, code'
+	@echo 'make bench-delta  bytes of patches between real images, beside bsdiff, xdelta3, zstd and detools;'
+	@echo '                  OTARU_FIRMWARE_DIR names a folder with more: <name>-<version>.bin'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make proof        every way power can go in the whole life of a device, and LIVES random lives'
 	@echo '                  (default 1000000); goes on where it was stopped'
@@ -82,6 +84,10 @@ bench-shadow: setup-bench
 
 bench-trust: setup-bench
 	$(CARGO) run --locked --quiet --package otaru-bench -- trust
+
+bench-delta: setup-bench
+	$(CARGO) build --locked --release --package otaru-patches --example patch
+	bench/delta/run.sh
 
 SECONDS ?= 60
 fuzz: setup-build

@@ -1,6 +1,7 @@
 //! Makes and applies patches by hand; `make bench-delta` measures it as a process of its own.
 //!
-//! `make BASE TARGET PATCH [4|8]`, `pack TARGET PATCH [4|8]` (KiB of dictionary), `apply BASE PATCH TARGET`.
+//! `make BASE TARGET PATCH [4|8]` and `pack TARGET PATCH [4|8]` (KiB of dictionary), `apply BASE PATCH
+//! TARGET`, and `esp BASE TARGET PATCH` for `esp_delta_ota`.
 
 use std::env;
 use std::error::Error;
@@ -26,12 +27,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["apply", base, patch, out] => {
             (out, otaru_patches::apply(&fs::read(base)?, &fs::read(patch)?)?)
         }
-        _ => return Err(
-            "usage: make BASE TARGET PATCH [4|8], pack TARGET PATCH [4|8], apply BASE PATCH TARGET"
-                .into(),
-        ),
+        _ => return Err("usage: make, pack, apply or esp, and files: see the source".into()),
     };
-    Ok(fs::write(out, bytes)?)
+    fs::write(out, bytes)?;
+    // The most memory it had, where the system tells.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| eprintln!("{line}"));
+    Ok(())
 }
 
 fn codec(rest: &[&str]) -> Result<Codec, Box<dyn Error>> {

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Patches beside other makers': fetches the images and the peers into target/, then runs bench.py.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+venv=$root/target/delta-venv
+wanted=$(cksum <"$here/requirements.txt")
+
+if [ "$(cat "$venv/made-from" 2>/dev/null || true)" != "$wanted" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement "$here/requirements.txt"
+    echo "$wanted" >"$venv/made-from"
+fi
+export PYTHONDONTWRITEBYTECODE=1
+exec "$venv/bin/python" "$here/bench.py" "$root/target" "$@"
