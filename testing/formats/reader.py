@@ -94,7 +94,7 @@ def read(data: bytes, kind: str, keys: list[Key]) -> dict[int, Any]:
         raise Refused("no COSE_Sign1")
     protected, unprotected, payload, signature = envelope.value
     header = decoded(protected)
-    if len(unprotected) or set(header) != {1, 4, 16} or len(signature) != 64:
+    if unprotected != {} or not isinstance(signature, bytes) or len(signature) != 64 or set(header) != {1, 4, 16}:
         raise Refused("other headers")
     if header[16] != TYPES[kind]:
         raise Refused("another type")
