@@ -131,7 +131,7 @@ impl Document {
         Delta::between(&self.desired, &self.reported, equality(rules))
     }
 
-    /// What counts against [`Limits::document_bytes`].
+    /// What counts against [`Limits::document_bytes`](crate::Limits::document_bytes).
     pub fn state_bytes(&self) -> usize {
         [&self.desired, &self.reported]
             .into_iter()

@@ -64,10 +64,15 @@ impl ShadowsSection {
 
     fn limits(&self) -> anyhow::Result<Limits> {
         let most = Limits::default();
-        let within = |name: &str, value: Option<usize>, usual: usize, most: usize| match value {
-            None => Ok(usual),
-            Some(value) if (1..=most).contains(&value) => Ok(value),
-            Some(value) => bail!("shadows.{name} must be 1 to {most}, found {value}"),
+        let between =
+            |name: &str, value: Option<usize>, usual: usize, least: usize, most: usize| match value
+            {
+                None => Ok(usual),
+                Some(value) if (least..=most).contains(&value) => Ok(value),
+                Some(value) => bail!("shadows.{name} must be {least} to {most}, found {value}"),
+            };
+        let within = |name: &str, value: Option<usize>, usual: usize, most: usize| {
+            between(name, value, usual, 1, most)
         };
         Ok(Limits {
             // What an MQTT packet holds.
@@ -77,16 +82,18 @@ impl ShadowsSection {
                 most.payload_bytes,
                 most.payload_bytes,
             )?,
-            document_bytes: within(
+            document_bytes: between(
                 "document_bytes",
                 self.document_bytes,
                 most.document_bytes,
+                LEAST_DOCUMENT_BYTES,
                 MOST_DOCUMENT_BYTES,
             )?,
-            nesting_levels: within(
+            nesting_levels: between(
                 "nesting_levels",
                 self.nesting_levels,
                 most.nesting_levels,
+                LEAST_NESTING_LEVELS,
                 MOST_NESTING_LEVELS,
             )?,
             token_bytes: within(
@@ -114,6 +121,12 @@ impl ShadowsSection {
 /// What AWS raises it to on request. Documents before and after, with a stamp for every value,
 /// must fit into one MQTT packet.
 const MOST_DOCUMENT_BYTES: usize = 30 * 1024;
+
+/// Room for the wish of an update beside what a device reports of itself.
+const LEAST_DOCUMENT_BYTES: usize = 512;
+
+/// The wish of an update has two.
+const LEAST_NESTING_LEVELS: usize = 2;
 
 /// Far below what reading JSON allows.
 const MOST_NESTING_LEVELS: usize = 64;
@@ -155,7 +168,8 @@ mod tests {
     #[test]
     fn a_limit_out_of_its_range_is_named() {
         let error = settings("document_bytes = 1000000").unwrap_err().to_string();
-        assert_eq!(error, "shadows.document_bytes must be 1 to 30720, found 1000000");
+        assert_eq!(error, "shadows.document_bytes must be 512 to 30720, found 1000000");
+        assert!(settings("nesting_levels = 1").is_err());
         assert!(settings("shadow_name_bytes = 65").is_err());
         assert!(settings("unheard_of = 1").is_err());
     }

@@ -83,17 +83,18 @@ pub async fn update_shadow(
     };
     let (app_, ShadowActor { scope, writer }) = (app.clone(), actor.clone());
     let answer = app.inner.store.write(move |tx| {
-        let _until_answered = place;
         let now = app_.now_ms();
         let asked = request.clone();
         let applied = apply(&app_, tx, &scope, &shadow, request, &writer, now)?;
-        Ok::<_, StoreError>(applied.map(|current| {
+        let answer = applied.map(|current| {
             let at_s = now / 1_000;
             let change = Change { previous: None, current: &current, request: &asked, at_s };
             change.accepted(&app_.inner.shadow_rules)
-        }))
+        });
+        Ok::<_, StoreError>((answer, place))
     });
-    Ok(answer.await?)
+    let (answer, _until_committed) = answer.await?;
+    Ok(answer)
 }
 
 /// The body of `get/accepted`.
@@ -136,14 +137,14 @@ pub async fn delete_shadow(
     };
     let (app_, ShadowActor { scope, writer }) = (app.clone(), actor.clone());
     let answer = app.inner.store.write(move |tx| {
-        let _until_answered = place;
         let now = app_.now_ms();
         let deleted = delete(&app_, tx, &scope, &shadow, None, &writer, now)?;
-        Ok::<_, StoreError>(
-            deleted.map(|deleted| otaru_shadow::delete_accepted(&deleted, now / 1_000, None)),
-        )
+        let answer =
+            deleted.map(|deleted| otaru_shadow::delete_accepted(&deleted, now / 1_000, None));
+        Ok::<_, StoreError>((answer, place))
     });
-    Ok(answer.await?)
+    let (answer, _until_committed) = answer.await?;
+    Ok(answer)
 }
 
 /// Names of a thing's named shadows after `after`, by name; at most `limit`.

@@ -14,7 +14,7 @@ pub(super) struct Provenance {
     /// Software bill of materials, CycloneDX or SPDX in JSON; kept with the release
     #[arg(long, value_name = "FILE")]
     sbom: Option<PathBuf>,
-    /// What it was built from, such as https://example.org/clock.git@0123abc…
+    /// What it was built from, such as `https://example.org/clock.git@0123abc…`
     #[arg(long, value_name = "REPOSITORY@COMMIT")]
     source: Option<SourceArgument>,
     /// Project it is of, for an image that does not name one
