@@ -3,7 +3,9 @@
 use otaru_authority::IssuedDevice;
 use otaru_broker::DisconnectReason;
 use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v5::{ConnAck, Packet, PubAckReason, Publish, SubscribeReasonCode};
+use rumqttc::mqttbytes::v5::{
+    ConnAck, Packet, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
+};
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, PublishOptions,
     TlsConfiguration, Transport,
@@ -200,5 +202,24 @@ async fn what_is_larger_than_a_device_takes_is_left_out() {
     let largest = "y".repeat(1_000 - overhead);
     room.publish(&accepted, &largest).await;
     assert_eq!(device.message().await.payload, largest);
+    assert_eq!(room.broker.counts().dropped_too_large, 1);
+}
+
+/// Tried, it would end every connection of the session that follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_large_by_its_properties_is_left_out() {
+    let room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let update = shadow("clock-01", "update");
+    let mut device = device(&room, &certificate, "clock-01");
+    device.events.options.set_max_packet_size(Some(1_000));
+    device.connack().await.unwrap();
+    device.subscribe(&update).await;
+    let note = ("note".to_owned(), "x".repeat(2_000));
+    let noted = PublishProperties { user_properties: vec![note], ..PublishProperties::default() };
+    let noted = PublishOptions::at_least_once().properties(noted);
+    device.client.publish(&update, "large", noted).await.unwrap();
+    device.client.publish(&update, "small", PublishOptions::at_least_once()).await.unwrap();
+    assert_eq!(device.message().await.payload, "small");
     assert_eq!(room.broker.counts().dropped_too_large, 1);
 }
