@@ -160,11 +160,12 @@ impl Writer {
     /// begin and commit another one for each savepoint that follows.
     fn run_one(&mut self, job: Job, notices: &mut Vec<Notice>) -> (Answer, Result<(), StoreError>) {
         let mut tx = Tx::writing(&mut self.connection, &mut self.caches);
-        let attempt = catch_unwind(AssertUnwindSafe(|| (job.run)(&mut tx)));
+        let Job { run, refuse, .. } = job;
+        let attempt = catch_unwind(AssertUnwindSafe(|| run(&mut tx)));
         let (told, savepoint) = (std::mem::take(&mut tx.notices), tx.savepoint);
         let Ok(Attempt { keep, answer }) = attempt else {
-            // The caller's channel is dropped with the job: it sees `Closed`.
-            return (Box::new(|_| ()), self.undo(savepoint));
+            // Whoever waits for an answer has one, whatever went wrong.
+            return (Box::new(|_| refuse(StoreError::Closed)), self.undo(savepoint));
         };
         if !keep || savepoint == Savepoint::Failed {
             return (answer, self.undo(savepoint));
