@@ -38,3 +38,30 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
     };
     Ok(app.inner.store.write(work).await? + uploads::forget_idle(app).await?)
 }
+
+/// Rows of history that are dropped at once: others write in between.
+const HISTORY_ROWS: u32 = 500;
+
+/// Drops versions of shadows that are too many since fewer are kept than before the last start.
+///
+/// # Errors
+/// [`OperationError::Store`].
+pub(crate) async fn trim_shadow_history(app: &App) -> Result<u64, OperationError> {
+    let kept = app.inner.shadow_history;
+    let mut dropped = 0;
+    loop {
+        let surplus = move |tx: &mut Tx<'_>| {
+            let system = SystemScope::for_background();
+            otaru_store::surplus_shadow_history(tx, &system, kept, HISTORY_ROWS)
+        };
+        let surplus = app.inner.store.read(surplus).await?;
+        let is_last = surplus.len() < HISTORY_ROWS as usize;
+        let work = move |tx: &mut Tx<'_>| {
+            otaru_store::drop_shadow_history(tx, &SystemScope::for_background(), &surplus)
+        };
+        dropped += app.inner.store.write(work).await?;
+        if is_last {
+            return Ok(dropped);
+        }
+    }
+}

@@ -9,7 +9,7 @@ use tracing::error;
 use crate::{
     App, OperationError, deadlines, events, expire_silent_updates, finish_releases,
     look_at_due_offers, remove_orphans,
-    retention::trim,
+    retention::{trim, trim_shadow_history},
     tokens::{Secret, admin_token},
 };
 
@@ -24,6 +24,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Ticks between two rounds of what has time: an hour. The first is at the start.
 const ROUND_EVERY: u64 = 3_600;
+
+/// Ticks between two looks at images that nobody names: a day.
+const DAY_EVERY: u64 = 24 * ROUND_EVERY;
 
 /// Brings the database to what is true after a start: nobody is online, and silence begins
 /// to count anew. Call it before any listener opens.
@@ -43,8 +46,6 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
             events::device_presence(tx, &device, false, now)?;
         }
         deadlines::resume_deadlines(&app_, tx)?;
-        let kept = app_.inner.shadow_history;
-        otaru_store::trim_shadow_history(tx, &SystemScope::for_background(), kept)?;
         if let Some(secret) = &secret {
             admin_token(tx, &scope, secret, now)?;
         }
@@ -81,6 +82,11 @@ pub async fn run_background(app: App) {
             error!(error = &cause as &dyn std::error::Error, "Old logs were not dropped");
         }
         if tick == 0
+            && let Err(cause) = trim_shadow_history(&app).await
+        {
+            error!(error = &cause as &dyn std::error::Error, "Old versions were not dropped");
+        }
+        if tick % DAY_EVERY == 0
             && let Err(cause) = remove_orphans(&app).await
         {
             error!(error = &cause as &dyn std::error::Error, "Unused images were not looked for");

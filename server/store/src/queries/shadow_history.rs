@@ -58,13 +58,58 @@ pub fn shadow_history(
     Ok(changes.take(limit as usize).collect())
 }
 
-/// Drops what nobody sees any more since `kept` versions of each shadow are kept, and no new
-/// version takes the place of; returns how many rows went.
-pub fn trim_shadow_history(tx: &mut Tx<'_>, _: &SystemScope, kept: u32) -> Result<u64, StoreError> {
-    tx.execute(
-        "DELETE FROM shadow_history WHERE slot >= $1 AND version + $1 <= (
+/// A row of history that nobody sees any more since fewer versions of each shadow are kept, and
+/// that no new version takes the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurplusHistory {
+    thing: String,
+    name: String,
+    slot: u64,
+    version: u64,
+}
+
+impl FromRow for SurplusHistory {
+    fn from_row(row: &mut Row) -> Result<SurplusHistory, StoreError> {
+        Ok(SurplusHistory {
+            thing: row.text("shadow_history.thing")?,
+            name: row.text("shadow_history.name")?,
+            slot: row.unsigned("shadow_history.slot")?,
+            version: row.unsigned("shadow_history.version")?,
+        })
+    }
+}
+
+/// The first rows that are too many when `kept` versions of each shadow are kept; at most `limit`.
+/// Looks at every row of history until it has found them: for a reader, and seldom.
+pub fn surplus_shadow_history(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    kept: u32,
+    limit: u32,
+) -> Result<Vec<SurplusHistory>, StoreError> {
+    tx.all(
+        "SELECT thing, name, slot, version FROM shadow_history
+         WHERE slot >= $1 AND version + $1 <= (
              SELECT version FROM shadows
-             WHERE shadows.thing = shadow_history.thing AND shadows.name = shadow_history.name)",
-        params![kept],
+             WHERE shadows.thing = shadow_history.thing AND shadows.name = shadow_history.name)
+         LIMIT $2",
+        params![kept, limit],
     )
+}
+
+/// Drops rows that [`surplus_shadow_history`] found, but for those that were written since.
+pub fn drop_shadow_history(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    surplus: &[SurplusHistory],
+) -> Result<u64, StoreError> {
+    let mut dropped = 0;
+    for SurplusHistory { thing, name, slot, version } in surplus {
+        dropped += tx.execute(
+            "DELETE FROM shadow_history
+             WHERE thing = $1 AND name = $2 AND slot = $3 AND version = $4",
+            params![thing.as_str(), name.as_str(), *slot, *version],
+        )?;
+    }
+    Ok(dropped)
 }

@@ -88,8 +88,11 @@ async fn who_keeps_fewer_finds_the_newest(fixture: Fixture) {
         raise(&fixture, shadow(), 1, 5).await;
     }
     let trim = |kept| {
-        let work =
-            move |tx: &mut Tx<'_>| trim_shadow_history(tx, &SystemScope::for_background(), kept);
+        let work = move |tx: &mut Tx<'_>| {
+            let system = SystemScope::for_background();
+            let surplus = surplus_shadow_history(tx, &system, kept, 9)?;
+            drop_shadow_history(tx, &system, &surplus)
+        };
         fixture.store.write(work)
     };
     assert_eq!(trim(5).await.unwrap(), 0);
