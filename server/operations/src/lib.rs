@@ -133,7 +133,7 @@ pub use releases::{
     list_releases, may_publish, next_sequence, publish_draft, show_release, yank_release,
 };
 pub use request_limits::{Allowance, RequestLimits};
-pub use retention::trim;
+pub use retention::{trim, trim_shadow_history};
 pub use roots::add_root;
 pub use running::{list_running, show_sbom};
 pub use sealing::{NotASealingKey, SealingKey};

@@ -46,7 +46,7 @@ const HISTORY_ROWS: u32 = 500;
 ///
 /// # Errors
 /// [`OperationError::Store`].
-pub(crate) async fn trim_shadow_history(app: &App) -> Result<u64, OperationError> {
+pub async fn trim_shadow_history(app: &App) -> Result<u64, OperationError> {
     let kept = app.inner.shadow_history;
     let mut dropped = 0;
     loop {

@@ -10,7 +10,7 @@ use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Ser
 use otaru_operations::{
     App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, SealingKey, ShadowSettings,
     USUAL_SHARED_TOKENS, Urls, create_setup_code, deliver_mail, deliver_notices,
-    expire_silent_updates, look_at_due_offers, start_up,
+    expire_silent_updates, look_at_due_offers, start_up, trim_shadow_history,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
@@ -264,6 +264,11 @@ impl TestApp {
         self.advance(by);
         expire_silent_updates(&self.operations).await.expect("a database that works");
         look_at_due_offers(&self.operations).await.expect("a database that works");
+    }
+
+    /// Does what a server does soon after its start: drops versions that are kept no more.
+    pub async fn trim_shadow_history(&self) {
+        trim_shadow_history(&self.operations).await.expect("a database that works");
     }
 
     /// Serves the people's routes on a real port, in the clear.

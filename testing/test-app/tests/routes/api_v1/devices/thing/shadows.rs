@@ -162,6 +162,7 @@ each_database! {
         desire(&app.admin(), SHADOW, 1).await;
         app.set_shadows(ShadowSettings { history: 0, ..ShadowSettings::default() });
         app.restart().await;
+        app.trim_shadow_history().await;
         desire(&app.admin(), SHADOW, 2).await;
         assert_eq!(items(&app.admin(), HISTORY).await, [] as [Value; 0]);
         app.set_shadows(ShadowSettings::default());
