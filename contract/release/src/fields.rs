@@ -27,6 +27,11 @@ pub enum FieldError {
         /// What the value should be.
         expected: &'static str,
     },
+    /// A field is there and says nothing.
+    Empty {
+        /// The field's number.
+        field: u64,
+    },
     /// A field that must be there is not.
     Missing {
         /// The field's number.
@@ -46,6 +51,7 @@ impl fmt::Display for FieldError {
             FieldError::NotFields => f.write_str("not a map of numbered fields"),
             FieldError::Format { found } => write!(f, "format version {found}, expected 1"),
             FieldError::Value { field, expected } => write!(f, "field {field} is not {expected}"),
+            FieldError::Empty { field } => write!(f, "field {field} is empty"),
             FieldError::Missing { field } => write!(f, "field {field} is missing"),
             FieldError::Critical { field } => {
                 write!(f, "field {field} must be understood and is not known")
@@ -137,7 +143,13 @@ impl<'b> Fields<'b> {
     }
 
     pub(crate) fn version(&mut self) -> Result<ReleaseVersion, FieldError> {
-        self.text("a release version", |text| ReleaseVersion::new(text).ok())
+        let field = self.field;
+        let expected = "a release version";
+        match self.decoder.str() {
+            Ok("") => Err(FieldError::Empty { field }),
+            Ok(text) => ReleaseVersion::new(text).map_err(|_| self.not(expected)),
+            Err(_) => Err(self.not(expected)),
+        }
     }
 
     pub(crate) fn digest(&mut self) -> Result<Digest, FieldError> {

@@ -21,7 +21,6 @@ pub use builder::ImageBuilder;
 pub use chip::{Chip, OtherChip, UnknownChip};
 pub use descriptor::AppDescriptor;
 pub use error::ImageError;
-pub use foreign::Foreign;
 pub use head::ImageHead;
 
 use otaru_wire::Digest;
@@ -44,8 +43,8 @@ impl Image {
     /// optionally followed by 0xFF padding and a signature sector.
     pub fn parse(bytes: &[u8]) -> Result<ImageFacts, ImageError> {
         let head = ImageHead::parse(bytes)?;
-        if let Some(found) = foreign::recognise_relative(bytes) {
-            return Err(ImageError::of(found));
+        if let Some(other) = foreign::recognise_relative(bytes) {
+            return Err(other);
         }
         let body = segments::Body::check(bytes, &head)?;
         let signature_blocks = signature::check_trailer(bytes, body.end)?;

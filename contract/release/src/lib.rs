@@ -26,15 +26,15 @@ pub use canonical::NotCanonical;
 pub use cose::{CoseError, Unsigned, WrongSignature};
 pub use fields::FieldError;
 pub use image::{
-    AppDescriptor, Behaviour, Chip, Foreign, Image, ImageBuilder, ImageError, ImageFacts,
-    ImageHead, OtherChip, UnknownChip,
+    AppDescriptor, Behaviour, Chip, Image, ImageBuilder, ImageError, ImageFacts, ImageHead,
+    OtherChip, UnknownChip,
 };
 pub use key::{
     Algorithm, KeyBytes, KeyError, KeyId, PrivateKeyKind, PublicKey, SIGNATURE_BYTES, SecretKey,
     find_private_key,
 };
 pub use manifest::{
-    CHUNK_BYTES, Dependency, Manifest, ManifestError, Mismatch, Target, chunk_hashes,
+    CHUNK_BYTES, Dependency, Manifest, ManifestError, Mismatch, Revisions, Target, chunk_hashes,
 };
 pub use order::{ForeignOrder, NONCE_BYTES, Order, OrderAsked, OrderError};
 pub use root::{RootDocument, RootError};

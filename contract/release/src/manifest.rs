@@ -16,11 +16,12 @@ use alloc::vec::Vec;
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 use crate::cose::{Envelope, Unsigned};
+use crate::fields::FieldError;
 use crate::image::{Chip, Image, ImageError, ImageFacts};
 use crate::key::{KeyId, PublicKey, SecretKey};
 use crate::root::RootDocument;
 
-pub use error::{ManifestError, Mismatch};
+pub use error::{ManifestError, Mismatch, Revisions};
 pub use target::Target;
 
 /// Bytes per chunk of an image; the last one may be shorter.
@@ -125,7 +126,7 @@ impl Manifest {
     /// Reads a manifest that was verified when it was stored. No signature is looked at.
     pub fn read_trusted(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(ManifestError::Cose)?;
-        payload::read(envelope.payload).map_err(ManifestError::Field)
+        payload::read(envelope.payload).map_err(field_refused)
     }
 
     /// Reads a manifest that a release key of `root` signed.
@@ -152,7 +153,7 @@ impl Manifest {
             return Err(ManifestError::Signature { key_id });
         }
         root.check_expiry(now).map_err(ManifestError::Root)?;
-        let manifest = payload::read(envelope.payload).map_err(ManifestError::Field)?;
+        let manifest = payload::read(envelope.payload).map_err(field_refused)?;
         match (manifest.expires_at, now) {
             (Some(expires_at), Some(now)) if now >= expires_at => {
                 Err(ManifestError::Expired { expires_at, now })
@@ -161,7 +162,9 @@ impl Manifest {
         }
     }
 
-    /// Refuses an image other than the one described.
+    /// Refuses an image other than the one described, and promises about it that are not the
+    /// image's own: it may be offered to fewer chip revisions and count as newer than its header
+    /// says, never the other way round.
     pub fn describes(&self, image: &ImageFacts) -> Result<(), ManifestError> {
         let mismatch = |mismatch| Err(ManifestError::Mismatch(mismatch));
         if self.sha256 != image.sha256 {
@@ -174,6 +177,17 @@ impl Manifest {
         }
         if self.chip != image.chip {
             return mismatch(Mismatch::Chip { found: self.chip, expected: image.chip });
+        }
+        let secure_version = image.descriptor.as_ref().map_or(0, |found| found.secure_version);
+        if self.security_counter < secure_version {
+            let (found, expected) = (self.security_counter, secure_version);
+            return Err(ManifestError::CounterBelowImage { found, expected });
+        }
+        let (own, of_image) =
+            ((self.min_revision, self.max_revision), (image.min_revision, image.max_revision));
+        let is_above = of_image.1.is_some_and(|most| own.1.is_none_or(|max| max > most));
+        if own.0 < of_image.0 || is_above {
+            return Err(ManifestError::RevisionsBeyondImage { found: own, expected: of_image });
         }
         Ok(())
     }
@@ -193,6 +207,14 @@ impl Manifest {
     pub fn chunk_bytes(&self, index: usize) -> usize {
         let start = index as u64 * CHUNK_BYTES as u64;
         self.size_bytes.saturating_sub(start).min(CHUNK_BYTES as u64) as usize
+    }
+}
+
+/// A version that is empty is the publisher's mistake, and no broken document.
+fn field_refused(error: FieldError) -> ManifestError {
+    match error {
+        FieldError::Empty { field: payload::VERSION } => ManifestError::VersionEmpty,
+        error => ManifestError::Field(error),
     }
 }
 

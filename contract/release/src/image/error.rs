@@ -1,34 +1,66 @@
-use alloc::format;
-use alloc::string::{String, ToString};
 use core::fmt;
 
 use otaru_wire::{Digest, Reason};
 
 use super::chip::Chip;
-use super::foreign::Foreign;
+
+mod words;
 
 /// Why bytes are refused as a firmware image.
+///
+/// What is said of a variant here is also what `docs/errors.md` says of its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// Something else than an application image.
+    /// Begins with a byte that begins neither an image (0xe9) nor any other file that is known.
     NotEspImage {
-        /// What the bytes look like.
-        found: Foreign,
+        /// The first byte.
+        first: u8,
     },
-    /// A second-stage bootloader instead of an application.
+    /// No bytes at all.
+    Empty,
+    /// The ELF file, which the linker writes; `esptool elf2image` or `espflash save-image` makes
+    /// an image of it.
+    IsElf,
+    /// A UF2 file, for drag and drop over USB; upload the `.bin` of the same build.
+    IsUf2,
+    /// A compressed file or an archive; unpack it first.
+    IsCompressed {
+        /// Its format.
+        format: &'static str,
+    },
+    /// Intel HEX, which is text; upload the `.bin` of the same build.
+    IsHex,
+    /// The partition table, which is no application.
+    IsPartitionTable,
+    /// Erased flash (0xff) at the beginning: flash that was read from another offset than the
+    /// application's.
+    IsErased,
+    /// The second-stage bootloader, which is no application.
     IsBootloader,
-    /// A merged factory image: bootloader, partition table and application in one file.
+    /// A merged image for flashing at 0, with bootloader, partition table and application; upload
+    /// the application alone.
     IsFactoryImage,
-    /// The header announces more than the file holds.
+    /// The file ends before the header, the checksum or the appended SHA-256 does: it was cut.
     Truncated {
         /// Bytes in the file.
         size_bytes: u64,
         /// Bytes the file needs at least.
         needed_bytes: u64,
     },
-    /// ESP-IDF loads 1 to 16 segments.
-    SegmentCount {
+    /// A segment ends behind the end of the file: the file was cut, or its length is damaged.
+    SegmentOverrun {
+        /// Which segment, from 0.
+        segment: u8,
+        /// Bytes in the file.
+        size_bytes: u64,
+        /// Where the segment ends.
+        needed_bytes: u64,
+    },
+    /// The header announces no segments, so there is nothing to run.
+    NoSegments,
+    /// The header announces more segments than the 16 that ESP-IDF loads.
+    TooManySegments {
         /// The count in the header.
         found: u8,
     },
@@ -39,21 +71,21 @@ pub enum ImageError {
         /// The length in its header.
         length_bytes: u32,
     },
-    /// The XOR over all segment bytes differs from the stored one.
+    /// The XOR over all segment bytes is not the stored checksum: a byte was changed.
     Checksum {
         /// The stored checksum.
         found: u8,
         /// The computed checksum.
         expected: u8,
     },
-    /// The SHA-256 appended to the image is not the image's.
+    /// The SHA-256 appended to the image is not the image's: bytes were changed after the build.
     AppendedHash {
         /// The stored hash.
         found: Digest,
         /// The computed hash.
         expected: Digest,
     },
-    /// A signature block's CRC or image digest is wrong.
+    /// A Secure Boot signature block is of other bytes, or damaged; sign the image anew.
     SignatureBlock {
         /// Which block, from 0.
         block: u8,
@@ -103,25 +135,27 @@ pub enum ImageError {
 }
 
 impl ImageError {
-    /// The refusal of a file that is no application.
-    pub(super) fn of(found: Foreign) -> ImageError {
-        match found {
-            Foreign::Bootloader => ImageError::IsBootloader,
-            Foreign::FactoryImage => ImageError::IsFactoryImage,
-            found => ImageError::NotEspImage { found },
-        }
-    }
-
     /// The stable code a client may match on.
     pub fn code(&self) -> &'static str {
         use ImageError::*;
         match self {
             NotEspImage { .. } => "not_esp_image",
+            Empty => "image_empty",
+            IsElf => "image_is_elf",
+            IsUf2 => "image_is_uf2",
+            IsCompressed { .. } => "image_is_compressed",
+            IsHex => "image_is_hex",
+            IsPartitionTable => "image_is_partition_table",
+            IsErased => "image_is_erased",
             IsBootloader => "image_is_bootloader",
             IsFactoryImage => "image_is_factory",
             Truncated { .. } => "image_truncated",
-            SegmentCount { .. } | SegmentLength { .. } => "image_segments",
-            Checksum { .. } | AppendedHash { .. } => "image_corrupt",
+            SegmentOverrun { .. } => "image_segment_overrun",
+            NoSegments => "image_no_segments",
+            TooManySegments { .. } => "image_too_many_segments",
+            SegmentLength { .. } => "image_segment_length",
+            Checksum { .. } => "image_checksum_wrong",
+            AppendedHash { .. } => "image_hash_wrong",
             SignatureBlock { .. } => "image_signature",
             Trailing { .. } => "image_trailing",
             UnknownChip { .. } => "unknown_chip",
@@ -129,65 +163,6 @@ impl ImageError {
             WrongRevision { .. } => "wrong_revision",
             TooLarge { .. } => "image_too_large",
             FlashTooSmall { .. } => "flash_too_small",
-        }
-    }
-
-    /// What the image was found to be, for people.
-    pub fn found(&self) -> String {
-        use ImageError::*;
-        match self {
-            NotEspImage { found } => found.to_string(),
-            IsBootloader => Foreign::Bootloader.to_string(),
-            IsFactoryImage => Foreign::FactoryImage.to_string(),
-            Truncated { size_bytes, .. } => format!("{size_bytes} bytes"),
-            SegmentCount { found } => format!("{found} segments"),
-            SegmentLength { segment, length_bytes } => {
-                format!("segment {segment} of {length_bytes} bytes")
-            }
-            Checksum { found, .. } => format!("checksum 0x{found:02x}"),
-            AppendedHash { found, .. } => format!("appended SHA-256 {found}"),
-            SignatureBlock { block } => format!("signature block {block} of other bytes"),
-            Trailing { at, size_bytes } => {
-                format!("{} bytes after the image's end", size_bytes - at)
-            }
-            UnknownChip { id } => format!("chip id {id}"),
-            WrongChip { found, .. } => format!("an image for {}", found.marketing_name()),
-            WrongRevision { min, max, .. } => match max {
-                Some(max) => format!("an image for revisions {min} to {max}"),
-                None => format!("an image for revision {min} and later"),
-            },
-            TooLarge { size_bytes, .. } => format!("{size_bytes} bytes"),
-            FlashTooSmall { claimed_bytes, .. } => {
-                format!("an image for {claimed_bytes} bytes of flash")
-            }
-        }
-    }
-
-    /// What it should have been, for people.
-    pub fn expected(&self) -> String {
-        use ImageError::*;
-        match self {
-            NotEspImage { .. } => "an ESP-IDF application image (first byte 0xe9)".to_string(),
-            IsBootloader | IsFactoryImage => {
-                "the application image alone, as `idf.py build` names it for flashing".to_string()
-            }
-            Truncated { needed_bytes, .. } => format!("at least {needed_bytes} bytes"),
-            SegmentCount { .. } => "1 to 16 segments".to_string(),
-            SegmentLength { .. } => "a multiple of 4 bytes".to_string(),
-            Checksum { expected, .. } => format!("checksum 0x{expected:02x}"),
-            AppendedHash { expected, .. } => format!("SHA-256 {expected}"),
-            SignatureBlock { .. } => "a signature block over this image".to_string(),
-            Trailing { at, .. } => {
-                format!("{at} bytes, then only 0xff padding or a signature sector")
-            }
-            UnknownChip { .. } => {
-                let ids = Chip::all().map(|chip| format!("{}", chip.id()));
-                format!("one of {}", ids.collect::<alloc::vec::Vec<_>>().join(", "))
-            }
-            WrongChip { expected, .. } => format!("an image for {}", expected.marketing_name()),
-            WrongRevision { revision, .. } => format!("an image for revision {revision}"),
-            TooLarge { slot_bytes, .. } => format!("at most {slot_bytes} bytes"),
-            FlashTooSmall { flash_bytes, .. } => format!("at most {flash_bytes} bytes of flash"),
         }
     }
 

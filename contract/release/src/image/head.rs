@@ -34,7 +34,7 @@ impl ImageHead {
     /// Reads a file's first bytes; give it [`ImageHead::SIZE_BYTES`] to see the descriptor.
     pub fn parse(first: &[u8]) -> Result<ImageHead, ImageError> {
         if first.first() != Some(&MAGIC) {
-            return Err(ImageError::of(foreign::recognise(first)));
+            return Err(foreign::recognise(first));
         }
         let Some(header) = first.get(..Self::HEADER_BYTES) else {
             return Err(ImageError::Truncated {
@@ -44,8 +44,10 @@ impl ImageHead {
         };
         let field = |at| u16_at(header, at).unwrap_or(0);
         let segments = header[1];
-        if segments == 0 || segments > MAX_SEGMENTS {
-            return Err(ImageError::SegmentCount { found: segments });
+        match segments {
+            0 => return Err(ImageError::NoSegments),
+            found if found > MAX_SEGMENTS => return Err(ImageError::TooManySegments { found }),
+            _ => {}
         }
         let id = field(12);
         let chip = Chip::from_id(id).ok_or(ImageError::UnknownChip { id })?;

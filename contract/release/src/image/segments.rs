@@ -26,22 +26,21 @@ impl<'a> Segments<'a> {
     }
 
     fn read_next(&mut self) -> Result<Segment<'a>, ImageError> {
-        let truncated = |needed_bytes: u64| ImageError::Truncated {
-            size_bytes: self.bytes.len() as u64,
-            needed_bytes,
-        };
+        let (segment, size_bytes) = (self.index, self.bytes.len() as u64);
+        let overrun =
+            |needed_bytes: u64| ImageError::SegmentOverrun { segment, size_bytes, needed_bytes };
         let data_at = self.next_at + SEGMENT_HEADER_BYTES;
-        let header = self.bytes.get(self.next_at..data_at).ok_or(truncated(data_at as u64))?;
+        let header = self.bytes.get(self.next_at..data_at).ok_or(overrun(data_at as u64))?;
         let load_address = u32_at(header, 0).unwrap_or(0);
         let length_bytes = u32_at(header, 4).unwrap_or(0);
         if !length_bytes.is_multiple_of(4) {
-            return Err(ImageError::SegmentLength { segment: self.index, length_bytes });
+            return Err(ImageError::SegmentLength { segment, length_bytes });
         }
         let end = data_at as u64 + u64::from(length_bytes);
         let data = usize::try_from(end)
             .ok()
             .and_then(|end| self.bytes.get(data_at..end))
-            .ok_or(truncated(end))?;
+            .ok_or(overrun(end))?;
         self.next_at = data_at + data.len();
         self.index += 1;
         Ok(Segment { load_address, data })

@@ -1,15 +1,14 @@
-use alloc::format;
-use alloc::string::{String, ToString};
 use core::fmt;
 
 use otaru_wire::{Digest, ProductName, Reason, ReleaseVersion};
 
-use super::MAX_BYTES;
 use crate::cose::CoseError;
 use crate::fields::FieldError;
-use crate::image::{Chip, ImageError};
+use crate::image::Chip;
 use crate::key::KeyId;
 use crate::root::RootError;
+
+mod words;
 
 /// Why a manifest is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +108,27 @@ pub enum ManifestError {
     },
     /// Describes another image than the one beside it.
     Mismatch(Mismatch),
+    /// Its security counter is below the image's own secure version: a device that runs the
+    /// image would take releases from before the hole was closed.
+    CounterBelowImage {
+        /// The manifest's counter.
+        found: u32,
+        /// The image's secure version.
+        expected: u32,
+    },
+    /// It lets chips of more revisions install the image than the image's header lets run it.
+    RevisionsBeyondImage {
+        /// The manifest's range.
+        found: Revisions,
+        /// The image's range.
+        expected: Revisions,
+    },
+    /// Its version is empty; a release is called by it.
+    VersionEmpty,
 }
+
+/// Lowest and highest chip revision, each major × 100 + minor; `None` is no limit.
+pub type Revisions = (u16, Option<u16>);
 
 /// In what a manifest differs from the image beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +162,9 @@ impl ManifestError {
             SecurityCounterOlder { .. } => "security_counter_older",
             WrongVersion { .. } => "wrong_version",
             Mismatch(_) => "manifest_mismatch",
+            CounterBelowImage { .. } => "manifest_counter_below_image",
+            RevisionsBeyondImage { .. } => "manifest_revisions_beyond_image",
+            VersionEmpty => "version_empty",
         }
     }
 
@@ -150,7 +172,12 @@ impl ManifestError {
     pub fn reason(&self) -> Reason {
         use ManifestError::*;
         match self {
-            TooLarge { .. } | Cose(_) | Field(_) => Reason::ManifestInvalid,
+            TooLarge { .. }
+            | Cose(_)
+            | Field(_)
+            | CounterBelowImage { .. }
+            | RevisionsBeyondImage { .. }
+            | VersionEmpty => Reason::ManifestInvalid,
             UntrustedKey { .. } | Signature { .. } => Reason::ManifestUntrusted,
             RevokedKey { .. } => Reason::KeyRevoked,
             Root(error) => error.reason(),
@@ -162,101 +189,6 @@ impl ManifestError {
             SecurityCounterOlder { .. } => Reason::SecurityCounterOlder,
             WrongVersion { .. } => Reason::WrongVersion,
             Mismatch(_) => Reason::DigestMismatch,
-        }
-    }
-
-    /// What was found, for people.
-    pub fn found(&self) -> String {
-        self.told().0
-    }
-
-    /// What it should have been, for people.
-    pub fn expected(&self) -> String {
-        self.told().1
-    }
-
-    /// What was found and what was expected.
-    fn told(&self) -> (String, String) {
-        use ManifestError::*;
-        let a_manifest = || "a signed manifest".to_string();
-        match self {
-            TooLarge { size_bytes } => {
-                (format!("{size_bytes} bytes"), format!("at most {MAX_BYTES} bytes"))
-            }
-            Cose(error) => (error.to_string(), a_manifest()),
-            Field(error) => (error.to_string(), a_manifest()),
-            UntrustedKey { key_id, root_number } => (
-                format!("a signature of key {key_id}"),
-                format!("a signature of a release key of root document {root_number}"),
-            ),
-            RevokedKey { key_id, root_number } => (
-                format!("a signature of key {key_id}, which root document {root_number} revokes"),
-                "a signature of a release key that counts".to_string(),
-            ),
-            Signature { key_id } => (
-                format!("a wrong signature of key {key_id}"),
-                "that key's signature over this manifest".to_string(),
-            ),
-            Root(error) => (error.found(), error.expected()),
-            Expired { expires_at, now } => (
-                format!("a manifest that expired at {expires_at}"),
-                format!("one that is valid at {now}"),
-            ),
-            WrongProduct { found, expected } => (
-                format!("a manifest for product {found}"),
-                format!("a manifest for product {expected}"),
-            ),
-            WrongChip { found, expected } => {
-                told(&ImageError::WrongChip { found: *found, expected: *expected })
-            }
-            WrongRevision { revision, min, max } => {
-                told(&ImageError::WrongRevision { revision: *revision, min: *min, max: *max })
-            }
-            ImageTooLarge { size_bytes, slot_bytes } => {
-                told(&ImageError::TooLarge { size_bytes: *size_bytes, slot_bytes: *slot_bytes })
-            }
-            SequenceOlder { found, expected } => {
-                (format!("sequence {found}"), format!("sequence {expected} or above"))
-            }
-            SecurityCounterOlder { found, expected } => (
-                format!("security counter {found}"),
-                format!("security counter {expected} or above"),
-            ),
-            WrongVersion { found, found_sha256, expected, expected_sha256 } => (
-                format!("version {found} ({found_sha256})"),
-                match expected_sha256 {
-                    Some(sha256) => format!("version {expected} ({sha256})"),
-                    None => format!("version {expected}"),
-                },
-            ),
-            Mismatch(mismatch) => mismatch.told(),
-        }
-    }
-}
-
-fn told(error: &ImageError) -> (String, String) {
-    (error.found(), error.expected())
-}
-
-impl Mismatch {
-    fn told(&self) -> (String, String) {
-        match self {
-            Mismatch::Sha256 { found, expected } => (
-                format!("a manifest for image {found}"),
-                format!("a manifest for image {expected}"),
-            ),
-            Mismatch::Size { found, expected } => (
-                format!("a manifest for an image of {found} bytes"),
-                format!("a manifest for an image of {expected} bytes"),
-            ),
-            Mismatch::Chip { found, expected } => (
-                format!("a manifest for {}", found.marketing_name()),
-                format!("a manifest for {}", expected.marketing_name()),
-            ),
-            Mismatch::Chunk { chunk } => (
-                format!("another digest for chunk {chunk}"),
-                "the digest of the image's own bytes".to_string(),
-            ),
         }
     }
 }

@@ -75,6 +75,19 @@ fn other_shapes_are_refused() {
 }
 
 #[test]
+fn an_empty_version_is_told_by_its_own_code() {
+    let key = SecretKey::from_seed(&[2; 32]);
+    let root = RootDocument::first(key.public_key(), key.public_key());
+    let payload = cose::encode(|to| to.map(2)?.u64(1)?.u64(1)?.u64(7)?.str("")?.ok());
+    let bytes = cose::sign(&payload, DOCUMENT_TYPE, &key);
+    for error in [Manifest::verify(&bytes, &root, None), Manifest::read_trusted(&bytes)] {
+        assert_eq!(error.unwrap_err().code(), "version_empty");
+    }
+    let other = cose::encode(|to| to.map(2)?.u64(1)?.u64(1)?.u64(7)?.str(" ")?.ok());
+    expect!["field 7 is not a release version"].assert_eq(&told(&other));
+}
+
+#[test]
 fn another_format_version_is_refused_before_its_fields_are_read() {
     let format = |version| cose::encode(|to| to.map(2)?.u64(1)?.u64(version)?.u64(2)?.null()?.ok());
     expect![["format version 2, expected 1"]].assert_eq(&told(&format(2)));

@@ -16,50 +16,40 @@ fn other_files_are_named() {
     let padded = |start: &[u8]| [start, &[0; 64]].concat();
     check(
         b"",
-        expect![[
-            "not_esp_image: found an empty file, expected an ESP-IDF application image (first byte 0xe9)"
-        ]],
+        expect![
+            "image_empty: found an empty file, expected an ESP-IDF application image (first byte 0xe9)"
+        ],
     );
     check(
         &padded(b"\x7fELF\x01\x01"),
         expect![
-            "not_esp_image: found an ELF file, expected an ESP-IDF application image (first byte 0xe9)"
+            "image_is_elf: found an ELF file, expected the image that `esptool elf2image` or `espflash save-image` makes of it"
         ],
     );
     check(
         &padded(b"UF2\nWQ]\x9e"),
-        expect![
-            "not_esp_image: found a UF2 file, expected an ESP-IDF application image (first byte 0xe9)"
-        ],
+        expect!["image_is_uf2: found a UF2 file, expected the `.bin` of the same build"],
     );
     check(
         &padded(&[0x1F, 0x8B, 8]),
-        expect![
-            "not_esp_image: found a gzip file, expected an ESP-IDF application image (first byte 0xe9)"
-        ],
+        expect!["image_is_compressed: found a gzip file, expected the image itself, unpacked"],
     );
     check(
         &padded(b"PK\x03\x04"),
-        expect![
-            "not_esp_image: found a zip archive, expected an ESP-IDF application image (first byte 0xe9)"
-        ],
+        expect!["image_is_compressed: found a zip file, expected the image itself, unpacked"],
     );
     check(
         &padded(&[0x28, 0xB5, 0x2F, 0xFD]),
-        expect![
-            "not_esp_image: found a zstd file, expected an ESP-IDF application image (first byte 0xe9)"
-        ],
+        expect!["image_is_compressed: found a zstd file, expected the image itself, unpacked"],
     );
     check(
         b":020000040800F2\r\n:10000000",
-        expect![
-            "not_esp_image: found an Intel HEX file, expected an ESP-IDF application image (first byte 0xe9)"
-        ],
+        expect!["image_is_hex: found an Intel HEX file, expected the `.bin` of the same build"],
     );
     check(
         &padded(&[0xAA, 0x50, 1, 2]),
         expect![
-            "not_esp_image: found an ESP-IDF partition table, expected an ESP-IDF application image (first byte 0xe9)"
+            "image_is_partition_table: found an ESP-IDF partition table, expected the application image alone, as `idf.py build` names it for flashing"
         ],
     );
     check(
@@ -71,7 +61,7 @@ fn other_files_are_named() {
     check(
         &[0xFF; 64],
         expect![
-            "not_esp_image: found erased flash (0xff), expected an ESP-IDF application image (first byte 0xe9)"
+            "image_is_erased: found erased flash (0xff), expected the application's `.bin`, or flash read from the application's offset"
         ],
     );
 }
@@ -127,13 +117,21 @@ fn damage_is_named() {
         image[at] = value;
         image
     };
-    check(&whole[..300], expect!["image_truncated: found 300 bytes, expected at least 320 bytes"]);
+    check(
+        &whole[..300],
+        expect![
+            "image_segment_overrun: found a file of 300 bytes that ends within segment 0, expected at least 320 bytes, where the segment ends"
+        ],
+    );
     check(
         &whole[..whole.len() - 1],
         expect!["image_truncated: found 511 bytes, expected at least 512 bytes"],
     );
-    check(&with(1, 0), expect!["image_segments: found 0 segments, expected 1 to 16 segments"]);
-    check(&with(1, 17), expect!["image_segments: found 17 segments, expected 1 to 16 segments"]);
+    check(&with(1, 0), expect!["image_no_segments: found no segments, expected 1 to 16 segments"]);
+    check(
+        &with(1, 17),
+        expect!["image_too_many_segments: found 17 segments, expected 1 to 16 segments"],
+    );
     check(
         &with(12, 0x77),
         expect![
@@ -142,17 +140,24 @@ fn damage_is_named() {
     );
     check(
         &with(28, 0x01),
-        expect!["image_segments: found segment 0 of 257 bytes, expected a multiple of 4 bytes"],
+        expect![
+            "image_segment_length: found segment 0 of 257 bytes, expected a multiple of 4 bytes"
+        ],
     );
     check(
         &with(30, 0xFF),
-        expect!["image_truncated: found 512 bytes, expected at least 16712000 bytes"],
+        expect![
+            "image_segment_overrun: found a file of 512 bytes that ends within segment 0, expected at least 16712000 bytes, where the segment ends"
+        ],
     );
-    check(&with(200, 0x01), expect!["image_corrupt: found checksum 0x3d, expected checksum 0x47"]);
+    check(
+        &with(200, 0x01),
+        expect!["image_checksum_wrong: found checksum 0x3d, expected checksum 0x47"],
+    );
     check(
         &with(whole.len() - 1, 0),
         expect![
-            "image_corrupt: found appended SHA-256 004ba15430a4960d31f1c36320db998fd1b1a836d33e07305e19d4ff0bc87e00, expected SHA-256 004ba15430a4960d31f1c36320db998fd1b1a836d33e07305e19d4ff0bc87ef8"
+            "image_hash_wrong: found appended SHA-256 004ba15430a4960d31f1c36320db998fd1b1a836d33e07305e19d4ff0bc87e00, expected SHA-256 004ba15430a4960d31f1c36320db998fd1b1a836d33e07305e19d4ff0bc87ef8"
         ],
     );
     check(
@@ -173,6 +178,43 @@ fn damage_is_named() {
             "image_trailing: found 4 bytes after the image's end, expected 612 bytes, then only 0xff padding or a signature sector"
         ],
     );
+}
+
+/// A code says one thing, so that a program can say what to do about it.
+#[test]
+fn no_two_mistakes_share_a_code() {
+    let begins = |start: &[u8]| [start, &[0; 64]].concat();
+    let changed = |at: usize, byte: u8| {
+        let mut image = small();
+        image[at] = byte;
+        image
+    };
+    let mut overrun = small();
+    overrun[30] = 0xFF;
+    let samples = [
+        Vec::new(),
+        begins(b"<html>"),
+        begins(b"\x7fELF"),
+        begins(b"UF2\n"),
+        begins(&[0x1F, 0x8B, 8]),
+        begins(b":020000040800F2"),
+        begins(&[0xAA, 0x50]),
+        vec![0xFF; 64],
+        changed(32, 0x50)[..].iter().copied().chain([0xFF; 1024]).collect(),
+        [vec![0xFF; 0x1000], small()].concat(),
+        small()[..10].to_vec(),
+        overrun,
+        changed(1, 0),
+        changed(1, 17),
+        changed(28, 1),
+        changed(200, 1),
+        changed(511, 0),
+        changed(12, 0x77),
+        [small(), b"tail".to_vec()].concat(),
+    ];
+    let codes = samples.iter().map(|sample| Image::parse(sample).unwrap_err().code());
+    let codes: std::collections::BTreeSet<_> = codes.collect();
+    assert_eq!(codes.len(), samples.len(), "{codes:?}");
 }
 
 #[test]
@@ -200,7 +242,12 @@ fn image_cut_at_any_length_is_refused() {
     let whole = small();
     for length in 0..whole.len() {
         let error = Image::parse(&whole[..length]).unwrap_err();
-        let expected = if length == 0 { "not_esp_image" } else { "image_truncated" };
+        let expected = match length {
+            0 => "image_empty",
+            // Of the header, of the last padding, or of the appended SHA-256.
+            1..24 | 464.. => "image_truncated",
+            _ => "image_segment_overrun",
+        };
         assert_eq!(error.code(), expected, "cut to {length} bytes: {error}");
     }
 }

@@ -155,6 +155,28 @@ fn manifest_beside_another_image_is_refused() {
     expect!["manifest_mismatch (DigestMismatch): found another digest for chunk 1, expected the digest of the image's own bytes"].assert_eq(&told(lies.describes_chunks(&bytes)));
 }
 
+/// A publisher may say less about an image than its header does, never more.
+#[test]
+fn manifest_that_promises_more_than_the_image_is_refused() {
+    let bytes = ImageBuilder::new(Chip::Esp32C3).secure_version(4).min_revision(3).build();
+    let mut facts = Image::parse(&bytes).unwrap();
+    let own = Manifest::for_image(&bytes, product("clock"), version("1.0.5"), 7).unwrap();
+    assert_eq!((own.security_counter, own.min_revision, own.max_revision), (4, 3, None));
+    assert_eq!(own.describes(&facts), Ok(()));
+    let narrower =
+        Manifest { security_counter: 5, min_revision: 100, max_revision: Some(200), ..own.clone() };
+    assert_eq!(narrower.describes(&facts), Ok(()));
+
+    let older = Manifest { security_counter: 3, ..own.clone() };
+    expect!["manifest_counter_below_image (ManifestInvalid): found security counter 3, expected at least 4, the image's secure version"].assert_eq(&told(older.describes(&facts)));
+    let lower = Manifest { min_revision: 2, ..own.clone() };
+    expect!["manifest_revisions_beyond_image (ManifestInvalid): found revisions from 2 on, expected none but revisions from 3 on, as the image says"].assert_eq(&told(lower.describes(&facts)));
+    facts.max_revision = Some(199);
+    expect!["manifest_revisions_beyond_image (ManifestInvalid): found revisions from 3 on, expected none but revisions 3 to 199, as the image says"].assert_eq(&told(own.describes(&facts)));
+    expect!["manifest_revisions_beyond_image (ManifestInvalid): found revisions 100 to 200, expected none but revisions 3 to 199, as the image says"].assert_eq(&told(narrower.describes(&facts)));
+    assert_eq!(Manifest { max_revision: Some(199), ..own }.describes(&facts), Ok(()));
+}
+
 #[test]
 fn manifest_with_any_bit_flipped_or_cut_anywhere_is_refused() {
     let manifest = Manifest::for_image(&image(400), product("clock"), version("1"), 1).unwrap();

@@ -26,6 +26,7 @@ mod api_v1 {
         mod roots;
         mod running;
         mod releases {
+            mod codes;
             mod delete;
             mod drafts;
             mod get;

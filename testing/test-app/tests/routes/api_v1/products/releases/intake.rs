@@ -1,13 +1,11 @@
 //! What the intake refuses, each with its code and a sample; and what it reads from what it takes.
 
 use expect_test::expect;
-use otaru_release::{Chip, ImageBuilder, Manifest};
+use otaru_release::{Chip, Manifest};
 use otaru_test_app::{Answer, Firmware, TestApp, each_database};
 use serde_json::{Value, json};
 
-use super::samples::{
-    begins, bootloader, builder, changed, factory, factory_at_1000, good, with_foreign_signature,
-};
+use super::samples::{self, builder, changed, good};
 
 const PATH: &str = "/api/v1/products/clock/releases";
 
@@ -47,51 +45,33 @@ each_database! {
         let revisions = json!({ "min": 3, "max": 101 });
         let path = "/api/v1/products/clock/chip-revisions";
         app.admin().put(path, revisions).await.expect_status(200);
-        let with = |at: usize, byte: u8| {
-            let mut image = good();
-            image[at] = byte;
-            image
-        };
-        let samples = [
-            ("text", begins(b"<!DOCTYPE html>")),
-            ("elf", begins(b"\x7fELF\x01\x01\x01")),
-            ("uf2", begins(b"UF2\nWQ]\x9e")),
-            ("gzip", begins(&[0x1F, 0x8B, 8])),
-            ("zip", begins(b"PK\x03\x04")),
-            ("bootloader", bootloader()),
-            ("factory image", factory()),
-            ("factory image at 0x1000", factory_at_1000()),
-            ("no segments", with(1, 0)),
-            ("17 segments", with(1, 17)),
-            ("segment overruns the file", with(30, 0xFF)),
-            ("cut", good()[..60_000].to_vec()),
-            ("checksum", with(50_000, good()[50_000] ^ 1)),
-            ("appended sha-256", with(99_999, good()[99_999] ^ 1)),
-            ("signature of other bytes", with_foreign_signature(good())),
-            ("bytes behind", [&good()[..], b"tail"].concat()),
-            ("unknown chip", changed(good(), 12, &[0x77])),
-            ("another chip", ImageBuilder::new(Chip::Esp32S3).size_bytes(100_000).build()),
-            ("too new a revision", builder().min_revision(100).build()),
-            ("too old a revision", changed(good(), 17, &[100, 0])),
-            ("larger than the slot", builder().size_bytes(0x1F_0000 + 16).build()),
-            ("more flash than there is", builder().flash_size(3).build()),
-            ("no descriptor", changed(good(), 32, &[0; 4])),
-        ];
         let mut table = String::new();
-        for (what, image) in samples {
-            table += &format!("{what}\n    {}\n", outcome(&app, image).await);
+        for (code, what, image) in samples::images() {
+            let outcome = outcome(&app, image).await;
+            assert_eq!(outcome.split([' ', ':']).nth(1), Some(code), "{what}");
+            table += &format!("{what}\n    {outcome}\n");
         }
         expect![[r#"
             text
                 422 not_esp_image: a file that begins with byte 0x3c; an ESP-IDF application image (first byte 0xe9)
+            nothing
+                422 image_empty: an empty file; an ESP-IDF application image (first byte 0xe9)
             elf
-                422 not_esp_image: an ELF file; an ESP-IDF application image (first byte 0xe9)
+                422 image_is_elf: an ELF file; the image that `esptool elf2image` or `espflash save-image` makes of it
             uf2
-                422 not_esp_image: a UF2 file; an ESP-IDF application image (first byte 0xe9)
+                422 image_is_uf2: a UF2 file; the `.bin` of the same build
             gzip
-                422 not_esp_image: a gzip file; an ESP-IDF application image (first byte 0xe9)
+                422 image_is_compressed: a gzip file; the image itself, unpacked
             zip
-                422 not_esp_image: a zip archive; an ESP-IDF application image (first byte 0xe9)
+                422 image_is_compressed: a zip file; the image itself, unpacked
+            zstd
+                422 image_is_compressed: a zstd file; the image itself, unpacked
+            intel hex
+                422 image_is_hex: an Intel HEX file; the `.bin` of the same build
+            partition table
+                422 image_is_partition_table: an ESP-IDF partition table; the application image alone, as `idf.py build` names it for flashing
+            erased flash
+                422 image_is_erased: erased flash (0xff); the application's `.bin`, or flash read from the application's offset
             bootloader
                 422 image_is_bootloader: an ESP-IDF bootloader; the application image alone, as `idf.py build` names it for flashing
             factory image
@@ -99,17 +79,21 @@ each_database! {
             factory image at 0x1000
                 422 image_is_factory: a merged factory image (bootloader, partitions and app); the application image alone, as `idf.py build` names it for flashing
             no segments
-                422 image_segments: 0 segments; 1 to 16 segments
+                422 image_no_segments: no segments; 1 to 16 segments
             17 segments
-                422 image_segments: 17 segments; 1 to 16 segments
+                422 image_too_many_segments: 17 segments; 1 to 16 segments
+            odd segment length
+                422 image_segment_length: segment 0 of 20189 bytes; a multiple of 4 bytes
             segment overruns the file
-                422 image_truncated: 100000 bytes; at least 16731900 bytes
+                422 image_segment_overrun: a file of 100000 bytes that ends within segment 0; at least 16731900 bytes, where the segment ends
             cut
-                422 image_truncated: 60000 bytes; at least 99952 bytes
+                422 image_segment_overrun: a file of 60000 bytes that ends within segment 1; at least 99952 bytes, where the segment ends
+            cut in its sha-256
+                422 image_truncated: 99990 bytes; at least 100000 bytes
             checksum
-                422 image_corrupt: checksum 0x36; checksum 0x37
+                422 image_checksum_wrong: checksum 0x36; checksum 0x37
             appended sha-256
-                422 image_corrupt: appended SHA-256 3f10ade205e46c0c3ccc5444c057fa2232d63c5ace584d0a1cd67b4661c3feb7; SHA-256 3f10ade205e46c0c3ccc5444c057fa2232d63c5ace584d0a1cd67b4661c3feb6
+                422 image_hash_wrong: appended SHA-256 3f10ade205e46c0c3ccc5444c057fa2232d63c5ace584d0a1cd67b4661c3feb7; SHA-256 3f10ade205e46c0c3ccc5444c057fa2232d63c5ace584d0a1cd67b4661c3feb6
             signature of other bytes
                 422 image_signature: signature block 0 of other bytes; a signature block over this image
             bytes behind

@@ -103,12 +103,12 @@ each_database! {
         let table: String =
             outcomes.iter().map(|(what, outcome)| format!("{what}: {outcome}\n")).collect();
         expect![[r#"
-            elf: 422 not_esp_image
-            truncated: 422 image_truncated
-            one bit flipped: 422 image_corrupt
+            elf: 422 image_is_elf
+            truncated: 422 image_segment_overrun
+            one bit flipped: 422 image_checksum_wrong
             another chip: 422 wrong_chip
             larger than the slot: 422 image_too_large
-            empty: 422 not_esp_image
+            empty: 422 image_empty
         "#]].assert_eq(&table);
         assert_eq!(versions(&app).await, [""; 0]);
     }
