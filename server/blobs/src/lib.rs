@@ -18,4 +18,5 @@ mod pieces;
 mod store;
 
 pub use error::BlobError;
+pub use pieces::Piece;
 pub use store::{Blob, Blobs, DEFAULT_CACHE_BYTES, PIECE_BYTES};

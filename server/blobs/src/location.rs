@@ -71,6 +71,8 @@ fn remove_half_written(directory: &FilePath) -> std::io::Result<()> {
         let path = entry.path();
         if entry.file_type()?.is_dir() {
             remove_half_written(&path)?;
+            // Fails for all but an empty one: a folder was made, and the file in it was not.
+            let _ = fs::remove_dir(&path);
         }
         let is_half_written =
             path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.contains('#'));

@@ -1,7 +1,10 @@
 //! Images on their way: stored in pieces until all of them are there.
 //!
-//! A piece is named by the bytes it holds, so that two writers of one upload cannot spoil
-//! each other's: pieces may overlap, and the whole is whatever covers it from its beginning.
+//! A piece is named by where its bytes belong and by a number of its own, so that two writers of
+//! one upload cannot spoil each other's: pieces may overlap, and the whole is whatever covers it
+//! from its beginning.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures::stream::TryStreamExt;
@@ -13,34 +16,64 @@ use crate::{BlobError, Blobs};
 /// Folder of all uploads, beside the images.
 const FOLDER: &str = "uploads";
 
-/// What is stored of one piece.
-struct Piece {
+/// A stored piece of an upload.
+#[derive(Clone, Debug)]
+pub struct Piece {
     path: Path,
     from: u64,
     to: u64,
 }
 
-impl Blobs {
-    /// Stores the bytes of an upload that begin at `from`; durable when it returns.
-    pub async fn put_piece(&self, upload: &str, from: u64, bytes: Bytes) -> Result<(), BlobError> {
-        let to = from + bytes.len() as u64;
-        let path = self.folder(upload).join(format!("{from:012}-{to:012}"));
-        self.shared.store.put(&path, bytes.into()).await?;
-        Ok(())
+impl Piece {
+    /// How many bytes it holds.
+    pub fn len_bytes(&self) -> u64 {
+        self.to - self.from
     }
 
-    /// The whole of an upload of this length; [`BlobError::Incomplete`] says how far it goes.
+    fn read(path: Path) -> Option<Piece> {
+        let mut name = path.filename()?.split('-');
+        let (from, to): (u64, u64) = (name.next()?.parse().ok()?, name.next()?.parse().ok()?);
+        (from <= to).then_some(Piece { path, from, to })
+    }
+}
+
+impl Blobs {
+    /// Stores the bytes of an upload that begin at `from`; durable when it returns.
+    pub async fn put_piece(
+        &self,
+        upload: &str,
+        from: u64,
+        bytes: Bytes,
+    ) -> Result<Piece, BlobError> {
+        let to = from + bytes.len() as u64;
+        let own = uuid::Uuid::new_v4().simple();
+        let path = self.folder(upload).join(format!("{from:012}-{to:012}-{own}"));
+        self.shared.store.put(&path, bytes.into()).await?;
+        Ok(Piece { path, from, to })
+    }
+
+    /// Removes one piece again; removing one that is not stored is no error.
+    pub async fn remove_piece(&self, piece: &Piece) -> Result<(), BlobError> {
+        match self.shared.store.delete(&piece.path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The first bytes of an upload, all `len_bytes` of it if it has no more;
+    /// [`BlobError::Incomplete`] says how far it goes.
     pub async fn collect(&self, upload: &str, len_bytes: u64) -> Result<Bytes, BlobError> {
         let mut whole = Vec::with_capacity(usize::try_from(len_bytes).unwrap_or_default());
         for piece in self.pieces(upload).await? {
             let at = whole.len() as u64;
-            if piece.from > at || piece.to <= at {
+            if piece.from > at || piece.to <= at || at >= len_bytes {
                 continue;
             }
             let bytes = self.shared.store.get(&piece.path).await?.bytes().await?;
             let new = usize::try_from(at - piece.from).ok().and_then(|known| bytes.get(known..));
             whole.extend_from_slice(new.unwrap_or_default());
         }
+        whole.truncate(usize::try_from(len_bytes).unwrap_or(usize::MAX));
         let received_bytes = whole.len() as u64;
         match received_bytes == len_bytes {
             true => Ok(whole.into()),
@@ -51,29 +84,38 @@ impl Blobs {
         }
     }
 
+    /// How far the pieces of an upload go without a gap, by their names.
+    pub async fn received(&self, upload: &str) -> Result<u64, BlobError> {
+        let pieces = self.pieces(upload).await?;
+        let reach = |at: u64, piece: &Piece| if piece.from > at { at } else { at.max(piece.to) };
+        Ok(pieces.iter().fold(0, reach))
+    }
+
     /// Removes all pieces of an upload.
     pub async fn discard(&self, upload: &str) -> Result<(), BlobError> {
         for piece in self.pieces(upload).await? {
-            match self.shared.store.delete(&piece.path).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.remove_piece(&piece).await?;
         }
         Ok(())
     }
 
+    /// Every upload of which a piece is stored.
+    pub async fn uploads(&self) -> Result<BTreeSet<String>, BlobError> {
+        let folder = self.shared.prefix.clone().join(FOLDER);
+        let listed = self.shared.store.list(Some(&folder));
+        let owner = |path: &Path| path.as_ref().rsplit('/').nth(1).map(str::to_owned);
+        listed
+            .try_filter_map(|meta| async move { Ok(owner(&meta.location)) })
+            .try_collect()
+            .await
+            .map_err(BlobError::from)
+    }
+
     /// The pieces of an upload, the first ones first.
-    async fn pieces(&self, upload: &str) -> Result<Vec<Piece>, BlobError> {
+    pub async fn pieces(&self, upload: &str) -> Result<Vec<Piece>, BlobError> {
         let listed = self.shared.store.list(Some(&self.folder(upload)));
         let mut pieces: Vec<Piece> = listed
-            .try_filter_map(|meta| async move {
-                let name = meta.location.filename().and_then(|name| name.split_once('-'));
-                let bounds = name.map(|(from, to)| (from.parse(), to.parse()));
-                Ok(match bounds {
-                    Some((Ok(from), Ok(to))) => Some(Piece { path: meta.location, from, to }),
-                    _ => None,
-                })
-            })
+            .try_filter_map(|meta| async move { Ok(Piece::read(meta.location)) })
             .try_collect()
             .await?;
         pieces.sort_unstable_by_key(|piece| piece.from);

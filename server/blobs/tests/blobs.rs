@@ -65,12 +65,15 @@ async fn collects_what_arrives_in_pieces(blobs: &Blobs) {
     put(0, 100_000).await;
     put(300_000, image.len()).await;
     assert_eq!(received().await, 100_000);
+    assert_eq!(blobs.received("one").await.unwrap(), 100_000);
     put(0, 60_000).await;
     put(60_000, 200_000).await;
     put(150_000, 300_000).await;
     blobs.put_piece("other", 0, image.slice(..7)).await.unwrap();
 
+    assert_eq!(blobs.received("one").await.unwrap(), len);
     assert_eq!(blobs.collect("one", len).await.unwrap(), image);
+    assert_eq!(blobs.collect("one", 70_000).await.unwrap(), image.slice(..70_000));
 
     blobs.discard("one").await.unwrap();
     blobs.discard("one").await.unwrap();
@@ -95,11 +98,33 @@ async fn pieces_survive_a_restart_and_leave_nothing_behind() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
+/// Another writer of the same bytes was faster, and this one takes its own back.
+async fn a_piece_taken_back_leaves_those_of_others(blobs: &Blobs) {
+    let first = blobs.put_piece("one", 0, image().slice(..10)).await.unwrap();
+    let second = blobs.put_piece("one", 0, image().slice(..10)).await.unwrap();
+    assert_eq!((first.len_bytes(), blobs.pieces("one").await.unwrap().len()), (10, 2));
+    assert_eq!(blobs.uploads().await.unwrap().into_iter().collect::<Vec<_>>(), ["one"]);
+    blobs.remove_piece(&second).await.unwrap();
+    blobs.remove_piece(&second).await.unwrap();
+    assert_eq!(blobs.collect("one", 10).await.unwrap(), image().slice(..10));
+    blobs.remove_piece(&first).await.unwrap();
+    assert!(blobs.uploads().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_folder_without_a_piece_goes_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(directory.path().join("uploads/one")).unwrap();
+    a_piece_taken_back_leaves_those_of_others(&open(&directory)).await;
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
 #[tokio::test]
 async fn a_bucket_collects_pieces_too() {
     let server = s3::Server::start().await;
     let blobs = Blobs::open_with("s3://bucket/firmware", server.options(), 0).expect("opens");
     collects_what_arrives_in_pieces(&blobs).await;
+    a_piece_taken_back_leaves_those_of_others(&blobs).await;
 }
 
 #[tokio::test]

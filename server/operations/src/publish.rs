@@ -117,7 +117,7 @@ pub async fn publish_release(
         }
     };
     if let Some(id) = upload {
-        uploads::forget(app, actor, &id).await?;
+        uploads::forget_used(app, actor, &id).await;
     }
     if is_new && !release.is_draft {
         tell(app, actor, &release).await;

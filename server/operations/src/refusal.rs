@@ -100,6 +100,10 @@ pub enum Refusal {
     UploadUnknown(String),
     #[error("the upload goes on elsewhere: it has other bytes than were said")]
     UploadOffset { found: u64, expected: u64 },
+    #[error(
+        "the upload came in too many short pieces; send at least {expected} bytes at once, or all that is left"
+    )]
+    UploadPieceShort { found: u64, expected: u64 },
     #[error("the upload is not complete")]
     UploadIncomplete { found: u64, expected: u64 },
     #[error("the upload has other bytes than its sender has; it is forgotten, send it again")]
@@ -221,6 +225,7 @@ impl Refusal {
             ImageInUse { .. } => "image_in_use",
             UploadUnknown(_) => "upload_unknown",
             UploadOffset { .. } => "upload_offset",
+            UploadPieceShort { .. } => "upload_piece_short",
             UploadIncomplete { .. } => "upload_incomplete",
             UploadCorrupt { .. } => "upload_corrupt",
             TooManyUploads => "too_many_uploads",
@@ -331,6 +336,7 @@ impl Refusal {
             | SecurityCounterOlder { .. }
             | SbomInvalid { .. }
             | UploadCorrupt { .. }
+            | UploadPieceShort { .. }
             | ManifestMissing
             | ManifestUntrusted { .. }
             | ManifestMismatch { .. }
@@ -369,6 +375,10 @@ impl Refusal {
             Refusal::UploadOffset { found, expected }
             | Refusal::UploadIncomplete { found, expected } => {
                 Some((format!("{found} bytes"), format!("{expected} bytes")))
+            }
+            Refusal::UploadPieceShort { found, expected } => {
+                let expected = format!("at least {expected} bytes, or all that is left");
+                Some((format!("{found} bytes"), expected))
             }
             Refusal::ManifestMissing => {
                 let expected = "one signed by a release key of the product";

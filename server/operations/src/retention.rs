@@ -36,7 +36,8 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
         let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?;
         Ok::<_, OperationError>(logs + events + ended + links + tokens)
     };
-    Ok(app.inner.store.write(work).await? + uploads::forget_idle(app).await?)
+    let dropped = app.inner.store.write(work).await?;
+    Ok(dropped + uploads::forget_idle(app).await? + uploads::sweep(app).await?)
 }
 
 /// Rows of history that are dropped at once: others write in between.

@@ -53,6 +53,12 @@ pub fn upload(tx: &mut Tx<'_>, scope: &Scope, id: &str) -> Result<Option<UploadR
     )
 }
 
+/// Whether any organisation has an upload with this id.
+pub fn is_upload_known(tx: &mut Tx<'_>, _: &SystemScope, id: &str) -> Result<bool, StoreError> {
+    let found: Option<i64> = tx.first("SELECT count(*) FROM uploads WHERE id = $1", params![id])?;
+    Ok(found.is_some_and(|count| count > 0))
+}
+
 /// The upload under way of an image with this digest and size, if there is one.
 pub fn upload_of_image(
     tx: &mut Tx<'_>,

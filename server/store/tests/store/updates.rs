@@ -127,7 +127,9 @@ async fn uploads_grow_from_where_they_are(fixture: Fixture) {
             let system = SystemScope::for_background();
             assert_eq!(idle_uploads(tx, &system, 6, 9)?, []);
             assert_eq!(idle_uploads(tx, &system, 7, 9)?, [found]);
+            assert!(is_upload_known(tx, &system, "one")?);
             assert!(delete_upload(tx, &scope, "one")?);
+            assert!(!is_upload_known(tx, &system, "one")?);
             assert!(!delete_upload(tx, &scope, "one")?);
             put_sbom(tx, &scope, &digest, b"{}", 1)?;
             put_sbom(tx, &scope, &digest, b"{}", 2)?;

@@ -38,6 +38,7 @@ mod api_v1 {
         }
     }
     mod access_keys;
+    mod broken_uploads;
     mod tokens;
     mod updates;
     mod uploads;

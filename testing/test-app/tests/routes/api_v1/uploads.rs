@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use expect_test::expect;
 use otaru_operations::trim;
 use otaru_test_app::{Answer, Client, Firmware, each_database};
 use serde_json::json;
@@ -126,6 +127,50 @@ each_database! {
         assert_eq!(append(&viewer, &upload, 0, Body::empty()).await.refusal(), "403 forbidden");
         admin.delete(&upload).await.expect_status(204);
         assert_eq!(admin.delete(&upload).await.refusal(), "404 upload_unknown");
+    }
+
+    async fn a_private_key_sent_in_pieces_is_not_kept(app: TestApp) {
+        let admin = app.admin();
+        let key = b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
+        // At once, and in pieces of which none looks like a key.
+        for piece in [key.len(), 20] {
+            let begun = admin.clone().with_header("upload-length", &key.len().to_string());
+            let upload = begun.post(UPLOADS, json!({})).await.expect_status(201);
+            let upload = upload.header("location").to_owned();
+            let mut refusals = Vec::new();
+            for (at, bytes) in key.chunks(piece).enumerate() {
+                let sent = append(&admin, &upload, at * piece, Body::from(bytes.to_vec())).await;
+                if sent.status() != 204 {
+                    refusals.push(sent.refusal());
+                    break;
+                }
+            }
+            assert_eq!(refusals, ["422 private_key_refused"], "pieces of {piece} bytes");
+            assert_eq!(admin.head(&upload).await.status(), 404);
+            assert!(!app.image_folder().join("uploads").exists(), "nothing of it is left");
+        }
+    }
+
+    async fn an_upload_comes_in_few_short_pieces(app: TestApp) {
+        let admin = app.admin();
+        let begun = admin.clone().with_header("upload-length", "200000");
+        let upload = begun.post(UPLOADS, json!({})).await.expect_status(201);
+        let upload = upload.header("location").to_owned();
+        append(&admin, &upload, 0, Body::from(vec![1; 10])).await.expect_status(204);
+        // As 999 more of them would leave it.
+        let folder = app.image_folder().join("uploads").join(upload.rsplit('/').next().unwrap());
+        for number in 0..999 {
+            std::fs::write(folder.join(format!("{:012}-{:012}-{number}", 0, 10)), [1; 10]).unwrap();
+        }
+        let one_more = append(&admin, &upload, 10, Body::from(vec![1; 65_535])).await;
+        assert_eq!(one_more.refusal(), "422 upload_piece_short");
+        let problem = one_more.json();
+        expect![[r#""65535 bytes" "at least 65536 bytes, or all that is left""#]]
+            .assert_eq(&format!("{} {}", problem["found"], problem["expected"]));
+        assert_eq!(offset(&admin, &upload).await, "10");
+        append(&admin, &upload, 10, Body::from(vec![1; 199_000])).await.expect_status(204);
+        append(&admin, &upload, 199_010, Body::from(vec![1; 990])).await.expect_status(204);
+        assert_eq!(offset(&admin, &upload).await, "200000");
     }
 
     async fn uploads_that_stand_still_are_forgotten(app: TestApp) {

@@ -15,11 +15,12 @@ const PATH: &str = "/api/v1/products/clock/releases";
 const DOCUMENT: &str = include_str!("../../../../../../../docs/releases.md");
 
 /// Codes whose samples are elsewhere, because they need more than one request.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("upload_unknown", "uploads.rs"),
     ("upload_incomplete", "uploads.rs"),
     ("upload_offset", "uploads.rs"),
     ("upload_corrupt", "uploads.rs"),
+    ("upload_piece_short", "uploads.rs"),
     ("storage_full", "otaru/tests/intake.rs"),
 ];
 
