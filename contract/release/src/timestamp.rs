@@ -38,7 +38,9 @@ pub struct Timestamp {
     pub signed_at: i64,
     /// From then on it is stale; seconds since 1970.
     pub expires_at: i64,
-    /// Sequence number of the product's newest release; 0 for none.
+    /// The highest sequence number of the product's published releases; 0 for none.
+    ///
+    /// Withdrawn ones count, so that it never falls; drafts do not.
     pub sequence: u64,
     /// Number of the product's newest root document.
     pub root_number: u64,
@@ -70,7 +72,7 @@ pub enum TimestampError {
         /// The time now.
         now: i64,
     },
-    /// Too old, or older than one that was seen.
+    /// Too old, or older than one that was seen or than a release that was confirmed.
     Stale {
         /// When it was signed.
         signed_at: i64,
@@ -162,6 +164,18 @@ impl Timestamp {
         }
         match seen_at.is_some_and(|seen_at| signed_at < seen_at) {
             true => Err(TimestampError::Stale { signed_at }),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses one from before the publication of a release that was confirmed here, by its
+    /// sequence number: whoever served it hides what came since. It needs no clock.
+    ///
+    /// Nothing follows from a number above that: the newest release may be of another channel,
+    /// or wait for somebody's consent.
+    pub fn check_knows(&self, confirmed_sequence: u64) -> Result<(), TimestampError> {
+        match self.sequence < confirmed_sequence {
+            true => Err(TimestampError::Stale { signed_at: self.signed_at }),
             false => Ok(()),
         }
     }

@@ -109,6 +109,13 @@ impl Trust {
         least
     }
 
+    /// The highest sequence that was confirmed here under a key which `root` does not revoke: what
+    /// knows of less is from before. 0 for none.
+    pub fn highest_sequence(&self, root: &RootDocument) -> u64 {
+        let good = self.floors.iter().filter(|floor| !root.revoked.contains(&floor.key));
+        good.map(|floor| floor.sequence).max().unwrap_or(0)
+    }
+
     /// The newest timestamp seen of the server key that `root` names.
     pub fn seen_timestamp(&self, root: &RootDocument) -> Option<SeenTimestamp> {
         let key = root.server_key.as_ref()?.id();

@@ -30,8 +30,10 @@ pub async fn issue_timestamp(app: &App, product: ProductName) -> Result<Vec<u8>,
         let key = server_keys::named_by(&app_, tx, &scope, &root)?;
         let key = key.ok_or_else(|| Refusal::TimestampUnknown(product.to_string()))?;
         let signed_at = app_.now_ms() / 1_000;
+        // Of what was published, withdrawn or not, so that it never falls; drafts are nobody's news.
+        let newest = otaru_store::last_release(tx, &scope, &product)?;
         let timestamp = Timestamp {
-            sequence: otaru_store::last_sequence(tx, &scope, &product)?,
+            sequence: newest.map_or(0, |release| release.sequence),
             root_number: root.number,
             product,
             signed_at,

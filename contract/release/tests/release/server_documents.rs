@@ -62,6 +62,15 @@ fn answers(order: &Order, now: Option<i64>, change: impl FnOnce(&mut Order)) -> 
 }
 
 #[test]
+fn a_timestamp_from_before_what_was_confirmed_is_stale() {
+    assert_eq!(timestamp().check_knows(0), Ok(()));
+    assert_eq!(timestamp().check_knows(7), Ok(()));
+    let error = timestamp().check_knows(8).unwrap_err();
+    expect!["timestamp_stale: a stale timestamp of 1000000"]
+        .assert_eq(&format!("{}: {error}", error.reason()));
+}
+
+#[test]
 fn only_the_server_key_of_the_root_signs_them() {
     let clock = product("clock");
     let good = timestamp().sign(&key(3));

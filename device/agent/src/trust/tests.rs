@@ -65,6 +65,17 @@ fn what_a_stolen_key_raised_is_worth_nothing_once_it_is_revoked() {
 }
 
 #[test]
+fn the_highest_sequence_is_of_a_key_that_is_not_revoked() {
+    let mut trust = Trust::default();
+    assert_eq!(trust.highest_sequence(&root(&[])), 0);
+    confirmed(&mut trust, 2, 7, 3);
+    confirmed(&mut trust, 3, 9, 0);
+    assert_eq!(trust.highest_sequence(&root(&[])), 9);
+    assert_eq!(trust.highest_sequence(&root(&[3])), 7);
+    assert_eq!(trust.highest_sequence(&root(&[2, 3])), 0);
+}
+
+#[test]
 fn floors_of_other_keys_outlive_those_of_revoked_ones() {
     let mut trust = Trust::default();
     confirmed(&mut trust, 2, 7, 3);

@@ -53,7 +53,10 @@ pub(crate) async fn follow_news(
         Ok(Some(bytes)) => match Timestamp::verify(&bytes, root, &known.product) {
             Ok(timestamp) => {
                 let seen_at = known.trust.seen_timestamp(root).map(|seen| seen.signed_at);
-                let fresh = timestamp.check_fresh(now_s(), seen_at);
+                let confirmed = known.trust.highest_sequence(root);
+                let fresh = timestamp
+                    .check_fresh(now_s(), seen_at)
+                    .and_then(|()| timestamp.check_knows(confirmed));
                 (Some(timestamp), fresh.err().map(|error| error.reason()))
             }
             Err(error) => {

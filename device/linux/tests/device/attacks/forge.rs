@@ -170,6 +170,7 @@ impl Root<'_> {
 pub(super) struct Timestamp {
     pub(super) signed_at: i64,
     pub(super) expires_at: i64,
+    pub(super) sequence: u64,
     pub(super) root_number: u64,
 }
 
@@ -180,7 +181,7 @@ impl Timestamp {
             (2, Item::Text("clock".into())),
             (3, Item::Int(self.signed_at)),
             (4, Item::Int(self.expires_at)),
-            (5, Item::Int(5)),
+            (5, Item::Huge(self.sequence)),
             (6, Item::Huge(self.root_number)),
         ];
         seal("timestamp", fields, key)

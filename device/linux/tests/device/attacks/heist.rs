@@ -1,5 +1,6 @@
 //! A server that was taken, and a device of it.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use otaru_release::Behaviour;
@@ -28,6 +29,8 @@ pub(super) struct Heist {
     /// The update of the last wish; shared likewise.
     update: Arc<Mutex<String>>,
     updates: u32,
+    /// The highest sequence of what was put up.
+    newest: AtomicU64,
 }
 
 type Orders = Box<dyn FnMut(Order) -> Option<Vec<u8>> + Send>;
@@ -49,7 +52,8 @@ impl Heist {
         let orders: Arc<Mutex<Orders>> =
             Arc::new(Mutex::new(Box::new(|order: Order| Some(order.sign(&Key::new(SERVER))))));
         let update = Arc::default();
-        let mut heist = Heist { rig, device, orders, update, updates: 0 };
+        let mut heist =
+            Heist { rig, device, orders, update, updates: 0, newest: AtomicU64::new(5) };
         heist.serve_root(1, &[&Key::new(RELEASE)], server, &[]);
         heist.serve_timestamp(now(), 1);
         heist.answer_orders();
@@ -73,7 +77,13 @@ impl Heist {
 
     /// A timestamp of the server key.
     pub(super) fn serve_timestamp(&self, signed_at: i64, root_number: u64) {
-        let stamp = Timestamp { signed_at, expires_at: signed_at + 86_400, root_number };
+        self.serve_timestamp_of(signed_at, root_number, self.newest.load(Relaxed));
+    }
+
+    /// The same, which names this sequence as the newest.
+    pub(super) fn serve_timestamp_of(&self, signed_at: i64, root_number: u64, sequence: u64) {
+        let expires_at = signed_at + 86_400;
+        let stamp = Timestamp { signed_at, expires_at, sequence, root_number };
         self.rig.serve("timestamp", stamp.sign(&Key::new(SERVER)));
     }
 
@@ -103,6 +113,7 @@ impl Heist {
 
     /// Puts up an image and a manifest for it, signed by this key.
     pub(super) fn put_up(&self, manifest: &Manifest, key: &Key) {
+        self.newest.fetch_max(manifest.sequence, Relaxed);
         let name = format!("{}.manifest", manifest.version);
         self.rig.serve(&name, manifest.sign(key));
         let image = manifest.image.clone().into();

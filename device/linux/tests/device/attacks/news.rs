@@ -36,13 +36,27 @@ async fn a_timestamp_older_than_one_seen_is_stale() {
     heist.takes_the_next_release().await;
 }
 
+/// It is fresh by every clock and the first one seen, and does not know of what runs here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timestamp_from_before_what_was_installed_is_stale() {
+    let mut heist = Heist::begin().await;
+    heist.installs_next(RELEASE, 90).await;
+    heist.serve_timestamp_of(now(), 1, 89);
+    heist.restart().await;
+    heist.reports(|trust| trust.reason == Some(Reason::TimestampStale)).await;
+    heist.takes(RELEASE, 91).await;
+    heist.serve_timestamp(now(), 1);
+    heist.restart().await;
+    heist.reports(|trust| trust.reason.is_none()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_timestamp_or_anybodys_is_told_apart() {
     let mut heist = Heist::begin().await;
     heist.rig.web.files.lock().unwrap().documents.remove("timestamp");
     heist.restart().await;
     heist.reports(|trust| trust.reason == Some(Reason::TimestampMissing)).await;
-    let stamp = Timestamp { signed_at: now(), expires_at: now() + 60, root_number: 1 };
+    let stamp = Timestamp { signed_at: now(), expires_at: now() + 60, sequence: 5, root_number: 1 };
     for key in [THIEF, RELEASE] {
         heist.rig.serve("timestamp", stamp.sign(&Key::new(key)));
         heist.restart().await;
@@ -72,7 +86,7 @@ async fn a_fast_forwarded_root_number_is_withheld_until_the_server_key_is_replac
     assert_eq!(heist.wish("1.0.5").await, "failed root_withheld, runs 1.0.4");
     let (release, server) = (&Key::new(RELEASE), &Key::new(5));
     heist.serve_root(2, &[release], Some(server), &[&Key::new(SERVER)]);
-    let stamp = Timestamp { signed_at: now(), expires_at: now() + 60, root_number: 2 };
+    let stamp = Timestamp { signed_at: now(), expires_at: now() + 60, sequence: 5, root_number: 2 };
     heist.rig.serve("timestamp", stamp.sign(&Key::new(5)));
     heist.orders(|order| Some(order.sign(&Key::new(5))));
     heist.installs_next(RELEASE, 90).await;

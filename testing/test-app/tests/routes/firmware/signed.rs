@@ -53,6 +53,25 @@ each_database! {
         assert_eq!(second.check_fresh(Some(second.signed_at + 86_400), Some(first.signed_at)), Ok(()));
     }
 
+    async fn a_timestamp_tells_nothing_of_drafts_and_never_goes_back(app: TestApp) {
+        let (root, _) = clock(&app).await;
+        let product = ProductName::new("clock").unwrap();
+        let sequence = async || {
+            let answer = app.stranger().get(TIMESTAMP).await.expect_status(200);
+            Timestamp::verify(answer.body(), &root, &product).unwrap().sequence
+        };
+        let releases = "/api/v1/products/clock/releases";
+        let draft = app.firmware("clock", "1.0.6", 8);
+        let form = [&draft.form()[..], &[("draft", b"true")]].concat();
+        app.admin().upload(releases, &form).await.expect_status(201);
+        assert_eq!(sequence().await, 7);
+        let publish = format!("{releases}/1.0.6/publish");
+        app.admin().post(&publish, json!({})).await.expect_status(200);
+        assert_eq!(sequence().await, 8);
+        app.admin().post(&format!("{releases}/1.0.6/yank"), json!({})).await.expect_status(200);
+        assert_eq!(sequence().await, 8);
+    }
+
     async fn without_a_server_key_nothing_is_signed(app: TestApp) {
         app.create_product("clock", "device").await;
         app.publish("clock", "1.0.5", 7).await;
