@@ -100,7 +100,24 @@ async fn an_image_is_held_by_releases_drafts_and_devices(fixture: Fixture) {
             let wanted = ReleaseRow { sha256: on_its_way.update.sha256, ..first };
             assert_eq!(things_with_image(tx, &scope, &wanted, 5)?, ["clock-01"]);
             assert_eq!(devices_running(tx, &scope, &wanted, "", 5)?, []);
+            // A device that names its version alone runs the release of that name.
             let thing = "clock-01".parse().unwrap();
+            assert_eq!(things_with_image(tx, &scope, &same, 5)?, [] as [&str; 0]);
+            let version = Some("1.0.5".to_owned());
+            let running = otaru_fleet::Running { version, ..Default::default() };
+            set_device_running(tx, &scope, &thing, &running, None, false)?;
+            assert_eq!(things_with_image(tx, &scope, &same, 5)?, ["clock-01"]);
+            assert_eq!(devices_running(tx, &scope, &same, "", 5)?.len(), 1);
+            let sha256 = Some(Digest::of(b"four"));
+            insert_release(
+                tx,
+                &scope,
+                &ReleaseRow { sha256: Digest::of(b"four"), ..release("4", 9) },
+                b"four",
+            )?;
+            let running = otaru_fleet::Running { sha256, ..running };
+            set_device_running(tx, &scope, &thing, &running, None, false)?;
+            assert_eq!(things_with_image(tx, &scope, &same, 5)?, [] as [&str; 0]);
             assert_eq!(otaru_store::device(tx, &scope, &thing)?.unwrap().channel, "stable");
             set_device_channel(tx, &scope, &thing, "beta")?;
             assert_eq!(otaru_store::device(tx, &scope, &thing)?.unwrap().channel, "beta");

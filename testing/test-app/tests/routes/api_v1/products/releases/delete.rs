@@ -38,6 +38,19 @@ each_database! {
         assert_eq!(delete(&app, "9").await, "404 release_unknown");
     }
 
+    async fn an_image_that_a_device_names_by_version_alone_is_not_deleted(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let firmware = app.publish("clock", "1.0.5", 1).await;
+        app.provision("clock-01", "clock").await;
+        let report = json!({ "state": { "reported": { "config": { "firmware_version": "1.0.5" } } } });
+        app.admin().post("/things/clock-01/shadow", report).await.expect_status(200);
+        yank(&app, "1.0.5").await;
+        let answer = app.admin().delete(&format!("{PATH}/1.0.5")).await;
+        assert_eq!(answer.refusal(), "409 image_in_use");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("clock-01"), "{answer}");
+        assert_eq!(app.stored_images(), [firmware.sha256().to_string()]);
+    }
+
     async fn the_image_of_a_withdrawn_release_goes_and_the_release_stays_known(app: TestApp) {
         app.create_product("clock", "device").await;
         let firmware = app.publish("clock", "1.0.5", 1).await;
