@@ -1,4 +1,4 @@
-//! What publishing and withdrawing mean for a whole fleet: done after the commit, a batch at a
+//! What publishing, withdrawing and other keys mean for a whole fleet: done after the commit, a batch at a
 //! time, so that no other write waits behind it.
 //!
 //! What a server that ends leaves undone is in the database, and done by the next one.
@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use otaru_fleet::Input;
-use otaru_store::{Scope, StoreError, SystemScope, Tx, YankedUpdate};
-use otaru_wire::{ProductName, Reason, ReleaseVersion};
+use otaru_store::{HopelessUpdate, Scope, StoreError, SystemScope, Tx};
+use otaru_wire::{ProductName, ReleaseVersion};
 use tracing::error;
 
 use crate::{App, OperationError, devices, offers, updates};
@@ -33,7 +33,7 @@ pub(crate) async fn begin(work: impl Future<Output = Result<(), OperationError>>
 /// # Errors
 /// [`OperationError::Store`].
 pub async fn finish_releases(app: &App) -> Result<(), OperationError> {
-    cancel_yanked(app).await?;
+    cancel_hopeless(app).await?;
     let untold = |tx: &mut Tx<'_>| otaru_store::untold_releases(tx, &SystemScope::for_background());
     for release in app.inner.store.read(untold).await? {
         let scope = Scope::of(release.organisation);
@@ -85,9 +85,10 @@ fn tell_batch(
     Ok(next.is_some())
 }
 
-/// Cancels every update to a withdrawn release that has not restarted into it.
-pub(crate) async fn cancel_yanked(app: &App) -> Result<(), OperationError> {
-    let found = |tx: &mut Tx<'_>| otaru_store::yanked_updates(tx, &SystemScope::for_background());
+/// Cancels every update that has not restarted yet into a release which was withdrawn, or which
+/// devices refuse.
+pub(crate) async fn cancel_hopeless(app: &App) -> Result<(), OperationError> {
+    let found = |tx: &mut Tx<'_>| otaru_store::hopeless_updates(tx, &SystemScope::for_background());
     let found = app.inner.store.read(found).await?;
     for batch in found.chunks(BATCH as usize) {
         let (app_, batch) = (app.clone(), batch.to_vec());
@@ -96,10 +97,10 @@ pub(crate) async fn cancel_yanked(app: &App) -> Result<(), OperationError> {
     Ok(())
 }
 
-fn cancel_batch(app: &App, tx: &mut Tx<'_>, batch: Vec<YankedUpdate>) -> Result<(), StoreError> {
+fn cancel_batch(app: &App, tx: &mut Tx<'_>, batch: Vec<HopelessUpdate>) -> Result<(), StoreError> {
     let now = app.now_ms();
-    let input = Input::CancelRequested { reason: Some(Reason::ReleaseYanked) };
-    for YankedUpdate { organisation, id } in batch {
+    for HopelessUpdate { organisation, id, reason } in batch {
+        let input = Input::CancelRequested { reason: Some(reason) };
         let scope = Scope::of(organisation);
         // It may have ended since it was found.
         let update = otaru_store::update(tx, &scope, &id)?;

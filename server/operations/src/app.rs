@@ -96,8 +96,6 @@ pub struct App {
 pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) blobs: Blobs,
-    /// Read while an image is stored and named by a release, written while one is deleted.
-    pub(crate) images: tokio::sync::RwLock<()>,
     pub(crate) authority: Authority,
     pub(crate) clock: Clock,
     pub(crate) namespace: Namespace,
@@ -162,7 +160,6 @@ impl App {
         let inner = Inner {
             store,
             blobs,
-            images: tokio::sync::RwLock::default(),
             authority,
             clock,
             namespace,

@@ -5,7 +5,7 @@
 //! of both sections when it is decided, so that no delta stays open.
 
 use otaru_shadow::{Change, Document, UpdateRequest};
-use otaru_store::{DecidedBy, DeviceRow, PutOff, Scope, StoreError, Tx, UpdateRow};
+use otaru_store::{DecidedBy, DeviceRow, PutOff, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{
     Phase, ProductName, ReleaseVersion, ShadowId,
     payload::{FirmwareReport, OfferDecision, UpdateOffer},
@@ -130,7 +130,8 @@ fn shown(
     }
     let Some(offer) = otaru_store::offer(tx, scope, &device.thing)? else { return Ok(None) };
     let release = otaru_store::release(tx, scope, &device.product, &offer.version)?;
-    let Some(release) = release.filter(|release| release.yanked_at.is_none()) else {
+    let may_be = |release: &ReleaseRow| release.yanked_at.is_none() && release.is_trusted();
+    let Some(release) = release.filter(may_be) else {
         return Ok(None);
     };
     let decision = offers::decide(tx, scope, device, &product, &release, now)?;

@@ -335,15 +335,15 @@ pub(crate) fn running_release(
     }
 }
 
-/// The newest release of the device's channel, if it is newer than what runs and no downgrade:
-/// that is an operator's to ask for.
+/// The newest release of the device's channel that it would take, if it is newer than what runs
+/// and no downgrade: that is an operator's to ask for.
 pub(crate) fn available_release(
     tx: &mut Tx<'_>,
     scope: &Scope,
     device: &DeviceRow,
 ) -> Result<Option<ReleaseRow>, StoreError> {
     let newest = otaru_store::newest_release(tx, scope, &device.product, &device.channel)?;
-    let running = running_release(tx, scope, device)?.map_or(0, |release| release.sequence);
+    let running = running_release(tx, scope, device)?.map_or(0, |release| release.rank());
     match newest.filter(|release| release.sequence > running) {
         Some(release) if downgrades::is_one(tx, scope, &release)? => Ok(None),
         newer => Ok(newer),

@@ -13,10 +13,11 @@ pub(crate) fn refuse_unmarked(
     release: &ReleaseRow,
 ) -> Result<(), OperationError> {
     let known = otaru_store::release_by_image(tx, scope, &release.product, &release.sha256)?;
-    let last = otaru_store::last_sequence(tx, scope, &release.product)?;
+    // Not what a revoked key signed: the release before it is put in its place again.
+    let last = otaru_store::last_published(tx, scope, &release.product, None)?;
     match known {
         // Whatever came after its newest release is another image.
-        Some(known) if known.sequence < last && known.version != release.version => {
+        Some(known) if known.sequence < last => {
             Err(Refusal::DowngradeUnmarked(known.version.to_string()).into())
         }
         _ => Ok(()),

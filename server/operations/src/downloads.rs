@@ -30,8 +30,8 @@ pub struct Firmware {
 /// The image of a release.
 ///
 /// # Errors
-/// [`Refusal::ReleaseUnknown`], [`Refusal::ReleaseYanked`], [`Refusal::DownloadForbidden`],
-/// [`Refusal::ProductUnknown`].
+/// [`Refusal::ReleaseUnknown`], [`Refusal::ReleaseYanked`], [`Refusal::ReleaseUntrusted`],
+/// [`Refusal::DownloadForbidden`], [`Refusal::ProductUnknown`].
 pub async fn open_firmware(
     app: &App,
     requester: &Requester,
@@ -109,7 +109,8 @@ pub async fn open_root(
 /// An image by its digest: of a release the requester may download.
 ///
 /// # Errors
-/// [`Refusal::BlobUnknown`], [`Refusal::ReleaseYanked`], [`Refusal::DownloadForbidden`].
+/// [`Refusal::BlobUnknown`], [`Refusal::ReleaseYanked`], [`Refusal::ReleaseUntrusted`],
+/// [`Refusal::DownloadForbidden`].
 pub async fn open_blob(
     app: &App,
     requester: &Requester,
@@ -184,7 +185,16 @@ pub(crate) fn allowed_release(
     if release.yanked_at.is_some() {
         return Err(Refusal::ReleaseYanked(version.to_string()).into());
     }
+    // Clients that check no signature rely on it. Who runs the fleet may have to look at it, or
+    // to sign it anew.
+    if !release.is_trusted() && !runs_fleet(requester) {
+        return Err(Refusal::untrusted(&release).into());
+    }
     Ok((scope, release))
+}
+
+fn runs_fleet(requester: &Requester) -> bool {
+    matches!(requester, Requester::Actor(actor) if actor.require(Permission::ReadFleet).is_ok())
 }
 
 fn may_download(requester: &Requester, product: &ProductRow) -> bool {

@@ -171,7 +171,7 @@ fn image_refused(error: ImageError) -> Refusal {
     }
 }
 
-fn manifest_refused(error: ManifestError) -> Refusal {
+pub(crate) fn manifest_refused(error: ManifestError) -> Refusal {
     match error.code() {
         "manifest_mismatch" => Refusal::ManifestMismatch {
             what: "image",

@@ -89,7 +89,7 @@ pub use downloads::{
     Firmware, Requester, note_download, open_blob, open_firmware, open_manifest, open_root,
 };
 pub use events::{Heard, listen};
-pub use images::{delete_release, remove_orphans};
+pub use images::{delete_release, finish_deletions, remove_orphans};
 pub use ingress::MqttIngress;
 pub use invitations::{accept_invitation, invite_user, list_invitations, revoke_invitation};
 pub use logs::{follow_logs_from, list_logs, store_logs};

@@ -288,7 +288,8 @@ pub(crate) fn ask_again(
     let row = updates::advance(app, tx, scope, row, &Input::AskedAgain, now)?;
     let Some(device) = otaru_store::device(tx, scope, &row.thing)? else { return Ok(()) };
     let release = otaru_store::release(tx, scope, &row.product, &row.update.version)?;
-    if let Some(release) = release.filter(|release| release.yanked_at.is_none()) {
+    let may_be = |release: &ReleaseRow| release.yanked_at.is_none() && release.is_trusted();
+    if let Some(release) = release.filter(may_be) {
         tell(tx, scope, &device, &release, now)?;
     }
     device_offers::show(app, tx, scope, &device, now)

@@ -30,10 +30,10 @@ pub async fn issue_timestamp(app: &App, product: ProductName) -> Result<Vec<u8>,
         let key = server_keys::named_by(&app_, tx, &scope, &root)?;
         let key = key.ok_or_else(|| Refusal::TimestampUnknown(product.to_string()))?;
         let signed_at = app_.now_ms() / 1_000;
-        // Of what was published, withdrawn or not, so that it never falls; drafts are nobody's news.
-        let newest = otaru_store::last_release(tx, &scope, &product)?;
         let timestamp = Timestamp {
-            sequence: newest.map_or(0, |release| release.sequence),
+            // Of what was published, withdrawn or not, so that it does not fall by itself; drafts
+            // are nobody's news.
+            sequence: otaru_store::last_published(tx, &scope, &product, None)?,
             root_number: root.number,
             product,
             signed_at,

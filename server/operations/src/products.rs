@@ -6,13 +6,13 @@ use otaru_fleet::{
     ChipRevisions, Consent, ImageFormat, Limits, Permission, Setting, settings_fault,
 };
 use otaru_release::{Chip, RootDocument};
-use otaru_store::{ProductRow, Scope, StoreError, Tx};
+use otaru_store::{ProductRow, Scope, SigningKeyRow, StoreError, Tx};
 use otaru_wire::ProductName;
 use serde_json::{Map, Value};
 
 use crate::{
-    Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal, aftermath, server_keys,
-    updates,
+    Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal, aftermath, roots,
+    server_keys, updates,
 };
 
 /// What a slot's size is a multiple of, and its least.
@@ -83,7 +83,7 @@ pub async fn create_product(
         let detail = format!("it is number {}, a new product begins with 1", root.number);
         return Err(Refusal::RootInvalid { detail }.into());
     }
-    let named = root.server_key;
+    let (named, keys) = (root.server_key, roots::signing_keys(&root));
     let product = ProductRow {
         name: new.name,
         organisation: actor.scope.organisation().clone(),
@@ -101,7 +101,7 @@ pub async fn create_product(
     let (scope, stored) = (actor.scope.clone(), product.clone());
     let work = move |tx: &mut Tx<'_>| {
         server_keys::refuse_unknown(tx, &scope, named.as_ref())?;
-        insert(tx, &scope, &stored, &new.root)
+        insert(tx, &scope, &stored, &new.root, &keys)
     };
     app.inner.store.write(work).await?;
     Ok(product.into())
@@ -112,13 +112,14 @@ fn insert(
     scope: &Scope,
     product: &ProductRow,
     root: &[u8],
+    keys: &[SigningKeyRow],
 ) -> Result<(), OperationError> {
     match otaru_store::insert_product(tx, scope, product) {
         Err(StoreError::Duplicate(_)) => {
             Err(Refusal::ProductTaken(product.name.to_string()).into())
         }
         Err(error) => Err(error.into()),
-        Ok(()) => Ok(otaru_store::insert_root(tx, scope, &product.name, 1, root)?),
+        Ok(()) => Ok(otaru_store::insert_root(tx, scope, &product.name, 1, root, keys)?),
     }
 }
 

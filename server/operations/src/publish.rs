@@ -1,16 +1,23 @@
 //! Publishing: an image and its signed manifest become a release or a draft, or nothing is stored.
 
+mod admission;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 use otaru_fleet::{Safety, Sbom, Source, Texts};
-use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, Tx};
+use otaru_release::Manifest;
+use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, Trust, Tx};
 use otaru_wire::ProductName;
 
 use crate::{
-    Actor, App, OperationError, Refusal, ReleaseObject, downgrades, intake, products,
+    Actor, App, OperationError, Refusal, ReleaseObject, images, intake, products,
     refusal::typed_text,
-    releases::{above_floor, channel, either, may_publish, promote, tell},
+    releases::{channel, may_publish, tell},
     uploads,
 };
+pub(crate) use admission::promote;
+use admission::{Admitted, InsteadOf, admit};
 
 /// Longest notes, in bytes.
 const NOTES_BYTES: usize = 16 * 1024;
@@ -60,19 +67,25 @@ struct Candidate {
     manifest: Bytes,
     sbom: Option<Bytes>,
     accept: Vec<String>,
-    /// Whether the manifest says that older software is meant.
-    is_downgrade: bool,
+    /// Whether the publisher said which channel it is for.
+    names_channel: bool,
+    /// What the manifest says.
+    said: Manifest,
 }
 
-/// Checks and publishes a release, or stores it as a draft. Publishing the same bytes again
-/// returns the release; publishing those of a draft publishes the draft.
+/// Checks and publishes a release, or stores it as a draft. Publishing it again with the same
+/// manifest returns the release; publishing a draft again publishes it, with what is said anew.
+///
+/// A manifest that devices would refuse, because its signer was revoked or replaced since, gives
+/// way to one that is signed anew.
 ///
 /// Owners are told of it after the commit, as many as there are.
 ///
 /// # Errors
 /// [`Refusal::ImageRefused`], [`Refusal::ManifestMissing`], [`Refusal::ManifestUntrusted`],
-/// [`Refusal::ManifestMismatch`], [`Refusal::VersionTaken`], [`Refusal::SequenceTaken`],
-/// [`Refusal::SecurityCounterOlder`], [`Refusal::FlashModeDiffers`],
+/// [`Refusal::ManifestMismatch`], [`Refusal::ManifestDiffers`], [`Refusal::VersionTaken`],
+/// [`Refusal::SequenceTaken`], [`Refusal::DowngradeUnmarked`], [`Refusal::ReleaseYanked`],
+/// [`Refusal::ImageBeingDeleted`], [`Refusal::SecurityCounterOlder`], [`Refusal::FlashModeDiffers`],
 /// [`Refusal::ProjectMissing`], [`Refusal::SbomInvalid`], [`Refusal::UploadUnknown`],
 /// [`Refusal::UploadIncomplete`], [`Refusal::UploadCorrupt`], [`Refusal::StorageFull`],
 /// [`Refusal::ProductUnknown`], [`Refusal::Forbidden`]. Nothing is stored then.
@@ -90,30 +103,18 @@ pub async fn publish_release(
         NewImage::Bytes(_) => None,
         NewImage::Upload(id) => Some(id.clone()),
     };
-    let candidate = candidate(app, actor, new, image.clone()).await?;
-    let scope = actor.scope.clone();
-    let (candidate, admitted) = app
-        .inner
-        .store
-        .read(move |tx| {
-            let admitted = admit(tx, &scope, &candidate)?;
-            Ok::<_, OperationError>((candidate, admitted))
-        })
-        .await?;
+    let candidate = Arc::new(candidate(app, actor, new, image.clone()).await?);
+    let (scope, asked, now) = (actor.scope.clone(), candidate.clone(), app.now_ms());
+    let admitted = app.inner.store.read(move |tx| admit(tx, &scope, &asked, now)).await?;
     let (release, is_new) = match admitted {
         Admitted::Known(known) => (known, false),
-        // The image is durable before the row that names it, and nobody deletes it in between.
-        Admitted::Draft(_) | Admitted::New(_) => {
-            let _kept = app.inner.images.read().await;
-            app.inner.blobs.put(image.clone()).await?;
+        Admitted::Stored { .. } => {
             let scope = actor.scope.clone();
-            let work = move |tx: &mut Tx<'_>| store_release(tx, &scope, &candidate);
-            let stored = app.inner.store.write(work).await?;
-            // Another node may have deleted the same bytes of another release meanwhile.
-            if !app.inner.blobs.exists(&stored.0.sha256).await? {
-                app.inner.blobs.put(image).await?;
-            }
-            stored
+            let digest = candidate.release.sha256;
+            images::put_and(app, image, &digest, move |tx| {
+                store_release(tx, &scope, &candidate, now)
+            })
+            .await?
         }
     };
     if let Some(id) = upload {
@@ -154,6 +155,7 @@ async fn candidate(
         })
     });
     let (manifest, record) = checked.await.map_err(|_| StoreError::Closed)??;
+    let signed = new.manifest.unwrap_or_default();
     let release = ReleaseRow {
         product: new.product,
         version: manifest.version.clone(),
@@ -173,10 +175,12 @@ async fn candidate(
         yanked_at: None,
         yank_reason: None,
         image_deleted_at: None,
+        signer: Manifest::signer(&signed).ok().map(|key_id| key_id.to_string()),
+        trust: Trust::Trusted,
     };
-    let (accept, sbom, is_downgrade) = (new.accept, new.sbom, manifest.is_downgrade);
-    let manifest = new.manifest.unwrap_or_default();
-    Ok(Candidate { release, manifest, sbom, accept, is_downgrade })
+    let names_channel = new.channel.is_some();
+    let (accept, sbom) = (new.accept, new.sbom);
+    Ok(Candidate { release, manifest: signed, sbom, accept, names_channel, said: manifest })
 }
 
 /// What people and programs say about a release, besides image and manifest.
@@ -210,88 +214,29 @@ fn product_and_root(
     Ok((product, root))
 }
 
-/// What becomes of a candidate.
-enum Admitted {
-    /// It is there already, as it should be.
-    Known(ReleaseRow),
-    /// It is there as a draft, and is to be published.
-    Draft(ReleaseRow),
-    /// It can be stored.
-    New(ReleaseRow),
-}
-
-/// Refuses what can never be stored beside what is.
-fn admit(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    candidate: &Candidate,
-) -> Result<Admitted, OperationError> {
-    let release = &candidate.release;
-    if let Some(known) = same_release(tx, scope, release)? {
-        return Ok(match known.is_draft && !release.is_draft {
-            true => Admitted::Draft(known),
-            false => Admitted::Known(known),
-        });
-    }
-    let last = otaru_store::last_sequence(tx, scope, &release.product)?;
-    if release.sequence <= last {
-        return Err(Refusal::SequenceTaken { found: release.sequence, last }.into());
-    }
-    above_floor(tx, scope, release)?;
-    if !candidate.is_downgrade {
-        downgrades::refuse_unmarked(tx, scope, release)?;
-    }
-    let before = otaru_store::last_release(tx, scope, &release.product)?;
-    let before = before.as_ref().and_then(|before| before.image.as_ref());
-    let changed = release.image.as_ref().zip(before);
-    let changed = changed.and_then(|(image, before)| image.flash_mode_change(before));
-    if let Some((found, expected)) = changed
-        && !candidate.accept.iter().any(|code| code == FLASH_MODE)
-    {
-        let (found, expected) = (found.to_owned(), expected.to_owned());
-        return Err(Refusal::FlashModeDiffers { found, expected }.into());
-    }
-    let warnings = release.image.as_ref().map(|image| image.warnings(before));
-    Ok(Admitted::New(ReleaseRow { warnings: warnings.unwrap_or_default(), ..release.clone() }))
-}
-
-fn same_release(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    release: &ReleaseRow,
-) -> Result<Option<ReleaseRow>, OperationError> {
-    match either(tx, scope, &release.product, &release.version)? {
-        Some(known) if known.sha256 == release.sha256 => Ok(Some(known)),
-        Some(known) => Err(Refusal::VersionTaken {
-            version: known.version.to_string(),
-            found: release.sha256.to_string(),
-            expected: known.sha256.to_string(),
-        }
-        .into()),
-        None => Ok(None),
-    }
-}
-
 fn store_release(
     tx: &mut Tx<'_>,
     scope: &Scope,
     candidate: &Candidate,
+    now: i64,
 ) -> Result<(ReleaseRow, bool), OperationError> {
     // Once more: another publisher may have been faster since.
     products::known(tx, scope, &candidate.release.product)?;
-    let release = match admit(tx, scope, candidate)? {
+    let (release, instead_of, is_new) = match admit(tx, scope, candidate, now)? {
         Admitted::Known(known) => return Ok((known, false)),
-        Admitted::Draft(draft) => {
-            return Ok((promote(tx, scope, draft, candidate.release.created_at)?, true));
-        }
-        Admitted::New(release) => release,
+        Admitted::Stored { release, instead_of, is_new } => (release, instead_of, is_new),
     };
     if let Some((sbom, document)) = release.sbom.as_ref().zip(candidate.sbom.as_deref()) {
         otaru_store::put_sbom(tx, scope, &sbom.sha256, document, release.created_at)?;
     }
-    match release.is_draft {
-        true => otaru_store::insert_draft(tx, scope, &release, &candidate.manifest)?,
-        false => otaru_store::insert_release(tx, scope, &release, &candidate.manifest)?,
+    if instead_of == InsteadOf::Draft {
+        otaru_store::delete_draft(tx, scope, &release.product, &release.version)?;
     }
-    Ok((release, true))
+    let manifest = &candidate.manifest;
+    match instead_of {
+        InsteadOf::Release => otaru_store::replace_release(tx, scope, &release, manifest)?,
+        _ if release.is_draft => otaru_store::insert_draft(tx, scope, &release, manifest)?,
+        _ => otaru_store::insert_release(tx, scope, &release, manifest)?,
+    }
+    Ok((release, is_new))
 }

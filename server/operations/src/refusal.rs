@@ -2,7 +2,7 @@
 
 use otaru_blobs::BlobError;
 use otaru_shadow::Rejection;
-use otaru_store::StoreError;
+use otaru_store::{ReleaseRow, StoreError, Trust};
 use otaru_wire::ThingName;
 
 /// What a caller can do about a refusal; the edge turns it into a status.
@@ -72,12 +72,18 @@ pub enum Refusal {
     ReleaseUnknown { product: String, version: String },
     #[error("release {0} was withdrawn by its publisher")]
     ReleaseYanked(String),
+    #[error("devices refuse release {version}: {why} ({found}); sign and publish it again")]
+    ReleaseUntrusted { version: String, why: &'static str, found: String },
     #[error("release {version} is not newer than {than}")]
     ReleaseOlder { version: String, than: String },
     #[error("version {version} exists with other bytes; a published release never changes")]
     VersionTaken { version: String, found: String, expected: String },
-    #[error("sequence {found} is not above the last one, {last}; use {}", last + 1)]
-    SequenceTaken { found: u64, last: u64 },
+    #[error(
+        "version {version} exists with another manifest, which devices still take; nothing was changed"
+    )]
+    ManifestDiffers { version: String, found: String, expected: String },
+    #[error("sequence {found} is taken or not above the last one, {last}; use {next}")]
+    SequenceTaken { found: u64, last: u64, next: u64 },
     #[error("{detail}")]
     ImageRefused { code: &'static str, detail: String, found: String, expected: String },
     #[error("the image is empty")]
@@ -96,6 +102,8 @@ pub enum Refusal {
     ReleaseIsDraft(String),
     #[error("the image of release {version} is in use: {why}")]
     ImageInUse { version: String, why: String },
+    #[error("image {0} is being deleted; try again in a minute")]
+    ImageBeingDeleted(String),
     #[error("upload {0} does not exist, was used or is too old")]
     UploadUnknown(String),
     #[error("the upload goes on elsewhere: it has other bytes than were said")]
@@ -211,8 +219,10 @@ impl Refusal {
             DowngradeUnmarked(_) => "downgrade_unmarked",
             ReleaseUnknown { .. } => "release_unknown",
             ReleaseYanked(_) => "release_yanked",
+            ReleaseUntrusted { .. } => "release_untrusted",
             ReleaseOlder { .. } => "release_older",
             VersionTaken { .. } => "version_taken",
+            ManifestDiffers { .. } => "manifest_differs",
             SequenceTaken { .. } => "sequence_taken",
             ImageRefused { code, .. } => code,
             ImageEmpty => "image_empty",
@@ -223,6 +233,7 @@ impl Refusal {
             SbomUnknown(_) => "sbom_unknown",
             ReleaseIsDraft(_) => "release_is_draft",
             ImageInUse { .. } => "image_in_use",
+            ImageBeingDeleted(_) => "image_being_deleted",
             UploadUnknown(_) => "upload_unknown",
             UploadOffset { .. } => "upload_offset",
             UploadPieceShort { .. } => "upload_piece_short",
@@ -308,6 +319,9 @@ impl Refusal {
             ProductTaken(_)
             | ReleaseOlder { .. }
             | ReleaseYanked(_)
+            | ReleaseUntrusted { .. }
+            | ManifestDiffers { .. }
+            | ImageBeingDeleted(_)
             | DowngradeNeedsOperator(_)
             | VersionTaken { .. }
             | SequenceTaken { .. }
@@ -356,6 +370,7 @@ impl Refusal {
             | Refusal::FlashModeDiffers { found, expected }
             | Refusal::UploadCorrupt { found, expected }
             | Refusal::ManifestMismatch { found, expected, .. }
+            | Refusal::ManifestDiffers { found, expected, .. }
             | Refusal::VersionTaken { found, expected, .. } => {
                 Some((found.clone(), expected.clone()))
             }
@@ -384,8 +399,11 @@ impl Refusal {
                 let expected = "one signed by a release key of the product";
                 Some(("no manifest".to_owned(), expected.to_owned()))
             }
-            Refusal::SequenceTaken { found, last } => {
+            Refusal::SequenceTaken { found, last, .. } if found <= last => {
                 Some((found.to_string(), format!("above {last}")))
+            }
+            Refusal::SequenceTaken { found, next, .. } => {
+                Some((found.to_string(), format!("one that no release has, such as {next}")))
             }
             _ => None,
         }
@@ -394,6 +412,16 @@ impl Refusal {
     /// What a shadow answered to an operation's own write.
     pub(crate) fn shadow(thing: &ThingName, rejection: &Rejection) -> Refusal {
         Refusal::ShadowRefused { thing: thing.to_string(), detail: rejection.message.clone() }
+    }
+
+    /// Devices would refuse the release.
+    pub(crate) fn untrusted(release: &ReleaseRow) -> Refusal {
+        let why = match release.trust {
+            Trust::Revoked => "the key that signed it was revoked",
+            Trust::Retired | Trust::Trusted => "the key that signed it is no release key any more",
+        };
+        let found = release.signer.clone().unwrap_or_default();
+        Refusal::ReleaseUntrusted { version: release.version.to_string(), why, found }
     }
 
     pub(crate) fn invalid(field: &'static str, detail: impl ToString) -> Refusal {

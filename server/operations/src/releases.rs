@@ -6,7 +6,7 @@ use otaru_wire::{ProductName, ReleaseVersion};
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath,
-    device_offers, products, refusal::typed_text,
+    device_offers, products, publish, refusal::typed_text,
 };
 
 /// Longest reason of a withdrawal, in bytes.
@@ -56,26 +56,12 @@ pub(crate) fn above_floor(
     }
 }
 
-/// A draft becomes a release; its sequence number was its own since it was uploaded.
-pub(crate) fn promote(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    draft: ReleaseRow,
-    now: i64,
-) -> Result<ReleaseRow, OperationError> {
-    above_floor(tx, scope, &draft)?;
-    let manifest = otaru_store::draft_manifest(tx, scope, &draft.product, &draft.version)?;
-    let manifest = manifest.ok_or(Refusal::ManifestMissing)?;
-    otaru_store::delete_draft(tx, scope, &draft.product, &draft.version)?;
-    let release = ReleaseRow { is_draft: false, created_at: now, ..draft };
-    otaru_store::insert_release(tx, scope, &release, &manifest)?;
-    Ok(release)
-}
-
 /// Publishes a draft: from now on devices are offered it. One that is published stays so.
 ///
 /// # Errors
-/// [`Refusal::ReleaseUnknown`], [`Refusal::SecurityCounterOlder`], [`Refusal::Forbidden`].
+/// [`Refusal::ReleaseUnknown`], [`Refusal::ManifestUntrusted`] and the other refusals of a
+/// manifest, [`Refusal::SequenceTaken`], [`Refusal::SecurityCounterOlder`],
+/// [`Refusal::DowngradeUnmarked`], [`Refusal::Forbidden`].
 pub async fn publish_draft(
     app: &App,
     actor: &Actor,
@@ -87,7 +73,7 @@ pub async fn publish_draft(
     let work = move |tx: &mut Tx<'_>| {
         let found = known(tx, &scope, &product, &version)?;
         Ok::<_, OperationError>(match found.is_draft {
-            true => (promote(tx, &scope, found, now)?, true),
+            true => (publish::promote(tx, &scope, found, now)?, true),
             false => (found, false),
         })
     };
@@ -98,7 +84,8 @@ pub async fn publish_draft(
     Ok(release.into())
 }
 
-/// The sequence number the next release of a product must have at least.
+/// The least sequence number that the next release of a product can have. What a revoked key
+/// signed does not count, but keeps its numbers.
 ///
 /// # Errors
 /// [`Refusal::ProductUnknown`], [`Refusal::Forbidden`].
@@ -111,7 +98,8 @@ pub async fn next_sequence(
     let scope = actor.scope.clone();
     let work = move |tx: &mut Tx<'_>| {
         products::known(tx, &scope, &product)?;
-        Ok::<_, OperationError>(otaru_store::last_sequence(tx, &scope, &product)? + 1)
+        let last = otaru_store::last_sequence(tx, &scope, &product, None)?;
+        Ok::<_, OperationError>(otaru_store::free_sequence(tx, &scope, &product, last, None)?)
     };
     app.inner.store.read(work).await
 }
@@ -191,7 +179,7 @@ pub async fn yank_release(
     };
     let release = app.inner.store.write(work).await?;
     let app = app.clone();
-    aftermath::begin(async move { aftermath::cancel_yanked(&app).await }).await;
+    aftermath::begin(async move { aftermath::cancel_hopeless(&app).await }).await;
     Ok(release.into())
 }
 

@@ -202,7 +202,7 @@ fn overtake(
     let running = devices::running_release(tx, scope, device)?;
     let target = otaru_store::release(tx, scope, &row.product, &row.update.version)?;
     match (running, target) {
-        (Some(running), Some(target)) if running.sequence > target.sequence => {
+        (Some(running), Some(target)) if running.rank() > target.rank() => {
             let row = updates::advance(app, tx, scope, row, &Input::Superseded, now)?;
             // Nothing is lost when the shadow refuses: the next report tries again.
             updates::apply_effect(app, tx, scope, &row, Effect::Withdraw, now)?.ok();

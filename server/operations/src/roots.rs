@@ -1,14 +1,21 @@
-//! Root documents after the first, each signed by a root key of the one before it.
+//! Root documents after the first, each signed by a root key of the one before it, and what
+//! they say about the keys that signed releases.
 
 use otaru_fleet::Permission;
-use otaru_release::RootDocument;
-use otaru_store::{Scope, Tx};
+use otaru_release::{KeyId, Manifest, RootDocument};
+use otaru_store::{Scope, SigningKeyRow, SystemScope, Tx, UnreadManifest};
 use otaru_wire::ProductName;
 
-use crate::{Actor, App, OperationError, Refusal, RootObject, products, server_keys};
+use crate::{Actor, App, OperationError, Refusal, RootObject, aftermath, products, server_keys};
+
+/// Manifests read in one transaction.
+const BATCH: u32 = 50;
 
 /// Adds the root document that follows a product's newest. Adding it again changes nothing.
 /// Says whether it is new.
+///
+/// Releases whose signer it does not name as a release key are offered to nobody from then on,
+/// and updates to them are cancelled after the commit.
 ///
 /// # Errors
 /// [`Refusal::RootInvalid`], [`Refusal::PrivateKey`], [`Refusal::ServerKeyUnknown`],
@@ -21,7 +28,7 @@ pub async fn add_root(
 ) -> Result<(RootObject, bool), OperationError> {
     actor.require(Permission::PublishReleases)?;
     server_keys::refuse_private_key("root", &document)?;
-    let scope = actor.scope.clone();
+    let (scope, now) = (actor.scope.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
         products::known(tx, &scope, &product)?;
         let newest = newest(tx, &scope, &product)?;
@@ -30,10 +37,54 @@ pub async fn add_root(
         }
         let next = newest.verify_next(&document).map_err(invalid)?;
         server_keys::refuse_unknown(tx, &scope, next.server_key.as_ref())?;
-        otaru_store::insert_root(tx, &scope, &product, next.number, &document)?;
+        let keys = signing_keys(&next);
+        otaru_store::insert_root(tx, &scope, &product, next.number, &document, &keys)?;
+        if keys != signing_keys(&newest) {
+            otaru_store::look_again_at_untrusted_offers(tx, &scope, &product, now)?;
+            otaru_store::tell_again_of_newest(tx, &scope, &product)?;
+        }
         Ok::<_, OperationError>((next.into(), true))
     };
-    app.inner.store.write(work).await
+    let (root, is_new) = app.inner.store.write(work).await?;
+    if is_new {
+        let app = app.clone();
+        aftermath::begin(async move { aftermath::finish_releases(&app).await }).await;
+    }
+    Ok((root, is_new))
+}
+
+/// What a root document says about keys that sign, or signed, releases.
+pub(crate) fn signing_keys(root: &RootDocument) -> Vec<SigningKeyRow> {
+    let row = |key_id: KeyId, is_revoked| SigningKeyRow { key_id: key_id.to_string(), is_revoked };
+    let named = root.release_keys.iter().map(|key| row(key.id(), false));
+    named.chain(root.revoked.iter().map(|&key_id| row(key_id, true))).collect()
+}
+
+/// Finds out who signed what a program before this one stored, and what the newest root
+/// documents that it stored say. SQL cannot read either.
+pub(crate) async fn read_signers(app: &App) -> Result<(), OperationError> {
+    let work = |tx: &mut Tx<'_>| {
+        let system = SystemScope::for_background();
+        for (product, document) in otaru_store::newest_root_of_each(tx, &system)? {
+            // What cannot be read names no key, and no release is trusted.
+            let keys = RootDocument::read_trusted(&document).map(|root| signing_keys(&root));
+            otaru_store::set_signing_keys(tx, &system, &product, &keys.unwrap_or_default())?;
+        }
+        Ok::<_, OperationError>(())
+    };
+    app.inner.store.write(work).await?;
+    while app.inner.store.write(read_batch).await? == BATCH as usize {}
+    Ok(())
+}
+
+fn read_batch(tx: &mut Tx<'_>) -> Result<usize, OperationError> {
+    let batch = otaru_store::unread_manifests(tx, &SystemScope::for_background(), BATCH)?;
+    for UnreadManifest { organisation, product, version, manifest } in &batch {
+        let signer = Manifest::signer(manifest).map(|key_id| key_id.to_string());
+        let scope = Scope::of(organisation.clone());
+        otaru_store::set_signer(tx, &scope, product, version, &signer.unwrap_or_default())?;
+    }
+    Ok(batch.len())
 }
 
 /// The newest root document of a product. It was verified when it was stored.

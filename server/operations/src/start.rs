@@ -8,13 +8,18 @@ use tracing::error;
 
 use crate::{
     App, OperationError, deadlines, events, expire_silent_updates, finish_releases,
+    images::finish_deletions,
     look_at_due_offers, remove_orphans,
     retention::{trim, trim_shadow_history},
+    roots,
     tokens::{Secret, admin_token},
 };
 
 /// Ticks between two looks at offers whose reminder or deadline has come.
 const OFFERS_EVERY: u64 = 30;
+
+/// Ticks between two looks at images whose deletion did not end: a minute.
+const DELETIONS_EVERY: u64 = 60;
 
 /// Ticks between two times that the counts of idle things are dropped.
 const IDLE_EVERY: u64 = 10;
@@ -28,8 +33,8 @@ const ROUND_EVERY: u64 = 3_600;
 /// Ticks between two looks at images that nobody names: a day.
 const DAY_EVERY: u64 = 24 * ROUND_EVERY;
 
-/// Brings the database to what is true after a start: nobody is online, and silence begins
-/// to count anew. Call it before any listener opens.
+/// Brings the database to what is true after a start: nobody is online, silence begins
+/// to count anew, and it is known who signed each release. Call it before any listener opens.
 ///
 /// With `make_admin_token` it also makes an administrator's token and returns it: for the
 /// first start, when there is no other way in.
@@ -52,6 +57,7 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
         Ok::<_, OperationError>(())
     };
     app.inner.store.write(work).await?;
+    roots::read_signers(app).await?;
     Ok(text)
 }
 
@@ -68,6 +74,11 @@ pub async fn run_background(app: App) {
             && let Err(cause) = look_at_due_offers(&app).await
         {
             error!(error = &cause as &dyn std::error::Error, "Offers were not looked at");
+        }
+        if tick % DELETIONS_EVERY == 0
+            && let Err(cause) = finish_deletions(&app).await
+        {
+            error!(error = &cause as &dyn std::error::Error, "Images were not deleted");
         }
         if tick % IDLE_EVERY == 0 {
             app.inner.open_requests.forget_idle();

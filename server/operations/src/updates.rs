@@ -31,7 +31,8 @@ pub(crate) use wish::{apply_effect, set_row, shadow_patch};
 ///
 /// # Errors
 /// [`Refusal::DeviceUnknown`], [`Refusal::ReleaseUnknown`], [`Refusal::ReleaseYanked`],
-/// [`Refusal::ReleaseOlder`], [`Refusal::ShadowRefused`], [`Refusal::Forbidden`].
+/// [`Refusal::ReleaseUntrusted`], [`Refusal::ReleaseOlder`], [`Refusal::ShadowRefused`],
+/// [`Refusal::Forbidden`].
 pub async fn request_update(
     app: &App,
     actor: &Actor,
@@ -205,7 +206,7 @@ pub(crate) fn decide_in(
         return Err(Refusal::DowngradeNeedsOperator(version.to_string()).into());
     }
     if let Some(known) = known {
-        let running = sequence_of(tx, scope, &device.product, &known.update.version)?;
+        let running = rank_of(tx, scope, &device.product, &known.update.version)?;
         if release.sequence < running {
             return Err(older(version, &known.update.version));
         }
@@ -311,9 +312,12 @@ fn installable(
     if release.yanked_at.is_some() {
         return Err(Refusal::ReleaseYanked(version.to_string()).into());
     }
+    if !release.is_trusted() {
+        return Err(Refusal::untrusted(&release).into());
+    }
     let running = devices::running_release(tx, scope, device)?;
     match running {
-        Some(running) if running.sequence >= release.sequence => {
+        Some(running) if running.rank() >= release.sequence => {
             Err(older(version, &running.version))
         }
         _ => Ok(release),
@@ -324,14 +328,14 @@ fn older(version: &ReleaseVersion, than: &ReleaseVersion) -> OperationError {
     Refusal::ReleaseOlder { version: version.to_string(), than: than.to_string() }.into()
 }
 
-fn sequence_of(
+fn rank_of(
     tx: &mut Tx<'_>,
     scope: &Scope,
     product: &ProductName,
     version: &ReleaseVersion,
 ) -> Result<u64, StoreError> {
     let release = otaru_store::release(tx, scope, product, version)?;
-    Ok(release.map_or(0, |release| release.sequence))
+    Ok(release.map_or(0, |release| release.rank()))
 }
 
 /// The same version was asked for again: an update put off begins, or waits until another

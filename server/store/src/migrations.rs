@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0008_history.sql"),
     include_str!("../migrations/0009_server_keys.sql"),
     include_str!("../migrations/0010_intake.sql"),
+    include_str!("../migrations/0011_signers.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

@@ -186,6 +186,54 @@ pub struct ReleaseRow {
     pub yank_reason: Option<String>,
     /// When its image was deleted.
     pub image_deleted_at: Option<i64>,
+    /// The key that signed its manifest, 16 hex digits; `None` until a server that keeps it
+    /// has started.
+    pub signer: Option<String>,
+    /// What the newest root document says of that key.
+    pub trust: Trust,
+}
+
+impl ReleaseRow {
+    /// Whether devices take what its signer signed.
+    pub fn is_trusted(&self) -> bool {
+        self.trust == Trust::Trusted
+    }
+
+    /// Its sequence number as devices count it: what a revoked key signed is older than all else.
+    pub fn rank(&self) -> u64 {
+        if self.trust == Trust::Revoked { 0 } else { self.sequence }
+    }
+}
+
+/// Whether devices take what a key signed, by their product's newest root document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It is a release key.
+    Trusted,
+    /// It is none any more: devices refuse the release, but its numbers count.
+    Retired,
+    /// It was revoked: devices refuse the release, and its numbers count for nothing.
+    Revoked,
+}
+
+/// What a root document says about a key that signs, or signed, releases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningKeyRow {
+    /// Its id, 16 hex digits.
+    pub key_id: String,
+    /// Whether it is revoked; else it is a release key.
+    pub is_revoked: bool,
+}
+
+/// The newest deletion of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageDeletionRow {
+    /// Rises with every deletion of the image.
+    pub number: i64,
+    /// When it began.
+    pub begun_at: i64,
+    /// When the bytes were gone; `None` while it is under way.
+    pub ended_at: Option<i64>,
 }
 
 /// An image on its way.
@@ -402,6 +450,7 @@ named!(DecidedBy {
     Device = "device"
 });
 named!(PutOff { Later = "later", Tonight = "tonight" });
+named!(Trust { Trusted = "trusted", Retired = "key_retired", Revoked = "key_revoked" });
 
 /// What a device was offered and its owner has not decided about.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,6 +34,8 @@ mod rows;
 mod shared_commits;
 #[path = "store/sharing.rs"]
 mod sharing;
+#[path = "store/signers.rs"]
+mod signers;
 #[path = "store/told.rs"]
 mod told;
 #[path = "store/updates.rs"]
@@ -95,8 +97,14 @@ impl Fixture {
 
 fn add_clock(tx: &mut Tx<'_>, scope: &Scope) -> Result<(), StoreError> {
     insert_product(tx, scope, &clock(scope))?;
-    insert_root(tx, scope, &"clock".parse().unwrap(), 1, b"root one")?;
+    insert_root(tx, scope, &"clock".parse().unwrap(), 1, b"root one", &keys())?;
     insert_device(tx, scope, &"clock-01".parse().unwrap(), &"clock".parse().unwrap(), 5)
+}
+
+/// A release key, and one that was revoked.
+fn keys() -> [SigningKeyRow; 2] {
+    [("good", false), ("stolen", true)]
+        .map(|(key_id, is_revoked)| SigningKeyRow { key_id: key_id.to_owned(), is_revoked })
 }
 
 fn clock(scope: &Scope) -> ProductRow {
@@ -142,6 +150,8 @@ fn release(version: &str, sequence: u64) -> ReleaseRow {
         yanked_at: None,
         yank_reason: None,
         image_deleted_at: None,
+        signer: Some("good".to_owned()),
+        trust: Trust::Trusted,
     }
 }
 

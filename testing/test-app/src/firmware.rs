@@ -1,30 +1,43 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use otaru_release::{Chip, ImageBuilder, Manifest, PublicKey, RootDocument, SecretKey};
+use otaru_release::{Chip, ImageBuilder, KeyId, Manifest, PublicKey, RootDocument, SecretKey};
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 /// The keys of a publisher: one root key, one release key.
 pub struct Publisher {
+    root_seed: u8,
     root_key: SecretKey,
     release_key: SecretKey,
 }
 
 impl Default for Publisher {
     fn default() -> Publisher {
-        Publisher {
-            root_key: SecretKey::from_seed(&[1; 32]),
-            release_key: SecretKey::from_seed(&[2; 32]),
-        }
+        Publisher::of(1, 2)
     }
 }
 
 impl Publisher {
     /// Somebody else, whom no product trusts.
     pub fn stranger() -> Publisher {
+        Publisher::of(3, 4)
+    }
+
+    /// The same publisher after another release key took the place of the first.
+    pub fn with_release_key(&self, seed: u8) -> Publisher {
+        Publisher::of(self.root_seed, seed)
+    }
+
+    fn of(root_seed: u8, release_seed: u8) -> Publisher {
         Publisher {
-            root_key: SecretKey::from_seed(&[3; 32]),
-            release_key: SecretKey::from_seed(&[4; 32]),
+            root_seed,
+            root_key: SecretKey::from_seed(&[root_seed; 32]),
+            release_key: SecretKey::from_seed(&[release_seed; 32]),
         }
+    }
+
+    /// The id of the release key.
+    pub fn release_key_id(&self) -> KeyId {
+        self.release_key.public_key().id()
     }
 
     /// The signed root document, as `product create` sends it.

@@ -188,12 +188,12 @@ fn nonce(text: Option<&str>) -> Result<[u8; NONCE_BYTES], ApiError> {
     })
 }
 
-/// To install what was withdrawn is a conflict; to download it is 410.
+/// To install what was withdrawn, or is trusted no more, is a conflict; to download it is 410.
 fn gone(error: OperationError) -> ApiError {
     match error {
-        OperationError::Refused(refusal @ Refusal::ReleaseYanked(_)) => {
-            ApiError::new(StatusCode::GONE, refusal.code(), refusal)
-        }
+        OperationError::Refused(
+            refusal @ (Refusal::ReleaseYanked(_) | Refusal::ReleaseUntrusted { .. }),
+        ) => ApiError::new(StatusCode::GONE, refusal.code(), refusal),
         other => other.into(),
     }
 }

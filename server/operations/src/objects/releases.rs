@@ -48,6 +48,11 @@ pub struct ReleaseObject {
     /// Its software bill of materials: `format`, `spec_version`, `components`, `sha256`, `size`.
     #[schema(value_type = Option<Object>)]
     pub sbom: Option<Sbom>,
+    /// The key that signed its manifest, as 16 hex digits.
+    pub signer_key_id: Option<String>,
+    /// `trusted`, or why devices refuse it: `key_revoked` or `key_retired`, when its signer is no
+    /// release key of the newest root document. Publishing it again, signed anew, mends that.
+    pub trust: &'static str,
     /// Whether it was withdrawn.
     pub yanked: bool,
     /// When it was withdrawn.
@@ -78,6 +83,8 @@ impl From<ReleaseRow> for ReleaseObject {
             security_counter: row.security_counter,
             source: row.source,
             sbom: row.sbom,
+            signer_key_id: row.signer.filter(|signer| !signer.is_empty()),
+            trust: row.trust.as_str(),
             yanked: row.yanked_at.is_some(),
             yanked_at: row.yanked_at.map(time),
             yank_reason: row.yank_reason,
@@ -115,6 +122,8 @@ pub struct RunningReleaseObject {
     pub version: String,
     /// `published` or `yanked`.
     pub state: &'static str,
+    /// `trusted`, `key_revoked` or `key_retired`, as of a release.
+    pub trust: &'static str,
     /// Why it was withdrawn.
     pub yank_reason: Option<String>,
     /// Its sequence number.
@@ -140,6 +149,7 @@ impl RunningDeviceObject {
             release: release.map(|row| RunningReleaseObject {
                 version: row.version.to_string(),
                 state: state(&row),
+                trust: row.trust.as_str(),
                 yank_reason: row.yank_reason,
                 sequence: row.sequence,
                 channel: row.channel,

@@ -15,8 +15,8 @@ pub fn insert_draft(
     tx.execute(
         "INSERT INTO drafts (product, version, sha256, size_bytes, sequence, channel, notes,
              created_at, notes_by_language, safety, image, warnings, security_counter, source,
-             sbom, organisation, manifest)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             sbom, organisation, manifest, signer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         &values(scope, draft, manifest),
     )?;
     Ok(())

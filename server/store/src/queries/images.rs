@@ -2,7 +2,10 @@
 
 use otaru_wire::Digest;
 
-use crate::{ReleaseRow, Scope, StoreError, SystemScope, Tx, value::params};
+use crate::{
+    ImageDeletionRow, ReleaseRow, Scope, StoreError, SystemScope, Tx,
+    value::{FromRow, Row, params},
+};
 
 /// Whether the image is another release's or draft's, of whichever organisation.
 pub fn is_image_of_another(
@@ -59,6 +62,78 @@ pub fn things_with_image(
             limit,
             release.version.as_str()
         ],
+    )
+}
+
+impl FromRow for ImageDeletionRow {
+    fn from_row(row: &mut Row) -> Result<ImageDeletionRow, StoreError> {
+        Ok(ImageDeletionRow {
+            number: row.int("image_deletions.number")?,
+            begun_at: row.int("image_deletions.begun_at")?,
+            ended_at: row.opt_int("image_deletions.ended_at")?,
+        })
+    }
+}
+
+impl FromRow for Digest {
+    fn from_row(row: &mut Row) -> Result<Digest, StoreError> {
+        row.parsed("sha256")
+    }
+}
+
+/// The newest deletion of the image, if there was one.
+pub fn image_deletion(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    sha256: &Digest,
+) -> Result<Option<ImageDeletionRow>, StoreError> {
+    tx.first(
+        "SELECT number, begun_at, ended_at FROM image_deletions WHERE sha256 = $1",
+        params![sha256.to_string()],
+    )
+}
+
+/// Notes that the image is about to be deleted; returns the number of this deletion.
+pub fn begin_image_deletion(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    sha256: &Digest,
+    now: i64,
+) -> Result<i64, StoreError> {
+    let number = tx.first(
+        "INSERT INTO image_deletions (sha256, number, begun_at) VALUES ($1, 1, $2)
+         ON CONFLICT (sha256) DO UPDATE SET number = image_deletions.number + 1,
+             begun_at = excluded.begun_at, ended_at = NULL
+         RETURNING number",
+        params![sha256.to_string(), now],
+    )?;
+    number.ok_or_else(|| StoreError::corrupt("image_deletions", "nothing was returned"))
+}
+
+/// Notes that this deletion has ended; one that was begun since goes on.
+pub fn end_image_deletion(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    sha256: &Digest,
+    number: i64,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE image_deletions SET ended_at = $3 WHERE sha256 = $1 AND number = $2",
+        params![sha256.to_string(), number, now],
+    )?;
+    Ok(())
+}
+
+/// Images whose deletion was begun before `before` and has not ended.
+pub fn unfinished_image_deletions(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    before: i64,
+) -> Result<Vec<Digest>, StoreError> {
+    tx.all(
+        "SELECT sha256 FROM image_deletions WHERE ended_at IS NULL AND begun_at < $1",
+        params![before],
     )
 }
 

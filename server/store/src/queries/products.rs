@@ -1,8 +1,9 @@
 use otaru_fleet::{ChipRevisions, Consent, ImageFormat, Limits, Setting};
 use otaru_wire::ProductName;
 
+use super::signers::put_signing_keys;
 use crate::{
-    ProductRow, Scope, StoreError, SystemScope, Tx,
+    ProductRow, Scope, SigningKeyRow, StoreError, SystemScope, Tx,
     value::{FromRow, Row, json, params},
 };
 
@@ -177,20 +178,21 @@ pub fn set_product_settings(
     Ok(())
 }
 
-/// Stores a signed root document of a product. Storing the same number twice is
-/// [`StoreError::Duplicate`].
+/// Stores a signed root document of a product, and what it says about keys: from now on that
+/// counts. Storing the same number twice is [`StoreError::Duplicate`].
 pub fn insert_root(
     tx: &mut Tx<'_>,
     _: &Scope,
     product: &ProductName,
     number: u64,
     document: &[u8],
+    keys: &[SigningKeyRow],
 ) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO roots (product, number, document) VALUES ($1, $2, $3)",
         params![product.as_str(), number, document],
     )?;
-    Ok(())
+    put_signing_keys(tx, product, keys)
 }
 
 /// A signed root document of a product, by number or the newest.

@@ -2,7 +2,7 @@ use otaru_fleet::Texts;
 use otaru_wire::{Digest, OrganisationId, ProductName, ReleaseVersion};
 
 use crate::{
-    ReleaseRow, Scope, StoreError, SystemScope, Tx,
+    ReleaseRow, Scope, StoreError, SystemScope, Trust, Tx,
     value::{FromRow, Row, Value, json, params},
 };
 
@@ -27,6 +27,8 @@ impl FromRow for ReleaseRow {
             yanked_at: None,
             yank_reason: None,
             image_deleted_at: None,
+            signer: None,
+            trust: Trust::Retired,
         };
         if let Some(notes) = row.opt_json("releases.notes_by_language")? {
             release.notes = notes;
@@ -42,6 +44,12 @@ impl FromRow for ReleaseRow {
         release.yanked_at = row.opt_int("releases.yanked_at")?;
         release.yank_reason = row.opt_text("releases.yank_reason")?;
         release.image_deleted_at = row.opt_int("releases.image_deleted_at")?;
+        release.signer = row.opt_text("releases.signer")?;
+        release.trust = match row.opt_int("signing_keys.revoked")? {
+            Some(0) => Trust::Trusted,
+            Some(_) => Trust::Revoked,
+            None => Trust::Retired,
+        };
         Ok(release)
     }
 }
@@ -59,20 +67,24 @@ macro_rules! select_releases {
     ($($rest:literal),+ $(,)?) => {
         concat!(
             "SELECT ", common_columns!(), ", CAST(0 AS BIGINT) AS is_draft, yanked_at, yank_reason,
-             image_deleted_at FROM releases ",
+             image_deleted_at, signer, (SELECT revoked FROM signing_keys
+                 WHERE signing_keys.product = releases.product AND key_id = releases.signer)
+             FROM releases ",
             $($rest),+
         )
     };
 }
 
-pub(super) use common_columns;
+pub(super) use {common_columns, select_releases};
 
 /// A query of whole drafts.
 macro_rules! select_drafts {
     ($($rest:literal),+ $(,)?) => {
         concat!(
             "SELECT ", common_columns!(), ", CAST(1 AS BIGINT) AS is_draft, NULL AS yanked_at,
-             NULL AS yank_reason, NULL AS image_deleted_at FROM drafts ",
+             NULL AS yank_reason, NULL AS image_deleted_at, signer, (SELECT revoked FROM signing_keys
+                 WHERE signing_keys.product = drafts.product AND key_id = drafts.signer)
+             FROM drafts ",
             $($rest),+
         )
     };
@@ -90,15 +102,34 @@ pub fn insert_release(
     tx.execute(
         "INSERT INTO releases (product, version, sha256, size_bytes, sequence, channel, notes,
              created_at, notes_by_language, safety, image, warnings, security_counter, source,
-             sbom, organisation, manifest, tell_after)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, '')",
+             sbom, organisation, manifest, signer, tell_after)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, '')",
+        &values(scope, release, manifest),
+    )?;
+    Ok(())
+}
+
+/// Puts a release in the place of the one of its version, of which everybody is told again.
+/// [`StoreError::Duplicate`] when its sequence is another's.
+pub fn replace_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+    manifest: &[u8],
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE releases SET sha256 = $3, size_bytes = $4, sequence = $5, channel = $6, notes = $7,
+             created_at = $8, notes_by_language = $9, safety = $10, image = $11, warnings = $12,
+             security_counter = $13, source = $14, sbom = $15, manifest = $17, signer = $18,
+             tell_after = ''
+         WHERE organisation = $16 AND product = $1 AND version = $2",
         &values(scope, release, manifest),
     )?;
     Ok(())
 }
 
 /// What both tables hold, in the order of their INSERTs.
-pub(super) fn values(scope: &Scope, release: &ReleaseRow, manifest: &[u8]) -> [Value; 17] {
+pub(super) fn values(scope: &Scope, release: &ReleaseRow, manifest: &[u8]) -> [Value; 18] {
     [
         release.product.as_str().into(),
         release.version.as_str().into(),
@@ -117,34 +148,8 @@ pub(super) fn values(scope: &Scope, release: &ReleaseRow, manifest: &[u8]) -> [V
         release.sbom.as_ref().map(json).into(),
         scope.organisation().as_str().into(),
         manifest.into(),
+        release.signer.as_deref().into(),
     ]
-}
-
-/// The newest release of a product, whatever its channel, for what the next is compared with.
-pub fn last_release(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    product: &ProductName,
-) -> Result<Option<ReleaseRow>, StoreError> {
-    tx.first(
-        select_releases!("WHERE organisation = $1 AND product = $2 ORDER BY sequence DESC LIMIT 1"),
-        params![scope.organisation().as_str(), product.as_str()],
-    )
-}
-
-/// The highest security counter of a product's releases, the withdrawn ones too: a device may
-/// have confirmed one.
-pub fn security_floor(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    product: &ProductName,
-) -> Result<u32, StoreError> {
-    let found: Option<i64> = tx.first(
-        "SELECT coalesce(max(security_counter), 0) FROM releases
-         WHERE organisation = $1 AND product = $2",
-        params![scope.organisation().as_str(), product.as_str()],
-    )?;
-    Ok(u32::try_from(found.unwrap_or(0)).unwrap_or(0))
 }
 
 /// A release that not every owner was told of.
@@ -191,7 +196,7 @@ pub fn tell_after(
     )
 }
 
-/// Has every device looked at again with the product's newest release of each channel.
+/// Has every device looked at again with the product's newest trusted release of each channel.
 pub fn tell_again_of_newest(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -200,7 +205,11 @@ pub fn tell_again_of_newest(
     tx.execute(
         "UPDATE releases SET tell_after = '' WHERE organisation = $1 AND product = $2
              AND sequence IN (SELECT max(sequence) FROM releases
-                 WHERE product = $2 AND yanked_at IS NULL GROUP BY channel)",
+                 WHERE product = $2 AND yanked_at IS NULL
+                     AND EXISTS (SELECT 1 FROM signing_keys
+                         WHERE signing_keys.product = releases.product
+                             AND key_id = releases.signer AND revoked = 0)
+                 GROUP BY channel)",
         params![scope.organisation().as_str(), product.as_str()],
     )?;
     Ok(())
@@ -235,7 +244,8 @@ pub fn release(
     )
 }
 
-/// The release of this product whose image has this digest; the newest if several do.
+/// The release of this product whose image has this digest; if several do, the newest that
+/// devices take, else the newest.
 pub fn release_by_image(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -245,7 +255,9 @@ pub fn release_by_image(
     tx.first(
         select_releases!(
             "WHERE organisation = $1 AND product = $2 AND sha256 = $3
-         ORDER BY sequence DESC LIMIT 1"
+             ORDER BY CASE WHEN EXISTS (SELECT 1 FROM signing_keys
+                 WHERE signing_keys.product = releases.product AND key_id = releases.signer
+                     AND revoked = 0) THEN 0 ELSE 1 END, sequence DESC LIMIT 1"
         ),
         params![scope.organisation().as_str(), product.as_str(), sha256.to_string()],
     )
@@ -290,7 +302,7 @@ pub fn releases(
     )
 }
 
-/// The newest release of a channel that is not yanked.
+/// The newest release of a channel that is not yanked, and that devices take.
 pub fn newest_release(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -300,26 +312,13 @@ pub fn newest_release(
     tx.first(
         select_releases!(
             "WHERE organisation = $1 AND product = $2 AND channel = $3 AND yanked_at IS NULL
-         ORDER BY sequence DESC LIMIT 1"
+                 AND EXISTS (SELECT 1 FROM signing_keys
+                     WHERE signing_keys.product = releases.product AND key_id = releases.signer
+                         AND revoked = 0)
+             ORDER BY sequence DESC LIMIT 1"
         ),
         params![scope.organisation().as_str(), product.as_str(), channel],
     )
-}
-
-/// The highest sequence of a product's releases and drafts, 0 when it has none.
-pub fn last_sequence(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    product: &ProductName,
-) -> Result<u64, StoreError> {
-    let found: Option<i64> = tx.first(
-        "SELECT coalesce(max(sequence), 0) FROM (
-             SELECT sequence FROM releases WHERE organisation = $1 AND product = $2
-             UNION ALL SELECT sequence FROM drafts WHERE organisation = $1 AND product = $2
-         ) AS numbers",
-        params![scope.organisation().as_str(), product.as_str()],
-    )?;
-    Ok(found.unwrap_or(0) as u64)
 }
 
 /// Withdraws a release; false when it was withdrawn already or does not exist.

@@ -146,7 +146,7 @@ pub fn set_update_put_off(
 }
 
 /// How updates of the device to this image ended; cancelled ones only since `since`, for they
-/// are a person's word.
+/// are a person's word, unless it was that its signature counted no more.
 pub fn ends_of_image(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -157,8 +157,16 @@ pub fn ends_of_image(
     tx.all(
         "SELECT DISTINCT outcome FROM updates WHERE organisation = $1 AND thing = $2 AND sha256 = $3
              AND (outcome IN ('confirmed', 'failed', 'rolled_back', 'vanished')
-                 OR outcome = 'cancelled' AND requested_at >= $4)",
-        params![scope.organisation().as_str(), thing.as_str(), sha256.to_string(), since],
+                 OR outcome = 'cancelled' AND requested_at >= $4
+                     AND coalesce(reason, 0) NOT IN ($5, $6))",
+        params![
+            scope.organisation().as_str(),
+            thing.as_str(),
+            sha256.to_string(),
+            since,
+            i64::from(Reason::KeyRevoked.number()),
+            i64::from(Reason::ManifestUntrusted.number())
+        ],
     )
 }
 
@@ -247,31 +255,45 @@ pub fn updates(
     )
 }
 
-/// An update that nobody asked to stop, though its release was withdrawn.
+/// An update that nobody asked to stop, though its release was withdrawn or devices refuse it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct YankedUpdate {
+pub struct HopelessUpdate {
     /// Organisation it belongs to.
     pub organisation: OrganisationId,
     /// Which one.
     pub id: UpdateId,
+    /// Why it has to stop.
+    pub reason: Reason,
 }
 
-impl FromRow for YankedUpdate {
-    fn from_row(row: &mut Row) -> Result<YankedUpdate, StoreError> {
-        Ok(YankedUpdate {
+impl FromRow for HopelessUpdate {
+    fn from_row(row: &mut Row) -> Result<HopelessUpdate, StoreError> {
+        Ok(HopelessUpdate {
             organisation: row.parsed("updates.organisation")?,
             id: row.parsed("updates.id")?,
+            reason: match (row.opt_int("releases.yanked_at")?, row.opt_int("keys.revoked")?) {
+                (Some(_), _) => Reason::ReleaseYanked,
+                (None, Some(_)) => Reason::KeyRevoked,
+                (None, None) => Reason::ManifestUntrusted,
+            },
         })
     }
 }
 
-/// Open updates to withdrawn releases that nobody asked to stop, of every organisation.
-pub fn yanked_updates(tx: &mut Tx<'_>, _: &SystemScope) -> Result<Vec<YankedUpdate>, StoreError> {
+/// Open updates that nobody asked to stop, to releases that were withdrawn or that devices
+/// refuse, of every organisation.
+pub fn hopeless_updates(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+) -> Result<Vec<HopelessUpdate>, StoreError> {
     tx.all(
-        "SELECT updates.organisation, updates.id FROM updates
+        "SELECT updates.organisation, updates.id, releases.yanked_at, signing_keys.revoked
+         FROM updates
          JOIN releases ON releases.product = updates.product AND releases.version = updates.version
+         LEFT JOIN signing_keys ON signing_keys.product = releases.product
+             AND signing_keys.key_id = releases.signer
          WHERE updates.outcome IS NULL AND updates.cancel_requested = 0
-             AND releases.yanked_at IS NOT NULL
+             AND (releases.yanked_at IS NOT NULL OR coalesce(signing_keys.revoked, 1) = 1)
          ORDER BY updates.id",
         params![],
     )

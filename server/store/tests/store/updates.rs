@@ -23,10 +23,10 @@ async fn releases_are_found_by_image_and_by_sequence(fixture: Fixture) {
         .store
         .write(move |tx| -> Result<(), StoreError> {
             let product = "clock".parse().unwrap();
-            assert_eq!(last_sequence(tx, &scope, &product)?, 0);
+            assert_eq!(last_sequence(tx, &scope, &product, None)?, 0);
             insert_release(tx, &scope, &release("1.0.4", 3), b"four")?;
             insert_release(tx, &scope, &release("1.0.5", 8), b"five")?;
-            assert_eq!(last_sequence(tx, &scope, &product)?, 8);
+            assert_eq!(last_sequence(tx, &scope, &product, None)?, 8);
             let found = release_by_image(tx, &scope, &product, &Digest::of(b"1.0.4"))?;
             assert_eq!(found, Some(release("1.0.4", 3)));
             let newest = newest_release(tx, &scope, &product, "stable")?.unwrap();
@@ -55,7 +55,7 @@ async fn drafts_are_listed_and_are_no_releases(fixture: Fixture) {
             insert_release(tx, &scope, &release("1.0.4", 3), b"four")?;
             let wip = ReleaseRow { is_draft: true, ..release("1.0.5", 8) };
             insert_draft(tx, &scope, &wip, b"five")?;
-            assert_eq!(last_sequence(tx, &scope, &product)?, 8);
+            assert_eq!(last_sequence(tx, &scope, &product, None)?, 8);
             assert_eq!(draft(tx, &scope, &product, &wip.version)?, Some(wip.clone()));
             assert_eq!(otaru_store::release(tx, &scope, &product, &wip.version)?, None);
             assert_eq!(release_by_image(tx, &scope, &product, &wip.sha256)?, None);

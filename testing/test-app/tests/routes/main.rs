@@ -34,6 +34,8 @@ mod api_v1 {
             mod large_fleet;
             mod post;
             mod samples;
+            mod signed_anew;
+            mod stolen_key;
             mod yank;
         }
     }

@@ -25,8 +25,8 @@ const HEAD: &str = "\
 
 Every error of the API is `application/problem+json` (RFC 9457) with a `code` for programs and a `detail` for
 people; `found` and `expected` are there where a value was compared. A code never changes its meaning.
-`release_yanked` is 410 where the release is downloaded. The AWS data plane (`/things/…`, `/topics/…`) answers as AWS does
-instead.
+`release_yanked` and `release_untrusted` are 410 where the release is downloaded. The AWS data plane (`/things/…`,
+`/topics/…`) answers as AWS does instead.
 
 Generated from the code by `cargo xtask codegen`.
 

@@ -83,7 +83,7 @@ const FIELDS: [&str; 12] = [
     request_body(content = PublishReleaseForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "Published", body = ReleaseObject),
-        (status = 200, description = "Published before with the same bytes", body = ReleaseObject)))]
+        (status = 200, description = "Published before with the same manifest", body = ReleaseObject)))]
 async fn publish(
     State(site): State<Site>,
     Caller(actor): Caller,

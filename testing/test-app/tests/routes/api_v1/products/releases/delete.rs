@@ -1,7 +1,7 @@
 use std::fs::{File, FileTimes};
 use std::time::{Duration, SystemTime};
 
-use otaru_operations::remove_orphans;
+use otaru_operations::{finish_deletions, remove_orphans};
 use otaru_test_app::{TestApp, each_database};
 use otaru_wire::Digest;
 use serde_json::json;
@@ -49,6 +49,62 @@ each_database! {
         assert_eq!(answer.refusal(), "409 image_in_use");
         assert!(answer.json()["detail"].as_str().unwrap().contains("clock-01"), "{answer}");
         assert_eq!(app.stored_images(), [firmware.sha256().to_string()]);
+    }
+
+    /// The first server fails, or loses its database, after it noted that the bytes go. They may
+    /// go at any time then: whoever publishes them on the second waits until that is certain.
+    async fn bytes_that_another_server_may_be_deleting_are_not_published(app: TestApp) {
+        let mut app = app;
+        app.create_product("clock", "device").await;
+        let firmware = app.publish("clock", "1.0.5", 1).await;
+        yank(&app, "1.0.5").await;
+        let path = app.image_folder().join(firmware.sha256().to_string());
+        std::fs::remove_file(&path).unwrap();
+        // No file system deletes a folder in place of a file.
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(app.admin().delete(&format!("{PATH}/1.0.5")).await.status(), 500);
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, &firmware.image).unwrap();
+        assert_eq!(delete(&app, "1.0.5").await, "204", "it is under way");
+        assert!(path.exists(), "one after another");
+        let first = app.operations.clone();
+        app.restart().await;
+
+        let again = app.keys().sign(firmware.image.clone(), "clock", "1.0.6", 2);
+        let publish = async || app.admin().upload(PATH, &again.form()).await;
+        assert_eq!(publish().await.refusal(), "409 image_being_deleted");
+        app.advance(Duration::from_secs(600));
+        finish_deletions(&app.operations).await.unwrap();
+        assert_eq!(publish().await.refusal(), "409 image_being_deleted", "ten minutes and no more");
+        app.advance(Duration::from_secs(1));
+        finish_deletions(&app.operations).await.unwrap();
+        assert_eq!(app.stored_images(), [""; 0]);
+        publish().await.expect_status(201);
+        // The first one is not finished with it, and must not touch it.
+        let _ = finish_deletions(&first).await;
+        let _ = remove_orphans(&first).await;
+        assert_eq!(app.stored_images(), [firmware.sha256().to_string()]);
+    }
+
+    async fn publishing_and_deleting_the_same_bytes_at_once_loses_none(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let image = app.firmware("clock", "1.0.5", 1).image;
+        let digest = Digest::of(&image).to_string();
+        let admin = app.admin();
+        for number in 1..=20 {
+            let version = format!("1.0.{number}");
+            let firmware = app.keys().sign(image.clone(), "clock", &version, number);
+            let form = [&firmware.form()[..], &[("draft", b"true")]].concat();
+            let before = format!("{PATH}/1.0.{}", number - 1);
+            let (mut published, _) =
+                tokio::join!(admin.upload(PATH, &form), admin.delete(&before));
+            while published.status() == 409 {
+                assert_eq!(published.refusal(), "409 image_being_deleted");
+                published = admin.upload(PATH, &form).await;
+            }
+            published.expect_status(201);
+            assert_eq!(app.stored_images(), [digest.as_str()], "round {number}");
+        }
     }
 
     async fn the_image_of_a_withdrawn_release_goes_and_the_release_stays_known(app: TestApp) {
