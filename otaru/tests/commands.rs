@@ -249,6 +249,43 @@ async fn owners_read_notes_and_reasons_in_their_language_on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publication_that_is_run_again_ends_well_on_sqlite() {
+    let desk = Desk::start().await;
+    let (image, newer) = (desk.image("1.0.5"), desk.image("1.0.6"));
+    let key = desk.path("keys/release.key");
+    let publish = ["release", "publish", &image, "--product", "clock", "--version", "1.0.5"];
+    let publish = [&publish[..], &["--key", &key]].concat();
+    let draft = desk.done(&[&publish[..], &["--draft"]].concat()).await;
+    assert_eq!((&draft["state"], &draft["sequence"]), (&json!("draft"), &json!(1)));
+    let published = desk.done(&publish).await;
+    assert_eq!((&published["state"], &published["sequence"]), (&json!("published"), &json!(1)));
+    let next = ["release", "publish", &newer, "--product", "clock", "--version", "1.0.6"];
+    desk.done(&[&next[..], &["--key", &key]].concat()).await;
+    assert_eq!(desk.done(&publish).await, published, "although there is a newer one");
+    // Another number is meant.
+    let other = [&publish[..], &["--sequence", "9"]].concat();
+    desk.refused(&other, 5, "manifest_differs").await;
+
+    // The key was stolen: the release is shown as what it is, and is signed anew.
+    let (keys, root) = (desk.path("keys"), desk.path("keys/root.cbor"));
+    let root_key = desk.path("keys/root.key");
+    let signer = published["signer_key_id"].as_str().unwrap();
+    let revoke = ["key", "revoke", signer, "--root", &root, "--key", &root_key, "--out", &keys];
+    let how = ["--release", "--no-passphrase", "--product", "clock"];
+    desk.done(&[&revoke[..], &how].concat()).await;
+    let show = ["release", "show", "1.0.6", "--product", "clock"];
+    assert_eq!(desk.done(&show).await["trust"], "key_revoked");
+    let shown = desk.table(&["release", "list", "--product", "clock"]).await;
+    assert!(shown.contains("published, key_revoked"), "{shown}");
+    let shown = desk.table(&show).await;
+    assert!(shown.contains("sign and publish it again"), "{shown}");
+    desk.refused(&publish, 1, "key_revoked").await;
+    let new_key = desk.path("keys/release-2.key");
+    let anew = desk.done(&[&next[..], &["--key", &new_key]].concat()).await;
+    assert_eq!((&anew["trust"], &anew["sequence"]), (&json!("trusted"), &json!(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_draft_is_described_published_withdrawn_and_deleted_on_sqlite() {
     let desk = Desk::start().await;
     let (image, key) = (desk.image("1.0.5"), desk.path("keys/release.key"));

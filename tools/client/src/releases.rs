@@ -41,6 +41,10 @@ pub struct Release {
     pub source: Option<Source>,
     /// Its software bill of materials.
     pub sbom: Option<Sbom>,
+    /// The key that signed its manifest, as 16 hex digits.
+    pub signer_key_id: Option<String>,
+    /// `trusted`, `key_revoked` or `key_retired`; `None` of a server that does not say.
+    pub trust: Option<String>,
     /// Whether it was withdrawn.
     pub yanked: bool,
     /// Why.
@@ -125,6 +129,8 @@ pub struct RunningRelease {
     pub version: String,
     /// `published` or `yanked`.
     pub state: String,
+    /// `trusted`, `key_revoked` or `key_retired`; `None` of a server that does not say.
+    pub trust: Option<String>,
     /// What it was built from.
     pub source: Option<Source>,
     /// Its software bill of materials.

@@ -138,9 +138,26 @@ fn row(release: &Release) -> Vec<String> {
         release.sequence.to_string(),
         release.channel.clone(),
         units::readable_size(release.size),
-        release.state.clone(),
+        state(&release.state, release.trust.as_deref()),
         release.sha256.clone(),
     ]
+}
+
+/// The state of a release, and why devices refuse it if they do.
+fn state(state: &str, trust: Option<&str>) -> String {
+    match trust {
+        None | Some("trusted") => state.to_owned(),
+        Some(refused) => format!("{state}, {refused}"),
+    }
+}
+
+/// What is to be done about a release that devices refuse.
+fn trust(release: &Release) -> Option<&'static str> {
+    match release.trust.as_deref()? {
+        "key_revoked" => Some("key_revoked: its signer was revoked; sign and publish it again"),
+        "key_retired" => Some("key_retired: its signer was replaced; sign and publish it again"),
+        _ => None,
+    }
 }
 
 fn print(context: &Context<'_>, release: &Object<Release>) -> Result<()> {
@@ -153,6 +170,8 @@ fn print(context: &Context<'_>, release: &Object<Release>) -> Result<()> {
         ("sha256", release.sha256.clone()),
         ("state", release.state.clone()),
     ];
+    lines.extend(release.signer_key_id.clone().map(|signer| ("signed by", signer)));
+    lines.extend(trust(release).map(|trust| ("trust", trust.to_owned())));
     lines.extend(release.yank_reason.clone().map(|reason| ("yanked for", reason)));
     lines.extend(release.image.iter().flat_map(image_lines));
     lines.extend(release.source.as_ref().map(|source_| ("source", source(source_))));

@@ -3,14 +3,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args};
 use otaru_client::{Client, NewRelease};
-use otaru_release::Manifest;
+use otaru_release::{Manifest, PublicKey};
 use otaru_wire::{ProductName, ReleaseVersion};
 
 use super::provenance::Provenance;
 use super::signing::{self, Raw, read};
 use super::words::Words;
 use crate::commands::Context;
-use crate::keys::SigningKeyOptions;
+use crate::keys::{KeyRole, SigningKeyOptions};
 use crate::progress;
 
 #[derive(Args, Debug)]
@@ -90,15 +90,38 @@ impl Publish {
         let given = "clap asks for it where there is no manifest";
         let version = self.release_version.as_ref().context(given)?;
         let manifest = self.raw.describe(&self.image, image, &self.product, version)?;
+        let key = self.signer.open(KeyRole::Release, context.may_ask())?;
         let sequence = match self.sequence {
             Some(sequence) => sequence,
-            None => client.next_sequence(&self.product).await?,
+            None => sequence(client, &manifest, &key.public_key()).await?,
         };
         let manifest = Manifest { sequence, is_downgrade: self.downgrade, ..manifest };
-        let manifest = signing::sign(context, &self.signer, &manifest)?;
+        let manifest = key.sign(&manifest.unsigned(&key.public_key()))?;
         if let Some(path) = &self.save_manifest {
             signing::save(path, &manifest)?;
         }
         Ok(manifest)
+    }
+}
+
+/// The number to sign: that of the same release, if this key signed it and devices take it, so
+/// that a command that is run again says the same; else the product's next one.
+async fn sequence(client: &Client, manifest: &Manifest, key: &PublicKey) -> Result<u64> {
+    let (product, version) = (&manifest.product, &manifest.version);
+    let known = match client.show_release(product, version).await {
+        Ok(known) => Some(known),
+        Err(refused) if refused.problem().is_some_and(|problem| problem.status == 404) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let (sha256, signer) = (manifest.sha256.to_string(), key.id().to_string());
+    match known {
+        Some(known)
+            if known.sha256 == sha256
+                && known.trust.as_deref() == Some("trusted")
+                && known.signer_key_id.as_ref() == Some(&signer) =>
+        {
+            Ok(known.sequence)
+        }
+        _ => Ok(client.next_sequence(product).await?),
     }
 }

@@ -34,12 +34,13 @@ impl RunningOptions {
 fn row(device: &RunningDevice) -> Vec<String> {
     let running = device.running.as_ref();
     let release = device.release.as_ref();
+    let state = release.map(|release| super::state(&release.state, release.trust.as_deref()));
     let source = release.and_then(|release| release.source.as_ref());
     let sbom = release.and_then(|release| release.sbom.as_ref());
     vec![
         device.thing.clone(),
         or_dash(running.and_then(|running| running.version.as_deref())),
-        or_dash(release.map(|release| release.state.as_str())),
+        or_dash(state.as_deref()),
         or_dash(source.map(super::source).as_deref()),
         or_dash(sbom.map(super::sbom).as_deref()),
         or_dash(sbom.map(|sbom| sbom.sha256.as_str())),
