@@ -72,6 +72,9 @@ export interface Release {
   warnings: { code: string; detail: string }[];
   source: { repository: string; commit: string } | null;
   sbom: Sbom | null;
+  signer_key_id: string | null;
+  /** Anything else than `trusted`: devices refuse it until it is signed and published again. */
+  trust: 'trusted' | 'key_revoked' | 'key_retired';
   yanked: boolean;
   yank_reason: string | null;
   created_at: string;
