@@ -27,6 +27,9 @@ pub(crate) fn stored_target(bytes: &[u8]) -> bool {
 /// What the device remembers about signatures.
 pub(crate) fn stored_trust(bytes: &[u8]) -> bool {
     let trust = Trust::from_bytes(bytes);
+    if trust.is_lost() {
+        return false;
+    }
     assert_eq!(Trust::from_bytes(&trust.to_bytes()), trust);
     trust != Trust::default()
 }

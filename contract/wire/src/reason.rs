@@ -67,7 +67,7 @@ reasons! {
     8 RootForeign "root_foreign" never,
     /// The manifest is for another product.
     9 WrongProduct "wrong_product" never,
-    /// The manifest or image is for another chip or revision.
+    /// The manifest or image is for another chip.
     10 WrongChip "wrong_chip" never,
     /// The image does not fit the slot.
     11 ImageTooLarge "image_too_large" never,
@@ -161,7 +161,7 @@ reasons! {
     55 OrderUntrusted "order_untrusted" never,
     /// The order is for another device, release or update, or was used before.
     56 OrderForeign "order_foreign" never,
-    /// The order's time has passed.
+    /// The order's time has passed. Devices no longer say so: an order holds their own random number.
     57 OrderExpired "order_expired" again,
     /// The release replaces newer software by older, and no operator asked for that.
     58 DowngradeNotAsked "downgrade_not_asked" never,
@@ -177,6 +177,10 @@ reasons! {
     63 KeyRevoked "key_revoked" never,
     /// More bytes came than the document or image can have.
     64 TooManyBytes "too_many_bytes" again,
+    /// The release is not for this revision of the chip.
+    66 WrongRevision "wrong_revision" never,
+    /// What the device remembered of signatures was unreadable, and begins anew with what runs.
+    67 TrustLost "trust_lost" again,
     /// A number this build has no name for: the other side is newer.
     255 Unknown "unknown" never,
 }
@@ -304,6 +308,8 @@ mod tests {
             62 root_withheld again
             63 key_revoked
             64 too_many_bytes again
+            66 wrong_revision
+            67 trust_lost again
             255 unknown
         "#]]
         .assert_eq(&table);

@@ -5,33 +5,38 @@ use alloc::vec::Vec;
 use otaru_release::{KeyId, RootDocument};
 use otaru_wire::Digest;
 
-use crate::{Target, Wanted};
+use crate::{BootFacts, EntryState, Target, Wanted};
 
 mod codec;
+mod floors;
 #[cfg(test)]
 mod tests;
 
-/// More release keys than a product has in its life; the lowest floor of a revoked key goes first.
-const MAX_FLOORS: usize = 16;
+use floors::{Floor, WHOEVER, is_revoked};
 
 /// The device's memory of signatures. The host keeps it, as it keeps root documents.
 ///
-/// Floors are kept by the key that signed them: what a stolen key raised to the sky is worth
-/// nothing once the root revokes it. What other keys raised stays, those that were replaced included.
+/// **The rule.** Every manifest whose image was confirmed here leaves a floor, its sequence and
+/// its security counter, under the key that signed it. The least that a manifest may say is the
+/// highest floor of all keys but those that the newest root document *revokes*. So a revocation
+/// takes back what the revoked key said, were it the highest number there is, and nothing else:
+///
+/// - A key that the root no longer names, and does not revoke, still binds.
+/// - What runs and has no floor, because it is older than this memory or outlived it, gets one
+///   under the key id of zeros: [`Trust::begin`]. Nobody knows who signed it, so no root revokes it.
+/// - Numbers of what runs that no floor holds yet count for themselves, unless a revoked key's
+///   floor is as high: then they are that key's, since what others signed has a floor of its own.
+/// - Floors are never dropped for want of room. Those of two revoked keys become one; where there
+///   are none, the lowest becomes one with that of the zeros. Only that many release keys later
+///   does a revocation come too late.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     floors: Vec<Floor>,
     /// The image under way, and the floor it raises once it is confirmed.
     pending: Option<(Digest, Floor)>,
     seen: Option<SeenTimestamp>,
-}
-
-/// The highest of one key's manifests that was confirmed here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Floor {
-    key: KeyId,
-    sequence: u64,
-    security_counter: u32,
+    /// There was a memory, and nobody can read it.
+    is_lost: bool,
 }
 
 /// The newest timestamp, and whose it was.
@@ -58,9 +63,52 @@ impl Trust {
         codec::write(self)
     }
 
-    /// Reads [`Trust::to_bytes`] back. Anything else is a memory that begins anew.
+    /// Reads [`Trust::to_bytes`] back; no bytes are a new device's. Anything else is a memory that
+    /// was lost and begins anew: see [`Trust::is_lost`].
     pub fn from_bytes(bytes: &[u8]) -> Trust {
-        codec::read(bytes).unwrap_or_default()
+        let unreadable = || Trust { is_lost: !bytes.is_empty(), ..Trust::default() };
+        codec::read(bytes).unwrap_or_else(unreadable)
+    }
+
+    /// Whether the bytes it was read from could not be: to be reported as
+    /// [`Reason::TrustLost`](otaru_wire::Reason::TrustLost), until [`Trust::begin`].
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// After each boot, and after the agent's first effects: what runs gets a floor if it has
+    /// none. `security_floor` is [`Journal::security_floor`](crate::Journal::security_floor). Says
+    /// whether the memory has to be kept.
+    ///
+    /// What is on trial waits for its end. What was expected and stays is its signer's, as where
+    /// power went away between taking another manifest for it and confirming that.
+    pub fn begin(
+        &mut self,
+        facts: &BootFacts,
+        security_floor: u32,
+        root: Option<&RootDocument>,
+    ) -> bool {
+        let was_lost = core::mem::take(&mut self.is_lost);
+        let running = &facts.running;
+        if matches!(facts.running_entry, EntryState::New | EntryState::PendingVerify) {
+            return was_lost;
+        }
+        let was_expected = self.confirm(&running.sha256, root);
+        let security_counter = running.security_counter.max(security_floor);
+        let mut new = Floor { key: WHOEVER, sequence: running.sequence, security_counter };
+        for floor in &self.floors {
+            if floor.sequence >= new.sequence {
+                new.sequence = 0;
+            }
+            if floor.security_counter >= new.security_counter {
+                new.security_counter = 0;
+            }
+        }
+        let is_news = new.sequence > 0 || new.security_counter > 0;
+        if is_news {
+            floors::raise(&mut self.floors, new, root);
+        }
+        was_lost || was_expected || is_news
     }
 
     /// Notes whose manifest the image under way has; to be kept before its first erase.
@@ -75,31 +123,20 @@ impl Trust {
         let Some((_, new)) = self.pending.take_if(|(pending, _)| pending == sha256) else {
             return false;
         };
-        match self.floors.iter_mut().find(|floor| floor.key == new.key) {
-            Some(floor) => {
-                floor.sequence = floor.sequence.max(new.sequence);
-                floor.security_counter = floor.security_counter.max(new.security_counter);
-            }
-            None => {
-                self.make_room(root);
-                self.floors.push(new);
-            }
-        }
+        floors::raise(&mut self.floors, new, root);
         true
     }
 
-    /// The least a manifest may say under `root`: by the floors of all keys but those it revokes,
-    /// and by what runs.
+    /// The least a manifest may say under `root`: see [`Trust`].
     pub fn least(&self, root: &RootDocument, wanted: &Wanted) -> Least {
         let mut least =
             Least { sequence: wanted.running_sequence, security_counter: wanted.security_floor };
         let (revoked, good): (Vec<&Floor>, Vec<&Floor>) =
-            self.floors.iter().partition(|floor| root.revoked.contains(&floor.key));
-        // What runs, or was confirmed once, may owe its numbers to a revoked key.
-        if revoked.iter().any(|floor| floor.sequence == least.sequence) {
+            self.floors.iter().partition(|floor| is_revoked(floor.key, Some(root)));
+        if revoked.iter().any(|floor| floor.sequence >= least.sequence) {
             least.sequence = 0;
         }
-        if revoked.iter().any(|floor| floor.security_counter == least.security_counter) {
+        if revoked.iter().any(|floor| floor.security_counter >= least.security_counter) {
             least.security_counter = 0;
         }
         for floor in good {
@@ -125,17 +162,5 @@ impl Trust {
     /// Remembers a fresh timestamp. Says whether anything changed.
     pub fn see(&mut self, seen: SeenTimestamp) -> bool {
         self.seen.replace(seen) != Some(seen)
-    }
-
-    fn make_room(&mut self, root: Option<&RootDocument>) {
-        if self.floors.len() < MAX_FLOORS {
-            return;
-        }
-        let is_revoked = |key| root.is_some_and(|root| root.revoked.contains(&key));
-        let worth = |floor: &Floor| (!is_revoked(floor.key), floor.sequence);
-        let least = (0..self.floors.len()).min_by_key(|&index| worth(&self.floors[index]));
-        if let Some(least) = least {
-            self.floors.remove(least);
-        }
     }
 }

@@ -65,6 +65,7 @@ impl Agent {
         }
         if stored.recreated.or(journal_lost).is_some() {
             agent.distrust_given_up(facts);
+            agent.trust_what_stays();
         }
         agent.restore_settings();
         agent.act_on_boot(facts);
@@ -126,6 +127,14 @@ impl Agent {
         {
             self.journal.bad_images.add(image, None);
             self.save_journal();
+        }
+    }
+
+    /// Without a journal, nobody knows any more that what runs was about to be confirmed: its
+    /// signer's floor rises now.
+    fn trust_what_stays(&mut self) {
+        if self.running_stays {
+            self.effects.push(Effect::RaiseFloor(self.running.sha256));
         }
     }
 

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use otaru_release::KeyId;
 use otaru_wire::Digest;
 
-use super::{Floor, MAX_FLOORS, SeenTimestamp, Trust};
+use super::floors::{Floor, MAX_FLOORS};
+use super::{SeenTimestamp, Trust};
 
 const LAYOUT: u8 = 1;
 
@@ -53,7 +54,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Trust> {
         }
         false => None,
     };
-    input.0.is_empty().then_some(Trust { floors, pending, seen })
+    input.0.is_empty().then_some(Trust { floors, pending, seen, is_lost: false })
 }
 
 struct Reader<'a>(&'a [u8]);

@@ -1,7 +1,11 @@
 use otaru_release::{PublicKey, SecretKey};
 use otaru_wire::ReleaseVersion;
 
+mod properties;
+
+use super::floors::MAX_FLOORS;
 use super::*;
+use crate::{ResetCause, Running};
 
 fn key(number: u8) -> PublicKey {
     SecretKey::from_seed(&[number; 32]).public_key()
@@ -29,6 +33,23 @@ fn wanted(running_sequence: u64, security_floor: u32) -> Wanted {
 fn least(trust: &Trust, revoked: &[u8], running: (u64, u32)) -> (u64, u32) {
     let least = trust.least(&root(revoked), &wanted(running.0, running.1));
     (least.sequence, least.security_counter)
+}
+
+fn facts((sequence, security_counter): (u64, u32), running_entry: EntryState) -> BootFacts {
+    BootFacts {
+        running: Running {
+            slot: "ota_0".into(),
+            sha256: Digest::of(&sequence.to_le_bytes()),
+            label: None,
+            label_is_certain: false,
+            sequence,
+            security_counter,
+        },
+        running_entry,
+        other_entry: EntryState::Valid,
+        other_image: None,
+        reset: ResetCause::PowerOn,
+    }
 }
 
 #[test]
@@ -60,8 +81,56 @@ fn what_a_stolen_key_raised_is_worth_nothing_once_it_is_revoked() {
     assert_eq!(least(&trust, &[], (u64::MAX, u32::MAX)), (u64::MAX, u32::MAX));
     assert_eq!(least(&trust, &[3], (u64::MAX, u32::MAX)), (7, 3));
     assert_eq!(least(&trust, &[2, 3], (u64::MAX, u32::MAX)), (0, 0));
-    // Honest numbers of what runs are not touched by that.
-    assert_eq!(least(&trust, &[3], (8, 4)), (8, 4));
+}
+
+/// A device that ran release 7 before anybody kept floors.
+#[test]
+fn what_runs_keeps_its_floor_when_the_key_after_it_is_revoked() {
+    let mut trust = Trust::default();
+    assert!(trust.begin(&facts((7, 3), EntryState::Valid), 0, None));
+    assert!(!trust.begin(&facts((7, 3), EntryState::Valid), 0, None), "once is enough");
+    confirmed(&mut trust, 3, u64::MAX, u32::MAX);
+    let stolen = facts((u64::MAX, u32::MAX), EntryState::Valid);
+    assert!(!trust.begin(&stolen, u32::MAX, None), "its signer answers for it");
+    assert_eq!(least(&trust, &[], (u64::MAX, u32::MAX)), (u64::MAX, u32::MAX));
+    assert_eq!(least(&trust, &[3], (u64::MAX, u32::MAX)), (7, 3));
+    // Nor does the same number, said by a revoked key as well, take it away.
+    let mut trust = Trust::default();
+    trust.begin(&facts((7, 0), EntryState::Valid), 3, None);
+    confirmed(&mut trust, 3, 7, 3);
+    assert_eq!(least(&trust, &[3], (7, 3)), (7, 3));
+    let zeros = RootDocument { revoked: Vec::from([WHOEVER]), ..root(&[]) };
+    assert_eq!(trust.least(&zeros, &wanted(0, 0)).sequence, 7);
+}
+
+/// The thief's first release is not the highest, and runs again after the second was lost.
+#[test]
+fn every_number_of_a_revoked_key_is_taken_back() {
+    let mut trust = Trust::default();
+    confirmed(&mut trust, 2, 7, 3);
+    confirmed(&mut trust, 3, u64::MAX - 1, 9);
+    confirmed(&mut trust, 3, u64::MAX, 9);
+    assert_eq!(least(&trust, &[3], (u64::MAX - 1, 9)), (7, 3));
+}
+
+#[test]
+fn what_is_on_trial_waits_and_what_was_expected_is_its_signers() {
+    let mut trust = Trust::default();
+    for entry in [EntryState::New, EntryState::PendingVerify] {
+        assert!(!trust.begin(&facts((9, 9), entry), 0, None));
+    }
+    let facts = facts((9, 9), EntryState::Valid);
+    let target = Target {
+        version: ReleaseVersion::new("1").unwrap(),
+        sha256: facts.running.sha256,
+        size_bytes: 1,
+        sequence: 9,
+        security_counter: 9,
+    };
+    trust.expect(&target, key(3).id());
+    assert!(trust.begin(&facts, 9, None));
+    assert_eq!(least(&trust, &[], (0, 0)), (9, 9));
+    assert_eq!(least(&trust, &[3], (9, 9)), (0, 0));
 }
 
 #[test]
@@ -83,12 +152,28 @@ fn floors_of_other_keys_outlive_those_of_revoked_ones() {
     for &signer in &stolen {
         let sha256 = Digest::of(&[signer]);
         let version = ReleaseVersion::new("1").unwrap();
-        let target = Target { version, sha256, size_bytes: 1, sequence: 99, security_counter: 0 };
+        let target = Target { version, sha256, size_bytes: 1, sequence: 99, security_counter: 99 };
         trust.expect(&target, key(signer).id());
         trust.confirm(&sha256, Some(&root(&stolen)));
         assert!(trust.floors.len() <= MAX_FLOORS);
     }
-    assert_eq!(least(&trust, &stolen, (0, 0)), (7, 3));
+    // The highest counter ever is still known as theirs.
+    assert_eq!(least(&trust, &stolen, (99, 99)), (7, 3));
+}
+
+#[test]
+fn the_lowest_floor_makes_room_and_is_kept_as_somebodys() {
+    let mut trust = Trust::default();
+    let signers = 10..10 + MAX_FLOORS as u8 + 4;
+    for signer in signers.clone() {
+        confirmed(&mut trust, signer, signer.into(), 1);
+    }
+    assert_eq!(trust.floors.len(), MAX_FLOORS);
+    let all: Vec<u8> = signers.collect();
+    // Five of them had to make room, and the sixth is the oldest that can still be revoked.
+    assert_eq!(least(&trust, &all, (0, 0)), (14, 1));
+    let (last, others) = all.split_last().unwrap();
+    assert_eq!(least(&trust, others, (0, 0)), ((*last).into(), 1));
 }
 
 #[test]
@@ -116,9 +201,27 @@ fn bytes_read_back_and_damage_begins_anew() {
     trust.expect(&target, key(2).id());
     let bytes = trust.to_bytes();
     assert_eq!(Trust::from_bytes(&bytes), trust);
-    for length in 0..bytes.len() {
-        assert_eq!(Trust::from_bytes(&bytes[..length]), Trust::default(), "cut to {length}");
+    assert!(!Trust::from_bytes(&bytes).is_lost());
+    assert_eq!(Trust::from_bytes(&[]), Trust::default(), "a new device");
+    let lost = Trust { is_lost: true, ..Trust::default() };
+    for length in 1..bytes.len() {
+        assert_eq!(Trust::from_bytes(&bytes[..length]), lost, "cut to {length}");
     }
-    assert_eq!(Trust::from_bytes(&[&bytes[..], &[0]].concat()), Trust::default());
-    assert_eq!(Trust::from_bytes(&[2, 0, 0, 0]), Trust::default());
+    assert_eq!(Trust::from_bytes(&[&bytes[..], &[0]].concat()), lost);
+    assert_eq!(Trust::from_bytes(&[2, 0, 0, 0]), lost);
+}
+
+#[test]
+fn a_lost_memory_begins_with_what_runs_and_is_kept() {
+    let mut trust = Trust::from_bytes(b"damaged");
+    assert!(trust.is_lost());
+    assert!(trust.begin(&facts((7, 1), EntryState::Valid), 3, None));
+    let mut trust = Trust::from_bytes(&trust.to_bytes());
+    assert!(!trust.is_lost());
+    assert_eq!(least(&trust, &[], (0, 0)), (7, 3));
+    assert!(!trust.begin(&facts((7, 1), EntryState::Valid), 3, None));
+    // On trial, and with nothing to begin with, that it was lost is said once all the same.
+    let mut trust = Trust::from_bytes(b"damaged");
+    assert!(trust.begin(&facts((8, 0), EntryState::PendingVerify), 0, None));
+    assert!(!trust.is_lost());
 }

@@ -73,3 +73,14 @@ fn an_update_that_fails_raises_nothing() {
     world.run();
     assert_eq!(world.raised, []);
 }
+
+/// Cut off between the bootloader's record and the journal's, with a journal that was damaged.
+#[test]
+fn what_runs_on_without_a_journal_raises_its_floor() {
+    let mut world = World::connected();
+    world.flash.journal = b"damaged".to_vec();
+    world.restart(ResetCause::PowerOn);
+    assert_eq!(world.raised, [world.agent.running().sha256]);
+    world.restart(ResetCause::PowerOn);
+    assert_eq!(world.raised.len(), 1, "a journal that is read says what was confirmed");
+}

@@ -1,0 +1,58 @@
+//! Floors by the key that raised them, in bounded room.
+
+use alloc::vec::Vec;
+
+use otaru_release::{KeyId, RootDocument};
+
+/// More release keys than a product has in its life.
+pub(super) const MAX_FLOORS: usize = 16;
+
+/// Stands for whoever signed what no signer is known of. No root document can revoke it.
+pub(super) const WHOEVER: KeyId = KeyId([0; 8]);
+
+/// The highest of one key's manifests that was confirmed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Floor {
+    pub(super) key: KeyId,
+    pub(super) sequence: u64,
+    pub(super) security_counter: u32,
+}
+
+impl Floor {
+    fn rise(&mut self, other: &Floor) {
+        self.sequence = self.sequence.max(other.sequence);
+        self.security_counter = self.security_counter.max(other.security_counter);
+    }
+}
+
+pub(super) fn is_revoked(key: KeyId, root: Option<&RootDocument>) -> bool {
+    key != WHOEVER && root.is_some_and(|root| root.revoked.contains(&key))
+}
+
+/// Raises the floor of `new`'s key.
+pub(super) fn raise(floors: &mut Vec<Floor>, new: Floor, root: Option<&RootDocument>) {
+    if let Some(floor) = floors.iter_mut().find(|floor| floor.key == new.key) {
+        return floor.rise(&new);
+    }
+    while floors.len() >= MAX_FLOORS {
+        merge(floors, root);
+    }
+    floors.push(new);
+}
+
+/// Makes one floor of two, or that of whoever of another, so that none is forgotten.
+fn merge(floors: &mut Vec<Floor>, root: Option<&RootDocument>) {
+    let mut revoked = (0..floors.len()).filter(|&at| is_revoked(floors[at].key, root));
+    if let (Some(kept), Some(gone)) = (revoked.next(), revoked.next()) {
+        let gone = floors.remove(gone);
+        return floors[kept].rise(&gone);
+    }
+    let named = (0..floors.len())
+        .filter(|&at| floors[at].key != WHOEVER && !is_revoked(floors[at].key, root));
+    let Some(lowest) = named.min_by_key(|&at| floors[at].sequence) else { return };
+    let gone = Floor { key: WHOEVER, ..floors.remove(lowest) };
+    match floors.iter_mut().find(|floor| floor.key == WHOEVER) {
+        Some(whoever) => whoever.rise(&gone),
+        None => floors.push(gone),
+    }
+}
