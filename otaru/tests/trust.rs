@@ -127,6 +127,40 @@ async fn keys_are_replaced_without_touching_the_device_on_sqlite() {
     assert_eq!(desk.done(&["update", "show", "clock-01"]).await["downgrade"], true);
 }
 
+/// Rotated first, as somebody does who has only lost the key, and found to be stolen later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_rotated_out_can_still_be_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let client = otaru_real_fleet::Client::new(
+        Path::new(env!("CARGO_BIN_EXE_otaru")),
+        "http://127.0.0.1:9",
+        Path::new("/dev/null"),
+    );
+    let (keys, key) = (path("keys"), path("keys/root.key"));
+    let made = client.done(&["key", "new", "--out", &keys, "--no-passphrase"]).await.unwrap();
+    let (root_key, stolen) = (&made["root_key_id"], made["release_key_id"].as_str().unwrap());
+    let after = async |how: &[&str], root: &str| {
+        let known = ["--root", &path(root), "--key", &key, "--out", &keys, "--no-passphrase"];
+        client.run(&[&["key"][..], how, &known].concat()).await.unwrap()
+    };
+    assert_eq!(after(&["rotate", "--release"], "keys/root.cbor").await.code, 0);
+    let revoked = after(&["revoke", stolen], "keys/root-2.cbor").await;
+    assert_eq!(revoked.code, 0, "{}", revoked.stderr);
+    assert!(revoked.stderr.contains("does not name key"), "{}", revoked.stderr);
+
+    let second = client.done(&["key", "show", &path("keys/root-2.cbor")]).await.unwrap();
+    let third = client.done(&["key", "show", &path("keys/root-3.cbor")]).await.unwrap();
+    assert_eq!(third["revoked_key_ids"], serde_json::json!([stolen]));
+    assert_eq!(third["release_key_ids"], second["release_key_ids"], "the new one still counts");
+    // Once is enough, and the only root key signs what comes next.
+    let again = after(&["revoke", stolen], "keys/root-3.cbor").await;
+    assert!(again.stderr.contains("revokes key"), "{}", again.stderr);
+    let only = after(&["revoke", root_key.as_str().unwrap()], "keys/root-3.cbor").await;
+    assert!(only.stderr.contains("it is the only root key"), "{}", only.stderr);
+    assert!(!Path::new(&path("keys/root-4.cbor")).exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_behind_a_command_signs_as_one_in_a_file_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();

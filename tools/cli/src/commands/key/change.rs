@@ -43,7 +43,7 @@ pub struct Rotate {
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("signing").args(["key", "signer"]).required(true).multiple(true)))]
 pub struct Revoke {
-    /// Id of the key, 16 hex digits
+    /// Id of the key, 16 hex digits; it may have been replaced already
     #[arg(value_name = "KEY_ID")]
     key_id: KeyId,
     #[command(flatten)]
@@ -114,13 +114,15 @@ impl Revoke {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         let mut next = Next::after(&self.change.root)?;
         let revoked = self.key_id;
-        if !next.root.names(revoked) {
-            bail!("{} does not name key {revoked}", self.change.root.display());
+        let root = self.change.root.display();
+        if next.root.revoked.contains(&revoked) {
+            bail!("{root} revokes key {revoked} already");
         }
-        next.root.root_keys.retain(|key| key.id() != revoked);
-        next.root.release_keys.retain(|key| key.id() != revoked);
-        next.root.server_key = next.root.server_key.filter(|key| key.id() != revoked);
-        next.root.revoked.push(revoked);
+        // One that was replaced earlier: devices still keep what it signed until it is revoked.
+        if !next.root.names(revoked) {
+            eprintln!("note: {root} does not name key {revoked}; what it signed before is revoked");
+        }
+        next.revoke(revoked);
         // Those it stood beside go on counting.
         next.add_keys(context, &self.change)?;
         if next.root.root_keys.is_empty() {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use otaru_release::{PublicKey, RootDocument};
+use otaru_release::{KeyId, PublicKey, RootDocument};
 use zeroize::Zeroizing;
 
 use super::Change;
@@ -68,6 +68,15 @@ impl Next {
             self.root.root_keys.push(read_public_key(path)?);
         }
         Ok(())
+    }
+
+    /// Lets a key count for nothing from now on, whatever it counted for.
+    pub(super) fn revoke(&mut self, revoked: KeyId) {
+        let root = &mut self.root;
+        root.root_keys.retain(|key| key.id() != revoked);
+        root.release_keys.retain(|key| key.id() != revoked);
+        root.server_key = root.server_key.filter(|key| key.id() != revoked);
+        root.revoked.push(revoked);
     }
 
     fn draw(&mut self, context: &Context<'_>, change: &Change, role: KeyRole) -> Result<PublicKey> {
