@@ -19,6 +19,9 @@ pub(crate) struct SimArguments {
     /// Image in the first slot of a new flash file.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
+    /// The chip's revision, such as 0.3; releases for other revisions are then refused.
+    #[arg(long, value_name = "REVISION", value_parser = otaru_cli::chip_revision)]
+    chip_revision: Option<u16>,
     /// How long the self-test of new firmware takes, in milliseconds.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     self_test_ms: u64,
@@ -54,6 +57,7 @@ pub(crate) async fn sim(arguments: SimArguments) -> anyhow::Result<()> {
     let options = SimOptions {
         hook,
         image: arguments.image,
+        chip_revision: arguments.chip_revision,
         self_test: Duration::from_millis(arguments.self_test_ms),
         link_kbps: arguments.link_kbps,
         retry_base: Duration::from_millis(arguments.retry_base_ms),

@@ -12,6 +12,8 @@ pub struct Device<'a> {
     pub product: &'a ProductName,
     /// Its chip.
     pub chip: Chip,
+    /// The chip's revision, major × 100 + minor, if the device can tell.
+    pub revision: Option<u16>,
     /// Bytes of the slot that would be written.
     pub slot_bytes: u64,
     /// The least the manifest may say: [`Trust::least`](crate::Trust::least).
@@ -33,7 +35,7 @@ pub fn check_manifest(
             manifest.suits(&otaru_release::Target {
                 product: device.product,
                 chip: device.chip,
-                revision: None,
+                revision: device.revision,
                 slot_bytes: device.slot_bytes,
                 sequence: device.least.sequence,
                 security_counter: device.least.security_counter,
@@ -72,6 +74,10 @@ mod tests {
     }
 
     fn check(change: impl FnOnce(&mut Manifest, &mut Wanted)) -> String {
+        check_on(None, change)
+    }
+
+    fn check_on(revision: Option<u16>, change: impl FnOnce(&mut Manifest, &mut Wanted)) -> String {
         let image = ImageBuilder::new(Chip::Esp32C3).size_bytes(4096).build();
         let version = ReleaseVersion::new("1.0.5").unwrap();
         let mut manifest = Manifest::for_image(&image, name("clock"), version.clone(), 5).unwrap();
@@ -81,7 +87,8 @@ mod tests {
         let product = name("clock");
         let key = SecretKey::from_seed(&[1; 32]).public_key();
         let least = Trust::default().least(&RootDocument::first(key, key), &wanted);
-        let device = Device { product: &product, chip: Chip::Esp32C3, slot_bytes: 8192, least };
+        let chip = Chip::Esp32C3;
+        let device = Device { product: &product, chip, revision, slot_bytes: 8192, least };
         match check_manifest(&manifest, &wanted, device) {
             Ok(target) => format!("take {}", target.version),
             Err(reason) => format!("{reason}"),
@@ -97,6 +104,10 @@ mod tests {
             ("another image", check(|_, w| w.sha256 = Some(Digest::of(b"other")))),
             ("another product", check(|m, _| m.product = name("lamp"))),
             ("another chip", check(|m, _| m.chip = Chip::Esp32)),
+            ("a later revision", check_on(Some(3), |m, _| m.min_revision = 4)),
+            ("an earlier revision", check_on(Some(101), |m, _| m.max_revision = Some(100))),
+            ("this revision", check_on(Some(3), |m, _| m.min_revision = 3)),
+            ("a revision nobody knows", check(|m, _| m.min_revision = 4)),
             ("too long", check(|m, _| m.size_bytes = 8193)),
             ("older", check(|_, w| w.running_sequence = 6)),
             ("the same again", check(|_, w| w.running_sequence = 5)),
@@ -115,6 +126,10 @@ mod tests {
             another image: wrong_version
             another product: wrong_product
             another chip: wrong_chip
+            a later revision: wrong_revision
+            an earlier revision: wrong_revision
+            this revision: take 1.0.5
+            a revision nobody knows: take 1.0.5
             too long: image_too_large
             older: sequence_older
             the same again: take 1.0.5

@@ -36,6 +36,7 @@ pub(crate) struct Search {
     pub(crate) wanted: Wanted,
     pub(crate) thing: ThingName,
     pub(crate) chip: Chip,
+    pub(crate) revision: Option<u16>,
     pub(crate) slot_bytes: u64,
 }
 
@@ -79,6 +80,7 @@ pub(crate) async fn find_manifest(
     let device = Device {
         product,
         chip: search.chip,
+        revision: search.revision,
         slot_bytes: search.slot_bytes,
         least: search.known.trust.least(&root, &search.wanted),
     };

@@ -19,6 +19,8 @@ pub struct SimOptions {
     pub flash_bytes: u32,
     /// Size of each of its two slots.
     pub slot_bytes: u32,
+    /// Revision of the chip, major × 100 + minor; `None` is a device that cannot tell.
+    pub chip_revision: Option<u16>,
     /// How long the self-test of new firmware takes.
     pub self_test: Duration,
     /// How long hung firmware hangs before the watchdog resets it.
@@ -56,6 +58,7 @@ impl SimOptions {
             image: None,
             flash_bytes: 0x40_0000,
             slot_bytes: SLOT_BYTES,
+            chip_revision: None,
             self_test: Duration::from_secs(1),
             watchdog: Duration::from_secs(5),
             link_kbps: None,

@@ -20,6 +20,7 @@ pub use commands::ClientCommand;
 pub use exit::Exit;
 pub use options::Options;
 pub use output::Format;
+pub use units::chip_revision;
 
 use std::process::ExitCode;
 

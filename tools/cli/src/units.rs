@@ -57,6 +57,11 @@ fn revision(text: &str) -> Option<u16> {
     (minor < 100).then_some(major.checked_mul(100)?.checked_add(minor)?)
 }
 
+/// Reads a chip revision such as `0.3`; what it is otherwise, in words.
+pub fn chip_revision(text: &str) -> Result<u16, String> {
+    revision(text).ok_or_else(|| format!("{text:?} is not a chip revision such as 0.3"))
+}
+
 /// Reads a range of chip revisions: `0.3-1.1`.
 pub(crate) fn revisions(text: &str) -> Result<ChipRevisions, String> {
     let range = text.split_once('-').and_then(|(min, max)| {
@@ -91,6 +96,8 @@ mod tests {
         for wrong in ["", "0.3", "1.1-0.3", "3-101", "0.3-1.100", "a.b-c.d", "0.3-700.0"] {
             assert!(revisions(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(chip_revision("v1.1"), Ok(101));
+        assert_eq!(chip_revision("3"), Err("\"3\" is not a chip revision such as 0.3".into()));
         assert_eq!(readable_revision(301), "v3.1");
     }
 

@@ -171,8 +171,8 @@ impl ImageError {
         match self {
             ImageError::WrongChip { .. }
             | ImageError::UnknownChip { .. }
-            | ImageError::WrongRevision { .. }
             | ImageError::FlashTooSmall { .. } => Reason::WrongChip,
+            ImageError::WrongRevision { .. } => Reason::WrongRevision,
             ImageError::TooLarge { .. } => Reason::ImageTooLarge,
             _ => Reason::ImageCorrupt,
         }

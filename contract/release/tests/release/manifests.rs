@@ -116,8 +116,8 @@ fn manifest_is_held_against_the_device() {
     expect!["wrong_product (WrongProduct): found a manifest for product clock, expected a manifest for product lamp"].assert_eq(&check(Target { product: &lamp, ..fitting.clone() }));
     expect!["wrong_chip (WrongChip): found an image for ESP32-C3, expected an image for ESP32"]
         .assert_eq(&check(Target { chip: Chip::Esp32, ..fitting.clone() }));
-    expect!["wrong_revision (WrongChip): found an image for revisions 3 to 199, expected an image for revision 2"].assert_eq(&check(Target { revision: Some(2), ..fitting.clone() }));
-    expect!["wrong_revision (WrongChip): found an image for revisions 3 to 199, expected an image for revision 200"].assert_eq(&check(Target { revision: Some(200), ..fitting.clone() }));
+    expect!["wrong_revision (WrongRevision): found an image for revisions 3 to 199, expected an image for revision 2"].assert_eq(&check(Target { revision: Some(2), ..fitting.clone() }));
+    expect!["wrong_revision (WrongRevision): found an image for revisions 3 to 199, expected an image for revision 200"].assert_eq(&check(Target { revision: Some(200), ..fitting.clone() }));
     expect!["image_too_large (ImageTooLarge): found 70000 bytes, expected at most 69999 bytes"]
         .assert_eq(&check(Target { slot_bytes: 69_999, ..fitting.clone() }));
     expect!["sequence_older (SequenceOlder): found sequence 7, expected sequence 8 or above"]

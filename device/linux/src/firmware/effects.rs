@@ -96,6 +96,7 @@ impl Firmware<'_> {
             wanted,
             thing: self.identity.thing.clone(),
             chip: self.chip,
+            revision: self.options.chip_revision,
             slot_bytes: u64::from(self.layout.slot(self.slot.other()).size),
         });
         self.checked = None;

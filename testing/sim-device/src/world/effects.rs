@@ -160,7 +160,8 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let trust = storage.trust(flash).map_err(|_| Fault::from(Reason::FlashFailed))?;
         let least = trust.least(&catalogue().root, wanted);
         let slot_bytes = self.layout.slot(host.slot().other()).size.into();
-        let device = Device { product: &product, chip: CHIP, slot_bytes, least };
+        let revision = None;
+        let device = Device { product: &product, chip: CHIP, revision, slot_bytes, least };
         let target = check_manifest(&manifest, wanted, device)?;
         host.manifest_checked(signer);
         self.checked = Some((manifest, release.number));

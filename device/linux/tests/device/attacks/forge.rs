@@ -111,9 +111,14 @@ pub(super) struct Manifest {
     pub(super) sequence: u64,
     pub(super) product: &'static str,
     pub(super) chip: &'static str,
+    /// The lowest and the highest revision of the chip.
+    pub(super) revisions: Option<(i64, i64)>,
     pub(super) version: String,
     pub(super) image: Vec<u8>,
     pub(super) security_counter: u32,
+    /// Whose release has to be there already, at least of which sequence.
+    pub(super) needs: Option<(&'static str, i64)>,
+    pub(super) expires_at: Option<i64>,
     pub(super) is_downgrade: bool,
 }
 
@@ -125,14 +130,24 @@ impl Manifest {
             (2, Item::Huge(self.sequence)),
             (3, Item::Text(self.product.into())),
             (4, Item::Text(self.chip.into())),
+        ];
+        if let Some((min, max)) = self.revisions {
+            fields.extend([(5, Item::Int(min)), (6, Item::Int(max))]);
+        }
+        fields.extend([
             (7, Item::Text(self.version.clone())),
             (8, Item::Bytes(Sha256::digest(&self.image).to_vec())),
             (9, Item::Int(self.image.len() as i64)),
             (10, Item::Bytes(chunks)),
-        ];
+        ]);
         if self.security_counter > 0 {
             fields.push((11, Item::Int(self.security_counter.into())));
         }
+        fields.extend(self.needs.map(|(product, sequence)| {
+            let needed = vec![Item::Text(product.into()), Item::Int(sequence)];
+            (12, Item::List(vec![Item::List(needed)]))
+        }));
+        fields.extend(self.expires_at.map(|at| (13, Item::Int(at))));
         if self.is_downgrade {
             fields.push((14, Item::Yes));
         }
@@ -146,6 +161,7 @@ pub(super) struct Root<'a> {
     pub(super) root: &'a Key,
     pub(super) release: &'a [&'a Key],
     pub(super) server: Option<&'a Key>,
+    pub(super) expires_at: Option<i64>,
     pub(super) revoked: &'a [&'a Key],
 }
 
@@ -158,6 +174,7 @@ impl Root<'_> {
             (5, Item::List(self.release.iter().map(|key| key.listed()).collect())),
         ];
         fields.extend(self.server.map(|server| (6, server.listed())));
+        fields.extend(self.expires_at.map(|at| (7, Item::Int(at))));
         if !self.revoked.is_empty() {
             let ids = self.revoked.iter().map(|key| Item::Bytes(key.id())).collect();
             fields.push((9, Item::List(ids)));

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use otaru_linux::SimOptions;
 use otaru_release::Behaviour;
 use otaru_wire::payload::TrustReport;
 use otaru_wire::{Digest, Reason};
@@ -46,9 +47,24 @@ impl Heist {
         Heist::with_server_key(None).await
     }
 
+    /// The same on a device that is otherwise made.
+    pub(super) async fn begin_with(change: impl FnOnce(&mut SimOptions)) -> Heist {
+        Heist::on(Some(&Key::new(SERVER)), change).await
+    }
+
+    /// Both.
+    pub(super) async fn without_server_key_with(change: impl FnOnce(&mut SimOptions)) -> Heist {
+        Heist::on(None, change).await
+    }
+
     async fn with_server_key(server: Option<&Key>) -> Heist {
+        Heist::on(server, |_| {}).await
+    }
+
+    async fn on(server: Option<&Key>, change: impl FnOnce(&mut SimOptions)) -> Heist {
         let rig = Rig::start().await;
-        let device = rig.device("clock-01");
+        let mut device = rig.device("clock-01");
+        change(&mut device.options);
         let orders: Arc<Mutex<Orders>> =
             Arc::new(Mutex::new(Box::new(|order: Order| Some(order.sign(&Key::new(SERVER))))));
         let update = Arc::default();
@@ -71,8 +87,23 @@ impl Heist {
         revoked: &[&Key],
     ) {
         let root = &Key::new(ROOT);
-        let document = Root { number, root, release, server, revoked }.sign(root);
+        let expires_at = None;
+        let document = Root { number, root, release, server, expires_at, revoked }.sign(root);
         self.rig.serve(&format!("root/{number}"), document);
+    }
+
+    /// A root document of the same keys that ends.
+    pub(super) fn serve_root_until(&self, number: i64, expires_at: i64) {
+        let (root, release, server) = (&Key::new(ROOT), &Key::new(RELEASE), &Key::new(SERVER));
+        let document = Root {
+            number,
+            root,
+            release: &[release],
+            server: Some(server),
+            expires_at: Some(expires_at),
+            revoked: &[],
+        };
+        self.rig.serve(&format!("root/{number}"), document.sign(root));
     }
 
     /// A timestamp of the server key.
@@ -187,9 +218,12 @@ pub(super) fn manifest(version: &str, sequence: u64) -> Manifest {
         sequence,
         product: "clock",
         chip: "esp32c3",
+        revisions: None,
         version: version.to_owned(),
         image: image_of(version),
         security_counter: 0,
+        needs: None,
+        expires_at: None,
         is_downgrade: false,
     }
 }

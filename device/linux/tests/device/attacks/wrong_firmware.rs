@@ -1,6 +1,6 @@
 //! Firmware that nobody meant for this device: forged, old, or another's.
 
-use super::forge::{Key, Manifest, seal};
+use super::forge::{Key, Manifest, now, seal};
 use super::heist::{Heist, RELEASE, SERVER, THIEF, image_of, manifest};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,6 +27,7 @@ async fn a_root_of_the_thief_is_foreign() {
             root: thief,
             release: &[thief],
             server: None,
+            expires_at: None,
             revoked: &[],
         };
         heist.rig.serve("root/2", root.sign(&Key::new(signer)));
@@ -88,6 +89,45 @@ async fn a_downgrade_by_other_bytes_is_not_what_was_signed() {
     let images = &heist.rig.web.files;
     images.lock().unwrap().images.insert("1.0.7".into(), image_of("1.0.4").into());
     assert_eq!(heist.wish("1.0.7").await, "failed image_corrupt, runs 1.0.6");
+    heist.takes_the_next_release().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn firmware_of_another_revision_is_told_apart() {
+    let mut heist = Heist::begin_with(|options| options.chip_revision = Some(3)).await;
+    for revisions in [(4, 99), (0, 2)] {
+        let other = Manifest { revisions: Some(revisions), ..manifest("1.0.6", 6) };
+        heist.put_up(&other, &Key::new(RELEASE));
+        assert_eq!(heist.wish("1.0.6").await, "failed wrong_revision, runs 1.0.4");
+    }
+    heist.put_up(&Manifest { revisions: Some((3, 3)), ..manifest("1.0.6", 6) }, &Key::new(RELEASE));
+    assert_eq!(heist.wish("1.0.6").await, "confirmed, runs 1.0.6");
+    heist.takes_the_next_release().await;
+}
+
+/// Half of what was meant to come together.
+#[tokio::test(flavor = "multi_thread")]
+async fn firmware_that_needs_what_is_not_there_is_told_apart() {
+    let mut heist = Heist::begin().await;
+    for needs in [("radio", 1), ("clock", 5)] {
+        let half = Manifest { needs: Some(needs), ..manifest("1.0.6", 6) };
+        heist.put_up(&half, &Key::new(RELEASE));
+        assert_eq!(heist.wish("1.0.6").await, "failed dependency_missing, runs 1.0.4");
+    }
+    heist.takes_the_next_release().await;
+}
+
+/// Kept back until it was too old, or signed under a root that nobody stands for any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_expired_is_told_apart() {
+    let mut heist = Heist::begin().await;
+    let late = Manifest { expires_at: Some(now() - 1), ..manifest("1.0.6", 6) };
+    heist.put_up(&late, &Key::new(RELEASE));
+    assert_eq!(heist.wish("1.0.6").await, "failed manifest_expired, runs 1.0.4");
+    heist.serve_root_until(2, now() - 1);
+    heist.put_up(&manifest("1.0.6", 6), &Key::new(RELEASE));
+    assert_eq!(heist.wish("1.0.6").await, "failed root_expired, runs 1.0.4");
+    heist.serve_root_until(3, now() + 3600);
     heist.takes_the_next_release().await;
 }
 
