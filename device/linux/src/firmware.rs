@@ -115,6 +115,7 @@ impl<'a> Firmware<'a> {
             last_link_fault: None,
         };
         firmware.carry_out(effects)?;
+        firmware.begin_trust(&boot.facts)?;
         // Only now the log buffer holds the loss of the old records.
         firmware.storage.acknowledge_recreated()?;
         Ok(Some(firmware))

@@ -1,7 +1,7 @@
 //! Carrying effects out.
 
-use otaru_agent::{Effect, Input, LogLine, Target, Wanted};
-use otaru_release::{Behaviour, Chip};
+use otaru_agent::{BootFacts, Effect, Input, LogLine, Target, Wanted};
+use otaru_release::{Behaviour, Chip, RootDocument};
 use otaru_slots::boot::images_for;
 use otaru_slots::{OtaDataError, otadata};
 use otaru_wire::payload::LogLevel;
@@ -124,11 +124,32 @@ impl Firmware<'_> {
         Ok(())
     }
 
+    /// What runs has its floor before anything else is expected. A memory that was lost is told
+    /// of first: cut off in between, it is told of once more.
+    pub(super) fn begin_trust(&mut self, facts: &BootFacts) -> Result<(), SimError> {
+        let mut trust = self.storage.trust()?;
+        if trust.is_lost() {
+            let message = "the memory of signatures was lost and begins with what runs".to_owned();
+            let (level, reason) = (LogLevel::Error, Some(Reason::TrustLost));
+            self.log(LogLine { level, code: Some("IO_FAILED"), message, reason })?;
+        }
+        let root = self.root()?;
+        if trust.begin(facts, self.agent.journal().security_floor, root.as_ref()) {
+            self.storage.save_trust(&trust)?;
+        }
+        Ok(())
+    }
+
+    /// The newest root document verified.
+    fn root(&mut self) -> Result<Option<RootDocument>, SimError> {
+        match self.identity.root_key() {
+            Ok(key) => Ok(self.storage.root(&key)?),
+            Err(_) => Ok(None),
+        }
+    }
+
     fn raise_floor(&mut self, sha256: &Digest) -> Result<(), SimError> {
-        let root = match self.identity.root_key() {
-            Ok(key) => self.storage.root(&key)?,
-            Err(_) => None,
-        };
+        let root = self.root()?;
         let mut trust = self.storage.trust()?;
         if trust.confirm(sha256, root.as_ref()) {
             self.storage.save_trust(&trust)?;

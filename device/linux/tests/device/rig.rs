@@ -6,10 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use otaru_authority::Authority;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
-use otaru_linux::{SimError, SimOptions, run_simulated_device};
+use otaru_linux::{FileFlash, SimError, SimOptions, run_simulated_device};
 use otaru_release::{Behaviour, ImageBuilder, Manifest, RootDocument, SecretKey};
 use otaru_shadow::Document;
-use otaru_slots::{EntryState, Layout, OtaData, Slot};
+use otaru_slots::{EntryState, Layout, OtaData, Records, Slot};
 use otaru_wire::payload::{FirmwareReport, LogRecord, Progress};
 use otaru_wire::{
     Digest, Namespace, OrganisationId, Phase, ProductName, Reason, ReleaseVersion, ThingName,
@@ -24,6 +24,8 @@ use crate::web::Web;
 
 /// How long a test waits for anything; nothing here takes a tenth of it.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The record of what a device remembers of signatures.
+const TRUST: u8 = 6;
 /// An image of four whole chunks and a part, so that every boundary exists.
 pub(crate) const IMAGE_BYTES: usize = 300_000;
 
@@ -252,6 +254,14 @@ impl Rig {
         let mut chip = Chip::read(&device.options.flash).unwrap();
         damage(chip.storage().unwrap());
         std::fs::write(&device.options.flash, chip.0).unwrap();
+    }
+
+    /// Overwrites what a device that is off remembers of signatures.
+    pub(crate) fn damage_trust(&self, device: &Device) {
+        let mut flash = FileFlash::open(&device.options.flash).unwrap();
+        let layout = Layout::read(&mut flash).unwrap();
+        let (mut records, _) = Records::open(&mut flash, layout.otaru).unwrap();
+        records.put(&mut flash, TRUST, b"damaged").unwrap();
     }
 
     /// Waits for a progress message of this phase.

@@ -45,4 +45,5 @@ async fn a_slow_document_is_a_stall_and_is_tried_again() {
     heist.rig.web.files.lock().unwrap().slow_documents = 1;
     assert_eq!(heist.wish("1.0.6").await, "confirmed, runs 1.0.6");
     heist.logs(Reason::DownloadStalled).await;
+    heist.takes_the_next_release().await;
 }
