@@ -53,7 +53,8 @@ pub struct Order {
     pub update: Option<UpdateId>,
     /// When it was signed; seconds since 1970.
     pub issued_at: i64,
-    /// From then on it is too late to begin; seconds since 1970.
+    /// How long it is meant to be good; seconds since 1970. For whoever keeps orders: the device
+    /// that asked knows by its random number that it is fresh.
     pub expires_at: i64,
     /// Whether an operator asked for older software.
     pub is_downgrade: bool,
@@ -117,9 +118,12 @@ impl Order {
         read(envelope.payload).map_err(OrderError::Field)
     }
 
-    /// Refuses an order that does not answer this question, or answers it too late by a
-    /// clock that is set.
-    pub fn answers(&self, asked: &OrderAsked<'_>, now: Option<i64>) -> Result<(), OrderError> {
+    /// Refuses an order that does not answer this question.
+    ///
+    /// No clock is asked: the random number says that the order was made after it was, and a
+    /// device whose clock is wrong, either way, must still be able to take the release that
+    /// sets it right.
+    pub fn answers(&self, asked: &OrderAsked<'_>) -> Result<(), OrderError> {
         let differs = [
             (self.thing != *asked.thing, ForeignOrder::Thing),
             (self.product != *asked.product, ForeignOrder::Product),
@@ -130,9 +134,6 @@ impl Order {
         ];
         if let Some((_, foreign)) = differs.into_iter().find(|(differs, _)| *differs) {
             return Err(OrderError::Foreign(foreign));
-        }
-        if now.is_some_and(|now| now >= self.expires_at) {
-            return Err(OrderError::Expired { expires_at: self.expires_at });
         }
         if asked.is_downgrade && !self.is_downgrade {
             return Err(OrderError::DowngradeNotAsked);

@@ -179,6 +179,14 @@ impl Timestamp {
             false => Ok(()),
         }
     }
+
+    /// Refuses one that had ended at a time that has passed: for a device whose clock is not set.
+    pub fn check_expiry(&self, passed: i64) -> Result<(), TimestampError> {
+        match passed >= self.expires_at {
+            true => Err(TimestampError::Stale { signed_at: self.signed_at }),
+            false => Ok(()),
+        }
+    }
 }
 
 fn read(payload: &[u8]) -> Result<Timestamp, FieldError> {

@@ -85,7 +85,8 @@ impl<'a> Firmware<'a> {
             Stored { journal: &journal, settings: &settings, recreated: storage.recreated() };
         let booted_at = Instant::now();
         let config = agent_config(options, identity);
-        let (agent, effects) = Agent::start(config, &boot.facts, stored, moment(booted_at));
+        let (agent, effects) =
+            Agent::start(config, &boot.facts, stored, moment(options, booted_at));
         let (link_sender, link_events) = unbounded_channel();
         let (posted_sender, posted) = unbounded_channel();
         let mut firmware = Firmware {
@@ -197,7 +198,7 @@ impl<'a> Firmware<'a> {
 
     fn step(&mut self, input: Input<'_>) -> Result<(), SimError> {
         let before = self.agent.phase();
-        let effects = self.agent.step(moment(self.booted_at), input);
+        let effects = self.agent.step(moment(self.options, self.booted_at), input);
         let after = self.agent.phase();
         if std::mem::discriminant(&before) != std::mem::discriminant(&after) {
             tracing::info!(device.thing = %self.identity.thing, ?before, ?after, "Phase changed");
@@ -316,10 +317,10 @@ fn agent_config(options: &SimOptions, identity: &Identity) -> AgentConfig {
     }
 }
 
-fn moment(booted_at: Instant) -> Moment {
+fn moment(options: &SimOptions, booted_at: Instant) -> Moment {
     Moment {
         uptime_ms: u64::try_from(booted_at.elapsed().as_millis()).unwrap_or(u64::MAX),
-        wall_ms: Some(wall_ms()),
+        wall_ms: options.clock.wall_ms(),
         // Without randomness devices may retry together; they still retry.
         random: getrandom::u64().unwrap_or_default(),
     }

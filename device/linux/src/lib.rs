@@ -8,6 +8,7 @@
 //! Start at [`run_simulated_device`]; one boot of it is `firmware`.
 
 mod boot;
+mod clock;
 mod download;
 mod firmware;
 mod flash;
@@ -24,6 +25,7 @@ mod simulator;
 mod storage;
 mod tls;
 
+pub use clock::SimClock;
 pub use flash::{FileFlash, FileFlashError};
 pub use hook::Hook;
 pub use identity::{Identity, IdentityError};

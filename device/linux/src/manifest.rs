@@ -1,15 +1,14 @@
 //! The chain of trust: the root key built in, the root documents that descend from it, the
 //! manifest a release key signed, and the order a server key signed where the root names one.
 
-use std::time::SystemTime;
-
-use otaru_agent::{Device, Fault, SeenTimestamp, Target, Trust, Wanted, check_manifest};
+use otaru_agent::{Clock, Device, Fault, SeenTimestamp, Target, Trust, Wanted, check_manifest};
 use otaru_release::{
     Chip, KeyId, Manifest, NONCE_BYTES, Order, OrderAsked, PublicKey, RootDocument,
 };
 use otaru_wire::payload::TrustReport;
 use otaru_wire::{ProductName, Reason, ThingName};
 
+use crate::SimClock;
 use crate::https::Https;
 
 mod news;
@@ -27,6 +26,14 @@ pub(crate) struct Known {
     /// The newest root document verified before.
     pub(crate) root: Option<RootDocument>,
     pub(crate) trust: Trust,
+    pub(crate) clock: SimClock,
+}
+
+impl Known {
+    /// What is known of the time, with the newest timestamp of the server key that `root` names.
+    fn clock_under(&self, root: &RootDocument, learned: &Learned) -> Clock {
+        self.clock.after(learned.seen.or_else(|| self.trust.seen_timestamp(root)))
+    }
 }
 
 /// What to look for, and what it must suit.
@@ -72,7 +79,8 @@ pub(crate) async fn find_manifest(
     let path = format!("/firmware/{product}/{version}.manifest");
     let bytes = https.document(&path, MANIFEST_BYTES_MAX, Reason::LinkDownAtInstall).await?;
     let bytes = bytes.ok_or(Reason::ManifestMissing)?;
-    let manifest = Manifest::verify(&bytes, &root, now_s()).map_err(|error| {
+    let passed = search.known.clock_under(&root, learned).passed();
+    let manifest = Manifest::verify(&bytes, &root, Some(passed)).map_err(|error| {
         tracing::warn!(error = %error, "Manifest refused");
         error.reason()
     })?;
@@ -115,15 +123,9 @@ async fn get_order(
         update: search.wanted.update.as_ref(),
         is_downgrade: manifest.is_downgrade,
     };
-    let order = Order::verify(&bytes, root).and_then(|order| order.answers(&asked, now_s()));
+    let order = Order::verify(&bytes, root).and_then(|order| order.answers(&asked));
     order.map_err(|error| {
         tracing::warn!(error = %error, "Order refused");
         error.reason().into()
     })
-}
-
-/// Seconds since 1970.
-fn now_s() -> Option<i64> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok()
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Hook;
+use crate::{Hook, SimClock};
 
 /// The largest slot that fits twice into 4 MiB: what a product has unless it says otherwise.
 const SLOT_BYTES: u32 = 0x1F_0000;
@@ -21,6 +21,8 @@ pub struct SimOptions {
     pub slot_bytes: u32,
     /// Revision of the chip, major × 100 + minor; `None` is a device that cannot tell.
     pub chip_revision: Option<u16>,
+    /// What the device's clock shows.
+    pub clock: SimClock,
     /// How long the self-test of new firmware takes.
     pub self_test: Duration,
     /// How long hung firmware hangs before the watchdog resets it.
@@ -59,6 +61,7 @@ impl SimOptions {
             flash_bytes: 0x40_0000,
             slot_bytes: SLOT_BYTES,
             chip_revision: None,
+            clock: SimClock::Host,
             self_test: Duration::from_secs(1),
             watchdog: Duration::from_secs(5),
             link_kbps: None,

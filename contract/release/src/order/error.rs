@@ -25,11 +25,6 @@ pub enum OrderError {
     },
     /// It answers another question.
     Foreign(Foreign),
-    /// It came too late.
-    Expired {
-        /// When it ended, in seconds since 1970.
-        expires_at: i64,
-    },
     /// The manifest is a downgrade, and no operator asked for one.
     DowngradeNotAsked,
 }
@@ -60,7 +55,6 @@ impl OrderError {
             | OrderError::Field(_)
             | OrderError::Untrusted { .. } => Reason::OrderUntrusted,
             OrderError::Foreign(_) => Reason::OrderForeign,
-            OrderError::Expired { .. } => Reason::OrderExpired,
             OrderError::DowngradeNotAsked => Reason::DowngradeNotAsked,
         }
     }
@@ -76,7 +70,6 @@ impl fmt::Display for OrderError {
                 write!(f, "a signature of {key_id}, which is not the server key's")
             }
             OrderError::Foreign(foreign) => foreign.fmt(f),
-            OrderError::Expired { expires_at } => write!(f, "an order that ended at {expires_at}"),
             OrderError::DowngradeNotAsked => f.write_str("a downgrade no operator asked for"),
         }
     }

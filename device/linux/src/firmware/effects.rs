@@ -86,7 +86,7 @@ impl Firmware<'_> {
         };
         let product = self.identity.product.clone();
         let (root, trust) = (self.storage.root(&root_key)?, self.storage.trust()?);
-        Ok(Ok(Known { product, root_key, root, trust }))
+        Ok(Ok(Known { product, root_key, root, trust, clock: self.options.clock }))
     }
 
     fn check_manifest(&mut self, wanted: Wanted) -> Result<(), SimError> {

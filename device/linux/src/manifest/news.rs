@@ -5,7 +5,7 @@ use otaru_release::{RootDocument, Timestamp};
 use otaru_wire::Reason;
 use otaru_wire::payload::TrustReport;
 
-use super::{Known, Learned, now_s};
+use super::{Known, Learned};
 use crate::https::Https;
 
 /// More root documents than any product will have; a server that goes on serving is broken.
@@ -53,9 +53,11 @@ pub(crate) async fn follow_news(
         Ok(Some(bytes)) => match Timestamp::verify(&bytes, root, &known.product) {
             Ok(timestamp) => {
                 let seen_at = known.trust.seen_timestamp(root).map(|seen| seen.signed_at);
+                let clock = known.clock_under(root, learned);
                 let confirmed = known.trust.highest_sequence(root);
                 let fresh = timestamp
-                    .check_fresh(now_s(), seen_at)
+                    .check_fresh(clock.time(), seen_at)
+                    .and_then(|()| timestamp.check_expiry(clock.passed()))
                     .and_then(|()| timestamp.check_knows(confirmed));
                 (Some(timestamp), fresh.err().map(|error| error.reason()))
             }

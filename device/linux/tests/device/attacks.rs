@@ -3,6 +3,7 @@
 //!
 //! Each attack ends with a reason of its own, and the device takes the next honest release.
 
+mod clocks;
 mod forge;
 mod heist;
 mod keys;
