@@ -15,7 +15,10 @@ const PATH: &str = "/api/v1/products/clock/releases";
 const DOCUMENT: &str = include_str!("../../../../../../../docs/releases.md");
 
 /// Codes whose samples are elsewhere, because they need more than one request.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("image_being_deleted", "delete.rs"),
+    ("manifest_differs", "signed_anew.rs"),
+    ("release_yanked", "signed_anew.rs"),
     ("upload_unknown", "uploads.rs"),
     ("upload_incomplete", "uploads.rs"),
     ("upload_offset", "uploads.rs"),
