@@ -5,13 +5,15 @@
 
 use core::fmt;
 
+use crate::causes::causes;
+
 /// Where bytes stop being one deterministic CBOR item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotCanonical {
     /// Offset of the offending item.
     pub at: usize,
     /// What is wrong there.
-    pub problem: &'static str,
+    pub problem: Problem,
 }
 
 impl fmt::Display for NotCanonical {
@@ -22,41 +24,60 @@ impl fmt::Display for NotCanonical {
 
 impl core::error::Error for NotCanonical {}
 
-/// Deepest nesting any of our documents may have, those of later versions included.
-const MAX_DEPTH: u8 = 8;
-
-/// Refuses anything but exactly one item in deterministic form.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), NotCanonical> {
-    let mut walk = Walk { bytes, at: 0 };
-    walk.item(MAX_DEPTH)?;
-    match walk.at == bytes.len() {
-        true => Ok(()),
-        false => Err(walk.problem("bytes after the end")),
+causes! {
+    /// What deterministic CBOR does not have.
+    Problem {
+        Surplus = "bytes after the end",
+        Truncated = "end of the bytes inside an item",
+        Indefinite = "an indefinite length",
+        LongNumber = "a number not in its shortest form",
+        TooDeep = "nesting deeper than 8",
+        NotUtf8 = "text that is not UTF-8",
+        Simple = "a float or simple value",
+        KeyOrder = "a map key out of order",
     }
 }
 
-struct Walk<'a> {
+/// Deepest nesting any of our documents may have, those of later versions included.
+pub(crate) const MAX_DEPTH: u8 = 8;
+
+/// Refuses anything but exactly one item in deterministic form.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), NotCanonical> {
+    let mut walk = Walk::new(bytes);
+    walk.item(MAX_DEPTH)?;
+    match walk.at == bytes.len() {
+        true => Ok(()),
+        false => Err(walk.problem(Problem::Surplus)),
+    }
+}
+
+/// Goes through items, one after the other.
+pub(crate) struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Walk<'a> {
-    fn problem(&self, problem: &'static str) -> NotCanonical {
+    pub(crate) fn new(bytes: &'a [u8]) -> Walk<'a> {
+        Walk { bytes, at: 0 }
+    }
+
+    fn problem(&self, problem: Problem) -> NotCanonical {
         NotCanonical { at: self.at, problem }
     }
 
-    fn take(&mut self, count: u64) -> Result<&'a [u8], NotCanonical> {
+    pub(crate) fn take(&mut self, count: u64) -> Result<&'a [u8], NotCanonical> {
         let taken = usize::try_from(count)
             .ok()
             .and_then(|count| self.at.checked_add(count))
             .and_then(|end| self.bytes.get(self.at..end))
-            .ok_or(self.problem("end of the bytes inside an item"))?;
+            .ok_or(self.problem(Problem::Truncated))?;
         self.at += taken.len();
         Ok(taken)
     }
 
     /// Reads an item's head: major type and shortest-form argument.
-    fn head(&mut self) -> Result<(u8, u64), NotCanonical> {
+    pub(crate) fn head(&mut self) -> Result<(u8, u64), NotCanonical> {
         let start = self.at;
         let first = self.take(1)?[0];
         let (length, least) = match first & 0x1F {
@@ -65,17 +86,17 @@ impl<'a> Walk<'a> {
             25 => (2, 1 << 8),
             26 => (4, 1 << 16),
             27 => (8, 1 << 32),
-            _ => return Err(NotCanonical { at: start, problem: "an indefinite length" }),
+            _ => return Err(NotCanonical { at: start, problem: Problem::Indefinite }),
         };
         let argument = self.take(length)?.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
         if argument < least {
-            return Err(NotCanonical { at: start, problem: "a number not in its shortest form" });
+            return Err(NotCanonical { at: start, problem: Problem::LongNumber });
         }
         Ok((first >> 5, argument))
     }
 
-    fn item(&mut self, depth: u8) -> Result<(), NotCanonical> {
-        let depth = depth.checked_sub(1).ok_or(self.problem("nesting deeper than 8"))?;
+    pub(crate) fn item(&mut self, depth: u8) -> Result<(), NotCanonical> {
+        let depth = depth.checked_sub(1).ok_or(self.problem(Problem::TooDeep))?;
         let start = self.at;
         match self.head()? {
             (0 | 1, _) => {}
@@ -83,7 +104,7 @@ impl<'a> Walk<'a> {
             (3, length) => {
                 let text = self.take(length)?;
                 if core::str::from_utf8(text).is_err() {
-                    return Err(NotCanonical { at: start, problem: "text that is not UTF-8" });
+                    return Err(NotCanonical { at: start, problem: Problem::NotUtf8 });
                 }
             }
             (4, count) => (0..count).try_for_each(|_| self.item(depth))?,
@@ -91,7 +112,7 @@ impl<'a> Walk<'a> {
             (6, _) => self.item(depth)?,
             // false, true and null; floats have no place in these documents.
             (_, 20..=22) => {}
-            _ => return Err(NotCanonical { at: start, problem: "a float or simple value" }),
+            _ => return Err(NotCanonical { at: start, problem: Problem::Simple }),
         }
         Ok(())
     }
@@ -104,7 +125,7 @@ impl<'a> Walk<'a> {
             self.item(depth)?;
             let key = &self.bytes[start..self.at];
             if key <= last {
-                return Err(NotCanonical { at: start, problem: "a map key out of order" });
+                return Err(NotCanonical { at: start, problem: Problem::KeyOrder });
             }
             last = key;
             self.item(depth)?;

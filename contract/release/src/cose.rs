@@ -4,16 +4,19 @@
 //! header holds the algorithm, the key id and the document's type, so a
 //! signature over one kind of document is never one over another.
 
-use alloc::vec::Vec;
 use core::fmt;
 
-use minicbor::{Decoder, Encoder};
-
 use crate::canonical::{self, NotCanonical};
-use crate::key::{Algorithm, KeyId, PublicKey, SIGNATURE_BYTES, SecretKey};
+use crate::causes::causes;
+use crate::key::{Algorithm, KeyId, PublicKey, SIGNATURE_BYTES};
+use crate::reader::Reader;
 
+#[cfg(feature = "sign")]
 mod unsigned;
 
+#[cfg(feature = "sign")]
+pub(crate) use unsigned::{Encoded, encode, sign};
+#[cfg(feature = "sign")]
 pub use unsigned::{Unsigned, WrongSignature};
 
 /// Header labels: RFC 9052 §3.1 and RFC 9596.
@@ -29,7 +32,7 @@ pub enum CoseError {
     /// Not one deterministic CBOR item.
     NotCanonical(NotCanonical),
     /// CBOR, but not a COSE_Sign1 structure.
-    Shape(&'static str),
+    Shape(Shape),
     /// A signature algorithm that this build does not verify.
     Algorithm {
         /// COSE's number of it.
@@ -57,67 +60,132 @@ impl fmt::Display for CoseError {
 
 impl core::error::Error for CoseError {}
 
+causes! {
+    /// What a COSE_Sign1 structure of ours does not have.
+    Shape {
+        NoTag = "no tag",
+        OtherTag = "a tag other than 18",
+        NoArray = "no array",
+        NotFourParts = "not four parts",
+        NoProtectedHeader = "no protected header",
+        NoUnprotectedHeader = "no unprotected header",
+        UnprotectedHeader = "an unprotected header that is not empty",
+        NoPayload = "no payload",
+        NoSignature = "no signature",
+        SignatureLength = "a signature not of 64 bytes",
+        ProtectedHeader = "a protected header other than algorithm, key id and type",
+    }
+}
+
 /// A signed document, taken apart but not believed yet.
 pub(crate) struct Envelope<'a> {
     pub(crate) key_id: KeyId,
     algorithm: Algorithm,
     pub(crate) payload: &'a [u8],
     protected: &'a [u8],
-    signature: [u8; SIGNATURE_BYTES],
+    signature: &'a [u8; SIGNATURE_BYTES],
 }
 
 impl<'a> Envelope<'a> {
     /// Takes a COSE_Sign1 structure of the given document type apart.
     pub(crate) fn open(bytes: &'a [u8], document_type: &'static str) -> Result<Self, CoseError> {
         canonical::check(bytes).map_err(CoseError::NotCanonical)?;
-        let shape = |problem| move |_: minicbor::decode::Error| CoseError::Shape(problem);
-        let mut decoder = Decoder::new(bytes);
-        if decoder.tag().map_err(shape("no tag"))?.as_u64() != SIGN1_TAG {
-            return Err(CoseError::Shape("a tag other than 18"));
+        let shape = CoseError::Shape;
+        let mut reader = Reader::new(bytes);
+        if reader.tag().ok_or(shape(Shape::NoTag))? != SIGN1_TAG {
+            return Err(shape(Shape::OtherTag));
         }
-        if decoder.array().map_err(shape("no array"))? != Some(4) {
-            return Err(CoseError::Shape("not four parts"));
+        if reader.array().ok_or(shape(Shape::NoArray))? != 4 {
+            return Err(shape(Shape::NotFourParts));
         }
-        let protected = decoder.bytes().map_err(shape("no protected header"))?;
-        if decoder.map().map_err(shape("no unprotected header"))? != Some(0) {
-            return Err(CoseError::Shape("an unprotected header that is not empty"));
+        let protected = reader.bytes().ok_or(shape(Shape::NoProtectedHeader))?;
+        if reader.map().ok_or(shape(Shape::NoUnprotectedHeader))? != 0 {
+            return Err(shape(Shape::UnprotectedHeader));
         }
-        let payload = decoder.bytes().map_err(shape("no payload"))?;
-        let signature = decoder.bytes().map_err(shape("no signature"))?;
-        let signature =
-            signature.try_into().map_err(|_| CoseError::Shape("a signature not of 64 bytes"))?;
+        let payload = reader.bytes().ok_or(shape(Shape::NoPayload))?;
+        let signature = reader.bytes().ok_or(shape(Shape::NoSignature))?;
+        let signature = signature.try_into().map_err(|_| shape(Shape::SignatureLength))?;
         let (algorithm, key_id) = read_protected(protected, document_type)?;
         Ok(Envelope { key_id, algorithm, payload, protected, signature })
     }
 
+    /// The same of at most `max_bytes`, which must be signed by one of these keys.
+    #[inline(never)]
+    pub(crate) fn signed_by(
+        bytes: &'a [u8],
+        document_type: &'static str,
+        max_bytes: usize,
+        keys: &[PublicKey],
+    ) -> Result<Self, Distrust> {
+        if bytes.len() > max_bytes {
+            return Err(Distrust::TooLarge { size_bytes: bytes.len() });
+        }
+        let envelope = Envelope::open(bytes, document_type).map_err(Distrust::Cose)?;
+        let key_id = envelope.key_id;
+        let mut distrust = Distrust::Key(key_id);
+        for key in keys.iter().filter(|key| key.id() == key_id) {
+            if envelope.is_signed_by(key) {
+                return Ok(envelope);
+            }
+            distrust = Distrust::Signature(key_id);
+        }
+        Err(distrust)
+    }
+
     /// Whether `key` signed the payload under these headers.
-    pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
+    fn is_signed_by(&self, key: &PublicKey) -> bool {
         key.algorithm() == self.algorithm
-            && key.id() == self.key_id
-            && key.verifies(&signed_bytes(self.protected, self.payload), &self.signature)
+            && signed_bytes(self.protected, self.payload, |message| {
+                key.verifies(message, self.signature)
+            })
     }
 }
 
-/// Signs a payload; the result is the whole COSE_Sign1 structure.
-pub(crate) fn sign(payload: &[u8], document_type: &'static str, key: &SecretKey) -> Vec<u8> {
-    Unsigned::new(payload.to_vec(), document_type, key.public_key()).sign(key)
+/// Why a document is not believed.
+pub(crate) enum Distrust {
+    /// More bytes than any document of this type has.
+    TooLarge { size_bytes: usize },
+    /// Not a signed document of this type.
+    Cose(CoseError),
+    /// None of the keys has the id it names.
+    Key(KeyId),
+    /// It is not signed by the key it names.
+    Signature(KeyId),
 }
 
-/// A result of encoding into memory, which cannot fail.
-pub(crate) type Encoded = Result<(), minicbor::encode::Error<core::convert::Infallible>>;
-
-/// Encodes into a fresh vector.
-pub(crate) fn encode(write: impl FnOnce(&mut Encoder<&mut Vec<u8>>) -> Encoded) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write(&mut Encoder::new(&mut bytes)).expect("a vector takes every write");
-    bytes
+/// The Sig_structure of RFC 9052 §4.4, in pieces: a device has no room for another copy.
+fn signed_bytes<T>(protected: &[u8], payload: &[u8], then: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let (protected_head, payload_head) = (Head::new(protected.len()), Head::new(payload.len()));
+    then(&[
+        b"\x84\x6ASignature1",
+        protected_head.as_bytes(),
+        protected,
+        b"\x40",
+        payload_head.as_bytes(),
+        payload,
+    ])
 }
 
-/// The Sig_structure of RFC 9052 §4.4.
-fn signed_bytes(protected: &[u8], payload: &[u8]) -> Vec<u8> {
-    encode(|encoder| {
-        encoder.array(4)?.str("Signature1")?.bytes(protected)?.bytes(&[])?.bytes(payload)?.ok()
-    })
+/// What stands before a byte string, in the shortest form.
+struct Head {
+    bytes: [u8; 5],
+    start: usize,
+}
+
+impl Head {
+    fn new(length: usize) -> Head {
+        let [a, b, c, d] = (length as u32).to_be_bytes();
+        match length {
+            0..24 => Head { bytes: [0, 0, 0, 0, 0x40 | d], start: 4 },
+            24..0x100 => Head { bytes: [0, 0, 0, 0x58, d], start: 3 },
+            0x100..0x1_0000 => Head { bytes: [0, 0, 0x59, c, d], start: 2 },
+            _ => Head { bytes: [0x5A, a, b, c, d], start: 0 },
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
 }
 
 /// Exactly the three headers of [`sign`]: what is not understood cannot be honoured.
@@ -126,25 +194,41 @@ fn read_protected(
     document_type: &'static str,
 ) -> Result<(Algorithm, KeyId), CoseError> {
     canonical::check(protected).map_err(CoseError::NotCanonical)?;
-    let shape = |_: minicbor::decode::Error| {
-        CoseError::Shape("a protected header other than algorithm, key id and type")
-    };
-    let other = CoseError::Shape("a protected header other than algorithm, key id and type");
-    let mut decoder = Decoder::new(protected);
-    if decoder.map().map_err(shape)? != Some(3) || decoder.i64().map_err(shape)? != ALGORITHM {
+    let other = CoseError::Shape(Shape::ProtectedHeader);
+    let mut reader = Reader::new(protected);
+    if reader.map() != Some(3) || reader.int() != Some(ALGORITHM) {
         return Err(other);
     }
-    let found = decoder.i64().map_err(shape)?;
+    let found = reader.int().ok_or(other)?;
     let algorithm = Algorithm::from_cose_number(found).ok_or(CoseError::Algorithm { found })?;
-    if decoder.i64().map_err(shape)? != KEY_ID {
+    if reader.int() != Some(KEY_ID) {
         return Err(other);
     }
-    let key_id = decoder.bytes().map_err(shape)?.try_into().map_err(|_| other)?;
-    if decoder.i64().map_err(shape)? != TYPE {
+    let key_id = reader.bytes().ok_or(other)?.try_into().map_err(|_| other)?;
+    if reader.int() != Some(TYPE) {
         return Err(other);
     }
-    if decoder.str().map_err(shape)? != document_type {
+    if reader.text().ok_or(other)? != document_type {
         return Err(CoseError::Type { expected: document_type });
     }
     Ok((algorithm, KeyId(key_id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn what_is_signed_is_encoded_as_an_encoder_would() {
+        for length in [0, 23, 24, 255, 256, 65_535, 65_536] {
+            let payload = vec![7; length];
+            let expected = encode(|encoder| {
+                let encoder = encoder.array(4)?.str("Signature1")?.bytes(&payload)?;
+                encoder.bytes(&[])?.bytes(&payload)?.ok()
+            });
+            assert_eq!(signed_bytes(&payload, &payload, |pieces| pieces.concat()), expected);
+        }
+    }
 }

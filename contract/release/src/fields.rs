@@ -1,199 +1,226 @@
 //! Documents are CBOR maps from field numbers to values; this reads them.
 
 use alloc::vec::Vec;
-use core::fmt;
 
-use minicbor::Decoder;
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
-use crate::canonical::{self, NotCanonical};
+use crate::canonical;
+use crate::reader::Reader;
 
-/// Why a payload is not the document it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldError {
-    /// Not one deterministic CBOR item.
-    NotCanonical(NotCanonical),
-    /// Not a map whose keys are field numbers.
-    NotFields,
-    /// A format version this build cannot read.
-    Format {
-        /// The version found.
-        found: u64,
-    },
-    /// A field is there and its value is wrong.
-    Value {
-        /// The field's number.
-        field: u64,
-        /// What the value should be.
-        expected: &'static str,
-    },
-    /// A field is there and says nothing.
-    Empty {
-        /// The field's number.
-        field: u64,
-    },
-    /// A field that must be there is not.
-    Missing {
-        /// The field's number.
-        field: u64,
-    },
-    /// The document needs a field understood that this build does not know.
-    Critical {
-        /// The field's number.
-        field: u64,
-    },
-}
+mod error;
 
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FieldError::NotCanonical(problem) => write!(f, "not deterministic CBOR: {problem}"),
-            FieldError::NotFields => f.write_str("not a map of numbered fields"),
-            FieldError::Format { found } => write!(f, "format version {found}, expected 1"),
-            FieldError::Value { field, expected } => write!(f, "field {field} is not {expected}"),
-            FieldError::Empty { field } => write!(f, "field {field} is empty"),
-            FieldError::Missing { field } => write!(f, "field {field} is missing"),
-            FieldError::Critical { field } => {
-                write!(f, "field {field} must be understood and is not known")
-            }
-        }
-    }
-}
-
-impl core::error::Error for FieldError {}
+pub use error::{Expected, FieldError};
 
 /// Field 1 of every document: the version of its format.
 pub(crate) const FORMAT: u64 = 1;
 /// The one version that exists.
 pub(crate) const FORMAT_VERSION: u64 = 1;
 
+/// Reads a document: `gather` takes its fields, and gives `None` where a required one is missing.
+pub(crate) fn read_document<T>(
+    payload: &[u8],
+    required: &[u64],
+    gather: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> Result<T, FieldError> {
+    let mut fields = Fields::open(payload);
+    match gather(&mut fields) {
+        Some(document) if fields.error.is_none() => Ok(document),
+        _ => Err(fields.refusal(required)),
+    }
+}
+
 /// The fields of one document, in rising order of their numbers.
+///
+/// The first thing that is wrong ends the document and is remembered: what reads a value gives
+/// `None`, and [`read_document`] says why. So a document is read without asking after each field.
 pub(crate) struct Fields<'b> {
-    decoder: Decoder<'b>,
+    reader: Reader<'b>,
     remaining: u64,
     field: u64,
+    /// A bit for each field number that came.
+    seen: u32,
+    error: Option<FieldError>,
 }
 
 impl<'b> Fields<'b> {
     /// Opens a payload and reads its first field, the format version.
-    pub(crate) fn open(payload: &'b [u8]) -> Result<Fields<'b>, FieldError> {
-        canonical::check(payload).map_err(FieldError::NotCanonical)?;
-        let mut decoder = Decoder::new(payload);
-        let remaining = decoder.map().ok().flatten().ok_or(FieldError::NotFields)?;
-        let mut fields = Fields { decoder, remaining, field: 0 };
-        if fields.next()? != Some(FORMAT) {
-            return Err(FieldError::Missing { field: FORMAT });
+    fn open(payload: &'b [u8]) -> Fields<'b> {
+        let reader = Reader::new(payload);
+        let mut fields = Fields { reader, remaining: 0, field: 0, seen: 0, error: None };
+        if let Err(problem) = canonical::check(payload) {
+            fields.fail(FieldError::NotCanonical(problem));
+            return fields;
         }
-        match fields.uint()? {
-            FORMAT_VERSION => Ok(fields),
-            found => Err(FieldError::Format { found }),
+        match fields.reader.map() {
+            Some(count) => fields.remaining = count,
+            None => fields.fail(FieldError::NotFields),
         }
+        match fields.next() {
+            Some(FORMAT) => {}
+            _ => fields.fail(FieldError::Missing { field: FORMAT }),
+        }
+        match fields.uint() {
+            Some(FORMAT_VERSION) | None => {}
+            Some(found) => fields.fail(FieldError::Format { found }),
+        }
+        fields
     }
 
     /// The next field's number; its value must then be read or skipped.
-    pub(crate) fn next(&mut self) -> Result<Option<u64>, FieldError> {
-        if self.remaining == 0 {
-            return Ok(None);
+    pub(crate) fn next(&mut self) -> Option<u64> {
+        if self.remaining == 0 || self.error.is_some() {
+            return None;
         }
         self.remaining -= 1;
-        self.field = self.decoder.u64().map_err(|_| FieldError::NotFields)?;
-        Ok(Some(self.field))
+        let Some(field) = self.reader.uint() else {
+            self.fail(FieldError::NotFields);
+            return None;
+        };
+        self.field = field;
+        self.seen |= bit(field);
+        Some(field)
     }
 
-    /// The error for the current field.
-    pub(crate) fn not(&self, expected: &'static str) -> FieldError {
-        FieldError::Value { field: self.field, expected }
+    /// What was wrong first; else which of the required fields is missing.
+    fn refusal(&self, required: &[u64]) -> FieldError {
+        let missing = required.iter().find(|&&field| self.seen & bit(field) == 0);
+        match (self.error, missing) {
+            (None, Some(&field)) => FieldError::Missing { field },
+            (error, _) => error.unwrap_or(FieldError::NotFields),
+        }
     }
 
-    pub(crate) fn uint(&mut self) -> Result<u64, FieldError> {
-        self.decoder.u64().map_err(|_| self.not("an unsigned number"))
+    #[inline(never)]
+    fn fail(&mut self, error: FieldError) {
+        if self.error.is_none() {
+            self.error = Some(error);
+        }
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32, FieldError> {
-        self.decoder.u32().map_err(|_| self.not("a number below 2^32"))
+    /// Refuses the value of a field.
+    #[inline(never)]
+    pub(crate) fn refuse(&mut self, field: u64, expected: Expected) {
+        self.fail(FieldError::Value { field, expected });
     }
 
-    pub(crate) fn u16(&mut self) -> Result<u16, FieldError> {
-        self.decoder.u16().map_err(|_| self.not("a number below 65536"))
+    /// A value of the current field, refused if there is none.
+    pub(crate) fn value<T>(&mut self, value: Option<T>, expected: Expected) -> Option<T> {
+        if value.is_none() {
+            self.refuse(self.field, expected);
+        }
+        value
     }
 
-    pub(crate) fn int(&mut self) -> Result<i64, FieldError> {
-        self.decoder.i64().map_err(|_| self.not("a number"))
+    pub(crate) fn uint(&mut self) -> Option<u64> {
+        let number = self.reader.uint();
+        self.value(number, Expected::Unsigned)
     }
 
-    pub(crate) fn flag(&mut self) -> Result<bool, FieldError> {
-        self.decoder.bool().map_err(|_| self.not("true or false"))
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        let number = self.reader.uint().and_then(|number| number.try_into().ok());
+        self.value(number, Expected::Below2To32)
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<&'b [u8], FieldError> {
-        self.decoder.bytes().map_err(|_| self.not("a byte string"))
+    pub(crate) fn u16(&mut self) -> Option<u16> {
+        let number = self.reader.uint().and_then(|number| number.try_into().ok());
+        self.value(number, Expected::Below65536)
+    }
+
+    pub(crate) fn int(&mut self) -> Option<i64> {
+        let number = self.reader.int();
+        self.value(number, Expected::Number)
+    }
+
+    pub(crate) fn flag(&mut self) -> Option<bool> {
+        let flag = self.reader.flag();
+        self.value(flag, Expected::Flag)
+    }
+
+    pub(crate) fn bytes(&mut self) -> Option<&'b [u8]> {
+        let bytes = self.reader.bytes();
+        self.value(bytes, Expected::Bytes)
     }
 
     /// A text of the given kind.
     pub(crate) fn text<T>(
         &mut self,
-        expected: &'static str,
+        expected: Expected,
         parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, FieldError> {
-        self.decoder.str().ok().and_then(parse).ok_or(self.not(expected))
+    ) -> Option<T> {
+        let value = self.reader.text().and_then(parse);
+        self.value(value, expected)
     }
 
-    pub(crate) fn product(&mut self) -> Result<ProductName, FieldError> {
-        self.text("a product name", |text| ProductName::new(text).ok())
+    pub(crate) fn product(&mut self) -> Option<ProductName> {
+        self.text(Expected::ProductName, ProductName::parse)
     }
 
-    pub(crate) fn version(&mut self) -> Result<ReleaseVersion, FieldError> {
-        let field = self.field;
-        let expected = "a release version";
-        match self.decoder.str() {
-            Ok("") => Err(FieldError::Empty { field }),
-            Ok(text) => ReleaseVersion::new(text).map_err(|_| self.not(expected)),
-            Err(_) => Err(self.not(expected)),
+    pub(crate) fn version(&mut self) -> Option<ReleaseVersion> {
+        match self.reader.text() {
+            Some("") => {
+                self.fail(FieldError::Empty { field: self.field });
+                None
+            }
+            text => {
+                let version = text.and_then(ReleaseVersion::parse);
+                self.value(version, Expected::ReleaseVersion)
+            }
         }
     }
 
-    pub(crate) fn digest(&mut self) -> Result<Digest, FieldError> {
-        let bytes: [u8; 32] = self.bytes()?.try_into().map_err(|_| self.not("32 bytes"))?;
-        Ok(Digest(bytes))
+    pub(crate) fn digest(&mut self) -> Option<Digest> {
+        let bytes = self.bytes()?;
+        self.value(bytes.try_into().ok().map(Digest), Expected::Bytes32)
     }
 
-    /// A list of at most `max` items.
+    /// A list of at most `max` items; an item that is `None` is left out.
     pub(crate) fn list<T>(
         &mut self,
         max: u64,
-        mut item: impl FnMut(&mut Fields<'b>) -> Result<T, FieldError>,
-    ) -> Result<Vec<T>, FieldError> {
-        let count = self.decoder.array().ok().flatten().filter(|&count| count <= max);
-        let count = count.ok_or(self.not("a list, or it is too long"))?;
-        (0..count).map(|_| item(self)).collect()
+        mut item: impl FnMut(&mut Fields<'b>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let count = self.count(max)?;
+        let mut items = Vec::new();
+        for _ in 0..count {
+            if let Some(item) = item(self) {
+                items.push(item);
+            }
+        }
+        Some(items)
+    }
+
+    fn count(&mut self, max: u64) -> Option<u64> {
+        let count = self.reader.array().filter(|&count| count <= max);
+        self.value(count, Expected::List)
     }
 
     /// A list of exactly two items, whose values are read next.
-    pub(crate) fn pair(&mut self) -> Result<(), FieldError> {
-        match self.decoder.array() {
-            Ok(Some(2)) => Ok(()),
-            _ => Err(self.not("made of pairs")),
-        }
+    pub(crate) fn pair(&mut self) -> Option<()> {
+        let pair = self.reader.array().filter(|&count| count == 2);
+        self.value(pair.map(|_| ()), Expected::Pairs)
     }
 
     /// The list of fields that must be understood; all of them are up to `known`.
-    pub(crate) fn critical(&mut self, known: u64) -> Result<(), FieldError> {
-        let critical = self.list(MAX_CRITICAL, Fields::uint)?;
-        match critical.into_iter().find(|&field| field > known) {
-            Some(field) => Err(FieldError::Critical { field }),
-            None => Ok(()),
+    pub(crate) fn critical(&mut self, known: u64) {
+        for _ in 0..self.count(MAX_CRITICAL).unwrap_or_default() {
+            match self.uint() {
+                Some(field) if field > known => self.fail(FieldError::Critical { field }),
+                _ => {}
+            }
         }
     }
 
-    pub(crate) fn skip(&mut self) -> Result<(), FieldError> {
-        self.decoder.skip().map_err(|_| FieldError::NotFields)
+    pub(crate) fn skip(&mut self) {
+        if self.reader.skip().is_none() {
+            self.fail(FieldError::NotFields);
+        }
     }
 }
 
 /// More fields than any version of a document will call critical.
 const MAX_CRITICAL: u64 = 32;
 
-/// The value of a field that must be there.
-pub(crate) fn required<T>(value: Option<T>, field: u64) -> Result<T, FieldError> {
-    value.ok_or(FieldError::Missing { field })
+/// Zero for a number above those of all documents.
+fn bit(field: u64) -> u32 {
+    u32::try_from(field).ok().and_then(|field| 1_u32.checked_shl(field)).unwrap_or(0)
 }

@@ -5,20 +5,25 @@ use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
-use ed25519_dalek::VerifyingKey;
 use otaru_wire::Digest;
 
 mod bytes;
-#[cfg(feature = "p256")]
+#[cfg(feature = "sign")]
 mod ecdsa;
 mod private;
+#[cfg(feature = "sign")]
 mod secret;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(not(feature = "sign"), path = "key/small.rs")]
+mod verifier;
 
 pub use bytes::KeyBytes;
 pub use private::{PrivateKeyKind, find_private_key};
+#[cfg(feature = "sign")]
 pub use secret::SecretKey;
+
+use verifier::Verifier;
 
 /// Bytes of a signature of either algorithm.
 pub const SIGNATURE_BYTES: usize = 64;
@@ -46,7 +51,7 @@ impl Algorithm {
     /// The algorithm with this number, if this build verifies it.
     pub fn from_cose_number(number: i64) -> Option<Algorithm> {
         match number {
-            -8 => Some(Algorithm::Ed25519),
+            -8 if cfg!(feature = "ed25519") => Some(Algorithm::Ed25519),
             -7 if cfg!(feature = "p256") => Some(Algorithm::P256),
             _ => None,
         }
@@ -136,14 +141,7 @@ impl core::error::Error for KeyError {}
 /// [`PublicKey::from_file`] reads that from a file with `#` comments, which is the
 /// format of `root.pub`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(Half);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Half {
-    Ed25519(VerifyingKey),
-    #[cfg(feature = "p256")]
-    P256(ecdsa::VerifyingKey),
-}
+pub struct PublicKey(Verifier);
 
 impl PublicKey {
     /// Reads a key whose algorithm its length tells; checks the point, so that a key
@@ -158,36 +156,24 @@ impl PublicKey {
 
     /// Reads a key of an algorithm: Ed25519's 32 bytes, or the 65 of an uncompressed point (SEC 1).
     pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Result<PublicKey, KeyError> {
-        match algorithm {
-            Algorithm::Ed25519 => {
-                let bytes: &[u8; 32] =
-                    bytes.try_into().map_err(|_| KeyError::Length { found: bytes.len() })?;
-                let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Point)?;
-                if key.is_weak() { Err(KeyError::Point) } else { Ok(key.into()) }
-            }
-            #[cfg(feature = "p256")]
-            Algorithm::P256 => ecdsa::read(bytes).map(|key| PublicKey(Half::P256(key))),
-            #[cfg(not(feature = "p256"))]
-            Algorithm::P256 => Err(KeyError::Point),
+        let length = match algorithm {
+            Algorithm::Ed25519 => 32,
+            Algorithm::P256 => 65,
+        };
+        if bytes.len() != length {
+            return Err(KeyError::Length { found: bytes.len() });
         }
+        Verifier::read(algorithm, bytes).map(PublicKey).ok_or(KeyError::Point)
     }
 
     /// What it verifies.
     pub fn algorithm(&self) -> Algorithm {
-        match &self.0 {
-            Half::Ed25519(_) => Algorithm::Ed25519,
-            #[cfg(feature = "p256")]
-            Half::P256(_) => Algorithm::P256,
-        }
+        self.0.algorithm()
     }
 
     /// The key's bytes, as documents hold them.
     pub fn to_bytes(&self) -> KeyBytes {
-        match &self.0 {
-            Half::Ed25519(key) => KeyBytes::new(key.as_bytes()),
-            #[cfg(feature = "p256")]
-            Half::P256(key) => ecdsa::write(key),
-        }
+        self.0.to_bytes()
     }
 
     /// The key's name in signatures.
@@ -200,23 +186,14 @@ impl PublicKey {
     ///
     /// A device keeps them beside what it learned under a key it was built with.
     pub fn anchor(&self) -> [u8; 32] {
-        match &self.0 {
-            Half::Ed25519(key) => *key.as_bytes(),
-            #[cfg(feature = "p256")]
-            Half::P256(_) => *Digest::of(&self.to_bytes()).as_bytes(),
-        }
+        let bytes = self.to_bytes();
+        <[u8; 32]>::try_from(&*bytes).unwrap_or_else(|_| *Digest::of(&bytes).as_bytes())
     }
 
-    /// Whether this key signed `message`; for Ed25519 by the strict rule: no malleable forms.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
-        match &self.0 {
-            Half::Ed25519(key) => {
-                let signature = ed25519_dalek::Signature::from_bytes(signature);
-                key.verify_strict(message, &signature).is_ok()
-            }
-            #[cfg(feature = "p256")]
-            Half::P256(key) => ecdsa::verifies(key, message, signature),
-        }
+    /// Whether this key signed `message`, which comes in pieces; for Ed25519 by the strict rule:
+    /// no malleable forms.
+    pub(crate) fn verifies(&self, message: &[&[u8]], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+        self.0.verifies(message, signature)
     }
 
     /// The contents of a key file such as `root.pub`; `what` is said in its comment.
@@ -232,12 +209,6 @@ impl PublicKey {
             (Some(line), None) => line.parse(),
             _ => Err(KeyError::Text),
         }
-    }
-}
-
-impl From<VerifyingKey> for PublicKey {
-    fn from(key: VerifyingKey) -> PublicKey {
-        PublicKey(Half::Ed25519(key))
     }
 }
 

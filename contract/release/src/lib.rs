@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod canonical;
+mod causes;
 mod cose;
 mod fields;
 mod image;
@@ -19,18 +20,23 @@ mod key;
 mod manifest;
 mod order;
 pub mod patch;
+mod reader;
 mod root;
 mod timestamp;
 
-pub use canonical::NotCanonical;
-pub use cose::{CoseError, Unsigned, WrongSignature};
-pub use fields::FieldError;
+pub use canonical::{NotCanonical, Problem};
+pub use cose::{CoseError, Shape};
+#[cfg(feature = "sign")]
+pub use cose::{Unsigned, WrongSignature};
+pub use fields::{Expected, FieldError};
 pub use image::{
     AppDescriptor, Behaviour, Chip, Image, ImageBuilder, ImageError, ImageFacts, ImageHead,
     OtherChip, UnknownChip,
 };
+#[cfg(feature = "sign")]
+pub use key::SecretKey;
 pub use key::{
-    Algorithm, KeyBytes, KeyError, KeyId, PrivateKeyKind, PublicKey, SIGNATURE_BYTES, SecretKey,
+    Algorithm, KeyBytes, KeyError, KeyId, PrivateKeyKind, PublicKey, SIGNATURE_BYTES,
     find_private_key,
 };
 pub use manifest::{

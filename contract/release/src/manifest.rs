@@ -15,10 +15,14 @@ use alloc::vec::Vec;
 
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
-use crate::cose::{Envelope, Unsigned};
+#[cfg(feature = "sign")]
+use crate::cose::Unsigned;
+use crate::cose::{Distrust, Envelope};
 use crate::fields::FieldError;
 use crate::image::{Chip, Image, ImageError, ImageFacts};
-use crate::key::{KeyId, PublicKey, SecretKey};
+use crate::key::KeyId;
+#[cfg(feature = "sign")]
+use crate::key::{PublicKey, SecretKey};
 use crate::root::RootDocument;
 
 pub use error::{ManifestError, Mismatch, Revisions};
@@ -106,11 +110,13 @@ impl Manifest {
     }
 
     /// The signed manifest, as it is uploaded and served.
+    #[cfg(feature = "sign")]
     pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
         self.unsigned(&key.public_key()).sign(key)
     }
 
     /// The manifest as `key` would have to sign it: for keys that are kept elsewhere.
+    #[cfg(feature = "sign")]
     pub fn unsigned(&self, key: &PublicKey) -> Unsigned {
         Unsigned::new(payload::write(self), DOCUMENT_TYPE, *key)
     }
@@ -138,20 +144,17 @@ impl Manifest {
         root: &RootDocument,
         now: Option<i64>,
     ) -> Result<Manifest, ManifestError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(ManifestError::TooLarge { size_bytes: bytes.len() });
-        }
-        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(ManifestError::Cose)?;
-        let key_id = envelope.key_id;
-        if root.revoked.contains(&key_id) {
-            return Err(ManifestError::RevokedKey { key_id, root_number: root.number });
-        }
-        if !root.release_keys.iter().any(|key| key.id() == key_id) {
-            return Err(ManifestError::UntrustedKey { key_id, root_number: root.number });
-        }
-        if !root.release_keys.iter().any(|key| envelope.is_signed_by(key)) {
-            return Err(ManifestError::Signature { key_id });
-        }
+        let envelope = Envelope::signed_by(bytes, DOCUMENT_TYPE, MAX_BYTES, &root.release_keys);
+        let root_number = root.number;
+        let envelope = envelope.map_err(|distrust| match distrust {
+            Distrust::TooLarge { size_bytes } => ManifestError::TooLarge { size_bytes },
+            Distrust::Cose(error) => ManifestError::Cose(error),
+            Distrust::Key(key_id) if root.revoked.contains(&key_id) => {
+                ManifestError::RevokedKey { key_id, root_number }
+            }
+            Distrust::Key(key_id) => ManifestError::UntrustedKey { key_id, root_number },
+            Distrust::Signature(key_id) => ManifestError::Signature { key_id },
+        })?;
         root.check_expiry(now).map_err(ManifestError::Root)?;
         let manifest = payload::read(envelope.payload).map_err(field_refused)?;
         match (manifest.expires_at, now) {

@@ -6,12 +6,18 @@
 
 mod error;
 
+#[cfg(feature = "sign")]
 use alloc::vec::Vec;
 
 use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName, UpdateId};
 
-use crate::cose::{self, Envelope};
-use crate::fields::{FORMAT, FORMAT_VERSION, FieldError, Fields, required};
+#[cfg(feature = "sign")]
+use crate::cose;
+use crate::cose::{Distrust, Envelope};
+use crate::fields::{Expected, Fields, read_document};
+#[cfg(feature = "sign")]
+use crate::fields::{FORMAT, FORMAT_VERSION};
+#[cfg(feature = "sign")]
 use crate::key::SecretKey;
 use crate::root::RootDocument;
 
@@ -84,6 +90,7 @@ impl Order {
     pub const MAX_BYTES: usize = 768;
 
     /// The signed order, as it is served.
+    #[cfg(feature = "sign")]
     pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
         let optional = u64::from(self.update.is_some()) + u64::from(self.is_downgrade);
         let payload = cose::encode(|encoder| {
@@ -108,14 +115,14 @@ impl Order {
 
     /// Reads an order that the server key of `root` signed, whoever it is for.
     pub fn verify(bytes: &[u8], root: &RootDocument) -> Result<Order, OrderError> {
-        if bytes.len() > Order::MAX_BYTES {
-            return Err(OrderError::TooLarge { size_bytes: bytes.len() });
-        }
-        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(OrderError::Cose)?;
-        if !root.server_key.is_some_and(|key| envelope.is_signed_by(&key)) {
-            return Err(OrderError::Untrusted { key_id: envelope.key_id });
-        }
-        read(envelope.payload).map_err(OrderError::Field)
+        let keys = root.server_key.as_slice();
+        let envelope = Envelope::signed_by(bytes, DOCUMENT_TYPE, Order::MAX_BYTES, keys);
+        let envelope = envelope.map_err(|distrust| match distrust {
+            Distrust::TooLarge { size_bytes } => OrderError::TooLarge { size_bytes },
+            Distrust::Cose(error) => OrderError::Cose(error),
+            Distrust::Key(key_id) | Distrust::Signature(key_id) => OrderError::Untrusted { key_id },
+        })?;
+        read_document(envelope.payload, &REQUIRED, gather).map_err(OrderError::Field)
     }
 
     /// Refuses an order that does not answer this question.
@@ -142,42 +149,47 @@ impl Order {
     }
 }
 
-fn read(payload: &[u8]) -> Result<Order, FieldError> {
-    let mut fields = Fields::open(payload)?;
+const REQUIRED: [u64; 7] = [
+    field::THING,
+    field::PRODUCT,
+    field::VERSION,
+    field::SHA256,
+    field::NONCE,
+    field::ISSUED_AT,
+    field::EXPIRES_AT,
+];
+
+fn gather(fields: &mut Fields<'_>) -> Option<Order> {
     let (mut thing, mut product, mut version, mut sha256) = (None, None, None, None);
     let (mut nonce, mut update, mut issued_at, mut expires_at) = (None, None, None, None);
-    let mut is_downgrade = false;
-    while let Some(number) = fields.next()? {
+    let mut is_downgrade = None;
+    while let Some(number) = fields.next() {
         match number {
-            field::THING => {
-                thing = Some(fields.text("a thing name", |text| ThingName::new(text).ok())?);
-            }
-            field::PRODUCT => product = Some(fields.product()?),
-            field::VERSION => version = Some(fields.version()?),
-            field::SHA256 => sha256 = Some(fields.digest()?),
+            field::THING => thing = fields.text(Expected::ThingName, ThingName::parse),
+            field::PRODUCT => product = fields.product(),
+            field::VERSION => version = fields.version(),
+            field::SHA256 => sha256 = fields.digest(),
             field::NONCE => {
-                let bytes = fields.bytes()?.try_into();
-                nonce = Some(bytes.map_err(|_| fields.not("16 bytes"))?);
+                let bytes = fields.bytes().and_then(|bytes| bytes.try_into().ok());
+                nonce = fields.value(bytes, Expected::Bytes16);
             }
-            field::UPDATE => {
-                update = Some(fields.text("an update id", |text| UpdateId::new(text).ok())?);
-            }
-            field::ISSUED_AT => issued_at = Some(fields.int()?),
-            field::EXPIRES_AT => expires_at = Some(fields.int()?),
-            field::DOWNGRADE => is_downgrade = fields.flag()?,
-            field::CRITICAL => fields.critical(field::CRITICAL)?,
-            _ => fields.skip()?,
+            field::UPDATE => update = fields.text(Expected::UpdateId, UpdateId::parse),
+            field::ISSUED_AT => issued_at = fields.int(),
+            field::EXPIRES_AT => expires_at = fields.int(),
+            field::DOWNGRADE => is_downgrade = fields.flag(),
+            field::CRITICAL => fields.critical(field::CRITICAL),
+            _ => fields.skip(),
         }
     }
-    Ok(Order {
-        thing: required(thing, field::THING)?,
-        product: required(product, field::PRODUCT)?,
-        version: required(version, field::VERSION)?,
-        sha256: required(sha256, field::SHA256)?,
-        nonce: required(nonce, field::NONCE)?,
+    Some(Order {
+        thing: thing?,
+        product: product?,
+        version: version?,
+        sha256: sha256?,
+        nonce: nonce?,
         update,
-        issued_at: required(issued_at, field::ISSUED_AT)?,
-        expires_at: required(expires_at, field::EXPIRES_AT)?,
-        is_downgrade,
+        issued_at: issued_at?,
+        expires_at: expires_at?,
+        is_downgrade: is_downgrade.unwrap_or_default(),
     })
 }

@@ -10,9 +10,15 @@ mod error;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::cose::{self, Encoded, Envelope, Unsigned};
-use crate::fields::{FORMAT, FORMAT_VERSION, FieldError, Fields, required};
-use crate::key::{Algorithm, KeyId, PublicKey, SecretKey};
+#[cfg(feature = "sign")]
+use crate::cose::{self, Encoded, Unsigned};
+use crate::cose::{Distrust, Envelope};
+use crate::fields::{Expected, Fields, read_document};
+#[cfg(feature = "sign")]
+use crate::fields::{FORMAT, FORMAT_VERSION};
+#[cfg(feature = "sign")]
+use crate::key::SecretKey;
+use crate::key::{Algorithm, KeyId, PublicKey};
 
 pub use error::RootError;
 
@@ -82,11 +88,13 @@ impl RootDocument {
     /// The signed document: the bytes of `root.cbor`.
     ///
     /// `key` must be a root key of the document before this one, or of this one if it is the first.
+    #[cfg(feature = "sign")]
     pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
         self.unsigned(&key.public_key()).sign(key)
     }
 
     /// The document as `key` would have to sign it: for keys that are kept elsewhere.
+    #[cfg(feature = "sign")]
     pub fn unsigned(&self, key: &PublicKey) -> Unsigned {
         Unsigned::new(self.payload(), DOCUMENT_TYPE, *key)
     }
@@ -96,18 +104,14 @@ impl RootDocument {
     /// Expiry is not looked at: only the newest document's counts, see
     /// [`RootDocument::check_expiry`].
     pub fn verify(bytes: &[u8], trusted: &[PublicKey]) -> Result<RootDocument, RootError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(RootError::TooLarge { size_bytes: bytes.len() });
-        }
-        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(RootError::Cose)?;
-        let key_id = envelope.key_id;
-        if !trusted.iter().any(|key| key.id() == key_id) {
-            return Err(RootError::UntrustedKey { key_id });
-        }
-        if !trusted.iter().any(|key| envelope.is_signed_by(key)) {
-            return Err(RootError::Signature { key_id });
-        }
-        RootDocument::read(envelope.payload).map_err(RootError::Field)
+        let envelope = Envelope::signed_by(bytes, DOCUMENT_TYPE, MAX_BYTES, trusted);
+        let envelope = envelope.map_err(|distrust| match distrust {
+            Distrust::TooLarge { size_bytes } => RootError::TooLarge { size_bytes },
+            Distrust::Cose(error) => RootError::Cose(error),
+            Distrust::Key(key_id) => RootError::UntrustedKey { key_id },
+            Distrust::Signature(key_id) => RootError::Signature { key_id },
+        })?;
+        RootDocument::read(envelope.payload)
     }
 
     /// Reads a document that one of its own root keys signed, such as number 1.
@@ -119,7 +123,7 @@ impl RootDocument {
             return Err(RootError::TooLarge { size_bytes: bytes.len() });
         }
         let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(RootError::Cose)?;
-        let claimed = RootDocument::read(envelope.payload).map_err(RootError::Field)?;
+        let claimed = RootDocument::read(envelope.payload)?;
         RootDocument::verify(bytes, &claimed.root_keys)
     }
 
@@ -129,7 +133,7 @@ impl RootDocument {
     /// predecessor alone.
     pub fn read_trusted(bytes: &[u8]) -> Result<RootDocument, RootError> {
         let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(RootError::Cose)?;
-        RootDocument::read(envelope.payload).map_err(RootError::Field)
+        RootDocument::read(envelope.payload)
     }
 
     /// Reads the document that follows this one.
@@ -160,6 +164,7 @@ impl RootDocument {
         }
     }
 
+    #[cfg(feature = "sign")]
     fn payload(&self) -> Vec<u8> {
         let present =
             [self.server_key.is_some(), self.expires_at.is_some(), !self.revoked.is_empty()];
@@ -188,77 +193,77 @@ impl RootDocument {
         })
     }
 
-    fn read(payload: &[u8]) -> Result<RootDocument, FieldError> {
-        let mut fields = Fields::open(payload)?;
+    fn read(payload: &[u8]) -> Result<RootDocument, RootError> {
+        let required = [field::NUMBER, field::ROOT_KEYS, field::RELEASE_KEYS];
+        read_document(payload, &required, RootDocument::gather).map_err(RootError::Field)
+    }
+
+    fn gather(fields: &mut Fields<'_>) -> Option<RootDocument> {
         let (mut number, mut root_keys, mut release_keys) = (None, None, None);
-        let (mut server_key, mut expires_at, mut revoked) = (None, None, Vec::new());
-        while let Some(number_of_field) = fields.next()? {
+        let (mut server_key, mut expires_at, mut revoked) = (None, None, None);
+        while let Some(number_of_field) = fields.next() {
             match number_of_field {
-                field::NUMBER => number = Some(fields.uint()?),
-                field::ROOT_KEYS => root_keys = Some(read_keys(&mut fields)?),
-                field::ROOT_THRESHOLD => match fields.uint()? {
-                    1 => {}
-                    _ => return Err(fields.not("1, the only threshold of format version 1")),
-                },
-                field::RELEASE_KEYS => release_keys = Some(read_keys(&mut fields)?),
-                field::SERVER_KEY => server_key = read_key(&mut fields)?,
-                field::EXPIRES_AT => expires_at = Some(fields.int()?),
-                field::CRITICAL => fields.critical(field::LAST)?,
-                field::REVOKED => revoked = fields.list(MAX_REVOKED, read_key_id)?,
-                _ => fields.skip()?,
+                field::NUMBER => number = fields.uint(),
+                field::ROOT_KEYS => root_keys = read_keys(fields),
+                field::ROOT_THRESHOLD => {
+                    let threshold = fields.uint().filter(|&threshold| threshold == 1);
+                    fields.value(threshold, Expected::Threshold);
+                }
+                field::RELEASE_KEYS => release_keys = read_keys(fields),
+                field::SERVER_KEY => server_key = read_key(fields),
+                field::EXPIRES_AT => expires_at = fields.int(),
+                field::CRITICAL => fields.critical(field::LAST),
+                field::REVOKED => revoked = fields.list(MAX_REVOKED, read_key_id),
+                _ => fields.skip(),
             }
         }
         let root = RootDocument {
-            number: required(number, field::NUMBER)?,
-            root_keys: required(root_keys, field::ROOT_KEYS)?,
-            release_keys: required(release_keys, field::RELEASE_KEYS)?,
+            number: number?,
+            root_keys: root_keys?,
+            release_keys: release_keys?,
             server_key,
             expires_at,
-            revoked,
+            revoked: revoked.unwrap_or_default(),
         };
-        root.check_roles()?;
-        Ok(root)
+        root.check_roles(fields);
+        Some(root)
     }
 
     /// A key on a server must be good for what servers sign alone, and a revoked one for nothing.
-    fn check_roles(&self) -> Result<(), FieldError> {
+    fn check_roles(&self, fields: &mut Fields<'_>) {
         let mut offline = self.root_keys.iter().chain(&self.release_keys);
         if self.server_key.is_some_and(|server| offline.any(|key| *key == server)) {
-            let expected = "a key that has no other role";
-            return Err(FieldError::Value { field: field::SERVER_KEY, expected });
+            fields.refuse(field::SERVER_KEY, Expected::OneRole);
         }
-        match self.revoked.iter().any(|&key_id| self.names(key_id)) {
-            true => {
-                let expected = "made of keys that the document does not name";
-                Err(FieldError::Value { field: field::REVOKED, expected })
-            }
-            false => Ok(()),
+        if self.revoked.iter().any(|&key_id| self.names(key_id)) {
+            fields.refuse(field::REVOKED, Expected::UnnamedKeys);
         }
     }
 }
 
+#[cfg(feature = "sign")]
 fn write_key(encoder: &mut minicbor::Encoder<&mut Vec<u8>>, key: &PublicKey) -> Encoded {
     encoder.array(2)?.i64(key.algorithm().cose_number())?.bytes(&key.to_bytes())?.ok()
 }
 
 /// A list in which at least one key is of an algorithm this build knows.
-fn read_keys(fields: &mut Fields<'_>) -> Result<Vec<PublicKey>, FieldError> {
-    let keys: Vec<PublicKey> = fields.list(MAX_KEYS, read_key)?.into_iter().flatten().collect();
-    if keys.is_empty() { Err(fields.not("a list with a known kind of key")) } else { Ok(keys) }
+fn read_keys(fields: &mut Fields<'_>) -> Option<Vec<PublicKey>> {
+    let keys = fields.list(MAX_KEYS, read_key)?;
+    fields.value((!keys.is_empty()).then_some(keys), Expected::KnownKeys)
 }
 
-/// A key; `None` when its algorithm is not known, so that new ones can be introduced.
-fn read_key(fields: &mut Fields<'_>) -> Result<Option<PublicKey>, FieldError> {
+/// A key; `None` too when its algorithm is not known, so that new ones can be introduced.
+fn read_key(fields: &mut Fields<'_>) -> Option<PublicKey> {
     fields.pair()?;
     let Some(algorithm) = Algorithm::from_cose_number(fields.int()?) else {
-        fields.skip()?;
-        return Ok(None);
+        fields.skip();
+        return None;
     };
-    let bytes = fields.bytes()?;
-    PublicKey::of(algorithm, bytes).map(Some).map_err(|_| fields.not("made of usable keys"))
+    let key = PublicKey::of(algorithm, fields.bytes()?).ok();
+    fields.value(key, Expected::UsableKeys)
 }
 
-fn read_key_id(fields: &mut Fields<'_>) -> Result<KeyId, FieldError> {
-    let bytes = fields.bytes()?.try_into().map_err(|_| fields.not("made of key ids"))?;
-    Ok(KeyId(bytes))
+fn read_key_id(fields: &mut Fields<'_>) -> Option<KeyId> {
+    let bytes = fields.bytes()?.try_into().ok();
+    fields.value(bytes.map(KeyId), Expected::KeyIds)
 }

@@ -4,14 +4,21 @@
 //! The key is on the server, so it proves no release good. Old ones show that
 //! somebody between server and device withholds what is new.
 
+#[cfg(feature = "sign")]
 use alloc::vec::Vec;
 use core::fmt;
 
 use otaru_wire::{ProductName, Reason};
 
-use crate::cose::{self, CoseError, Envelope};
-use crate::fields::{FORMAT, FORMAT_VERSION, FieldError, Fields, required};
-use crate::key::{KeyId, SecretKey};
+#[cfg(feature = "sign")]
+use crate::cose;
+use crate::cose::{CoseError, Distrust, Envelope};
+#[cfg(feature = "sign")]
+use crate::fields::{FORMAT, FORMAT_VERSION};
+use crate::fields::{FieldError, Fields, read_document};
+use crate::key::KeyId;
+#[cfg(feature = "sign")]
+use crate::key::SecretKey;
 use crate::root::RootDocument;
 
 const DOCUMENT_TYPE: &str = "application/vnd.otaru.timestamp";
@@ -114,6 +121,7 @@ impl Timestamp {
     pub const MAX_BYTES: usize = 512;
 
     /// The signed timestamp, as it is served.
+    #[cfg(feature = "sign")]
     pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
         let payload = cose::encode(|encoder| {
             encoder.map(6)?.u64(FORMAT)?.u64(FORMAT_VERSION)?;
@@ -132,14 +140,17 @@ impl Timestamp {
         root: &RootDocument,
         product: &ProductName,
     ) -> Result<Timestamp, TimestampError> {
-        if bytes.len() > Timestamp::MAX_BYTES {
-            return Err(TimestampError::TooLarge { size_bytes: bytes.len() });
-        }
-        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(TimestampError::Cose)?;
-        if !root.server_key.is_some_and(|key| envelope.is_signed_by(&key)) {
-            return Err(TimestampError::Untrusted { key_id: envelope.key_id });
-        }
-        let timestamp = read(envelope.payload).map_err(TimestampError::Field)?;
+        let keys = root.server_key.as_slice();
+        let envelope = Envelope::signed_by(bytes, DOCUMENT_TYPE, Timestamp::MAX_BYTES, keys);
+        let envelope = envelope.map_err(|distrust| match distrust {
+            Distrust::TooLarge { size_bytes } => TimestampError::TooLarge { size_bytes },
+            Distrust::Cose(error) => TimestampError::Cose(error),
+            Distrust::Key(key_id) | Distrust::Signature(key_id) => {
+                TimestampError::Untrusted { key_id }
+            }
+        })?;
+        let timestamp = read_document(envelope.payload, &REQUIRED, gather);
+        let timestamp = timestamp.map_err(TimestampError::Field)?;
         match timestamp.product == *product {
             true => Ok(timestamp),
             false => Err(TimestampError::WrongProduct),
@@ -189,26 +200,28 @@ impl Timestamp {
     }
 }
 
-fn read(payload: &[u8]) -> Result<Timestamp, FieldError> {
-    let mut fields = Fields::open(payload)?;
+const REQUIRED: [u64; 5] =
+    [field::PRODUCT, field::SIGNED_AT, field::EXPIRES_AT, field::SEQUENCE, field::ROOT_NUMBER];
+
+fn gather(fields: &mut Fields<'_>) -> Option<Timestamp> {
     let (mut product, mut signed_at, mut expires_at) = (None, None, None);
     let (mut sequence, mut root_number) = (None, None);
-    while let Some(number) = fields.next()? {
+    while let Some(number) = fields.next() {
         match number {
-            field::PRODUCT => product = Some(fields.product()?),
-            field::SIGNED_AT => signed_at = Some(fields.int()?),
-            field::EXPIRES_AT => expires_at = Some(fields.int()?),
-            field::SEQUENCE => sequence = Some(fields.uint()?),
-            field::ROOT_NUMBER => root_number = Some(fields.uint()?),
-            field::CRITICAL => fields.critical(field::CRITICAL)?,
-            _ => fields.skip()?,
+            field::PRODUCT => product = fields.product(),
+            field::SIGNED_AT => signed_at = fields.int(),
+            field::EXPIRES_AT => expires_at = fields.int(),
+            field::SEQUENCE => sequence = fields.uint(),
+            field::ROOT_NUMBER => root_number = fields.uint(),
+            field::CRITICAL => fields.critical(field::CRITICAL),
+            _ => fields.skip(),
         }
     }
-    Ok(Timestamp {
-        product: required(product, field::PRODUCT)?,
-        signed_at: required(signed_at, field::SIGNED_AT)?,
-        expires_at: required(expires_at, field::EXPIRES_AT)?,
-        sequence: required(sequence, field::SEQUENCE)?,
-        root_number: required(root_number, field::ROOT_NUMBER)?,
+    Some(Timestamp {
+        product: product?,
+        signed_at: signed_at?,
+        expires_at: expires_at?,
+        sequence: sequence?,
+        root_number: root_number?,
     })
 }

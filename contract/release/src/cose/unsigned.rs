@@ -1,10 +1,26 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use minicbor::Encoder;
 use otaru_wire::Digest;
 
-use super::{ALGORITHM, KEY_ID, SIGN1_TAG, TYPE, encode, signed_bytes};
+use super::{ALGORITHM, KEY_ID, SIGN1_TAG, TYPE, signed_bytes};
 use crate::key::{Algorithm, PublicKey, SIGNATURE_BYTES, SecretKey};
+
+/// Signs a payload; the result is the whole COSE_Sign1 structure.
+pub(crate) fn sign(payload: &[u8], document_type: &'static str, key: &SecretKey) -> Vec<u8> {
+    Unsigned::new(payload.to_vec(), document_type, key.public_key()).sign(key)
+}
+
+/// A result of encoding into memory, which cannot fail.
+pub(crate) type Encoded = Result<(), minicbor::encode::Error<core::convert::Infallible>>;
+
+/// Encodes into a fresh vector.
+pub(crate) fn encode(write: impl FnOnce(&mut Encoder<&mut Vec<u8>>) -> Encoded) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&mut Encoder::new(&mut bytes)).expect("a vector takes every write");
+    bytes
+}
 
 /// A document that waits for its signature, which whoever holds the key makes.
 #[derive(Clone, Debug)]
@@ -44,7 +60,7 @@ impl Unsigned {
 
     /// The bytes a signature covers: the Sig_structure of RFC 9052 §4.4.
     pub fn to_be_signed(&self) -> Vec<u8> {
-        signed_bytes(&self.protected, &self.payload)
+        signed_bytes(&self.protected, &self.payload, |pieces| pieces.concat())
     }
 
     /// What a signer outside is handed: an Ed25519 key signs messages, so
@@ -65,7 +81,7 @@ impl Unsigned {
         &self,
         signature: &[u8; SIGNATURE_BYTES],
     ) -> Result<Vec<u8>, WrongSignature> {
-        match self.key.verifies(&self.to_be_signed(), signature) {
+        match self.key.verifies(&[&self.to_be_signed()], signature) {
             true => Ok(self.sealed(signature)),
             false => Err(WrongSignature),
         }

@@ -7,7 +7,7 @@ use core::ops::Deref;
 const MAX: usize = 65;
 
 /// The bytes of a public key, as documents hold them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyBytes {
     bytes: [u8; MAX],
     length: usize,

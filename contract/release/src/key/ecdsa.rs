@@ -3,7 +3,7 @@
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey};
 
-use super::{KeyBytes, KeyError, SIGNATURE_BYTES};
+use super::{KeyBytes, SIGNATURE_BYTES};
 
 pub(super) use p256::ecdsa::VerifyingKey;
 
@@ -11,13 +11,10 @@ pub(super) use p256::ecdsa::VerifyingKey;
 const UNCOMPRESSED: u8 = 4;
 
 /// Reads the one form documents hold: the uncompressed point.
-pub(super) fn read(bytes: &[u8]) -> Result<VerifyingKey, KeyError> {
+pub(super) fn read(bytes: &[u8]) -> Option<VerifyingKey> {
     match bytes.first() {
-        Some(&UNCOMPRESSED) if bytes.len() == 65 => {
-            VerifyingKey::from_sec1_bytes(bytes).map_err(|_| KeyError::Point)
-        }
-        Some(_) if bytes.len() == 65 => Err(KeyError::Point),
-        _ => Err(KeyError::Length { found: bytes.len() }),
+        Some(&UNCOMPRESSED) => VerifyingKey::from_sec1_bytes(bytes).ok(),
+        _ => None,
     }
 }
 

@@ -2,16 +2,13 @@ use core::fmt;
 
 use ed25519_dalek::{Signer, SigningKey};
 
-#[cfg(feature = "p256")]
-use super::{Half, KeyError, ecdsa};
-use super::{PublicKey, SIGNATURE_BYTES};
+use super::{KeyError, PublicKey, SIGNATURE_BYTES, Verifier, ecdsa};
 
 /// A private key. Its bytes are wiped when it goes.
 pub struct SecretKey(Secret);
 
 enum Secret {
     Ed25519(SigningKey),
-    #[cfg(feature = "p256")]
     P256(p256::ecdsa::SigningKey),
 }
 
@@ -26,7 +23,6 @@ impl SecretKey {
     /// # Errors
     /// [`KeyError::Point`] for one in 2^32 of all bytes: zero, and what is not below the
     /// curve's order. Draw again.
-    #[cfg(feature = "p256")]
     pub fn from_p256_scalar(scalar: &[u8; 32]) -> Result<SecretKey, KeyError> {
         let key = p256::ecdsa::SigningKey::from_slice(scalar).map_err(|_| KeyError::Point)?;
         Ok(SecretKey(Secret::P256(key)))
@@ -35,9 +31,8 @@ impl SecretKey {
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
         match &self.0 {
-            Secret::Ed25519(key) => key.verifying_key().into(),
-            #[cfg(feature = "p256")]
-            Secret::P256(key) => PublicKey(Half::P256(*key.verifying_key())),
+            Secret::Ed25519(key) => PublicKey(Verifier::Ed25519(key.verifying_key())),
+            Secret::P256(key) => PublicKey(Verifier::P256(*key.verifying_key())),
         }
     }
 
@@ -45,7 +40,6 @@ impl SecretKey {
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
         match &self.0 {
             Secret::Ed25519(key) => key.sign(message).to_bytes(),
-            #[cfg(feature = "p256")]
             Secret::P256(key) => ecdsa::sign(key, message),
         }
     }

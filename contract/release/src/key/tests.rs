@@ -60,11 +60,11 @@ fn only_uncompressed_points_of_the_curve_are_keys() {
 fn a_signature_is_one_keys_over_one_message() {
     for key in [SecretKey::from_seed(&[1; 32]), p256(1)] {
         let signature = key.sign(b"message");
-        assert!(key.public_key().verifies(b"message", &signature));
-        assert!(!key.public_key().verifies(b"messagf", &signature));
-        assert!(!SecretKey::from_seed(&[2; 32]).public_key().verifies(b"message", &signature));
-        assert!(!p256(2).public_key().verifies(b"message", &signature));
-        assert!(!key.public_key().verifies(b"message", &[0; 64]));
+        assert!(key.public_key().verifies(&[b"message"], &signature));
+        assert!(!key.public_key().verifies(&[b"messagf"], &signature));
+        assert!(!SecretKey::from_seed(&[2; 32]).public_key().verifies(&[b"message"], &signature));
+        assert!(!p256(2).public_key().verifies(&[b"message"], &signature));
+        assert!(!key.public_key().verifies(&[b"message"], &[0; 64]));
         assert_eq!(key.sign(b"message"), signature, "no randomness is drawn");
     }
 }

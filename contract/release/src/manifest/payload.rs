@@ -5,8 +5,11 @@ use alloc::vec::Vec;
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 use super::{CHUNK_BYTES, Dependency, Manifest};
+#[cfg(feature = "sign")]
 use crate::cose;
-use crate::fields::{FORMAT, FORMAT_VERSION, FieldError, Fields, required};
+use crate::fields::{Expected, FieldError, Fields, read_document};
+#[cfg(feature = "sign")]
+use crate::fields::{FORMAT, FORMAT_VERSION};
 use crate::image::Chip;
 
 const SEQUENCE: u64 = 2;
@@ -28,6 +31,7 @@ const CRITICAL: u64 = 15;
 const MAX_DEPENDENCIES: u64 = 16;
 
 /// Encodes a manifest; a field with its default value is left out.
+#[cfg(feature = "sign")]
 pub(super) fn write(manifest: &Manifest) -> Vec<u8> {
     let present = [
         manifest.min_revision != 0,
@@ -79,93 +83,89 @@ struct Draft {
     sequence: Option<u64>,
     product: Option<ProductName>,
     chip: Option<Chip>,
-    min_revision: u16,
+    min_revision: Option<u16>,
     max_revision: Option<u16>,
     version: Option<ReleaseVersion>,
     sha256: Option<Digest>,
     size_bytes: Option<u64>,
     chunks: Option<Vec<Digest>>,
-    security_counter: u32,
-    dependencies: Vec<Dependency>,
+    security_counter: Option<u32>,
+    dependencies: Option<Vec<Dependency>>,
     expires_at: Option<i64>,
-    is_downgrade: bool,
+    is_downgrade: Option<bool>,
 }
 
 /// Decodes a manifest whose signature has been verified.
 pub(super) fn read(payload: &[u8]) -> Result<Manifest, FieldError> {
-    let mut fields = Fields::open(payload)?;
-    let mut draft = Draft::default();
-    while let Some(field) = fields.next()? {
-        draft.read_field(field, &mut fields)?;
-    }
-    draft.finish()
+    let required = [SEQUENCE, PRODUCT, CHIP, VERSION, SHA256, SIZE_BYTES, CHUNKS];
+    read_document(payload, &required, |fields| {
+        let mut draft = Draft::default();
+        while let Some(field) = fields.next() {
+            draft.read_field(field, fields);
+        }
+        draft.finish(fields)
+    })
 }
 
 impl Draft {
-    fn read_field(&mut self, field: u64, fields: &mut Fields<'_>) -> Result<(), FieldError> {
+    fn read_field(&mut self, field: u64, fields: &mut Fields<'_>) {
         match field {
-            SEQUENCE => self.sequence = Some(fields.uint()?),
-            PRODUCT => self.product = Some(fields.product()?),
-            CHIP => {
-                self.chip = Some(fields.text("a known chip name", |text| text.parse().ok())?);
-            }
-            MIN_REVISION => self.min_revision = fields.u16()?,
-            MAX_REVISION => self.max_revision = Some(fields.u16()?),
-            VERSION => self.version = Some(fields.version()?),
-            SHA256 => self.sha256 = Some(fields.digest()?),
-            SIZE_BYTES => self.size_bytes = Some(fields.uint()?),
-            CHUNKS => self.chunks = Some(read_chunks(fields)?),
-            SECURITY_COUNTER => self.security_counter = fields.u32()?,
-            DEPENDENCIES => self.dependencies = fields.list(MAX_DEPENDENCIES, read_dependency)?,
-            EXPIRES_AT => self.expires_at = Some(fields.int()?),
-            IS_DOWNGRADE => self.is_downgrade = fields.flag()?,
-            CRITICAL => fields.critical(CRITICAL)?,
-            _ => fields.skip()?,
+            SEQUENCE => self.sequence = fields.uint(),
+            PRODUCT => self.product = fields.product(),
+            CHIP => self.chip = fields.text(Expected::ChipName, |text| text.parse().ok()),
+            MIN_REVISION => self.min_revision = fields.u16(),
+            MAX_REVISION => self.max_revision = fields.u16(),
+            VERSION => self.version = fields.version(),
+            SHA256 => self.sha256 = fields.digest(),
+            SIZE_BYTES => self.size_bytes = fields.uint(),
+            CHUNKS => self.chunks = read_chunks(fields),
+            SECURITY_COUNTER => self.security_counter = fields.u32(),
+            DEPENDENCIES => self.dependencies = fields.list(MAX_DEPENDENCIES, read_dependency),
+            EXPIRES_AT => self.expires_at = fields.int(),
+            IS_DOWNGRADE => self.is_downgrade = fields.flag(),
+            CRITICAL => fields.critical(CRITICAL),
+            _ => fields.skip(),
         }
-        Ok(())
     }
 
-    fn finish(self) -> Result<Manifest, FieldError> {
-        let size_bytes = required(self.size_bytes, SIZE_BYTES)?;
+    fn finish(self, fields: &mut Fields<'_>) -> Option<Manifest> {
+        let (size_bytes, chunks) = (self.size_bytes?, self.chunks?);
         if size_bytes == 0 {
-            return Err(FieldError::Value { field: SIZE_BYTES, expected: "above zero" });
+            fields.refuse(SIZE_BYTES, Expected::AboveZero);
         }
-        let chunks = required(self.chunks, CHUNKS)?;
         if chunks.len() as u64 != size_bytes.div_ceil(CHUNK_BYTES as u64) {
-            let expected = "one digest per 64 KiB of field 9";
-            return Err(FieldError::Value { field: CHUNKS, expected });
+            fields.refuse(CHUNKS, Expected::DigestPerChunk);
         }
-        Ok(Manifest {
-            sequence: required(self.sequence, SEQUENCE)?,
-            product: required(self.product, PRODUCT)?,
-            chip: required(self.chip, CHIP)?,
-            min_revision: self.min_revision,
+        Some(Manifest {
+            sequence: self.sequence?,
+            product: self.product?,
+            chip: self.chip?,
+            min_revision: self.min_revision.unwrap_or_default(),
             max_revision: self.max_revision,
-            version: required(self.version, VERSION)?,
-            sha256: required(self.sha256, SHA256)?,
+            version: self.version?,
+            sha256: self.sha256?,
             size_bytes,
             chunks,
-            security_counter: self.security_counter,
-            dependencies: self.dependencies,
+            security_counter: self.security_counter.unwrap_or_default(),
+            dependencies: self.dependencies.unwrap_or_default(),
             expires_at: self.expires_at,
-            is_downgrade: self.is_downgrade,
+            is_downgrade: self.is_downgrade.unwrap_or_default(),
         })
     }
 }
 
-fn read_chunks(fields: &mut Fields<'_>) -> Result<Vec<Digest>, FieldError> {
+fn read_chunks(fields: &mut Fields<'_>) -> Option<Vec<Digest>> {
     let (digests, rest) = fields.bytes()?.as_chunks::<32>();
-    if !rest.is_empty() {
-        return Err(fields.not("a multiple of 32 bytes"));
-    }
-    Ok(digests.iter().copied().map(Digest).collect())
+    let digests = rest.is_empty().then(|| digests.iter().copied().map(Digest).collect());
+    fields.value(digests, Expected::Digests)
 }
 
-fn read_dependency(fields: &mut Fields<'_>) -> Result<Dependency, FieldError> {
+fn read_dependency(fields: &mut Fields<'_>) -> Option<Dependency> {
     fields.pair()?;
-    Ok(Dependency { product: fields.product()?, min_sequence: fields.uint()? })
+    Some(Dependency { product: fields.product()?, min_sequence: fields.uint()? })
 }
 
+#[cfg(feature = "sign")]
 fn flat(chunks: &[Digest]) -> Vec<u8> {
     chunks.iter().flat_map(|chunk| *chunk.as_bytes()).collect()
 }

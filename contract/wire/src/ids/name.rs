@@ -19,8 +19,12 @@ macro_rules! name {
 
             #[doc = concat!("Checks that `text` is a ", $what, ": ", $expected, ".")]
             pub fn new(text: &str) -> Result<$name, $crate::NameError> {
-                $name::check(text)?;
-                Ok($name(alloc::string::String::from(text)))
+                $name::parse(text).ok_or_else(|| $name::refusal(text))
+            }
+
+            /// The same for who does not ask what is wrong: a device saves the code to say it.
+            pub fn parse(text: &str) -> Option<$name> {
+                $name::allows(text).then(|| $name(alloc::string::String::from(text)))
             }
 
             /// The name as text.
@@ -28,17 +32,16 @@ macro_rules! name {
                 &self.0
             }
 
-            fn check(text: &str) -> Result<(), $crate::NameError> {
+            fn allows(text: &str) -> bool {
                 let allowed = |(index, $byte): (usize, u8)| {
                     let $first = index == 0;
                     $allowed
                 };
-                let whole = !text.is_empty() && text.len() <= $max;
-                if whole && text.bytes().enumerate().all(allowed) {
-                    Ok(())
-                } else {
-                    Err($crate::NameError::new($what, $expected, text))
-                }
+                (1..=$max).contains(&text.len()) && text.bytes().enumerate().all(allowed)
+            }
+
+            fn refusal(text: &str) -> $crate::NameError {
+                $crate::NameError::new($what, $expected, text)
             }
         }
 
@@ -60,8 +63,7 @@ macro_rules! name {
             type Error = $crate::NameError;
 
             fn try_from(text: alloc::string::String) -> Result<$name, $crate::NameError> {
-                $name::check(&text)?;
-                Ok($name(text))
+                if $name::allows(&text) { Ok($name(text)) } else { Err($name::refusal(&text)) }
             }
         }
 
