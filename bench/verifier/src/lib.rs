@@ -17,7 +17,8 @@ pub struct Documents<'a> {
 
 /// Whether a device built with `root_key` would install what the documents name.
 pub fn installs(root_key: &[u8], documents: &Documents<'_>, nonce: &[u8; 16]) -> bool {
-    let (Ok(product), Ok(thing)) = (ProductName::new("clock"), ThingName::new("clock-01")) else {
+    let (Some(product), Some(thing)) = (ProductName::parse("clock"), ThingName::parse("clock-01"))
+    else {
         return false;
     };
     let Ok(root_key) = PublicKey::from_bytes(root_key) else { return false };
