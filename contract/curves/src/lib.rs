@@ -2,7 +2,7 @@
 //!
 //! Both curves share one multiplication of 256-bit numbers, and each has one complete formula for
 //! adding points: no tables, no second way for doubling, no case that occurs once in 2^128.
-//! That takes ten times as long as crates that are made for speed.
+//! That takes several times as long as crates that are made for speed.
 //!
 //! It verifies and does nothing else. Keys, messages and signatures are public, so how long a
 //! check takes may depend on them; **nothing in here is fit to touch a secret**.
