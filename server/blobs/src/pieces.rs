@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures::stream::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 
 use crate::{BlobError, Blobs};
 
@@ -48,13 +48,13 @@ impl Blobs {
         let to = from + bytes.len() as u64;
         let own = uuid::Uuid::new_v4().simple();
         let path = self.folder(upload).join(format!("{from:012}-{to:012}-{own}"));
-        self.shared.store.put(&path, bytes.into()).await?;
+        self.shared.location.store.put(&path, bytes.into()).await?;
         Ok(Piece { path, from, to })
     }
 
     /// Removes one piece again; removing one that is not stored is no error.
     pub async fn remove_piece(&self, piece: &Piece) -> Result<(), BlobError> {
-        match self.shared.store.delete(&piece.path).await {
+        match self.shared.location.store.delete(&piece.path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -69,7 +69,7 @@ impl Blobs {
             if piece.from > at || piece.to <= at || at >= len_bytes {
                 continue;
             }
-            let bytes = self.shared.store.get(&piece.path).await?.bytes().await?;
+            let bytes = self.shared.location.store.get(&piece.path).await?.bytes().await?;
             let new = usize::try_from(at - piece.from).ok().and_then(|known| bytes.get(known..));
             whole.extend_from_slice(new.unwrap_or_default());
         }
@@ -101,8 +101,8 @@ impl Blobs {
 
     /// Every upload of which a piece is stored.
     pub async fn uploads(&self) -> Result<BTreeSet<String>, BlobError> {
-        let folder = self.shared.prefix.clone().join(FOLDER);
-        let listed = self.shared.store.list(Some(&folder));
+        let folder = self.shared.location.prefix.clone().join(FOLDER);
+        let listed = self.shared.location.store.list(Some(&folder));
         let owner = |path: &Path| path.as_ref().rsplit('/').nth(1).map(str::to_owned);
         listed
             .try_filter_map(|meta| async move { Ok(owner(&meta.location)) })
@@ -113,7 +113,7 @@ impl Blobs {
 
     /// The pieces of an upload, the first ones first.
     pub async fn pieces(&self, upload: &str) -> Result<Vec<Piece>, BlobError> {
-        let listed = self.shared.store.list(Some(&self.folder(upload)));
+        let listed = self.shared.location.store.list(Some(&self.folder(upload)));
         let mut pieces: Vec<Piece> = listed
             .try_filter_map(|meta| async move { Ok(Piece::read(meta.location)) })
             .try_collect()
@@ -123,6 +123,6 @@ impl Blobs {
     }
 
     fn folder(&self, upload: &str) -> Path {
-        self.shared.prefix.clone().join(FOLDER).join(upload)
+        self.shared.location.prefix.clone().join(FOLDER).join(upload)
     }
 }

@@ -2,17 +2,19 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
+use http::Method;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 use otaru_wire::Digest;
+use url::Url;
 
 use crate::BlobError;
 use crate::cache::Cache;
-use crate::location;
+use crate::location::{self, Location};
 
 /// How many bytes of images stay in memory unless configured: a handful of
 /// the 1–4 MiB images that an ESP32 takes, for the releases being rolled out.
@@ -29,8 +31,7 @@ pub struct Blobs {
 }
 
 pub(crate) struct Shared {
-    pub(crate) store: Box<dyn ObjectStore>,
-    pub(crate) prefix: Path,
+    pub(crate) location: Location,
     cache: Cache,
     /// Held while an image is read whole. A thousand devices that start to
     /// download together cause one read, and memory grows by one image at a time.
@@ -55,9 +56,9 @@ impl Blobs {
         options: impl IntoIterator<Item = (String, String)>,
         cache_bytes: u64,
     ) -> Result<Blobs, BlobError> {
-        let (store, prefix) = location::open(url_or_dir, options)?;
+        let location = location::open(url_or_dir, options)?;
         let cache = Cache::new(cache_bytes);
-        Ok(Blobs { shared: Arc::new(Shared { store, prefix, cache, loading: Default::default() }) })
+        Ok(Blobs { shared: Arc::new(Shared { location, cache, loading: Default::default() }) })
     }
 
     /// Stores an image under its SHA-256; on disk it is synced before this returns.
@@ -68,7 +69,7 @@ impl Blobs {
     pub async fn put(&self, image: Bytes) -> Result<Digest, BlobError> {
         let hashed = image.clone();
         let digest = on_blocking_thread(move || Digest::of(&hashed)).await;
-        self.shared.store.put(&self.path(&digest), image.into()).await?;
+        self.shared.location.store.put(&self.path(&digest), image.into()).await?;
         Ok(digest)
     }
 
@@ -83,7 +84,7 @@ impl Blobs {
         if let Some(bytes) = self.shared.cache.get(digest) {
             return Ok(bytes.len() as u64);
         }
-        let found = self.shared.store.head(&self.path(digest)).await;
+        let found = self.shared.location.store.head(&self.path(digest)).await;
         Ok(found.map_err(|error| not_found(error, digest))?.size)
     }
 
@@ -105,7 +106,7 @@ impl Blobs {
         if let Some(bytes) = self.shared.cache.get(digest) {
             return Ok(bytes);
         }
-        let answer = self.shared.store.get(&self.path(digest)).await;
+        let answer = self.shared.location.store.get(&self.path(digest)).await;
         let bytes = answer.map_err(|error| not_found(error, digest))?.bytes().await?;
         let hashed = bytes.clone();
         let found = on_blocking_thread(move || Digest::of(&hashed)).await;
@@ -133,14 +134,33 @@ impl Blobs {
             let bytes = self.get(digest).await?;
             return Ok(bytes.slice(range.start as usize..range.end as usize));
         }
-        let read = self.shared.store.get_range(&self.path(digest), range).await;
+        let read = self.shared.location.store.get_range(&self.path(digest), range).await;
         read.map_err(|error| not_found(error, digest))
+    }
+
+    /// A URL by which anybody can read the image until `lifetime` is over, straight from the
+    /// store; `None` where images are kept on disk.
+    ///
+    /// # Errors
+    /// [`BlobError::Store`] where the store's credentials cannot be had.
+    pub async fn presign(
+        &self,
+        digest: &Digest,
+        lifetime: Duration,
+    ) -> Result<Option<Url>, BlobError> {
+        let Some(signer) = &self.shared.location.signer else { return Ok(None) };
+        Ok(Some(signer.signed_url(Method::GET, &self.path(digest), lifetime).await?))
+    }
+
+    /// Whether [`Blobs::presign`] makes URLs.
+    pub fn can_presign(&self) -> bool {
+        self.shared.location.signer.is_some()
     }
 
     /// Removes an image; removing one that is not stored is no error.
     pub async fn delete(&self, digest: &Digest) -> Result<(), BlobError> {
         self.shared.cache.remove(digest);
-        match self.shared.store.delete(&self.path(digest)).await {
+        match self.shared.location.store.delete(&self.path(digest)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -148,9 +168,9 @@ impl Blobs {
 
     /// Images that were stored before `time` and not since.
     pub async fn stored_before(&self, time: SystemTime) -> Result<Vec<Digest>, BlobError> {
-        let prefix = self.shared.prefix.clone();
+        let prefix = self.shared.location.prefix.clone();
         // Not below: there are the pieces of uploads.
-        let listed = self.shared.store.list_with_delimiter(Some(&prefix)).await?;
+        let listed = self.shared.location.store.list_with_delimiter(Some(&prefix)).await?;
         let old = listed.objects.iter().filter(|meta| SystemTime::from(meta.last_modified) < time);
         Ok(old.filter_map(|meta| meta.location.filename()?.parse().ok()).collect())
     }
@@ -161,13 +181,13 @@ impl Blobs {
     }
 
     fn path(&self, digest: &Digest) -> Path {
-        self.shared.prefix.clone().join(digest.to_string())
+        self.shared.location.prefix.clone().join(digest.to_string())
     }
 }
 
 impl std::fmt::Debug for Blobs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Blobs({})", self.shared.store)
+        write!(f, "Blobs({})", self.shared.location.store)
     }
 }
 

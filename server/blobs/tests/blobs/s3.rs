@@ -1,120 +1,109 @@
-//! As much of S3 as storing and reading single objects takes.
+//! A bucket, and what can go wrong on the way to it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use otaru_blobs::{BlobError, Blobs};
+use otaru_s3::{Bucket, Fault, Link};
+use otaru_wire::Digest;
 
-#[derive(Default)]
-struct Bucket {
-    objects: HashMap<String, Bytes>,
-    names_seen: Vec<String>,
+use super::image;
+
+/// Opens `firmware/` of the bucket behind this address.
+pub(crate) fn open(bucket: &Bucket, address: &str, cache_bytes: u64) -> Blobs {
+    opened(bucket, bucket.options(address), cache_bytes)
 }
 
-type Shared = Arc<Mutex<Bucket>>;
-
-pub(crate) struct Server {
-    endpoint: String,
-    bucket: Shared,
+/// The same, with little patience.
+fn open_impatient(bucket: &Bucket, address: &str) -> Blobs {
+    let mut options = bucket.options(address);
+    options.push(("AWS_READ_TIMEOUT".to_owned(), "300ms".to_owned()));
+    opened(bucket, options, 0)
 }
 
-impl Server {
-    pub(crate) async fn start() -> Server {
-        let bucket = Shared::default();
-        let router = Router::new().fallback(answer).with_state(bucket.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Server { endpoint, bucket }
-    }
-
-    pub(crate) fn options(&self) -> Vec<(String, String)> {
-        let option = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        vec![
-            option("AWS_ENDPOINT", &self.endpoint),
-            option("AWS_ALLOW_HTTP", "true"),
-            option("AWS_REGION", "local"),
-            option("AWS_ACCESS_KEY_ID", "key"),
-            option("AWS_SECRET_ACCESS_KEY", "secret"),
-        ]
-    }
-
-    pub(crate) fn names_seen(&self) -> Vec<String> {
-        self.bucket.lock().expect("not poisoned").names_seen.clone()
-    }
+fn opened(bucket: &Bucket, options: Vec<(String, String)>, cache_bytes: u64) -> Blobs {
+    Blobs::open_with(&bucket.url("firmware"), options, cache_bytes).expect("opens")
 }
 
-async fn answer(
-    State(bucket): State<Shared>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let mut bucket = bucket.lock().expect("not poisoned");
-    let name = uri.path().to_owned();
-    bucket.names_seen.push(name.clone());
-    let signed = headers.contains_key(header::AUTHORIZATION);
-    let tags = [(header::ETAG, "\"1\""), (header::LAST_MODIFIED, "Mon, 23 Nov 2026 10:00:00 GMT")];
-    match (method.as_str(), bucket.objects.get(&name)) {
-        _ if !signed => StatusCode::FORBIDDEN.into_response(),
-        ("PUT", _) => {
-            bucket.objects.insert(name, body);
-            tags.into_response()
+#[tokio::test]
+async fn images_lie_below_the_prefix_of_the_url() {
+    let bucket = Bucket::fresh();
+    let digest = open(&bucket, bucket.address(), 0).put(image()).await.unwrap();
+    let whole = Blobs::open_with(&bucket.url(""), bucket.options(bucket.address()), 0).unwrap();
+    assert!(!whole.exists(&digest).await.unwrap());
+    let below = opened(&bucket, bucket.options(bucket.address()), 0);
+    assert!(below.exists(&digest).await.unwrap());
+}
+
+#[tokio::test]
+async fn half_an_answer_is_never_taken_for_the_whole() {
+    let bucket = Bucket::fresh();
+    let link = Link::to(bucket.address()).await;
+    let blobs = open_impatient(&bucket, link.address());
+    let digest = blobs.put(image()).await.unwrap();
+
+    link.set(Fault::CutAfter(100_000));
+    match blobs.get(&digest).await {
+        Ok(whole) => assert_eq!(whole, image()),
+        Err(error) => assert!(matches!(error, BlobError::Store(_)), "{error:?}"),
+    }
+    link.set(Fault::None);
+    assert_eq!(blobs.get(&digest).await.unwrap(), image());
+}
+
+#[tokio::test]
+async fn a_store_that_falls_silent_is_an_error_and_then_well_again() {
+    let bucket = Bucket::fresh();
+    let link = Link::to(bucket.address()).await;
+    let blobs = open_impatient(&bucket, link.address());
+    let digest = blobs.put(image()).await.unwrap();
+
+    link.set(Fault::Silent);
+    assert!(matches!(blobs.get(&digest).await, Err(BlobError::Store(_))));
+    assert!(link.connections() > 1, "it was tried again");
+    link.set(Fault::None);
+    assert_eq!(blobs.get(&digest).await.unwrap(), image());
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_waited_for_as_long_as_it_moves() {
+    let bucket = Bucket::fresh();
+    let link = Link::to(bucket.address()).await;
+    let blobs = open_impatient(&bucket, link.address());
+    let digest = blobs.put(image()).await.unwrap();
+
+    // Longer in all than the 300 ms that a pause may take.
+    link.set(Fault::Slow(800_000));
+    assert_eq!(blobs.get(&digest).await.unwrap(), image());
+}
+
+#[tokio::test]
+async fn parts_of_an_object_that_changes_are_not_put_together() {
+    let bucket = Bucket::fresh();
+    let link = Link::to(bucket.address()).await;
+    let blobs = open_impatient(&bucket, link.address());
+    let digest = blobs.put(image()).await.unwrap();
+
+    // Two thirds and then the rest would be the whole: only the tag says that it is another's.
+    link.set(Fault::CutAndRetagged(600_000));
+    assert!(matches!(blobs.get(&digest).await, Err(BlobError::Store(_))));
+    link.set(Fault::CutAfter(600_000));
+    assert_eq!(blobs.get(&digest).await.unwrap(), image());
+}
+
+#[tokio::test]
+async fn other_bytes_under_the_name_are_noticed() {
+    let bucket = Bucket::fresh();
+    let blobs = open(&bucket, bucket.address(), 0);
+    let digest = Digest::of(b"what it should be");
+    let url = blobs.presign(&digest, Duration::from_secs(60)).await.unwrap().expect("S3 can");
+    assert!(url.as_str().contains("X-Amz-Signature="), "{url}");
+    bucket.put(&format!("firmware/{digest}"), b"what it is");
+
+    let found = Digest::of(b"what it is");
+    match blobs.get(&digest).await {
+        Err(BlobError::Corrupt { expected, found: was }) => {
+            assert_eq!((expected, was), (digest, found));
         }
-        ("DELETE", _) => {
-            bucket.objects.remove(&name);
-            StatusCode::NO_CONTENT.into_response()
-        }
-        // Deleting goes through the bulk request, whose body names the keys.
-        ("POST", _) => {
-            let body = String::from_utf8(body.to_vec()).expect("XML");
-            let key = body.split_once("<Key>").and_then(|(_, rest)| rest.split_once("</Key>"));
-            let (key, _) = key.expect("a key");
-            bucket.objects.remove(&format!("/bucket/{key}"));
-            format!("<DeleteResult><Deleted><Key>{key}</Key></Deleted></DeleteResult>")
-                .into_response()
-        }
-        ("GET", None) if uri.query().is_some_and(|query| query.contains("list-type=2")) => {
-            list(&bucket, uri.query().unwrap_or_default()).into_response()
-        }
-        ("GET" | "HEAD", None) => StatusCode::NOT_FOUND.into_response(),
-        ("GET" | "HEAD", Some(object)) => read(object, headers.get(header::RANGE), tags),
-        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        other => panic!("{other:?}"),
     }
-}
-
-/// What is stored under the prefix that a query names.
-fn list(bucket: &Bucket, query: &str) -> String {
-    let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix="));
-    let prefix = format!("/bucket/{}", prefix.unwrap_or_default().replace("%2F", "/"));
-    let mut found = String::new();
-    for (name, object) in bucket.objects.iter().filter(|(name, _)| name.starts_with(&prefix)) {
-        let key = name.trim_start_matches("/bucket/");
-        found += &format!(
-            "<Contents><Key>{key}</Key><LastModified>2026-11-23T10:00:00.000Z</LastModified>\
-             <ETag>\"1\"</ETag><Size>{}</Size></Contents>",
-            object.len()
-        );
-    }
-    format!("<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>")
-}
-
-fn read(
-    object: &Bytes,
-    range: Option<&axum::http::HeaderValue>,
-    tags: [(header::HeaderName, &str); 2],
-) -> Response {
-    let Some(range) = range else { return (tags, object.clone()).into_response() };
-    let text = range.to_str().expect("ASCII").strip_prefix("bytes=").expect("bytes");
-    let (first, last) = text.split_once('-').expect("a range");
-    let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
-    let content_range = format!("bytes {first}-{last}/{}", object.len());
-    let part = object.slice(first..=last);
-    (StatusCode::PARTIAL_CONTENT, tags, [(header::CONTENT_RANGE, content_range)], part)
-        .into_response()
 }
