@@ -1,5 +1,6 @@
 //! Settings of the server: flags, then environment, then file, then defaults.
 
+mod downloads;
 mod shadows;
 mod sources;
 
@@ -7,12 +8,15 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use otaru_operations::{MailSettings, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS};
+use otaru_operations::{
+    DownloadSettings, MailSettings, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS,
+};
 use otaru_wire::Namespace;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::reach;
+use downloads::DownloadsSection;
 use shadows::ShadowsSection;
 
 /// Flags of `otaru serve`. Each overrides the environment (`OTARU__SECTION__KEY`) and the file.
@@ -104,6 +108,7 @@ pub(crate) struct Config {
     pub(crate) secrets_key: Option<SealingKey>,
     pub(crate) revoke_unreadable_keys: bool,
     pub(crate) shadows: ShadowSettings,
+    pub(crate) downloads: DownloadSettings,
     pub(crate) shared_tokens: u32,
 }
 
@@ -126,6 +131,7 @@ struct File {
     mail: MailSection,
     secrets: SecretsSection,
     shadows: ShadowsSection,
+    downloads: DownloadsSection,
     tokens: TokensSection,
 }
 
@@ -196,13 +202,15 @@ impl Config {
             address(&flag.or(file).unwrap_or_else(|| default.to_owned()))
         };
         let (flags, listeners) = (arguments.clone(), file.listen);
+        let blobs_url = file.blobs.url;
+        let blobs_url = blobs_url.unwrap_or_else(|| data.join("blobs").display().to_string());
         let config = Config {
             behind_proxy: flags.behind_proxy || file.server.behind_proxy,
             database_url: flags
                 .database_url
                 .or(file.database.url)
                 .unwrap_or_else(|| otaru_store::Store::sqlite_url(&data.join("otaru.db"))),
-            blobs_url: file.blobs.url.unwrap_or_else(|| data.join("blobs").display().to_string()),
+            blobs_url: blobs_url.clone(),
             http: listen(flags.listen_http, listeners.http, "127.0.0.1:8080")?,
             https: listen(flags.listen_https, listeners.https, "127.0.0.1:8443")?,
             device_https: listen(
@@ -238,6 +246,7 @@ impl Config {
                 .transpose()?,
             revoke_unreadable_keys: flags.revoke_unreadable_keys,
             shadows: file.shadows.settings()?,
+            downloads: file.downloads.settings(&blobs_url)?,
             shared_tokens: file.tokens.shared.unwrap_or(USUAL_SHARED_TOKENS),
             data: flags.data,
         };

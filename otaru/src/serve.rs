@@ -90,6 +90,7 @@ impl Server {
         let secrets = Secrets::open(config)?;
         let sealing_key = secrets.key.clone();
         let shadows = config.shadows.clone();
+        let downloads = config.downloads.clone();
         let shared_tokens = config.shared_tokens;
         let parts = AppConfig {
             store,
@@ -100,6 +101,7 @@ impl Server {
             sealing_key,
             mailer,
             shadows,
+            downloads,
             shared_tokens,
         };
         let app = App::new(parts).await?;

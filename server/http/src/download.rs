@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use otaru_wire::Digest;
+use url::Url;
 
 use crate::ApiError;
 use conditions::Verdict;
@@ -28,6 +29,8 @@ pub(crate) struct Content {
     pub(crate) media_type: &'static str,
     /// Who may keep it.
     pub(crate) caching: Caching,
+    /// Who else has the bytes, and is to be asked for them.
+    pub(crate) elsewhere: Option<Url>,
     /// Opens a stream of the bytes of a range; called at most once.
     pub(crate) open: Open,
 }
@@ -74,7 +77,7 @@ impl Content {
             let part = bytes.slice(range.start as usize..range.end as usize);
             futures::stream::iter([Ok(part)]).boxed()
         });
-        Content { digest, len_bytes, media_type, caching, open }
+        Content { digest, len_bytes, media_type, caching, elsewhere: None, open }
     }
 }
 
@@ -90,6 +93,9 @@ pub(crate) fn serve(content: Content, method: &Method, request: &HeaderMap) -> R
         Verdict::Failed => return precondition_failed(&etag).into_response(),
         Verdict::NotModified => return (StatusCode::NOT_MODIFIED, headers).into_response(),
         Verdict::Send => {}
+    }
+    if let Some(url) = content.elsewhere {
+        return redirect(&url);
     }
     // Range handling is defined for GET alone, and only while the client still
     // means the bytes we have.
@@ -114,6 +120,15 @@ pub(crate) fn serve(content: Content, method: &Method, request: &HeaderMap) -> R
         _ => Body::from_stream((content.open)(part.half_open()).inspect(log_failure)),
     };
     (status, headers, body).into_response()
+}
+
+/// Nobody may keep the way: it ends, and what is withdrawn has none any more.
+fn redirect(url: &Url) -> Response {
+    let headers = [
+        (header::LOCATION, header_value(url.as_str())),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (StatusCode::FOUND, headers).into_response()
 }
 
 /// The status line has gone out by now: all that is left is to cut the
@@ -142,7 +157,7 @@ fn unsatisfiable(len_bytes: u64, request: &HeaderMap) -> Response {
 }
 
 fn header_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("made of hex digits, decimal digits and punctuation")
+    HeaderValue::from_str(text).expect("made of what URLs and tags are made of")
 }
 
 #[cfg(test)]

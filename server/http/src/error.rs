@@ -17,6 +17,7 @@ pub(crate) struct ApiError {
     detail: String,
     found: Option<String>,
     expected: Option<String>,
+    retry_after_s: Option<u32>,
 }
 
 /// The body of an error.
@@ -41,13 +42,20 @@ pub(crate) struct Problem {
 impl ApiError {
     /// An error with this status, code and explanation.
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl ToString) -> ApiError {
-        ApiError { status, code, detail: detail.to_string(), found: None, expected: None }
+        let detail = detail.to_string();
+        ApiError { status, code, detail, found: None, expected: None, retry_after_s: None }
     }
 
     /// Adds what was found and what was expected instead.
     pub(crate) fn with_found(mut self, found: impl ToString, expected: impl ToString) -> ApiError {
         self.found = Some(found.to_string());
         self.expected = Some(expected.to_string());
+        self
+    }
+
+    /// Says when the same request may go better.
+    pub(crate) fn with_retry_after(mut self, seconds: Option<u32>) -> ApiError {
+        self.retry_after_s = seconds;
         self
     }
 
@@ -76,7 +84,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let ApiError { status, code, detail, found, expected } = self;
+        let ApiError { status, code, detail, found, expected, retry_after_s } = self;
         let title = status.canonical_reason().unwrap_or("Error");
         let problem = Problem { title, status: status.as_u16(), code, detail, found, expected };
         let mut response = (status, Json(problem)).into_response();
@@ -86,6 +94,9 @@ impl IntoResponse for ApiError {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

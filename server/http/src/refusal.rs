@@ -20,6 +20,7 @@ impl From<Refusal> for ApiError {
             Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
         };
         let error = ApiError::new(status, refusal.code(), &refusal);
+        let error = error.with_retry_after(refusal.retry_after_s());
         match refusal.found_and_expected() {
             Some((found, expected)) => error.with_found(found, expected),
             None => error,

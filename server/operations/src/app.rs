@@ -8,10 +8,11 @@ use otaru_wire::{Namespace, OrganisationId};
 use tokio::sync::broadcast;
 
 use crate::{
-    Clock, Mailer, OperationError, RequestLimits, SealingKey, SecretCode,
+    Clock, DownloadSettings, Mailer, OperationError, RequestLimits, SealingKey, SecretCode,
     access_keys::wrong_signatures,
     attempts::{Attempts, PasswordGuard, StrangerGuard},
     claims::WRONG_CLAIMS,
+    downloads::OpenDownloads,
     events::Live,
     fleet_ticks::FleetTicks,
     password_resets::ResetRequests,
@@ -43,6 +44,8 @@ pub struct AppConfig {
     pub mailer: Option<Mailer>,
     /// How the shadow service behaves.
     pub shadows: ShadowSettings,
+    /// How images are sent.
+    pub downloads: DownloadSettings,
     /// Tokens and access keys of one organisation that act for no person and work.
     pub shared_tokens: u32,
 }
@@ -105,6 +108,8 @@ pub(crate) struct Inner {
     pub(crate) shadow_history: u32,
     /// As [`ShadowSettings::named`].
     pub(crate) named_shadows: u32,
+    pub(crate) downloads: DownloadSettings,
+    pub(crate) open_downloads: OpenDownloads,
     pub(crate) shared_tokens: u32,
     pub(crate) default_organisation: OrganisationId,
     pub(crate) live_events: broadcast::Sender<Live>,
@@ -140,6 +145,7 @@ impl App {
             sealing_key,
             mailer,
             shadows,
+            downloads,
             shared_tokens,
         } = config;
         let now = clock.now_ms();
@@ -167,6 +173,8 @@ impl App {
             open_requests: OpenRequests::new(shadows.requests),
             shadow_history: shadows.history,
             named_shadows: shadows.named,
+            open_downloads: OpenDownloads::new(downloads.limits),
+            downloads,
             shared_tokens,
             default_organisation,
             live_events: broadcast::channel(HEARD_BACKLOG).0,

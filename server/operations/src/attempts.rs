@@ -33,6 +33,11 @@ impl Remote {
         })
     }
 
+    /// The place itself, as a key.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The key of somebody at this place.
     pub(crate) fn with(&self, who: &str) -> String {
         format!("{} {who}", self.0)

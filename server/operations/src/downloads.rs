@@ -1,11 +1,52 @@
 //! What devices download, and who may.
 
-use otaru_blobs::Blob;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use otaru_blobs::{Blob, BlobError};
 use otaru_fleet::{Input, Permission};
 use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, SystemScope, Tx, UpdateRow};
-use otaru_wire::{Digest, ProductName, ReleaseVersion};
+use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName};
+use url::Url;
 
-use crate::{Actor, App, DevicePrincipal, OperationError, Refusal, updates};
+use crate::{Actor, App, DevicePrincipal, OperationError, Refusal, Remote, updates};
+
+mod limits;
+mod links;
+
+pub use limits::{DownloadAllowance, DownloadLimits};
+pub(crate) use limits::{OpenDownload, OpenDownloads};
+pub use links::{
+    DownloadLink, DownloadLinkObject, LONGEST_LINK_S, LinkClaims, create_download_link,
+    read_download_link,
+};
+
+/// How downloads are served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DownloadSettings {
+    /// Who sends the bytes of images.
+    pub source: ImageSource,
+    /// How much at once, and how fast.
+    pub limits: DownloadLimits,
+}
+
+/// Who sends the bytes of images, once the server has found that they may be fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ImageSource {
+    /// This server.
+    #[default]
+    Server,
+    /// The object store, by a link signed for so long.
+    Store {
+        /// How long a link holds.
+        lifetime: Duration,
+    },
+    /// A content delivery network, which has each image below this URL, by its SHA-256.
+    Cdn(Url),
+}
 
 /// Who asks for a download.
 #[derive(Clone, Debug)]
@@ -16,6 +57,8 @@ pub enum Requester {
     Device(DevicePrincipal),
     /// A person or token.
     Actor(Actor),
+    /// Whoever has a link.
+    Link(DownloadLink),
 }
 
 /// An image that may be sent.
@@ -25,6 +68,80 @@ pub struct Firmware {
     pub blob: Blob,
     /// Whose image it is.
     pub product: ProductName,
+    /// Whose fleet it is for.
+    scope: Scope,
+}
+
+/// How an image is sent.
+pub enum Sending {
+    /// From here; the bytes come from [`Sender::pieces`].
+    Here(Sender),
+    /// From there.
+    Elsewhere(Url),
+}
+
+/// Sends an image within the limits.
+pub struct Sender {
+    blob: Blob,
+    open: OpenDownload,
+}
+
+impl Sender {
+    /// The bytes of a range, each piece in its turn. The download has its places until the
+    /// stream is dropped.
+    pub fn pieces(self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>> {
+        let open = Arc::new(self.open);
+        let pieces = self.blob.pieces(range).then(move |piece| {
+            let open = open.clone();
+            async move {
+                if let Ok(piece) = &piece {
+                    open.turn(piece.len()).await;
+                }
+                piece
+            }
+        });
+        pieces.boxed()
+    }
+}
+
+/// Takes a place among the downloads, or says who else has the bytes.
+///
+/// # Errors
+/// [`Refusal::TooManyDownloads`]; [`OperationError::Blobs`] where the store signs no link.
+pub async fn send_firmware(
+    app: &App,
+    requester: &Requester,
+    site: &Remote,
+    firmware: &Firmware,
+) -> Result<Sending, OperationError> {
+    let blob = firmware.blob.clone();
+    let elsewhere = match &app.inner.downloads.source {
+        ImageSource::Server => None,
+        ImageSource::Store { lifetime } => {
+            app.inner.blobs.presign(&blob.digest(), *lifetime).await?
+        }
+        ImageSource::Cdn(base) => base.join(&blob.digest().to_string()).ok(),
+    };
+    if let Some(url) = elsewhere {
+        return Ok(Sending::Elsewhere(url));
+    }
+    let open =
+        app.inner.open_downloads.begin(requester.key(site), site, firmware.scope.organisation())?;
+    Ok(Sending::Here(Sender { blob, open }))
+}
+
+impl Requester {
+    /// Who it is, as limits see it.
+    fn key(&self, site: &Remote) -> String {
+        match self {
+            Requester::Device(device) => format!("thing {}", device.thing),
+            Requester::Link(DownloadLink { thing: Some(thing), .. }) => format!("thing {thing}"),
+            Requester::Actor(actor) => {
+                format!("actor {}", actor.user.as_ref().unwrap_or(&actor.credential.id))
+            }
+            Requester::Link(_) | Requester::Anonymous => site.with("somebody"),
+        }
+    }
 }
 
 /// The image of a release.
@@ -38,9 +155,11 @@ pub async fn open_firmware(
     product: ProductName,
     version: ReleaseVersion,
 ) -> Result<Firmware, OperationError> {
-    let release = find(app, requester, product, version).await?;
+    let requester = requester.clone();
+    let work = move |tx: &mut Tx<'_>| allowed_release(tx, &requester, &product, &version);
+    let (scope, release) = app.inner.store.read(work).await?;
     let blob = app.inner.blobs.find(&release.sha256).await?;
-    Ok(Firmware { blob, product: release.product })
+    Ok(Firmware { blob, product: release.product, scope })
 }
 
 /// Somebody begins to fetch the image of a release. A client that reports no phases shows by
@@ -51,11 +170,17 @@ pub async fn open_firmware(
 pub async fn note_download(
     app: &App,
     requester: &Requester,
+    firmware: &Firmware,
     version: ReleaseVersion,
 ) -> Result<(), OperationError> {
-    match requester {
-        Requester::Device(device) => Ok(image_fetched(app, device, version).await?),
-        Requester::Anonymous | Requester::Actor(_) => Ok(()),
+    let thing = match requester {
+        Requester::Device(device) => Some(&device.thing),
+        Requester::Link(link) => link.thing.as_ref(),
+        Requester::Anonymous | Requester::Actor(_) => None,
+    };
+    match thing {
+        Some(thing) => Ok(image_fetched(app, &firmware.scope, thing, version).await?),
+        None => Ok(()),
     }
 }
 
@@ -118,16 +243,16 @@ pub async fn open_blob(
 ) -> Result<Firmware, OperationError> {
     let requester = requester.clone();
     let work = move |tx: &mut Tx<'_>| blob_release(tx, &requester, &sha256);
-    let release = app.inner.store.read(work).await?;
+    let (scope, release) = app.inner.store.read(work).await?;
     let blob = app.inner.blobs.find(&release.sha256).await?;
-    Ok(Firmware { blob, product: release.product })
+    Ok(Firmware { blob, product: release.product, scope })
 }
 
 fn blob_release(
     tx: &mut Tx<'_>,
     requester: &Requester,
     sha256: &Digest,
-) -> Result<ReleaseRow, OperationError> {
+) -> Result<(Scope, ReleaseRow), OperationError> {
     let unknown = || Refusal::BlobUnknown(sha256.to_string());
     let forbidden = || Refusal::DownloadForbidden(sha256.to_string());
     let (releases, mut refused) = match requester {
@@ -137,14 +262,15 @@ fn blob_release(
         Requester::Actor(actor) => {
             (otaru_store::releases_of_image(tx, &actor.scope, sha256)?, unknown())
         }
-        Requester::Anonymous => {
+        // A link is for a release by its name.
+        Requester::Anonymous | Requester::Link(_) => {
             let system = SystemScope::for_authentication();
             (otaru_store::releases_of_image_anywhere(tx, &system, sha256)?, forbidden())
         }
     };
     for release in releases {
         match allowed_release(tx, requester, &release.product, &release.version) {
-            Ok((_, release)) => return Ok(release),
+            Ok(found) => return Ok(found),
             // It would name a product to somebody who may not know that it exists.
             Err(OperationError::Refused(Refusal::DownloadForbidden(_))) => refused = forbidden(),
             Err(OperationError::Refused(refusal)) => refused = refusal,
@@ -152,19 +278,6 @@ fn blob_release(
         }
     }
     Err(refused.into())
-}
-
-async fn find(
-    app: &App,
-    requester: &Requester,
-    product: ProductName,
-    version: ReleaseVersion,
-) -> Result<ReleaseRow, OperationError> {
-    let requester = requester.clone();
-    let work = move |tx: &mut Tx<'_>| {
-        allowed_release(tx, &requester, &product, &version).map(|(_, release)| release)
-    };
-    app.inner.store.read(work).await
 }
 
 pub(crate) fn allowed_release(
@@ -206,16 +319,18 @@ fn may_download(requester: &Requester, product: &ProductRow) -> bool {
             *actor.scope.organisation() == product.organisation
                 && (product.public_download || actor.require(Permission::ReadFleet).is_ok())
         }
+        Requester::Link(link) => link.product == product.name,
         Requester::Anonymous => product.public_download,
     }
 }
 
 async fn image_fetched(
     app: &App,
-    device: &DevicePrincipal,
+    scope: &Scope,
+    thing: &ThingName,
     version: ReleaseVersion,
 ) -> Result<(), StoreError> {
-    let (scope, thing) = (device.scope.clone(), device.thing.clone());
+    let (scope, thing) = (scope.clone(), thing.clone());
     let is_news = move |row: &UpdateRow| row.update.plain && row.update.version == version;
     let newest = {
         let (scope, thing) = (scope.clone(), thing.clone());

@@ -86,7 +86,10 @@ pub use devices::{
     revoke_device, set_device_channel, show_device,
 };
 pub use downloads::{
-    Firmware, Requester, note_download, open_blob, open_firmware, open_manifest, open_root,
+    DownloadAllowance, DownloadLimits, DownloadLink, DownloadLinkObject, DownloadSettings,
+    Firmware, ImageSource, LONGEST_LINK_S, LinkClaims, Requester, Sender, Sending,
+    create_download_link, note_download, open_blob, open_firmware, open_manifest, open_root,
+    read_download_link, send_firmware,
 };
 pub use events::{Heard, listen};
 pub use images::{delete_release, finish_deletions, remove_orphans};

@@ -166,6 +166,10 @@ pub enum Refusal {
     SessionUnknown(String),
     #[error("downloads of {0} need the certificate of one of its devices, or a token")]
     DownloadForbidden(String),
+    #[error("this link does not hold: {0}; ask for a new one")]
+    DownloadLinkInvalid(&'static str),
+    #[error("{whose} has {most} downloads under way, as many as it may; again in {come_again_s} s")]
+    TooManyDownloads { whose: &'static str, most: u32, come_again_s: u32 },
     #[error("image {0} does not exist")]
     BlobUnknown(String),
     #[error("root document {number} of {product} does not exist")]
@@ -263,6 +267,8 @@ impl Refusal {
             TooManyTokens { .. } => "too_many_tokens",
             SessionUnknown(_) => "session_unknown",
             DownloadForbidden(_) => "download_forbidden",
+            DownloadLinkInvalid(_) => "download_link_invalid",
+            TooManyDownloads { .. } => "too_many_downloads",
             BlobUnknown(_) => "blob_unknown",
             RootUnknown { .. } => "root_unknown",
             ShadowRefused { .. } => "shadow_refused",
@@ -288,6 +294,7 @@ impl Refusal {
             Forbidden { .. }
             | UserRequired
             | DownloadForbidden(_)
+            | DownloadLinkInvalid(_)
             | SetupCodeWrong
             | NotTheOwner(_)
             | SettingNotYours(_) => Kind::Forbidden,
@@ -355,9 +362,17 @@ impl Refusal {
             | ManifestUntrusted { .. }
             | ManifestMismatch { .. }
             | ShadowRefused { .. } => Kind::Unprocessable,
-            TooManyAttempts | TooManyUploads => Kind::TooMany,
+            TooManyAttempts | TooManyUploads | TooManyDownloads { .. } => Kind::TooMany,
             StorageFull => Kind::Full,
             MailOff | SecretsKeyOther { .. } => Kind::Unavailable,
+        }
+    }
+
+    /// When the same request may go better, in seconds, where that is known.
+    pub fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            Refusal::TooManyDownloads { come_again_s, .. } => Some(*come_again_s),
+            _ => None,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
 use otaru_wire::Digest;
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::OperationError;
@@ -117,6 +119,18 @@ impl SealingKey {
         secret.map(Zeroizing::new).map_err(|_| Closed::Damaged)
     }
 
+    /// The code (HMAC-SHA-256) by which this server knows its own words again. `purpose` keeps
+    /// the words of one use from being those of another.
+    pub(crate) fn authenticate(&self, purpose: &str, words: &[u8]) -> [u8; 32] {
+        let code = |key: &[u8], words: &[u8]| {
+            let mut code = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+            code.update(words);
+            <[u8; 32]>::from(code.finalize().into_bytes())
+        };
+        let key = Zeroizing::new(code(self.0.as_slice(), purpose.as_bytes()));
+        code(key.as_slice(), words)
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new((&*self.0).into())
     }
@@ -140,6 +154,16 @@ mod tests {
         for wrong in ["", "ab", &text[1..], &text.replace(&text[..1], "g"), &"é".repeat(32)] {
             assert!(SealingKey::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_code_is_of_one_key_one_purpose_and_these_words() {
+        let (key, other) = (SealingKey::random().unwrap(), SealingKey::random().unwrap());
+        let code = key.authenticate("link", b"words");
+        assert_eq!(key.authenticate("link", b"words"), code);
+        assert_ne!(other.authenticate("link", b"words"), code);
+        assert_ne!(key.authenticate("mail", b"words"), code);
+        assert_ne!(key.authenticate("link", b"other words"), code);
     }
 
     #[test]

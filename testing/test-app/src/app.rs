@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use otaru_authority::Authority;
-use otaru_blobs::Blobs;
+use otaru_blobs::{Blobs, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
-    App, AppConfig, Clock, MailSettings, Mailer, MqttIngress, SealingKey, ShadowSettings,
-    USUAL_SHARED_TOKENS, Urls, create_setup_code, deliver_mail, deliver_notices,
+    App, AppConfig, Clock, DownloadSettings, MailSettings, Mailer, MqttIngress, SealingKey,
+    ShadowSettings, USUAL_SHARED_TOKENS, Urls, create_setup_code, deliver_mail, deliver_notices,
     expire_silent_updates, look_at_due_offers, start_up, trim_shadow_history,
 };
 use otaru_store::Store;
@@ -65,6 +65,9 @@ struct Home {
     postgres: Option<otaru_postgres::Database>,
     sealing_key: SealingKey,
     shadows: ShadowSettings,
+    downloads: DownloadSettings,
+    /// Where images are, if not in the directory.
+    images: Option<(String, Vec<(String, String)>)>,
     shared_tokens: u32,
 }
 
@@ -81,8 +84,18 @@ impl Home {
         };
         let sealing_key = SealingKey::random().expect("random bytes");
         let shadows = ShadowSettings::default();
+        let downloads = DownloadSettings::default();
         let shared_tokens = USUAL_SHARED_TOKENS;
-        Home { directory, database_url, postgres, sealing_key, shadows, shared_tokens }
+        Home {
+            directory,
+            database_url,
+            postgres,
+            sealing_key,
+            shadows,
+            downloads,
+            images: None,
+            shared_tokens,
+        }
     }
 }
 
@@ -107,8 +120,10 @@ impl Run {
         let mail = mail.map(|settings| Mailer::new(settings).expect("settings that hold"));
         let (mailer, outbox) = mail.unzip();
         let (store, notices) = Store::open(&home.database_url).await.expect("the database opens");
-        let images = home.directory.path().join("blobs");
-        let blobs = Blobs::open(images.to_str().expect("a UTF-8 path")).expect("a directory");
+        let folder = home.directory.path().join("blobs").display().to_string();
+        let (images, options) = home.images.clone().unwrap_or((folder, Vec::new()));
+        let blobs =
+            Blobs::open_with(&images, options, DEFAULT_CACHE_BYTES).expect("an image store");
         let authority = Authority::open_or_create(&home.directory.path().join("ca"), start());
         let authority = authority.expect("an authority");
         let names = ["127.0.0.1".to_owned()];
@@ -133,6 +148,7 @@ impl Run {
             sealing_key: home.sealing_key.clone(),
             mailer,
             shadows: home.shadows.clone(),
+            downloads: home.downloads.clone(),
             shared_tokens: home.shared_tokens,
         };
         let app = App::new(config).await.expect("the parts fit");
@@ -208,6 +224,17 @@ impl TestApp {
     /// Gives the shadow service other settings, from its next start on.
     pub fn set_shadows(&mut self, settings: ShadowSettings) {
         self.home.shadows = settings;
+    }
+
+    /// Sends images in another way, from the server's next start on.
+    pub fn set_downloads(&mut self, settings: DownloadSettings) {
+        self.home.downloads = settings;
+    }
+
+    /// Keeps images behind this URL, with these options of the store, from the server's next
+    /// start on.
+    pub fn set_images(&mut self, url: String, options: Vec<(String, String)>) {
+        self.home.images = Some((url, options));
     }
 
     /// Sets how many tokens may act for no person, from the server's next start on.

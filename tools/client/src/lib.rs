@@ -37,7 +37,8 @@ pub use people::{
 };
 pub use products::{ChipRevisions, Consent, NewProduct, Product, Setting, Texts};
 pub use releases::{
-    ImageRecord, NewRelease, Release, RunningDevice, RunningRelease, Safety, Sbom, Source, Warning,
+    DownloadLink, ImageRecord, NewRelease, Release, RunningDevice, RunningRelease, Safety, Sbom,
+    Source, Warning,
 };
 pub use session::Session;
 pub use shadows::{Shadow, ShadowChange, ShadowWriter};

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use otaru_wire::{ProductName, ReleaseVersion};
+use otaru_wire::{ProductName, ReleaseVersion, ThingName};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,15 @@ pub struct Sbom {
     pub components: u64,
     /// SHA-256 of the document.
     pub sha256: String,
+}
+
+/// A link to an image, for who has nothing but this.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DownloadLink {
+    /// Where the image is.
+    pub url: String,
+    /// Until when, RFC 3339.
+    pub expires_at: String,
 }
 
 /// A device with the release it runs.
@@ -289,6 +298,18 @@ impl Client {
     ) -> Result<Object<Release>, ClientError> {
         let path = [&releases(product)[..], &[version.as_str(), "yank"]].concat();
         self.post(&path, &json!({ "reason": reason })).await
+    }
+
+    /// Makes a link by which anybody fetches the image of a release for `lifetime_s` seconds.
+    pub async fn create_download_link(
+        &self,
+        product: &ProductName,
+        version: &ReleaseVersion,
+        thing: Option<&ThingName>,
+        lifetime_s: u32,
+    ) -> Result<Object<DownloadLink>, ClientError> {
+        let path = [&releases(product)[..], &[version.as_str(), "link"]].concat();
+        self.post(&path, &json!({ "thing": thing, "lifetime_s": lifetime_s })).await
     }
 
     /// The sequence number the next manifest of a product must have.

@@ -2,6 +2,7 @@
 
 mod claim_code;
 mod devices;
+mod download_links;
 mod invitations;
 mod listen;
 mod logs;
@@ -35,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(roots::routes())
         .merge(server_key::routes())
         .merge(release_states::routes())
+        .merge(download_links::routes())
         .merge(running::routes())
         .merge(uploads::routes())
         .merge(devices::routes())

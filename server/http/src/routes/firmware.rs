@@ -1,24 +1,28 @@
 //! `/firmware`: what devices download.
 
+use std::ops::Range;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 use otaru_operations::{
-    App, Firmware, NONCE_BYTES, OperationError, Refusal, Requester, issue_order, issue_timestamp,
-    note_download, open_blob, open_firmware, open_manifest, open_root,
+    App, Firmware, LinkClaims, NONCE_BYTES, OperationError, Refusal, Remote, Requester, Sender,
+    Sending, issue_order, issue_timestamp, note_download, open_blob, open_firmware, open_manifest,
+    open_root, read_download_link, send_firmware,
 };
-use otaru_wire::{Digest, ProductName, ReleaseVersion};
+use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ApiError;
-use crate::download::{Caching, Content, serve};
+use crate::download::{Caching, Content, Open, Pieces, serve};
 use crate::extract::{Path, Query};
 use crate::identity::Visitor;
+use crate::remote::From;
 use crate::site::Site;
 
 const IMAGE: &str = "application/octet-stream";
@@ -32,7 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(download_blob))
 }
 
-impl From<Visitor> for Requester {
+impl std::convert::From<Visitor> for Requester {
     fn from(visitor: Visitor) -> Requester {
         match visitor {
             Visitor::Device(device) => Requester::Device(device),
@@ -45,9 +49,25 @@ impl From<Visitor> for Requester {
 /// What a device asks with.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct OrderQuery {
+struct ReleaseQuery {
     /// With `{version}.order`: 16 random bytes as 32 hex digits, which the order holds.
     nonce: Option<String>,
+    /// With `{version}.bin`, in a link: until when it holds, in seconds since the epoch.
+    expires: Option<i64>,
+    /// In a link: the device whose download it is.
+    #[param(value_type = Option<String>)]
+    thing: Option<ThingName>,
+    /// In a link: what the server signed it with, as 64 hex digits.
+    signature: Option<String>,
+}
+
+impl ReleaseQuery {
+    /// What a link says, if this is one.
+    fn link(self) -> Option<LinkClaims> {
+        let ReleaseQuery { expires, thing, signature, .. } = self;
+        let claims = |signature| LinkClaims { thing, expires: expires.unwrap_or(0), signature };
+        signature.map(claims)
+    }
 }
 
 /// A release's image (`{version}.bin`), signed manifest (`{version}.manifest`) or, for a device,
@@ -58,15 +78,18 @@ struct OrderQuery {
     tag = "firmware",
     params(("product" = String, Path, description = "Product name"),
         ("file" = String, Path, description = "`{version}.bin`, `{version}.manifest` or `{version}.order`"),
-        OrderQuery),
+        ReleaseQuery),
     responses((status = 200, content_type = "application/octet-stream", body = String),
         (status = 206, content_type = "application/octet-stream", body = String),
-        (status = 304), (status = 410, description = "Withdrawn"), (status = 416)))]
+        (status = 302, description = "The bytes are there, if the server is set up so"),
+        (status = 304), (status = 410, description = "Withdrawn"), (status = 416),
+        (status = 429, description = "As many downloads as may be; `Retry-After` says when again")))]
 async fn download_release(
     State(app): State<App>,
     visitor: Visitor,
     Path((product, file)): Path<(ProductName, String)>,
-    Query(query): Query<OrderQuery>,
+    Query(query): Query<ReleaseQuery>,
+    From(site): From,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -74,13 +97,23 @@ async fn download_release(
     let content = match file.rsplit_once('.') {
         Some((version, "bin")) => {
             let version = release_version(version)?;
+            let requester = match query.link() {
+                Some(claims) => Requester::Link(read_download_link(
+                    &app,
+                    product.clone(),
+                    version.clone(),
+                    claims,
+                )?),
+                None => requester,
+            };
             let firmware = open_firmware(&app, &requester, product, version.clone()).await;
             let firmware = firmware.map_err(gone)?;
+            let content = image(&app, &requester, &site, &firmware, &method).await?;
             // Whoever asks with HEAD fetches nothing.
             if method == Method::GET {
-                note_download(&app, &requester, version).await?;
+                note_download(&app, &requester, &firmware, version).await?;
             }
-            image(firmware)
+            content
         }
         Some((version, "manifest")) => {
             let version = release_version(version)?;
@@ -142,30 +175,53 @@ async fn download_timestamp(
     tag = "firmware", params(("sha256" = String, Path, description = "64 hex digits")),
     responses((status = 200, content_type = "application/octet-stream", body = String),
         (status = 206, content_type = "application/octet-stream", body = String),
-        (status = 304), (status = 410, description = "Withdrawn"), (status = 416)))]
+        (status = 302, description = "The bytes are there, if the server is set up so"),
+        (status = 304), (status = 410, description = "Withdrawn"), (status = 416),
+        (status = 429, description = "As many downloads as may be; `Retry-After` says when again")))]
 async fn download_blob(
     State(app): State<App>,
     visitor: Visitor,
     Path(sha256): Path<Digest>,
+    From(site): From,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let firmware = open_blob(&app, &visitor.into(), sha256).await.map_err(gone)?;
-    Ok(serve(image(firmware), &method, &headers))
+    let requester = Requester::from(visitor);
+    let firmware = open_blob(&app, &requester, sha256).await.map_err(gone)?;
+    let content = image(&app, &requester, &site, &firmware, &method).await?;
+    Ok(serve(content, &method, &headers))
 }
 
-fn image(Firmware { blob, .. }: Firmware) -> Content {
-    Content {
-        digest: blob.digest(),
-        len_bytes: blob.len_bytes(),
+/// The content of an image. Only a GET takes a place among the downloads.
+async fn image(
+    app: &App,
+    requester: &Requester,
+    site: &Remote,
+    firmware: &Firmware,
+    method: &Method,
+) -> Result<Content, ApiError> {
+    let sending = match *method {
+        Method::GET => Some(send_firmware(app, requester, site, firmware).await?),
+        _ => None,
+    };
+    let (elsewhere, open): (_, Open) = match sending {
+        Some(Sending::Here(sender)) => (None, Box::new(move |range| in_pieces(sender, range))),
+        Some(Sending::Elsewhere(url)) => (Some(url), Box::new(|_| stream::empty().boxed())),
+        None => (None, Box::new(|_| stream::empty().boxed())),
+    };
+    Ok(Content {
+        digest: firmware.blob.digest(),
+        len_bytes: firmware.blob.len_bytes(),
         media_type: IMAGE,
         // Not even for public products: a proxy must not go on serving what was withdrawn.
         caching: Caching::Private,
-        open: Box::new(move |range| {
-            let pieces = blob.pieces(range);
-            pieces.map_ok(Bytes::from).map_err(Into::into).boxed()
-        }),
-    }
+        elsewhere,
+        open,
+    })
+}
+
+fn in_pieces(sender: Sender, range: Range<u64>) -> Pieces {
+    sender.pieces(range).map_ok(Bytes::from).map_err(Into::into).boxed()
 }
 
 fn release_version(text: &str) -> Result<ReleaseVersion, ApiError> {

@@ -33,6 +33,26 @@ each_database! {
         assert_eq!(home.wish().await, (json!("1.0.5"), json!("1.0.5")));
     }
 
+    async fn a_link_of_its_own_is_its_download_too(app: TestApp) {
+        let home = Home::new(app).await;
+        let mut plain = home.plain().await;
+        home.install("1.0.5").await;
+        plain.hear("update/delta").await;
+        home.until_phase("notified").await;
+
+        let operator = home.app.operator().await;
+        let link = async |body: Value| {
+            let path = "/api/v1/products/clock/releases/1.0.5/link";
+            let answer = operator.post(path, body).await.expect_status(200).json();
+            answer["url"].as_str().expect("a URL")["https://devices.otaru.example".len()..].to_owned()
+        };
+        let (anybodys, own) = (link(json!({})).await, link(json!({ "thing": "clock-01" })).await);
+        home.app.anonymous().get(&anybodys).await.expect_status(200);
+        assert_eq!(home.end().await, "notified open");
+        home.app.anonymous().get(&own).await.expect_status(200);
+        assert_eq!(home.end().await, "downloading open");
+    }
+
     async fn its_download_says_that_it_was_told(app: TestApp) {
         let home = Home::new(app).await;
         let shadow = json!({ "state": { "reported": version("1.0.4") } });

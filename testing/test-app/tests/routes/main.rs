@@ -68,6 +68,9 @@ mod app {
 }
 mod firmware {
     mod blobs;
+    mod elsewhere;
+    mod limits;
+    mod links;
     mod releases;
     mod root;
     mod signed;

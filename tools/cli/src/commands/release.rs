@@ -1,3 +1,4 @@
+mod link;
 mod provenance;
 mod publish;
 mod running;
@@ -42,6 +43,8 @@ pub enum ReleaseCommand {
     Running(running::RunningOptions),
     /// Print the software bill of materials of a release
     Sbom(WhichRelease),
+    /// Print a link that fetches the image of a release without certificate or token
+    Link(link::LinkOptions),
     /// Check a release with the root's public part alone: from files, or as a server has it
     #[command(disable_version_flag = true)]
     Verify(verify::Verify),
@@ -110,6 +113,7 @@ impl ReleaseCommand {
                 context.confirm(&format!("Delete the image of {product} {version} for good?"))?;
                 Ok(context.client()?.delete_release(&product, &version).await?)
             }
+            ReleaseCommand::Link(link) => link.run(context).await,
             ReleaseCommand::Sbom(WhichRelease { release_version: version, product }) => {
                 let document = context.client()?.show_sbom(&product, &version).await?;
                 Ok(std::io::stdout().write_all(&document)?)
