@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-shadow bench-trust bench-delta fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-trust bench-delta fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -17,6 +17,7 @@ help:
 	@echo 'make screenshots  the main pages, phone and desktop, light and dark, into docs/screenshots'
 	@echo 'make bench-start  start-up time, idle memory, time of one update'
 	@echo 'make bench-listeners  memory of 5,000 open event streams, and how fast one event reaches them'
+	@echo 'make bench-serve  what sending images costs, fast and to 2,000 slow clients, beside nginx'
 	@echo 'make bench-shadow durable shadow updates a second, how long each waits and what a device costs,'
 	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
 	@echo 'make bench-trust  what the check of a release costs a device: instructions, bytes, code'
@@ -77,6 +78,10 @@ bench-start: setup-build
 bench-listeners: setup-bench
 	$(CARGO) build --locked --release --package otaru
 	$(CARGO) run --locked --release --quiet --package otaru-bench -- listeners
+
+bench-serve: setup-bench
+	$(CARGO) build --locked --release --package otaru
+	$(CARGO) run --locked --release --quiet --package otaru-bench -- serve
 
 bench-shadow: setup-bench
 	$(CARGO) build --locked --release --package otaru

@@ -34,6 +34,8 @@ if [ "${1:-build}" = bench ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
     # Debian also starts it as a service, on port 1883 of this machine alone.
     need mosquitto /usr/sbin/mosquitto /usr/local/sbin/mosquitto
+    # Debian also starts it as a service, on port 80.
+    need nginx-light /usr/sbin/nginx /usr/local/sbin/nginx
     need valgrind /usr/bin/valgrind /usr/local/bin/valgrind
     need xdelta3 /usr/bin/xdelta3 /usr/local/bin/xdelta3
     need zstd /usr/bin/zstd /usr/local/bin/zstd

@@ -41,6 +41,11 @@ impl Figure {
         Figure { name: name.to_owned(), value, target, unit, wanted: Wanted::AtLeast }
     }
 
+    /// A part of what something else took.
+    pub(crate) fn ratio(name: &str, value: f64, target: f64) -> Figure {
+        Figure::at_most(name, value, target, "")
+    }
+
     /// Memory of one of many, printed in KiB.
     pub(crate) fn memory_each(name: &str, value_kib: f64, target_kib: u32) -> Figure {
         Figure::at_most(name, value_kib, target_kib.into(), "KiB")
@@ -55,7 +60,10 @@ impl fmt::Display for Figure {
             Wanted::AtLeast => value >= target,
         };
         let verdict = if is_met { "met" } else { "missed" };
-        write!(f, "{name} {value:.1} {unit} target {target} {unit} {verdict}")
+        match *unit {
+            "" => write!(f, "{name} {value:.3} target {target} {verdict}"),
+            unit => write!(f, "{name} {value:.1} {unit} target {target} {unit} {verdict}"),
+        }
     }
 }
 
@@ -76,6 +84,8 @@ mod tests {
         assert_eq!(met.to_string(), "start_to_ready 120.0 ms target 300 ms met");
         let missed = Figure::memory("idle_rss", 41 * 1024, 40);
         assert_eq!(missed.to_string(), "idle_rss 41.0 MiB target 40 MiB missed");
+        let ratio = Figure::ratio("to_peer", 0.5, 0.6);
+        assert_eq!(ratio.to_string(), "to_peer 0.500 target 0.6 met");
         let rate = Figure::at_least("updates", 19_000.0, 20_000.0, "/s");
         assert_eq!(rate.to_string(), "updates 19000.0 /s target 20000 /s missed");
     }

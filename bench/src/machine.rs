@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Resident memory of a process.
 pub(crate) fn resident_kib(id: u32) -> Result<u64> {
@@ -14,6 +15,46 @@ pub(crate) fn resident_kib(id: u32) -> Result<u64> {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
     let number = line.split_whitespace().nth(1).context("VmRSS has no number")?;
     number.parse().context("VmRSS is not a number")
+}
+
+/// Processor time that these processes took since they began, to a hundredth of a second.
+pub(crate) fn processor_time(ids: &[u32]) -> Result<Duration> {
+    let mut ticks = 0;
+    for id in ids {
+        let text = fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // The name, in brackets, may hold anything.
+        let (_, fields) = text.rsplit_once(')').context("no name in stat")?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        ticks += fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
+    }
+    // The kernel counts in hundredths whatever its own clock is.
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// A process and those it started.
+pub(crate) fn processes_of(id: u32) -> Result<Vec<u32>> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+    let children = children.split_whitespace().map(str::parse);
+    Ok(std::iter::once(Ok(id)).chain(children).collect::<Result<_, _>>()?)
+}
+
+/// Lets all threads of a process run on one core alone, and those they start.
+pub(crate) fn pin(id: u32, core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    for thread in fs::read_dir(format!("/proc/{id}/task"))? {
+        let thread = thread?.file_name().to_string_lossy().parse()?;
+        sched_setaffinity(Pid::from_raw(thread), &cores).context("could not choose a core")?;
+    }
+    Ok(())
+}
+
+/// What the kernel holds for all TCP connections of this machine, both ends of those within it.
+pub(crate) fn tcp_memory_kib() -> Result<u64> {
+    let text = fs::read_to_string("/proc/net/sockstat")?;
+    let line = text.lines().find(|line| line.starts_with("TCP:")).context("no TCP")?;
+    let pages = line.split_whitespace().skip_while(|word| *word != "mem").nth(1);
+    Ok(pages.context("no mem")?.parse::<u64>()? * 4)
 }
 
 /// Lets this process and those it starts open so many files each.

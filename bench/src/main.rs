@@ -9,6 +9,7 @@ mod figure;
 mod listeners;
 mod machine;
 mod mosquitto;
+mod serve;
 mod shadow;
 mod start;
 mod trust;
@@ -30,9 +31,13 @@ async fn main() -> ExitCode {
         ["listeners", binary] => listeners::measure(Path::new(binary)).await,
         ["shadow"] => shadow::measure(&built).await,
         ["shadow", binary] => shadow::measure(Path::new(binary)).await,
+        ["serve"] => serve::measure(&built).await,
+        ["serve", binary] => serve::measure(Path::new(binary)).await,
         ["trust"] => trust::measure(),
         _ => {
-            eprintln!("usage: otaru-bench start|listeners|shadow [BINARY]; otaru-bench trust");
+            eprintln!(
+                "usage: otaru-bench start|listeners|serve|shadow [BINARY]; otaru-bench trust"
+            );
             return ExitCode::from(2);
         }
     };

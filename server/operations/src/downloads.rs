@@ -126,20 +126,19 @@ pub async fn send_firmware(
         return Ok(Sending::Elsewhere(url));
     }
     let open =
-        app.inner.open_downloads.begin(requester.key(site), site, firmware.scope.organisation())?;
+        app.inner.open_downloads.begin(requester.name(), site, firmware.scope.organisation())?;
     Ok(Sending::Here(Sender { blob, open }))
 }
 
 impl Requester {
-    /// Who it is, as limits see it.
-    fn key(&self, site: &Remote) -> String {
+    /// Who it is, as limits see it. Whoever has no name is one of many at their address.
+    fn name(&self) -> Option<String> {
         match self {
-            Requester::Device(device) => format!("thing {}", device.thing),
-            Requester::Link(DownloadLink { thing: Some(thing), .. }) => format!("thing {thing}"),
-            Requester::Actor(actor) => {
-                format!("actor {}", actor.user.as_ref().unwrap_or(&actor.credential.id))
-            }
-            Requester::Link(_) | Requester::Anonymous => site.with("somebody"),
+            Requester::Device(device) => Some(format!("thing {}", device.thing)),
+            Requester::Link(link) => link.thing.as_ref().map(|thing| format!("thing {thing}")),
+            Requester::Actor(Actor { user: Some(user), .. }) => Some(format!("user {user}")),
+            Requester::Actor(actor) => Some(format!("token {}", actor.credential.id)),
+            Requester::Anonymous => None,
         }
     }
 }

@@ -80,15 +80,16 @@ impl OpenDownloads {
     /// Takes a place everywhere, or nowhere.
     pub(crate) fn begin(
         &self,
-        who: String,
+        who: Option<String>,
         site: &Remote,
         organisation: &OrganisationId,
     ) -> Result<OpenDownload, Refusal> {
-        let wanted = [
-            (Key::Device(who), self.limits.device),
+        let shared = [
             (Key::Site(site.as_str().to_owned()), self.limits.site),
             (Key::Organisation(organisation.clone()), self.limits.organisation),
         ];
+        let own = who.map(|who| (Key::Device(who), self.limits.device));
+        let wanted: Vec<_> = own.into_iter().chain(shared).collect();
         let mut entries = lock(&self.shared);
         let full = wanted.iter().find(|(key, allowed)| {
             let open = entries.get(key).map_or(0, |entry| entry.open);
@@ -104,7 +105,7 @@ impl OpenDownloads {
             entry.open += 1;
             paces.extend(entry.pace(allowed.bytes_per_s));
         }
-        let keys = wanted.map(|(key, _)| key).into();
+        let keys = wanted.into_iter().map(|(key, _)| key).collect();
         Ok(OpenDownload { shared: self.shared.clone(), keys, paces })
     }
 }
@@ -205,7 +206,8 @@ mod tests {
             site: allowance(2, 0),
             organisation: allowance(3, 0),
         });
-        let begin = |who: &str, place| downloads.begin(who.into(), &site(place), &organisation());
+        let begin =
+            |who: &str, place| downloads.begin(Some(who.into()), &site(place), &organisation());
         let whose = |refused: Result<OpenDownload, Refusal>| match refused.err() {
             Some(Refusal::TooManyDownloads { whose, .. }) => whose,
             other => panic!("{other:?}"),
@@ -228,9 +230,8 @@ mod tests {
         let none = allowance(0, 0);
         let limits = DownloadLimits { device: none, site: none, organisation: none };
         let downloads = OpenDownloads::new(limits);
-        let all: Vec<_> = (0..100)
-            .map(|_| downloads.begin("a".into(), &site(1), &organisation()).unwrap())
-            .collect();
+        let all: Vec<_> =
+            (0..100).map(|_| downloads.begin(None, &site(1), &organisation()).unwrap()).collect();
         assert!(all.iter().all(|download| download.paces.is_empty()));
     }
 
@@ -244,7 +245,7 @@ mod tests {
         let downloads = OpenDownloads::new(limits);
         let began = Instant::now();
         let run = |who: &str| {
-            let download = downloads.begin(who.into(), &site(1), &organisation()).unwrap();
+            let download = downloads.begin(Some(who.into()), &site(1), &organisation()).unwrap();
             async move {
                 for _ in 0..20 {
                     download.turn(10_000).await;

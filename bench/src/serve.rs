@@ -1,0 +1,199 @@
+//! What sending images costs, beside nginx: one core serves, another asks.
+//!
+//! Both send the same file with the same certificate. The processor time of the server's
+//! processes is divided by the bytes that arrived, so that neighbours on the machine count less
+//! than in a rate. Memory is looked at while thousands of slow clients fetch at once.
+
+mod load;
+mod nginx;
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use otaru_real_fleet::{Behaviour, Fleet, FleetOptions, firmware};
+
+use crate::figure::Figure;
+use crate::machine::{
+    allow_open_files, pin, processes_of, processor_time, resident_kib, tcp_memory_kib,
+};
+use load::{Load, Target};
+use nginx::Nginx;
+
+/// What devices fetch: an ESP32 application of usual length.
+const IMAGE_BYTES: usize = 1_500_000;
+
+const RANGE_BYTES: usize = 16 * 1024;
+const CONNECTIONS: usize = 64;
+const MEASURED: Duration = Duration::from_secs(8);
+
+const SLOW_CLIENTS: usize = 2_000;
+const SLOW_BYTES_PER_S: usize = 50_000;
+const SLOW_MEASURED: Duration = Duration::from_secs(20);
+
+const SERVER_CORE: usize = 0;
+const CLIENT_CORE: usize = 1;
+
+const WHOLE_TARGET: f64 = 0.6;
+const RANGE_TARGET: f64 = 0.65;
+const SLOW_RATE_TARGET: f64 = 0.9;
+const USER_KIB_TARGET: f64 = 64.0;
+const KERNEL_KIB_TARGET: f64 = 100.0;
+
+/// One server, and where it sends the image.
+struct Server {
+    name: &'static str,
+    processes: Vec<u32>,
+    plain: Target,
+    secure: Target,
+}
+
+/// What many slow clients made of a server.
+struct Slow {
+    rate: f64,
+    cpu_s_per_gb: f64,
+    user_kib_each: f64,
+    kernel_kib_each: f64,
+}
+
+/// Measures and prints the figures.
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
+pub(crate) async fn measure(binary: &Path) -> Result<()> {
+    ensure!(binary.exists(), "{} is missing: run `make bench-serve`", binary.display());
+    ensure!(std::thread::available_parallelism()?.get() >= 2, "two cores are needed");
+    allow_open_files(3 * SLOW_CLIENTS as u64)?;
+    let image = firmware("1.0.0", IMAGE_BYTES, Behaviour::Pass);
+    let fleet = start_fleet(binary, &image).await?;
+    let nginx = Nginx::start(&fleet, &image).await?;
+    pin(std::process::id(), CLIENT_CORE)?;
+    let ours = ours(&fleet).await?;
+    let theirs = Server {
+        name: "nginx",
+        processes: processes_of(nginx.id()?)?,
+        plain: ours.plain.at(nginx.plain),
+        secure: ours.secure.at(nginx.secure),
+    };
+    for server in [&ours, &theirs] {
+        for process in &server.processes {
+            pin(*process, SERVER_CORE)?;
+        }
+    }
+
+    let mut table = String::new();
+    writeln!(table, "| | whole file, HTTP | 16 KiB, HTTP | whole file, HTTPS | 16 KiB, HTTPS |")?;
+    writeln!(table, "| --- | --- | --- | --- | --- |")?;
+    let (mut whole, mut ranges) = (Vec::new(), Vec::new());
+    for server in [&ours, &theirs] {
+        let costs = fast(server).await?;
+        let cell = |cost: &Cost| format!("{:.2} CPU s/GB, {:.0} MB/s", cost.0, cost.1);
+        let cells: Vec<String> = costs.iter().map(cell).collect();
+        writeln!(table, "| {} | {} |", server.name, cells.join(" | "))?;
+        whole.push(costs[2].0);
+        ranges.push(costs[3].0);
+    }
+    println!("{}", crate::machine::description(fleet.folder())?);
+    println!("{}; {}", nginx.version, format_args!("{CONNECTIONS} connections, one core each"));
+    print!("{table}");
+    println!("{}", Figure::ratio("https_whole_to_nginx", whole[0] / whole[1], WHOLE_TARGET));
+    println!("{}", Figure::ratio("https_ranges_to_nginx", ranges[0] / ranges[1], RANGE_TARGET));
+
+    println!("{SLOW_CLIENTS} HTTPS clients at {} KB/s", SLOW_BYTES_PER_S / 1000);
+    println!(
+        "| | of the rate asked for | CPU s/GB | memory each | kernel's memory each, both ends |"
+    );
+    println!("| --- | --- | --- | --- | --- |");
+    let (we, they) = (slow(&ours).await?, slow(&theirs).await?);
+    for (name, slow) in [(ours.name, &we), (theirs.name, &they)] {
+        let Slow { rate, cpu_s_per_gb, user_kib_each, kernel_kib_each } = slow;
+        let percent = rate * 100.0;
+        println!(
+            "| {name} | {percent:.0} % | {cpu_s_per_gb:.2} | {user_kib_each:.1} KiB | {kernel_kib_each:.1} KiB |"
+        );
+    }
+    println!("{}", Figure::at_least("slow_rate", we.rate, SLOW_RATE_TARGET, ""));
+    println!("{}", Figure::at_most("slow_user_memory", we.user_kib_each, USER_KIB_TARGET, "KiB"));
+    println!(
+        "{}",
+        Figure::at_most("slow_kernel_memory", we.kernel_kib_each, KERNEL_KIB_TARGET, "KiB")
+    );
+    nginx.stop().await
+}
+
+/// A server with the image published, and without limits: all clients have one address.
+async fn start_fleet(binary: &Path, image: &[u8]) -> Result<Fleet> {
+    let options = FleetOptions {
+        binary,
+        database_url: None,
+        factory: ("1.0.0", image),
+        devices: 1,
+        self_test: Duration::ZERO,
+        link_kbps: None,
+    };
+    let mut fleet = Fleet::start(&options).await?;
+    fleet.server.stop().await?;
+    let settings = "[downloads]\nsite_in_flight = 0\norganisation_in_flight = 0\n";
+    std::fs::write(fleet.server.folder().join("otaru.toml"), settings)?;
+    fleet.server.start().await?;
+    Ok(fleet)
+}
+
+async fn ours(fleet: &Fleet) -> Result<Server> {
+    let link = ["release", "link", "1.0.0", "--product", "clock", "--lifetime", "1d"];
+    let link = fleet.console.admin.done(&link).await?;
+    let link = link["url"].as_str().context("no url in the link")?.to_owned();
+    let path = link.find("/firmware/").map(|at| link[at..].to_owned()).context("no path")?;
+    let id = fleet.server.program().and_then(|program| program.id()).context("it has ended")?;
+    Ok(Server {
+        name: "Otaru",
+        processes: vec![id],
+        plain: Target::plain(&fleet.server.url(), &path)?,
+        secure: Target::secure(&fleet.server.device_url(), &path, fleet)?,
+    })
+}
+
+/// Processor seconds for a gigabyte, and megabytes a second.
+type Cost = (f64, f64);
+
+/// Whole files and ranges over HTTP, then over HTTPS.
+async fn fast(server: &Server) -> Result<Vec<Cost>> {
+    let mut costs = Vec::new();
+    for target in [&server.plain, &server.secure] {
+        for range in [None, Some(RANGE_BYTES)] {
+            let load = Load::new(target.clone(), IMAGE_BYTES, range);
+            load.run(CONNECTIONS, Duration::from_secs(1)).await?;
+            let before = processor_time(&server.processes)?;
+            let bytes = load.run(CONNECTIONS, MEASURED).await?;
+            let spent = processor_time(&server.processes)? - before;
+            let gigabytes = bytes as f64 / 1e9;
+            let rate = bytes as f64 / 1e6 / MEASURED.as_secs_f64();
+            costs.push((spent.as_secs_f64() / gigabytes, rate));
+        }
+    }
+    Ok(costs)
+}
+
+async fn slow(server: &Server) -> Result<Slow> {
+    let memory = || -> Result<(f64, f64)> {
+        let resident: Result<Vec<u64>> =
+            server.processes.iter().map(|id| resident_kib(*id)).collect();
+        Ok((resident?.iter().sum::<u64>() as f64, tcp_memory_kib()? as f64))
+    };
+    let (user, kernel) = memory()?;
+    let crowd = load::Crowd::start(&server.secure, SLOW_CLIENTS, SLOW_BYTES_PER_S).await?;
+    // Everybody is under way, and in the middle of the file.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (before, bytes_before) = (processor_time(&server.processes)?, crowd.bytes());
+    tokio::time::sleep(SLOW_MEASURED).await;
+    let spent = processor_time(&server.processes)? - before;
+    let bytes = (crowd.bytes() - bytes_before) as f64;
+    let (user_now, kernel_now) = memory()?;
+    crowd.end()?;
+    let asked = (SLOW_CLIENTS * SLOW_BYTES_PER_S) as f64 * SLOW_MEASURED.as_secs_f64();
+    Ok(Slow {
+        rate: bytes / asked,
+        cpu_s_per_gb: spent.as_secs_f64() / (bytes / 1e9),
+        user_kib_each: (user_now - user) / SLOW_CLIENTS as f64,
+        kernel_kib_each: (kernel_now - kernel) / SLOW_CLIENTS as f64,
+    })
+}
