@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
 pub(crate) struct Moto {
     address: String,
+    _server: Child,
     /// The server lives until this end is closed, which the kernel does when the process ends.
     _leash: ChildStdin,
 }
@@ -41,7 +42,7 @@ impl Moto {
         let output = server.stdout.take().expect("piped");
         BufReader::new(output).read_line(&mut address).expect("moto says where it listens");
         assert!(address.starts_with("http://"), "moto did not start: {address:?}");
-        Moto { address: address.trim().to_owned(), _leash: leash }
+        Moto { address: address.trim().to_owned(), _server: server, _leash: leash }
     }
 
     /// S3's CreateBucket.

@@ -75,7 +75,7 @@ async fn without_a_clock_a_fast_forward_counts_until_the_server_key_is_replaced(
     assert_eq!(heist.wish("1.0.6").await, "failed manifest_expired, runs 1.0.4");
     let new = &Key::new(5);
     heist.serve_root(2, &[&Key::new(RELEASE)], Some(new), &[&Key::new(SERVER)]);
-    let stamp = Timestamp { signed_at: now(), expires_at: now() + 60, root_number: 2 };
+    let stamp = Timestamp { signed_at: now(), expires_at: now() + 60, sequence: 6, root_number: 2 };
     heist.rig.serve("timestamp", stamp.sign(new));
     heist.orders(|order| Some(order.sign(&Key::new(5))));
     assert_eq!(heist.wish("1.0.6").await, "confirmed, runs 1.0.6");
