@@ -195,7 +195,7 @@ impl Agent {
             Heard::Rejected { code, token } => self.report_rejected(code, token.as_deref()),
             Heard::ReadRefused { code } => self.read_refused(code),
             // What was reported is gone with the shadow: read, find it missing, report it again.
-            Heard::Deleted => self.ask(),
+            Heard::Deleted | Heard::Overtaken => self.ask(),
             Heard::Nothing => {}
         }
     }

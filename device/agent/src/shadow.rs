@@ -25,6 +25,8 @@ pub(crate) struct ShadowFollower {
     pub(crate) settings_are_differences: bool,
     /// `reported` as the service has it; `None` before the first read.
     pub(crate) reported: Option<Map<String, Value>>,
+    /// Token of the read asked for last, and the version known then.
+    asked: Option<(String, u64)>,
 }
 
 /// What desired wants to run.
@@ -80,6 +82,8 @@ pub(crate) enum Heard {
     },
     /// The shadow is gone.
     Deleted,
+    /// There was no shadow when it was asked for, and something was heard of it since.
+    Overtaken,
     /// Old, repeated or not understood.
     Nothing,
 }
@@ -98,10 +102,7 @@ impl ShadowFollower {
                 self.take_document(&message);
                 Heard::Read
             }
-            ShadowTopic::Rejected(ShadowVerb::Get) if code() == 404 => {
-                *self = ShadowFollower { reported: Some(Map::new()), ..ShadowFollower::default() };
-                Heard::Read
-            }
+            ShadowTopic::Rejected(ShadowVerb::Get) if code() == 404 => self.take_absence(token()),
             ShadowTopic::Rejected(ShadowVerb::Get) => Heard::ReadRefused { code: code() },
             ShadowTopic::Documents => match message.get("current") {
                 Some(Value::Object(current)) if self.take_document(current) => Heard::Changed,
@@ -119,11 +120,33 @@ impl ShadowFollower {
                 Heard::Rejected { code: code(), token: token() }
             }
             ShadowTopic::Accepted(ShadowVerb::Delete) => {
-                *self = ShadowFollower::default();
+                *self = ShadowFollower { asked: self.asked.take(), ..ShadowFollower::default() };
                 Heard::Deleted
             }
             _ => Heard::Nothing,
         }
+    }
+
+    /// A read was asked for.
+    pub(crate) fn asked(&mut self, token: String) {
+        self.asked = Some((token, self.version));
+    }
+
+    /// There is no shadow. The answer carries no version, so it may be older than what is
+    /// known: it counts as the answer to the last read alone, if nothing was heard since.
+    fn take_absence(&mut self, token: Option<String>) -> Heard {
+        if let Some((asked, version)) = &self.asked {
+            if token.is_some_and(|token| token != *asked) {
+                return Heard::Nothing;
+            }
+            if *version < self.version {
+                return Heard::Overtaken;
+            }
+        }
+        let asked = self.asked.take();
+        *self =
+            ShadowFollower { reported: Some(Map::new()), asked, ..ShadowFollower::default() };
+        Heard::Read
     }
 
     /// Takes a whole document over unless a newer one is known; says whether it did.

@@ -84,7 +84,8 @@ impl Agent {
         self.reporter.asked_at_ms = Some(self.now.uptime_ms);
         self.reporter.ask_at_ms = None;
         let token = self.reporter.next_token(self.now.random);
-        let payload = json!({ "clientToken": token });
+        let payload = json!({ "clientToken": &token });
+        self.shadow.asked(token);
         self.publish_shadow(ShadowVerb::Get, payload.to_string().into_bytes());
     }
 

@@ -126,6 +126,30 @@ fn a_deleted_shadow_is_filled_again() {
     assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
 }
 
+/// "There is no shadow" has no version to tell its age by.
+#[test]
+fn an_absence_of_before_a_wish_takes_nothing_back() {
+    let mut world = World::connected();
+    world.service.version = 0;
+    let (topic, absence) = world.service.get(None);
+    world.service.version = 2;
+    world.wish("1.0.5", "u-1");
+    world.queue.push_back(Event::Message(topic, format!("{absence}").into_bytes()));
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn an_absence_that_answers_another_read_is_not_heard() {
+    let mut world = World::connected();
+    let absence = json!({"code": 404, "message": "No shadow exists", "clientToken": "other"});
+    world.wish("1.0.5", "u-1");
+    let topic = ShadowTopic::Rejected(ShadowVerb::Get);
+    world.queue.push_back(Event::Message(topic, format!("{absence}").into_bytes()));
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
 #[test]
 fn an_unanswered_read_is_asked_again() {
     let mut world = World::new();
