@@ -42,6 +42,82 @@ pub(crate) fn otadata_crc(sequence: u32) -> u32 {
 #[derive(Clone, Copy)]
 pub(crate) struct Crc32c(u32);
 
+/// Both CRC-32 of a value: together they tell one flipped bit from everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ValueCheck {
+    /// CRC-32C.
+    pub(crate) crc: u32,
+    /// zlib's CRC-32. `u32::MAX` stands for none, as in records of before there was one.
+    pub(crate) second: u32,
+}
+
+/// [`ValueCheck`] of bytes that arrive in pieces.
+#[derive(Clone, Copy)]
+pub(crate) struct ValueChecker(Crc32c, u32);
+
+impl ValueChecker {
+    pub(crate) fn new() -> ValueChecker {
+        ValueChecker(Crc32c::new(), u32::MAX)
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+        self.1 = fold(&ZLIB_TABLE, self.1, bytes);
+    }
+
+    pub(crate) fn finish(self) -> ValueCheck {
+        ValueCheck { crc: self.0.finish(), second: !self.1 }
+    }
+}
+
+impl ValueCheck {
+    pub(crate) fn of(bytes: &[u8]) -> ValueCheck {
+        let mut checker = ValueChecker::new();
+        checker.update(bytes);
+        checker.finish()
+    }
+
+    /// What became of a value of `bytes` bytes that should have had this check.
+    pub(crate) fn compare(self, found: ValueCheck, bytes: usize) -> ValueFound {
+        if self.crc == found.crc {
+            return ValueFound::Whole;
+        }
+        if self.second == u32::MAX {
+            return ValueFound::Torn;
+        }
+        // A CRC is linear: what one bit does to it depends on its place alone.
+        let bit = flipped_bit(CASTAGNOLI, self.crc ^ found.crc, bytes * 8);
+        let same = flipped_bit(ZLIB, self.second ^ found.second, bytes * 8);
+        bit.filter(|_| bit == same).map_or(ValueFound::Torn, ValueFound::Flipped)
+    }
+}
+
+/// What became of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ValueFound {
+    /// It is as it was written.
+    Whole,
+    /// This bit of it turned over since.
+    Flipped(usize),
+    /// Anything else.
+    Torn,
+}
+
+/// The bit of a message of that many bits that changes its CRC by `difference`.
+///
+/// Goes back through the register from the end: a bit that has just been taken in leaves
+/// the polynomial there.
+fn flipped_bit(polynomial: u32, mut difference: u32, bits: usize) -> Option<usize> {
+    for bit in (0..bits).rev() {
+        if difference == polynomial {
+            return Some(bit);
+        }
+        let had_one = difference >> 31 == 1;
+        difference = if had_one { (difference ^ polynomial) << 1 | 1 } else { difference << 1 };
+    }
+    None
+}
+
 impl Crc32c {
     pub(crate) fn new() -> Crc32c {
         Crc32c(u32::MAX)
@@ -75,6 +151,29 @@ mod tests {
     #[test]
     fn crc32c_matches_the_published_check_value() {
         assert_eq!(Crc32c::of(b"123456789"), 0xE306_9283);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found_and_two_are_not() {
+        let value: std::vec::Vec<u8> = (0..200_u8).map(|byte| byte.wrapping_mul(31)).collect();
+        let check = ValueCheck::of(&value);
+        assert_eq!(check.compare(check, value.len()), ValueFound::Whole);
+        for bit in 0..value.len() * 8 {
+            let mut found = value.clone();
+            found[bit / 8] ^= 1 << (bit % 8);
+            let flipped = check.compare(ValueCheck::of(&found), value.len());
+            assert_eq!(flipped, ValueFound::Flipped(bit));
+            found[(bit / 8 + 7) % 200] ^= 0x10;
+            let torn = check.compare(ValueCheck::of(&found), value.len());
+            assert_eq!(torn, ValueFound::Torn, "{bit}");
+        }
+    }
+
+    #[test]
+    fn a_value_without_a_second_check_is_not_mended() {
+        let check = ValueCheck { second: u32::MAX, ..ValueCheck::of(b"value") };
+        assert_eq!(check.compare(ValueCheck::of(b"walue"), 5), ValueFound::Torn);
+        assert_eq!(check.compare(ValueCheck::of(b"value"), 5), ValueFound::Whole);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! appending; [`compact`] moves what is still current out of the oldest sector
 //! before that one is erased for use again, so wear spreads evenly. A sector
 //! counts once its header is written, which happens last; a record counts once
-//! its checksums hold. Hence after a cut every key has its old or its new
-//! value, whole. What a cut write left may even read differently at every
+//! its checksums hold, with at most one bit turned over in its header and one
+//! in its value. Hence after a cut every key has its old or its new value,
+//! whole. What a cut write left may even read differently at every
 //! power-on, so nothing is built on it: [`judge`] passes over such a sector,
 //! and the first change after opening writes the youngest record anew.
 //! Formats are in [`format`].
@@ -19,7 +20,7 @@ mod write;
 use embedded_storage::nor_flash::ReadNorFlash;
 
 use crate::FlashError;
-use crate::crc::Crc32c;
+use crate::crc::{ValueCheck, ValueFound};
 use crate::flash::{self, Region, SECTOR_BYTES};
 use format::{RECORD_HEADER_BYTES, RecordHeader, UNIT};
 
@@ -153,8 +154,10 @@ impl Records {
             buffer.get_mut(..needed).ok_or(StorageError::BufferTooSmall { found, needed })?;
         let offset = self.offset_of(self.index[usize::from(key)]) + RECORD_HEADER_BYTES;
         flash::read(flash, offset, value)?;
-        if Crc32c::of(value) != header.value_crc {
-            return Err(FlashError::ReadBack { offset }.into());
+        match header.check.compare(ValueCheck::of(value), needed) {
+            ValueFound::Whole => {}
+            ValueFound::Flipped(bit) => value[bit / 8] ^= 1 << (bit % 8),
+            ValueFound::Torn => return Err(FlashError::ReadBack { offset }.into()),
         }
         Ok(Some(value))
     }

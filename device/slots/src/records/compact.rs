@@ -3,9 +3,10 @@
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::format::{RecordHeader, RecordKind, SectorHeader, UNIT};
+use super::open::value_found;
 use super::{INDEX_KEYS, NOWHERE, Records, StorageError};
 use crate::FlashError;
-use crate::crc::Crc32c;
+use crate::crc::{ValueChecker, ValueFound};
 use crate::flash::{self, SECTOR_BYTES};
 
 /// Copies go through a buffer of this many bytes.
@@ -199,8 +200,9 @@ impl Records {
         Ok(())
     }
 
-    /// Copies a key's record as it is, unless it gets a new sequence. `false`
-    /// when it rotted since it was indexed: the copy is then void as well.
+    /// Copies a key's record as it is, unless it gets a new sequence; a bit that turned over
+    /// is turned back. `false` when it rotted since it was indexed: the copy is then void as
+    /// well.
     fn copy<F: NorFlash>(
         &self,
         flash: &mut F,
@@ -223,20 +225,27 @@ impl Records {
         };
         flash::write_checked(flash, start, &copied.to_bytes())?;
         let mut buffer = [0; COPY_BYTES];
-        let mut crc = Crc32c::new();
+        let flipped = value_found(flash, source, &header)?;
+        let mut checker = ValueChecker::new();
         let mut value_left = usize::from(header.len_bytes);
         let mut at = UNIT;
         while at < header.footprint_bytes() {
             let length = (header.footprint_bytes() - at).min(COPY_BYTES as u32);
             let bytes = &mut buffer[..length as usize];
             flash::read(flash, source + at, bytes)?;
+            if let ValueFound::Flipped(bit) = flipped
+                && let Some(at_bit) = bit.checked_sub((at - UNIT) as usize * 8)
+                && let Some(byte) = bytes.get_mut(at_bit / 8)
+            {
+                *byte ^= 1 << (at_bit % 8);
+            }
             flash::write_checked(flash, start + at, bytes)?;
             let of_value = value_left.min(bytes.len());
-            crc.update(&bytes[..of_value]);
+            checker.update(&bytes[..of_value]);
             value_left -= of_value;
             at += length;
         }
-        Ok(crc.finish() == header.value_crc)
+        Ok(checker.finish().crc == header.check.crc)
     }
 
     /// Points the index at the copies in the head; what could not be copied is lost.

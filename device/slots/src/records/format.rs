@@ -12,14 +12,18 @@
 //! | 8 | sequence | 8 | sequence of its sector |
 //! | 12 | floor: lower sequences are free | 12 | key, 0xFF, length in 16 bits |
 //! | 16 | sequence of the first record appended to it | 16 | CRC-32C of the value |
-//! | 20 | erased | 20 | erased |
+//! | 20 | erased | 20 | CRC-32 of the value, or erased |
+//! | 24 | erased | 24 | erased |
 //! | 28 | CRC-32C of 0..28 | 28 | CRC-32C of 0..28 |
+//!
+//! One bit of a header or a value may turn over and is turned back. For a value that takes
+//! both its checksums to name the same bit: a torn one is not mistaken for a flipped one.
 
 use embedded_storage::nor_flash::ReadNorFlash;
 
 use super::{INDEX_KEYS, MAX_VALUE_BYTES};
 use crate::FlashError;
-use crate::crc::Crc32c;
+use crate::crc::{Crc32c, ValueCheck};
 use crate::flash::{self, UNIT_BYTES};
 
 /// Everything begins at a multiple of this many bytes.
@@ -154,7 +158,7 @@ pub(super) struct RecordHeader {
     pub(super) sector_sequence: u32,
     pub(super) key: u8,
     pub(super) len_bytes: u16,
-    pub(super) value_crc: u32,
+    pub(super) check: ValueCheck,
 }
 
 impl RecordHeader {
@@ -178,7 +182,8 @@ impl RecordHeader {
         put(&mut bytes, 8, self.sector_sequence);
         bytes[12] = self.key;
         bytes[14..16].copy_from_slice(&self.len_bytes.to_le_bytes());
-        put(&mut bytes, 16, self.value_crc);
+        put(&mut bytes, 16, self.check.crc);
+        put(&mut bytes, 20, self.check.second);
         seal(&mut bytes);
         bytes
     }
@@ -202,7 +207,7 @@ impl RecordHeader {
             sector_sequence: word(&bytes, 8),
             key: bytes[12],
             len_bytes: u16::from_le_bytes([bytes[14], bytes[15]]),
-            value_crc: word(&bytes, 16),
+            check: ValueCheck { crc: word(&bytes, 16), second: word(&bytes, 20) },
         };
         let in_bounds = usize::from(header.key) < INDEX_KEYS
             && usize::from(header.len_bytes) <= MAX_VALUE_BYTES;

@@ -9,7 +9,7 @@ use super::{
     StorageError,
 };
 use crate::FlashError;
-use crate::crc::Crc32c;
+use crate::crc::{ValueChecker, ValueFound};
 use crate::flash::{self, Region, SECTOR_BYTES};
 
 /// Sequences from here on mean damage: no flash lives through two billion
@@ -147,7 +147,7 @@ impl Records {
         {
             at = found_at + header.footprint_bytes();
             let slot = usize::from(header.key);
-            if !value_is_intact(flash, start + found_at, &header)? {
+            if value_found(flash, start + found_at, &header)? == ValueFound::Torn {
                 torn += 1;
                 continue;
             }
@@ -280,13 +280,14 @@ impl Records {
     }
 }
 
-fn value_is_intact<F: ReadNorFlash>(
+/// What became of the value of the record at `offset`.
+pub(super) fn value_found<F: ReadNorFlash>(
     flash: &mut F,
     offset: u32,
     header: &RecordHeader,
-) -> Result<bool, FlashError> {
-    let mut crc = Crc32c::new();
+) -> Result<ValueFound, FlashError> {
+    let mut checker = ValueChecker::new();
     let value = Region::new(offset + UNIT, u32::from(header.len_bytes));
-    flash::stream(flash, value, |bytes| crc.update(bytes))?;
-    Ok(crc.finish() == header.value_crc)
+    flash::stream(flash, value, |bytes| checker.update(bytes))?;
+    Ok(header.check.compare(checker.finish(), usize::from(header.len_bytes)))
 }

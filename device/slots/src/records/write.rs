@@ -6,7 +6,7 @@ use super::compact::Purpose;
 use super::format::{RecordHeader, RecordKind, UNIT};
 use super::{MAX_VALUE_BYTES, NOWHERE, Records, StorageError, checked};
 use crate::FlashError;
-use crate::crc::Crc32c;
+use crate::crc::ValueCheck;
 use crate::flash::{self, Region, UNIT_BYTES};
 
 /// How often a record that does not read back is written again, elsewhere.
@@ -123,7 +123,7 @@ impl Records {
                 sector_sequence: self.head_sequence,
                 key,
                 len_bytes: value.len() as u16,
-                value_crc: Crc32c::of(value),
+                check: ValueCheck::of(value),
             };
             // Whatever happens, this place and this sequence are used up.
             let (sector, at) = (self.head, self.write_at);

@@ -7,10 +7,14 @@
 //! | 8 | sequence | 8 | sequence of its sector |
 //! | 12 | floor | 12 | key, 0xFF, length in 16 bits |
 //! | 28 | CRC-32C of 0..28 | 16 | CRC-32C of the value |
+//! | | | 20 | CRC-32 of the value, or 0xFFFFFFFF |
 //! | | | 28 | CRC-32C of 0..28 |
+//!
+//! One bit that turned over in a header or a value is turned back.
 
 use std::collections::BTreeMap;
 
+use super::checksum::mended;
 use super::{Partitions, Raw, crc32c, word};
 
 const SECTOR_BYTES: usize = 0x1000;
@@ -93,8 +97,6 @@ fn record(sector: &[u8], at: usize, sector_sequence: u32) -> Option<Found> {
     let length = usize::from(u16::from_le_bytes([header[14], header[15]]));
     let end = at + 32 + length.next_multiple_of(32);
     let value = sector.get(at + 32..at + 32 + length)?;
-    if crc32c(value) != word(&header, 16) {
-        return None;
-    }
-    Some((header[12], word(&header, 4), (!is_removal).then(|| value.to_vec()), end))
+    let value = mended(value, word(&header, 16), word(&header, 20))?;
+    Some((header[12], word(&header, 4), (!is_removal).then_some(value), end))
 }
