@@ -44,10 +44,13 @@ pub struct Judge {
     floor: u32,
     /// Update id and release of every trial that came to nothing, as reported.
     given_up: Vec<(String, usize)>,
-    /// Journals that may be read next: the last that was saved, and one that was being saved.
-    journals: Option<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Whether cells may change by themselves in this life.
-    has_damage: bool,
+    /// The journal that was saved or read last.
+    journal: Vec<u8>,
+    /// Others that may be read next: those power was cut in since the last that was saved,
+    /// and that one. What a cut write left may be read at one power-on and not at the next.
+    unsure_journals: Vec<Vec<u8>>,
+    /// Whether cells of the selector may change by themselves in this life.
+    selector_rots: bool,
     /// Whether power went in the bootloader's own write of an entry.
     bootloader_was_cut: bool,
     /// What was confirmed last, as long as nobody wrote to its slot.
@@ -59,7 +62,7 @@ pub struct Judge {
 
 impl Judge {
     /// Begins with a chip that has left the factory.
-    pub fn new(chip: &impl Raw, factory: usize, has_damage: bool) -> Judge {
+    pub fn new(chip: &impl Raw, factory: usize) -> Judge {
         let partitions = Partitions::read(chip).expect("the chip has a partition table");
         Judge {
             partitions,
@@ -67,8 +70,9 @@ impl Judge {
             confirmed: vec![factory],
             floor: 0,
             given_up: Vec::new(),
-            journals: Some((Vec::new(), None)),
-            has_damage,
+            journal: Vec::new(),
+            unsure_journals: Vec::new(),
+            selector_rots: false,
             bootloader_was_cut: false,
             kept: None,
             erases: Vec::new(),
@@ -118,7 +122,7 @@ impl Judge {
         };
         self.running = Some(Running { slot, release });
         self.tries += 1;
-        let is_excused = self.has_damage || self.bootloader_was_cut;
+        let is_excused = self.selector_rots || self.bootloader_was_cut;
         if !is_excused && !self.confirmed.contains(&release.number) && !expected.is_trial {
             return broken(
                 "trial",
@@ -151,6 +155,17 @@ impl Judge {
         ours.max_by_key(|entry| entry.sequence)
     }
 
+    /// A cell may change by itself from now on.
+    pub fn rots(&mut self, offset: u32) {
+        let (start, length) = self.partitions.otadata;
+        self.selector_rots |= (start..start + length).contains(&offset);
+    }
+
+    /// Whether a cell of the selector may change by itself.
+    pub fn selector_rots(&self) -> bool {
+        self.selector_rots
+    }
+
     /// Power went while the bootloader ran. It writes an entry at once, state and checksum in
     /// any order, so the entry may have any state and the right checksum now.
     pub fn bootloader_cut(&mut self) {
@@ -161,7 +176,7 @@ impl Judge {
     /// it: it does so with any state word it does not know, which no checksum covers, and with
     /// the first slot when no entry has a checksum that holds.
     pub fn is_started_for_ever(&self, chip: &impl Raw) -> bool {
-        (self.has_damage || self.bootloader_was_cut)
+        (self.selector_rots || self.bootloader_was_cut)
             && self
                 .entry_of_running(chip)
                 .is_none_or(|entry| !entry.is_trial() && !entry.is_confirmed())
@@ -241,9 +256,8 @@ impl Judge {
                 return broken("I4", format!("{entry:?} names a slot without a whole image"));
             };
             let is_armed = entry.is_trial() && entry.slot() != running.slot && !was_on_trial;
-            // A bit that turned over in the newest journal brings the one before it back, and
-            // with it what was wished for then: whole and signed, for the tries it had left.
-            if !is_armed || self.has_damage {
+            // No checksum covers an entry's state: given up, 4, is one bit from armed, 0.
+            if !is_armed || self.selector_rots {
                 continue;
             }
             match open {
@@ -300,18 +314,16 @@ impl Judge {
 
     /// A journal is about to be written.
     pub fn saving(&mut self, bytes: &[u8]) {
-        if let Some((_, saving)) = &mut self.journals {
-            *saving = Some(bytes.to_vec());
-        }
+        self.unsure_journals.push(bytes.to_vec());
     }
 
     /// It was written: it must be what is on flash, by the judge's own reading.
     pub fn saved(&mut self, chip: &impl Raw) -> Result<(), Violation> {
-        let Some((stable, saving)) = &mut self.journals else { return Ok(()) };
-        if let Some(saving) = saving.take() {
-            *stable = saving;
+        if let Some(saved) = self.unsure_journals.pop() {
+            self.unsure_journals.clear();
+            self.journal = saved;
         }
-        let expected = stable.clone();
+        let expected = self.journal.clone();
         if self.newest_journal(chip).as_deref() != Some(&expected) {
             return broken("journal", "what was saved is not the newest record");
         }
@@ -323,22 +335,19 @@ impl Judge {
         records.get(&JOURNAL_KEY)?.last()?.1.clone()
     }
 
-    /// A boot read this journal: the last saved, or the one power was cut in. Answers whether
-    /// an update is under way in it.
+    /// A boot read this journal: the last saved, or one power was cut in since. Answers
+    /// whether an update is under way in it.
     pub fn read_journal(&mut self, bytes: &[u8]) -> Result<bool, Violation> {
-        let known = match &self.journals {
-            Some((stable, saving)) => {
-                bytes == stable.as_slice() || saving.as_deref() == Some(bytes)
-            }
-            None => true,
-        };
-        if !known && !self.has_damage {
+        if bytes != self.journal && !self.unsure_journals.iter().any(|unsure| unsure == bytes) {
             return broken(
                 "journal",
                 format!("{} bytes were read that nobody saved last", bytes.len()),
             );
         }
-        self.journals = Some((bytes.to_vec(), None));
+        let before = std::mem::replace(&mut self.journal, bytes.to_vec());
+        if before != bytes {
+            self.unsure_journals.push(before);
+        }
         self.check_journal(bytes)?;
         Ok(JournalSeen::read(bytes).is_some_and(|journal| journal.attempt.is_some()))
     }
@@ -361,7 +370,7 @@ impl Judge {
         if floor > highest {
             return broken("I7", format!("the floor {floor} is above what was confirmed"));
         }
-        if floor < self.floor && !self.has_damage {
+        if floor < self.floor {
             return broken("I7", format!("the floor fell from {} to {floor}", self.floor));
         }
         self.floor = self.floor.max(floor);

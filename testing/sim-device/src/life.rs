@@ -33,6 +33,14 @@ pub struct Outage {
     pub supply: Supply,
 }
 
+impl Outage {
+    /// Whether it leaves cells that change later, or changed one that nobody wrote.
+    pub fn leaves_damage(&self) -> bool {
+        use CutKind::{Disturb, Faint, Weak};
+        matches!(self.kind, Weak { .. } | Faint { .. } | Disturb { .. })
+    }
+}
+
 /// What the network does once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
@@ -145,12 +153,6 @@ pub struct Life {
 impl Life {
     /// Whether something may have changed cells that nobody wrote.
     pub fn has_damage(&self) -> bool {
-        let damages = |outage: &Outage| {
-            matches!(
-                outage.kind,
-                CutKind::Weak { .. } | CutKind::Faint { .. } | CutKind::Disturb { .. }
-            )
-        };
-        !self.flips.is_empty() || self.outages.iter().any(damages)
+        !self.flips.is_empty() || self.outages.iter().any(Outage::leaves_damage)
     }
 }

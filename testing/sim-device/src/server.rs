@@ -62,6 +62,13 @@ impl Server {
         self.desire(json!({"config": config, "update": update}), now_ms)
     }
 
+    /// Whether a wish can still be taken back: it is too late once the device said that the
+    /// new firmware is in its trial.
+    pub(crate) fn may_withdraw(&self, update: &str) -> bool {
+        let is_open = self.open.as_ref().is_some_and(|open| open.id == update);
+        is_open && self.reported("state").and_then(Value::as_str) != Some("trial")
+    }
+
     /// Takes the wish back: what runs is what is desired.
     pub(crate) fn withdraw(&mut self, now_ms: u64) -> Vec<Message> {
         if let Some(open) = &mut self.open {

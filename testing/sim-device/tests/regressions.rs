@@ -3,7 +3,7 @@
 use otaru_release::Behaviour;
 use otaru_sim_device::catalogue::{SIZES, catalogue};
 use otaru_sim_device::proof::{judge_life, quiet_life};
-use otaru_sim_device::{Geometry, Life, Outage, Supply, Wish};
+use otaru_sim_device::{Geometry, Gust, Life, Outage, Supply, Weather, Wish};
 use otaru_sim_flash::{CutKind, Operation};
 
 /// A life with one wish, for firmware of that behaviour.
@@ -85,6 +85,80 @@ fn an_entry_that_was_given_up_is_never_started_again() {
                     let life = with_cut(&life, after, CutKind::Mask { word });
                     judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
                 }
+            }
+        }
+    }
+}
+
+/// A report of before an outage reaches the shadow after one of the boot behind it. What runs
+/// is said once more then, for the shadow tells everybody what it took.
+#[test]
+fn a_report_that_comes_a_session_late_is_set_right() {
+    let life = one_wish(Geometry::Small, SIZES[0], Behaviour::Pass);
+    let mut were_late = 0;
+    for at in 0..14 {
+        for ms in [9_000, 12_000, 20_000] {
+            for after in [4, 20, 30, 34] {
+                let late = Gust { at, what: Weather::Delay { ms } };
+                let life = with_cut(&life, after, CutKind::After);
+                let life = Life { gusts: vec![late], ..life };
+                let summary =
+                    judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+                assert_eq!(summary.ends[0].outcome, "confirmed", "{life:?}");
+                were_late += summary.gusts;
+            }
+        }
+    }
+    assert!(were_late > 100, "{were_late} late messages");
+}
+
+/// "There is no shadow", said before there was one and heard after a wish, takes nothing back.
+#[test]
+fn an_old_absence_takes_no_wish_back() {
+    let life = one_wish(Geometry::Small, SIZES[2], Behaviour::Pass);
+    for ms in (4_000..16_000).step_by(500) {
+        for what in [Weather::Stall { after: 5_000 }, Weather::Truncate { after: 5_000 }] {
+            for request in [0, 1] {
+                let late = Gust { at: 1, what: Weather::Delay { ms } };
+                let life = Life { gusts: vec![late, Gust { at: request, what }], ..life.clone() };
+                let summary =
+                    judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+                assert_eq!(summary.ends[0].outcome, "confirmed", "{life:?}");
+            }
+        }
+    }
+}
+
+/// Whenever a wish is taken back, what power cannot end in its trial is not begun again.
+#[test]
+fn a_wish_that_was_taken_back_is_never_armed() {
+    let life = one_wish(Geometry::Small, SIZES[0], Behaviour::Hang);
+    let before = |after| Outage { after, kind: CutKind::Before, supply: Supply::Off };
+    let outages = vec![before(36), before(6), before(4)];
+    for after_ms in (0..20_000).step_by(100) {
+        let wish = Wish { withdrawn_after_ms: Some(after_ms), ..life.wishes[0] };
+        let life = Life { wishes: vec![wish], outages: outages.clone(), ..life.clone() };
+        judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+    }
+}
+
+/// One bit turns over in what the records hold: nothing is another than it was.
+#[test]
+fn a_bit_that_turns_over_in_the_records_changes_no_journal() {
+    let life = quiet_life(Geometry::Small, false);
+    let otaru = Geometry::Small.layout().otaru;
+    let trace = trace(&life);
+    let rests = trace.len() as u64 / 2;
+    let written = trace[..rests as usize].iter().filter(|operation| {
+        (otaru.offset..otaru.end()).contains(&operation.offset) && !operation.is_erase
+    });
+    // The youngest record is the one nothing else speaks for.
+    for operation in written.rev().take(3) {
+        for byte in operation.offset..operation.offset + operation.length {
+            for bit in 0..8 {
+                let life = with_cut(&life, rests, CutKind::Before);
+                let life = Life { flips: vec![(byte, bit)], power_cycles: 0, ..life };
+                judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
             }
         }
     }

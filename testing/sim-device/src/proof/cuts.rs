@@ -17,8 +17,11 @@ pub struct SingleCuts {
 #[derive(Debug)]
 pub struct DoubleCuts {
     life: Life,
-    firsts: Vec<Outage>,
-    seconds: Vec<Outage>,
+    /// Every first outage, and the operations on selector and records that follow it.
+    firsts: Vec<(Outage, Vec<u64>)>,
+    /// Cases before each of them.
+    starts: Vec<u64>,
+    count: u64,
 }
 
 /// The operations of a life without outage.
@@ -113,6 +116,21 @@ impl Suite for SingleCuts {
     }
 }
 
+/// Ways power goes in the second operation of a pair.
+const SECOND_KINDS: usize = 4;
+
+/// Ways power goes in the first operation of a pair.
+fn pair_kinds(operation: &Operation, number: u64) -> [CutKind; 5] {
+    let torn = operation.length as usize / 2;
+    [
+        CutKind::Before,
+        CutKind::After,
+        CutKind::Prefix { bytes: torn },
+        CutKind::Suffix { bytes: torn },
+        CutKind::Bits { seed: number },
+    ]
+}
+
 impl DoubleCuts {
     /// Every pair of cuts in operations on selector and records.
     pub fn new() -> DoubleCuts {
@@ -124,28 +142,27 @@ impl DoubleCuts {
             };
             within(layout.otadata) || within(layout.otaru)
         };
-        let mut firsts = Vec::new();
+        let (mut firsts, mut starts, mut count) = (Vec::new(), Vec::new(), 0);
         for (after, operation) in (0..).zip(operations(&life)) {
-            if is_metadata(&operation) {
-                let torn = operation.length as usize / 2;
-                for kind in [
-                    CutKind::Before,
-                    CutKind::After,
-                    CutKind::Prefix { bytes: torn },
-                    CutKind::Suffix { bytes: torn },
-                    CutKind::Bits { seed: after },
-                ] {
-                    firsts.push(Outage { after, kind, supply: Supply::Off });
-                }
+            if !is_metadata(&operation) {
+                continue;
+            }
+            for kind in pair_kinds(&operation, after) {
+                let first = Outage { after, kind, supply: Supply::Off };
+                // What is done behind the first depends on it: it is lived once to see.
+                let once = Life { outages: vec![first], seed: 1, ..life.clone() };
+                let trace = live::<4>(&once).expect("one outage breaks nothing").trace;
+                let behind = (0..).zip(&trace[after as usize + 1..]);
+                let seconds: Vec<u64> = behind
+                    .filter(|(_, operation)| is_metadata(operation))
+                    .map(|(number, _)| number)
+                    .collect();
+                starts.push(count);
+                count += (seconds.len() * SECOND_KINDS) as u64;
+                firsts.push((first, seconds));
             }
         }
-        let mut seconds = Vec::new();
-        for after in 0..60 {
-            for kind in [CutKind::Before, CutKind::After, CutKind::Bits { seed: after }] {
-                seconds.push(Outage { after, kind, supply: Supply::Off });
-            }
-        }
-        DoubleCuts { life, firsts, seconds }
+        DoubleCuts { life, firsts, starts, count }
     }
 }
 
@@ -161,13 +178,22 @@ impl Suite for DoubleCuts {
     }
 
     fn count(&self) -> u64 {
-        (self.firsts.len() * self.seconds.len()) as u64
+        self.count
     }
 
     fn life(&self, number: u64) -> Life {
-        let (first, second) =
-            (number as usize / self.seconds.len(), number as usize % self.seconds.len());
-        let outages = vec![self.firsts[first], self.seconds[second]];
-        Life { seed: number, outages, ..self.life.clone() }
+        let nth = self.starts.partition_point(|&start| start <= number) - 1;
+        let (first, seconds) = &self.firsts[nth];
+        let case = (number - self.starts[nth]) as usize;
+        let after = seconds[case / SECOND_KINDS];
+        let kind = match case % SECOND_KINDS {
+            0 => CutKind::Before,
+            1 => CutKind::After,
+            2 => CutKind::Prefix { bytes: 16 },
+            _ => CutKind::Bits { seed: number },
+        };
+        // Outages count operations from the one before them.
+        let second = Outage { after, kind, supply: Supply::Off };
+        Life { seed: 1, outages: vec![*first, second], ..self.life.clone() }
     }
 }

@@ -23,19 +23,7 @@ impl Flips {
         let life = quiet_life(Geometry::Small, false);
         let layout = Geometry::Small.layout();
         let trace = operations(&life);
-        let is_selector = |operation: &Operation| {
-            (layout.otadata.offset..layout.otadata.end()).contains(&operation.offset)
-        };
-        // Before each change of the selector, and behind it; and at the very end.
-        let mut states: Vec<u64> = Vec::new();
-        for (number, operation) in (0..).zip(&trace) {
-            let before = number > 0 && is_selector(&trace[number as usize - 1]);
-            if is_selector(operation) != before {
-                states.push(number);
-            }
-        }
-        states.push(trace.len() as u64 - 1);
-        let states: Vec<(u64, Vec<u32>)> = states
+        let states: Vec<(u64, Vec<u32>)> = resting_states(&trace, &layout)
             .into_iter()
             .map(|after| (after, written_bytes(&trace[..after as usize], &layout)))
             .collect();
@@ -47,6 +35,25 @@ impl Flips {
         }
         Flips { life, states, starts, count }
     }
+}
+
+/// Where selector and records rest: every record is whole, and no change of the selector is
+/// under way. Also behind the last operation but one, which is as far as power can go.
+fn resting_states(trace: &[Operation], layout: &otaru_slots::Layout) -> Vec<u64> {
+    let is_in = |region: otaru_slots::Region, operation: &Operation| {
+        (region.offset..region.end()).contains(&operation.offset)
+    };
+    let mut states = Vec::new();
+    for (number, pair) in (1..).zip(trace.windows(2)) {
+        let [before, operation] = pair else { continue };
+        let is_selector = [before, operation].map(|one| is_in(layout.otadata, one));
+        let is_records = [before, operation].map(|one| is_in(layout.otaru, one));
+        if is_selector[0] != is_selector[1] || is_records[0] != is_records[1] {
+            states.push(number);
+        }
+    }
+    states.push(trace.len() as u64 - 1);
+    states
 }
 
 /// Bytes of both entries, and of everything that was written to the records.

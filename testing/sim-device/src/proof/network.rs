@@ -63,6 +63,17 @@ impl HostileNetwork {
                 }
             }
         }
+        // A message that is late by as long as the one before it took to come to nothing.
+        for at in 0..MESSAGES {
+            for ms in [5_000, 12_000, 21_000] {
+                for what in [Weather::Stall { after: 4096 }, Weather::Truncate { after: 4096 }] {
+                    for request in [0, 1, 2] {
+                        let late = Gust { at, what: Weather::Delay { ms } };
+                        cases.push(vec![late, Gust { at: request, what }]);
+                    }
+                }
+            }
+        }
         HostileNetwork { life, cases }
     }
 }

@@ -182,7 +182,14 @@ impl<const UNIT: usize> World<'_, UNIT> {
         if self.next_outage == 1 {
             for &(offset, bit) in &self.life.flips {
                 chip.flip_bit(offset, bit);
+                self.judge.rots(offset);
             }
+        }
+        if let Some(outage) = outage.filter(Outage::leaves_damage)
+            && let Some(&hit) = self.summary.trace.last()
+        {
+            self.note(|| format!("cells are damaged: {:?}", outage.kind));
+            self.judge.rots(hit.offset);
         }
         self.arm_outage(&mut chip);
         self.chip = Some(chip);

@@ -66,7 +66,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
                 Ok(None)
             }
             Event::Withdraw { update } => {
-                if self.server.open.as_ref().is_some_and(|open| open.id == update) {
+                if self.server.may_withdraw(&update) {
                     let messages = self.server.withdraw(self.now_ms);
                     self.say(self.session, messages);
                     self.later(86_400_000, Event::Expire { update });

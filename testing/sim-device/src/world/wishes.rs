@@ -67,7 +67,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let must_be_right = outages.iter().all(|outage| outage.supply == Supply::Off)
             && outages.len() + self.sky.count as usize <= 2
             && !self.life.gusts.iter().any(is_final)
-            && !self.life.has_damage();
+            && !self.judge.selector_rots();
         let withdrawn = self
             .life
             .wishes
