@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use otaru_wire::{Digest, Reason};
+use otaru_wire::{Digest, Outcome, Reason};
 
 use crate::{Attempt, Journal, Stage};
 
@@ -13,6 +13,7 @@ mod tests;
 ///
 /// ESP-IDF's bootloader gives armed firmware exactly one boot, so a brown-out in
 /// its first seconds looks like a bad image; three boots tell them apart well enough.
+/// A bootloader that counts these itself leaves [`EntryState::WornOut`] behind.
 pub(crate) const ARMS_ALLOWED: u8 = 3;
 
 /// The firmware that runs, hashed from the slot the boot selector chose.
@@ -49,6 +50,8 @@ pub enum EntryState {
     Invalid,
     /// Restarted before it was confirmed.
     Aborted,
+    /// Restarted before it was confirmed, as often as a bootloader that counts tries allows.
+    WornOut,
     /// Bootable without trial.
     Undefined,
 }
@@ -114,8 +117,9 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
     };
     if attempt.target.as_ref().is_some_and(|target| target.sha256 == running) {
         return match facts.running_entry {
-            EntryState::Valid => NextAction::ReportConfirmed,
+            // Whatever its entry says: given up, 3, is one bit from confirmed, 2.
             _ if attempt.verdict.is_some() => NextAction::RollBackNow,
+            EntryState::Valid => NextAction::ReportConfirmed,
             EntryState::PendingVerify => NextAction::StartTrial,
             // A reset in the trial ends it, and the bootloader did not: it has no rollback, or
             // power went in its own write and left a state that it starts for ever.
@@ -144,7 +148,15 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
 
 fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
     let running = facts.running.sha256;
+    let is_bad = journal.bad_images.iter().any(|bad| bad.sha256 == running);
+    let failed = journal
+        .last
+        .as_ref()
+        .is_some_and(|last| last.outcome != Outcome::Confirmed && last.sha256 == Some(running));
     match facts.running_entry {
+        // It was given up, and runs without a trial: a bit of its entry turned over, or power
+        // went in the bootloader's own write.
+        EntryState::Undefined if is_bad || failed => NextAction::RollBackNow,
         // The journal was lost during a trial: without a decision the next reset goes back.
         EntryState::PendingVerify | EntryState::New => NextAction::StartTrial,
         _ if journal.confirmed.is_some_and(|confirmed| confirmed != running)
@@ -159,7 +171,7 @@ fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
 /// The old firmware runs and the new one never wrote the journal.
 fn not_booted(attempt: &Attempt, facts: &BootFacts) -> NextAction {
     match facts.other_entry {
-        EntryState::Aborted => trial_cut_short(attempt, facts),
+        EntryState::Aborted | EntryState::WornOut => trial_cut_short(attempt, facts),
         EntryState::PendingVerify | EntryState::Invalid => {
             NextAction::ReportRolledBack(Reason::NewSlotDidNotBoot)
         }
@@ -172,7 +184,11 @@ fn not_booted(attempt: &Attempt, facts: &BootFacts) -> NextAction {
 /// The new firmware began to run, said nothing, and the old one runs again.
 fn trial_cut_short(attempt: &Attempt, facts: &BootFacts) -> NextAction {
     match facts.reset {
-        ResetCause::PowerOn if attempt.arms < ARMS_ALLOWED => NextAction::ArmAgain,
+        ResetCause::PowerOn
+            if attempt.arms < ARMS_ALLOWED && facts.other_entry != EntryState::WornOut =>
+        {
+            NextAction::ArmAgain
+        }
         ResetCause::PowerOn => NextAction::ReportRolledBack(Reason::PowerLostInTrial),
         ResetCause::Watchdog => NextAction::ReportRolledBack(Reason::SelfTestTimedOut),
         ResetCause::Panic | ResetCause::Software => {

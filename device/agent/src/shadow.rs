@@ -144,8 +144,7 @@ impl ShadowFollower {
             }
         }
         let asked = self.asked.take();
-        *self =
-            ShadowFollower { reported: Some(Map::new()), asked, ..ShadowFollower::default() };
+        *self = ShadowFollower { reported: Some(Map::new()), asked, ..ShadowFollower::default() };
         Heard::Read
     }
 

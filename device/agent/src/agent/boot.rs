@@ -98,6 +98,8 @@ impl Agent {
             }
             NextAction::ReportConfirmed => {
                 self.running_stays = true;
+                // Power went behind the confirmation, or in it: said twice, it stays.
+                self.effects.push(Effect::ConfirmSlot);
                 self.finish(Outcome::Confirmed, None);
             }
             NextAction::ReportRolledBack(reason) => {
@@ -122,7 +124,8 @@ impl Agent {
     /// Without a journal, the selector alone remembers that the other slot's image came to
     /// nothing. Forgotten, it would be fetched and tried again, and its journal lost again.
     fn distrust_given_up(&mut self, facts: &BootFacts) {
-        if matches!(facts.other_entry, EntryState::Invalid | EntryState::Aborted)
+        use EntryState::{Aborted, Invalid, WornOut};
+        if matches!(facts.other_entry, Invalid | Aborted | WornOut)
             && let Some(image) = facts.other_image
         {
             self.journal.bad_images.add(image, None);

@@ -64,6 +64,8 @@ fn boot_table() {
         ("old runs, new aborted, crash", OLD, Valid, Aborted, Panic),
         ("old runs, new aborted, hang", OLD, Valid, Aborted, Watchdog),
         ("old runs, new marked bad, restart", OLD, Valid, Invalid, Software),
+        ("old runs, new worn out, power on", OLD, Valid, WornOut, PowerOn),
+        ("old runs, new worn out, hang", OLD, Valid, WornOut, Watchdog),
         ("new runs on trial, restart", NEW, PendingVerify, Valid, Software),
         ("new runs, no rollback, restart", NEW, New, Valid, Software),
         ("new runs, state unknown, hang", NEW, Undefined, Valid, Watchdog),
@@ -91,6 +93,8 @@ fn boot_table() {
           old runs, new aborted, crash -> FollowWish
           old runs, new aborted, hang -> FollowWish
           old runs, new marked bad, restart -> FollowWish
+          old runs, new worn out, power on -> FollowWish
+          old runs, new worn out, hang -> FollowWish
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> StartTrial
           new runs, state unknown, hang -> FollowWish
@@ -103,6 +107,8 @@ fn boot_table() {
           old runs, new aborted, crash -> ResumeFetch
           old runs, new aborted, hang -> ResumeFetch
           old runs, new marked bad, restart -> ResumeFetch
+          old runs, new worn out, power on -> ResumeFetch
+          old runs, new worn out, hang -> ResumeFetch
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> StartTrial
           new runs, state unknown, hang -> StartTrial
@@ -115,6 +121,8 @@ fn boot_table() {
           old runs, new aborted, crash -> ReportRolledBack(FirmwareCrashed)
           old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
           old runs, new marked bad, restart -> ReportRolledBack(NewSlotDidNotBoot)
+          old runs, new worn out, power on -> ReportRolledBack(PowerLostInTrial)
+          old runs, new worn out, hang -> ReportRolledBack(SelfTestTimedOut)
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> StartTrial
           new runs, state unknown, hang -> StartTrial
@@ -127,6 +135,8 @@ fn boot_table() {
           old runs, new aborted, crash -> ReportRolledBack(FirmwareCrashed)
           old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
           old runs, new marked bad, restart -> ReportRolledBack(NewSlotDidNotBoot)
+          old runs, new worn out, power on -> ReportRolledBack(PowerLostInTrial)
+          old runs, new worn out, hang -> ReportRolledBack(SelfTestTimedOut)
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> StartTrial
           new runs, state unknown, hang -> StartTrial
@@ -139,6 +149,8 @@ fn boot_table() {
           old runs, new aborted, crash -> ReportRolledBack(FirmwareCrashed)
           old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
           old runs, new marked bad, restart -> ReportRolledBack(FirmwareCrashed)
+          old runs, new worn out, power on -> ReportRolledBack(PowerLostInTrial)
+          old runs, new worn out, hang -> ReportRolledBack(SelfTestTimedOut)
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> RollBackNow
           new runs, state unknown, hang -> RollBackNow
@@ -151,6 +163,8 @@ fn boot_table() {
           old runs, new aborted, crash -> ReportRolledBack(FirmwareCrashed)
           old runs, new aborted, hang -> ReportRolledBack(SelfTestTimedOut)
           old runs, new marked bad, restart -> ReportRolledBack(FirmwareCrashed)
+          old runs, new worn out, power on -> ReportRolledBack(PowerLostInTrial)
+          old runs, new worn out, hang -> ReportRolledBack(SelfTestTimedOut)
           new runs on trial, restart -> StartTrial
           new runs, no rollback, restart -> RollBackNow
           new runs, state unknown, hang -> RollBackNow
@@ -163,10 +177,12 @@ fn boot_table() {
           old runs, new aborted, crash -> ReportRolledBack(SelfTestFailed)
           old runs, new aborted, hang -> ReportRolledBack(SelfTestFailed)
           old runs, new marked bad, restart -> ReportRolledBack(SelfTestFailed)
+          old runs, new worn out, power on -> ReportRolledBack(SelfTestFailed)
+          old runs, new worn out, hang -> ReportRolledBack(SelfTestFailed)
           new runs on trial, restart -> RollBackNow
           new runs, no rollback, restart -> RollBackNow
           new runs, state unknown, hang -> RollBackNow
-          new runs, confirmed, power on -> ReportConfirmed
+          new runs, confirmed, power on -> RollBackNow
     "#]]
     .assert_eq(&table);
 }
@@ -190,6 +206,17 @@ fn a_confirmed_image_that_vanished_is_reported() {
     };
     let facts = facts(OLD, EntryState::Valid, EntryState::Missing, ResetCause::PowerOn);
     assert_eq!(reconcile(&journal, &facts), NextAction::ReportReverted);
+}
+
+/// Its entry's state is none the bootloader knows, so it was started without a trial.
+#[test]
+fn an_image_that_rolled_back_does_not_stay() {
+    let mut journal = Journal { confirmed: Some(Digest::of(OLD)), ..Journal::default() };
+    journal.bad_images.add(Digest::of(NEW), None);
+    let hung = facts(NEW, EntryState::Undefined, EntryState::Valid, ResetCause::PowerOn);
+    assert_eq!(reconcile(&journal, &hung), NextAction::RollBackNow);
+    let confirmed = facts(NEW, EntryState::Valid, EntryState::Missing, ResetCause::PowerOn);
+    assert_eq!(reconcile(&journal, &confirmed), NextAction::FollowWish);
 }
 
 #[test]

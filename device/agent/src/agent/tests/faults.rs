@@ -4,8 +4,12 @@ use expect_test::expect;
 use otaru_wire::Reason;
 use serde_json::json;
 
-use super::world::{Behaviour, World, faults};
-use crate::{AgentPhase, Effect, Fault, Input, Moment, ResetCause};
+use super::flash::{Flash, boot_facts, target, version};
+use super::world::{Behaviour, World, config, faults};
+use crate::agent::{Agent, Stored};
+use crate::{
+    AgentPhase, Attempt, Effect, EntryState, Fault, Input, Journal, Moment, ResetCause, Stage,
+};
 
 /// Runs one update whose first answers are `reasons`.
 fn ending(reasons: &[Reason]) -> alloc::string::String {
@@ -285,4 +289,28 @@ fn a_journal_lost_in_trial_still_leads_to_a_decision() {
     world.run();
     assert_eq!(world.service.reported["firmware"]["version"], json!("1.0.5"));
     assert_eq!(world.service.reported["firmware"]["state"], json!("confirmed"));
+}
+
+/// Power went behind the confirmation, or in it: then it may be gone at the next power-on.
+#[test]
+fn a_confirmation_that_was_not_journalled_is_said_again_first() {
+    let mut flash = Flash::factory();
+    let version = version("1.0.5");
+    flash.slots[1] = Some(version.clone());
+    flash.entries[1] = EntryState::Valid;
+    flash.running = 1;
+    let attempt = Attempt {
+        target: Some(target(&version)),
+        stage: Stage::Trial,
+        arms: 1,
+        ..Attempt::new(version, None, None)
+    };
+    let journal = Journal { attempt: Some(attempt), ..Journal::default() }.to_bytes();
+    let facts = boot_facts(&flash, ResetCause::PowerOn);
+    let stored = Stored { journal: &journal, ..Stored::default() };
+    let (_, effects) = Agent::start(config(), &facts, stored, Moment::default());
+    let place = |is: fn(&Effect) -> bool| effects.iter().position(is);
+    let confirms = place(|effect| matches!(effect, Effect::ConfirmSlot));
+    let saves = place(|effect| matches!(effect, Effect::SaveJournal(_)));
+    assert!(confirms.is_some() && confirms < saves, "{effects:?}");
 }
