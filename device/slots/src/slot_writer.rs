@@ -3,12 +3,14 @@
 use embedded_storage::nor_flash::NorFlash;
 
 use crate::flash::{self, Region, SECTOR_BYTES, UNIT_BYTES};
-use crate::{Layout, Slot, SlotError, otadata};
+use crate::{CHUNK_BYTES, Layout, Slot, SlotError, otadata};
 
 /// Writes an image in order, one sector at a time, and reads every write back.
 ///
 /// Each sector is erased just before its first byte, even when it looks
-/// blank: an erase that lost power can read as blank and forget later.
+/// blank: an erase that lost power can read as blank and forget later. The last
+/// sector of a chunk is erased before the chunk's first byte: right bytes of an
+/// earlier try behind the place where power goes must not make the chunk right.
 #[derive(Debug)]
 pub struct SlotWriter {
     region: Region,
@@ -18,6 +20,8 @@ pub struct SlotWriter {
     /// Bytes accepted that do not fill a write unit yet.
     pending: [u8; UNIT_BYTES],
     pending_bytes: usize,
+    /// Where the sector begins that was erased before its turn, in bytes of the image.
+    erased_ahead: Option<u32>,
 }
 
 impl SlotWriter {
@@ -57,6 +61,7 @@ impl SlotWriter {
             flushed: resume_at,
             pending: [0xFF; UNIT_BYTES],
             pending_bytes: 0,
+            erased_ahead: None,
         })
     }
 
@@ -92,7 +97,7 @@ impl SlotWriter {
 
     /// Takes bytes up to the end of the current sector and says how many.
     ///
-    /// Blocks for at most one erase. Bytes that do not fill a write unit wait
+    /// Blocks for at most one erase, and for two where a chunk begins. Bytes that do not fill a write unit wait
     /// in memory for the next call or for [`finish`](SlotWriter::finish).
     ///
     /// Errors: [`SlotError::PastEnd`] before anything is written; after a
@@ -155,6 +160,17 @@ impl SlotWriter {
         Ok(())
     }
 
+    /// Erases the last sector of the chunk that begins, where the chunk is longer than that.
+    fn erase_ahead<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), SlotError> {
+        let end = self.image_bytes.min(self.flushed.saturating_add(CHUNK_BYTES));
+        let last = (end - 1) / SECTOR_BYTES * SECTOR_BYTES;
+        if last > self.flushed {
+            flash::erase_sector(flash, self.region.offset + last)?;
+            self.erased_ahead = Some(last);
+        }
+        Ok(())
+    }
+
     fn hold(&mut self, bytes: &[u8]) {
         let end = self.pending_bytes + bytes.len();
         self.pending[self.pending_bytes..end].copy_from_slice(bytes);
@@ -164,7 +180,10 @@ impl SlotWriter {
     /// Writes whole units that lie in one sector.
     fn flush<F: NorFlash>(&mut self, flash: &mut F, units: &[u8]) -> Result<(), SlotError> {
         let offset = self.region.offset + self.flushed;
-        if self.flushed.is_multiple_of(SECTOR_BYTES) {
+        if self.flushed.is_multiple_of(CHUNK_BYTES) {
+            self.erase_ahead(flash)?;
+        }
+        if self.flushed.is_multiple_of(SECTOR_BYTES) && self.erased_ahead != Some(self.flushed) {
             flash::erase_sector(flash, offset)?;
         }
         flash::write_checked(flash, offset, units)?;
