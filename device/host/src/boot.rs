@@ -21,10 +21,14 @@ pub(crate) fn look_around<F: NorFlash>(
 ) -> Result<BootFacts, HostError> {
     let entries = OtaData::read(flash, layout)?;
     let state = |slot| entries.state_of(slot).map_or(EntryState::Missing, entry_state);
+    let other_entry = match entries.is_worn_out(slot.other()) {
+        true => EntryState::WornOut,
+        false => state(slot.other()),
+    };
     Ok(BootFacts {
         running: running(flash, layout, storage, slot)?,
         running_entry: state(slot),
-        other_entry: state(slot.other()),
+        other_entry,
         other_image: given_up_image(flash, layout, storage, &entries, slot.other()),
         reset,
     })
@@ -39,7 +43,8 @@ fn given_up_image<F: NorFlash>(
     slot: Slot,
 ) -> Option<Digest> {
     use otaru_slots::EntryState::{Aborted, Invalid};
-    if !matches!(entries.state_of(slot), Some(Invalid | Aborted)) {
+    let is_given_up = matches!(entries.state_of(slot), Some(Invalid | Aborted));
+    if !is_given_up && !entries.is_worn_out(slot) {
         return None;
     }
     Some(running(flash, layout, storage, slot).ok()?.sha256)

@@ -83,7 +83,7 @@ struct Choice {
 }
 
 fn choose<F: NorFlash>(flash: &mut F, layout: &Layout) -> Result<Choice, FlashError> {
-    let mut found = OtaData::read(flash, layout)?;
+    let mut found = OtaData::read_entries(flash, layout)?;
     for (index, entry) in found.entries.iter_mut().enumerate() {
         if entry.state == EntryState::PendingVerify {
             entry.state = EntryState::Aborted;

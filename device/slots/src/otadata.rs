@@ -5,11 +5,15 @@
 //! sequence chooses the slot `(sequence - 1) % 2`. Every change here is read
 //! back, and an entry's sequence is written last where the write unit allows,
 //! so a torn write leaves an entry the bootloader ignores.
+//!
+//! Behind each entry are marks, for a bootloader of ours: see [`loader`](crate::loader). Which
+//! of the two started the running firmware is told by them: ours left one.
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use crate::crc::otadata_crc;
 use crate::flash::{self, Region, SECTOR_BYTES};
+use crate::marks::{self, Mark, Marks, TICKETED_BYTES};
 use crate::{FlashError, Layout, Slot};
 
 /// Length of an entry in bytes.
@@ -130,23 +134,56 @@ impl Entry {
     }
 }
 
-/// Both entries, as read at one moment.
+/// Both entries, as read at one moment, with what the marks behind them make of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OtaData {
     /// By sector.
     pub entries: [Entry; 2],
+    marks: [Marks; 2],
 }
 
 impl OtaData {
     /// Reads both entries.
     pub fn read<F: ReadNorFlash>(flash: &mut F, layout: &Layout) -> Result<OtaData, FlashError> {
+        OtaData::read_marked(flash, layout, false)
+    }
+
+    /// Reads both entries as a bootloader of ours does: a ticket stands for a rotten entry.
+    pub(crate) fn read_repaired<F: ReadNorFlash>(
+        flash: &mut F,
+        layout: &Layout,
+    ) -> Result<OtaData, FlashError> {
+        OtaData::read_marked(flash, layout, true)
+    }
+
+    fn read_marked<F: ReadNorFlash>(
+        flash: &mut F,
+        layout: &Layout,
+        repairs: bool,
+    ) -> Result<OtaData, FlashError> {
+        let [first, second] = [0, 1].map(|index| entry_region(layout, index).offset);
+        let (first, first_marks) = marks::read(flash, first, repairs)?;
+        let (second, second_marks) = marks::read(flash, second, repairs)?;
+        Ok(OtaData { entries: [first, second], marks: [first_marks, second_marks] })
+    }
+
+    /// How often the loader began a trial of an entry's image.
+    pub(crate) fn tries(&self, index: usize) -> u8 {
+        self.marks[index].tries
+    }
+
+    /// Reads both entries as ESP-IDF's bootloader does, which knows of no marks.
+    pub fn read_entries<F: ReadNorFlash>(
+        flash: &mut F,
+        layout: &Layout,
+    ) -> Result<OtaData, FlashError> {
         let mut entries = [Entry::new(u32::MAX, EntryState::Undefined); 2];
         for (index, entry) in entries.iter_mut().enumerate() {
             let mut bytes = [0; ENTRY_BYTES];
             flash::read(flash, entry_region(layout, index).offset, &mut bytes)?;
             *entry = Entry::from_bytes(&bytes);
         }
-        Ok(OtaData { entries })
+        Ok(OtaData { entries, marks: Default::default() })
     }
 
     /// The entry the bootloader chooses by: the higher sequence, the first on a tie.
@@ -167,9 +204,22 @@ impl OtaData {
 
     /// What the newest intact entry that names `slot` says; `None` without one.
     pub fn state_of(&self, slot: Slot) -> Option<EntryState> {
-        let names_slot = |entry: &&Entry| entry.is_intact() && entry.slot() == slot;
-        let newest = self.entries.iter().filter(names_slot).max_by_key(|entry| entry.sequence)?;
-        Some(newest.state)
+        self.newest_of(slot).map(|index| self.entries[index].state)
+    }
+
+    /// Whether a bootloader of ours started the slot's image as often as it starts one that
+    /// is not confirmed. While it runs, it may be the last of these tries.
+    pub fn is_worn_out(&self, slot: Slot) -> bool {
+        self.newest_of(slot).is_some_and(|index| {
+            self.entries[index].state == EntryState::PendingVerify
+                && self.marks[index].tries >= crate::loader::TRIES
+        })
+    }
+
+    fn newest_of(&self, slot: Slot) -> Option<usize> {
+        let names_slot =
+            |&index: &usize| self.entries[index].is_intact() && self.entries[index].slot() == slot;
+        [0, 1].into_iter().filter(names_slot).max_by_key(|&index| self.entries[index].sequence)
     }
 }
 
@@ -236,8 +286,8 @@ pub fn prepare<F: NorFlash>(
         }
     };
     let stale = entry_region(layout, 1 - keep);
-    if !flash::is_blank(flash, Region::new(stale.offset, ENTRY_BYTES as u32))? {
-        void_crc(flash, stale.offset);
+    if !flash::is_blank(flash, Region::new(stale.offset, TICKETED_BYTES as u32))? {
+        void(flash, stale.offset);
         flash::erase_sector(flash, stale.offset)?;
     }
     Ok(())
@@ -267,8 +317,10 @@ pub fn set_boot<F: NorFlash>(
 
 /// Confirms the running image. `Ok` only once that reads back from flash.
 ///
-/// A power cut before leaves the entry blank, and the other slot boots next:
-/// report "confirmed" only after this returned. Where no entry counts any more, as after a
+/// Under ESP-IDF's bootloader a power cut before leaves the entry blank, and the other slot
+/// boots next: report "confirmed" only after this returned. For an image that is confirmed
+/// already it says so a second time, elsewhere: power may have gone in the first, and left
+/// cells that read differently at every power-on. Where no entry counts any more, as after a
 /// flipped bit, the running slot gets one.
 pub fn mark_valid<F: NorFlash>(
     flash: &mut F,
@@ -281,8 +333,18 @@ pub fn mark_valid<F: NorFlash>(
         return Ok(write_entry(flash, layout, 0, running.index() as u32 + 1, EntryState::Valid)?);
     }
     let (index, entry) = active_entry_of(&found, running)?;
+    let sector = entry_region(layout, index).offset;
+    if found.marks[index].is_loaders && marks::add(flash, sector, Mark::Confirmed, entry.sequence)?
+    {
+        return Ok(());
+    }
     if entry.state != EntryState::Valid {
-        write_entry(flash, layout, index, entry.sequence, EntryState::Valid)?;
+        return Ok(write_entry(flash, layout, index, entry.sequence, EntryState::Valid)?);
+    }
+    let other = &found.entries[1 - index];
+    if other.state != EntryState::Valid || !other.is_bootable() || other.slot() != running {
+        let sequence = next_sequence(entry.sequence, running)?;
+        write_entry(flash, layout, 1 - index, sequence, EntryState::Valid)?;
     }
     Ok(())
 }
@@ -302,6 +364,10 @@ pub fn mark_invalid<F: NorFlash>(
     let other = &found.entries[1 - index];
     if !other.is_bootable() || other.slot() == running {
         return Err(OtaDataError::NoOtherSlot);
+    }
+    let sector = entry_region(layout, index).offset;
+    if found.marks[index].is_loaders && marks::add(flash, sector, Mark::GivenUp, entry.sequence)? {
+        return Ok(());
     }
     write_entry(flash, layout, index, entry.sequence, EntryState::Invalid)?;
     Ok(())
@@ -357,16 +423,15 @@ pub(crate) fn entry_region(layout: &Layout, index: usize) -> Region {
     Region::new(layout.otadata.offset + index as u32 * SECTOR_BYTES, SECTOR_BYTES)
 }
 
-/// Makes an entry's CRC wrong for good, so that it may be erased.
+/// Makes the CRC of an entry and of its ticket wrong for good, so that they may be erased.
 ///
-/// An erase that loses power can leave an entry with its CRC and another state: one that was
-/// given up would be started again, without a trial. Clearing bits needs no erase. A driver
-/// that writes nothing twice refuses; then the erase itself has to do.
-fn void_crc<F: NorFlash>(flash: &mut F, entry_offset: u32) {
-    let mut bytes = [0xFF; ENTRY_BYTES];
+/// An erase that loses power can leave an entry with its CRC and another state, or a ticket
+/// without the mark that gave it up: that image would be started again. Clearing bits needs no
+/// erase. A driver that writes nothing twice refuses; then the erase itself has to do.
+fn void<F: NorFlash>(flash: &mut F, entry_offset: u32) {
+    let mut bytes = [0xFF; TICKETED_BYTES];
     bytes[ENTRY_BYTES - 4..].fill(0);
-    let units = F::WRITE_SIZE.max(4);
-    let from = ENTRY_BYTES - units;
+    let from = ENTRY_BYTES - F::WRITE_SIZE.max(4);
     let _ = flash.write(entry_offset + from as u32, &bytes[from..]);
 }
 
@@ -378,11 +443,17 @@ fn write_entry<F: NorFlash>(
     state: EntryState,
 ) -> Result<(), FlashError> {
     let offset = entry_region(layout, index).offset;
-    let bytes = Entry::new(sequence, state).to_bytes();
+    let mut bytes = [0; TICKETED_BYTES];
+    bytes[..ENTRY_BYTES].copy_from_slice(&Entry::new(sequence, state).to_bytes());
+    bytes[ENTRY_BYTES..].copy_from_slice(&marks::ticket(sequence, state));
+    let ticket = Region::new(offset + ENTRY_BYTES as u32, (TICKETED_BYTES - ENTRY_BYTES) as u32);
+    if !flash::is_blank(flash, ticket)? {
+        void(flash, offset);
+    }
     flash::erase_sector(flash, offset)?;
     if F::WRITE_SIZE <= HALF_BYTES {
-        // State and CRC first: without its sequence the entry counts as
-        // erased, and no torn sequence has the CRC of the whole one.
+        // State, CRC and ticket first: without its sequence the entry counts
+        // as erased, and no torn sequence has the CRC of the whole one.
         flash::write_checked(flash, offset + HALF_BYTES as u32, &bytes[HALF_BYTES..])?;
         flash::write_checked(flash, offset, &bytes[..HALF_BYTES])
     } else {

@@ -23,8 +23,9 @@ use embedded_storage::nor_flash::ReadNorFlash;
 
 use super::{INDEX_KEYS, MAX_VALUE_BYTES};
 use crate::FlashError;
-use crate::crc::{Crc32c, ValueCheck};
-use crate::flash::{self, UNIT_BYTES};
+use crate::crc::ValueCheck;
+use crate::flash::UNIT_BYTES;
+use crate::sealed::{self, Sealed, put, seal, word};
 
 /// Everything begins at a multiple of this many bytes.
 pub(super) const UNIT: u32 = UNIT_BYTES as u32;
@@ -38,53 +39,6 @@ const LAYOUT_VERSION: u32 = 1;
 const SECTOR_WORD: u32 = 0x3C5A_A5C3;
 const VALUE_WORD: u32 = 0x5533_CC96;
 const REMOVED_WORD: u32 = 0x96C3_3355;
-
-type Bytes = [u8; UNIT_BYTES];
-
-fn word(bytes: &Bytes, at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-fn put(bytes: &mut Bytes, at: usize, word: u32) {
-    bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
-}
-
-fn seal(bytes: &mut Bytes) {
-    let crc = Crc32c::of(&bytes[..28]);
-    put(bytes, 28, crc);
-}
-
-fn is_sealed(bytes: &Bytes) -> bool {
-    word(bytes, 28) == Crc32c::of(&bytes[..28])
-}
-
-/// Reads a header of one of these states, with at most one bit flipped.
-///
-/// A lost header would cost a whole sector, so one rotten bit is turned back:
-/// CRC-32C tells any two headers of this length apart by far more bits.
-fn read_sealed<F: ReadNorFlash>(
-    flash: &mut F,
-    offset: u32,
-    states: &[u32],
-) -> Result<Option<Bytes>, FlashError> {
-    let mut bytes = [0; UNIT_BYTES];
-    flash::read(flash, offset, &mut bytes)?;
-    let found = word(&bytes, 0);
-    if !states.iter().any(|state| (state ^ found).count_ones() <= 1) {
-        return Ok(None);
-    }
-    if is_sealed(&bytes) {
-        return Ok(Some(bytes));
-    }
-    for bit in 0..UNIT_BYTES * 8 {
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        if is_sealed(&bytes) {
-            return Ok(Some(bytes));
-        }
-        bytes[bit / 8] ^= 1 << (bit % 8);
-    }
-    Ok(None)
-}
 
 /// Header of a sector that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +63,7 @@ pub(super) enum SectorFound {
 }
 
 impl SectorHeader {
-    pub(super) fn to_bytes(self) -> Bytes {
+    pub(super) fn to_bytes(self) -> Sealed {
         let mut bytes = [0xFF; UNIT_BYTES];
         put(&mut bytes, 0, SECTOR_WORD);
         put(&mut bytes, 4, LAYOUT_VERSION);
@@ -124,7 +78,7 @@ impl SectorHeader {
         flash: &mut F,
         offset: u32,
     ) -> Result<SectorFound, FlashError> {
-        let Some(bytes) = read_sealed(flash, offset, &[SECTOR_WORD])? else {
+        let Some(bytes) = sealed::read(flash, offset, &[SECTOR_WORD])? else {
             return Ok(SectorFound::Nothing);
         };
         let sequence = word(&bytes, 8);
@@ -171,7 +125,7 @@ impl RecordHeader {
         RecordHeader::footprint(usize::from(self.len_bytes))
     }
 
-    pub(super) fn to_bytes(self) -> Bytes {
+    pub(super) fn to_bytes(self) -> Sealed {
         let mut bytes = [0xFF; UNIT_BYTES];
         let state = match self.kind {
             RecordKind::Value => VALUE_WORD,
@@ -193,7 +147,7 @@ impl RecordHeader {
         flash: &mut F,
         offset: u32,
     ) -> Result<Option<RecordHeader>, FlashError> {
-        let Some(bytes) = read_sealed(flash, offset, &[VALUE_WORD, REMOVED_WORD])? else {
+        let Some(bytes) = sealed::read(flash, offset, &[VALUE_WORD, REMOVED_WORD])? else {
             return Ok(None);
         };
         let kind = match word(&bytes, 0) {

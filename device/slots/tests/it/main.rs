@@ -5,6 +5,7 @@
 
 mod boot;
 mod image;
+mod loader;
 mod otadata;
 mod records;
 mod records_sweep;

@@ -1,5 +1,5 @@
 use expect_test::expect;
-use otaru_sim_flash::{SimFlash, WordFlash};
+use otaru_sim_flash::{Cut, CutKind, SimFlash, WordFlash};
 use otaru_slots::otadata::{
     self, ENTRY_BYTES, Entry, EntryState, OtaData, OtaDataError, mark_invalid, mark_valid, prepare,
     set_boot,
@@ -200,7 +200,7 @@ fn mark_valid_confirms_the_running_slot_only() {
         ["1:valid 2:pending", "1:valid 2:valid", "1:valid 2:undefined", "3:valid 2:valid", "- -"];
     expect![[r#"
         1:valid 2:pending -> 1:valid 2:valid
-        1:valid 2:valid -> 1:valid 2:valid
+        1:valid 2:valid -> 4:valid 2:valid
         1:valid 2:undefined -> 1:valid 2:valid
         3:valid 2:valid -> 3:valid 2:valid, slot ota_1 is not the one otadata names
         - - -> 2:valid -
@@ -221,11 +221,13 @@ fn mark_invalid_needs_another_slot_to_go_back_to() {
 }
 
 #[test]
-fn confirming_twice_writes_once() {
+fn confirming_writes_two_entries_and_no_more() {
     let (mut flash, layout) = chip_with("1:valid 2:pending");
+    mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
     mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
     let operations = flash.operations();
     mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+    assert_eq!(flash.operations(), operations);
     prepare(&mut flash, &layout, Slot::Ota1).unwrap();
     assert_eq!(flash.operations(), operations + 2, "only the other entry is voided and erased");
 }
@@ -267,4 +269,35 @@ fn confirming_on_worn_flash_is_an_error() {
     flash.wear_out(entry..entry + 32);
     let confirmed = mark_valid(&mut flash, &layout, Slot::Ota1);
     assert!(matches!(confirmed, Err(OtaDataError::Flash(_))), "{confirmed:?}");
+}
+
+/// Power goes in a confirmation and leaves a cell that decides anew at every power-on. Said
+/// again where it was read as confirmed, it is confirmed at each.
+#[test]
+fn a_confirmation_said_twice_stays() {
+    let mut said = 0;
+    for at_operation in 1..3 {
+        for seed in 0..60 {
+            let (mut flash, layout) = chip_with("1:valid 2:pending");
+            flash.cut_power(Cut { at_operation, kind: CutKind::Faint { seed } });
+            mark_valid(&mut flash, &layout, Slot::Ota1).unwrap_err();
+            flash.power_on();
+            let runs = |flash: &mut WordFlash| {
+                let found = OtaData::read_entries(flash, &layout).unwrap();
+                let active = found.active().map(|index| found.entries[index]);
+                active.map(|entry| (entry.slot(), entry.state))
+            };
+            if runs(&mut flash) != Some((Slot::Ota1, EntryState::Valid)) {
+                continue;
+            }
+            mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+            said += 1;
+            for _ in 0..20 {
+                flash.power_on();
+                let found = runs(&mut flash);
+                assert_eq!(found, Some((Slot::Ota1, EntryState::Valid)), "{at_operation} {seed}");
+            }
+        }
+    }
+    assert!(said > 10, "{said} confirmations");
 }

@@ -1,0 +1,156 @@
+//! A bootloader of ours: three tries, and what torn writes and flipped bits do to them.
+
+use otaru_sim_flash::{Cut, CutKind, SimFlash};
+use otaru_slots::boot::images_for;
+use otaru_slots::otadata::{mark_invalid, mark_valid, prepare, set_boot};
+use otaru_slots::{Booted, EntryState, Layout, OtaData, Slot, loader};
+
+use crate::world::{CHIP_ID, blank, image, small_layout};
+
+type Chip = SimFlash<4>;
+
+/// A chip that runs slot 0, confirmed, with slot 1 armed.
+fn armed() -> (Layout, Chip) {
+    let layout = small_layout();
+    let mut chip: Chip = blank(&layout);
+    for slot in [Slot::Ota0, Slot::Ota1] {
+        chip.load(layout.slot(slot).offset, &image(0x1000, slot.index() as u64));
+    }
+    prepare(&mut chip, &layout, Slot::Ota0).unwrap();
+    set_boot(&mut chip, &layout, Slot::Ota1).unwrap();
+    (layout, chip)
+}
+
+fn start<const UNIT: usize>(chip: &mut SimFlash<UNIT>, layout: &Layout) -> Slot {
+    match loader::start(chip, layout, images_for(Some(CHIP_ID))) {
+        Ok(Booted::Slot(slot)) => slot,
+        other => panic!("nothing starts: {other:?}"),
+    }
+}
+
+fn starts<const UNIT: usize>(chip: &SimFlash<UNIT>, layout: &Layout) -> [Slot; 5] {
+    let mut chip = chip.clone();
+    [(); 5].map(|()| start(&mut chip, layout))
+}
+
+use Slot::{Ota0 as OLD, Ota1 as NEW};
+
+#[test]
+fn unconfirmed_firmware_is_started_three_times() {
+    let (layout, mut chip) = armed();
+    assert_eq!(starts(&chip, &layout), [NEW, NEW, NEW, OLD, OLD]);
+    let erases = chip.erases().to_vec();
+    for _ in 0..4 {
+        start(&mut chip, &layout);
+    }
+    assert_eq!(chip.erases(), erases, "the loader erases nothing");
+    let found = OtaData::read(&mut chip, &layout).unwrap();
+    assert!(found.is_worn_out(NEW));
+    // Armed anew it has three tries again.
+    set_boot(&mut chip, &layout, NEW).unwrap();
+    assert_eq!(starts(&chip, &layout), [NEW, NEW, NEW, OLD, OLD]);
+}
+
+#[test]
+fn confirmed_in_its_last_try_it_stays() {
+    let (layout, mut chip) = armed();
+    for _ in 0..3 {
+        start(&mut chip, &layout);
+    }
+    let erases = chip.erases().to_vec();
+    mark_valid(&mut chip, &layout, NEW).unwrap();
+    assert_eq!(chip.erases(), erases, "no erase, so nothing to lose power in");
+    assert_eq!(starts(&chip, &layout), [NEW; 5]);
+    // Said a second and a third time it stays so, as well.
+    for _ in 0..4 {
+        mark_valid(&mut chip, &layout, NEW).unwrap();
+        assert_eq!(starts(&chip, &layout), [NEW; 5]);
+    }
+}
+
+#[test]
+fn given_up_it_is_not_started_again() {
+    let (layout, mut chip) = armed();
+    start(&mut chip, &layout);
+    mark_invalid(&mut chip, &layout, NEW).unwrap();
+    assert_eq!(starts(&chip, &layout), [OLD; 5]);
+    let state = OtaData::read(&mut chip, &layout).unwrap().state_of(NEW);
+    assert_eq!(state, Some(EntryState::Invalid));
+}
+
+/// An image that does not load takes no try, and the way back is started.
+#[test]
+fn an_image_that_is_not_whole_is_passed_over() {
+    let (layout, mut chip) = armed();
+    chip.load(layout.slot(NEW).offset, &[0; 64]);
+    assert_eq!(starts(&chip, &layout), [OLD; 5]);
+    chip.load(layout.slot(NEW).offset, &image(0x1000, 1));
+    assert_eq!(starts(&chip, &layout), [NEW, NEW, NEW, OLD, OLD]);
+}
+
+/// Every bit of both entries and their marks, in every state: what starts is the same.
+#[test]
+fn no_flipped_bit_changes_what_starts() {
+    let (layout, armed) = armed();
+    let mut tried = armed.clone();
+    start(&mut tried, &layout);
+    let mut confirmed = tried.clone();
+    mark_valid(&mut confirmed, &layout, NEW).unwrap();
+    let mut given_up = tried.clone();
+    mark_invalid(&mut given_up, &layout, NEW).unwrap();
+    for (name, chip) in
+        [("armed", armed), ("tried", tried), ("confirmed", confirmed), ("given up", given_up)]
+    {
+        let expected = starts(&chip, &layout);
+        for sector in [0, 4096] {
+            for byte in 0..384 {
+                for bit in 0..8 {
+                    let mut chip = chip.clone();
+                    chip.flip_bit(layout.otadata.offset + sector + byte, bit);
+                    assert_eq!(starts(&chip, &layout), expected, "{name}, {byte}.{bit}");
+                }
+            }
+        }
+    }
+}
+
+/// Power goes in a try's mark, in a confirmation and in giving up, in every way.
+#[test]
+fn a_torn_mark_starts_one_of_the_two_and_never_for_ever() {
+    let (layout, armed) = armed();
+    let mut kinds = vec![CutKind::Before, CutKind::After];
+    kinds.extend((0..32).map(|bytes| CutKind::Prefix { bytes }));
+    kinds.extend((0..32).map(|bytes| CutKind::Suffix { bytes }));
+    kinds.extend((0..32).map(|bit| CutKind::Mask { word: 1 << bit }));
+    kinds.extend((0..32).map(|bit| CutKind::Mask { word: !(1 << bit) }));
+    kinds.extend((0..200).map(|seed| CutKind::Bits { seed }));
+    kinds.extend((0..200).map(|seed| CutKind::Weak { seed }));
+    kinds.extend((0..200).map(|seed| CutKind::Faint { seed }));
+    for kind in kinds {
+        let cut = Cut { at_operation: 0, kind };
+        let mut chip = armed.clone();
+        chip.cut_power(cut);
+        loader::start(&mut chip, &layout, images_for(Some(CHIP_ID))).unwrap_err();
+        chip.power_on();
+        let started = starts(&chip, &layout);
+        assert!(started[..2] == [NEW; 2] && started[4] == OLD, "{kind:?}: {started:?}");
+
+        for gives_up in [false, true] {
+            let mut chip = armed.clone();
+            start(&mut chip, &layout);
+            chip.cut_power(cut);
+            let marked = match gives_up {
+                true => mark_invalid(&mut chip, &layout, NEW),
+                false => mark_valid(&mut chip, &layout, NEW),
+            };
+            marked.unwrap_err();
+            for _ in 0..4 {
+                chip.power_on();
+                let started = starts(&chip, &layout);
+                let (on_trial, given_up) = ([NEW, NEW, OLD, OLD, OLD], [OLD; 5]);
+                let done = if gives_up { given_up } else { [NEW; 5] };
+                assert!(started == on_trial || started == done, "{kind:?}: {started:?}");
+            }
+        }
+    }
+}
