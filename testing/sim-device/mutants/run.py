@@ -1,37 +1,39 @@
 #!/usr/bin/env python3
 """Builds every mutant into a copy of the device's crates and shows which test turns red.
 
-    testing/sim-device/mutants/run.py [--build [--go-on] | --run] [NAME ...]
+    testing/sim-device/mutants/run.py [--go-on] [--lives] [NAME ...]
 
-Prints a line a mutant and what no test saw; the exit status is 1 if there is such a one.
-Alone, `--build` builds the tests of each mutant and keeps them (`--go-on`: those not
-kept yet), and `--run` runs what was kept.
+The tests of the mutant's own crate come first, whole lives next (with --lives: first), and the
+first red test ends it. Prints a line a mutant and what no test saw; the exit status is 1 if
+there is such a one. With --go-on, mutants that were seen since their code changed are not
+built again.
 """
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRATCH = Path(os.environ.get("OTARU_MUTANTS_DIR", ROOT / "target" / "mutants"))
-KEPT = SCRATCH / "kept"
 CARGO = os.environ.get("CARGO", "cargo")
 CRATES = [
     "contract/wire", "contract/shadow", "contract/release",
     "device/agent", "device/slots", "device/host",
     "testing/sim-flash", "testing/sim-device",
 ]
-# No test may need longer: a mutant that never ends is seen, too.
-LIMIT_S = 600
+LIVES = "otaru-sim-device"
+# No test program may need longer: a mutant that never ends is seen, too.
+LIMIT_S = 300
 # The same, unchanged: what turns red there sees no mutant.
 UNCHANGED = {"name": "unchanged", "file": "device/agent/src/lib.rs", "find": None}
-# Stands beside a mutant's tests once all of them are there.
-WHOLE = "whole"
 
 
 def copy_crates():
@@ -52,31 +54,35 @@ def copy_crates():
     shutil.copyfile(ROOT / "Cargo.lock", SCRATCH / "Cargo.lock")
 
 
-def packages_of(mutant):
-    """Whole lives first, then the crate's own tests."""
+def mutated(mutant):
+    """The mutant's file as it is to be built."""
+    text = (ROOT / mutant["file"]).read_text()
+    if not mutant["find"]:
+        return text
+    find = mutant["find"].lstrip("\n")
+    if text.count(find) != 1:
+        raise SystemExit(f"{mutant['name']}: `find` stands {text.count(find)} times in its file")
+    return text.replace(find, mutant["replace"].lstrip("\n"))
+
+
+def packages_of(mutant, lives_first):
     own = "otaru-" + mutant["file"].split("/")[1]
-    return ["otaru-sim-device"] + [own] * (own != "otaru-host")
+    packages = [own, LIVES] if own != "otaru-host" else [LIVES]
+    return packages[::-1] if lives_first or mutant is UNCHANGED else packages
 
 
-def build(mutant):
+def red_test(mutant, packages):
+    """The first test that turned red; None when all are green."""
     path = SCRATCH / mutant["file"]
-    before = path.read_text()
-    find = (mutant["find"] or "").lstrip("\n")
-    if find and before.count(find) != 1:
-        raise SystemExit(f"{mutant['name']}: `find` stands {before.count(find)} times in its file")
-    kept = KEPT / mutant["name"]
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    if mutant["find"]:
-        path.write_text(before.replace(find, mutant["replace"].lstrip("\n")))
+    path.write_text(mutated(mutant))
     try:
-        for nth, package in enumerate(packages_of(mutant)):
+        for package in packages:
             for executable in test_executables(package):
-                shutil.copy(executable, kept / f"{nth}-{Path(executable).name.split('-')[0]}")
-        (kept / WHOLE).touch()
+                if red := first_red(executable):
+                    return f"{package} {red}"
     finally:
-        if mutant["find"]:
-            path.write_text(before)
+        shutil.copyfile(ROOT / mutant["file"], path)
+    return None
 
 
 def test_executables(package):
@@ -89,34 +95,40 @@ def test_executables(package):
     if run.returncode != 0:
         raise SystemExit(f"a mutant does not build:\n{run.stdout[-3000:]}{run.stderr[-3000:]}")
     messages = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
-    return [found for message in messages if (found := message.get("executable"))
-            and message.get("profile", {}).get("test")]
+    found = [found for message in messages if (found := message.get("executable"))
+             and message.get("profile", {}).get("test")]
+    # What was found before comes first. The figures beside others' come last: they see much,
+    # and say little about what broke.
+    order = ["otaru_", "it-", "regressions-", "proof-", "models-"]
+    place = lambda path: [Path(path).name.startswith(name) for name in order].index(True)
+    return sorted(found, key=place)
 
 
-def red_test(mutant):
-    """The first test that turned red; None when all are green."""
-    # The figures beside others' come last: they see much, and say little about what broke.
-    order = lambda path: (path.name[0], "models" in path.name, path.name)
-    for executable in sorted((KEPT / mutant["name"]).glob("[0-9]-*"), key=order):
-        listed = subprocess.run([executable, "--list"], capture_output=True, text=True)
-        for name in re.findall(r"^(\S+): test$", listed.stdout, flags=re.M):
-            red = run_test(executable, name)
-            if red:
-                return red
-    return None
-
-
-def run_test(executable, name):
-    manifest_dir = ROOT / "testing" / "sim-device"
+def first_red(executable):
+    """The first test of a program that fails, by which it is ended."""
+    run = subprocess.Popen([executable], cwd=ROOT / "testing" / "sim-device", text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    ended = threading.Event()
+    def limit():
+        if not ended.wait(LIMIT_S):
+            run.kill()
+    threading.Thread(target=limit, daemon=True).start()
     try:
-        run = subprocess.run([executable, "--exact", name], cwd=manifest_dir, capture_output=True,
-                             text=True, timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        return f"{name} (does not end)"
-    if run.returncode == 0:
-        return None
-    rule = re.search(r"(?:broke |rule: \")(\w+)", run.stdout)
-    return name + (f" (broke {rule.group(1)})" if rule else "")
+        for line in run.stdout:
+            if red := re.match(r"test (\S+)(?: - should panic)? \.\.\. FAILED", line):
+                return red.group(1)
+        if run.wait() < 0:
+            return "(does not end)"
+        return None if run.returncode == 0 else "(ends early)"
+    finally:
+        ended.set()
+        run.kill()
+        run.wait()
+
+
+def digest_of(mutant):
+    """Changes with the mutant's file, and with nothing else."""
+    return hashlib.sha256(mutated(mutant).encode()).hexdigest()
 
 
 def main():
@@ -124,26 +136,31 @@ def main():
     names = [word for word in words if not word.startswith("--")]
     mutants = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
     mutants = [mutant for mutant in mutants if not names or mutant["name"] in names]
-    if "--run" not in words:
-        SCRATCH.mkdir(parents=True, exist_ok=True)
-        copy_crates()
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    copy_crates()
+    seen_path = SCRATCH / "seen.json"
+    seen = json.loads(seen_path.read_text()) if "--go-on" in words and seen_path.exists() else {}
     survivors = []
+    began = time.monotonic()
     for mutant in [UNCHANGED] + mutants:
-        is_kept = (KEPT / mutant["name"] / WHOLE).exists()
-        if "--run" not in words and not ("--go-on" in words and is_kept):
-            build(mutant)
-        if "--build" in words:
-            continue
-        red = red_test(mutant)
+        name, digest = mutant["name"], digest_of(mutant)
+        if seen.get(name, [None])[0] == digest:
+            red = seen[name][1]
+        else:
+            red = red_test(mutant, packages_of(mutant, "--lives" in words))
+        if mutant is UNCHANGED and red:
+            raise SystemExit(f"{red} is red without any mutant")
+        if mutant is UNCHANGED or red:
+            seen[name] = [digest, red]
+            seen_path.write_text(json.dumps(seen, indent=1))
         if mutant is UNCHANGED:
-            if red:
-                raise SystemExit(f"{red} is red without any mutant")
             continue
-        print(f"{mutant['name']}: {red or 'NOBODY SAW IT'}", flush=True)
+        print(f"{name}: {red or 'NOBODY SAW IT'}", flush=True)
         if red is None:
-            survivors.append(mutant["name"])
-    if "--build" not in words:
-        print(f"{len(survivors)} of {len(mutants)} unseen", *survivors)
+            survivors.append(name)
+    minutes = (time.monotonic() - began) / 60
+    print(f"{len(mutants) - len(survivors)} of {len(mutants)} seen in {minutes:.0f} min;",
+          "unseen:" if survivors else "none unseen", *survivors)
     return 1 if survivors else 0
 
 

@@ -5,8 +5,9 @@ use otaru_sim_flash::Operation;
 use serde_json::Value;
 
 use crate::catalogue::{Release, SIZES, catalogue};
+use crate::life::Loader;
 use crate::oracle::{
-    Chosen, EntrySeen, JournalSeen, Partitions, Raw, choose, entries, newest_records,
+    Chosen, EntrySeen, JournalSeen, Partitions, Raw, choose, choose_ours, entries, newest_records,
 };
 
 /// Key of the agent's journal among the records.
@@ -37,6 +38,7 @@ struct Running {
 #[derive(Clone, Debug)]
 pub struct Judge {
     partitions: Partitions,
+    loader: Loader,
     running: Option<Running>,
     /// Releases that were confirmed here, by the judge's own look at the selector.
     confirmed: Vec<usize>,
@@ -51,6 +53,8 @@ pub struct Judge {
     unsure_journals: Vec<Vec<u8>>,
     /// Whether cells of the selector may change by themselves in this life.
     selector_rots: bool,
+    /// Bits that turned over in the records.
+    flips_in_records: u32,
     /// Whether power went in the bootloader's own write of an entry.
     bootloader_was_cut: bool,
     /// What was confirmed last, as long as nobody wrote to its slot.
@@ -62,10 +66,11 @@ pub struct Judge {
 
 impl Judge {
     /// Begins with a chip that has left the factory.
-    pub fn new(chip: &impl Raw, factory: usize) -> Judge {
+    pub fn new(chip: &impl Raw, factory: usize, loader: Loader) -> Judge {
         let partitions = Partitions::read(chip).expect("the chip has a partition table");
         Judge {
             partitions,
+            loader,
             running: None,
             confirmed: vec![factory],
             floor: 0,
@@ -73,6 +78,7 @@ impl Judge {
             journal: Vec::new(),
             unsure_journals: Vec::new(),
             selector_rots: false,
+            flips_in_records: 0,
             bootloader_was_cut: false,
             kept: None,
             erases: Vec::new(),
@@ -91,10 +97,18 @@ impl Judge {
         catalogue().whole_image(&self.slot_bytes(chip, slot))
     }
 
+    fn entries(&self, chip: &impl Raw) -> [EntrySeen; 2] {
+        entries(chip, &self.partitions, self.loader)
+    }
+
     /// What the bootloader has to choose; a chip that starts nothing breaks I1.
     pub fn choice(&self, chip: &impl Raw) -> Result<Chosen, Violation> {
-        let found = entries(chip, &self.partitions);
-        let chosen = choose(found, |slot| catalogue().is_whole(&self.slot_bytes(chip, slot)));
+        let found = self.entries(chip);
+        let is_whole = |slot| catalogue().is_whole(&self.slot_bytes(chip, slot));
+        let chosen = match self.loader {
+            Loader::EspIdf => choose(found, is_whole),
+            Loader::Otaru => choose_ours(found, is_whole),
+        };
         match chosen.slot {
             Some(_) => Ok(chosen),
             None => broken("I1", format!("no slot would start: {found:?}")),
@@ -150,15 +164,27 @@ impl Judge {
 
     fn entry_of_running(&self, chip: &impl Raw) -> Option<EntrySeen> {
         let running = self.running?;
-        let found = entries(chip, &self.partitions);
+        let found = self.entries(chip);
         let ours = found.into_iter().filter(|entry| entry.counts() && entry.slot() == running.slot);
         ours.max_by_key(|entry| entry.sequence)
+    }
+
+    /// A bit turned over in this sector.
+    pub fn flipped(&mut self, offset: u32) {
+        let (start, length) = self.partitions.otaru;
+        self.flips_in_records += u32::from((start..start + length).contains(&offset));
+    }
+
+    /// Whether two bits may have turned over in one record, which then is none.
+    fn may_lack_a_record(&self) -> bool {
+        self.flips_in_records > 1
     }
 
     /// A cell may change by itself from now on.
     pub fn rots(&mut self, offset: u32) {
         let (start, length) = self.partitions.otadata;
-        self.selector_rots |= (start..start + length).contains(&offset);
+        let is_unsure = self.loader == Loader::EspIdf;
+        self.selector_rots |= is_unsure && (start..start + length).contains(&offset);
     }
 
     /// Whether a cell of the selector may change by itself.
@@ -169,7 +195,7 @@ impl Judge {
     /// Power went while the bootloader ran. It writes an entry at once, state and checksum in
     /// any order, so the entry may have any state and the right checksum now.
     pub fn bootloader_cut(&mut self) {
-        self.bootloader_was_cut = true;
+        self.bootloader_was_cut = self.loader == Loader::EspIdf;
     }
 
     /// Whether ESP-IDF's bootloader will start the same image at every reset, whatever comes of
@@ -189,7 +215,7 @@ impl Judge {
 
     /// Whether a trial is armed or under way.
     pub fn is_past_arming(&self, chip: &impl Raw) -> bool {
-        entries(chip, &self.partitions).iter().any(EntrySeen::is_trial)
+        self.entries(chip).iter().any(EntrySeen::is_armed)
     }
 
     /// After an effect: what its operations touched, and what they made the selector say.
@@ -248,16 +274,16 @@ impl Judge {
         open: Option<(&str, usize)>,
         may_arm: bool,
     ) -> Result<(), Violation> {
-        for entry in entries(chip, &self.partitions) {
+        for entry in self.entries(chip) {
             if !entry.counts() {
                 continue;
             }
             let Some(release) = self.release_in(chip, entry.slot()) else {
                 return broken("I4", format!("{entry:?} names a slot without a whole image"));
             };
-            let is_armed = entry.is_trial() && entry.slot() != running.slot && !was_on_trial;
+            let is_armed = entry.is_armed() && entry.slot() != running.slot && !was_on_trial;
             // No checksum covers an entry's state: given up, 4, is one bit from armed, 0.
-            if !is_armed || self.selector_rots {
+            if !is_armed || self.selector_rots || self.may_lack_a_record() {
                 continue;
             }
             match open {
@@ -338,7 +364,9 @@ impl Judge {
     /// A boot read this journal: the last saved, or one power was cut in since. Answers
     /// whether an update is under way in it.
     pub fn read_journal(&mut self, bytes: &[u8]) -> Result<bool, Violation> {
-        if bytes != self.journal && !self.unsure_journals.iter().any(|unsure| unsure == bytes) {
+        let is_known =
+            bytes == self.journal || self.unsure_journals.iter().any(|unsure| unsure == bytes);
+        if !is_known && !self.may_lack_a_record() {
             return broken(
                 "journal",
                 format!("{} bytes were read that nobody saved last", bytes.len()),
@@ -370,7 +398,7 @@ impl Judge {
         if floor > highest {
             return broken("I7", format!("the floor {floor} is above what was confirmed"));
         }
-        if floor < self.floor {
+        if floor < self.floor && !self.may_lack_a_record() {
             return broken("I7", format!("the floor fell from {} to {floor}", self.floor));
         }
         self.floor = self.floor.max(floor);

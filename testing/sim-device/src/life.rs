@@ -13,6 +13,15 @@ pub enum Geometry {
     Standard,
 }
 
+/// Which bootloader chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loader {
+    /// ESP-IDF's, with rollback: one trial, and entries it erases and writes anew.
+    EspIdf,
+    /// One of ours: three trials, and marks it writes without an erase.
+    Otaru,
+}
+
 /// What becomes of power at the end of its supply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supply {
@@ -132,6 +141,8 @@ pub struct Life {
     pub seed: u64,
     /// Shape of the chip.
     pub geometry: Geometry,
+    /// Which bootloader chooses.
+    pub loader: Loader,
     /// Whether the log buffer is kept on flash, too.
     pub keeps_logs: bool,
     /// Number of the release that left the factory.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use otaru_sim_device::proof::{
     DoubleCuts, Flips, HostileNetwork, RandomLives, Shard, SingleCuts, Suite, Totals, run, shrink,
 };
-use otaru_sim_device::{Geometry, Life, tell};
+use otaru_sim_device::{Geometry, Life, Loader, tell};
 
 /// How often a shard writes down where it is.
 const SAVED_EVERY: u64 = 500;
@@ -66,13 +66,17 @@ fn main() -> ExitCode {
     // A panic breaks an invariant, and is printed with the life it broke.
     std::panic::set_hook(Box::new(|_| {}));
     let suites: Vec<Box<dyn Suite>> = vec![
-        Box::new(SingleCuts::new(Geometry::Small, false)),
-        Box::new(SingleCuts::new(Geometry::Small, true)),
-        Box::new(SingleCuts::new(Geometry::TwoChunks, false)),
-        Box::new(DoubleCuts::new()),
-        Box::new(Flips::new()),
+        Box::new(SingleCuts::new(Geometry::Small, false, Loader::EspIdf)),
+        Box::new(SingleCuts::new(Geometry::Small, true, Loader::EspIdf)),
+        Box::new(SingleCuts::new(Geometry::TwoChunks, false, Loader::EspIdf)),
+        Box::new(SingleCuts::new(Geometry::Small, false, Loader::Otaru)),
         Box::new(HostileNetwork::new()),
-        Box::new(RandomLives { count: options.lives }),
+        Box::new(DoubleCuts::new(Loader::EspIdf)),
+        Box::new(DoubleCuts::new(Loader::Otaru)),
+        Box::new(Flips::new(Loader::EspIdf)),
+        Box::new(Flips::new(Loader::Otaru)),
+        Box::new(RandomLives { count: options.lives, loader: Loader::EspIdf }),
+        Box::new(RandomLives { count: options.lives, loader: Loader::Otaru }),
     ];
     std::fs::create_dir_all(&options.dir).expect("the folder of the state can be made");
     let mut broken = 0;

@@ -12,7 +12,7 @@ use otaru_slots::otadata::Entry;
 use otaru_slots::{Booted, EntryState, Layout, OtaData, Slot, boot, image};
 
 use crate::catalogue::{CHIP, catalogue};
-use crate::life::{Geometry, Gust, Life, Outage, Supply, Weather, Wish};
+use crate::life::{Geometry, Gust, Life, Loader, Outage, Supply, Weather, Wish};
 use crate::live;
 
 const SECTOR_BYTES: u32 = 4096;
@@ -104,6 +104,7 @@ pub fn our_device(plan: &Plan) -> Fate {
     let life = Life {
         seed: 1,
         geometry: Geometry::TwoChunks,
+        loader: Loader::EspIdf,
         keeps_logs: false,
         factory: plan.from,
         wishes: vec![Wish { release: plan.to, withdrawn_after_ms: None, lingers_ms: 0 }],
@@ -174,7 +175,7 @@ impl Idf<'_> {
         let running = self.release_in(slot);
         self.fate.runs_another = running != Some(self.plan.from) && running != Some(self.plan.to);
         self.fate.is_updated = running == Some(self.plan.to);
-        let entries = OtaData::read(&mut self.chip, &self.layout).map_err(|_| Stopped)?;
+        let entries = OtaData::read_entries(&mut self.chip, &self.layout).map_err(|_| Stopped)?;
         if entries.state_of(slot) == Some(EntryState::PendingVerify)
             && let Some(active) = entries.active()
         {
@@ -247,7 +248,7 @@ impl Idf<'_> {
 
     /// esp_ota_set_boot_partition.
     fn set_boot(&mut self, target: Slot) -> Result<(), Stopped> {
-        let entries = OtaData::read(&mut self.chip, &self.layout).map_err(|_| Stopped)?;
+        let entries = OtaData::read_entries(&mut self.chip, &self.layout).map_err(|_| Stopped)?;
         let (index, current) = match entries.active() {
             Some(active) => (1 - active, entries.entries[active].sequence),
             None => (0, 0),

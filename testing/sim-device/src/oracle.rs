@@ -6,6 +6,7 @@
 
 mod checksum;
 mod journal;
+mod marks;
 mod records;
 mod selector;
 mod sha256;
@@ -13,7 +14,7 @@ mod sha256;
 pub use checksum::{crc32c, sequence_crc};
 pub use journal::{AttemptSeen, JournalSeen, StageSeen};
 pub use records::{RecordsSeen, newest_records};
-pub use selector::{Chosen, EntrySeen, Partitions, choose, entries};
+pub use selector::{Chosen, EntrySeen, Partitions, choose, choose_ours, entries};
 pub use sha256::sha256;
 
 /// A chip to be looked at: what a read finds at this power-on.

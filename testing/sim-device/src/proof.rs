@@ -17,7 +17,7 @@ pub use shrink::shrink;
 use otaru_release::Behaviour;
 
 use crate::catalogue::{RELEASES_OF_A_ROUND, SIZES, catalogue};
-use crate::{Geometry, Life, Wish};
+use crate::{Geometry, Life, Loader, Wish};
 
 /// A numbered set of lives; the same number is the same life for ever.
 pub trait Suite: Sync {
@@ -27,6 +27,14 @@ pub trait Suite: Sync {
     fn count(&self) -> u64;
     /// One of them.
     fn life(&self, number: u64) -> Life;
+}
+
+/// A suite's name, under a bootloader.
+fn named(name: &str, loader: Loader) -> String {
+    match loader {
+        Loader::EspIdf => name.to_owned(),
+        Loader::Otaru => format!("{name}-our-loader"),
+    }
 }
 
 /// A whole life without a fault: an update that is kept, one that fails its self-test, one
@@ -49,6 +57,7 @@ pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
     Life {
         seed: 1,
         geometry,
+        loader: Loader::EspIdf,
         keeps_logs,
         factory,
         wishes,

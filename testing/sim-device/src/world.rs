@@ -180,7 +180,7 @@ pub fn live<const UNIT: usize>(life: &Life) -> Result<Summary, Violation> {
 impl<'a, const UNIT: usize> World<'a, UNIT> {
     /// A device that has left the factory with this chip, and was never switched on.
     pub fn new(life: &'a Life, mut chip: SimFlash<UNIT>) -> World<'a, UNIT> {
-        let judge = Judge::new(&chip, life.factory);
+        let judge = Judge::new(&chip, life.factory, life.loader);
         chip.trace_operations();
         chip.cut_power(Cut { at_operation: u64::MAX, kind: CutKind::Before });
         let layout = life.geometry.layout();

@@ -1,10 +1,10 @@
 //! The proof in its short form, and in its long one with `OTARU_PROOF=full`.
 
-use otaru_sim_device::Geometry;
 use otaru_sim_device::proof::{
     DoubleCuts, Flips, HostileNetwork, RandomLives, Shard, SingleCuts, Suite, Totals, judge_life,
     quiet_life, run, shrink,
 };
+use otaru_sim_device::{Geometry, Loader};
 
 /// Every `stride`th life of a suite, or every one in the long form.
 fn prove(suite: &dyn Suite, stride: u64) {
@@ -45,27 +45,42 @@ fn quiet_lives_end_as_their_firmware_behaves() {
 
 #[test]
 fn power_goes_once() {
-    prove(&SingleCuts::new(Geometry::Small, false), 17);
+    prove(&SingleCuts::new(Geometry::Small, false, Loader::EspIdf), 17);
 }
 
 #[test]
 fn power_goes_once_with_a_log_in_flash() {
-    prove(&SingleCuts::new(Geometry::Small, true), 61);
+    prove(&SingleCuts::new(Geometry::Small, true, Loader::EspIdf), 61);
 }
 
 #[test]
 fn power_goes_once_while_two_chunks_are_fetched() {
-    prove(&SingleCuts::new(Geometry::TwoChunks, false), 61);
+    prove(&SingleCuts::new(Geometry::TwoChunks, false, Loader::EspIdf), 61);
 }
 
 #[test]
 fn power_goes_twice() {
-    prove(&DoubleCuts::new(), 61);
+    prove(&DoubleCuts::new(Loader::EspIdf), 127);
+}
+
+#[test]
+fn power_goes_once_under_a_loader_of_ours() {
+    prove(&SingleCuts::new(Geometry::Small, false, Loader::Otaru), 17);
+}
+
+#[test]
+fn power_goes_twice_under_a_loader_of_ours() {
+    prove(&DoubleCuts::new(Loader::Otaru), 199);
 }
 
 #[test]
 fn one_bit_turns_over() {
-    prove(&Flips::new(), 307);
+    prove(&Flips::new(Loader::EspIdf), 599);
+}
+
+#[test]
+fn one_bit_turns_over_under_a_loader_of_ours() {
+    prove(&Flips::new(Loader::Otaru), 599);
 }
 
 #[test]
@@ -75,13 +90,16 @@ fn the_network_is_hostile() {
 
 #[test]
 fn random_lives() {
-    prove(&RandomLives { count: if is_long() { 1_000_000 } else { 3_000 } }, 1);
+    for loader in [Loader::EspIdf, Loader::Otaru] {
+        let count = if is_long() { 1_000_000 } else { 1_500 };
+        prove(&RandomLives { count, loader }, 1);
+    }
 }
 
 /// However power goes in a download, at most one chunk is fetched again.
 #[test]
 fn at_most_64_kib_are_fetched_again() {
-    let suite = SingleCuts::new(Geometry::TwoChunks, false);
+    let suite = SingleCuts::new(Geometry::TwoChunks, false, Loader::EspIdf);
     let quiet = judge_life(&quiet_life(Geometry::TwoChunks, false)).expect("it is quiet");
     let stride = if is_long() { 1 } else { 83 };
     for number in (0..suite.count()).step_by(stride) {

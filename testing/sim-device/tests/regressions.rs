@@ -1,7 +1,7 @@
 //! What whole lives found, each as the class of faults it belongs to.
 
 use otaru_release::Behaviour;
-use otaru_sim_device::catalogue::{SIZES, catalogue};
+use otaru_sim_device::catalogue::{RELEASES_OF_A_ROUND, SIZES, catalogue};
 use otaru_sim_device::proof::{judge_life, quiet_life};
 use otaru_sim_device::{Geometry, Gust, Life, Outage, Supply, Weather, Wish};
 use otaru_sim_flash::{CutKind, Operation};
@@ -159,6 +159,63 @@ fn a_bit_that_turns_over_in_the_records_changes_no_journal() {
                 let life = with_cut(&life, rests, CutKind::Before);
                 let life = Life { flips: vec![(byte, bit)], power_cycles: 0, ..life };
                 judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+            }
+        }
+    }
+}
+
+/// Power goes in the bootloader's own erase of an entry and leaves cells that decide anew at
+/// every power-on: at one of them the image that was given up starts without a trial. It goes
+/// back, and its security counter is nobody's floor.
+#[test]
+fn an_image_that_rolled_back_gives_way_when_it_is_started_again() {
+    let life = one_wish(Geometry::Small, SIZES[0], Behaviour::Hang);
+    let release = catalogue().pick(RELEASES_OF_A_ROUND, SIZES[0], Behaviour::Hang);
+    let wish = Wish { release: release.expect("a release of the next round"), ..life.wishes[0] };
+    let life = Life { wishes: vec![wish], power_cycles: 12, ..life };
+    let otadata = Geometry::Small.layout().otadata;
+    for (after, operation) in (0..).zip(trace(&life)) {
+        if !operation.is_erase || !(otadata.offset..otadata.end()).contains(&operation.offset) {
+            continue;
+        }
+        for seed in 0..120 {
+            let life = with_cut(&life, after, CutKind::Weak { seed });
+            judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+        }
+    }
+}
+
+/// A first download was wrong in one byte, and the second writes over it: power goes in its
+/// middle and leaves a faint cell. The right end of the first must not make the whole right.
+#[test]
+fn a_faint_cell_in_the_middle_of_a_second_download_is_found() {
+    let life = one_wish(Geometry::Small, SIZES[3], Behaviour::Pass);
+    let wrong = Gust { at: 1, what: Weather::Flip { at: 3 * 4096 + 9 } };
+    let life = Life { gusts: vec![wrong], power_cycles: 8, ..life };
+    let slots = Geometry::Small.layout().slots;
+    for (after, operation) in (0..).zip(trace(&life)) {
+        let is_in_slot = slots.iter().any(|slot| {
+            (slot.offset..slot.end()).contains(&operation.offset) && !operation.is_erase
+        });
+        for seed in 0..if is_in_slot { 6 } else { 0 } {
+            let life = with_cut(&life, after, CutKind::Faint { seed });
+            judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+        }
+    }
+}
+
+/// The new firmware gave itself up, and the bit that tells that from confirmed turns over.
+#[test]
+fn firmware_that_gave_itself_up_is_not_confirmed_by_one_bit() {
+    let life = one_wish(Geometry::Small, SIZES[0], Behaviour::Fail);
+    let otadata = Geometry::Small.layout().otadata;
+    for after in 1..trace(&life).len() as u64 {
+        for entry in [otadata.offset, otadata.offset + 4096] {
+            for bit in 0..3 {
+                let life = with_cut(&life, after, CutKind::Before);
+                let life = Life { flips: vec![(entry + 24, bit)], ..life };
+                let lived = judge_life(&life);
+                lived.unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
             }
         }
     }

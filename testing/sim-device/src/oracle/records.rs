@@ -64,7 +64,7 @@ fn sector_header(sector: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// A header as it was written. One bit may have turned over since; more is no header.
-fn sealed(found: &[u8], states: &[u32]) -> Option<[u8; 32]> {
+pub(super) fn sealed(found: &[u8], states: &[u32]) -> Option<[u8; 32]> {
     let mut bytes: [u8; 32] = found.try_into().ok()?;
     let state = word(&bytes, 0);
     if !states.iter().any(|known| (known ^ state).count_ones() <= 1) {

@@ -1,14 +1,16 @@
 //! Partition table and boot selector of ESP-IDF, read from raw bytes: what would boot.
 
+use super::marks::with_marks;
 use super::{Raw, sequence_crc, word};
+use crate::life::Loader;
 
 const TABLE_OFFSET: u32 = 0x8000;
 const SECTOR_BYTES: u32 = 0x1000;
-const NEW: u32 = 0;
-const PENDING: u32 = 1;
-const VALID: u32 = 2;
-const INVALID: u32 = 3;
-const ABORTED: u32 = 4;
+pub(super) const NEW: u32 = 0;
+pub(super) const PENDING: u32 = 1;
+pub(super) const VALID: u32 = 2;
+pub(super) const INVALID: u32 = 3;
+pub(super) const ABORTED: u32 = 4;
 
 /// Where the table says things are: offset and length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct EntrySeen {
     pub state: u32,
     /// Whether the checksum is the sequence's.
     pub crc_holds: bool,
+    /// Tries that a bootloader of ours began.
+    pub tries: u8,
 }
 
 impl EntrySeen {
@@ -69,21 +73,31 @@ impl EntrySeen {
         self.counts() && (self.state == NEW || self.state == PENDING)
     }
 
+    /// Whether a restart would start the image it names on trial.
+    pub fn is_armed(&self) -> bool {
+        self.is_trial() && self.tries < 3
+    }
+
     /// Whether the image it names is confirmed.
     pub fn is_confirmed(&self) -> bool {
         self.counts() && self.state == VALID
     }
 }
 
-/// Both entries.
-pub fn entries(chip: &impl Raw, partitions: &Partitions) -> [EntrySeen; 2] {
+/// Both entries, as that bootloader understands them.
+pub fn entries(chip: &impl Raw, partitions: &Partitions, loader: Loader) -> [EntrySeen; 2] {
     [0, 1].map(|nth| {
-        let bytes = chip.dump(partitions.otadata.0 + nth * SECTOR_BYTES, 32);
+        let bytes = chip.dump(partitions.otadata.0 + nth * SECTOR_BYTES, 352);
         let sequence = word(&bytes, 0);
-        EntrySeen {
+        let entry = EntrySeen {
             sequence,
             state: word(&bytes, 24),
             crc_holds: word(&bytes, 28) == sequence_crc(sequence),
+            tries: 0,
+        };
+        match loader {
+            Loader::EspIdf => entry,
+            Loader::Otaru => with_marks(entry, &bytes),
         }
     })
 }
@@ -95,6 +109,26 @@ pub struct Chosen {
     pub slot: Option<usize>,
     /// Whether this boot is the slot's trial.
     pub is_trial: bool,
+}
+
+/// Chooses as a bootloader of ours does: it starts what is confirmed, or on trial with tries left.
+pub fn choose_ours(entries: [EntrySeen; 2], is_whole: impl Fn(usize) -> bool) -> Chosen {
+    let mut found: Vec<&EntrySeen> = entries.iter().filter(|entry| entry.counts()).collect();
+    found.sort_by_key(|entry| std::cmp::Reverse(entry.sequence));
+    for entry in found {
+        let is_trial = !entry.is_confirmed() && entry.state != u32::MAX;
+        if is_whole(entry.slot()) && (!is_trial || entry.tries < 3) {
+            return Chosen { slot: Some(entry.slot()), is_trial };
+        }
+    }
+    let names = |slot: usize| {
+        entries
+            .iter()
+            .any(|entry| entry.crc_holds && entry.sequence != u32::MAX && entry.slot() == slot)
+    };
+    let mut slots = [0, 1];
+    slots.sort_by_key(|&slot| names(slot));
+    Chosen { slot: slots.into_iter().find(|&slot| is_whole(slot)), is_trial: false }
 }
 
 /// Chooses as the bootloader with rollback does. `is_whole` says whether a slot holds an

@@ -2,8 +2,8 @@
 
 use otaru_sim_flash::{CutKind, Operation, Random};
 
-use super::{Suite, quiet_life};
-use crate::{Geometry, Life, Outage, Supply, live};
+use super::{Suite, named, quiet_life};
+use crate::{Geometry, Life, Loader, Outage, Supply, live};
 
 /// One outage at every operation of a quiet life, of every kind.
 #[derive(Debug)]
@@ -66,8 +66,8 @@ fn kinds(operation: &Operation, number: u64, is_selector: bool) -> Vec<CutKind> 
 
 impl SingleCuts {
     /// Every single cut of the quiet life on this chip.
-    pub fn new(geometry: Geometry, keeps_logs: bool) -> SingleCuts {
-        let life = quiet_life(geometry, keeps_logs);
+    pub fn new(geometry: Geometry, keeps_logs: bool, loader: Loader) -> SingleCuts {
+        let life = Life { loader, ..quiet_life(geometry, keeps_logs) };
         let off = |after, kind| Outage { after, kind, supply: Supply::Off };
         let otadata = geometry.layout().otadata;
         let mut cases = Vec::new();
@@ -103,7 +103,7 @@ impl SingleCuts {
 
 impl Suite for SingleCuts {
     fn name(&self) -> String {
-        self.name.to_owned()
+        named(self.name, self.life.loader)
     }
 
     fn count(&self) -> u64 {
@@ -133,8 +133,8 @@ fn pair_kinds(operation: &Operation, number: u64) -> [CutKind; 5] {
 
 impl DoubleCuts {
     /// Every pair of cuts in operations on selector and records.
-    pub fn new() -> DoubleCuts {
-        let life = quiet_life(Geometry::Small, false);
+    pub fn new(loader: Loader) -> DoubleCuts {
+        let life = Life { loader, ..quiet_life(Geometry::Small, false) };
         let layout = Geometry::Small.layout();
         let is_metadata = |operation: &Operation| {
             let within = |region: otaru_slots::Region| {
@@ -166,15 +166,9 @@ impl DoubleCuts {
     }
 }
 
-impl Default for DoubleCuts {
-    fn default() -> Self {
-        DoubleCuts::new()
-    }
-}
-
 impl Suite for DoubleCuts {
     fn name(&self) -> String {
-        "double-cuts".to_owned()
+        named("double-cuts", self.life.loader)
     }
 
     fn count(&self) -> u64 {

@@ -3,8 +3,8 @@
 use otaru_sim_flash::{CutKind, Operation};
 
 use super::cuts::operations;
-use super::{Suite, quiet_life};
-use crate::{Geometry, Life, Outage, Supply};
+use super::{Suite, named, quiet_life};
+use crate::{Geometry, Life, Loader, Outage, Supply};
 
 /// Every bit, at every state power can find the device in between two of its changes.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub struct Flips {
 
 impl Flips {
     /// All of the quiet life.
-    pub fn new() -> Flips {
-        let life = quiet_life(Geometry::Small, false);
+    pub fn new(loader: Loader) -> Flips {
+        let life = Life { loader, ..quiet_life(Geometry::Small, false) };
         let layout = Geometry::Small.layout();
         let trace = operations(&life);
         let states: Vec<(u64, Vec<u32>)> = resting_states(&trace, &layout)
@@ -64,7 +64,10 @@ fn written_bytes(trace: &[Operation], layout: &otaru_slots::Layout) -> Vec<u32> 
         bytes.extend(entry..entry + 32);
     }
     for operation in trace {
-        if (layout.otaru.offset..layout.otaru.end()).contains(&operation.offset) {
+        let is_metadata = [layout.otadata, layout.otaru]
+            .iter()
+            .any(|region| (region.offset..region.end()).contains(&operation.offset));
+        if is_metadata {
             let range = operation.offset..operation.offset + operation.length;
             match operation.is_erase {
                 true => bytes.retain(|byte| !range.contains(byte)),
@@ -75,15 +78,9 @@ fn written_bytes(trace: &[Operation], layout: &otaru_slots::Layout) -> Vec<u32> 
     bytes.into_iter().collect()
 }
 
-impl Default for Flips {
-    fn default() -> Self {
-        Flips::new()
-    }
-}
-
 impl Suite for Flips {
     fn name(&self) -> String {
-        "bit-flips".to_owned()
+        named("bit-flips", self.life.loader)
     }
 
     fn count(&self) -> u64 {

@@ -3,20 +3,22 @@
 use otaru_release::Behaviour;
 use otaru_sim_flash::{CutKind, Random};
 
-use super::Suite;
+use super::{Suite, named};
 use crate::catalogue::{SIZES, catalogue};
-use crate::{Geometry, Gust, Life, Outage, Supply, Weather, Wish};
+use crate::{Geometry, Gust, Life, Loader, Outage, Supply, Weather, Wish};
 
 /// As many as somebody wants; life `n` is the same for ever.
 #[derive(Clone, Copy, Debug)]
 pub struct RandomLives {
     /// How many.
     pub count: u64,
+    /// Which bootloader chooses.
+    pub loader: Loader,
 }
 
 impl Suite for RandomLives {
     fn name(&self) -> String {
-        "random-lives-of-4-MiB".to_owned()
+        named("random-lives-of-4-MiB", self.loader)
     }
 
     fn count(&self) -> u64 {
@@ -48,6 +50,7 @@ impl Suite for RandomLives {
         Life {
             seed: random.next_u64(),
             geometry: Geometry::Standard,
+            loader: self.loader,
             keeps_logs: random.below(3) == 0,
             factory,
             wishes,

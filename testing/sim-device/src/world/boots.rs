@@ -5,12 +5,12 @@ use otaru_host::{Host, HostError, Storage};
 use otaru_release::Behaviour;
 use otaru_sim_flash::{Cut, CutKind, SimFlash};
 use otaru_slots::boot::images_for;
-use otaru_slots::{BootError, Booted, Layout, boot};
+use otaru_slots::{BootError, Booted, Layout, boot, loader};
 
 use super::{BOOTS_MAX, Event, Stop, WATCHED_MS, World, config};
 use crate::catalogue::CHIP;
 use crate::judge::Violation;
-use crate::life::{Outage, Supply};
+use crate::life::{Loader, Outage, Supply};
 
 impl<const UNIT: usize> World<'_, UNIT> {
     pub(super) fn cycle_power(&mut self) -> Result<(), Violation> {
@@ -76,7 +76,13 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let expected = self.judge.choice(&chip)?;
         let layout = Layout::read(&mut chip);
         let booted = match layout {
-            Ok(layout) => boot(&mut chip, &layout, images_for(Some(CHIP.id()))),
+            Ok(layout) => {
+                let image_ok = images_for(Some(CHIP.id()));
+                match self.life.loader {
+                    Loader::EspIdf => boot(&mut chip, &layout, image_ok),
+                    Loader::Otaru => loader::start(&mut chip, &layout, image_ok),
+                }
+            }
             Err(_) => Err(BootError::NoBootableImage),
         };
         let is_powered = chip.is_powered();
@@ -183,6 +189,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
             for &(offset, bit) in &self.life.flips {
                 chip.flip_bit(offset, bit);
                 self.judge.rots(offset);
+                self.judge.flipped(offset);
             }
         }
         if let Some(outage) = outage.filter(Outage::leaves_damage)
@@ -190,6 +197,9 @@ impl<const UNIT: usize> World<'_, UNIT> {
         {
             self.note(|| format!("cells are damaged: {:?}", outage.kind));
             self.judge.rots(hit.offset);
+            if matches!(outage.kind, CutKind::Disturb { .. }) {
+                self.judge.flipped(hit.offset);
+            }
         }
         self.arm_outage(&mut chip);
         self.chip = Some(chip);

@@ -1,7 +1,7 @@
 //! What happens to the device: messages, answers, and the passing of time.
 
 use otaru_agent::{Fault, Input};
-use otaru_wire::{Reason, ShadowTopic};
+use otaru_wire::{Reason, ShadowTopic, ShadowVerb};
 
 use super::{Event, Stop, World};
 use crate::judge::Violation;
@@ -115,11 +115,14 @@ impl<const UNIT: usize> World<'_, UNIT> {
     /// Messages from the server to the device, in order unless the weather says otherwise.
     pub(super) fn say(&mut self, session: u32, messages: Vec<Message>) {
         for (topic, payload) in messages {
+            // An accepted change says what was asked for, and not what is desired now.
+            let says_wish = topic != ShadowTopic::Accepted(ShadowVerb::Update);
+            let is_withdrawal =
+                says_wish && self.server.open.as_ref().is_some_and(|open| open.is_withdrawn);
             let topic = ShadowTopic::ALL
                 .iter()
                 .position(|known| *known == topic)
                 .expect("every topic is among all") as u8;
-            let is_withdrawal = self.server.open.as_ref().is_some_and(|open| open.is_withdrawn);
             self.send(Event::Hear { session, topic, payload, is_withdrawal }, session);
         }
     }
