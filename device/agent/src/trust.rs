@@ -149,7 +149,7 @@ impl Trust {
     /// The highest sequence that was confirmed here under a key which `root` does not revoke: what
     /// knows of less is from before. 0 for none.
     pub fn highest_sequence(&self, root: &RootDocument) -> u64 {
-        let good = self.floors.iter().filter(|floor| !root.revoked.contains(&floor.key));
+        let good = self.floors.iter().filter(|floor| !is_revoked(floor.key, Some(root)));
         good.map(|floor| floor.sequence).max().unwrap_or(0)
     }
 
