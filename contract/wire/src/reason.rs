@@ -177,6 +177,8 @@ reasons! {
     63 KeyRevoked "key_revoked" never,
     /// More bytes came than the document or image can have.
     64 TooManyBytes "too_many_bytes" again,
+    /// The device's records have no room for what must be kept.
+    65 StorageFull "storage_full" never,
     /// The release is not for this revision of the chip.
     66 WrongRevision "wrong_revision" never,
     /// What the device remembered of signatures was unreadable, and begins anew with what runs.
@@ -308,6 +310,7 @@ mod tests {
             62 root_withheld again
             63 key_revoked
             64 too_many_bytes again
+            65 storage_full
             66 wrong_revision
             67 trust_lost again
             255 unknown

@@ -63,6 +63,7 @@ const BY_NAME: Record<string, ReasonKind> = {
   flash_failed: 'memory',
   storage_unreadable: 'memory',
   storage_newer: 'memory',
+  storage_full: 'memory',
   trust_lost: 'memory',
   link_down_at_install: 'connection',
   link_down_while_downloading: 'connection',
