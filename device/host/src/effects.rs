@@ -4,12 +4,14 @@ use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, Effect, Fault, Input, ResetCause, Target};
-use otaru_release::{Chip, KeyId, Manifest};
+use otaru_release::{Chip, KeyId, Manifest, PublicKey};
 use otaru_slots::boot::images_for;
-use otaru_slots::{FlashError, Layout, OtaDataError, Slot, StorageError, hash_slot, otadata};
-use otaru_wire::{Digest, Reason};
+use otaru_slots::{FlashError, Layout, OtaDataError, Slot, StorageError, otadata};
+use otaru_wire::Reason;
 
-use crate::{Download, Storage, boot};
+use crate::{Download, Storage, Verification, boot};
+
+mod trust;
 
 /// Why the firmware cannot go on with its flash: a restart is all that is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,8 @@ pub enum HostError {
 pub enum Carried {
     /// It is done, and nobody waits for an answer.
     Done,
+    /// The records have no room for it, and nobody waits for an answer: to be logged.
+    NotKept(Reason),
     /// It is done; the agent has to hear this.
     Answer(Answered),
     /// The processor has to restart now.
@@ -70,6 +74,8 @@ pub struct Host<F> {
     slot: Slot,
     chip: Option<Chip>,
     storage: Storage,
+    /// The key that root documents descend from; without one none counts.
+    root_key: Option<PublicKey>,
     /// Who signed the manifest checked last.
     signer: Option<KeyId>,
 }
@@ -84,7 +90,7 @@ impl<F: NorFlash> Host<F> {
         chip: Option<Chip>,
     ) -> Result<Host<F>, HostError> {
         let storage = Storage::open(&mut flash, &layout)?;
-        Ok(Host { flash, layout, slot, chip, storage, signer: None })
+        Ok(Host { flash, layout, slot, chip, storage, root_key: None, signer: None })
     }
 
     /// What the agent is told about this boot.
@@ -133,20 +139,10 @@ impl<F: NorFlash> Host<F> {
                 return Ok(Carried::Done);
             }
             Effect::SaveSettings(bytes) => {
-                self.storage.save_settings(&mut self.flash, &bytes)?;
-                return Ok(Carried::Done);
+                return carried(self.storage.save_settings(&mut self.flash, &bytes));
             }
-            Effect::RaiseFloor(sha256) => {
-                self.raise_floor(&sha256)?;
-                return Ok(Carried::Done);
-            }
-            Effect::AdoptManifest(target) => {
-                if let Some(signer) = self.signer {
-                    self.expect_floor(&target, signer)?;
-                }
-                self.storage.save_target(&mut self.flash, self.slot, &target)?;
-                return Ok(Carried::Done);
-            }
+            Effect::RaiseFloor(sha256) => return carried(self.raise_floor(&sha256)),
+            Effect::AdoptManifest(target) => return carried(self.keep_target(self.slot, &target)),
             Effect::VerifySlot(target) => Answered::SlotVerified(self.verify_slot(&target)),
             Effect::ArmTrialBoot(_) => {
                 let armed = otadata::set_boot(&mut self.flash, &self.layout, self.slot.other());
@@ -166,12 +162,11 @@ impl<F: NorFlash> Host<F> {
         Ok(Carried::Answer(answer))
     }
 
-    /// A manifest was verified and fits: who signed it raises its floor once it is confirmed.
-    pub fn manifest_checked(&mut self, signer: KeyId) {
-        self.signer = Some(signer);
-    }
-
     /// Begins [`Effect::Download`] of the image a verified manifest describes.
+    ///
+    /// What the manifest says is kept beside the slot it will be in, before the first
+    /// erase: a label without its image is found out by the hash, an image without its
+    /// label would lose its name.
     pub fn download(
         &mut self,
         target: &Target,
@@ -179,38 +174,29 @@ impl<F: NorFlash> Host<F> {
         chip: Chip,
         from_start: bool,
     ) -> Result<Result<Download, Fault>, HostError> {
-        if let Some(signer) = self.signer {
-            self.expect_floor(target, signer)?;
+        if let Err(reason) = kept(self.keep_target(self.slot.other(), target))? {
+            return Ok(Err(reason.into()));
         }
-        // What the manifest says is kept beside the slot it will be in, before the first
-        // erase: a label without its image is found out by the hash, an image without its
-        // label would lose its name.
-        self.storage.save_target(&mut self.flash, self.slot.other(), target)?;
         Ok(Download::begin(&mut self.flash, &self.layout, self.slot, manifest, chip, from_start))
     }
 
-    fn expect_floor(&mut self, target: &Target, signer: KeyId) -> Result<(), HostError> {
-        let mut trust = self.storage.trust(&mut self.flash)?;
-        trust.expect(target, signer);
-        Ok(self.storage.save_trust(&mut self.flash, &trust)?)
+    /// Begins [`Effect::VerifySlot`], for hosts that have other work between its steps.
+    pub fn verification(&self, target: &Target) -> Result<Verification, Reason> {
+        Verification::new(&self.layout, self.slot.other(), target)
     }
 
-    fn raise_floor(&mut self, sha256: &Digest) -> Result<(), HostError> {
-        let mut trust = self.storage.trust(&mut self.flash)?;
-        if trust.confirm(sha256, None) {
-            self.storage.save_trust(&mut self.flash, &trust)?;
-        }
-        Ok(())
+    fn keep_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {
+        self.expect_floor(target)?;
+        self.storage.save_target(&mut self.flash, slot, target)
     }
 
     fn verify_slot(&mut self, target: &Target) -> Result<(), Reason> {
-        let size = u32::try_from(target.size_bytes).map_err(|_| Reason::ImageTooLarge)?;
-        let found = hash_slot(&mut self.flash, &self.layout, self.slot.other(), size);
-        let found = found.map_err(|error| match error {
-            otaru_slots::SlotError::ImageSize { .. } => Reason::ImageTooLarge,
-            _ => Reason::FlashFailed,
-        })?;
-        if found == *target.sha256.as_bytes() { Ok(()) } else { Err(Reason::DigestMismatch) }
+        let mut verification = self.verification(target)?;
+        loop {
+            if let Some(result) = verification.step(&mut self.flash, u32::MAX) {
+                return result;
+            }
+        }
     }
 
     /// `None` where a restart has to follow.
@@ -228,4 +214,17 @@ impl<F: NorFlash> Host<F> {
 
 fn flash_result(result: Result<(), OtaDataError>) -> Result<(), Reason> {
     result.map_err(|_| Reason::FlashFailed)
+}
+
+/// Tells what has no room, which costs that value alone, from records that fail.
+fn kept(stored: Result<(), StorageError>) -> Result<Result<(), Reason>, HostError> {
+    match stored {
+        Ok(()) => Ok(Ok(())),
+        Err(StorageError::Full | StorageError::ValueTooLong { .. }) => Ok(Err(Reason::StorageFull)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn carried(stored: Result<(), StorageError>) -> Result<Carried, HostError> {
+    Ok(kept(stored)?.map_or_else(Carried::NotKept, |()| Carried::Done))
 }

@@ -9,12 +9,16 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod boot;
 mod download;
 mod effects;
 mod storage;
+mod verify;
 
 pub use download::Download;
 pub use effects::{Answered, Carried, Host, HostError};
 pub use storage::Storage;
+pub use verify::Verification;

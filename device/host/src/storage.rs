@@ -4,29 +4,49 @@ use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{Target, Trust};
+use otaru_release::{PublicKey, RootDocument};
 use otaru_slots::{
     Layout, MAX_VALUE_BYTES, Opened, Records, RecreatedReason, Ring, Slot, StorageError,
 };
 use otaru_wire::{Digest, Reason};
 
+mod logs;
+mod room;
+#[cfg(test)]
+mod tests;
+
 /// The agent's journal.
 const JOURNAL: u8 = 0;
 /// The applied settings, a JSON object.
 const SETTINGS: u8 = 1;
+/// The newest root document, behind the anchor of the root key it descends from.
+const ROOT: u8 = 2;
 /// What the manifest of the image in slot 0 said; the next key is slot 1's.
 const TARGETS: u8 = 3;
 /// Length and digest of the image that left the factory in slot 0.
 const FACTORY: u8 = 5;
 /// The least a manifest may say, and the newest timestamp.
 const TRUST: u8 = 6;
+/// Everything that may never make room for something else.
+const KEPT: core::ops::Range<u8> = 0..7;
 /// The log buffer.
 const LOGS: core::ops::Range<u8> = 32..96;
 
+/// Length of the anchor before a stored root document.
+const ANCHOR_BYTES: usize = 32;
+// A root that could not be kept would be forgotten, and the keys it revoked would count again.
+const _: () = assert!(ANCHOR_BYTES + RootDocument::MAX_BYTES <= MAX_VALUE_BYTES);
+
 /// The device's records and log buffer. The flash they are in is an argument of every call.
+///
+/// What is kept for good is refused with [`StorageError::Full`] where it has no room, and stays
+/// what it was; only log records ever make room for it, the oldest first.
 #[derive(Debug)]
 pub struct Storage {
     records: Records,
     logs: Ring,
+    /// Log records that had to go before anybody had them.
+    evicted: u64,
     recreated: Option<Reason>,
 }
 
@@ -40,7 +60,7 @@ impl Storage {
             Opened::Recreated(RecreatedReason::Newer) => Some(Reason::StorageNewer),
         };
         let logs = Ring::open(&records, flash, LOGS)?;
-        Ok(Storage { records, logs, recreated })
+        Ok(Storage { records, logs, evicted: 0, recreated })
     }
 
     /// Why the records began anew, until [`Storage::acknowledge_recreated`].
@@ -64,7 +84,7 @@ impl Storage {
         self.get(flash, JOURNAL)
     }
 
-    /// Keeps the journal.
+    /// Keeps the journal. It has room whatever else is kept.
     pub fn save_journal<F: NorFlash>(
         &mut self,
         flash: &mut F,
@@ -85,6 +105,33 @@ impl Storage {
         bytes: &[u8],
     ) -> Result<(), StorageError> {
         self.put(flash, SETTINGS, bytes)
+    }
+
+    /// The newest root document that descends from `key`, if one was stored.
+    ///
+    /// It was verified before it was stored; a stored one of another key, as after
+    /// provisioning anew, is none.
+    pub fn root<F: NorFlash>(
+        &self,
+        flash: &mut F,
+        key: &PublicKey,
+    ) -> Result<Option<RootDocument>, StorageError> {
+        let bytes = self.get(flash, ROOT)?;
+        let document = match bytes.split_at_checked(ANCHOR_BYTES) {
+            Some((found, document)) if found == key.anchor() => document,
+            _ => return Ok(None),
+        };
+        Ok(RootDocument::read_trusted(document).ok())
+    }
+
+    /// Keeps a verified root document.
+    pub fn save_root<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        key: &PublicKey,
+        document: &[u8],
+    ) -> Result<(), StorageError> {
+        self.put(flash, ROOT, &[key.anchor().as_slice(), document].concat())
     }
 
     /// What the manifest of the image in `slot` said, if one was stored.
@@ -141,50 +188,6 @@ impl Storage {
         let digest = Digest::of(image);
         let length = (image.len() as u32).to_le_bytes();
         self.put(flash, FACTORY, &[length.as_slice(), digest.as_bytes()].concat())
-    }
-
-    /// Adds a log record.
-    pub fn push_log<F: NorFlash>(
-        &mut self,
-        flash: &mut F,
-        record: &[u8],
-    ) -> Result<(), StorageError> {
-        self.making_room(flash, |storage, flash| {
-            storage.logs.push(&mut storage.records, flash, record).map(|_| ())
-        })
-    }
-
-    /// Removes the oldest log record.
-    pub fn pop_log<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError> {
-        self.logs.pop(&mut self.records, flash)
-    }
-
-    /// How many log records wait to be sent.
-    pub fn log_count(&self) -> u8 {
-        self.logs.len()
-    }
-
-    fn put<F: NorFlash>(
-        &mut self,
-        flash: &mut F,
-        key: u8,
-        bytes: &[u8],
-    ) -> Result<(), StorageError> {
-        self.making_room(flash, |storage, flash| storage.records.put(flash, key, bytes))
-    }
-
-    /// Stores something; in a full store the oldest log records make room for it.
-    fn making_room<F: NorFlash>(
-        &mut self,
-        flash: &mut F,
-        store: impl Fn(&mut Storage, &mut F) -> Result<(), StorageError>,
-    ) -> Result<(), StorageError> {
-        loop {
-            match store(self, flash) {
-                Err(StorageError::Full) if !self.logs.is_empty() => self.pop_log(flash)?,
-                stored => return stored,
-            }
-        }
     }
 
     fn get<F: NorFlash>(&self, flash: &mut F, key: u8) -> Result<Vec<u8>, StorageError> {

@@ -186,6 +186,11 @@ impl Records {
         (self.sectors() - 2) * (SECTOR_BYTES - UNIT)
     }
 
+    /// Flash that a value of so many bytes takes, record header and padding included.
+    pub fn footprint_bytes(value_bytes: usize) -> u32 {
+        RecordHeader::footprint(value_bytes)
+    }
+
     /// Rises with every write: orders the values of different keys by age.
     pub(crate) fn sequence<F: ReadNorFlash>(
         &self,

@@ -46,7 +46,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
             self.judge.saved(host.flash())?;
         }
         match carried {
-            Carried::Done => Ok(None),
+            Carried::Done | Carried::NotKept(_) => Ok(None),
             Carried::Answer(answer) => {
                 self.answers.push_back(answer.into());
                 Ok(None)

@@ -1,0 +1,74 @@
+//! What was learned of signatures: kept while it is news, and never taken back.
+
+use embedded_storage::nor_flash::NorFlash;
+use otaru_agent::{SeenTimestamp, Target, Trust};
+use otaru_release::{KeyId, PublicKey, RootDocument};
+use otaru_slots::StorageError;
+use otaru_wire::{Digest, Reason};
+
+use super::{Host, HostError, kept};
+
+impl<F: NorFlash> Host<F> {
+    /// The root key the device was built with.
+    pub fn set_root_key(&mut self, key: Option<PublicKey>) {
+        self.root_key = key;
+    }
+
+    /// The newest root document kept, and what is remembered of signatures.
+    pub fn trusted(&mut self) -> Result<(Option<RootDocument>, Trust), HostError> {
+        Ok((self.root()?, self.storage.trust(&mut self.flash)?))
+    }
+
+    /// A manifest was verified and fits: who signed it raises its floor once it is confirmed.
+    pub fn manifest_checked(&mut self, signer: KeyId) {
+        self.signer = Some(signer);
+    }
+
+    /// Keeps a verified root document, if it is newer than the one that is kept.
+    ///
+    /// The inner error is what to report: nothing may be installed under a root that would be
+    /// forgotten, for the keys it revokes would count again.
+    pub fn keep_root(
+        &mut self,
+        root: &RootDocument,
+        bytes: &[u8],
+    ) -> Result<Result<(), Reason>, HostError> {
+        let Some(key) = self.root_key else { return Ok(Err(Reason::RootMissing)) };
+        // Two walks may have been under way at once: a root only ever moves forward.
+        if self.root()?.is_some_and(|kept| kept.number >= root.number) {
+            return Ok(Ok(()));
+        }
+        kept(self.storage.save_root(&mut self.flash, &key, bytes))
+    }
+
+    /// Keeps a fresh timestamp. The inner error is what to report.
+    pub fn keep_seen(&mut self, seen: SeenTimestamp) -> Result<Result<(), Reason>, HostError> {
+        let mut trust = self.storage.trust(&mut self.flash)?;
+        if !trust.see(seen) {
+            return Ok(Ok(()));
+        }
+        kept(self.storage.save_trust(&mut self.flash, &trust))
+    }
+
+    pub(super) fn expect_floor(&mut self, target: &Target) -> Result<(), StorageError> {
+        let Some(signer) = self.signer else { return Ok(()) };
+        let mut trust = self.storage.trust(&mut self.flash)?;
+        trust.expect(target, signer);
+        self.storage.save_trust(&mut self.flash, &trust)
+    }
+
+    /// The floor takes no more room than the expectation it was.
+    pub(super) fn raise_floor(&mut self, sha256: &Digest) -> Result<(), StorageError> {
+        let root = self.root()?;
+        let mut trust = self.storage.trust(&mut self.flash)?;
+        match trust.confirm(sha256, root.as_ref()) {
+            true => self.storage.save_trust(&mut self.flash, &trust),
+            false => Ok(()),
+        }
+    }
+
+    fn root(&mut self) -> Result<Option<RootDocument>, StorageError> {
+        let Some(key) = &self.root_key else { return Ok(None) };
+        self.storage.root(&mut self.flash, key)
+    }
+}
