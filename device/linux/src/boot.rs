@@ -1,20 +1,17 @@
-//! Power-on: the bootloader's choice, and what the firmware finds when it runs.
+//! Power-on: the bootloader's choice, and what a simulated chip knows of its image.
 
 use std::path::Path;
 
-use otaru_agent::{BootFacts, EntryState, ResetCause, Running};
+use otaru_host::Storage;
 use otaru_release::{Behaviour, Chip, ImageHead};
-use otaru_slots::{Booted, Layout, OtaData, Slot, boot, hash_slot, image};
-use otaru_wire::Digest;
+use otaru_slots::{Booted, Layout, Slot, boot, image};
 
-use crate::storage::Storage;
 use crate::{FileFlash, SimError, SimOptions};
 
-/// What runs, as the firmware itself can see it.
-pub(crate) struct Boot {
+/// What the running image is for, and what it does.
+pub(crate) struct Image {
     pub(crate) chip: Chip,
     pub(crate) behaviour: Behaviour,
-    pub(crate) facts: BootFacts,
 }
 
 /// Makes the flash file of a new device, with the factory image in its first slot.
@@ -40,7 +37,7 @@ pub(crate) fn make_flash(options: &SimOptions) -> Result<(), SimError> {
     flash.program(slot.offset, &image)?;
     // Padding and a signature sector belong to the file and so to its digest, but no
     // header in flash says how much of them there is.
-    Storage::open(&flash, &layout)?.save_factory(&image)?;
+    Storage::open(&mut flash, &layout)?.save_factory(&mut flash, &image)?;
     std::fs::rename(unfinished, &options.flash).map_err(in_file)
 }
 
@@ -57,95 +54,15 @@ pub(crate) fn start_slot(
     }
 }
 
-/// Looks at the running slot and the selector's records.
-pub(crate) fn look_around(
+/// Reads the image that runs.
+pub(crate) fn running(
     flash: &mut FileFlash,
     layout: &Layout,
-    storage: &mut Storage,
     slot: Slot,
-    reset: ResetCause,
-) -> Result<Boot, SimError> {
-    let image = read_image(flash, layout, slot)?;
-    let head = ImageHead::parse(&image).map_err(|_| SimError::NoBootableImage)?;
-    let entries = OtaData::read(flash, layout)?;
-    let state = |slot| entries.state_of(slot).map_or(EntryState::Missing, entry_state);
-    let facts = BootFacts {
-        running: running(flash, layout, storage, slot, &image)?,
-        running_entry: state(slot),
-        other_entry: state(slot.other()),
-        other_image: given_up_image(flash, layout, storage, &entries, slot.other())?,
-        reset,
-    };
-    Ok(Boot { chip: head.chip, behaviour: Behaviour::of(&image), facts })
-}
-
-/// Which image a slot holds that its entry gives up.
-fn given_up_image(
-    flash: &mut FileFlash,
-    layout: &Layout,
-    storage: &mut Storage,
-    entries: &OtaData,
-    slot: Slot,
-) -> Result<Option<Digest>, SimError> {
-    use otaru_slots::EntryState::{Aborted, Invalid};
-    if !matches!(entries.state_of(slot), Some(Invalid | Aborted)) {
-        return Ok(None);
-    }
-    let Ok(image) = read_image(flash, layout, slot) else { return Ok(None) };
-    Ok(Some(running(flash, layout, storage, slot, &image)?.sha256))
-}
-
-fn read_image(flash: &mut FileFlash, layout: &Layout, slot: Slot) -> Result<Vec<u8>, SimError> {
+) -> Result<Image, SimError> {
     let region = layout.slot(slot);
     let length = image::verify(flash, region, None).map_err(|_| SimError::NoBootableImage)?;
-    Ok(flash.dump(region.offset, length)?)
-}
-
-/// Identity first: the hash of the slot. Only a stored target with that very hash lends its label.
-fn running(
-    flash: &mut FileFlash,
-    layout: &Layout,
-    storage: &mut Storage,
-    slot: Slot,
-    image: &[u8],
-) -> Result<Running, SimError> {
-    let mut holds = |size: u32, sha256: Digest| {
-        hash_slot(flash, layout, slot, size).is_ok_and(|found| Digest(found) == sha256)
-    };
-    if let Some(target) = storage.target(slot)?
-        && let Ok(size) = u32::try_from(target.size_bytes)
-        && holds(size, target.sha256)
-    {
-        return Ok(Running {
-            slot: slot.name().to_owned(),
-            sha256: target.sha256,
-            label: Some(target.version.to_string()),
-            label_is_certain: true,
-            sequence: target.sequence,
-            security_counter: target.security_counter,
-        });
-    }
-    let factory = storage.factory()?.filter(|&(size, sha256)| holds(size, sha256));
-    let descriptor = ImageHead::parse(image).ok().and_then(|head| head.descriptor);
-    Ok(Running {
-        slot: slot.name().to_owned(),
-        sha256: factory.map_or_else(|| Digest::of(image), |(_, sha256)| sha256),
-        security_counter: descriptor.as_ref().map_or(0, |found| found.secure_version),
-        label: descriptor.map(|found| found.version).filter(|version| !version.is_empty()),
-        label_is_certain: factory.is_some(),
-        sequence: 0,
-    })
-}
-
-fn entry_state(state: otaru_slots::EntryState) -> EntryState {
-    match state {
-        otaru_slots::EntryState::New => EntryState::New,
-        otaru_slots::EntryState::PendingVerify => EntryState::PendingVerify,
-        otaru_slots::EntryState::Valid => EntryState::Valid,
-        otaru_slots::EntryState::Invalid => EntryState::Invalid,
-        otaru_slots::EntryState::Aborted => EntryState::Aborted,
-        otaru_slots::EntryState::Undefined | otaru_slots::EntryState::Unknown(_) => {
-            EntryState::Undefined
-        }
-    }
+    let image = flash.dump(region.offset, length)?;
+    let head = ImageHead::parse(&image).map_err(|_| SimError::NoBootableImage)?;
+    Ok(Image { chip: head.chip, behaviour: Behaviour::of(&image) })
 }

@@ -3,10 +3,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-use otaru_agent::{Agent, AgentConfig, Effect, Input, Moment, ResetCause, Stored, WithoutBroker};
+use otaru_agent::{
+    Agent, AgentConfig, Effect, Input, LogLine, Moment, ResetCause, Stored, WithoutBroker,
+};
+use otaru_host::Host;
 use otaru_release::{Behaviour, Chip};
-use otaru_slots::{Layout, MAX_VALUE_BYTES, Slot};
-use otaru_wire::Topic;
+use otaru_slots::{Layout, Slot};
+use otaru_wire::payload::LogLevel;
+use otaru_wire::{Reason, Topic};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
@@ -15,7 +19,6 @@ use crate::jobs::{Finished, Job};
 use crate::log_buffer::LogBuffer;
 use crate::manifest::{Checked, Learned};
 use crate::mqtt::{END_LIMIT, Link, LinkEvent};
-use crate::storage::Storage;
 use crate::{FileFlash, Hook, Identity, SimError, SimOptions, boot};
 
 mod effects;
@@ -35,12 +38,9 @@ enum Exit {
 pub(crate) struct Firmware<'a> {
     options: &'a SimOptions,
     identity: &'a Identity,
-    flash: FileFlash,
-    layout: Layout,
-    slot: Slot,
+    host: Host<FileFlash>,
     chip: Chip,
     behaviour: Behaviour,
-    storage: Storage,
     logs: LogBuffer,
     /// No log records before this: the broker refused some.
     logs_paused_until: Option<Instant>,
@@ -62,7 +62,7 @@ pub(crate) struct Firmware<'a> {
     /// Ends its task with this boot.
     link: Link,
     /// What was last said about a link that does not come up.
-    last_link_fault: Option<otaru_wire::Reason>,
+    last_link_fault: Option<Reason>,
 }
 
 impl<'a> Firmware<'a> {
@@ -75,29 +75,28 @@ impl<'a> Firmware<'a> {
         slot: Slot,
         reset: ResetCause,
     ) -> Result<Option<Firmware<'a>>, SimError> {
-        let mut storage = Storage::open(&flash, &layout)?;
-        let boot = boot::look_around(&mut flash, &layout, &mut storage, slot, reset)?;
-        if boot.behaviour == Behaviour::Crash {
+        let image = boot::running(&mut flash, &layout, slot)?;
+        if image.behaviour == Behaviour::Crash {
             return Ok(None);
         }
-        let (journal, settings) = (storage.journal()?, storage.settings()?);
+        let mut host = Host::start(flash, layout, slot, identity.chip)?;
+        host.set_root_key(identity.root_key().ok());
+        let facts = host.facts(reset)?;
+        let (journal, settings) = host.stored()?;
+        let (storage, _) = host.storage();
+        let config = agent_config(options, identity, storage.settings_bytes_max());
         let stored =
             Stored { journal: &journal, settings: &settings, recreated: storage.recreated() };
         let booted_at = Instant::now();
-        let config = agent_config(options, identity);
-        let (agent, effects) =
-            Agent::start(config, &boot.facts, stored, moment(options, booted_at));
+        let (agent, effects) = Agent::start(config, &facts, stored, moment(options, booted_at));
         let (link_sender, link_events) = unbounded_channel();
         let (posted_sender, posted) = unbounded_channel();
         let mut firmware = Firmware {
             options,
             identity,
-            flash,
-            layout,
-            slot,
-            chip: identity.chip.unwrap_or(boot.chip),
-            behaviour: boot.behaviour,
-            storage,
+            host,
+            chip: identity.chip.unwrap_or(image.chip),
+            behaviour: image.behaviour,
             logs: LogBuffer::default(),
             logs_paused_until: None,
             agent,
@@ -116,9 +115,10 @@ impl<'a> Firmware<'a> {
             last_link_fault: None,
         };
         firmware.carry_out(effects)?;
-        firmware.begin_trust(&boot.facts)?;
+        firmware.begin_trust(&facts)?;
         // Only now the log buffer holds the loss of the old records.
-        firmware.storage.acknowledge_recreated()?;
+        let (storage, flash) = firmware.host.storage();
+        storage.acknowledge_recreated(flash)?;
         Ok(Some(firmware))
     }
 
@@ -248,7 +248,7 @@ impl<'a> Firmware<'a> {
                 self.step(Input::Subscribed)
             }
             Posted::Logs { session, delivered: true } if self.publisher.is_current(session) => {
-                Ok(self.logs.acknowledged(&mut self.storage)?)
+                Ok(self.logs.acknowledged(&mut self.host)?)
             }
             Posted::Logs { session, delivered: false } if self.publisher.is_current(session) => {
                 // A broker that refuses them is not asked again at once.
@@ -263,42 +263,58 @@ impl<'a> Firmware<'a> {
     fn job_finished(&mut self, finished: Finished) -> Result<(), SimError> {
         match finished {
             Finished::Answer(input) => self.step(input),
-            Finished::Watched(learned) => self.learn(*learned),
+            Finished::Watched(learned) => self.learn(*learned).map(drop),
             Finished::Checked { learned, result } => {
-                self.learn(*learned)?;
-                let answer = result.map(|(checked, https)| {
-                    let target = checked.target.clone();
-                    self.checked = Some((checked, https));
-                    target
-                });
+                let kept = self.learn(*learned)?;
+                let answer = match (kept, result) {
+                    // What was learned would be forgotten at the next boot, and a root that
+                    // revokes keys with it.
+                    (Err(reason), Ok(_)) => Err(reason.into()),
+                    (_, Err(fault)) => Err(fault),
+                    (Ok(()), Ok((checked, https))) => {
+                        self.host.manifest_checked(checked.signer);
+                        let target = checked.target.clone();
+                        self.checked = Some((checked, https));
+                        Ok(target)
+                    }
+                };
                 self.step(Input::ManifestChecked(answer))
             }
         }
     }
 
     /// Keeps what was learned about roots and timestamps, and lets the agent report it.
-    fn learn(&mut self, learned: Learned) -> Result<(), SimError> {
-        if let (Some((root, bytes)), Ok(key)) = (learned.root, self.identity.root_key()) {
-            // Two jobs may have walked at once: a root only ever moves forward.
-            let stored = self.storage.root(&key)?.map_or(0, |root| root.number);
-            if root.number > stored {
-                self.storage.save_root(&key, &bytes)?;
-            }
+    ///
+    /// The inner error is why it could not be kept, and is logged already.
+    fn learn(&mut self, learned: Learned) -> Result<Result<(), Reason>, SimError> {
+        let mut kept = Ok(());
+        if let Some((root, bytes)) = learned.root {
+            kept = self.host.keep_root(&root, &bytes)?;
         }
         if let Some(seen) = learned.seen {
-            let mut trust = self.storage.trust()?;
-            if trust.see(seen) {
-                self.storage.save_trust(&trust)?;
-            }
+            kept = kept.and(self.host.keep_seen(seen)?);
         }
-        match learned.report {
-            Some(report) => self.step(Input::TrustChecked(report)),
-            None => Ok(()),
+        if let Err(reason) = kept {
+            self.log_not_kept("root or timestamp", reason)?;
         }
+        if let Some(report) = learned.report {
+            self.step(Input::TrustChecked(report))?;
+        }
+        Ok(kept)
+    }
+
+    fn log_not_kept(&mut self, what: &str, reason: Reason) -> Result<(), SimError> {
+        let message = format!("{what} could not be kept: {reason}");
+        let (level, code) = (LogLevel::Error, Some("IO_FAILED"));
+        self.log(LogLine { level, code, message, reason: Some(reason) })
     }
 }
 
-fn agent_config(options: &SimOptions, identity: &Identity) -> AgentConfig {
+fn agent_config(
+    options: &SimOptions,
+    identity: &Identity,
+    settings_bytes_max: usize,
+) -> AgentConfig {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let config = AgentConfig::new(identity.thing.clone(), identity.namespace.clone());
     AgentConfig {
@@ -312,7 +328,7 @@ fn agent_config(options: &SimOptions, identity: &Identity) -> AgentConfig {
         asks_product: options.hook.is_some(),
         shows_offers: options.hook.as_ref().is_some_and(Hook::has_screen),
         without_broker: WithoutBroker::RollBack,
-        settings_bytes_max: MAX_VALUE_BYTES,
+        settings_bytes_max,
         ..config
     }
 }

@@ -2,8 +2,8 @@
 
 use std::pin::Pin;
 
-use otaru_agent::{Fault, Input, Question, Target};
-use otaru_slots::{Layout, Slot, SlotHasher};
+use otaru_agent::{Fault, Input, Question};
+use otaru_host::Verification;
 use otaru_wire::Reason;
 
 use crate::https::Https;
@@ -67,25 +67,17 @@ pub(crate) fn ask_product(hook: &Hook, question: Question) -> Job {
 }
 
 /// Hashes the whole image from flash.
-pub(crate) fn verify_slot(mut flash: FileFlash, layout: Layout, slot: Slot, target: Target) -> Job {
+pub(crate) fn verify_slot(mut flash: FileFlash, verification: Result<Verification, Reason>) -> Job {
     Box::pin(async move {
-        let hash = async {
-            let size = u32::try_from(target.size_bytes).map_err(|_| Reason::ImageTooLarge)?;
-            let mut hasher =
-                SlotHasher::new(&layout, slot, size).map_err(|_| Reason::ImageTooLarge)?;
+        let result = async {
+            let mut verification = verification?;
             loop {
-                let step = hasher.step(&mut flash, STEP_BYTES);
-                if let Some(found) = step.map_err(|_| Reason::FlashFailed)? {
-                    break Ok(found);
+                if let Some(result) = verification.step(&mut flash, STEP_BYTES) {
+                    break result;
                 }
                 tokio::task::yield_now().await;
             }
         };
-        let result =
-            hash.await.and_then(|found: [u8; 32]| match found == *target.sha256.as_bytes() {
-                true => Ok(()),
-                false => Err(Reason::DigestMismatch),
-            });
-        Finished::Answer(Input::SlotVerified(result))
+        Finished::Answer(Input::SlotVerified(result.await))
     })
 }

@@ -22,7 +22,6 @@ mod mqtt;
 mod options;
 mod session;
 mod simulator;
-mod storage;
 mod tls;
 
 pub use clock::SimClock;

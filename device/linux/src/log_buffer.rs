@@ -1,12 +1,13 @@
 //! Log records wait in flash until the broker has them, over restarts and days offline.
 
 use otaru_agent::LogLine;
+use otaru_host::{Host, Storage};
 use otaru_slots::StorageError;
 use otaru_wire::ThingName;
 use otaru_wire::payload::{LOG_BYTES_MAX, LogRecord};
 use serde_json::Value;
 
-use crate::storage::Storage;
+use crate::FileFlash;
 
 /// Longest message kept, in characters.
 const MESSAGE_MAX: usize = 500;
@@ -26,11 +27,12 @@ impl LogBuffer {
     /// Keeps a line; with a full buffer the oldest goes, and the loss is counted.
     pub(crate) fn push(
         &mut self,
-        storage: &mut Storage,
+        host: &mut Host<FileFlash>,
         thing: &ThingName,
         line: LogLine,
         wall_ms: i64,
     ) -> Result<(), StorageError> {
+        let (storage, flash) = host.storage();
         let message: String = line.message.chars().take(MESSAGE_MAX).collect();
         let mut record = LogRecord::new(wall_ms, line.level, message);
         record.code = line.code.map(str::to_owned);
@@ -44,7 +46,7 @@ impl LogBuffer {
             record.extra.insert("dropped".into(), self.dropped.into());
         }
         let said = std::mem::take(&mut self.dropped);
-        storage.push_log(&record.to_json())?;
+        storage.push_log(flash, &record.to_json())?;
         if self.count_evicted(storage) {
             self.dropped += said;
         }
@@ -61,7 +63,11 @@ impl LogBuffer {
     }
 
     /// The next records as one message; `None` when there are none or some are on their way.
-    pub(crate) fn batch(&mut self, storage: &mut Storage) -> Result<Option<Vec<u8>>, StorageError> {
+    pub(crate) fn batch(
+        &mut self,
+        host: &mut Host<FileFlash>,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let (storage, flash) = host.storage();
         if self.sent > 0 {
             return Ok(None);
         }
@@ -69,7 +75,7 @@ impl LogBuffer {
         let mut bytes = 2;
         for nth in 0..storage.log_count().min(BATCH) {
             // A record that cannot be read goes with its batch; the rest still counts.
-            let record = storage.log(nth)?.unwrap_or_default();
+            let record = storage.log(flash, nth)?.unwrap_or_default();
             if bytes + record.len() + 1 > LOG_BYTES_MAX {
                 break;
             }
@@ -84,10 +90,11 @@ impl LogBuffer {
     }
 
     /// The broker has the batch: its records go.
-    pub(crate) fn acknowledged(&mut self, storage: &mut Storage) -> Result<(), StorageError> {
+    pub(crate) fn acknowledged(&mut self, host: &mut Host<FileFlash>) -> Result<(), StorageError> {
+        let (storage, flash) = host.storage();
         self.count_evicted(storage);
         for _ in 0..std::mem::take(&mut self.sent) {
-            storage.pop_log()?;
+            storage.pop_log(flash)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use otaru_agent::ResetCause;
+use otaru_host::HostError;
 use otaru_slots::{BootError, FlashError, Layout, StorageError, TableError};
 
 use crate::firmware::Firmware;
@@ -56,6 +57,16 @@ impl From<BootError> for SimError {
         match error {
             BootError::Flash(error) => SimError::Flash(error),
             BootError::NoBootableImage => SimError::NoBootableImage,
+        }
+    }
+}
+
+impl From<HostError> for SimError {
+    fn from(error: HostError) -> SimError {
+        match error {
+            HostError::Flash(error) => SimError::Flash(error),
+            HostError::Storage(error) => SimError::Storage(error),
+            HostError::NoBootableImage => SimError::NoBootableImage,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What was learned of signatures: kept while it is news, and never taken back.
 
 use embedded_storage::nor_flash::NorFlash;
-use otaru_agent::{SeenTimestamp, Target, Trust};
+use otaru_agent::{BootFacts, SeenTimestamp, Target, Trust};
 use otaru_release::{KeyId, PublicKey, RootDocument};
 use otaru_slots::StorageError;
 use otaru_wire::{Digest, Reason};
@@ -17,6 +17,22 @@ impl<F: NorFlash> Host<F> {
     /// The newest root document kept, and what is remembered of signatures.
     pub fn trusted(&mut self) -> Result<(Option<RootDocument>, Trust), HostError> {
         Ok((self.root()?, self.storage.trust(&mut self.flash)?))
+    }
+
+    /// Gives what runs its floor, after each boot and the agent's first effects:
+    /// [`Trust::begin`]. A memory that [`Trust::is_lost`] is to be told of before.
+    ///
+    /// The inner error is what to report.
+    pub fn begin_trust(
+        &mut self,
+        facts: &BootFacts,
+        security_floor: u32,
+    ) -> Result<Result<(), Reason>, HostError> {
+        let (root, mut trust) = self.trusted()?;
+        match trust.begin(facts, security_floor, root.as_ref()) {
+            true => kept(self.storage.save_trust(&mut self.flash, &trust)),
+            false => Ok(Ok(())),
+        }
     }
 
     /// A manifest was verified and fits: who signed it raises its floor once it is confirmed.

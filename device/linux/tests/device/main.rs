@@ -5,6 +5,7 @@ mod certificates;
 mod chain;
 mod chip;
 mod decisions;
+mod full_store;
 mod identity;
 mod link;
 mod logs;
