@@ -5,10 +5,11 @@ use alloc::string::ToString;
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, EntryState, ResetCause, Running};
-use otaru_release::{AppDescriptor, ImageHead};
-use otaru_slots::{FlashError, Layout, OtaData, Slot, hash_slot, image};
+use otaru_release::{AppDescriptor, Chip, ImageHead};
+use otaru_slots::{FlashError, Layout, OtaData, Slot};
 use otaru_wire::Digest;
 
+use crate::images::{find, reads_images};
 use crate::{HostError, Storage};
 
 /// Looks at the running slot and the selector's records.
@@ -17,19 +18,21 @@ pub(crate) fn look_around<F: NorFlash>(
     layout: &Layout,
     storage: &Storage,
     slot: Slot,
+    chip: Option<Chip>,
     reset: ResetCause,
 ) -> Result<BootFacts, HostError> {
     let entries = OtaData::read(flash, layout)?;
     let state = |slot| entries.state_of(slot).map_or(EntryState::Missing, entry_state);
-    let other_entry = match entries.is_worn_out(slot.other()) {
+    let other = slot.other();
+    let other_entry = match entries.is_worn_out(other) {
         true => EntryState::WornOut,
-        false => state(slot.other()),
+        false => state(other),
     };
     Ok(BootFacts {
-        running: running(flash, layout, storage, slot)?,
+        running: running(flash, layout, storage, slot, chip)?,
         running_entry: state(slot),
         other_entry,
-        other_image: given_up_image(flash, layout, storage, &entries, slot.other()),
+        other_image: given_up_image(flash, layout, storage, &entries, other, chip),
         reset,
     })
 }
@@ -41,65 +44,50 @@ fn given_up_image<F: NorFlash>(
     storage: &Storage,
     entries: &OtaData,
     slot: Slot,
+    chip: Option<Chip>,
 ) -> Option<Digest> {
     use otaru_slots::EntryState::{Aborted, Invalid};
     let is_given_up = matches!(entries.state_of(slot), Some(Invalid | Aborted));
     if !is_given_up && !entries.is_worn_out(slot) {
         return None;
     }
-    Some(running(flash, layout, storage, slot).ok()?.sha256)
+    Some(find(flash, layout, storage, slot, chip).ok()??.sha256)
 }
 
-/// Identity first: the hash of the slot. Only a stored target with that very hash lends its label.
 fn running<F: NorFlash>(
     flash: &mut F,
     layout: &Layout,
     storage: &Storage,
     slot: Slot,
+    chip: Option<Chip>,
 ) -> Result<Running, HostError> {
-    let length =
-        image::verify(flash, layout.slot(slot), None).map_err(|_| HostError::NoBootableImage)?;
-    if let Some(target) = storage.target(flash, slot)?
-        && holds(flash, layout, slot, target.size_bytes, &target.sha256)
-    {
+    let image = find(flash, layout, storage, slot, chip)?.ok_or(HostError::NoBootableImage)?;
+    let running = Running {
+        slot: slot.name().to_owned(),
+        sha256: image.sha256,
+        label: None,
+        label_is_certain: true,
+        sequence: 0,
+        security_counter: 0,
+    };
+    if let Some(target) = image.target {
         return Ok(Running {
-            slot: slot.name().to_owned(),
-            sha256: target.sha256,
             label: Some(target.version.to_string()),
-            label_is_certain: true,
             sequence: target.sequence,
             security_counter: target.security_counter,
+            ..running
         });
     }
-    let factory = storage
-        .factory(flash)?
-        .filter(|(size, sha256)| holds(flash, layout, slot, u64::from(*size), sha256));
-    let descriptor = descriptor(flash, layout, slot)?;
-    let sha256 = match factory {
-        Some((_, sha256)) => sha256,
-        None => {
-            Digest(hash_slot(flash, layout, slot, length).map_err(|_| HostError::NoBootableImage)?)
-        }
+    let descriptor = match reads_images(chip) {
+        true => descriptor(flash, layout, slot)?,
+        false => None,
     };
     Ok(Running {
-        slot: slot.name().to_owned(),
-        sha256,
         security_counter: descriptor.as_ref().map_or(0, |found| found.secure_version),
         label: descriptor.map(|found| found.version).filter(|version| !version.is_empty()),
-        label_is_certain: factory.is_some(),
-        sequence: 0,
+        label_is_certain: image.is_factory,
+        ..running
     })
-}
-
-fn holds<F: NorFlash>(
-    flash: &mut F,
-    layout: &Layout,
-    slot: Slot,
-    size_bytes: u64,
-    sha256: &Digest,
-) -> bool {
-    let Ok(size) = u32::try_from(size_bytes) else { return false };
-    hash_slot(flash, layout, slot, size).is_ok_and(|found| found == *sha256.as_bytes())
 }
 
 /// Reads in units of 32 bytes, the largest a driver may have.

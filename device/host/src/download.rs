@@ -117,10 +117,11 @@ impl Download {
         // Nothing is erased before the image's own header was seen.
         self.head.extend_from_slice(part);
         let enough = ImageHead::SIZE_BYTES.min(self.image_bytes as usize);
-        if self.offset == 0 && self.head.len() < enough {
+        let is_read = self.offset == 0 && self.chip.runs_esp_images();
+        if is_read && self.head.len() < enough {
             return Ok(());
         }
-        if self.offset == 0 {
+        if is_read {
             let head = ImageHead::parse(&self.head).map_err(|_| Reason::ImageCorrupt)?;
             head.runs_on(self.chip, None).map_err(|_| Reason::WrongChip)?;
         }

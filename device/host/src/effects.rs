@@ -5,11 +5,10 @@ use alloc::vec::Vec;
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, Effect, Fault, Input, ResetCause, Target};
 use otaru_release::{Chip, KeyId, Manifest, PublicKey};
-use otaru_slots::boot::images_for;
 use otaru_slots::{FlashError, Layout, OtaDataError, Slot, StorageError, otadata};
 use otaru_wire::Reason;
 
-use crate::{Download, Storage, Verification, boot};
+use crate::{Download, SlotImage, Storage, Verification, boot, images};
 
 mod trust;
 
@@ -95,7 +94,14 @@ impl<F: NorFlash> Host<F> {
 
     /// What the agent is told about this boot.
     pub fn facts(&mut self, reset: ResetCause) -> Result<BootFacts, HostError> {
-        boot::look_around(&mut self.flash, &self.layout, &self.storage, self.slot, reset)
+        boot::look_around(&mut self.flash, &self.layout, &self.storage, self.slot, self.chip, reset)
+    }
+
+    /// The image that runs.
+    pub fn image(&mut self) -> Result<SlotImage, HostError> {
+        let found =
+            images::find(&mut self.flash, &self.layout, &self.storage, self.slot, self.chip);
+        found?.ok_or(HostError::NoBootableImage)
     }
 
     /// Journal and settings of before this boot.
@@ -201,8 +207,14 @@ impl<F: NorFlash> Host<F> {
 
     /// `None` where a restart has to follow.
     fn roll_back(&mut self) -> Option<Answered> {
-        let image_ok = images_for(self.chip.map(Chip::id));
-        match otadata::roll_back(&mut self.flash, &self.layout, self.slot, image_ok) {
+        let Host { flash, layout, slot, chip, storage, .. } = self;
+        let other = slot.other();
+        let image_ok = |flash: &mut F, _| match images::reads_images(*chip) {
+            true => otaru_slots::boot::images_for(chip.map(Chip::id))(flash, layout.slot(other)),
+            false => Ok(images::find(flash, layout, storage, other, *chip)
+                .is_ok_and(|found| found.is_some())),
+        };
+        match otadata::roll_back(flash, layout, *slot, image_ok) {
             Err(OtaDataError::NoOtherSlot | OtaDataError::SequenceExhausted { .. }) => {
                 Some(Answered::RollBackFailed(Reason::FlashFailed))
             }

@@ -15,10 +15,12 @@ extern crate std;
 mod boot;
 mod download;
 mod effects;
+mod images;
 mod storage;
 mod verify;
 
 pub use download::Download;
 pub use effects::{Answered, Carried, Host, HostError};
+pub use images::{SlotImage, start_slot};
 pub use storage::Storage;
 pub use verify::Verification;

@@ -1,0 +1,152 @@
+//! Images of which nothing is read: what starts is what was kept beside them.
+
+use std::vec::Vec;
+
+use embedded_storage::nor_flash::NorFlash;
+use otaru_agent::{Answer, Effect, EntryState, Input, ResetCause, Target};
+use otaru_release::{KeyId, Manifest};
+use otaru_sim_flash::SimFlash;
+use otaru_wire::{ProductName, ReleaseVersion};
+
+use super::*;
+use crate::{Answered, Carried, Host};
+
+const SLOT_BYTES: u32 = 0x4_0000;
+
+fn linux() -> Chip {
+    "linux".parse().unwrap()
+}
+
+/// Bytes that are no image of a chip, and end like erased flash.
+fn bytes(seed: u8) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..150_001_u32).map(|n| (n % 251) as u8 ^ seed).collect();
+    bytes.extend_from_slice(b"end\xFF");
+    bytes
+}
+
+fn manifest(image: &[u8]) -> (Manifest, Target) {
+    let product = ProductName::new("gateway").unwrap();
+    let version = ReleaseVersion::new("1.0.5").unwrap();
+    let manifest = Manifest::for_raw_image(image, product, linux(), version.clone(), 5);
+    let (sha256, size_bytes) = (manifest.sha256, manifest.size_bytes);
+    (manifest, Target { version, sha256, size_bytes, sequence: 5, security_counter: 0 })
+}
+
+fn device() -> (SimFlash<4>, Layout) {
+    let flash_bytes = 0x2_0000 + 2 * SLOT_BYTES;
+    let layout = Layout::standard(flash_bytes, SLOT_BYTES).unwrap();
+    let mut flash = SimFlash::new(flash_bytes as usize);
+    layout.write_table(&mut flash).unwrap();
+    let mut factory = bytes(1);
+    let mut storage = Storage::open(&mut flash, &layout).unwrap();
+    storage.save_factory(&mut flash, &factory).unwrap();
+    factory.resize(factory.len().next_multiple_of(4), 0xFF);
+    flash.write(layout.slot(Slot::Ota0).offset, &factory).unwrap();
+    (flash, layout)
+}
+
+fn power_on(mut flash: SimFlash<4>, layout: Layout) -> Host<SimFlash<4>> {
+    let slot = start_slot(&mut flash, &layout, Some(linux())).unwrap();
+    Host::start(flash, layout, slot, Some(linux())).unwrap()
+}
+
+/// Fetches an image into the other slot, verifies and arms it.
+fn install(host: &mut Host<SimFlash<4>>, image: &[u8]) {
+    let (manifest, target) = manifest(image);
+    host.manifest_checked(KeyId([1; 8]));
+    let mut download = host.download(&target, &manifest, linux(), false).unwrap().unwrap();
+    let length = Some(image.len() as u64);
+    download.answer(Answer { status: 200, content_length: length, ..Answer::default() }).unwrap();
+    for part in image.chunks(1000) {
+        download.part(host.flash(), part, |_| {}).unwrap();
+    }
+    download.body_ended(host.flash()).unwrap();
+    assert_eq!(download.ask(), None);
+    for effect in [Effect::VerifySlot(target.clone()), Effect::ArmTrialBoot(target)] {
+        let Carried::Answer(answer) = host.carry_out(effect).unwrap() else { panic!("no answer") };
+        let is_done =
+            matches!(answer, Answered::SlotVerified(Ok(())) | Answered::TrialBootArmed(Ok(())));
+        assert!(is_done, "{answer:?} {:?}", Input::from(answer));
+    }
+}
+
+#[test]
+fn an_image_without_a_header_is_installed_and_left_again() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    let facts = host.facts(ResetCause::PowerOn).unwrap();
+    assert_eq!((facts.running.sha256, facts.running.label), (Digest::of(&bytes(1)), None));
+    assert!(facts.running.label_is_certain, "it came from the factory");
+    install(&mut host, &bytes(2));
+
+    let mut host = power_on(host.into_flash(), layout);
+    let facts = host.facts(ResetCause::Software).unwrap();
+    assert_eq!(facts.running.sha256, Digest::of(&bytes(2)));
+    assert_eq!(facts.running.label.as_deref(), Some("1.0.5"));
+    assert_eq!(facts.running_entry, EntryState::PendingVerify);
+    assert_eq!(host.image().unwrap().size_bytes as usize, bytes(2).len());
+    assert_eq!(host.carry_out(Effect::RollBack), Ok(Carried::Restart));
+
+    let mut host = power_on(host.into_flash(), layout);
+    let facts = host.facts(ResetCause::Software).unwrap();
+    assert_eq!(facts.running.sha256, Digest::of(&bytes(1)));
+    assert_eq!(facts.other_image, Some(Digest::of(&bytes(2))), "given up, and known");
+}
+
+#[test]
+fn a_damaged_image_does_not_start() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    install(&mut host, &bytes(2));
+    let mut flash = host.into_flash();
+    flash.flip_bit(layout.slot(Slot::Ota1).offset + 70_000, 3);
+    assert_eq!(start_slot(&mut flash, &layout, Some(linux())), Ok(Slot::Ota0));
+}
+
+/// No entry names the other slot any more: its image alone says whether there is a way back.
+#[test]
+fn going_back_needs_a_whole_image() {
+    for damage in [false, true] {
+        let (flash, layout) = device();
+        let mut host = power_on(flash, layout);
+        install(&mut host, &bytes(2));
+        let mut host = power_on(host.into_flash(), layout);
+        host.carry_out(Effect::ConfirmSlot).unwrap();
+        let first_entry = layout.otadata.offset;
+        host.flash().erase(first_entry, first_entry + SECTOR_BYTES).unwrap();
+        if damage {
+            host.flash().flip_bit(layout.slot(Slot::Ota0).offset + 70_000, 3);
+        }
+        let failed = Carried::Answer(Answered::RollBackFailed(otaru_wire::Reason::FlashFailed));
+        let expected = if damage { failed } else { Carried::Restart };
+        assert_eq!(host.carry_out(Effect::RollBack), Ok(expected));
+    }
+}
+
+/// What is lost with the records is the name, and what looked erased at the end.
+#[test]
+fn a_device_that_lost_its_records_starts_what_it_ran() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    install(&mut host, &bytes(2));
+    let mut host = power_on(host.into_flash(), layout);
+    host.carry_out(Effect::ConfirmSlot).unwrap();
+    let mut flash = host.into_flash();
+    flash.erase(layout.otaru.offset, layout.otaru.end()).unwrap();
+    let mut host = power_on(flash, layout);
+    assert_eq!(host.slot(), Slot::Ota1);
+    let found = host.image().unwrap();
+    let without_end = bytes(2).len() - 1;
+    assert_eq!(found.size_bytes as usize, without_end);
+    assert_eq!(found.sha256, Digest::of(&bytes(2)[..without_end]));
+    assert!(!host.facts(ResetCause::PowerOn).unwrap().running.label_is_certain);
+}
+
+#[test]
+fn an_empty_device_starts_nothing() {
+    let (_, layout) = device();
+    let mut flash = SimFlash::<4>::new(layout.flash_bytes as usize);
+    layout.write_table(&mut flash).unwrap();
+    let found = start_slot(&mut flash, &layout, Some(linux()));
+    assert_eq!(found, Err(HostError::NoBootableImage));
+}
