@@ -1,10 +1,10 @@
-//! Power-on: the bootloader's choice, and what a simulated chip knows of its image.
+//! A simulated chip: how it comes from the factory, and what its image says of itself.
 
 use std::path::Path;
 
 use otaru_host::Storage;
 use otaru_release::{Behaviour, Chip, ImageHead};
-use otaru_slots::{Booted, Layout, Slot, boot, image};
+use otaru_slots::{Layout, Slot, image};
 
 use crate::{FileFlash, SimError, SimOptions};
 
@@ -39,19 +39,6 @@ pub(crate) fn make_flash(options: &SimOptions) -> Result<(), SimError> {
     // header in flash says how much of them there is.
     Storage::open(&mut flash, &layout)?.save_factory(&mut flash, &image)?;
     std::fs::rename(unfinished, &options.flash).map_err(in_file)
-}
-
-/// Lets the bootloader choose and start a slot.
-pub(crate) fn start_slot(
-    flash: &mut FileFlash,
-    layout: &Layout,
-    chip: Option<Chip>,
-) -> Result<Slot, SimError> {
-    match boot(flash, layout, boot::images_for(chip.map(Chip::id)))? {
-        Booted::Slot(slot) => Ok(slot),
-        // The layout of a simulated device has no factory partition.
-        Booted::Factory => Err(SimError::NoBootableImage),
-    }
 }
 
 /// Reads the image that runs.

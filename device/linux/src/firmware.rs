@@ -3,25 +3,24 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-use otaru_agent::{
-    Agent, AgentConfig, Effect, Input, LogLine, Moment, ResetCause, Stored, WithoutBroker,
-};
+use otaru_agent::{Agent, AgentConfig, Effect, Input, Moment, ResetCause, Stored, WithoutBroker};
 use otaru_host::Host;
-use otaru_release::{Behaviour, Chip};
-use otaru_slots::{Layout, Slot};
-use otaru_wire::payload::LogLevel;
-use otaru_wire::{Reason, Topic};
+use otaru_release::Chip;
+use otaru_wire::Reason;
+use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
 use crate::https::Https;
 use crate::jobs::{Finished, Job};
 use crate::log_buffer::LogBuffer;
-use crate::manifest::{Checked, Learned};
+use crate::manifest::Checked;
 use crate::mqtt::{END_LIMIT, Link, LinkEvent};
-use crate::{FileFlash, Hook, Identity, SimError, SimOptions, boot};
+use crate::product::Product;
+use crate::{FileFlash, Hook, Identity, SimError, SimOptions};
 
 mod effects;
+mod events;
 mod publish;
 
 use publish::{Posted, Publisher};
@@ -32,6 +31,8 @@ enum Exit {
     Restart,
     /// It hangs until the watchdog acts.
     Hang,
+    /// It ended in its trial.
+    Crash,
 }
 
 /// Running firmware: everything a restart takes away.
@@ -40,7 +41,10 @@ pub(crate) struct Firmware<'a> {
     identity: &'a Identity,
     host: Host<FileFlash>,
     chip: Chip,
-    behaviour: Behaviour,
+    product: Product,
+    /// Settings the product has not taken over yet, and whether the agent waits for each.
+    settings: VecDeque<(String, Value, bool)>,
+    applying: Option<Job>,
     logs: LogBuffer,
     /// No log records before this: the broker refused some.
     logs_paused_until: Option<Instant>,
@@ -66,20 +70,15 @@ pub(crate) struct Firmware<'a> {
 }
 
 impl<'a> Firmware<'a> {
-    /// Boots the slot's image; `None` when that image crashes at once.
+    /// Starts the agent beside the image of a slot.
     pub(crate) fn start(
         options: &'a SimOptions,
         identity: &'a Identity,
-        mut flash: FileFlash,
-        layout: Layout,
-        slot: Slot,
+        mut host: Host<FileFlash>,
+        chip: Chip,
+        product: Product,
         reset: ResetCause,
-    ) -> Result<Option<Firmware<'a>>, SimError> {
-        let image = boot::running(&mut flash, &layout, slot)?;
-        if image.behaviour == Behaviour::Crash {
-            return Ok(None);
-        }
-        let mut host = Host::start(flash, layout, slot, identity.chip)?;
+    ) -> Result<Firmware<'a>, SimError> {
         host.set_root_key(identity.root_key().ok());
         let facts = host.facts(reset)?;
         let (journal, settings) = host.stored()?;
@@ -95,8 +94,10 @@ impl<'a> Firmware<'a> {
             options,
             identity,
             host,
-            chip: identity.chip.unwrap_or(image.chip),
-            behaviour: image.behaviour,
+            chip,
+            product,
+            settings: VecDeque::new(),
+            applying: None,
             logs: LogBuffer::default(),
             logs_paused_until: None,
             agent,
@@ -119,7 +120,7 @@ impl<'a> Firmware<'a> {
         // Only now the log buffer holds the loss of the old records.
         let (storage, flash) = firmware.host.storage();
         storage.acknowledge_recreated(flash)?;
-        Ok(Some(firmware))
+        Ok(firmware)
     }
 
     /// Runs until the next reset; what was its cause.
@@ -131,12 +132,17 @@ impl<'a> Firmware<'a> {
             match self.exit {
                 Some(Exit::Restart) => {
                     self.end_session().await;
+                    self.product.stop().await;
                     return Ok(ResetCause::Software);
                 }
                 Some(Exit::Hang) => {
                     // The network stack has tasks of its own: what was said still leaves.
                     tokio::time::sleep(self.options.watchdog).await;
                     return Ok(ResetCause::Watchdog);
+                }
+                Some(Exit::Crash) => {
+                    self.product.stop().await;
+                    return Ok(ResetCause::Panic);
                 }
                 None => {}
             }
@@ -182,6 +188,12 @@ impl<'a> Firmware<'a> {
                 self.self_test = None;
                 self.job_finished(finished)
             }
+            finished = finish(&mut self.applying) => {
+                self.applying = None;
+                self.apply_next_setting();
+                self.job_finished(finished)
+            }
+            () = self.product.ended() => self.program_ended(),
             pressed = next_press(self.options.hook.as_ref()) => self.step(pressed),
             () = sleep_until(wake_at) => self.step(Input::TimePassed),
         }
@@ -214,99 +226,6 @@ impl<'a> Firmware<'a> {
             self.carry_out_one(effect)?;
         }
         Ok(())
-    }
-
-    fn link_changed(&mut self, event: LinkEvent) -> Result<(), SimError> {
-        match event {
-            LinkEvent::Up(client) => {
-                self.last_link_fault = None;
-                self.publisher.connected(client);
-                self.step(Input::LinkUp)
-            }
-            LinkEvent::Down { reason, message } => {
-                self.publisher.disconnected();
-                self.logs.lost();
-                self.log_link_fault(reason, message)?;
-                self.step(Input::LinkDown)
-            }
-            LinkEvent::Message { topic, payload } => {
-                match Topic::parse(&self.identity.namespace, &topic) {
-                    Some(Topic::Shadow { shadow, topic })
-                        if shadow.name.is_none() && shadow.thing == self.identity.thing =>
-                    {
-                        self.step(Input::ShadowArrived { topic, payload: &payload })
-                    }
-                    _ => Ok(()),
-                }
-            }
-        }
-    }
-
-    fn message_posted(&mut self, posted: Posted) -> Result<(), SimError> {
-        match posted {
-            Posted::Subscribed(session) if self.publisher.is_current(session) => {
-                self.step(Input::Subscribed)
-            }
-            Posted::Logs { session, delivered: true } if self.publisher.is_current(session) => {
-                Ok(self.logs.acknowledged(&mut self.host)?)
-            }
-            Posted::Logs { session, delivered: false } if self.publisher.is_current(session) => {
-                // A broker that refuses them is not asked again at once.
-                self.logs.lost();
-                self.logs_paused_until = Some(Instant::now() + self.options.answer_limit);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn job_finished(&mut self, finished: Finished) -> Result<(), SimError> {
-        match finished {
-            Finished::Answer(input) => self.step(input),
-            Finished::Watched(learned) => self.learn(*learned).map(drop),
-            Finished::Checked { learned, result } => {
-                let kept = self.learn(*learned)?;
-                let answer = match (kept, result) {
-                    // What was learned would be forgotten at the next boot, and a root that
-                    // revokes keys with it.
-                    (Err(reason), Ok(_)) => Err(reason.into()),
-                    (_, Err(fault)) => Err(fault),
-                    (Ok(()), Ok((checked, https))) => {
-                        self.host.manifest_checked(checked.signer);
-                        let target = checked.target.clone();
-                        self.checked = Some((checked, https));
-                        Ok(target)
-                    }
-                };
-                self.step(Input::ManifestChecked(answer))
-            }
-        }
-    }
-
-    /// Keeps what was learned about roots and timestamps, and lets the agent report it.
-    ///
-    /// The inner error is why it could not be kept, and is logged already.
-    fn learn(&mut self, learned: Learned) -> Result<Result<(), Reason>, SimError> {
-        let mut kept = Ok(());
-        if let Some((root, bytes)) = learned.root {
-            kept = self.host.keep_root(&root, &bytes)?;
-        }
-        if let Some(seen) = learned.seen {
-            kept = kept.and(self.host.keep_seen(seen)?);
-        }
-        if let Err(reason) = kept {
-            self.log_not_kept("root or timestamp", reason)?;
-        }
-        if let Some(report) = learned.report {
-            self.step(Input::TrustChecked(report))?;
-        }
-        Ok(kept)
-    }
-
-    fn log_not_kept(&mut self, what: &str, reason: Reason) -> Result<(), SimError> {
-        let message = format!("{what} could not be kept: {reason}");
-        let (level, code) = (LogLevel::Error, Some("IO_FAILED"));
-        self.log(LogLine { level, code, message, reason: Some(reason) })
     }
 }
 

@@ -1,10 +1,10 @@
-//! NOR flash in a file: bits only fall until their sector is erased, and every
-//! operation is in the file when it returns, so killing the process is a power cut.
+//! NOR flash in files: bits only fall until their sector is erased, and every
+//! operation is in its file when it returns, so killing the process is a power cut.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use embedded_storage::nor_flash::{
@@ -15,11 +15,40 @@ use otaru_slots::SECTOR_BYTES;
 /// Bytes of one erased sector.
 const ERASED: [u8; SECTOR_BYTES as usize] = [0xFF; SECTOR_BYTES as usize];
 
-/// A flash chip in a file. Clones are the same chip.
+/// A flash chip in one file or several. Clones are the same chip.
 #[derive(Clone, Debug)]
 pub struct FileFlash {
-    file: Arc<File>,
+    parts: Arc<[Part]>,
     size_bytes: u32,
+}
+
+/// A range of the chip and the file it is in.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) file: File,
+    /// First byte, from the start of the chip.
+    pub(crate) offset: u32,
+    /// Length in bytes.
+    pub(crate) size: u32,
+    /// First byte in the file.
+    pub(crate) file_offset: u64,
+    pub(crate) keeps: Keeps,
+}
+
+/// What a part is good for, and so how it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// A simulated chip: what the operating system has is written.
+    Simulation,
+    /// Records: on the disk when an operation returns, in the order of operations.
+    Records,
+    /// An image in a range of fixed length: on the disk with [`FileFlash::sync`].
+    Partition,
+    /// An image in a file of its own: on the disk with [`FileFlash::sync`]. What is behind the file's end is erased.
+    ///
+    /// The file is open for reading alone, and by this path for each write: no program can be
+    /// started from a file that somebody may write.
+    Image(PathBuf),
 }
 
 /// Why an access failed. The kind of the operating system's error is kept; its text is logged.
@@ -59,7 +88,21 @@ impl FileFlash {
                 let found = format!("flash file of {length} bytes, expected whole sectors");
                 io::Error::new(io::ErrorKind::InvalidData, found)
             })?;
-        Ok(FileFlash { file: Arc::new(file), size_bytes })
+        let (offset, file_offset, keeps) = (0, 0, Keeps::Simulation);
+        let part = Part { file, offset, size: size_bytes, file_offset, keeps };
+        Ok(FileFlash::of(vec![part]))
+    }
+
+    /// A chip of these parts, one behind the other without a gap.
+    pub(crate) fn of(parts: Vec<Part>) -> FileFlash {
+        let size_bytes = parts.iter().map(|part| part.size).sum();
+        FileFlash { parts: parts.into(), size_bytes }
+    }
+
+    /// Returns when everything is on the disk.
+    pub(crate) fn sync(&self) -> Result<(), FileFlashError> {
+        let mut kept = self.parts.iter().filter(|part| part.keeps != Keeps::Simulation);
+        kept.try_for_each(|part| part.file.sync_all()).map_err(io_error)
     }
 
     /// Writes any number of bytes into blank flash; the last unit is padded with erased bytes.
@@ -76,13 +119,67 @@ impl FileFlash {
         Ok(bytes)
     }
 
-    fn check(&self, offset: u32, length: usize, unit: usize) -> Result<(), FileFlashError> {
-        let end = (offset as usize).checked_add(length).ok_or(FileFlashError::OutOfBounds)?;
-        if end > self.size_bytes as usize {
-            return Err(FileFlashError::OutOfBounds);
+    /// The part that holds the whole range, and where in its file the range begins.
+    fn part(
+        &self,
+        offset: u32,
+        length: usize,
+        unit: usize,
+    ) -> Result<(&Part, u64), FileFlashError> {
+        let length = u32::try_from(length).map_err(|_| FileFlashError::OutOfBounds)?;
+        let end = offset.checked_add(length).ok_or(FileFlashError::OutOfBounds)?;
+        let holds = |part: &&Part| part.offset <= offset && end <= part.offset + part.size;
+        let part = self.parts.iter().find(holds).ok_or(FileFlashError::OutOfBounds)?;
+        let unit = unit as u32;
+        match offset.is_multiple_of(unit) && length.is_multiple_of(unit) {
+            true => Ok((part, part.file_offset + u64::from(offset - part.offset))),
+            false => Err(FileFlashError::NotAligned),
         }
-        let aligned = (offset as usize).is_multiple_of(unit) && length.is_multiple_of(unit);
-        if aligned { Ok(()) } else { Err(FileFlashError::NotAligned) }
+    }
+}
+
+impl Part {
+    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        if !matches!(self.keeps, Keeps::Image(_)) {
+            return self.file.read_exact_at(bytes, at);
+        }
+        let mut read = 0;
+        while read < bytes.len() {
+            match self.file.read_at(&mut bytes[read..], at + read as u64) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes[read..].fill(0xFF);
+        Ok(())
+    }
+
+    fn erase_sector(&self, at: u64) -> io::Result<()> {
+        if let Keeps::Image(path) = &self.keeps {
+            let length = self.file.metadata()?.len();
+            if length <= at + u64::from(SECTOR_BYTES) {
+                return match length > at {
+                    true => OpenOptions::new().write(true).open(path)?.set_len(at),
+                    false => Ok(()),
+                };
+            }
+        }
+        self.write(at, &ERASED)
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        match &self.keeps {
+            Keeps::Simulation | Keeps::Partition => self.file.write_all_at(bytes, at),
+            Keeps::Records => {
+                self.file.write_all_at(bytes, at)?;
+                self.file.sync_data()
+            }
+            Keeps::Image(path) => {
+                OpenOptions::new().write(true).open(path)?.write_all_at(bytes, at)
+            }
+        }
     }
 }
 
@@ -109,8 +206,8 @@ impl ReadNorFlash for FileFlash {
     const READ_SIZE: usize = 1;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FileFlashError> {
-        self.check(offset, bytes.len(), Self::READ_SIZE)?;
-        self.file.read_exact_at(bytes, u64::from(offset)).map_err(io_error)
+        let (part, at) = self.part(offset, bytes.len(), Self::READ_SIZE)?;
+        part.read(at, bytes).map_err(io_error)
     }
 
     fn capacity(&self) -> usize {
@@ -124,20 +221,20 @@ impl NorFlash for FileFlash {
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), FileFlashError> {
         let length = to.checked_sub(from).ok_or(FileFlashError::OutOfBounds)?;
-        self.check(from, length as usize, Self::ERASE_SIZE)?;
-        for sector in (from..to).step_by(Self::ERASE_SIZE) {
-            self.file.write_all_at(&ERASED, u64::from(sector)).map_err(io_error)?;
+        let (part, at) = self.part(from, length as usize, Self::ERASE_SIZE)?;
+        for sector in (0..length).step_by(Self::ERASE_SIZE) {
+            part.erase_sector(at + u64::from(sector)).map_err(io_error)?;
         }
         Ok(())
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FileFlashError> {
-        self.check(offset, bytes.len(), Self::WRITE_SIZE)?;
+        let (part, at) = self.part(offset, bytes.len(), Self::WRITE_SIZE)?;
         let mut cells = vec![0; bytes.len()];
-        self.file.read_exact_at(&mut cells, u64::from(offset)).map_err(io_error)?;
+        part.read(at, &mut cells).map_err(io_error)?;
         // Programming clears bits; only an erase sets them.
         cells.iter_mut().zip(bytes).for_each(|(cell, byte)| *cell &= byte);
-        self.file.write_all_at(&cells, u64::from(offset)).map_err(io_error)
+        part.write(at, &cells).map_err(io_error)
     }
 }
 
@@ -162,6 +259,29 @@ mod tests {
         assert_eq!(flash.write(2, &[0; 4]), Err(FileFlashError::NotAligned));
         let behind = 3 * SECTOR_BYTES;
         assert_eq!(flash.erase(behind, behind + SECTOR_BYTES), Err(FileFlashError::OutOfBounds));
+    }
+
+    /// The file of an image is as long as the image, whatever was in it before.
+    #[test]
+    fn an_image_of_its_own_file_is_erased_behind_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slot-a");
+        std::fs::write(&path, vec![0; 3 * SECTOR_BYTES as usize - 7]).unwrap();
+        let file = File::open(&path).unwrap();
+        let (size, file_offset, keeps) = (8 * SECTOR_BYTES, 0, Keeps::Image(path.clone()));
+        let part = Part { file, offset: SECTOR_BYTES, size, file_offset, keeps };
+        let mut flash = FileFlash::of(vec![part]);
+        let length = || std::fs::metadata(&path).unwrap().len();
+        let mut found = [0; 12];
+        flash.read(4 * SECTOR_BYTES - 8, &mut found).unwrap();
+        assert_eq!(found, [0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
+        flash.erase(3 * SECTOR_BYTES, 5 * SECTOR_BYTES).unwrap();
+        assert_eq!(length(), u64::from(2 * SECTOR_BYTES));
+        flash.erase(SECTOR_BYTES, 2 * SECTOR_BYTES).unwrap();
+        assert_eq!(length(), u64::from(2 * SECTOR_BYTES));
+        flash.write(3 * SECTOR_BYTES, &[7; 4]).unwrap();
+        assert_eq!(length(), u64::from(2 * SECTOR_BYTES) + 4);
+        flash.sync().unwrap();
     }
 
     #[test]

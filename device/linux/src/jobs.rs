@@ -29,6 +29,8 @@ pub(crate) enum Finished {
     Watched(Box<Learned>),
     /// Something the agent alone has to hear.
     Answer(Input<'static>),
+    /// Nobody has to hear of it.
+    Nothing,
 }
 
 /// Follows the chain of trust to the manifest.
@@ -76,7 +78,10 @@ pub(crate) fn verify_slot(mut flash: FileFlash, verification: Result<Verificatio
                     break result;
                 }
                 tokio::task::yield_now().await;
-            }
+            }?;
+            // What was hashed may be in memory only; armed is what is on the disk.
+            let written = tokio::task::spawn_blocking(move || flash.sync()).await;
+            written.ok().and_then(Result::ok).ok_or(Reason::FlashFailed)
         };
         Finished::Answer(Input::SlotVerified(result.await))
     })

@@ -1,17 +1,19 @@
-//! The update agent on tokio: MQTT and HTTPS with client certificates, and
-//! simulated devices whose flash is a file.
+//! The update agent on tokio: MQTT and HTTPS with client certificates, for
+//! Linux gateways and for simulated devices whose flash is a file.
 //!
-//! A simulated device is the real thing but for its chip: the bootloader's own
-//! rule chooses the slot, the agent decides, and a restart keeps the flash file
-//! and nothing else. It knows a server only by URL, certificate and root.
+//! A gateway has two slots in files or partitions and programs of its own. A
+//! simulated device is the real thing but for its chip. Of both the bootloader's
+//! rule chooses the slot, the agent decides, and a restart keeps what is in the
+//! files and nothing else. They know a server only by URL, certificate and root.
 //!
-//! Start at [`run_simulated_device`]; one boot of it is `firmware`.
+//! Start at [`run_gateway`] or [`run_simulated_device`]; one boot is `firmware`.
 
 mod boot;
 mod clock;
 mod download;
 mod firmware;
 mod flash;
+mod gateway;
 mod hook;
 mod https;
 mod identity;
@@ -20,15 +22,21 @@ mod log_buffer;
 mod manifest;
 mod mqtt;
 mod options;
+mod product;
+mod program;
 mod session;
 mod simulator;
+mod slot_files;
 mod tls;
 
 pub use clock::SimClock;
 pub use flash::{FileFlash, FileFlashError};
+pub use gateway::{GatewayError, GatewayOptions, run_gateway};
 pub use hook::Hook;
 pub use identity::{Identity, IdentityError};
 pub use options::SimOptions;
 pub use otaru_agent::{Before, Decision, Hold, Question};
 pub use otaru_wire::payload::{OfferDecision, UpdateOffer};
+pub use product::Commands;
 pub use simulator::{SimError, run_simulated_device, run_simulated_devices};
+pub use slot_files::SlotFiles;

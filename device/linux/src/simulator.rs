@@ -4,13 +4,15 @@ use std::io;
 use std::path::PathBuf;
 
 use otaru_agent::ResetCause;
-use otaru_host::HostError;
-use otaru_slots::{BootError, FlashError, Layout, StorageError, TableError};
+use otaru_host::{Host, HostError, start_slot};
+use otaru_release::Behaviour;
+use otaru_slots::{FlashError, Layout, StorageError, TableError};
 
 use crate::firmware::Firmware;
+use crate::product::Product;
 use crate::{FileFlash, FileFlashError, Identity, IdentityError, SimOptions, boot};
 
-/// Why a simulated device cannot go on.
+/// Why a device cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
     /// The provisioning folder is not a device's.
@@ -50,15 +52,6 @@ pub enum SimError {
     /// No slot holds an image that may run.
     #[error("no slot holds a bootable image")]
     NoBootableImage,
-}
-
-impl From<BootError> for SimError {
-    fn from(error: BootError) -> SimError {
-        match error {
-            BootError::Flash(error) => SimError::Flash(error),
-            BootError::NoBootableImage => SimError::NoBootableImage,
-        }
-    }
 }
 
 impl From<HostError> for SimError {
@@ -119,16 +112,19 @@ async fn run_for_ever(
     let mut reset = ResetCause::PowerOn;
     loop {
         let layout = Layout::read(&mut flash)?;
-        let slot = boot::start_slot(&mut flash, &layout, identity.chip)?;
+        let slot = start_slot(&mut flash, &layout, identity.chip)?;
         tracing::info!(device.thing = %identity.thing, device.slot = %slot, ?reset, "Booted");
-        let firmware = Firmware::start(options, identity, flash.clone(), layout, slot, reset)?;
-        reset = match firmware {
-            Some(firmware) => firmware.run().await?,
-            None => {
-                // Crashing firmware still takes its time to come up; a loop of it must not spin.
-                tokio::time::sleep(options.retry_base.min(options.watchdog)).await;
-                ResetCause::Panic
-            }
-        };
+        let image = boot::running(&mut flash, &layout, slot)?;
+        if image.behaviour == Behaviour::Crash {
+            // Crashing firmware still takes its time to come up; a loop of it must not spin.
+            tokio::time::sleep(options.retry_base.min(options.watchdog)).await;
+            reset = ResetCause::Panic;
+            continue;
+        }
+        let host = Host::start(flash.clone(), layout, slot, identity.chip)?;
+        let chip = identity.chip.unwrap_or(image.chip);
+        let (behaviour, self_test) = (image.behaviour, options.self_test);
+        let product = Product::Simulated { behaviour, self_test };
+        reset = Firmware::start(options, identity, host, chip, product, reset)?.run().await?;
     }
 }

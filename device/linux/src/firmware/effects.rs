@@ -2,7 +2,6 @@
 
 use otaru_agent::{BootFacts, Effect, Input, LogLine, Target, Wanted};
 use otaru_host::Carried;
-use otaru_release::Behaviour;
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ShadowId, ShadowTopic, Topic};
 use tokio::sync::mpsc::unbounded_channel;
@@ -45,11 +44,14 @@ impl Firmware<'_> {
                 self.job = Some(jobs::verify_slot(self.host.flash().clone(), verification));
             }
             Effect::RunSelfTest => self.run_self_test(),
-            // A simulated product takes every setting.
             Effect::ApplySetting { name, value } => {
-                self.answers.push_back(Input::SettingApplied { name, value });
+                self.settings.push_back((name, value, true));
+                self.apply_next_setting();
             }
-            Effect::RestoreSetting { .. } => {}
+            Effect::RestoreSetting { name, value } => {
+                self.settings.push_back((name, value, false));
+                self.apply_next_setting();
+            }
             Effect::Log(line) => self.log(line)?,
             effect => self.carry_out_on_flash(effect)?,
         }
@@ -57,6 +59,12 @@ impl Firmware<'_> {
     }
 
     fn carry_out_on_flash(&mut self, effect: Effect) -> Result<(), SimError> {
+        if let Effect::ArmTrialBoot(_) = effect
+            && self.host.flash().sync().is_err()
+        {
+            self.answers.push_back(Input::TrialBootArmed(Err(Reason::FlashFailed)));
+            return Ok(());
+        }
         match self.host.carry_out(effect)? {
             Carried::Done => {}
             Carried::NotKept(reason) => self.log_not_kept("settings or manifest", reason)?,
@@ -158,19 +166,11 @@ impl Firmware<'_> {
     }
 
     fn run_self_test(&mut self) {
-        let result = match self.behaviour {
-            Behaviour::Hang => {
-                self.exit = Some(Exit::Hang);
-                return;
-            }
-            Behaviour::Fail => Err(Reason::SelfTestFailed),
-            Behaviour::Pass | Behaviour::Crash => Ok(()),
-        };
-        let takes = self.options.self_test;
-        self.self_test = Some(Box::pin(async move {
-            tokio::time::sleep(takes).await;
-            Finished::Answer(Input::SelfTestEnded(result))
-        }));
+        if self.product.hangs() {
+            self.exit = Some(Exit::Hang);
+            return;
+        }
+        self.self_test = Some(self.product.self_test());
     }
 
     pub(super) fn log(&mut self, line: LogLine) -> Result<(), SimError> {

@@ -1,0 +1,182 @@
+//! A Linux gateway: this program is its boot selector and its agent, the product's program runs
+//! from the slot that was chosen.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use otaru_agent::ResetCause;
+use otaru_host::{Host, start_slot};
+use otaru_release::Chip;
+use otaru_slots::{Layout, Slot};
+
+use crate::firmware::Firmware;
+use crate::product::{Commands, Product, Running, Stage};
+use crate::program;
+use crate::slot_files::SlotFiles;
+use crate::{FileFlash, Hook, Identity, IdentityError, SimError, SimOptions};
+
+/// How long the product's program is left alone after it ended in a trial.
+const AFTER_CRASH: Duration = Duration::from_secs(1);
+
+/// How a gateway runs.
+#[derive(Clone, Debug)]
+pub struct GatewayOptions {
+    /// Folder with `cert.pem`, `key.pem`, `ca.pem`, `root.pub` and `device.toml`.
+    pub dir: PathBuf,
+    /// Its slots and its state.
+    pub slots: SlotFiles,
+    /// The image in the first slot of a gateway that starts for the first time.
+    pub first_image: Option<PathBuf>,
+    /// The product's programs.
+    pub commands: Commands,
+    /// How long new firmware looks for the broker before it goes back.
+    pub broker_limit: Duration,
+    /// Upper bound of the first delay before another try.
+    pub retry_base: Duration,
+    /// Upper bound of every delay before another try.
+    pub retry_cap: Duration,
+    /// The product's word on when an update may go on; `None` is always now.
+    pub hook: Option<Hook>,
+}
+
+/// Why a gateway cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// Its product has images for a chip.
+    #[error(
+        "device.toml has chip {found}, expected one of raw images: make the product with \
+         `--chip linux --images raw`"
+    )]
+    Chip {
+        /// The chip in `device.toml`, or `none`.
+        found: String,
+    },
+    /// A file could not be used, or the slots hold nothing to run.
+    #[error(transparent)]
+    Device(#[from] SimError),
+    /// There is no state yet, and no image to make it with.
+    #[error(
+        "{} holds no state, and there is no first image to make it with: name one in \
+         `slots.first_image`", state.display()
+    )]
+    NoFirstImage {
+        /// The folder.
+        state: PathBuf,
+    },
+}
+
+impl From<IdentityError> for GatewayError {
+    fn from(error: IdentityError) -> GatewayError {
+        GatewayError::Device(error.into())
+    }
+}
+
+/// Runs a gateway until `shutdown`, and ends the product's program then.
+///
+/// `started` is called once, when state and identity are good and the product runs.
+///
+/// Errors: what a technician would have to repair.
+pub async fn run_gateway(
+    options: &GatewayOptions,
+    started: impl FnOnce(),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), GatewayError> {
+    let identity = Identity::read(&options.dir)?;
+    let chip = match identity.chip {
+        Some(chip) if !chip.runs_esp_images() => chip,
+        found => {
+            let found = found.map_or_else(|| "none".to_owned(), |chip| chip.to_string());
+            return Err(GatewayError::Chip { found });
+        }
+    };
+    if !options.slots.exist() {
+        let state = options.slots.state.clone();
+        let first = options.first_image.as_ref().ok_or(GatewayError::NoFirstImage { state })?;
+        options.slots.make(first)?;
+    }
+    let flash = options.slots.open()?;
+    let stage = Arc::<Stage>::default();
+    let agent_options = agent_options(options);
+    let boots = Boots { options, agent_options: &agent_options, identity: &identity, chip };
+    let running = std::pin::pin!(boots.run(flash, Arc::clone(&stage), started));
+    tokio::select! {
+        result = running => Ok(result?),
+        () = shutdown => {
+            stage.stop().await;
+            Ok(())
+        }
+    }
+}
+
+fn agent_options(options: &GatewayOptions) -> SimOptions {
+    SimOptions {
+        self_test: options.commands.self_test_limit,
+        broker_limit: options.broker_limit,
+        retry_base: options.retry_base,
+        retry_cap: options.retry_cap,
+        trust_spread: Duration::from_secs(600),
+        hook: options.hook.clone(),
+        // The chip is in files of its own.
+        ..SimOptions::new(&options.dir, "")
+    }
+}
+
+/// What all boots of a process share.
+struct Boots<'a> {
+    options: &'a GatewayOptions,
+    agent_options: &'a SimOptions,
+    identity: &'a Identity,
+    chip: Chip,
+}
+
+impl Boots<'_> {
+    async fn run(
+        &self,
+        mut flash: FileFlash,
+        stage: Arc<Stage>,
+        started: impl FnOnce(),
+    ) -> Result<(), SimError> {
+        let mut started = Some(started);
+        // Whether power went or the process alone is all the same.
+        let mut reset = ResetCause::PowerOn;
+        loop {
+            let layout = Layout::read(&mut flash)?;
+            let slot = start_slot(&mut flash, &layout, Some(self.chip))?;
+            let mut host = Host::start(flash.clone(), layout, slot, Some(self.chip))?;
+            let image_bytes = host.image()?.size_bytes;
+            self.activate(slot, image_bytes).await?;
+            let thing = &self.identity.thing;
+            tracing::info!(device.thing = %thing, device.slot = %slot, ?reset, "Booted");
+            let commands = self.options.commands.clone();
+            let product = Product::Commands(Running::of(commands, Arc::clone(&stage)));
+            let (options, identity) = (self.agent_options, self.identity);
+            let firmware = Firmware::start(options, identity, host, self.chip, product, reset)?;
+            if let Some(started) = started.take() {
+                started();
+            }
+            reset = firmware.run().await?;
+            if reset == ResetCause::Panic {
+                tokio::time::sleep(AFTER_CRASH).await;
+            }
+        }
+    }
+
+    /// Points `current` at the slot, and has the product started again if it changed.
+    async fn activate(&self, slot: Slot, image_bytes: u32) -> Result<(), SimError> {
+        let slots = &self.options.slots;
+        let in_state = |source| SimError::File { path: slots.state.clone(), source };
+        slots.activate(slot, image_bytes).map_err(in_state)?;
+        let Some(restart) = self.options.commands.restart.as_ref().filter(|_| !slots.is_in_force())
+        else {
+            return Ok(());
+        };
+        match program::run(restart, Vec::new()).await {
+            Ok(true) => slots.put_in_force().map_err(in_state)?,
+            // The self-test has the last word, and the next boot tries again.
+            Ok(false) => tracing::error!("The product could not be started again"),
+            Err(error) => tracing::error!(%error, "The product could not be started again"),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! The product around the agent: what the firmware of a slot does, beside updating itself.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use otaru_agent::Input;
+use otaru_release::Behaviour;
+use otaru_wire::Reason;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::jobs::{Finished, Job};
+use crate::program::{self, Program};
+
+/// How long a program that ended is left alone before it is started again; doubled each time.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// No program is left alone longer: each end is a line in the log, which is in flash.
+const START_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
+
+/// Programs of a gateway's product. Each is a path and its arguments.
+#[derive(Clone, Debug, Default)]
+pub struct Commands {
+    /// Kept running, from `current`.
+    pub run: Option<Vec<String>>,
+    /// Starts the product again after `current` changed, where something else keeps it running.
+    pub restart: Option<Vec<String>>,
+    /// Says with exit code 0 that new firmware is good.
+    pub self_test: Option<Vec<String>>,
+    /// Takes over one setting, `{"name": value}` on its standard input, with exit code 0.
+    pub apply_settings: Option<Vec<String>>,
+    /// How long the self-test may take; without one, how long the program has to stay up.
+    pub self_test_limit: Duration,
+    /// How long [`Commands::run`] may take to end.
+    pub stop_limit: Duration,
+}
+
+/// What runs beside the agent.
+pub(crate) enum Product {
+    /// A simulated device: what its image says.
+    Simulated {
+        /// What new firmware comes to.
+        behaviour: Behaviour,
+        /// How long its self-test takes.
+        self_test: Duration,
+    },
+    /// Programs of a Linux system.
+    Commands(Running),
+}
+
+/// The programs of one boot.
+pub(crate) struct Running {
+    commands: Commands,
+    state: State,
+    /// When the program was started last, and how long it is left alone when it ends.
+    started_at: Instant,
+    start_again_after: Duration,
+    /// The program that runs, for whoever ends all of this.
+    stage: Arc<Stage>,
+}
+
+/// Where the program of a gateway is found by whoever has to end it.
+#[derive(Debug, Default)]
+pub(crate) struct Stage(Mutex<Option<Arc<Program>>>);
+
+/// What became of [`Commands::run`].
+enum State {
+    /// There is none.
+    Off,
+    Runs(Arc<Program>),
+    /// It could not be started, and nobody has heard of it yet.
+    Failed,
+    /// It is started again then.
+    Waits(Instant),
+}
+
+impl Product {
+    /// Whether the firmware hangs in its self-test until a watchdog acts.
+    pub(crate) fn hangs(&self) -> bool {
+        matches!(self, Product::Simulated { behaviour: Behaviour::Hang, .. })
+    }
+
+    /// The self-test of new firmware.
+    pub(crate) fn self_test(&self) -> Job {
+        match self {
+            Product::Simulated { behaviour, self_test } => {
+                let (passes, takes) = (*behaviour == Behaviour::Pass, *self_test);
+                Box::pin(async move {
+                    tokio::time::sleep(takes).await;
+                    self_test_ended(passes)
+                })
+            }
+            Product::Commands(Running { commands, .. }) => {
+                let (test, limit) = (commands.self_test.clone(), commands.self_test_limit);
+                Box::pin(async move {
+                    let Some(test) = test else {
+                        // A program that ends meanwhile ends the trial.
+                        tokio::time::sleep(limit).await;
+                        return self_test_ended(true);
+                    };
+                    match tokio::time::timeout(limit, program::run(&test, Vec::new())).await {
+                        Ok(Ok(passes)) => self_test_ended(passes),
+                        Ok(Err(error)) => {
+                            tracing::error!(%error, "The self-test could not be run");
+                            self_test_ended(false)
+                        }
+                        Err(_) => {
+                            let ended = Err(Reason::SelfTestTimedOut);
+                            Finished::Answer(Input::SelfTestEnded(ended))
+                        }
+                    }
+                })
+            }
+        }
+    }
+
+    /// Hands a setting over; what comes of it is an answer where one `is_waited_for`.
+    pub(crate) fn apply(&self, name: String, value: Value, is_waited_for: bool) -> Job {
+        let command = match self {
+            // A simulated product takes every setting.
+            Product::Simulated { .. } => None,
+            Product::Commands(running) => running.commands.apply_settings.clone(),
+        };
+        Box::pin(async move {
+            let taken = match command {
+                Some(command) => {
+                    let setting = serde_json::json!({ &name: &value }).to_string();
+                    program::run(&command, setting.into_bytes()).await.unwrap_or_else(|error| {
+                        tracing::error!(%error, "Settings could not be handed over");
+                        false
+                    })
+                }
+                None => true,
+            };
+            match (is_waited_for, taken) {
+                (true, true) => Finished::Answer(Input::SettingApplied { name, value }),
+                (true, false) => Finished::Answer(Input::SettingRefused { name }),
+                (false, _) => Finished::Nothing,
+            }
+        })
+    }
+
+    /// Returns when the program of the product ended by itself, or could not be started.
+    pub(crate) async fn ended(&mut self) {
+        let Product::Commands(running) = self else { return std::future::pending().await };
+        loop {
+            match &running.state {
+                State::Off => return std::future::pending().await,
+                State::Failed => break,
+                State::Runs(program) => {
+                    program.ended().await;
+                    break;
+                }
+                State::Waits(at) => {
+                    tokio::time::sleep_until(*at).await;
+                    running.start();
+                }
+            }
+        }
+        running.stage.put(None);
+        // One that ran for so long is none that fails at each start.
+        if running.started_at.elapsed() >= START_AGAIN_AT_MOST {
+            running.start_again_after = START_AGAIN_AFTER;
+        }
+        let after = running.start_again_after;
+        running.start_again_after = (after * 2).min(START_AGAIN_AT_MOST);
+        running.state = State::Waits(Instant::now() + after);
+    }
+
+    /// Ends the program of the product before a restart.
+    pub(crate) async fn stop(&mut self) {
+        if let Product::Commands(running) = self {
+            running.state = State::Off;
+            running.stage.stop().await;
+        }
+    }
+}
+
+impl Running {
+    /// Starts the program, if there is one to be kept running.
+    pub(crate) fn of(commands: Commands, stage: Arc<Stage>) -> Running {
+        let (started_at, start_again_after) = (Instant::now(), START_AGAIN_AFTER);
+        let state = State::Off;
+        let mut running = Running { commands, state, started_at, start_again_after, stage };
+        running.start();
+        running
+    }
+
+    fn start(&mut self) {
+        let Some(run) = &self.commands.run else { return };
+        self.started_at = Instant::now();
+        self.state = match Program::start(run, self.commands.stop_limit) {
+            Ok(program) => {
+                let program = Arc::new(program);
+                self.stage.put(Some(Arc::clone(&program)));
+                State::Runs(program)
+            }
+            Err(error) => {
+                tracing::error!(%error, program = run[0], "The product could not be started");
+                State::Failed
+            }
+        };
+    }
+}
+
+impl Stage {
+    fn put(&self, program: Option<Arc<Program>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = program;
+    }
+
+    /// Ends the program that runs.
+    pub(crate) async fn stop(&self) {
+        let program = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(program) = program {
+            program.stop().await;
+        }
+    }
+}
+
+fn self_test_ended(passes: bool) -> Finished {
+    let result = if passes { Ok(()) } else { Err(Reason::SelfTestFailed) };
+    Finished::Answer(Input::SelfTestEnded(result))
+}
