@@ -33,6 +33,11 @@ const ROOMS: &[Room] = &[
         may_use: &["contract/*", "device/*"],
         never: &["rmqtt", "axum"],
     },
+    Room {
+        folder: "device/daemon",
+        may_use: &["device/linux"],
+        never: &["rmqtt", "axum", "reqwest", "rumqttc-next"],
+    },
     Room { folder: "server/fleet", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "server/store", may_use: &["contract/*", "server/fleet"], never: EDGES },
     Room { folder: "server/blobs", may_use: &["contract/*"], never: &["axum", "rusqlite"] },

@@ -1,0 +1,228 @@
+//! The configuration: a TOML file, read once at the start.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use otaru_linux::{Commands, GatewayOptions, Hook, Identity, SlotFiles};
+use serde::Deserialize;
+
+#[cfg(test)]
+mod tests;
+
+/// Longest image a manifest can describe, in MiB.
+const MAX_MIB: u32 = 127;
+
+/// What the file says, checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Folder that `otaru device add … --out` wrote.
+    provisioning: PathBuf,
+    /// Folder of the device's own.
+    state: PathBuf,
+    #[serde(default)]
+    slots: Slots,
+    product: Product,
+    #[serde(default)]
+    update: Update,
+}
+
+/// Where images are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Slots {
+    first_image: Option<PathBuf>,
+    max_mib: u32,
+    partitions: Option<[PathBuf; 2]>,
+}
+
+/// Programs of the product.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Product {
+    run: Option<Vec<String>>,
+    restart: Option<Vec<String>>,
+    self_test: Option<Vec<String>>,
+    apply_settings: Option<Vec<String>>,
+    #[serde(default = "a_minute")]
+    self_test_limit_s: u64,
+    #[serde(default = "ten_seconds")]
+    stop_limit_s: u64,
+}
+
+/// How updates go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Update {
+    broker_limit_s: u64,
+    retry_base_s: u64,
+    retry_cap_s: u64,
+    decision_file: Option<PathBuf>,
+}
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots { first_image: None, max_mib: 64, partitions: None }
+    }
+}
+
+impl Default for Update {
+    fn default() -> Update {
+        Update {
+            broker_limit_s: 600,
+            retry_base_s: 30,
+            retry_cap_s: 6 * 3_600,
+            decision_file: None,
+        }
+    }
+}
+
+fn a_minute() -> u64 {
+    60
+}
+
+fn ten_seconds() -> u64 {
+    10
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// Errors name the key, what was found, what was expected and what to do.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("could not read {}: name the configuration with --config FILE", path.display())
+        })?;
+        Config::parse(&text).with_context(|| {
+            let file = path.display();
+            format!("{file} is not understood: correct it, docs/device-linux.md has every key")
+        })
+    }
+
+    /// Reads and checks text.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
+        let config: Config = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let Config { slots, product, update, .. } = self;
+        for (key, path) in [("provisioning", &self.provisioning), ("state", &self.state)] {
+            is_absolute(key, path)?;
+        }
+        for path in slots.partitions.iter().flatten() {
+            is_absolute("slots.partitions", path)?;
+        }
+        ensure!(
+            (1..=MAX_MIB).contains(&slots.max_mib),
+            "slots.max_mib: found {}, expected 1 to {MAX_MIB}: take the longest image the \
+             product will ever have",
+            slots.max_mib
+        );
+        match (&product.run, &product.restart) {
+            (Some(_), Some(_)) => bail!(
+                "product.run and product.restart: found both, expected one: keep `run` where this \
+                 service starts the product, `restart` where something else does"
+            ),
+            (None, None) => bail!(
+                "product.run: found nothing, expected a command such as [\"{}\"]: or name a \
+                 command in product.restart that starts the product again",
+                self.state.join("current").display()
+            ),
+            _ => {}
+        }
+        if product.restart.is_some() {
+            ensure!(
+                product.self_test.is_some(),
+                "product.self_test: found nothing, expected a command: with `restart` nobody else \
+                 can say that new firmware works"
+            );
+        }
+        let commands = [
+            ("product.run", &product.run),
+            ("product.restart", &product.restart),
+            ("product.self_test", &product.self_test),
+            ("product.apply_settings", &product.apply_settings),
+        ];
+        for (key, command) in commands {
+            if let Some(command) = command {
+                is_command(key, command)?;
+            }
+        }
+        for (key, found) in [
+            ("product.self_test_limit_s", product.self_test_limit_s),
+            ("update.broker_limit_s", update.broker_limit_s),
+            ("update.retry_base_s", update.retry_base_s),
+        ] {
+            ensure!(found > 0, "{key}: found 0, expected at least 1: give it seconds");
+        }
+        ensure!(
+            update.retry_base_s <= update.retry_cap_s,
+            "update.retry_cap_s: found {}, expected at least update.retry_base_s ({}): raise it",
+            update.retry_cap_s,
+            update.retry_base_s
+        );
+        Ok(())
+    }
+
+    /// Reads the folder the device was provisioned with.
+    pub(crate) fn check_provisioning(&self) -> anyhow::Result<()> {
+        Identity::read(&self.provisioning).map(drop).with_context(|| {
+            let folder = self.provisioning.display();
+            format!(
+                "provisioning: found {folder}, expected a folder that `otaru device add … --out` \
+                 wrote: copy it there whole"
+            )
+        })
+    }
+
+    /// What the gateway is started with.
+    ///
+    /// Must be called in a tokio runtime, whose task watches the decision file.
+    pub(crate) fn options(&self) -> GatewayOptions {
+        let Config { slots, product, update, .. } = self.clone();
+        GatewayOptions {
+            dir: self.provisioning.clone(),
+            slots: SlotFiles {
+                state: self.state.clone(),
+                partitions: slots.partitions,
+                slot_bytes: slots.max_mib << 20,
+            },
+            first_image: slots.first_image,
+            commands: Commands {
+                run: product.run,
+                restart: product.restart,
+                self_test: product.self_test,
+                apply_settings: product.apply_settings,
+                self_test_limit: Duration::from_secs(product.self_test_limit_s),
+                stop_limit: Duration::from_secs(product.stop_limit_s),
+            },
+            broker_limit: Duration::from_secs(update.broker_limit_s),
+            retry_base: Duration::from_secs(update.retry_base_s),
+            retry_cap: Duration::from_secs(update.retry_cap_s),
+            hook: update.decision_file.map(Hook::in_file),
+        }
+    }
+}
+
+fn is_absolute(key: &str, path: &Path) -> anyhow::Result<()> {
+    ensure!(
+        path.is_absolute(),
+        "{key}: found {:?}, expected an absolute path: a service has no folder of its own to \
+         start from",
+        path.display().to_string()
+    );
+    Ok(())
+}
+
+fn is_command(key: &str, command: &[String]) -> anyhow::Result<()> {
+    let program = command.first().map_or("", String::as_str);
+    ensure!(
+        !program.is_empty(),
+        "{key}: found no program, expected a path and its arguments, each a text of its own: \
+         leave the key out where there is none"
+    );
+    Ok(())
+}

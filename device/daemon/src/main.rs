@@ -1,0 +1,93 @@
+//! `otaru-device`: the update agent of a Linux gateway, as a service.
+//!
+//! Reads its configuration, wires and starts; `device/linux` does the work.
+//! How to run it is in `docs/device-linux.md`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Parser;
+use otaru_linux::run_gateway;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+mod config;
+
+use config::Config;
+
+/// The update agent of a Linux gateway.
+#[derive(Parser)]
+#[command(name = "otaru-device", version)]
+struct Arguments {
+    /// Its configuration.
+    #[arg(long, value_name = "FILE", default_value = "/etc/otaru-device.toml")]
+    config: PathBuf,
+    /// Reads configuration and provisioning, says what is wrong with them, and ends.
+    #[arg(long)]
+    check: bool,
+}
+
+/// One thread: while it is stuck the watchdog hears nothing.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    log_to_stderr();
+    let config = Config::read(&arguments.config)?;
+    if arguments.check {
+        config.check_provisioning()?;
+        tracing::info!(config = %arguments.config.display(), "Nothing is wrong");
+        return Ok(());
+    }
+    let options = config.options();
+    run_gateway(&options, is_ready, asked_to_end()).await?;
+    Ok(())
+}
+
+/// Tells systemd, if that started this process, that the device runs; and again and again.
+fn is_ready() {
+    tell(NotifyState::Ready);
+    if let Some(limit) = sd_notify::watchdog_enabled() {
+        tokio::spawn(async move {
+            loop {
+                tell(NotifyState::Watchdog);
+                tokio::time::sleep(limit / 3).await;
+            }
+        });
+    }
+}
+
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}
+
+/// Returns when somebody asks this process to end (SIGTERM or Ctrl-C).
+fn asked_to_end() -> impl Future<Output = ()> {
+    // Registered before the product starts, so that no signal is lost.
+    let signals = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    async move {
+        // Without handlers the signals end the process by themselves.
+        let Ok((mut terminate, mut interrupt)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tell(NotifyState::Stopping);
+    }
+}
+
+/// Logs to stderr: what `OTARU_LOG` says, else information and worse of our own crates.
+fn log_to_stderr() {
+    let filter =
+        EnvFilter::try_from_env("OTARU_LOG").unwrap_or_else(|_| EnvFilter::new("warn,otaru=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+}
