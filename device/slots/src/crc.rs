@@ -169,6 +169,27 @@ mod tests {
         }
     }
 
+    /// The polynomial itself changes no checksum, so the polynomial less one of its bits looks
+    /// like that bit to one of the two, and to the other like what it is.
+    #[test]
+    fn what_one_checksum_alone_takes_for_a_flipped_bit_is_torn() {
+        let value: std::vec::Vec<u8> = (0..64_u8).map(|byte| byte.wrapping_mul(29)).collect();
+        let check = ValueCheck::of(&value);
+        for polynomial in [CASTAGNOLI, ZLIB] {
+            for from in [0, 77, 64 * 8 - 33] {
+                let mut found = value.clone();
+                for place in (1..33).filter(|place| polynomial >> (place - 1) & 1 == 1) {
+                    found[(from + place) / 8] ^= 1 << ((from + place) % 8);
+                }
+                let found = ValueCheck::of(&found);
+                let first = flipped_bit(CASTAGNOLI, check.crc ^ found.crc, value.len() * 8);
+                let second = flipped_bit(ZLIB, check.second ^ found.second, value.len() * 8);
+                assert!(first == Some(from) || second == Some(from), "{first:?} {second:?}");
+                assert_eq!(check.compare(found, value.len()), ValueFound::Torn, "{from}");
+            }
+        }
+    }
+
     #[test]
     fn a_value_without_a_second_check_is_not_mended() {
         let check = ValueCheck { second: u32::MAX, ..ValueCheck::of(b"value") };

@@ -154,3 +154,46 @@ fn a_torn_mark_starts_one_of_the_two_and_never_for_ever() {
         }
     }
 }
+
+/// What is left of a mark counts as the mark, at every power-on: a try was begun, and an image
+/// that gives itself up does not start again.
+#[test]
+fn half_a_mark_counts() {
+    let (layout, armed) = armed();
+    for bytes in [4, 8, 28] {
+        let cut = Cut { at_operation: 0, kind: CutKind::Prefix { bytes } };
+        let mut chip = armed.clone();
+        chip.cut_power(cut);
+        loader::start(&mut chip, &layout, images_for(Some(CHIP_ID))).unwrap_err();
+        chip.power_on();
+        assert_eq!(starts(&chip, &layout), [NEW, NEW, OLD, OLD, OLD], "a try of {bytes} bytes");
+
+        let mut chip = armed.clone();
+        start(&mut chip, &layout);
+        chip.cut_power(cut);
+        mark_invalid(&mut chip, &layout, NEW).unwrap_err();
+        chip.power_on();
+        assert_eq!(starts(&chip, &layout), [OLD; 5], "given up in {bytes} bytes");
+    }
+}
+
+/// Before a download the entry of an image that was given up is erased. Power goes in the
+/// erase and leaves entry and ticket, and none of the marks: that image does not start again.
+#[test]
+fn an_erase_that_loses_power_starts_nothing_that_was_given_up() {
+    let (layout, mut chip) = armed();
+    start(&mut chip, &layout);
+    mark_invalid(&mut chip, &layout, NEW).unwrap();
+    let mut whole = chip.clone();
+    let before = whole.operations();
+    prepare(&mut whole, &layout, OLD).unwrap();
+    for at_operation in 0..whole.operations() - before {
+        for bytes in [4096 - 32, 4096 - 64, 4096 - 192, 4096 - 288] {
+            let mut chip = chip.clone();
+            chip.cut_power(Cut { at_operation, kind: CutKind::Suffix { bytes } });
+            prepare(&mut chip, &layout, OLD).unwrap_err();
+            chip.power_on();
+            assert_eq!(starts(&chip, &layout), [OLD; 5], "operation {at_operation}, {bytes}");
+        }
+    }
+}
