@@ -1,0 +1,73 @@
+//! A download over simulated flash: nothing counts that does not read back right.
+
+use otaru_agent::{Answer, Fault};
+use otaru_host::Download;
+use otaru_release::{Behaviour, Chip, ImageBuilder, Manifest};
+use otaru_sim_flash::WordFlash;
+use otaru_slots::{CHUNK_BYTES, Layout, Region, Slot};
+use otaru_wire::{ProductName, Reason, ReleaseVersion};
+
+const CHIP: Chip = Chip::Esp32C3;
+/// Two chunks, the second of one sector and a few bytes.
+const IMAGE_BYTES: usize = CHUNK_BYTES as usize + 4096 + 32;
+
+fn layout() -> Layout {
+    Layout {
+        flash_bytes: 0x4_0000,
+        otadata: Region::new(0xD000, 0x2000),
+        slots: [Region::new(0x1_0000, 0x1_2000), Region::new(0x2_4000, 0x1_2000)],
+        otaru: Region::new(0x3_8000, 0x4000),
+        factory: None,
+    }
+}
+
+fn image() -> Vec<u8> {
+    let builder = ImageBuilder::new(CHIP).size_bytes(IMAGE_BYTES).version("1.0.1");
+    builder.behaviour(Behaviour::Pass).build()
+}
+
+fn manifest() -> Manifest {
+    let product = ProductName::new("clock").expect("a valid name");
+    let version = ReleaseVersion::new("1.0.1").expect("a valid label");
+    Manifest::for_image(&image(), product, version, 1).expect("built images are whole")
+}
+
+/// Fetches `body` as the whole file; how far it came, and what the slot is worth then.
+fn fetch(body: &[u8]) -> (u64, Result<(), Fault>, u64) {
+    let mut flash = WordFlash::new(layout().flash_bytes as usize);
+    let mut download = Download::begin(&mut flash, &layout(), Slot::Ota0, &manifest(), CHIP, false)
+        .expect("flash works");
+    let head = Answer { status: 200, content_length: Some(body.len() as u64), ..Answer::default() };
+    download.answer(head).expect("a whole file");
+    let mut told = 0;
+    for part in body.chunks(1460) {
+        if let Err(fault) = download.part(&mut flash, part, |bytes| told = bytes) {
+            return (told, Err(fault), download.right_bytes());
+        }
+    }
+    let ended = download.body_ended(&mut flash);
+    (told, ended, download.right_bytes())
+}
+
+#[test]
+fn a_right_image_counts_whole() {
+    let (told, ended, right) = fetch(&image());
+    assert_eq!((told, ended, right), (IMAGE_BYTES as u64 - 32, Ok(()), IMAGE_BYTES as u64));
+}
+
+/// A wrong byte costs the chunk it is in and what came before it, and nothing behind it.
+#[test]
+fn a_wrong_byte_is_found_where_its_chunk_ends() {
+    let chunk = u64::from(CHUNK_BYTES);
+    for (at, told) in [
+        (300, chunk - 4096),
+        (CHUNK_BYTES as usize - 1, chunk - 4096),
+        (CHUNK_BYTES as usize, chunk + 4096),
+        (IMAGE_BYTES - 1, chunk + 4096),
+    ] {
+        let mut body = image();
+        body[at] ^= 0x10;
+        let corrupt = Err(Fault::from(Reason::ImageCorrupt));
+        assert_eq!(fetch(&body), (told, corrupt, 0), "byte {at}");
+    }
+}

@@ -1,0 +1,3 @@
+//! What stands between agent and flash, over a simulated chip.
+
+mod download;
