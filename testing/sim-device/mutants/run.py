@@ -6,7 +6,7 @@
 The tests of the mutant's own crate come first, whole lives next (with --lives: first), and the
 first red test ends it. Prints a line a mutant and what no test saw; the exit status is 1 if
 there is such a one. With --go-on, mutants that were seen since their code changed are not
-built again.
+built again; the time they took counts.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRATCH = Path(os.environ.get("OTARU_MUTANTS_DIR", ROOT / "target" / "mutants"))
 CARGO = os.environ.get("CARGO", "cargo")
 CRATES = [
-    "contract/wire", "contract/shadow", "contract/release",
+    "contract/curves", "contract/wire", "contract/shadow", "contract/release",
     "device/agent", "device/slots", "device/host",
     "testing/sim-flash", "testing/sim-device",
 ]
@@ -34,6 +34,10 @@ LIVES = "otaru-sim-device"
 LIMIT_S = 300
 # The same, unchanged: what turns red there sees no mutant.
 UNCHANGED = {"name": "unchanged", "file": "device/agent/src/lib.rs", "find": None}
+
+
+class DoesNotBuild(Exception):
+    """Such a mutant shows nothing."""
 
 
 def copy_crates():
@@ -66,9 +70,10 @@ def mutated(mutant):
 
 
 def packages_of(mutant, lives_first):
-    own = "otaru-" + mutant["file"].split("/")[1]
-    packages = [own, LIVES] if own != "otaru-host" else [LIVES]
-    return packages[::-1] if lives_first or mutant is UNCHANGED else packages
+    if mutant is UNCHANGED:
+        return ["otaru-slots", "otaru-agent", "otaru-host", LIVES]
+    packages = ["otaru-" + mutant["file"].split("/")[1], LIVES]
+    return packages[::-1] if lives_first else packages
 
 
 def red_test(mutant, packages):
@@ -93,7 +98,7 @@ def test_executables(package):
         capture_output=True, text=True,
     )
     if run.returncode != 0:
-        raise SystemExit(f"a mutant does not build:\n{run.stdout[-3000:]}{run.stderr[-3000:]}")
+        raise DoesNotBuild(f"{run.stdout[-3000:]}{run.stderr[-3000:]}")
     messages = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
     found = [found for message in messages if (found := message.get("executable"))
              and message.get("profile", {}).get("test")]
@@ -141,25 +146,33 @@ def main():
     seen_path = SCRATCH / "seen.json"
     seen = json.loads(seen_path.read_text()) if "--go-on" in words and seen_path.exists() else {}
     survivors = []
-    began = time.monotonic()
+    seconds = 0
+    # All of them first: what does not apply any more is told before anything is built.
+    digests = {mutant["name"]: digest_of(mutant) for mutant in [UNCHANGED] + mutants}
     for mutant in [UNCHANGED] + mutants:
-        name, digest = mutant["name"], digest_of(mutant)
+        name, digest = mutant["name"], digests[mutant["name"]]
         if seen.get(name, [None])[0] == digest:
-            red = seen[name][1]
+            _, red, took = seen[name]
         else:
-            red = red_test(mutant, packages_of(mutant, "--lives" in words))
+            began = time.monotonic()
+            try:
+                red = red_test(mutant, packages_of(mutant, "--lives" in words))
+            except DoesNotBuild as error:
+                print(f"{name} does not build:\n{error}", flush=True)
+                red = "it does not build" if mutant is UNCHANGED else None
+            took = time.monotonic() - began
+        seconds += took
         if mutant is UNCHANGED and red:
-            raise SystemExit(f"{red} is red without any mutant")
+            raise SystemExit(f"unchanged: {red}")
         if mutant is UNCHANGED or red:
-            seen[name] = [digest, red]
+            seen[name] = [digest, red, took]
             seen_path.write_text(json.dumps(seen, indent=1))
         if mutant is UNCHANGED:
             continue
         print(f"{name}: {red or 'NOBODY SAW IT'}", flush=True)
         if red is None:
             survivors.append(name)
-    minutes = (time.monotonic() - began) / 60
-    print(f"{len(mutants) - len(survivors)} of {len(mutants)} seen in {minutes:.0f} min;",
+    print(f"{len(mutants) - len(survivors)} of {len(mutants)} seen in {seconds / 60:.0f} min;",
           "unseen:" if survivors else "none unseen", *survivors)
     return 1 if survivors else 0
 
