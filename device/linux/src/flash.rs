@@ -12,6 +12,9 @@ use embedded_storage::nor_flash::{
 };
 use otaru_slots::SECTOR_BYTES;
 
+use crate::overlay::Overlay;
+use crate::power::Power;
+
 /// Bytes of one erased sector.
 const ERASED: [u8; SECTOR_BYTES as usize] = [0xFF; SECTOR_BYTES as usize];
 
@@ -20,6 +23,7 @@ const ERASED: [u8; SECTOR_BYTES as usize] = [0xFF; SECTOR_BYTES as usize];
 pub struct FileFlash {
     parts: Arc<[Part]>,
     size_bytes: u32,
+    power: Arc<Power>,
 }
 
 /// A range of the chip and the file it is in.
@@ -36,10 +40,12 @@ pub(crate) struct Part {
 }
 
 /// What a part is good for, and so how it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Keeps {
     /// A simulated chip: what the operating system has is written.
     Simulation,
+    /// A simulated chip as well, of which the file has what it changed since the factory.
+    Changes(Overlay),
     /// Records: on the disk when an operation returns, in the order of operations.
     Records,
     /// An image in a range of fixed length: on the disk with [`FileFlash::sync`].
@@ -63,6 +69,9 @@ pub enum FileFlashError {
     /// The range leaves the chip.
     #[error("flash access is out of bounds")]
     OutOfBounds,
+    /// The simulated chip has no power.
+    #[error("flash has no power")]
+    PowerLost,
 }
 
 impl FileFlash {
@@ -96,12 +105,29 @@ impl FileFlash {
     /// A chip of these parts, one behind the other without a gap.
     pub(crate) fn of(parts: Vec<Part>) -> FileFlash {
         let size_bytes = parts.iter().map(|part| part.size).sum();
-        FileFlash { parts: parts.into(), size_bytes }
+        FileFlash { parts: parts.into(), size_bytes, power: Arc::default() }
+    }
+
+    /// Takes a simulated chip's power within the next operation that changes something; `byte`
+    /// chooses how much of that is done.
+    pub(crate) fn cut_power(&self, byte: u64) {
+        self.power.go(byte);
+    }
+
+    /// Gives power back.
+    pub(crate) fn restore_power(&self) {
+        self.power.come_back();
+    }
+
+    /// Fails when power is gone.
+    pub(crate) fn check_power(&self) -> Result<(), FileFlashError> {
+        if self.power.is_on() { Ok(()) } else { Err(FileFlashError::PowerLost) }
     }
 
     /// Returns when everything is on the disk.
     pub(crate) fn sync(&self) -> Result<(), FileFlashError> {
-        let mut kept = self.parts.iter().filter(|part| part.keeps != Keeps::Simulation);
+        let is_kept = |part: &&Part| !matches!(part.keeps, Keeps::Simulation | Keeps::Changes(_));
+        let mut kept = self.parts.iter().filter(is_kept);
         kept.try_for_each(|part| part.file.sync_all()).map_err(io_error)
     }
 
@@ -140,8 +166,10 @@ impl FileFlash {
 
 impl Part {
     fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        if !matches!(self.keeps, Keeps::Image(_)) {
-            return self.file.read_exact_at(bytes, at);
+        match &self.keeps {
+            Keeps::Changes(overlay) => return overlay.read(&self.file, at, bytes),
+            Keeps::Image(_) => {}
+            _ => return self.file.read_exact_at(bytes, at),
         }
         let mut read = 0;
         while read < bytes.len() {
@@ -157,6 +185,9 @@ impl Part {
     }
 
     fn erase_sector(&self, at: u64) -> io::Result<()> {
+        if let Keeps::Changes(overlay) = &self.keeps {
+            return overlay.erase_sector(&self.file, at);
+        }
         if let Keeps::Image(path) = &self.keeps {
             let length = self.file.metadata()?.len();
             if length <= at + u64::from(SECTOR_BYTES) {
@@ -172,6 +203,7 @@ impl Part {
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         match &self.keeps {
             Keeps::Simulation | Keeps::Partition => self.file.write_all_at(bytes, at),
+            Keeps::Changes(overlay) => overlay.write(&self.file, at, bytes),
             Keeps::Records => {
                 self.file.write_all_at(bytes, at)?;
                 self.file.sync_data()
@@ -191,7 +223,7 @@ fn io_error(error: io::Error) -> FileFlashError {
 impl NorFlashError for FileFlashError {
     fn kind(&self) -> NorFlashErrorKind {
         match self {
-            FileFlashError::Io(_) => NorFlashErrorKind::Other,
+            FileFlashError::Io(_) | FileFlashError::PowerLost => NorFlashErrorKind::Other,
             FileFlashError::NotAligned => NorFlashErrorKind::NotAligned,
             FileFlashError::OutOfBounds => NorFlashErrorKind::OutOfBounds,
         }
@@ -207,6 +239,7 @@ impl ReadNorFlash for FileFlash {
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FileFlashError> {
         let (part, at) = self.part(offset, bytes.len(), Self::READ_SIZE)?;
+        self.check_power()?;
         part.read(at, bytes).map_err(io_error)
     }
 
@@ -223,18 +256,25 @@ impl NorFlash for FileFlash {
         let length = to.checked_sub(from).ok_or(FileFlashError::OutOfBounds)?;
         let (part, at) = self.part(from, length as usize, Self::ERASE_SIZE)?;
         for sector in (0..length).step_by(Self::ERASE_SIZE) {
-            part.erase_sector(at + u64::from(sector)).map_err(io_error)?;
+            let at = at + u64::from(sector);
+            match self.power.reaches(Self::ERASE_SIZE) {
+                Self::ERASE_SIZE => part.erase_sector(at),
+                torn => part.write(at, &ERASED[..torn]),
+            }
+            .map_err(io_error)?;
+            self.check_power()?;
         }
         Ok(())
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FileFlashError> {
         let (part, at) = self.part(offset, bytes.len(), Self::WRITE_SIZE)?;
-        let mut cells = vec![0; bytes.len()];
+        let mut cells = vec![0; self.power.reaches(bytes.len())];
         part.read(at, &mut cells).map_err(io_error)?;
         // Programming clears bits; only an erase sets them.
         cells.iter_mut().zip(bytes).for_each(|(cell, byte)| *cell &= byte);
-        part.write(at, &cells).map_err(io_error)
+        part.write(at, &cells).map_err(io_error)?;
+        self.check_power()
     }
 }
 

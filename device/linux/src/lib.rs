@@ -9,6 +9,7 @@
 //! Start at [`run_gateway`] or [`run_simulated_device`]; one boot is `firmware`.
 
 mod boot;
+mod chance;
 mod clock;
 mod download;
 mod firmware;
@@ -22,6 +23,8 @@ mod log_buffer;
 mod manifest;
 mod mqtt;
 mod options;
+mod overlay;
+mod power;
 mod product;
 mod program;
 mod session;
@@ -29,6 +32,7 @@ mod simulator;
 mod slot_files;
 mod tls;
 
+pub use chance::Chance;
 pub use clock::SimClock;
 pub use flash::{FileFlash, FileFlashError};
 pub use gateway::{GatewayError, GatewayOptions, run_gateway};
@@ -37,6 +41,7 @@ pub use identity::{Identity, IdentityError};
 pub use options::SimOptions;
 pub use otaru_agent::{Before, Decision, Hold, Question};
 pub use otaru_wire::payload::{OfferDecision, UpdateOffer};
+pub use overlay::FactoryFlash;
 pub use product::Commands;
 pub use simulator::{SimError, run_simulated_device, run_simulated_devices};
 pub use slot_files::SlotFiles;
