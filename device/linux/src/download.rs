@@ -13,8 +13,8 @@ use reqwest::header::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::FileFlash;
 use crate::https::{Https, retry_after_s};
+use crate::{Faults, FileFlash};
 
 /// What a dead link is called from here on.
 const DOWN: Reason = Reason::LinkDownWhileDownloading;
@@ -26,6 +26,7 @@ pub(crate) struct Transfer {
     pub(crate) download: Download,
     pub(crate) manifest: Manifest,
     pub(crate) link_kbps: Option<u32>,
+    pub(crate) faults: Faults,
     /// Gets the bytes from the image's start that were read back from flash.
     pub(crate) progress: UnboundedSender<u64>,
 }
@@ -39,8 +40,12 @@ impl Transfer {
         while let Some(asked) = self.download.ask() {
             let mut answer = self.https.get(&path, self.headers(asked), DOWN).await?;
             self.download.answer(head_of(answer.head()))?;
+            let mut fate = self.faults.download(asked.total.saturating_sub(asked.offset));
             while let Some(part) = answer.part(DOWN).await? {
                 self.throttle(part.len()).await;
+                if self.faults.cuts_download(&mut fate, part.len()) {
+                    return Err(DOWN.into());
+                }
                 self.take(&part).await?;
             }
             self.download.body_ended(&mut self.flash)?;

@@ -115,6 +115,7 @@ impl<'a> Firmware<'a> {
             link: Link::start(identity.clone(), options, link_sender),
             last_link_fault: None,
         };
+        options.view.booted(&firmware.agent);
         firmware.carry_out(effects)?;
         firmware.begin_trust(&facts)?;
         // Only now the log buffer holds the loss of the old records.
@@ -209,6 +210,7 @@ impl<'a> Firmware<'a> {
     }
 
     fn step(&mut self, input: Input<'_>) -> Result<(), SimError> {
+        self.host.flash().check_power()?;
         let before = self.agent.phase();
         let effects = self.agent.step(moment(self.options, self.booted_at), input);
         let after = self.agent.phase();
@@ -218,6 +220,7 @@ impl<'a> Firmware<'a> {
         if self.agent.is_online() {
             self.link.was_of_use();
         }
+        self.options.view.show(&self.agent);
         self.carry_out(effects)
     }
 

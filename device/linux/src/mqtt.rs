@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -9,9 +10,10 @@ use std::time::{Duration, SystemTime};
 use otaru_agent::full_jitter;
 use otaru_wire::Reason;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions,
-    SessionMode, TlsConfiguration, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, Incoming, MqttOptions, SessionMode,
+    TlsConfiguration, Transport,
 };
+use rustls::client::Resumption;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc::UnboundedSender;
@@ -20,7 +22,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::session::{EXPIRY_S, EmptySession};
 use crate::tls::{self, DeviceTls};
-use crate::{Identity, SimOptions};
+use crate::{Faults, Identity, SimOptions};
 
 const KEEP_ALIVE_S: u16 = 30;
 const CONNECT_LIMIT_S: u64 = 15;
@@ -84,11 +86,12 @@ impl Link {
         let cap_ms = RECONNECT_CAP_MS.min(options.retry_cap.as_millis() as u64);
         let is_of_use = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&is_of_use);
+        let faults = options.faults.clone();
         let task = tokio::spawn(async move {
             let mut tries = 0;
             loop {
                 flag.store(false, Ordering::Relaxed);
-                let (reason, message, up_for) = connect(&identity, &events).await;
+                let (reason, message, up_for) = connect(&identity, &faults, &events).await;
                 // A broker that takes every session and ends it must not meet the whole
                 // fleet at the shortest delay.
                 let was_of_use = flag.load(Ordering::Relaxed) || up_for >= STABLE;
@@ -113,6 +116,7 @@ impl Link {
 /// One connection from start to end: why it ended, and how long it was up.
 async fn connect(
     identity: &Identity,
+    faults: &Faults,
     events: &UnboundedSender<LinkEvent>,
 ) -> (Option<Reason>, String, Duration) {
     let tls = match DeviceTls::read(identity, SystemTime::now()) {
@@ -125,8 +129,13 @@ async fn connect(
     options.set_socket_connector(move |broker, _| own.clone().connect(broker));
     let (client, mut connection) = AsyncClient::builder(options).capacity(QUEUE).build();
     let mut up_since = None;
+    let mut cut = pin!(faults.session_cut());
     let error = loop {
-        match next(&mut connection).await {
+        let event = tokio::select! {
+            event = connection.poll() => event,
+            () = &mut cut => Err(io::Error::from(io::ErrorKind::ConnectionReset).into()),
+        };
+        match event {
             Ok(Event::Incoming(Incoming::ConnAck(answer)))
                 if answer.code == ConnectReturnCode::Success =>
             {
@@ -196,14 +205,14 @@ impl Socket {
     }
 }
 
-async fn next(connection: &mut EventLoop) -> Result<Event, ConnectionError> {
-    connection.poll().await
-}
-
 fn mqtt_options(identity: &Identity, tls: DeviceTls) -> MqttOptions {
     let broker = (identity.mqtt_host.clone(), identity.mqtt_port);
+    // Read anew for each connection, it has no session to go on with, and keeps none.
+    let mut config = Arc::unwrap_or_clone(tls.own);
+    config.resumption = Resumption::disabled();
+    let tls = TlsConfiguration::Rustls(Arc::new(config));
     let mut options = MqttOptions::new(identity.thing.as_str(), broker);
-    options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.own)));
+    options.set_transport(Transport::tls_with_config(tls));
     options.set_keep_alive(KEEP_ALIVE_S);
     options.set_connect_timeout(Duration::from_secs(CONNECT_LIMIT_S));
     options.set_session_mode(SessionMode::Persistent);

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Hook, SimClock};
+use crate::{Faults, Hook, SimClock, SimView};
 
 /// The largest slot that fits twice into 4 MiB: what a product has unless it says otherwise.
 const SLOT_BYTES: u32 = 0x1F_0000;
@@ -29,6 +29,10 @@ pub struct SimOptions {
     pub watchdog: Duration,
     /// Speed of the download link, in kilobits a second; `None` is no limit.
     pub link_kbps: Option<u32>,
+    /// What goes wrong by chance.
+    pub faults: Faults,
+    /// Shows what the device does.
+    pub view: SimView,
     /// Upper bound of the first delay before another try.
     pub retry_base: Duration,
     /// Upper bound of every delay before another try.
@@ -65,6 +69,8 @@ impl SimOptions {
             self_test: Duration::from_secs(1),
             watchdog: Duration::from_secs(5),
             link_kbps: None,
+            faults: Faults::default(),
+            view: SimView::default(),
             retry_base: Duration::from_secs(1),
             retry_cap: Duration::from_secs(60),
             stall_limit: Duration::from_secs(30),

@@ -7,10 +7,14 @@ use otaru_agent::ResetCause;
 use otaru_host::{Host, HostError, start_slot};
 use otaru_release::Behaviour;
 use otaru_slots::{FlashError, Layout, StorageError, TableError};
+use tokio::sync::Semaphore;
 
 use crate::firmware::Firmware;
 use crate::product::Product;
 use crate::{FileFlash, FileFlashError, Identity, IdentityError, SimOptions, boot};
+
+/// Boots that may be under way at a time in this process.
+static BOOTS: Semaphore = Semaphore::const_new(1);
 
 /// Why a device cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +107,8 @@ pub async fn run_simulated_devices(
     }
 }
 
-async fn run_for_ever(
+/// Boots and boots again, from power-on until power goes or nothing boots any more.
+pub(crate) async fn run_for_ever(
     options: &SimOptions,
     identity: &Identity,
     mut flash: FileFlash,
@@ -111,11 +116,14 @@ async fn run_for_ever(
     // A process that starts is a device that gets power; later restarts know their cause.
     let mut reset = ResetCause::PowerOn;
     loop {
+        // Let in one by one: hashing slots would keep others from answering their broker.
+        let turn = BOOTS.acquire().await.ok();
         let layout = Layout::read(&mut flash)?;
         let slot = start_slot(&mut flash, &layout, identity.chip)?;
         tracing::info!(device.thing = %identity.thing, device.slot = %slot, ?reset, "Booted");
         let image = boot::running(&mut flash, &layout, slot)?;
         if image.behaviour == Behaviour::Crash {
+            drop(turn);
             // Crashing firmware still takes its time to come up; a loop of it must not spin.
             tokio::time::sleep(options.retry_base.min(options.watchdog)).await;
             reset = ResetCause::Panic;
@@ -123,8 +131,14 @@ async fn run_for_ever(
         }
         let host = Host::start(flash.clone(), layout, slot, identity.chip)?;
         let chip = identity.chip.unwrap_or(image.chip);
-        let (behaviour, self_test) = (image.behaviour, options.self_test);
+        let self_test = options.self_test;
+        let behaviour = match image.behaviour {
+            Behaviour::Pass if options.faults.self_test_fails() => Behaviour::Fail,
+            behaviour => behaviour,
+        };
         let product = Product::Simulated { behaviour, self_test };
-        reset = Firmware::start(options, identity, host, chip, product, reset)?.run().await?;
+        let firmware = Firmware::start(options, identity, host, chip, product, reset)?;
+        drop(turn);
+        reset = firmware.run().await?;
     }
 }

@@ -16,6 +16,8 @@ use crate::manifest::{Known, Search};
 
 impl Firmware<'_> {
     pub(super) fn carry_out_one(&mut self, effect: Effect) -> Result<(), SimError> {
+        // Whoever has no power says nothing about it.
+        self.host.flash().check_power()?;
         match effect {
             Effect::Subscribe(topics) => self.subscribe(topics),
             Effect::Publish { topic, payload, delivery } => {
@@ -155,6 +157,7 @@ impl Firmware<'_> {
             download,
             manifest: checked.manifest,
             link_kbps: self.options.link_kbps,
+            faults: self.options.faults.clone(),
             progress,
         };
         self.bytes_read = Some(bytes_read);

@@ -1,0 +1,76 @@
+//! What a simulated device does, for whoever runs many of them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use otaru_agent::{Agent, AgentPhase};
+use otaru_wire::{Outcome, Phase};
+
+/// Shows one device. Clones show the same.
+#[derive(Clone, Debug, Default)]
+pub struct SimView(Arc<Mutex<Seen>>);
+
+/// What is seen of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether it has power.
+    pub is_on: bool,
+    /// Whether the shadow service answers it.
+    pub is_online: bool,
+    /// How far its update is; `None` when there is nothing to do.
+    pub phase: Option<Phase>,
+    /// What it runs, as it calls it.
+    pub version: Option<String>,
+    /// How its last update ended.
+    pub last: Option<Outcome>,
+    /// Boots so far.
+    pub boots: u32,
+    /// How often its power was cut.
+    pub power_cuts: u32,
+}
+
+impl SimView {
+    /// What is seen now.
+    pub fn seen(&self) -> Seen {
+        self.lock().clone()
+    }
+
+    pub(crate) fn booted(&self, agent: &Agent) {
+        {
+            let mut seen = self.lock();
+            (seen.is_on, seen.boots) = (true, seen.boots + 1);
+            seen.version = agent.running().label.clone();
+        }
+        self.show(agent);
+    }
+
+    pub(crate) fn show(&self, agent: &Agent) {
+        let mut seen = self.lock();
+        seen.is_online = agent.is_online();
+        seen.phase = phase_of(agent.phase());
+        seen.last = agent.journal().last.as_ref().map(|last| last.outcome);
+    }
+
+    /// Power is gone, by a cut or not.
+    pub(crate) fn lost_power(&self, is_cut: bool) {
+        let mut seen = self.lock();
+        (seen.is_on, seen.is_online, seen.phase) = (false, false, None);
+        seen.power_cuts += u32::from(is_cut);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn phase_of(phase: AgentPhase) -> Option<Phase> {
+    use AgentPhase as At;
+    match phase {
+        At::Idle => None,
+        At::Offered | At::Preflight => Some(Phase::Notified),
+        At::Downloading { .. } => Some(Phase::Downloading),
+        At::Verifying | At::Staged => Some(Phase::Verifying),
+        At::Activating | At::RollingBack => Some(Phase::Restarting),
+        At::Trial { .. } | At::SelfTest { .. } | At::Confirming => Some(Phase::Testing),
+        _ => Some(Phase::Waiting),
+    }
+}
