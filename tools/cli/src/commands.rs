@@ -12,6 +12,8 @@ mod token;
 mod update;
 mod watch;
 
+pub use device::add_devices;
+
 use std::io::IsTerminal;
 
 use anyhow::Result;

@@ -16,11 +16,11 @@ mod profile;
 mod progress;
 mod units;
 
-pub use commands::ClientCommand;
+pub use commands::{ClientCommand, add_devices};
 pub use exit::Exit;
 pub use options::Options;
 pub use output::Format;
-pub use units::chip_revision;
+pub use units::{chip_revision, duration};
 
 use std::process::ExitCode;
 

@@ -20,7 +20,7 @@ pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
 }
 
 /// Reads `500ms`, `30s`, `5m`, `2h` or a number of seconds.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time such as 30s, 5m or 2h");
     let unit_at = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(unit_at);

@@ -1,4 +1,5 @@
 mod add;
+mod fleet;
 mod folder;
 mod logs;
 mod qr_code;
@@ -11,6 +12,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use otaru_client::{Device, Object, Running};
 use otaru_wire::ThingName;
+
+pub use fleet::add_devices;
 
 use super::{Context, ListOptions};
 use crate::output::or_dash;
