@@ -49,8 +49,12 @@ impl Hangups {
 
 /// Logs to stderr: what `OTARU_LOG` says, else information and worse of our own crates.
 pub(crate) fn log_to_stderr(json: bool) {
-    let filter = EnvFilter::try_from_env("OTARU_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,otaru=info,rmqtt=error"));
+    log_to_stderr_by("warn,otaru=info,rmqtt=error", json);
+}
+
+/// Logs to stderr: what `OTARU_LOG` says, else by this filter.
+pub(crate) fn log_to_stderr_by(filter: &str, json: bool) {
+    let filter = EnvFilter::try_from_env("OTARU_LOG").unwrap_or_else(|_| EnvFilter::new(filter));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -46,8 +46,8 @@ async fn run(arguments: Arguments) -> ExitCode {
         }
         Command::Demo(demo) => demo::demo(demo).await,
         Command::Sim(sim) => {
-            machine::log_to_stderr(false);
-            sim::sim(sim).await
+            sim.log_to_stderr();
+            sim::sim(sim, &arguments.options).await
         }
         Command::Client(command) => {
             return otaru_cli::run(&arguments.options, command, Arguments::command()).await;

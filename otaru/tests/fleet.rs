@@ -1,0 +1,184 @@
+//! Many simulated devices in one process, with links and power that fail.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use otaru_real_fleet::{Behaviour, Fleet, FleetOptions, Program, firmware};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+const DEVICES: usize = 20;
+const IMAGE_BYTES: usize = 300_000;
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A server, and the folder that its simulated devices live in.
+struct Site {
+    fleet: Fleet,
+    devices: PathBuf,
+    log: PathBuf,
+}
+
+impl Site {
+    async fn start() -> Site {
+        let options = FleetOptions {
+            binary: Path::new(env!("CARGO_BIN_EXE_otaru")),
+            database_url: None,
+            factory: ("1.0.4", &image("1.0.4")),
+            devices: 0,
+            self_test: Duration::from_millis(20),
+            link_kbps: None,
+        };
+        let fleet = Fleet::start(&options).await.unwrap();
+        fleet.console.publish("1.0.5", &image("1.0.5")).await.unwrap();
+        let devices = fleet.folder().join("devices");
+        let log = fleet.folder().join("sim.log");
+        Site { fleet, devices, log }
+    }
+
+    /// `otaru sim` with so many devices.
+    fn sim(&self, devices: usize, arguments: &[&str]) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_otaru"));
+        command
+            .args(["sim", "--json", "--self-test-ms", "20", "--retry-base-ms", "100", "--devices"])
+            .arg(devices.to_string())
+            .arg("--dir")
+            .arg(&self.devices)
+            .args(arguments)
+            .env("OTARU_SERVER", self.fleet.server.url())
+            .env("OTARU_TOKEN_FILE", self.fleet.server.admin_token_file())
+            .env_remove("OTARU_TOKEN");
+        let _ = std::fs::remove_file(&self.log);
+        Program::start(&mut command, &self.log).unwrap()
+    }
+
+    /// What `otaru sim` says that does not run.
+    async fn refused(&self, devices: usize, arguments: &[&str]) -> String {
+        let mut sim = self.sim(devices, arguments);
+        let begin = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(&self.log).unwrap();
+            if let Some(status) = sim.ended().unwrap() {
+                assert!(!status.success(), "{said}");
+                return std::fs::read_to_string(&self.log).unwrap();
+            }
+            assert!(begin.elapsed() < LIMIT, "it runs:\n{said}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the process printed so far.
+    fn lines(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.log).unwrap();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Waits until the process itself says so.
+    async fn until_told(&self, sim: &mut Program, is_so: impl Fn(&Value) -> bool) {
+        self.until(sim, async || self.lines().last().is_some_and(&is_so)).await;
+    }
+
+    /// Waits until the server knows that every device runs the version and is sure of it.
+    async fn until_all_run(&self, sim: &mut Program, version: &str) {
+        let all_run = async || {
+            let devices = self.fleet.console.admin_api.items("/api/v1/devices").await.unwrap();
+            assert_eq!(devices.len(), DEVICES);
+            devices.iter().all(|device| {
+                device["running"]["version"] == version && device["running"]["state"] == "confirmed"
+            })
+        };
+        self.until(sim, all_run).await;
+    }
+
+    async fn until(&self, sim: &mut Program, is_so: impl AsyncFn() -> bool) {
+        let begin = Instant::now();
+        while !is_so().await {
+            let ended = sim.ended().unwrap();
+            let said = std::fs::read_to_string(&self.log).unwrap();
+            assert!(ended.is_none() && begin.elapsed() < LIMIT, "{ended:?}:\n{said}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn request_updates(&self) {
+        for number in 1..=DEVICES {
+            let path = format!("/api/v1/devices/sim-{number:04}/update");
+            let answer = self
+                .fleet
+                .console
+                .admin_api
+                .post(&path, &json!({ "version": "1.0.5", "when": "now" }))
+                .await;
+            let answer = answer.unwrap();
+            assert!(answer.is_acknowledged(), "{answer:?}");
+        }
+    }
+
+    /// Bytes on the disk for what a device changed of its flash.
+    fn changes(&self, number: usize) -> u64 {
+        let file = self.devices.join(format!("sim-{number:04}/flash.changes"));
+        std::fs::metadata(file).unwrap().blocks() * 512
+    }
+}
+
+fn image(version: &str) -> Vec<u8> {
+    firmware(version, IMAGE_BYTES, Behaviour::Pass)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_updates_through_cuts_and_goes_on_after_a_restart() {
+    let site = Site::start().await;
+    let factory = site.fleet.folder().join("clock-1.0.4.bin");
+    let new = ["--product", "clock", "--image", factory.to_str().unwrap()];
+    let link = ["--link-kbps", "1000-8000", "--loss-percent", "5", "--cut-every", "60s"];
+    let power = ["--power-cuts-per-hour", "120"];
+    let mut sim = site.sim(DEVICES, &[&new[..], &link, &power].concat());
+    site.until_told(&mut sim, |told| told["devices"] == DEVICES).await;
+    site.request_updates().await;
+    site.until_all_run(&mut sim, "1.0.5").await;
+    let was_cut = |told: &Value| {
+        told["power_cuts"].as_u64() >= Some(2) && told["link_cuts"].as_u64() >= Some(1)
+    };
+    site.until_told(&mut sim, was_cut).await;
+    assert!(sim.stop(LIMIT).await.unwrap().success());
+    let lines = site.lines();
+    let rows: Vec<&Value> = lines.iter().filter(|line| line["thing"].is_string()).collect();
+    assert_eq!(rows.len(), DEVICES);
+    assert!(rows.iter().all(|row| row["version"] == "1.0.5"), "{rows:?}");
+    assert!(rows.iter().all(|row| row["last"] == "confirmed"), "{rows:?}");
+
+    // They share what they left the factory with: each keeps little more than the new image.
+    for number in 1..=DEVICES {
+        let changes = site.changes(number);
+        assert!((IMAGE_BYTES as u64..600_000).contains(&changes), "{changes} bytes");
+    }
+
+    // The same devices, without a word of where they came from.
+    let mut sim = site.sim(DEVICES, &[]);
+    let run_on = |told: &Value| {
+        told["versions"]["1.0.5"] == DEVICES && told["online"] == DEVICES && told["power_cuts"] == 0
+    };
+    site.until_told(&mut sim, run_on).await;
+    site.until_all_run(&mut sim, "1.0.5").await;
+    assert!(sim.stop(LIMIT).await.unwrap().success());
+}
+
+/// A name that is somebody else's is left alone; one whose key was lost on the way is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_are_registered_once() {
+    let site = Site::start().await;
+    let factory = site.fleet.folder().join("clock-1.0.4.bin");
+    let new = ["--product", "clock", "--image", factory.to_str().unwrap()];
+    let elsewhere = site.fleet.folder().join("elsewhere");
+    let add = ["device", "add", "sim-0002", "--product", "clock", "--out"];
+    let admin = &site.fleet.console.admin;
+    admin.done(&[&add[..], &[elsewhere.to_str().unwrap()]].concat()).await.unwrap();
+    assert!(site.refused(2, &new).await.contains("could not register sim-0002"));
+    assert!(site.refused(2, &new).await.contains("could not register sim-0002"));
+
+    std::fs::create_dir(site.devices.join("sim-0002.new")).unwrap();
+    let mut sim = site.sim(2, &new);
+    site.until_told(&mut sim, |told| told["online"] == 2).await;
+    assert!(sim.stop(LIMIT).await.unwrap().success());
+    assert!(site.refused(3, &[]).await.contains("--product"));
+}
