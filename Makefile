@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-trust bench-delta fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-trust bench-delta fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-serve  what sending images costs, fast and to 2,000 slow clients, beside nginx'
 	@echo 'make bench-shadow durable shadow updates a second, how long each waits and what a device costs,'
 	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
+	@echo 'make bench-sim    what a simulated device costs, of a thousand in one process'
 	@echo 'make bench-trust  what the check of a release costs a device: instructions, bytes, code'
 	@echo 'make bench-delta  bytes of patches between real images, beside bsdiff, xdelta3, zstd and detools;'
 	@echo '                  OTARU_FIRMWARE_DIR names a folder with more: <name>-<version>.bin'
@@ -86,6 +87,10 @@ bench-serve: setup-bench
 bench-shadow: setup-bench
 	$(CARGO) build --locked --release --package otaru
 	$(CARGO) run --locked --release --quiet --package otaru-bench -- shadow
+
+bench-sim: setup-bench
+	$(CARGO) build --locked --release --package otaru
+	$(CARGO) run --locked --release --quiet --package otaru-bench -- sim
 
 bench-trust: setup-bench
 	$(CARGO) run --locked --quiet --package otaru-bench -- trust

@@ -11,6 +11,7 @@ mod machine;
 mod mosquitto;
 mod serve;
 mod shadow;
+mod sim;
 mod start;
 mod trust;
 
@@ -31,12 +32,14 @@ async fn main() -> ExitCode {
         ["listeners", binary] => listeners::measure(Path::new(binary)).await,
         ["shadow"] => shadow::measure(&built).await,
         ["shadow", binary] => shadow::measure(Path::new(binary)).await,
+        ["sim"] => sim::measure(&built).await,
+        ["sim", binary] => sim::measure(Path::new(binary)).await,
         ["serve"] => serve::measure(&built).await,
         ["serve", binary] => serve::measure(Path::new(binary)).await,
         ["trust"] => trust::measure(),
         _ => {
             eprintln!(
-                "usage: otaru-bench start|listeners|serve|shadow [BINARY]; otaru-bench trust"
+                "usage: otaru-bench start|listeners|serve|shadow|sim [BINARY]; otaru-bench trust"
             );
             return ExitCode::from(2);
         }
