@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-trust bench-delta fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-trust bench-device bench-delta fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -22,6 +22,7 @@ help:
 	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
 	@echo 'make bench-sim    what a simulated device costs, of a thousand in one process'
 	@echo 'make bench-trust  what the check of a release costs a device: instructions, bytes, code'
+	@echo 'make bench-device what the whole agent costs a device: code, memory, writes, erases, bytes fetched again'
 	@echo 'make bench-delta  bytes of patches between real images, beside bsdiff, xdelta3, zstd and detools;'
 	@echo '                  OTARU_FIRMWARE_DIR names a folder with more: <name>-<version>.bin'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
@@ -94,6 +95,9 @@ bench-sim: setup-bench
 
 bench-trust: setup-bench
 	$(CARGO) run --locked --quiet --package otaru-bench -- trust
+
+bench-device: setup-build
+	$(CARGO) run --locked --quiet --package otaru-bench -- device
 
 bench-delta: setup-bench
 	$(CARGO) build --locked --release --package otaru-patches --example patch

@@ -5,6 +5,8 @@
 //! `<figure> <value> target <value> met|missed`. A missed one is said, and is no
 //! failure of the run.
 
+mod chip;
+mod device;
 mod figure;
 mod listeners;
 mod machine;
@@ -37,9 +39,10 @@ async fn main() -> ExitCode {
         ["serve"] => serve::measure(&built).await,
         ["serve", binary] => serve::measure(Path::new(binary)).await,
         ["trust"] => trust::measure(),
+        ["device"] => device::measure(),
         _ => {
             eprintln!(
-                "usage: otaru-bench start|listeners|serve|shadow|sim [BINARY]; otaru-bench trust"
+                "usage: otaru-bench start|listeners|serve|shadow|sim [BINARY]; otaru-bench trust|device"
             );
             return ExitCode::from(2);
         }

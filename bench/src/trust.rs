@@ -4,24 +4,20 @@
 //! with 32-bit digits and no vectors. They are the difference of eleven checks and one, so that
 //! starting up does not count.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use otaru_release::{Chip, ImageBuilder, Manifest, Order, RootDocument, SecretKey};
 use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName};
 use tempfile::TempDir;
 
+use crate::chip::{CHIP, Project, hex, run, sizes};
 use crate::figure::Figure;
 
 const NONCE: [u8; 16] = [7; 16];
 /// The image of the target: 1.5 MiB.
 const IMAGE_BYTES: usize = 1_572_864;
-const CHIP: &str = "riscv32imc-unknown-none-elf";
-
-/// What counts as code: flash that is read while it runs. Unwind tables are in no chip's linker
-/// script, as nothing unwinds there.
-const SECTIONS: [&str; 4] = [".text", ".rodata", ".data", ".sdata"];
 
 /// The documents of one release, in files.
 struct Set {
@@ -43,7 +39,7 @@ const BOTH: Build = Build { name: "both", features: "ed25519,p256" };
 /// Measures and prints.
 #[expect(clippy::print_stdout, reason = "the figures are the output")]
 pub(crate) fn measure() -> Result<()> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier");
+    let project = Project::new("verifier");
     let ed25519 = documents([1, 2, 3].map(|number| SecretKey::from_seed(&[number; 32])))?;
     let p256 = [1, 2, 3].map(|number| SecretKey::from_p256_scalar(&[number; 32]));
     let [root, release, server] = p256;
@@ -54,13 +50,14 @@ pub(crate) fn measure() -> Result<()> {
     println!("with P-256: {p256_root}, {p256_manifest}, {p256_order} bytes");
     println!("code for {CHIP}, opt-level z");
     for build in [ED25519, P256] {
-        println!("verifier_code_bytes_{} {}", build.name, code_bytes(&project, &build)?);
+        let device = project.build("device", build.features, Some(CHIP))?;
+        println!("verifier_code_bytes_{} {}", build.name, sizes(&device)?.code);
     }
-    let both = code_bytes(&project, &BOTH)?;
-    run(cargo(&project).args(["--bin", "host", "--features", BOTH.features]))?;
+    let both = sizes(&project.build("device", BOTH.features, Some(CHIP))?)?.code;
+    let host = project.build("host", BOTH.features, None)?;
     println!("instructions by callgrind on this machine, 32-bit digits, no vectors");
     for (build, set) in [(ED25519, &ed25519), (P256, &p256)] {
-        println!("release_check_instructions_{} {}", build.name, instructions(&project, set)?);
+        println!("release_check_instructions_{} {}", build.name, instructions(&host, set)?);
     }
     let sum = (root + manifest + order) as f64;
     println!("{}", Figure::at_most("root_manifest_order_bytes", sum, 2048.0, "bytes"));
@@ -95,31 +92,12 @@ fn documents(keys: [SecretKey; 3]) -> Result<Set> {
     Ok(Set { folder, root_key, sizes: signed.map(|bytes| bytes.len()) })
 }
 
-/// Bytes of flash that the check takes: code and constants.
-fn code_bytes(project: &Path, verifier: &Build) -> Result<u64> {
-    let mut build = cargo(project);
-    build.args(["--target", CHIP, "--bin", "device", "--features", verifier.features]);
-    run(&mut build).with_context(|| format!("is the target there? `rustup target add {CHIP}`"))?;
-    let binary = target(project).join(CHIP).join("release/device");
-    let listed = run(Command::new("size").arg("-A").arg(&binary))?;
-    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let mut bytes = 0;
-    for line in listed.lines() {
-        let mut words = line.split_whitespace();
-        if words.next().is_some_and(|section| SECTIONS.contains(&section)) {
-            bytes += words.next().context("a section without a size")?.parse::<u64>()?;
-        }
-    }
-    ensure!(bytes > 0, "size listed none of {SECTIONS:?}");
-    Ok(bytes)
-}
-
-fn instructions(project: &Path, set: &Set) -> Result<u64> {
+fn instructions(host: &Path, set: &Set) -> Result<u64> {
     let count = |checks: u32| -> Result<u64> {
         let file = |name: &str| set.folder.path().join(name);
         let out = format!("--callgrind-out-file={}", file("callgrind").display());
         let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--tool=callgrind", &out]).arg(target(project).join("release/host"));
+        valgrind.args(["--tool=callgrind", &out]).arg(host);
         valgrind.args([&checks.to_string(), &set.root_key, &hex(&NONCE)]);
         valgrind.args(["root", "manifest", "order"].map(file));
         let said = run(&mut valgrind)?.stderr;
@@ -131,28 +109,4 @@ fn instructions(project: &Path, set: &Set) -> Result<u64> {
     let (once, eleven) = (count(1)?, count(11)?);
     ensure!(eleven > once, "eleven checks took fewer instructions than one");
     Ok((eleven - once) / 10)
-}
-
-/// Its own folder: other flags would throw everything else out.
-fn target(project: &Path) -> PathBuf {
-    project.join("../../target/verifier")
-}
-
-fn cargo(project: &Path) -> Command {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(project).args(["build", "--locked", "--release", "--quiet"]);
-    cargo.arg("--target-dir").arg(target(project));
-    cargo
-}
-
-fn run(command: &mut Command) -> Result<Output> {
-    let output = command.output().with_context(|| format!("could not run {command:?}"))?;
-    if !output.status.success() {
-        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(output)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
