@@ -29,6 +29,11 @@ const ROOMS: &[Room] = &[
         never: OUTSIDE_WORLD,
     },
     Room {
+        folder: "device/c",
+        may_use: &["contract/*", "device/agent", "device/slots", "device/host"],
+        never: OUTSIDE_WORLD,
+    },
+    Room {
         folder: "device/linux",
         may_use: &["contract/*", "device/*"],
         never: &["rmqtt", "axum"],

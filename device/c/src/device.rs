@@ -1,0 +1,319 @@
+//! One boot of a device: what was heard, what is under way, and one bounded piece of it at a time.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use otaru_agent::{
+    Agent, AgentConfig, Delivery, Effect, Input, LogLine, ResetCause, Stored, Target, Wanted,
+};
+use otaru_host::{Carried, Host, HostError};
+use otaru_release::{Chip, Manifest, PublicKey};
+use otaru_slots::{Layout, Slot, TableError};
+use otaru_wire::payload::LogLevel;
+use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingName, Topic};
+
+use crate::board::{Board, BoardFlash};
+use crate::download::Transfer;
+
+/// What the device is, from the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) thing: ThingName,
+    pub(crate) namespace: Namespace,
+    pub(crate) product: ProductName,
+    pub(crate) root_key: PublicKey,
+    pub(crate) chip: Chip,
+    pub(crate) revision: Option<u16>,
+    pub(crate) built_at_s: i64,
+}
+
+/// Why a device does not start, or does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The partition table cannot be used.
+    Table,
+    /// Flash, or the records in it.
+    Flash,
+    /// The slot that runs holds no image.
+    NoImage,
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Failure {
+        match error {
+            HostError::NoBootableImage => Failure::NoImage,
+            _ => Failure::Flash,
+        }
+    }
+}
+
+impl From<otaru_slots::StorageError> for Failure {
+    fn from(_: otaru_slots::StorageError) -> Failure {
+        Failure::Flash
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Failure {
+        match error {
+            TableError::Flash(_) => Failure::Flash,
+            _ => Failure::Table,
+        }
+    }
+}
+
+/// What is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing, until something is heard or it is time.
+    Idle,
+    /// More, at once.
+    Again,
+    /// The processor restarts.
+    Restart,
+}
+
+/// Something heard, until it is its turn.
+enum Heard {
+    Input(Input<'static>),
+    Message { topic: ShadowTopic, payload: Vec<u8> },
+}
+
+/// The one long thing under way.
+enum Job {
+    Check(Wanted),
+    Watch,
+    Transfer(Box<Transfer>),
+}
+
+/// A device between power-on and restart.
+pub(crate) struct Device {
+    pub(crate) board: Board,
+    pub(crate) identity: Identity,
+    pub(crate) host: Host<BoardFlash>,
+    /// The manifest checked last.
+    pub(crate) checked: Option<Manifest>,
+    agent: Agent,
+    heard: VecDeque<Heard>,
+    /// Answers to effects, which come before what is heard.
+    answers: VecDeque<Input<'static>>,
+    job: Option<Job>,
+    is_restarting: bool,
+}
+
+impl Device {
+    /// Looks at flash and starts the agent.
+    pub(crate) fn start(
+        board: Board,
+        identity: Identity,
+        flash_bytes: u32,
+        slot: Slot,
+        reset: ResetCause,
+    ) -> Result<Device, Failure> {
+        let mut flash = BoardFlash { board, bytes: flash_bytes };
+        let layout = Layout::read(&mut flash)?;
+        let mut host = Host::start(flash, layout, slot, Some(identity.chip))?;
+        host.set_root_key(Some(identity.root_key));
+        let facts = host.facts(reset)?;
+        let (journal, settings) = host.stored()?;
+        let recreated = host.storage().0.recreated();
+        let stored = Stored { journal: &journal, settings: &settings, recreated };
+        let config = AgentConfig::new(identity.thing.clone(), identity.namespace.clone());
+        let (agent, effects) = Agent::start(config, &facts, stored, board.moment());
+        let mut device = Device {
+            board,
+            identity,
+            host,
+            checked: None,
+            agent,
+            heard: VecDeque::new(),
+            answers: VecDeque::new(),
+            job: None,
+            is_restarting: false,
+        };
+        device.carry_out(effects)?;
+        if device.host.trusted()?.1.is_lost() {
+            device.complain(Reason::TrustLost);
+        }
+        let floor = device.agent.journal().security_floor;
+        if let Err(reason) = device.host.begin_trust(&facts, floor)? {
+            device.complain(reason);
+        }
+        let (storage, flash) = device.host.storage();
+        storage.acknowledge_recreated(flash)?;
+        Ok(device)
+    }
+
+    /// Something for the agent.
+    pub(crate) fn hear(&mut self, input: Input<'static>) {
+        self.heard.push_back(Heard::Input(input));
+    }
+
+    /// A message of the broker. What is not this device's shadow is nobody's.
+    pub(crate) fn hear_message(&mut self, topic: &str, payload: &[u8]) {
+        if let Some(Topic::Shadow { shadow, topic }) = Topic::parse(&self.identity.namespace, topic)
+            && shadow == ShadowId::classic(self.identity.thing.clone())
+        {
+            self.heard.push_back(Heard::Message { topic, payload: payload.to_vec() });
+        }
+    }
+
+    /// When there is something to do though nothing is heard.
+    pub(crate) fn wake_at_ms(&self) -> Option<u64> {
+        self.agent.wake_at_ms()
+    }
+
+    /// One piece of work: an answer, something heard, a part of the job, or the time.
+    pub(crate) fn poll(&mut self) -> Result<Next, Failure> {
+        if self.is_restarting {
+            return Ok(Next::Restart);
+        }
+        let now = self.board.moment();
+        if let Some(answer) = self.answers.pop_front() {
+            self.step(answer)?;
+        } else if let Some(heard) = self.heard.pop_front() {
+            match heard {
+                Heard::Input(input) => self.step(input)?,
+                Heard::Message { topic, payload } => {
+                    self.step(Input::ShadowArrived { topic, payload: &payload })?;
+                }
+            }
+        } else if let Some(job) = self.job.take() {
+            self.work(job)?;
+        } else if self.wake_at_ms().is_some_and(|at| at <= now.uptime_ms) {
+            self.step(Input::TimePassed)?;
+        } else {
+            return Ok(Next::Idle);
+        }
+        Ok(if self.is_restarting { Next::Restart } else { Next::Again })
+    }
+
+    fn step(&mut self, input: Input<'_>) -> Result<(), Failure> {
+        let effects = self.agent.step(self.board.moment(), input);
+        self.carry_out(effects)
+    }
+
+    /// A piece of what is under way.
+    fn work(&mut self, job: Job) -> Result<(), Failure> {
+        match job {
+            Job::Check(wanted) => {
+                let answer = self.check_manifest(&wanted)?;
+                self.answers.push_back(Input::ManifestChecked(answer));
+            }
+            Job::Watch => self.watch_trust()?,
+            Job::Transfer(mut transfer) => {
+                let ended = transfer.work(&self.board, self.host.flash());
+                if let Some(done) = transfer.take_told() {
+                    self.answers.push_back(Input::BytesRead { done });
+                }
+                match ended {
+                    Ok(false) => self.job = Some(Job::Transfer(transfer)),
+                    Ok(true) => self.answers.push_back(Input::DownloadEnded(Ok(()))),
+                    Err(fault) => self.answers.push_back(Input::DownloadEnded(Err(fault))),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn answer(&mut self, answer: Input<'static>) {
+        self.answers.push_back(answer);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Failure> {
+        for effect in effects {
+            match self.host.carry_out(effect)? {
+                Carried::Done => {}
+                Carried::NotKept(reason) => self.complain(reason),
+                Carried::Answer(answer) => self.answers.push_back(answer.into()),
+                Carried::Restart => {
+                    self.is_restarting = true;
+                    return Ok(());
+                }
+                Carried::Outside(effect) => self.carry_outside(effect)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_outside(&mut self, effect: Effect) -> Result<(), Failure> {
+        match effect {
+            Effect::Subscribe(topics) => {
+                let shadow = ShadowId::classic(self.identity.thing.clone());
+                let topics: Vec<String> =
+                    topics.into_iter().map(|topic| shadow.topic_name(topic)).collect();
+                self.board.subscribe(&topics);
+            }
+            Effect::Publish { topic, payload, delivery } => {
+                let qos = u8::from(delivery == Delivery::AtLeastOnce);
+                self.board.publish(&topic.format(&self.identity.namespace), &payload, qos);
+            }
+            Effect::Disconnect => self.board.disconnect(),
+            Effect::CheckManifest(wanted) => {
+                self.stop();
+                self.checked = None;
+                self.job = Some(Job::Check(wanted));
+            }
+            // What is under way comes first: it looks at the same documents.
+            Effect::CheckTrust if self.job.is_none() => self.job = Some(Job::Watch),
+            Effect::Download { target, from_start } => self.download(&target, from_start)?,
+            Effect::StopTransfer => {
+                self.stop();
+                self.answers.retain(|answer| {
+                    !matches!(answer, Input::SlotVerified(_) | Input::BytesRead { .. })
+                });
+            }
+            Effect::RunSelfTest => self.board.self_test(),
+            Effect::ApplySetting { name, value } => {
+                let taken = self.board.apply_setting(&name, &value.to_string());
+                self.answers.push_back(match taken {
+                    true => Input::SettingApplied { name, value },
+                    false => Input::SettingRefused { name },
+                });
+            }
+            Effect::RestoreSetting { name, value } => {
+                self.board.apply_setting(&name, &value.to_string());
+            }
+            Effect::Log(line) => self.board.log(&line),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Something was lost or not kept: a line for the log.
+    pub(crate) fn complain(&self, reason: Reason) {
+        let (level, code) = (LogLevel::Error, Some("IO_FAILED"));
+        let message = reason.name().to_string();
+        self.board.log(&LogLine { level, code, message, reason: Some(reason) });
+    }
+
+    /// Ends what is under way, and its request.
+    fn stop(&mut self) {
+        if let Some(Job::Transfer(mut transfer)) = self.job.take() {
+            transfer.close(&self.board);
+        }
+    }
+
+    fn download(&mut self, target: &Target, from_start: bool) -> Result<(), Failure> {
+        let Some(manifest) = self.checked.take() else {
+            self.answers.push_back(Input::DownloadEnded(Err(Reason::Internal.into())));
+            return Ok(());
+        };
+        match self.host.download(target, &manifest, self.identity.chip, from_start)? {
+            Ok(download) => {
+                let transfer = Transfer::new(download, &manifest);
+                self.job = Some(Job::Transfer(Box::new(transfer)));
+            }
+            Err(fault) => self.answers.push_back(Input::DownloadEnded(Err(fault))),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,44 @@
+//! Small documents, fetched whole.
+
+use alloc::vec::Vec;
+
+use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
+use otaru_wire::Reason;
+
+use crate::board::Board;
+
+const PART_BYTES: usize = 512;
+const DOWN: Reason = Reason::LinkDownAtInstall;
+
+/// Gets a document of at most so many bytes; `None` where there is none.
+pub(crate) fn get(board: &Board, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
+    let response = board.get(path, 0, None, DOWN)?;
+    let document = read(board, response.answer(), bytes_max);
+    board.close();
+    document
+}
+
+fn read(board: &Board, head: Answer<'_>, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
+    if head.status == 404 {
+        return Ok(None);
+    }
+    // Nobody knows how long it is.
+    let head = Answer { content_length: None, ..head };
+    match judge(Asked { offset: 0, total: 0 }, head) {
+        Verdict::Append if head.status == 200 => {}
+        Verdict::Fail(fault) => return Err(fault),
+        _ => return Err(Reason::ServerError.into()),
+    }
+    let mut document = Vec::new();
+    loop {
+        let mut buffer = [0; PART_BYTES];
+        let part = board.read(&mut buffer, DOWN)?;
+        if part.is_empty() {
+            return Ok(Some(document));
+        }
+        if document.len() + part.len() > bytes_max {
+            return Err(Reason::TooManyBytes.into());
+        }
+        document.extend_from_slice(part);
+    }
+}

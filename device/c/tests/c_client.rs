@@ -1,0 +1,192 @@
+//! The example in C lives a whole update, and the header says what the library is.
+
+use std::mem::{offset_of, size_of};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use otaru_c::api::{self, Config};
+use otaru_c::{Board, Response};
+use otaru_release::{Chip, ImageBuilder, Manifest, RootDocument, SecretKey};
+use otaru_sim_flash::WordFlash;
+use otaru_slots::{Layout, Slot};
+use otaru_wire::{Digest, ProductName, Reason, ReleaseVersion};
+use tempfile::TempDir;
+
+const CHIP: Chip = Chip::Esp32C3;
+const IMAGE_BYTES: usize = 150_000;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("it can be run");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{command:?}: {said}{}", text(&output.stderr));
+    said
+}
+
+/// The library, which cargo builds beside this test.
+fn library() -> PathBuf {
+    let test = std::env::current_exe().expect("the test is a file");
+    let folder = test.parent().expect("it is in a folder");
+    let files = std::fs::read_dir(folder).expect("the folder can be read");
+    let mut found: Vec<_> = files
+        .map(|file| file.expect("an entry").path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("libotaru_c") && name.ends_with(".a")
+        })
+        .collect();
+    found.sort_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
+    found.pop().expect("cargo built the library")
+}
+
+/// Compiles C against the header with everything a compiler has to say.
+fn compile(source: &Path, program: &Path) {
+    let include = root().join("device/c/include");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(include);
+    cc.arg(source).arg(library()).args(["-lpthread", "-ldl", "-lm", "-lgcc_s", "-o"]).arg(program);
+    run(&mut cc);
+}
+
+/// A chip that left the factory with 1.0.4, and what the server has of 1.0.5.
+fn world(folder: &Path, release_key: &SecretKey) -> String {
+    let (root_key, named_key) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
+    let first = RootDocument::first(root_key.public_key(), named_key.public_key());
+    let next = RootDocument { number: 2, ..first.clone() };
+    let image =
+        |version: &str| ImageBuilder::new(CHIP).size_bytes(IMAGE_BYTES).version(version).build();
+    let (old, new) = (image("1.0.4"), image("1.0.5"));
+    let product = ProductName::new("clock").expect("a valid name");
+    let version = ReleaseVersion::new("1.0.5").expect("a valid label");
+    let manifest = Manifest::for_image(&new, product, version, 7).expect("a whole image");
+
+    let layout = Layout::standard(4 << 20, Layout::STANDARD_SLOT_BYTES).expect("a layout");
+    let mut chip = WordFlash::new(4 << 20);
+    layout.write_table(&mut chip).expect("a blank chip takes a table");
+    chip.load(layout.slot(Slot::Ota0).offset, &old);
+    let sha256 = Digest::of(&new);
+    let shadow = format!(
+        r#"{{"state":{{"desired":{{"config":{{"firmware_version":"1.0.5"}},"update":{{"id":"u-1","sha256":"{sha256}","attempt":1}}}}}},"version":1}}"#
+    );
+    for (name, bytes) in [
+        ("flash.bin", chip.bytes()),
+        ("get-accepted.json", shadow.into_bytes()),
+        ("firmware_clock_root_1", first.sign(&root_key)),
+        ("firmware_clock_root_2", next.sign(&root_key)),
+        ("firmware_clock_1.0.5.manifest", manifest.sign(release_key)),
+        ("firmware_clock_1.0.5.bin", new),
+    ] {
+        std::fs::write(folder.join(name), bytes).expect("the folder can be written");
+    }
+    root_key.public_key().to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn client(folder: &Path) -> PathBuf {
+    let program = folder.join("c-client");
+    compile(&root().join("examples/c-client/main.c"), &program);
+    program
+}
+
+#[test]
+fn example_updates_itself() {
+    let folder = TempDir::new().expect("a folder");
+    let root_key = world(folder.path(), &SecretKey::from_seed(&[2; 32]));
+    let program = client(folder.path());
+    let said = run(Command::new(&program).arg(folder.path()).arg(&root_key));
+    assert!(said.contains("boot from slot 0") && said.contains("boot from slot 1"), "{said}");
+    assert!(said.ends_with("confirmed\n") && !said.contains("not confirmed"), "{said}");
+    let flash = std::fs::read(folder.path().join("flash.bin")).expect("the chip");
+    let image = std::fs::read(folder.path().join("firmware_clock_1.0.5.bin")).expect("the image");
+    let layout = Layout::standard(4 << 20, Layout::STANDARD_SLOT_BYTES).expect("a layout");
+    let slot = layout.slot(Slot::Ota1).offset as usize;
+    assert!(flash[slot..slot + image.len()] == image, "slot 1 holds another image");
+}
+
+#[test]
+fn example_refuses_a_stranger_before_it_erases() {
+    let folder = TempDir::new().expect("a folder");
+    let root_key = world(folder.path(), &SecretKey::from_seed(&[9; 32]));
+    let program = client(folder.path());
+    let output = Command::new(&program).arg(folder.path()).arg(&root_key).output();
+    let said = String::from_utf8_lossy(&output.expect("it runs").stdout).into_owned();
+    assert!(said.contains("manifest_untrusted"), "{said}");
+    let flash = std::fs::read(folder.path().join("flash.bin")).expect("the chip");
+    let layout = Layout::standard(4 << 20, Layout::STANDARD_SLOT_BYTES).expect("a layout");
+    let slot = layout.slot(Slot::Ota1);
+    let other = &flash[slot.offset as usize..slot.end() as usize];
+    assert!(other.iter().all(|&byte| byte == 0xFF), "something was written");
+}
+
+#[test]
+#[expect(unsafe_code, reason = "the functions are C's")]
+fn calls_without_a_handle_are_refused() {
+    let null = std::ptr::null();
+    // SAFETY: null is looked for everywhere.
+    unsafe {
+        assert_eq!(api::otaru_poll(null), api::INVALID);
+        assert_eq!(api::otaru_input_link_up(null), api::INVALID);
+        assert_eq!(api::otaru_wake_at_ms(null), u64::MAX);
+        let mut out = std::ptr::null_mut();
+        assert_eq!(api::otaru_new(null.cast(), null.cast(), &raw mut out), api::INVALID);
+        assert!(out.is_null());
+        api::otaru_free(std::ptr::null_mut());
+    }
+}
+
+/// The header's view of a structure, as a C compiler has it, beside Rust's.
+#[test]
+fn header_describes_the_library() {
+    macro_rules! members {
+        ($rust:ty, $c:literal: $($member:ident),+) => {
+            [
+                (format!("sizeof({})", $c), size_of::<$rust>()),
+                $((format!("offsetof({}, {})", $c, stringify!($member)), offset_of!($rust, $member)),)+
+            ]
+        };
+    }
+    let mut sizes = Vec::new();
+    sizes.extend(members!(Response, "otaru_response":
+        status, content_length, retry_after_s, content_range, content_encoding));
+    sizes.extend(members!(Config, "otaru_config":
+        thing, name_space, product, chip, root_key, root_key_length, flash_bytes, built_at_s,
+        chip_revision, slot, reset));
+    sizes.extend(members!(Board, "otaru_board":
+        context, flash_read, flash_write, flash_erase, uptime_ms, wall_ms, random, publish,
+        subscribe, disconnect, http_get, http_read, http_close, self_test, apply_setting, restart,
+        log));
+    let numbers = [
+        ("OTARU_IDLE", api::IDLE),
+        ("OTARU_AGAIN", api::AGAIN),
+        ("OTARU_RESTART", api::RESTART),
+        ("OTARU_ERROR_INVALID", api::INVALID),
+        ("OTARU_ERROR_BUSY", api::BUSY),
+        ("OTARU_ERROR_FLASH", api::FLASH),
+        ("OTARU_ERROR_NO_IMAGE", api::NO_IMAGE),
+        ("OTARU_ERROR_TABLE", api::TABLE),
+    ];
+    let reasons = [
+        ("OTARU_REASON_DOWNLOAD_STALLED", Reason::DownloadStalled),
+        ("OTARU_REASON_SERVER_ERROR", Reason::ServerError),
+        ("OTARU_REASON_TLS_ROOT_MISSING", Reason::TlsRootMissing),
+        ("OTARU_REASON_TLS_ROOT_EXPIRED", Reason::TlsRootExpired),
+        ("OTARU_REASON_TLS_UNTRUSTED", Reason::TlsUntrusted),
+        ("OTARU_REASON_SELF_TEST_FAILED", Reason::SelfTestFailed),
+    ];
+    let mut source = String::from("#include <otaru.h>\n#include <stddef.h>\n");
+    let mut check = |c: &str, rust: i64| {
+        source += &format!("_Static_assert((long long)({c}) == {rust}, \"{c}\");\n");
+    };
+    sizes.iter().for_each(|(c, rust)| check(c, *rust as i64));
+    numbers.iter().for_each(|(c, rust)| check(c, (*rust).into()));
+    reasons.iter().for_each(|(c, rust)| check(c, rust.number().into()));
+    source += "int main(void) {\n    otaru_free(NULL);\n    return otaru_poll(NULL) + 1;\n}\n";
+    let folder = TempDir::new().expect("a folder");
+    let (file, program) = (folder.path().join("header.c"), folder.path().join("header"));
+    std::fs::write(&file, source).expect("the folder can be written");
+    compile(&file, &program);
+    run(&mut Command::new(&program));
+}
