@@ -20,7 +20,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::session::{EXPIRY_S, EmptySession};
+use crate::session::{EXPIRY_S, EmptySession, IN_FLIGHT};
 use crate::tls::{self, DeviceTls};
 use crate::{Faults, Identity, SimOptions};
 
@@ -218,6 +218,7 @@ fn mqtt_options(identity: &Identity, tls: DeviceTls) -> MqttOptions {
     options.set_session_mode(SessionMode::Persistent);
     options.set_session_expiry_interval(Some(EXPIRY_S));
     options.set_session_store_arc(Arc::new(EmptySession));
+    options.set_outgoing_inflight_upper_limit(IN_FLIGHT);
     options.set_max_packet_size(Some(PACKET_BYTES_MAX));
     options
 }

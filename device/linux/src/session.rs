@@ -15,6 +15,10 @@ use rumqttc::{
 /// Longest expiry there is: the broker decides how long it keeps a session.
 pub(crate) const EXPIRY_S: u32 = u32::MAX;
 
+/// Messages under way at a time. The client keeps a place for each that may be: for as many as
+/// MQTT allows it would take 16 MiB.
+pub(crate) const IN_FLIGHT: u16 = 64;
+
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
 
 /// A session store that remembers an empty session.
@@ -28,7 +32,7 @@ impl SessionStore for EmptySession {
             client_id: key.client_id().to_owned(),
             clean_start: false,
             session_expiry_interval: Some(EXPIRY_S),
-            outgoing_inflight_upper_limit: None,
+            outgoing_inflight_upper_limit: Some(IN_FLIGHT),
             ack_mode: PersistedAckMode::Automatic,
             last_pkid: 0,
             last_puback: 0,
