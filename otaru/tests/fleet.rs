@@ -1,5 +1,8 @@
 //! Many simulated devices in one process, with links and power that fail.
 
+#[path = "fleet/elsewhere.rs"]
+mod elsewhere;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -38,6 +41,20 @@ impl Site {
 
     /// `otaru sim` with so many devices.
     fn sim(&self, devices: usize, arguments: &[&str]) -> Program {
+        self.start_sim(devices, arguments, |command| command)
+    }
+
+    /// The same on a system that trusts these authorities.
+    fn sim_that_trusts(&self, pem: &Path, devices: usize, arguments: &[&str]) -> Program {
+        self.start_sim(devices, arguments, |command| command.env("SSL_CERT_FILE", pem))
+    }
+
+    fn start_sim(
+        &self,
+        devices: usize,
+        arguments: &[&str],
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_otaru"));
         command
             .args(["sim", "--json", "--self-test-ms", "20", "--retry-base-ms", "100", "--devices"])
@@ -49,7 +66,7 @@ impl Site {
             .env("OTARU_TOKEN_FILE", self.fleet.server.admin_token_file())
             .env_remove("OTARU_TOKEN");
         let _ = std::fs::remove_file(&self.log);
-        Program::start(&mut command, &self.log).unwrap()
+        Program::start(change(&mut command), &self.log).unwrap()
     }
 
     /// What `otaru sim` says that does not run.
@@ -102,16 +119,15 @@ impl Site {
 
     async fn request_updates(&self) {
         for number in 1..=DEVICES {
-            let path = format!("/api/v1/devices/sim-{number:04}/update");
-            let answer = self
-                .fleet
-                .console
-                .admin_api
-                .post(&path, &json!({ "version": "1.0.5", "when": "now" }))
-                .await;
-            let answer = answer.unwrap();
-            assert!(answer.is_acknowledged(), "{answer:?}");
+            self.request_update(number).await;
         }
+    }
+
+    async fn request_update(&self, number: usize) {
+        let path = format!("/api/v1/devices/sim-{number:04}/update");
+        let wish = json!({ "version": "1.0.5", "when": "now" });
+        let answer = self.fleet.console.admin_api.post(&path, &wish).await.unwrap();
+        assert!(answer.is_acknowledged(), "{answer:?}");
     }
 
     /// Bytes on the disk for what a device changed of its flash.

@@ -1,5 +1,8 @@
 //! HTTPS to the server: our authority only, the device's certificate, one redirect.
+//!
+//! Where a redirect leads to, the system's authorities count as well, and no certificate is shown.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use otaru_agent::Fault;
@@ -21,8 +24,9 @@ const RATE_MIN_BYTES_PER_S: u64 = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Https {
     own: Client,
-    anonymous: Client,
-    base: Url,
+    /// Made at the first redirect: few servers send one.
+    elsewhere: Arc<OnceLock<Client>>,
+    identity: Arc<Identity>,
     stall_limit: Duration,
     rate_window: Duration,
     document_limit: Duration,
@@ -37,24 +41,25 @@ pub(crate) struct Incoming {
     window_bytes: u64,
 }
 
+fn client(config: rustls::ClientConfig) -> Result<Client, Reason> {
+    Client::builder()
+        .tls_backend_preconfigured(config)
+        .https_only(true)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_LIMIT)
+        .build()
+        .map_err(|_| Reason::Internal)
+}
+
 impl Https {
     /// Reads the certificates anew, so that files put right are noticed.
     pub(crate) fn new(identity: &Identity, options: &SimOptions) -> Result<Https, Reason> {
         let tls = DeviceTls::read(identity, SystemTime::now())?;
-        let client = |config: &rustls::ClientConfig| {
-            Client::builder()
-                .tls_backend_preconfigured(config.clone())
-                .https_only(true)
-                .no_proxy()
-                .redirect(redirect::Policy::none())
-                .connect_timeout(CONNECT_LIMIT)
-                .build()
-                .map_err(|_| Reason::Internal)
-        };
         Ok(Https {
-            own: client(&tls.own)?,
-            anonymous: client(&tls.anonymous)?,
-            base: identity.device_url.clone(),
+            own: client(tls.own.as_ref().clone())?,
+            elsewhere: Arc::default(),
+            identity: Arc::new(identity.clone()),
             stall_limit: options.stall_limit,
             rate_window: options.rate_window,
             document_limit: options.document_limit,
@@ -69,10 +74,11 @@ impl Https {
         headers: HeaderMap,
         down: Reason,
     ) -> Result<Incoming, Fault> {
-        let mut url = self.base.clone();
+        let base = &self.identity.device_url;
+        let mut url = base.clone();
         let (path, query) =
             path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
         url.set_query(query);
         let answer = self.send(&self.own, url.clone(), headers.clone(), down).await?;
         if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {
@@ -81,11 +87,19 @@ impl Https {
         let location = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         let to = location.and_then(|to| url.join(to).ok()).filter(|to| to.scheme() == "https");
         let to = to.ok_or(Reason::ServerError)?;
-        let answer = self.send(&self.anonymous, to, headers, down).await?;
+        let answer = self.send(self.elsewhere()?, to, headers, down).await?;
         match answer.status().is_redirection() {
             true => Err(Reason::ServerError.into()),
             false => Ok(self.incoming(answer)),
         }
+    }
+
+    fn elsewhere(&self) -> Result<&Client, Reason> {
+        if let Some(client) = self.elsewhere.get() {
+            return Ok(client);
+        }
+        let made = client(tls::elsewhere(&self.identity, SystemTime::now())?)?;
+        Ok(self.elsewhere.get_or_init(|| made))
     }
 
     fn incoming(&self, response: Response) -> Incoming {

@@ -7,18 +7,17 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use otaru_wire::Reason;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::client::WantsClientCert;
+use rustls::{CertificateError, ClientConfig, ConfigBuilder, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::Identity;
 
-/// TLS settings for the server: with the device's certificate, and without.
+/// TLS settings for the server, with the device's certificate.
 pub(crate) struct DeviceTls {
-    /// For the server itself.
+    /// For HTTPS and MQTT.
     pub(crate) own: Arc<ClientConfig>,
-    /// For where it redirects to: a certificate is shown to nobody else.
-    pub(crate) anonymous: Arc<ClientConfig>,
 }
 
 impl DeviceTls {
@@ -27,26 +26,38 @@ impl DeviceTls {
     /// Errors: the reason to report. A root certificate has no expiry to the TLS
     /// library, which trusts what it is given; so it is looked at here.
     pub(crate) fn read(identity: &Identity, now: SystemTime) -> Result<DeviceTls, Reason> {
-        let roots = Arc::new(read_roots(identity, now)?);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = || {
-            ClientConfig::builder_with_provider(Arc::clone(&provider))
-                .with_safe_default_protocol_versions()
-                .map(|builder| builder.with_root_certificates(Arc::clone(&roots)))
-                .map_err(|_| Reason::Internal)
-        };
+        let roots = read_roots(identity, now)?;
         let chain: Vec<CertificateDer<'static>> =
             CertificateDer::pem_file_iter(identity.dir.join("cert.pem"))
                 .and_then(Iterator::collect)
                 .map_err(|_| Reason::StorageUnreadable)?;
         let key = PrivateKeyDer::from_pem_file(identity.dir.join("key.pem"))
             .map_err(|_| Reason::StorageUnreadable)?;
-        let own = builder()?.with_client_auth_cert(chain, key);
-        Ok(DeviceTls {
-            own: Arc::new(own.map_err(|_| Reason::StorageUnreadable)?),
-            anonymous: Arc::new(builder()?.with_no_client_auth()),
-        })
+        let own = builder(roots)?.with_client_auth_cert(chain, key);
+        Ok(DeviceTls { own: Arc::new(own.map_err(|_| Reason::StorageUnreadable)?) })
     }
+}
+
+/// For where the server redirects to: a store or a network for delivery, which shows a certificate
+/// of a public authority. The device's own is shown to nobody there. Whoever answers instead can
+/// withhold bytes, not forge them: the manifest is signed.
+pub(crate) fn elsewhere(identity: &Identity, now: SystemTime) -> Result<ClientConfig, Reason> {
+    let mut roots = read_roots(identity, now)?;
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::debug!(error = %error, "An authority of the system could not be read");
+    }
+    // Those that nobody can parse vouch for nobody.
+    let _ = roots.add_parsable_certificates(found.certs);
+    Ok(builder(roots)?.with_no_client_auth())
+}
+
+fn builder(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Reason> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map(|builder| builder.with_root_certificates(roots))
+        .map_err(|_| Reason::Internal)
 }
 
 fn read_roots(identity: &Identity, now: SystemTime) -> Result<RootCertStore, Reason> {
