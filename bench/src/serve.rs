@@ -66,6 +66,7 @@ pub(crate) async fn measure(binary: &Path) -> Result<()> {
     let image = firmware("1.0.0", IMAGE_BYTES, Behaviour::Pass);
     let fleet = start_fleet(binary, &image).await?;
     let nginx = Nginx::start(&fleet, &image).await?;
+    let machine = crate::machine::description(fleet.folder())?;
     pin(std::process::id(), CLIENT_CORE)?;
     let ours = ours(&fleet).await?;
     let theirs = Server {
@@ -92,7 +93,7 @@ pub(crate) async fn measure(binary: &Path) -> Result<()> {
         whole.push(costs[2].0);
         ranges.push(costs[3].0);
     }
-    println!("{}", crate::machine::description(fleet.folder())?);
+    println!("{machine}");
     println!("{}; {}", nginx.version, format_args!("{CONNECTIONS} connections, one core each"));
     print!("{table}");
     println!("{}", Figure::ratio("https_whole_to_nginx", whole[0] / whole[1], WHOLE_TARGET));
