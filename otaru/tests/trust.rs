@@ -127,16 +127,21 @@ async fn keys_are_replaced_without_touching_the_device_on_sqlite() {
     assert_eq!(desk.done(&["update", "show", "clock-01"]).await["downgrade"], true);
 }
 
+/// A client for what needs no server.
+fn offline() -> otaru_real_fleet::Client {
+    otaru_real_fleet::Client::new(
+        Path::new(env!("CARGO_BIN_EXE_otaru")),
+        "http://127.0.0.1:9",
+        Path::new("/dev/null"),
+    )
+}
+
 /// Rotated first, as somebody does who has only lost the key, and found to be stolen later.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_was_rotated_out_can_still_be_revoked() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let client = otaru_real_fleet::Client::new(
-        Path::new(env!("CARGO_BIN_EXE_otaru")),
-        "http://127.0.0.1:9",
-        Path::new("/dev/null"),
-    );
+    let client = offline();
     let (keys, key) = (path("keys"), path("keys/root.key"));
     let made = client.done(&["key", "new", "--out", &keys, "--no-passphrase"]).await.unwrap();
     let (root_key, stolen) = (&made["root_key_id"], made["release_key_id"].as_str().unwrap());
@@ -165,11 +170,7 @@ async fn a_key_that_was_rotated_out_can_still_be_revoked() {
 async fn a_key_behind_a_command_signs_as_one_in_a_file_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let client = otaru_real_fleet::Client::new(
-        Path::new(env!("CARGO_BIN_EXE_otaru")),
-        "http://127.0.0.1:9",
-        Path::new("/dev/null"),
-    );
+    let client = offline();
     // A key of another tool: its public half in PEM, its signatures in DER.
     let openssl = |arguments: &str| {
         let made = std::process::Command::new("sh").args(["-c", arguments]).output().unwrap();

@@ -7,7 +7,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
 use crate::presence::Turn;
-use crate::simulator::run_for_ever;
+use crate::simulator::{run_for_ever, until_one_ends};
 use crate::{FactoryFlash, FileFlash, Identity, Presence, SimError, SimOptions, boot};
 
 /// How long a device may take to reach the operation of flash that a cut shall hit.
@@ -49,14 +49,7 @@ pub async fn run_fleet(
     for device in devices {
         running.spawn(live(factory.clone(), device));
     }
-    tokio::select! {
-        ended = running.join_next() => match ended {
-            Some(Ok(result)) => result,
-            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
-            None => Ok(()),
-        },
-        () = shutdown => Ok(()),
-    }
+    until_one_ends(running, shutdown).await
 }
 
 /// A device's life: with power and without.

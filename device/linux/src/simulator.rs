@@ -8,6 +8,7 @@ use otaru_host::{Host, HostError, start_slot};
 use otaru_release::Behaviour;
 use otaru_slots::{FlashError, Layout, StorageError, TableError};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::firmware::Firmware;
 use crate::product::Product;
@@ -93,10 +94,18 @@ pub async fn run_simulated_devices(
     devices: Vec<SimOptions>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), SimError> {
-    let mut running = tokio::task::JoinSet::new();
+    let mut running = JoinSet::new();
     for options in devices {
         running.spawn(run_simulated_device(options, std::future::pending()));
     }
+    until_one_ends(running, shutdown).await
+}
+
+/// Lets devices run until `shutdown`, or until one of them cannot go on.
+pub(crate) async fn until_one_ends(
+    mut running: JoinSet<Result<(), SimError>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), SimError> {
     tokio::select! {
         ended = running.join_next() => match ended {
             Some(Ok(result)) => result,
