@@ -122,7 +122,7 @@ fn order(bytes: &[u8]) -> bool {
     let asked = OrderAsked {
         thing: &order.thing,
         product: &order.product,
-        version: &order.version,
+        version: order.version.as_str().as_bytes(),
         sha256: &order.sha256,
         nonce: &order.nonce,
         update: order.update.as_ref(),

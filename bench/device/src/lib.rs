@@ -256,7 +256,7 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
             let asked = OrderAsked {
                 thing: &self.names.thing,
                 product,
-                version: &manifest.version,
+                version: manifest.version.as_str().as_bytes(),
                 sha256: &manifest.sha256,
                 nonce: &nonce,
                 update: wanted.update.as_ref(),

@@ -2,7 +2,7 @@
 //! document, the manifest, the order.
 #![no_std]
 
-use otaru_release::{Chip, Manifest, Order, OrderAsked, PublicKey, RootDocument, Target};
+use otaru_release::{Chip, ManifestView, OrderAsked, OrderView, PublicKey, Root, RootView, Target};
 use otaru_wire::{ProductName, ThingName};
 
 /// The documents, as they come in.
@@ -22,8 +22,8 @@ pub fn installs(root_key: &[u8], documents: &Documents<'_>, nonce: &[u8; 16]) ->
         return false;
     };
     let Ok(root_key) = PublicKey::from_bytes(root_key) else { return false };
-    let Ok(root) = RootDocument::verify(documents.root, &[root_key]) else { return false };
-    let Ok(manifest) = Manifest::verify(documents.manifest, &root, Some(1_795_430_400)) else {
+    let Ok(root) = RootView::verify(documents.root, [root_key]) else { return false };
+    let Ok(manifest) = ManifestView::verify(documents.manifest, &root, Some(1_795_430_400)) else {
         return false;
     };
     let target = Target {
@@ -37,16 +37,16 @@ pub fn installs(root_key: &[u8], documents: &Documents<'_>, nonce: &[u8; 16]) ->
     if manifest.suits(&target).is_err() {
         return false;
     }
-    let Some(order) = documents.order else { return root.server_key.is_none() };
+    let Some(order) = documents.order else { return root.server_key().is_none() };
     let asked = OrderAsked {
         thing: &thing,
         product: &product,
-        version: &manifest.version,
-        sha256: &manifest.sha256,
+        version: manifest.version(),
+        sha256: &manifest.sha256(),
         nonce,
         update: None,
-        is_downgrade: manifest.is_downgrade,
+        is_downgrade: manifest.is_downgrade(),
     };
-    let order = Order::verify(order, &root);
+    let order = OrderView::verify(order, &root);
     order.is_ok_and(|order| order.answers(&asked).is_ok())
 }

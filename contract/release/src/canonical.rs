@@ -52,6 +52,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), NotCanonical> {
 }
 
 /// Goes through items, one after the other.
+#[derive(Clone)]
 pub(crate) struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -64,6 +65,10 @@ impl<'a> Walk<'a> {
 
     fn problem(&self, problem: Problem) -> NotCanonical {
         NotCanonical { at: self.at, problem }
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     pub(crate) fn take(&mut self, count: u64) -> Result<&'a [u8], NotCanonical> {
@@ -103,7 +108,7 @@ impl<'a> Walk<'a> {
             (2, length) => drop(self.take(length)?),
             (3, length) => {
                 let text = self.take(length)?;
-                if core::str::from_utf8(text).is_err() {
+                if !is_utf8(text) {
                     return Err(NotCanonical { at: start, problem: Problem::NotUtf8 });
                 }
             }
@@ -134,10 +139,38 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Whether bytes are UTF-8 (RFC 3629 §4). The standard library answers faster, in four times
+/// the code.
+fn is_utf8(bytes: &[u8]) -> bool {
+    let mut bytes = bytes.iter();
+    while let Some(&first) = bytes.next() {
+        let (more, least) = match first {
+            0..0x80 => continue,
+            0xC2..0xE0 => (1, 0x80),
+            0xE0..0xF0 => (2, 0x800),
+            0xF0..0xF5 => (3, 0x1_0000),
+            _ => return false,
+        };
+        let mut point = u32::from(first) & (0x3F >> more);
+        for _ in 0..more {
+            match bytes.next() {
+                Some(&next) if next & 0xC0 == 0x80 => point = point << 6 | u32::from(next & 0x3F),
+                _ => return false,
+            }
+        }
+        if point < least || char::from_u32(point).is_none() {
+            return false;
+        }
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
+    use alloc::vec::Vec;
     use expect_test::{Expect, expect};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -165,5 +198,25 @@ mod tests {
         check_bytes(&[0x81; 20], expect!["nesting deeper than 8 at byte 8"]);
         check_bytes(&[0x00, 0x00], expect!["bytes after the end at byte 1"]);
         check_bytes(&[], expect!["end of the bytes inside an item at byte 0"]);
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_what_the_standard_library_takes(
+            bytes in prop_oneof![
+                any::<Vec<u8>>(),
+                any::<alloc::string::String>().prop_map(alloc::string::String::into_bytes),
+                // Bytes at the edges of the ranges, which chance seldom puts together.
+                proptest::collection::vec(
+                    proptest::sample::select(&[
+                        0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
+                        0xE0, 0xE1, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF,
+                    ][..]),
+                    0..6,
+                ),
+            ],
+        ) {
+            prop_assert_eq!(is_utf8(&bytes), core::str::from_utf8(&bytes).is_ok());
+        }
     }
 }

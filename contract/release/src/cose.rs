@@ -8,6 +8,7 @@ use core::fmt;
 
 use crate::canonical::{self, NotCanonical};
 use crate::causes::causes;
+use crate::distrust::Distrust;
 use crate::key::{Algorithm, KeyId, PublicKey, SIGNATURE_BYTES};
 use crate::reader::Reader;
 
@@ -88,6 +89,7 @@ pub(crate) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// Takes a COSE_Sign1 structure of the given document type apart.
+    #[inline(never)]
     pub(crate) fn open(bytes: &'a [u8], document_type: &'static str) -> Result<Self, CoseError> {
         canonical::check(bytes).map_err(CoseError::NotCanonical)?;
         let shape = CoseError::Shape;
@@ -110,12 +112,23 @@ impl<'a> Envelope<'a> {
     }
 
     /// The same of at most `max_bytes`, which must be signed by one of these keys.
-    #[inline(never)]
     pub(crate) fn signed_by(
         bytes: &'a [u8],
         document_type: &'static str,
         max_bytes: usize,
-        keys: &[PublicKey],
+        keys: impl IntoIterator<Item = PublicKey>,
+    ) -> Result<Self, Distrust> {
+        let mut keys = keys.into_iter();
+        Envelope::signed_by_next(bytes, document_type, max_bytes, &mut || keys.next())
+    }
+
+    /// The same for every kind of list: a device has no room for one of each.
+    #[inline(never)]
+    fn signed_by_next(
+        bytes: &'a [u8],
+        document_type: &'static str,
+        max_bytes: usize,
+        next_key: &mut dyn FnMut() -> Option<PublicKey>,
     ) -> Result<Self, Distrust> {
         if bytes.len() > max_bytes {
             return Err(Distrust::TooLarge { size_bytes: bytes.len() });
@@ -123,8 +136,11 @@ impl<'a> Envelope<'a> {
         let envelope = Envelope::open(bytes, document_type).map_err(Distrust::Cose)?;
         let key_id = envelope.key_id;
         let mut distrust = Distrust::Key(key_id);
-        for key in keys.iter().filter(|key| key.id() == key_id) {
-            if envelope.is_signed_by(key) {
+        while let Some(key) = next_key() {
+            if key.id() != key_id {
+                continue;
+            }
+            if envelope.is_signed_by(&key) {
                 return Ok(envelope);
             }
             distrust = Distrust::Signature(key_id);
@@ -133,24 +149,13 @@ impl<'a> Envelope<'a> {
     }
 
     /// Whether `key` signed the payload under these headers.
+    #[inline(never)]
     fn is_signed_by(&self, key: &PublicKey) -> bool {
         key.algorithm() == self.algorithm
             && signed_bytes(self.protected, self.payload, |message| {
                 key.verifies(message, self.signature)
             })
     }
-}
-
-/// Why a document is not believed.
-pub(crate) enum Distrust {
-    /// More bytes than any document of this type has.
-    TooLarge { size_bytes: usize },
-    /// Not a signed document of this type.
-    Cose(CoseError),
-    /// None of the keys has the id it names.
-    Key(KeyId),
-    /// It is not signed by the key it names.
-    Signature(KeyId),
 }
 
 /// The Sig_structure of RFC 9052 §4.4, in pieces: a device has no room for another copy.
@@ -208,7 +213,7 @@ fn read_protected(
     if reader.int() != Some(TYPE) {
         return Err(other);
     }
-    if reader.text().ok_or(other)? != document_type {
+    if reader.text().ok_or(other)? != document_type.as_bytes() {
         return Err(CoseError::Type { expected: document_type });
     }
     Ok((algorithm, KeyId(key_id)))

@@ -1,226 +1,147 @@
-//! Documents are CBOR maps from field numbers to values; this reads them.
+//! Documents are CBOR maps from field numbers to values; this reads them by a table of rules.
 
-use alloc::vec::Vec;
-
-use otaru_wire::{Digest, ProductName, ReleaseVersion};
+use otaru_wire::Digest;
 
 use crate::canonical;
+use crate::key::ListedKeys;
 use crate::reader::Reader;
 
 mod error;
+mod kind;
 
 pub use error::{Expected, FieldError};
+pub(crate) use kind::Kind;
 
 /// Field 1 of every document: the version of its format.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u8 = 1;
 /// The one version that exists.
 pub(crate) const FORMAT_VERSION: u64 = 1;
 
-/// Reads a document: `gather` takes its fields, and gives `None` where a required one is missing.
-pub(crate) fn read_document<T>(
-    payload: &[u8],
-    required: &[u64],
-    gather: impl FnOnce(&mut Fields<'_>) -> Option<T>,
-) -> Result<T, FieldError> {
-    let mut fields = Fields::open(payload);
-    match gather(&mut fields) {
-        Some(document) if fields.error.is_none() => Ok(document),
-        _ => Err(fields.refusal(required)),
+/// One field of a document.
+pub(crate) struct Rule {
+    /// Its number.
+    pub(crate) field: u8,
+    /// What it holds.
+    pub(crate) kind: Kind,
+    /// Whether it must be there.
+    pub(crate) is_required: bool,
+}
+
+impl Rule {
+    pub(crate) const fn required(field: u8, kind: Kind) -> Rule {
+        Rule { field, kind, is_required: true }
+    }
+
+    pub(crate) const fn optional(field: u8, kind: Kind) -> Rule {
+        Rule { field, kind, is_required: false }
     }
 }
 
-/// The fields of one document, in rising order of their numbers.
-///
-/// The first thing that is wrong ends the document and is remembered: what reads a value gives
-/// `None`, and [`read_document`] says why. So a document is read without asking after each field.
+/// Field numbers that any document has are below this.
+const END: usize = 16;
+
+/// The fields of one document, where they lie.
 pub(crate) struct Fields<'b> {
-    reader: Reader<'b>,
-    remaining: u64,
-    field: u64,
-    /// A bit for each field number that came.
-    seen: u32,
-    error: Option<FieldError>,
+    values: [Option<Value<'b>>; END],
+}
+
+/// A value that its kind allows.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'b> {
+    /// A number, a flag, or how many items a list has.
+    pub(crate) number: u64,
+    /// A text, bytes, or from where a list's items begin.
+    pub(crate) bytes: &'b [u8],
 }
 
 impl<'b> Fields<'b> {
-    /// Opens a payload and reads its first field, the format version.
-    fn open(payload: &'b [u8]) -> Fields<'b> {
-        let reader = Reader::new(payload);
-        let mut fields = Fields { reader, remaining: 0, field: 0, seen: 0, error: None };
-        if let Err(problem) = canonical::check(payload) {
-            fields.fail(FieldError::NotCanonical(problem));
-            return fields;
-        }
-        match fields.reader.map() {
-            Some(count) => fields.remaining = count,
-            None => fields.fail(FieldError::NotFields),
-        }
-        match fields.next() {
-            Some(FORMAT) => {}
-            _ => fields.fail(FieldError::Missing { field: FORMAT }),
-        }
-        match fields.uint() {
-            Some(FORMAT_VERSION) | None => {}
-            Some(found) => fields.fail(FieldError::Format { found }),
-        }
-        fields
-    }
-
-    /// The next field's number; its value must then be read or skipped.
-    pub(crate) fn next(&mut self) -> Option<u64> {
-        if self.remaining == 0 || self.error.is_some() {
-            return None;
-        }
-        self.remaining -= 1;
-        let Some(field) = self.reader.uint() else {
-            self.fail(FieldError::NotFields);
-            return None;
-        };
-        self.field = field;
-        self.seen |= bit(field);
-        Some(field)
-    }
-
-    /// What was wrong first; else which of the required fields is missing.
-    fn refusal(&self, required: &[u64]) -> FieldError {
-        let missing = required.iter().find(|&&field| self.seen & bit(field) == 0);
-        match (self.error, missing) {
-            (None, Some(&field)) => FieldError::Missing { field },
-            (error, _) => error.unwrap_or(FieldError::NotFields),
-        }
-    }
-
+    /// Reads a document of format version 1 whose fields these rules name, in rising order.
+    /// Others are left out, unless the document says that they must be understood.
     #[inline(never)]
-    fn fail(&mut self, error: FieldError) {
-        if self.error.is_none() {
-            self.error = Some(error);
-        }
-    }
-
-    /// Refuses the value of a field.
-    #[inline(never)]
-    pub(crate) fn refuse(&mut self, field: u64, expected: Expected) {
-        self.fail(FieldError::Value { field, expected });
-    }
-
-    /// A value of the current field, refused if there is none.
-    pub(crate) fn value<T>(&mut self, value: Option<T>, expected: Expected) -> Option<T> {
-        if value.is_none() {
-            self.refuse(self.field, expected);
-        }
-        value
-    }
-
-    pub(crate) fn uint(&mut self) -> Option<u64> {
-        let number = self.reader.uint();
-        self.value(number, Expected::Unsigned)
-    }
-
-    pub(crate) fn u32(&mut self) -> Option<u32> {
-        let number = self.reader.uint().and_then(|number| number.try_into().ok());
-        self.value(number, Expected::Below2To32)
-    }
-
-    pub(crate) fn u16(&mut self) -> Option<u16> {
-        let number = self.reader.uint().and_then(|number| number.try_into().ok());
-        self.value(number, Expected::Below65536)
-    }
-
-    pub(crate) fn int(&mut self) -> Option<i64> {
-        let number = self.reader.int();
-        self.value(number, Expected::Number)
-    }
-
-    pub(crate) fn flag(&mut self) -> Option<bool> {
-        let flag = self.reader.flag();
-        self.value(flag, Expected::Flag)
-    }
-
-    pub(crate) fn bytes(&mut self) -> Option<&'b [u8]> {
-        let bytes = self.reader.bytes();
-        self.value(bytes, Expected::Bytes)
-    }
-
-    /// A text of the given kind.
-    pub(crate) fn text<T>(
-        &mut self,
-        expected: Expected,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.reader.text().and_then(parse);
-        self.value(value, expected)
-    }
-
-    pub(crate) fn product(&mut self) -> Option<ProductName> {
-        self.text(Expected::ProductName, ProductName::parse)
-    }
-
-    pub(crate) fn version(&mut self) -> Option<ReleaseVersion> {
-        match self.reader.text() {
-            Some("") => {
-                self.fail(FieldError::Empty { field: self.field });
-                None
-            }
-            text => {
-                let version = text.and_then(ReleaseVersion::parse);
-                self.value(version, Expected::ReleaseVersion)
+    pub(crate) fn read(payload: &'b [u8], rules: &[Rule]) -> Result<Fields<'b>, FieldError> {
+        canonical::check(payload).map_err(FieldError::NotCanonical)?;
+        let mut reader = Reader::new(payload);
+        let mut fields = Fields { values: [None; END] };
+        let last = rules.last().map_or(0, |rule| rule.field);
+        let count = reader.map().ok_or(FieldError::NotFields)?;
+        check_format(&mut reader, count)?;
+        for _ in 1..count {
+            let field = reader.uint().ok_or(FieldError::NotFields)?;
+            match rules.iter().find(|rule| u64::from(rule.field) == field) {
+                Some(rule) => {
+                    let value = kind::read(rule.kind, &mut reader, last);
+                    let value = value.map_err(|refused| refused.in_field(field))?;
+                    fields.values[usize::from(rule.field) % END] = value;
+                }
+                None => reader.skip().ok_or(FieldError::NotFields)?,
             }
         }
-    }
-
-    pub(crate) fn digest(&mut self) -> Option<Digest> {
-        let bytes = self.bytes()?;
-        self.value(bytes.try_into().ok().map(Digest), Expected::Bytes32)
-    }
-
-    /// A list of at most `max` items; an item that is `None` is left out.
-    pub(crate) fn list<T>(
-        &mut self,
-        max: u64,
-        mut item: impl FnMut(&mut Fields<'b>) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let count = self.count(max)?;
-        let mut items = Vec::new();
-        for _ in 0..count {
-            if let Some(item) = item(self) {
-                items.push(item);
-            }
-        }
-        Some(items)
-    }
-
-    fn count(&mut self, max: u64) -> Option<u64> {
-        let count = self.reader.array().filter(|&count| count <= max);
-        self.value(count, Expected::List)
-    }
-
-    /// A list of exactly two items, whose values are read next.
-    pub(crate) fn pair(&mut self) -> Option<()> {
-        let pair = self.reader.array().filter(|&count| count == 2);
-        self.value(pair.map(|_| ()), Expected::Pairs)
-    }
-
-    /// The list of fields that must be understood; all of them are up to `known`.
-    pub(crate) fn critical(&mut self, known: u64) {
-        for _ in 0..self.count(MAX_CRITICAL).unwrap_or_default() {
-            match self.uint() {
-                Some(field) if field > known => self.fail(FieldError::Critical { field }),
-                _ => {}
-            }
+        let is_missing = |rule: &&Rule| rule.is_required && fields.value(rule.field).is_none();
+        match rules.iter().find(is_missing) {
+            Some(rule) => Err(FieldError::Missing { field: rule.field.into() }),
+            None => Ok(fields),
         }
     }
 
-    pub(crate) fn skip(&mut self) {
-        if self.reader.skip().is_none() {
-            self.fail(FieldError::NotFields);
-        }
+    fn value(&self, field: u8) -> Option<Value<'b>> {
+        self.values[usize::from(field) % END]
+    }
+
+    /// The number of a field that need not be there.
+    pub(crate) fn optional(&self, field: u8) -> Option<u64> {
+        self.value(field).map(|value| value.number)
+    }
+
+    /// The number of a field, 0 where it is not there.
+    pub(crate) fn number(&self, field: u8) -> u64 {
+        self.optional(field).unwrap_or(0)
+    }
+
+    /// The time of a field that need not be there.
+    pub(crate) fn time(&self, field: u8) -> Option<i64> {
+        self.optional(field).map(|seconds| seconds as i64)
+    }
+
+    /// Whether a flag is there and set.
+    pub(crate) fn flag(&self, field: u8) -> bool {
+        self.number(field) != 0
+    }
+
+    /// The 32 bytes of a digest that must be there.
+    pub(crate) fn digest(&self, field: u8) -> Digest {
+        Digest(self.bytes(field).try_into().unwrap_or_default())
+    }
+
+    /// The keys of a list.
+    pub(crate) fn keys(&self, field: u8) -> ListedKeys<'b> {
+        ListedKeys { remaining: self.number(field), reader: self.items(field) }
+    }
+
+    /// Reads the items of a list, of which there are [`Fields::number`].
+    pub(crate) fn items(&self, field: u8) -> Reader<'b> {
+        Reader::new(self.bytes(field))
+    }
+
+    /// The text or bytes of a field, none where it is not there.
+    pub(crate) fn bytes(&self, field: u8) -> &'b [u8] {
+        self.value(field).map_or(&[], |value| value.bytes)
     }
 }
 
-/// More fields than any version of a document will call critical.
-const MAX_CRITICAL: u64 = 32;
+/// The first field says how the others are to be read.
+fn check_format(reader: &mut Reader<'_>, count: u64) -> Result<(), FieldError> {
+    let field = u64::from(FORMAT);
+    if count == 0 || reader.uint().ok_or(FieldError::NotFields)? != field {
+        return Err(FieldError::Missing { field });
+    }
+    match reader.uint() {
+        Some(FORMAT_VERSION) => Ok(()),
+        Some(found) => Err(FieldError::Format { found }),
+        None => Err(FieldError::Value { field, expected: Expected::Unsigned }),
+    }
+}
 
-/// Zero for a number above those of all documents.
-fn bit(field: u64) -> u32 {
-    u32::try_from(field).ok().and_then(|field| 1_u32.checked_shl(field)).unwrap_or(0)
+/// A text that was found to be ASCII when the document was read, as its type.
+pub(crate) fn text<T>(text: &[u8], parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    parse(core::str::from_utf8(text).ok()?)
 }

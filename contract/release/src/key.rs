@@ -10,6 +10,7 @@ use otaru_wire::Digest;
 mod bytes;
 #[cfg(feature = "sign")]
 mod ecdsa;
+mod listed;
 mod private;
 #[cfg(feature = "sign")]
 mod secret;
@@ -19,6 +20,7 @@ mod tests;
 mod verifier;
 
 pub use bytes::KeyBytes;
+pub(crate) use listed::{ListedKey, ListedKeys};
 pub use private::{PrivateKeyKind, find_private_key};
 #[cfg(feature = "sign")]
 pub use secret::SecretKey;
@@ -79,6 +81,15 @@ impl Algorithm {
 /// It selects among keys a root document lists; being short, it proves nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 8]);
+
+impl KeyId {
+    /// The id of a key with these bytes.
+    #[inline(never)]
+    fn of(bytes: &[u8]) -> KeyId {
+        let [a, b, c, d, e, f, g, h, ..] = Digest::of(bytes).0;
+        KeyId([a, b, c, d, e, f, g, h])
+    }
+}
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,8 +189,7 @@ impl PublicKey {
 
     /// The key's name in signatures.
     pub fn id(&self) -> KeyId {
-        let digest = Digest::of(&self.to_bytes());
-        KeyId(*digest.as_bytes().first_chunk().expect("a digest has more than 8 bytes"))
+        KeyId::of(&self.to_bytes())
     }
 
     /// 32 bytes that no two keys share: an Ed25519 key itself, the SHA-256 of another.

@@ -14,6 +14,7 @@ extern crate alloc;
 mod canonical;
 mod causes;
 mod cose;
+mod distrust;
 mod fields;
 mod image;
 mod key;
@@ -28,6 +29,7 @@ pub use canonical::{NotCanonical, Problem};
 pub use cose::{CoseError, Shape};
 #[cfg(feature = "sign")]
 pub use cose::{Unsigned, WrongSignature};
+pub use distrust::Distrust;
 pub use fields::{Expected, FieldError};
 pub use image::{
     AppDescriptor, Behaviour, Chip, Image, ImageBuilder, ImageError, ImageFacts, ImageHead,
@@ -40,8 +42,9 @@ pub use key::{
     find_private_key,
 };
 pub use manifest::{
-    CHUNK_BYTES, Dependency, Manifest, ManifestError, Mismatch, Revisions, Target, chunk_hashes,
+    CHUNK_BYTES, Dependency, Manifest, ManifestError, ManifestView, Mismatch, Revisions, Target,
+    Unsuitable, chunk_hashes,
 };
-pub use order::{ForeignOrder, NONCE_BYTES, Order, OrderAsked, OrderError};
-pub use root::{RootDocument, RootError};
+pub use order::{ForeignOrder, NONCE_BYTES, Order, OrderAsked, OrderError, OrderView};
+pub use root::{Root, RootDocument, RootError, RootView};
 pub use timestamp::{Timestamp, TimestampError};

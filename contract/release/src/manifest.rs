@@ -10,23 +10,24 @@ mod raw;
 mod target;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use alloc::vec::Vec;
 
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
+use crate::cose::Envelope;
 #[cfg(feature = "sign")]
 use crate::cose::Unsigned;
-use crate::cose::{Distrust, Envelope};
-use crate::fields::FieldError;
 use crate::image::{Chip, Image, ImageError, ImageFacts};
 use crate::key::KeyId;
 #[cfg(feature = "sign")]
 use crate::key::{PublicKey, SecretKey};
-use crate::root::RootDocument;
+use crate::root::Root;
 
 pub use error::{ManifestError, Mismatch, Revisions};
-pub use target::Target;
+pub use target::{Target, Unsuitable};
+pub use view::ManifestView;
 
 /// Bytes per chunk of an image; the last one may be shorter.
 ///
@@ -131,8 +132,8 @@ impl Manifest {
 
     /// Reads a manifest that was verified when it was stored. No signature is looked at.
     pub fn read_trusted(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-        let envelope = Envelope::open(bytes, DOCUMENT_TYPE).map_err(ManifestError::Cose)?;
-        payload::read(envelope.payload).map_err(field_refused)
+        let manifest = ManifestView::read_trusted(bytes).and_then(|view| view.to_manifest());
+        manifest.map_err(|distrust| ManifestError::of(distrust, 0))
     }
 
     /// Reads a manifest that a release key of `root` signed.
@@ -141,28 +142,11 @@ impl Manifest {
     /// known. Whether it suits a device is another question: [`Manifest::suits`].
     pub fn verify(
         bytes: &[u8],
-        root: &RootDocument,
+        root: &impl Root,
         now: Option<i64>,
     ) -> Result<Manifest, ManifestError> {
-        let envelope = Envelope::signed_by(bytes, DOCUMENT_TYPE, MAX_BYTES, &root.release_keys);
-        let root_number = root.number;
-        let envelope = envelope.map_err(|distrust| match distrust {
-            Distrust::TooLarge { size_bytes } => ManifestError::TooLarge { size_bytes },
-            Distrust::Cose(error) => ManifestError::Cose(error),
-            Distrust::Key(key_id) if root.revoked.contains(&key_id) => {
-                ManifestError::RevokedKey { key_id, root_number }
-            }
-            Distrust::Key(key_id) => ManifestError::UntrustedKey { key_id, root_number },
-            Distrust::Signature(key_id) => ManifestError::Signature { key_id },
-        })?;
-        root.check_expiry(now).map_err(ManifestError::Root)?;
-        let manifest = payload::read(envelope.payload).map_err(field_refused)?;
-        match (manifest.expires_at, now) {
-            (Some(expires_at), Some(now)) if now >= expires_at => {
-                Err(ManifestError::Expired { expires_at, now })
-            }
-            _ => Ok(manifest),
-        }
+        let manifest = ManifestView::verify(bytes, root, now).and_then(|view| view.to_manifest());
+        manifest.map_err(|distrust| ManifestError::of(distrust, root.number()))
     }
 
     /// Refuses an image other than the one described, and promises about it that are not the
@@ -210,14 +194,6 @@ impl Manifest {
     pub fn chunk_bytes(&self, index: usize) -> usize {
         let start = index as u64 * CHUNK_BYTES as u64;
         self.size_bytes.saturating_sub(start).min(CHUNK_BYTES as u64) as usize
-    }
-}
-
-/// A version that is empty is the publisher's mistake, and no broken document.
-fn field_refused(error: FieldError) -> ManifestError {
-    match error {
-        FieldError::Empty { field: payload::VERSION } => ManifestError::VersionEmpty,
-        error => ManifestError::Field(error),
     }
 }
 

@@ -5,6 +5,7 @@
 //! It makes no release good: that is the manifest's part.
 
 mod error;
+mod view;
 
 #[cfg(feature = "sign")]
 use alloc::vec::Vec;
@@ -13,15 +14,15 @@ use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName, UpdateId};
 
 #[cfg(feature = "sign")]
 use crate::cose;
-use crate::cose::{Distrust, Envelope};
-use crate::fields::{Expected, Fields, read_document};
+use crate::fields::FieldError;
 #[cfg(feature = "sign")]
 use crate::fields::{FORMAT, FORMAT_VERSION};
 #[cfg(feature = "sign")]
 use crate::key::SecretKey;
-use crate::root::RootDocument;
+use crate::root::Root;
 
 pub use error::{Foreign as ForeignOrder, OrderError};
+pub use view::OrderView;
 
 const DOCUMENT_TYPE: &str = "application/vnd.otaru.order";
 
@@ -30,16 +31,16 @@ pub const NONCE_BYTES: usize = 16;
 
 /// Field numbers; see `docs/formats.md`. Append only.
 mod field {
-    pub(super) const THING: u64 = 2;
-    pub(super) const PRODUCT: u64 = 3;
-    pub(super) const VERSION: u64 = 4;
-    pub(super) const SHA256: u64 = 5;
-    pub(super) const NONCE: u64 = 6;
-    pub(super) const UPDATE: u64 = 7;
-    pub(super) const ISSUED_AT: u64 = 8;
-    pub(super) const EXPIRES_AT: u64 = 9;
-    pub(super) const DOWNGRADE: u64 = 10;
-    pub(super) const CRITICAL: u64 = 11;
+    pub(super) const THING: u8 = 2;
+    pub(super) const PRODUCT: u8 = 3;
+    pub(super) const VERSION: u8 = 4;
+    pub(super) const SHA256: u8 = 5;
+    pub(super) const NONCE: u8 = 6;
+    pub(super) const UPDATE: u8 = 7;
+    pub(super) const ISSUED_AT: u8 = 8;
+    pub(super) const EXPIRES_AT: u8 = 9;
+    pub(super) const DOWNGRADE: u8 = 10;
+    pub(super) const CRITICAL: u8 = 11;
 }
 
 /// What a server key says to one device.
@@ -73,8 +74,8 @@ pub struct OrderAsked<'a> {
     pub thing: &'a ThingName,
     /// Its product.
     pub product: &'a ProductName,
-    /// The release its manifest names.
-    pub version: &'a ReleaseVersion,
+    /// The text of the version its manifest names.
+    pub version: &'a [u8],
     /// The image its manifest names.
     pub sha256: &'a Digest,
     /// The random number it asked with.
@@ -94,19 +95,19 @@ impl Order {
     pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
         let optional = u64::from(self.update.is_some()) + u64::from(self.is_downgrade);
         let payload = cose::encode(|encoder| {
-            encoder.map(8 + optional)?.u64(FORMAT)?.u64(FORMAT_VERSION)?;
-            encoder.u64(field::THING)?.str(self.thing.as_str())?;
-            encoder.u64(field::PRODUCT)?.str(self.product.as_str())?;
-            encoder.u64(field::VERSION)?.str(self.version.as_str())?;
-            encoder.u64(field::SHA256)?.bytes(self.sha256.as_bytes())?;
-            encoder.u64(field::NONCE)?.bytes(&self.nonce)?;
+            encoder.map(8 + optional)?.u8(FORMAT)?.u64(FORMAT_VERSION)?;
+            encoder.u8(field::THING)?.str(self.thing.as_str())?;
+            encoder.u8(field::PRODUCT)?.str(self.product.as_str())?;
+            encoder.u8(field::VERSION)?.str(self.version.as_str())?;
+            encoder.u8(field::SHA256)?.bytes(self.sha256.as_bytes())?;
+            encoder.u8(field::NONCE)?.bytes(&self.nonce)?;
             if let Some(update) = &self.update {
-                encoder.u64(field::UPDATE)?.str(update.as_str())?;
+                encoder.u8(field::UPDATE)?.str(update.as_str())?;
             }
-            encoder.u64(field::ISSUED_AT)?.i64(self.issued_at)?;
-            encoder.u64(field::EXPIRES_AT)?.i64(self.expires_at)?;
+            encoder.u8(field::ISSUED_AT)?.i64(self.issued_at)?;
+            encoder.u8(field::EXPIRES_AT)?.i64(self.expires_at)?;
             if self.is_downgrade {
-                encoder.u64(field::DOWNGRADE)?.bool(true)?;
+                encoder.u8(field::DOWNGRADE)?.bool(true)?;
             }
             Ok(())
         });
@@ -114,15 +115,10 @@ impl Order {
     }
 
     /// Reads an order that the server key of `root` signed, whoever it is for.
-    pub fn verify(bytes: &[u8], root: &RootDocument) -> Result<Order, OrderError> {
-        let keys = root.server_key.as_slice();
-        let envelope = Envelope::signed_by(bytes, DOCUMENT_TYPE, Order::MAX_BYTES, keys);
-        let envelope = envelope.map_err(|distrust| match distrust {
-            Distrust::TooLarge { size_bytes } => OrderError::TooLarge { size_bytes },
-            Distrust::Cose(error) => OrderError::Cose(error),
-            Distrust::Key(key_id) | Distrust::Signature(key_id) => OrderError::Untrusted { key_id },
-        })?;
-        read_document(envelope.payload, &REQUIRED, gather).map_err(OrderError::Field)
+    pub fn verify(bytes: &[u8], root: &impl Root) -> Result<Order, OrderError> {
+        let order = OrderView::verify(bytes, root)?;
+        // What was read without its types is of them.
+        order.to_order().ok_or(OrderError::Field(FieldError::NotFields))
     }
 
     /// Refuses an order that does not answer this question.
@@ -131,65 +127,46 @@ impl Order {
     /// device whose clock is wrong, either way, must still be able to take the release that
     /// sets it right.
     pub fn answers(&self, asked: &OrderAsked<'_>) -> Result<(), OrderError> {
+        asked.check(&Said {
+            thing: self.thing.as_str().as_bytes(),
+            product: self.product.as_str().as_bytes(),
+            version: self.version.as_str().as_bytes(),
+            sha256: self.sha256.as_bytes(),
+            nonce: &self.nonce,
+            update: self.update.as_ref().map(|update| update.as_str().as_bytes()),
+            is_downgrade: self.is_downgrade,
+        })
+    }
+}
+
+/// What an order says.
+struct Said<'o> {
+    thing: &'o [u8],
+    product: &'o [u8],
+    version: &'o [u8],
+    sha256: &'o [u8],
+    nonce: &'o [u8],
+    update: Option<&'o [u8]>,
+    is_downgrade: bool,
+}
+
+impl OrderAsked<'_> {
+    fn check(&self, said: &Said<'_>) -> Result<(), OrderError> {
+        let update = self.update.map(|update| update.as_str().as_bytes());
         let differs = [
-            (self.thing != *asked.thing, ForeignOrder::Thing),
-            (self.product != *asked.product, ForeignOrder::Product),
-            (self.version != *asked.version, ForeignOrder::Version),
-            (self.sha256 != *asked.sha256, ForeignOrder::Image),
-            (self.nonce != *asked.nonce, ForeignOrder::Nonce),
-            (asked.update.is_some() && self.update.as_ref() != asked.update, ForeignOrder::Update),
+            (said.thing != self.thing.as_str().as_bytes(), ForeignOrder::Thing),
+            (said.product != self.product.as_str().as_bytes(), ForeignOrder::Product),
+            (said.version != self.version, ForeignOrder::Version),
+            (said.sha256 != self.sha256.as_bytes(), ForeignOrder::Image),
+            (said.nonce != self.nonce, ForeignOrder::Nonce),
+            (update.is_some() && said.update != update, ForeignOrder::Update),
         ];
         if let Some((_, foreign)) = differs.into_iter().find(|(differs, _)| *differs) {
             return Err(OrderError::Foreign(foreign));
         }
-        if asked.is_downgrade && !self.is_downgrade {
+        if self.is_downgrade && !said.is_downgrade {
             return Err(OrderError::DowngradeNotAsked);
         }
         Ok(())
     }
-}
-
-const REQUIRED: [u64; 7] = [
-    field::THING,
-    field::PRODUCT,
-    field::VERSION,
-    field::SHA256,
-    field::NONCE,
-    field::ISSUED_AT,
-    field::EXPIRES_AT,
-];
-
-fn gather(fields: &mut Fields<'_>) -> Option<Order> {
-    let (mut thing, mut product, mut version, mut sha256) = (None, None, None, None);
-    let (mut nonce, mut update, mut issued_at, mut expires_at) = (None, None, None, None);
-    let mut is_downgrade = None;
-    while let Some(number) = fields.next() {
-        match number {
-            field::THING => thing = fields.text(Expected::ThingName, ThingName::parse),
-            field::PRODUCT => product = fields.product(),
-            field::VERSION => version = fields.version(),
-            field::SHA256 => sha256 = fields.digest(),
-            field::NONCE => {
-                let bytes = fields.bytes().and_then(|bytes| bytes.try_into().ok());
-                nonce = fields.value(bytes, Expected::Bytes16);
-            }
-            field::UPDATE => update = fields.text(Expected::UpdateId, UpdateId::parse),
-            field::ISSUED_AT => issued_at = fields.int(),
-            field::EXPIRES_AT => expires_at = fields.int(),
-            field::DOWNGRADE => is_downgrade = fields.flag(),
-            field::CRITICAL => fields.critical(field::CRITICAL),
-            _ => fields.skip(),
-        }
-    }
-    Some(Order {
-        thing: thing?,
-        product: product?,
-        version: version?,
-        sha256: sha256?,
-        nonce: nonce?,
-        update,
-        issued_at: issued_at?,
-        expires_at: expires_at?,
-        is_downgrade: is_downgrade.unwrap_or_default(),
-    })
 }

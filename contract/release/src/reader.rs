@@ -13,6 +13,7 @@ const TAG: u8 = 6;
 const SIMPLE: u8 = 7;
 
 /// Reads one item after the other; `None` is an item of another kind.
+#[derive(Clone)]
 pub(crate) struct Reader<'b>(Walk<'b>);
 
 impl<'b> Reader<'b> {
@@ -47,9 +48,10 @@ impl<'b> Reader<'b> {
         self.0.take(length).ok()
     }
 
-    pub(crate) fn text(&mut self) -> Option<&'b str> {
+    /// A text's bytes, which are UTF-8.
+    pub(crate) fn text(&mut self) -> Option<&'b [u8]> {
         let length = self.argument(TEXT)?;
-        core::str::from_utf8(self.0.take(length).ok()?).ok()
+        self.0.take(length).ok()
     }
 
     /// The number of items that follow.
@@ -64,6 +66,11 @@ impl<'b> Reader<'b> {
 
     pub(crate) fn tag(&mut self) -> Option<u64> {
         self.argument(TAG)
+    }
+
+    /// What was not read yet.
+    pub(crate) fn rest(&self) -> &'b [u8] {
+        self.0.rest()
     }
 
     pub(crate) fn skip(&mut self) -> Option<()> {

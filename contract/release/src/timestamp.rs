@@ -12,14 +12,15 @@ use otaru_wire::{ProductName, Reason};
 
 #[cfg(feature = "sign")]
 use crate::cose;
-use crate::cose::{CoseError, Distrust, Envelope};
+use crate::cose::{CoseError, Envelope};
+use crate::distrust::Distrust;
 #[cfg(feature = "sign")]
 use crate::fields::{FORMAT, FORMAT_VERSION};
-use crate::fields::{FieldError, Fields, read_document};
+use crate::fields::{FieldError, Fields, Kind, Rule};
 use crate::key::KeyId;
 #[cfg(feature = "sign")]
 use crate::key::SecretKey;
-use crate::root::RootDocument;
+use crate::root::Root;
 
 const DOCUMENT_TYPE: &str = "application/vnd.otaru.timestamp";
 
@@ -28,12 +29,12 @@ const CLOCK_SLACK_S: i64 = 3600;
 
 /// Field numbers; see `docs/formats.md`. Append only.
 mod field {
-    pub(super) const PRODUCT: u64 = 2;
-    pub(super) const SIGNED_AT: u64 = 3;
-    pub(super) const EXPIRES_AT: u64 = 4;
-    pub(super) const SEQUENCE: u64 = 5;
-    pub(super) const ROOT_NUMBER: u64 = 6;
-    pub(super) const CRITICAL: u64 = 7;
+    pub(super) const PRODUCT: u8 = 2;
+    pub(super) const SIGNED_AT: u8 = 3;
+    pub(super) const EXPIRES_AT: u8 = 4;
+    pub(super) const SEQUENCE: u8 = 5;
+    pub(super) const ROOT_NUMBER: u8 = 6;
+    pub(super) const CRITICAL: u8 = 7;
 }
 
 /// What a server key says about a product, for a short time.
@@ -86,6 +87,23 @@ pub enum TimestampError {
     },
 }
 
+impl From<Distrust> for TimestampError {
+    fn from(distrust: Distrust) -> TimestampError {
+        match distrust {
+            Distrust::TooLarge { size_bytes } => TimestampError::TooLarge { size_bytes },
+            Distrust::Cose(error) => TimestampError::Cose(error),
+            Distrust::Field(error) => TimestampError::Field(error),
+            Distrust::Key(key_id) | Distrust::Revoked(key_id) | Distrust::Signature(key_id) => {
+                TimestampError::Untrusted { key_id }
+            }
+            // Nobody asks a timestamp for these.
+            Distrust::Number { .. } | Distrust::RootExpired { .. } | Distrust::Expired { .. } => {
+                TimestampError::Field(FieldError::NotFields)
+            }
+        }
+    }
+}
+
 impl TimestampError {
     /// The number a device reports.
     pub fn reason(&self) -> Reason {
@@ -124,12 +142,12 @@ impl Timestamp {
     #[cfg(feature = "sign")]
     pub fn sign(&self, key: &SecretKey) -> Vec<u8> {
         let payload = cose::encode(|encoder| {
-            encoder.map(6)?.u64(FORMAT)?.u64(FORMAT_VERSION)?;
-            encoder.u64(field::PRODUCT)?.str(self.product.as_str())?;
-            encoder.u64(field::SIGNED_AT)?.i64(self.signed_at)?;
-            encoder.u64(field::EXPIRES_AT)?.i64(self.expires_at)?;
-            encoder.u64(field::SEQUENCE)?.u64(self.sequence)?;
-            encoder.u64(field::ROOT_NUMBER)?.u64(self.root_number)?.ok()
+            encoder.map(6)?.u8(FORMAT)?.u64(FORMAT_VERSION)?;
+            encoder.u8(field::PRODUCT)?.str(self.product.as_str())?;
+            encoder.u8(field::SIGNED_AT)?.i64(self.signed_at)?;
+            encoder.u8(field::EXPIRES_AT)?.i64(self.expires_at)?;
+            encoder.u8(field::SEQUENCE)?.u64(self.sequence)?;
+            encoder.u8(field::ROOT_NUMBER)?.u64(self.root_number)?.ok()
         });
         cose::sign(&payload, DOCUMENT_TYPE, key)
     }
@@ -137,24 +155,22 @@ impl Timestamp {
     /// Reads a timestamp of a product that the server key of `root` signed; fresh or not.
     pub fn verify(
         bytes: &[u8],
-        root: &RootDocument,
+        root: &impl Root,
         product: &ProductName,
     ) -> Result<Timestamp, TimestampError> {
-        let keys = root.server_key.as_slice();
-        let envelope = Envelope::signed_by(bytes, DOCUMENT_TYPE, Timestamp::MAX_BYTES, keys);
-        let envelope = envelope.map_err(|distrust| match distrust {
-            Distrust::TooLarge { size_bytes } => TimestampError::TooLarge { size_bytes },
-            Distrust::Cose(error) => TimestampError::Cose(error),
-            Distrust::Key(key_id) | Distrust::Signature(key_id) => {
-                TimestampError::Untrusted { key_id }
-            }
-        })?;
-        let timestamp = read_document(envelope.payload, &REQUIRED, gather);
-        let timestamp = timestamp.map_err(TimestampError::Field)?;
-        match timestamp.product == *product {
-            true => Ok(timestamp),
-            false => Err(TimestampError::WrongProduct),
+        let envelope =
+            Envelope::signed_by(bytes, DOCUMENT_TYPE, Timestamp::MAX_BYTES, root.server_key());
+        let fields = Fields::read(envelope?.payload, &RULES).map_err(Distrust::Field)?;
+        if fields.bytes(field::PRODUCT) != product.as_str().as_bytes() {
+            return Err(TimestampError::WrongProduct);
         }
+        Ok(Timestamp {
+            product: product.clone(),
+            signed_at: fields.time(field::SIGNED_AT).unwrap_or_default(),
+            expires_at: fields.time(field::EXPIRES_AT).unwrap_or_default(),
+            sequence: fields.number(field::SEQUENCE),
+            root_number: fields.number(field::ROOT_NUMBER),
+        })
     }
 
     /// Refuses one that is too old by a clock that is set (`now`), or older than the newest
@@ -200,28 +216,11 @@ impl Timestamp {
     }
 }
 
-const REQUIRED: [u64; 5] =
-    [field::PRODUCT, field::SIGNED_AT, field::EXPIRES_AT, field::SEQUENCE, field::ROOT_NUMBER];
-
-fn gather(fields: &mut Fields<'_>) -> Option<Timestamp> {
-    let (mut product, mut signed_at, mut expires_at) = (None, None, None);
-    let (mut sequence, mut root_number) = (None, None);
-    while let Some(number) = fields.next() {
-        match number {
-            field::PRODUCT => product = fields.product(),
-            field::SIGNED_AT => signed_at = fields.int(),
-            field::EXPIRES_AT => expires_at = fields.int(),
-            field::SEQUENCE => sequence = fields.uint(),
-            field::ROOT_NUMBER => root_number = fields.uint(),
-            field::CRITICAL => fields.critical(field::CRITICAL),
-            _ => fields.skip(),
-        }
-    }
-    Some(Timestamp {
-        product: product?,
-        signed_at: signed_at?,
-        expires_at: expires_at?,
-        sequence: sequence?,
-        root_number: root_number?,
-    })
-}
+const RULES: [Rule; 6] = [
+    Rule::required(field::PRODUCT, Kind::Product),
+    Rule::required(field::SIGNED_AT, Kind::Time),
+    Rule::required(field::EXPIRES_AT, Kind::Time),
+    Rule::required(field::SEQUENCE, Kind::Unsigned),
+    Rule::required(field::ROOT_NUMBER, Kind::Unsigned),
+    Rule::optional(field::CRITICAL, Kind::Critical),
+];

@@ -4,7 +4,10 @@
 use alloc::string::String;
 use core::fmt;
 
+mod alphabet;
 mod name;
+
+pub use alphabet::{Alphabet, First};
 
 use name::name;
 
@@ -14,46 +17,44 @@ name! {
     /// Shadows work for any thing name; a *registered* device is held to
     /// [`ThingName::REGISTERED_MAX`], because its certificate's CN can hold no more.
     ThingName, "thing name", "1 to 128 of [a-zA-Z0-9:_-]",
-    max 128, |byte, _| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-')
+    max 128, upper true, others ":_-", first Any
 }
 
 name! {
     /// Which shadow of a thing is meant, when it is not the classic one. Case-sensitive.
     ShadowName, "shadow name", "1 to 64 of [$a-zA-Z0-9:_-]",
-    max 64, |byte, _| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b':' | b'_' | b'-')
+    max 64, upper true, others "$:_-", first Any
 }
 
 name! {
     /// A kind of device, unique on a server.
     ProductName, "product name", "1 to 32 of [a-z0-9-]",
-    max 32, |byte, _| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+    max 32, upper false, others "-", first Any
 }
 
 name! {
     /// The label of a release. It is compared for equality only: which of two
     /// releases is newer is said by their sequence numbers, never by this text.
     ReleaseVersion, "release version", "a letter or digit, then up to 63 of [A-Za-z0-9._+-]",
-    max 64, |byte, first| {
-        byte.is_ascii_alphanumeric() || (!first && matches!(byte, b'.' | b'_' | b'+' | b'-'))
-    }
+    max 64, upper true, others "._+-", first LetterOrDigit
 }
 
 name! {
     /// The first level of the topics that are not AWS's: `{ns}/things/…`.
     Namespace, "namespace", "1 to 32 of [A-Za-z0-9_-]",
-    max 32, |byte, _| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+    max 32, upper true, others "_-", first Any
 }
 
 name! {
     /// One update of one device. Opaque: the server makes it, the device only echoes it.
     UpdateId, "update id", "1 to 40 of [A-Za-z0-9-]",
-    max 40, |byte, _| byte.is_ascii_alphanumeric() || byte == b'-'
+    max 40, upper true, others "-", first Any
 }
 
 name! {
     /// Who runs a fleet.
     OrganisationId, "organisation id", "1 to 40 of [A-Za-z0-9-]",
-    max 40, |byte, _| byte.is_ascii_alphanumeric() || byte == b'-'
+    max 40, upper true, others "-", first Any
 }
 
 impl ThingName {

@@ -26,8 +26,8 @@ pub use config::{
 };
 pub use digest::{Digest, DigestError};
 pub use ids::{
-    NameError, Namespace, OrganisationId, ProductName, ReleaseVersion, ShadowName, ThingName,
-    UpdateId,
+    Alphabet, First, NameError, Namespace, OrganisationId, ProductName, ReleaseVersion, ShadowName,
+    ThingName, UpdateId,
 };
 pub use phase::{Outcome, Phase};
 pub use reason::Reason;

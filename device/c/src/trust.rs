@@ -162,7 +162,7 @@ impl Device {
         let asked = OrderAsked {
             thing: &self.identity.thing,
             product,
-            version,
+            version: version.as_str().as_bytes(),
             sha256,
             nonce: &nonce,
             update: wanted.update.as_ref(),

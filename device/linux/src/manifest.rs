@@ -117,7 +117,7 @@ async fn get_order(
     let asked = OrderAsked {
         thing: &search.thing,
         product,
-        version,
+        version: version.as_str().as_bytes(),
         sha256,
         nonce: &nonce,
         update: search.wanted.update.as_ref(),

@@ -1,59 +1,54 @@
 use core::fmt;
 use core::str::FromStr;
 
-/// A chip family: one that runs ESP-IDF images, or another one by its name.
-///
-/// The name (`esp32c3`) is what people, products and manifests say; the id is
-/// what the image header carries. Both come from `esp_chip_id_t` of ESP-IDF.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Chip {
-    /// ESP32.
-    Esp32,
-    /// ESP32-S2.
-    Esp32S2,
-    /// ESP32-C3.
-    Esp32C3,
-    /// ESP32-S3.
-    Esp32S3,
-    /// ESP32-C2 (ESP8684).
-    Esp32C2,
-    /// ESP32-C6.
-    Esp32C6,
-    /// ESP32-H2.
-    Esp32H2,
-    /// ESP32-P4.
-    Esp32P4,
-    /// ESP32-C61.
-    Esp32C61,
-    /// ESP32-C5.
-    Esp32C5,
-    /// ESP32-H21.
-    Esp32H21,
-    /// ESP32-H4.
-    Esp32H4,
-    /// ESP32-S31.
-    Esp32S31,
-    /// A chip whose images are raw bytes to this crate.
-    Other(OtherChip),
+use otaru_wire::{Alphabet, First};
+
+/// Declares the chips that run ESP-IDF images: each with its header id, its name and the name
+/// its maker prints.
+macro_rules! chips {
+    ($($variant:ident = $id:literal, $name:literal, $marketing_name:literal;)+) => {
+        /// A chip family: one that runs ESP-IDF images, or another one by its name.
+        ///
+        /// The name (`esp32c3`) is what people, products and manifests say; the id is
+        /// what the image header carries. Both come from `esp_chip_id_t` of ESP-IDF.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Chip {
+            $(#[doc = concat!($marketing_name, ".")] $variant,)+
+            /// A chip whose images are raw bytes to this crate.
+            Other(OtherChip),
+        }
+
+        const TABLE: &[(Chip, u16, &str, &str)] =
+            &[$((Chip::$variant, $id, $name, $marketing_name),)+];
+
+        impl Chip {
+            /// The name used everywhere in Otaru, such as `esp32c3`.
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Chip::$variant => $name,)+
+                    Chip::Other(other) => other.as_str(),
+                }
+            }
+        }
+    };
 }
 
-/// Every chip with its header id, its name and the name its maker prints.
-const TABLE: [(Chip, u16, &str, &str); 13] = [
-    (Chip::Esp32, 0x00, "esp32", "ESP32"),
-    (Chip::Esp32S2, 0x02, "esp32s2", "ESP32-S2"),
-    (Chip::Esp32C3, 0x05, "esp32c3", "ESP32-C3"),
-    (Chip::Esp32S3, 0x09, "esp32s3", "ESP32-S3"),
-    (Chip::Esp32C2, 0x0C, "esp32c2", "ESP32-C2"),
-    (Chip::Esp32C6, 0x0D, "esp32c6", "ESP32-C6"),
-    (Chip::Esp32H2, 0x10, "esp32h2", "ESP32-H2"),
-    (Chip::Esp32P4, 0x12, "esp32p4", "ESP32-P4"),
-    (Chip::Esp32C61, 0x14, "esp32c61", "ESP32-C61"),
-    (Chip::Esp32C5, 0x17, "esp32c5", "ESP32-C5"),
-    (Chip::Esp32H21, 0x19, "esp32h21", "ESP32-H21"),
-    (Chip::Esp32H4, 0x1C, "esp32h4", "ESP32-H4"),
-    (Chip::Esp32S31, 0x20, "esp32s31", "ESP32-S31"),
-];
+chips! {
+    Esp32 = 0x00, "esp32", "ESP32";
+    Esp32S2 = 0x02, "esp32s2", "ESP32-S2";
+    Esp32C3 = 0x05, "esp32c3", "ESP32-C3";
+    Esp32S3 = 0x09, "esp32s3", "ESP32-S3";
+    Esp32C2 = 0x0C, "esp32c2", "ESP32-C2"; // Or ESP8684.
+    Esp32C6 = 0x0D, "esp32c6", "ESP32-C6";
+    Esp32H2 = 0x10, "esp32h2", "ESP32-H2";
+    Esp32P4 = 0x12, "esp32p4", "ESP32-P4";
+    Esp32C61 = 0x14, "esp32c61", "ESP32-C61";
+    Esp32C5 = 0x17, "esp32c5", "ESP32-C5";
+    Esp32H21 = 0x19, "esp32h21", "ESP32-H21";
+    Esp32H4 = 0x1C, "esp32h4", "ESP32-H4";
+    Esp32S31 = 0x20, "esp32s31", "ESP32-S31";
+}
 
 /// The name of a chip that runs no ESP-IDF images, such as `nrf52840`.
 ///
@@ -68,13 +63,17 @@ pub struct OtherChip {
 impl OtherChip {
     const MAX_BYTES: usize = 24;
 
+    /// What the names of all chips are made of.
+    pub(crate) const ALPHABET: Alphabet =
+        Alphabet { max: OtherChip::MAX_BYTES, upper: false, others: "-", first: First::Letter };
+
     fn new(text: &str) -> Option<OtherChip> {
+        if !OtherChip::ALPHABET.allows(text.as_bytes()) || text.starts_with("esp") {
+            return None;
+        }
         let mut name = [0; OtherChip::MAX_BYTES];
         name.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        let is_word = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        let begins = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
-        (begins && text.bytes().all(is_word) && !text.starts_with("esp"))
-            .then_some(OtherChip { name })
+        Some(OtherChip { name })
     }
 
     fn as_str(&self) -> &str {
@@ -116,14 +115,6 @@ impl Chip {
     /// The `chip_id` an image header carries; that of no image for [`Chip::Other`].
     pub fn id(self) -> u16 {
         self.row().map_or(NO_ID, |row| row.1)
-    }
-
-    /// The name used everywhere in Otaru, such as `esp32c3`.
-    pub fn name(&self) -> &str {
-        match self {
-            Chip::Other(other) => other.as_str(),
-            known => known.row().map_or("", |row| row.2),
-        }
     }
 
     /// The name on the chip's lid, such as `ESP32-C3`.

@@ -26,6 +26,11 @@ impl Verifier {
         is_key.then(|| Verifier { algorithm, bytes: KeyBytes::new(bytes) })
     }
 
+    /// The same of bytes whose point was checked.
+    pub(super) fn read_again(algorithm: Algorithm, bytes: &[u8]) -> Option<Verifier> {
+        Some(Verifier { algorithm, bytes: KeyBytes::new(bytes) })
+    }
+
     pub(super) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

@@ -21,6 +21,11 @@ impl Verifier {
         }
     }
 
+    /// The same of bytes whose point was checked.
+    pub(super) fn read_again(algorithm: Algorithm, bytes: &[u8]) -> Option<Verifier> {
+        Verifier::read(algorithm, bytes)
+    }
+
     pub(super) fn algorithm(&self) -> Algorithm {
         match self {
             Verifier::Ed25519(_) => Algorithm::Ed25519,

@@ -2,7 +2,9 @@ use core::fmt;
 
 use otaru_wire::{Digest, ProductName, Reason, ReleaseVersion};
 
+use super::payload::VERSION;
 use crate::cose::CoseError;
+use crate::distrust::Distrust;
 use crate::fields::FieldError;
 use crate::image::Chip;
 use crate::key::KeyId;
@@ -145,6 +147,26 @@ pub enum Mismatch {
 }
 
 impl ManifestError {
+    /// Why a manifest is not believed under the root document of this number.
+    pub fn of(distrust: Distrust, root_number: u64) -> ManifestError {
+        match distrust {
+            Distrust::TooLarge { size_bytes } => ManifestError::TooLarge { size_bytes },
+            Distrust::Cose(error) => ManifestError::Cose(error),
+            // The publisher's mistake, and no broken document.
+            Distrust::Field(FieldError::Empty { field }) if field == u64::from(VERSION) => {
+                ManifestError::VersionEmpty
+            }
+            Distrust::Field(error) => ManifestError::Field(error),
+            Distrust::Key(key_id) => ManifestError::UntrustedKey { key_id, root_number },
+            Distrust::Revoked(key_id) => ManifestError::RevokedKey { key_id, root_number },
+            Distrust::Signature(key_id) => ManifestError::Signature { key_id },
+            Distrust::Expired { expires_at, now } => ManifestError::Expired { expires_at, now },
+            Distrust::RootExpired { .. } | Distrust::Number { .. } => {
+                ManifestError::Root(distrust.into())
+            }
+        }
+    }
+
     /// The stable code a client may match on.
     pub fn code(&self) -> &'static str {
         use ManifestError::*;

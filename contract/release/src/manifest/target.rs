@@ -1,4 +1,4 @@
-use otaru_wire::{Digest, ProductName, ReleaseVersion};
+use otaru_wire::{Digest, ProductName, Reason, ReleaseVersion};
 
 use super::{Manifest, ManifestError};
 use crate::image::Chip;
@@ -20,39 +20,110 @@ pub struct Target<'a> {
     pub security_counter: u32,
 }
 
+/// In what a manifest does not suit a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsuitable {
+    /// For another product.
+    Product,
+    /// For another chip.
+    Chip,
+    /// For other revisions of the chip.
+    Revision,
+    /// The image does not fit into the slot.
+    TooLarge,
+    /// Older than the newest release the device took.
+    Sequence,
+    /// Would bring a closed hole back.
+    SecurityCounter,
+}
+
+impl Unsuitable {
+    /// The number a device reports.
+    pub fn reason(self) -> Reason {
+        match self {
+            Unsuitable::Product => Reason::WrongProduct,
+            Unsuitable::Chip => Reason::WrongChip,
+            Unsuitable::Revision => Reason::WrongRevision,
+            Unsuitable::TooLarge => Reason::ImageTooLarge,
+            Unsuitable::Sequence => Reason::SequenceOlder,
+            Unsuitable::SecurityCounter => Reason::SecurityCounterOlder,
+        }
+    }
+}
+
+/// What a manifest says that a device must be or have.
+pub(super) struct Claims<'m> {
+    pub(super) product: &'m [u8],
+    pub(super) chip: &'m [u8],
+    pub(super) min_revision: u16,
+    pub(super) max_revision: Option<u16>,
+    pub(super) size_bytes: u64,
+    pub(super) sequence: u64,
+    pub(super) security_counter: u32,
+}
+
+impl Target<'_> {
+    pub(super) fn check(&self, claims: &Claims<'_>) -> Result<(), Unsuitable> {
+        let is_other_revision = self.revision.is_some_and(|revision| {
+            revision < claims.min_revision
+                || claims.max_revision.is_some_and(|most| revision > most)
+        });
+        let faults = [
+            (claims.product != self.product.as_str().as_bytes(), Unsuitable::Product),
+            (claims.chip != self.chip.name().as_bytes(), Unsuitable::Chip),
+            (is_other_revision, Unsuitable::Revision),
+            (claims.size_bytes > self.slot_bytes, Unsuitable::TooLarge),
+            (claims.sequence < self.sequence, Unsuitable::Sequence),
+            (claims.security_counter < self.security_counter, Unsuitable::SecurityCounter),
+        ];
+        faults.into_iter().find(|(is_so, _)| *is_so).map_or(Ok(()), |(_, fault)| Err(fault))
+    }
+}
+
 impl Manifest {
     /// Refuses a manifest that is not for this device, or older than what it has.
     ///
     /// Dependencies are not looked at: only the caller knows the other parts.
-    pub fn suits(&self, target: &Target<'_>) -> Result<(), ManifestError> {
-        if self.product != *target.product {
-            return Err(ManifestError::WrongProduct {
-                found: self.product.clone(),
-                expected: target.product.clone(),
-            });
+    pub fn suits(&self, device: &Target<'_>) -> Result<(), ManifestError> {
+        let claims = Claims {
+            product: self.product.as_str().as_bytes(),
+            chip: self.chip.name().as_bytes(),
+            min_revision: self.min_revision,
+            max_revision: self.max_revision,
+            size_bytes: self.size_bytes,
+            sequence: self.sequence,
+            security_counter: self.security_counter,
+        };
+        device.check(&claims).map_err(|unsuitable| self.unsuitable(device, unsuitable))
+    }
+
+    fn unsuitable(&self, device: &Target<'_>, unsuitable: Unsuitable) -> ManifestError {
+        match unsuitable {
+            Unsuitable::Product => {
+                let (found, expected) = (self.product.clone(), device.product.clone());
+                ManifestError::WrongProduct { found, expected }
+            }
+            Unsuitable::Chip => {
+                ManifestError::WrongChip { found: self.chip, expected: device.chip }
+            }
+            Unsuitable::Revision => ManifestError::WrongRevision {
+                revision: device.revision.unwrap_or_default(),
+                min: self.min_revision,
+                max: self.max_revision,
+            },
+            Unsuitable::TooLarge => {
+                let (size_bytes, slot_bytes) = (self.size_bytes, device.slot_bytes);
+                ManifestError::ImageTooLarge { size_bytes, slot_bytes }
+            }
+            Unsuitable::Sequence => {
+                let (found, expected) = (self.sequence, device.sequence);
+                ManifestError::SequenceOlder { found, expected }
+            }
+            Unsuitable::SecurityCounter => {
+                let (found, expected) = (self.security_counter, device.security_counter);
+                ManifestError::SecurityCounterOlder { found, expected }
+            }
         }
-        if self.chip != target.chip {
-            return Err(ManifestError::WrongChip { found: self.chip, expected: target.chip });
-        }
-        if let Some(revision) = target.revision
-            && (revision < self.min_revision || self.max_revision.is_some_and(|max| revision > max))
-        {
-            let (min, max) = (self.min_revision, self.max_revision);
-            return Err(ManifestError::WrongRevision { revision, min, max });
-        }
-        if self.size_bytes > target.slot_bytes {
-            let (size_bytes, slot_bytes) = (self.size_bytes, target.slot_bytes);
-            return Err(ManifestError::ImageTooLarge { size_bytes, slot_bytes });
-        }
-        if self.sequence < target.sequence {
-            let (found, expected) = (self.sequence, target.sequence);
-            return Err(ManifestError::SequenceOlder { found, expected });
-        }
-        if self.security_counter < target.security_counter {
-            let (found, expected) = (self.security_counter, target.security_counter);
-            return Err(ManifestError::SecurityCounterOlder { found, expected });
-        }
-        Ok(())
     }
 
     /// Refuses a manifest of another release than was asked for.

@@ -8,6 +8,7 @@ use expect_test::{Expect, expect};
 use otaru_wire::Digest;
 
 use super::*;
+use crate::RootDocument;
 use crate::cose::{self, Encoded};
 use crate::fields::FieldError;
 use crate::key::SecretKey;

@@ -3,6 +3,7 @@ use core::fmt;
 use otaru_wire::Reason;
 
 use crate::cose::CoseError;
+use crate::distrust::Distrust;
 use crate::fields::FieldError;
 use crate::key::KeyId;
 
@@ -44,6 +45,23 @@ pub enum Foreign {
     Nonce,
     /// Part of another update.
     Update,
+}
+
+impl From<Distrust> for OrderError {
+    fn from(distrust: Distrust) -> OrderError {
+        match distrust {
+            Distrust::TooLarge { size_bytes } => OrderError::TooLarge { size_bytes },
+            Distrust::Cose(error) => OrderError::Cose(error),
+            Distrust::Field(error) => OrderError::Field(error),
+            Distrust::Key(key_id) | Distrust::Revoked(key_id) | Distrust::Signature(key_id) => {
+                OrderError::Untrusted { key_id }
+            }
+            // Nobody asks an order for these.
+            Distrust::Number { .. } | Distrust::RootExpired { .. } | Distrust::Expired { .. } => {
+                OrderError::Field(FieldError::NotFields)
+            }
+        }
+    }
 }
 
 impl OrderError {

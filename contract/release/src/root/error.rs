@@ -6,6 +6,7 @@ use otaru_wire::Reason;
 
 use super::MAX_BYTES;
 use crate::cose::CoseError;
+use crate::distrust::Distrust;
 use crate::fields::FieldError;
 use crate::key::KeyId;
 
@@ -99,6 +100,22 @@ impl RootError {
             RootError::Signature { .. } => "that key's signature over this document".to_string(),
             RootError::Number { expected, .. } => format!("root document {expected}"),
             RootError::Expired { now, .. } => format!("one that is valid at {now}"),
+        }
+    }
+}
+
+impl From<Distrust> for RootError {
+    fn from(distrust: Distrust) -> RootError {
+        match distrust {
+            Distrust::TooLarge { size_bytes } => RootError::TooLarge { size_bytes },
+            Distrust::Cose(error) => RootError::Cose(error),
+            Distrust::Field(error) => RootError::Field(error),
+            Distrust::Key(key_id) | Distrust::Revoked(key_id) => RootError::UntrustedKey { key_id },
+            Distrust::Signature(key_id) => RootError::Signature { key_id },
+            Distrust::Number { found, expected } => RootError::Number { found, expected },
+            Distrust::RootExpired { expires_at, now } | Distrust::Expired { expires_at, now } => {
+                RootError::Expired { expires_at, now }
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ fn answers(order: &Order, change: impl FnOnce(&mut Order)) -> String {
     let asked = OrderAsked {
         thing: &as_asked.thing,
         product: &as_asked.product,
-        version: &as_asked.version,
+        version: as_asked.version.as_str().as_bytes(),
         sha256: &as_asked.sha256,
         nonce: &as_asked.nonce,
         update: as_asked.update.as_ref(),

@@ -1,12 +1,12 @@
 //! The macro behind every name: one alphabet check, one set of conversions.
 
 /// Declares a checked text type: its words for errors, its length limit in
-/// bytes, and which byte may stand where (`|byte, is_first|`).
+/// bytes, and of what it is made.
 macro_rules! name {
     (
         $(#[$meta:meta])*
         $name:ident, $what:literal, $expected:literal, max $max:literal,
-        |$byte:ident, $first:pat_param| $allowed:expr
+        upper $upper:literal, others $others:literal, first $first:ident
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -16,6 +16,14 @@ macro_rules! name {
         impl $name {
             /// The longest name, in characters (all are ASCII).
             pub const MAX: usize = $max;
+
+            #[doc = concat!("What a ", $what, " is made of.")]
+            pub const ALPHABET: $crate::Alphabet = $crate::Alphabet {
+                max: $max,
+                upper: $upper,
+                others: $others,
+                first: $crate::First::$first,
+            };
 
             #[doc = concat!("Checks that `text` is a ", $what, ": ", $expected, ".")]
             pub fn new(text: &str) -> Result<$name, $crate::NameError> {
@@ -33,11 +41,7 @@ macro_rules! name {
             }
 
             fn allows(text: &str) -> bool {
-                let allowed = |(index, $byte): (usize, u8)| {
-                    let $first = index == 0;
-                    $allowed
-                };
-                (1..=$max).contains(&text.len()) && text.bytes().enumerate().all(allowed)
+                $name::ALPHABET.allows(text.as_bytes())
             }
 
             fn refusal(text: &str) -> $crate::NameError {

@@ -1,0 +1,50 @@
+use crate::cose::CoseError;
+use crate::fields::FieldError;
+use crate::key::KeyId;
+
+/// Why a document is not believed, whatever its kind. Each kind has an error of its own with
+/// words for people, made from this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// More bytes than any document of its kind has.
+    TooLarge {
+        /// Bytes found.
+        size_bytes: usize,
+    },
+    /// Not a signed document of its kind.
+    Cose(CoseError),
+    /// A signed document with wrong contents.
+    Field(FieldError),
+    /// None of the keys has the id that it names.
+    Key(KeyId),
+    /// The key it names was revoked.
+    Revoked(KeyId),
+    /// It is not signed by the key it names.
+    Signature(KeyId),
+    /// A root document other than the one that follows.
+    Number {
+        /// The document's number.
+        found: u64,
+        /// The number that follows.
+        expected: u64,
+    },
+    /// The time of the root document is over.
+    RootExpired {
+        /// When it ended, in seconds since 1970.
+        expires_at: i64,
+        /// The time now, in seconds since 1970.
+        now: i64,
+    },
+    /// The document's own time is over.
+    Expired {
+        /// When it ended, in seconds since 1970.
+        expires_at: i64,
+        /// The time now, in seconds since 1970.
+        now: i64,
+    },
+}
+
+/// When a document ended, if it did.
+pub(crate) fn ended(expires_at: Option<i64>, now: Option<i64>) -> Option<(i64, i64)> {
+    expires_at.zip(now).filter(|(expires_at, now)| now >= expires_at)
+}
