@@ -1,8 +1,8 @@
 //! Decoders of `contract/release`.
 
 use otaru_release::{
-    Behaviour, Chip, Image, ImageHead, Manifest, Order, OrderAsked, PublicKey, RootDocument,
-    Timestamp, find_private_key,
+    Behaviour, Chip, Image, ImageHead, Manifest, ManifestView, Order, OrderAsked, OrderView,
+    PublicKey, RootDocument, Target, Timestamp, find_private_key,
 };
 use otaru_wire::ProductName;
 
@@ -83,6 +83,17 @@ pub(crate) fn manifest_payload(bytes: &[u8]) -> bool {
         (0..manifest.chunks.len()).map(|index| manifest.chunk_bytes(index) as u64).sum();
     assert_eq!(total, manifest.size_bytes, "the chunks are the image");
     assert_eq!(manifest.chunk_bytes(manifest.chunks.len()), 0);
+    let view = ManifestView::verify(&sealed, &root(), Some(NOW_S)).expect("the same document");
+    let device = Target {
+        product: &ProductName::new("clock").expect("a product name"),
+        chip: Chip::Esp32C3,
+        revision: Some(4),
+        slot_bytes: 1 << 20,
+        sequence: 7,
+        security_counter: 2,
+    };
+    let in_place = view.suits(&device).map_err(|unsuitable| unsuitable.reason());
+    assert_eq!(in_place, manifest.suits(&device).map_err(|error| error.reason()));
     true
 }
 
@@ -131,6 +142,10 @@ fn order(bytes: &[u8]) -> bool {
     assert!(order.answers(&asked).is_ok(), "it answers its own question");
     let mut other = order.nonce;
     other[0] ^= 1;
-    assert!(order.answers(&OrderAsked { nonce: &other, ..asked }).is_err());
+    let asked = OrderAsked { nonce: &other, ..asked };
+    assert!(order.answers(&asked).is_err());
+    let root = server_root();
+    let view = OrderView::verify(bytes, &root).expect("the same document");
+    assert_eq!(view.answers(&asked), order.answers(&asked));
     true
 }

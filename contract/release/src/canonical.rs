@@ -52,7 +52,6 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), NotCanonical> {
 }
 
 /// Goes through items, one after the other.
-#[derive(Clone)]
 pub(crate) struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,

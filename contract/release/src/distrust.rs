@@ -1,9 +1,14 @@
+use core::fmt;
+
 use crate::cose::CoseError;
 use crate::fields::FieldError;
 use crate::key::KeyId;
 
-/// Why a document is not believed, whatever its kind. Each kind has an error of its own with
-/// words for people, made from this.
+/// Why a document is not believed, whatever its kind.
+///
+/// The number that a device reports depends on the kind: each has an error of its own, made from
+/// this, which says it ([`RootError`](crate::RootError), [`ManifestError::of`](crate::ManifestError::of),
+/// [`OrderError`](crate::OrderError), [`TimestampError`](crate::TimestampError)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distrust {
     /// More bytes than any document of its kind has.
@@ -43,6 +48,30 @@ pub enum Distrust {
         now: i64,
     },
 }
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Distrust::TooLarge { size_bytes } => write!(f, "{size_bytes} bytes are too many"),
+            Distrust::Cose(error) => error.fmt(f),
+            Distrust::Field(error) => error.fmt(f),
+            Distrust::Key(key_id) => write!(f, "key {key_id} is not trusted"),
+            Distrust::Revoked(key_id) => write!(f, "key {key_id} was revoked"),
+            Distrust::Signature(key_id) => write!(f, "the signature is not that of key {key_id}"),
+            Distrust::Number { found, expected } => {
+                write!(f, "root document {found}, expected {expected}")
+            }
+            Distrust::RootExpired { expires_at, now } => {
+                write!(f, "the root document expired at {expires_at}, and it is {now}")
+            }
+            Distrust::Expired { expires_at, now } => {
+                write!(f, "it expired at {expires_at}, and it is {now}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Distrust {}
 
 /// When a document ended, if it did.
 pub(crate) fn ended(expires_at: Option<i64>, now: Option<i64>) -> Option<(i64, i64)> {

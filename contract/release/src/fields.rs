@@ -29,10 +29,12 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) const fn required(field: u8, kind: Kind) -> Rule {
+        assert!((field as usize) < END, "a place for its value");
         Rule { field, kind, is_required: true }
     }
 
     pub(crate) const fn optional(field: u8, kind: Kind) -> Rule {
+        assert!((field as usize) < END, "a place for its value");
         Rule { field, kind, is_required: false }
     }
 }

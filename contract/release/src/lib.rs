@@ -6,7 +6,7 @@
 //! does I/O or reads a clock, and no bytes from outside can make it panic.
 //!
 //! Start at [`Image::parse`], [`Manifest::verify`], [`RootDocument`] and
-//! [`patch`]. The formats are written down in `docs/formats.md` and `docs/patches.md`.
+//! [`patch`]; a device without a heap at [`RootView`]. The formats are written down in `docs/formats.md` and `docs/patches.md`.
 #![no_std]
 
 extern crate alloc;

@@ -117,7 +117,7 @@ impl Order {
     /// Reads an order that the server key of `root` signed, whoever it is for.
     pub fn verify(bytes: &[u8], root: &impl Root) -> Result<Order, OrderError> {
         let order = OrderView::verify(bytes, root)?;
-        // What was read without its types is of them.
+        // Every text was found to be of its type when the order was read.
         order.to_order().ok_or(OrderError::Field(FieldError::NotFields))
     }
 

@@ -13,7 +13,6 @@ const TAG: u8 = 6;
 const SIMPLE: u8 = 7;
 
 /// Reads one item after the other; `None` is an item of another kind.
-#[derive(Clone)]
 pub(crate) struct Reader<'b>(Walk<'b>);
 
 impl<'b> Reader<'b> {

@@ -20,6 +20,7 @@ use crate::key::SecretKey;
 use crate::key::{KeyId, PublicKey};
 
 pub use error::RootError;
+pub(crate) use view::check_expiry;
 pub use view::{Root, RootView};
 
 /// A device keeps a root in one record of 4000 bytes, behind the 32 of the key it descends from.
@@ -136,7 +137,7 @@ impl RootDocument {
 
     /// Refuses a document whose time is over; `None` is a clock that is not set.
     pub fn check_expiry(&self, now: Option<i64>) -> Result<(), RootError> {
-        Ok(self.check_time(now)?)
+        Ok(check_expiry(self, now)?)
     }
 
     #[cfg(feature = "sign")]

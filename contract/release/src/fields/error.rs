@@ -78,7 +78,7 @@ causes! {
         KnownKeys = "a list with a known kind of key",
         UsableKeys = "made of usable keys",
         KeyIds = "made of key ids",
-        ChipName = "a known chip name",
+        ChipName = "a chip's name",
         Digests = "a multiple of 32 bytes",
         AboveZero = "above zero",
         DigestPerChunk = "one digest per 64 KiB of field 9",

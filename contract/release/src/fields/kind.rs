@@ -9,7 +9,7 @@ use crate::order::NONCE_BYTES;
 use crate::reader::Reader;
 
 /// What a field holds; see `docs/formats.md`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// An unsigned number.
     Unsigned,
@@ -108,8 +108,11 @@ pub(super) fn read<'b>(
         Kind::Update => value.bytes = text(reader, &UpdateId::ALPHABET, Expected::UpdateId)?,
         Kind::Chip => value.bytes = text(reader, &OtherChip::ALPHABET, Expected::ChipName)?,
         Kind::Version => {
-            let version = text(reader, &ReleaseVersion::ALPHABET, Expected::ReleaseVersion);
-            value.bytes = version?;
+            value.bytes = some(reader.text(), Expected::ReleaseVersion)?;
+            if value.bytes.is_empty() {
+                return Err(Refused::Empty);
+            }
+            check(ReleaseVersion::ALPHABET.allows(value.bytes), Expected::ReleaseVersion)?;
         }
         // A list of one key, without the list's head.
         Kind::Key => {
@@ -168,9 +171,6 @@ fn text<'b>(
     expected: Expected,
 ) -> Result<&'b [u8], Refused> {
     let text = some(reader.text(), expected)?;
-    if text.is_empty() {
-        return Err(Refused::Empty);
-    }
     check(alphabet.allows(text), expected)?;
     Ok(text)
 }

@@ -19,6 +19,7 @@ macro_rules! chips {
             Other(OtherChip),
         }
 
+        /// Each with its header id, its name and the name its maker prints.
         const TABLE: &[(Chip, u16, &str, &str)] =
             &[$((Chip::$variant, $id, $name, $marketing_name),)+];
 

@@ -2,7 +2,7 @@ use super::{Algorithm, KeyId, PublicKey, Verifier};
 use crate::reader::Reader;
 
 /// A key as a document lists it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct ListedKey<'b> {
     pub(crate) algorithm: Algorithm,
     pub(crate) bytes: &'b [u8],
@@ -24,7 +24,6 @@ impl ListedKey<'_> {
 }
 
 /// The keys of a list that was found good when the document was read.
-#[derive(Clone)]
 pub(crate) struct ListedKeys<'b> {
     pub(crate) remaining: u64,
     pub(crate) reader: Reader<'b>,

@@ -1,3 +1,5 @@
+use core::fmt;
+
 use otaru_wire::{Digest, ProductName, Reason, ReleaseVersion};
 
 use super::{Manifest, ManifestError};
@@ -50,6 +52,21 @@ impl Unsuitable {
         }
     }
 }
+
+impl fmt::Display for Unsuitable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unsuitable::Product => "for another product",
+            Unsuitable::Chip => "for another chip",
+            Unsuitable::Revision => "for other revisions of the chip",
+            Unsuitable::TooLarge => "larger than the slot",
+            Unsuitable::Sequence => "older than what the device took",
+            Unsuitable::SecurityCounter => "would bring a closed hole back",
+        })
+    }
+}
+
+impl core::error::Error for Unsuitable {}
 
 /// What a manifest says that a device must be or have.
 pub(super) struct Claims<'m> {

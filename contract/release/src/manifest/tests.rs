@@ -52,6 +52,27 @@ fn unknown_fields_are_ignored_unless_critical() {
     );
 }
 
+/// How a manifest with the least fields ends whose chip is called so.
+fn told_of_chip(name: &str) -> String {
+    let chunk = Digest::of(b"");
+    told(&cose::encode(|encoder| {
+        encoder.map(8)?.u64(1)?.u64(1)?.u64(2)?.u64(7)?;
+        encoder.u64(3)?.str("clock")?.u64(4)?.str(name)?.u64(7)?.str("1.0.5")?;
+        encoder.u64(8)?.bytes(chunk.as_bytes())?.u64(9)?.u64(16)?;
+        encoder.u64(10)?.bytes(chunk.as_bytes())?.ok()
+    }))
+}
+
+#[test]
+fn a_chip_is_named_in_one_way() {
+    for name in ["esp32c3", "esp32", "nrf52840"] {
+        assert_eq!(told_of_chip(name), "sequence 7", "{name}");
+    }
+    for name in ["ESP32-C3", "esp32-c3", "Esp32c3", "esp99", "", "8051", "esp32c3 "] {
+        assert_eq!(told_of_chip(name), "field 4 is not a chip's name", "{name}");
+    }
+}
+
 #[test]
 fn other_shapes_are_refused() {
     check(1, |to| to.u64(11)?.str("four")?.ok(), expect!["field 11 is not a number below 2^32"]);

@@ -10,7 +10,7 @@ use crate::distrust::{Distrust, ended};
 use crate::fields::{self, Expected, FieldError, Fields};
 use crate::image::Chip;
 use crate::key::KeyId;
-use crate::root::Root;
+use crate::root::{Root, check_expiry};
 
 /// A manifest as its bytes: for devices that have no heap to copy it to.
 ///
@@ -36,7 +36,7 @@ impl<'b> ManifestView<'b> {
             Distrust::Key(key_id) if root.revokes(key_id) => Distrust::Revoked(key_id),
             distrust => distrust,
         })?;
-        root.check_time(now)?;
+        check_expiry(root, now)?;
         let manifest = ManifestView::read(&envelope)?;
         match ended(manifest.expires_at(), now) {
             Some((expires_at, now)) => Err(Distrust::Expired { expires_at, now }),
@@ -154,7 +154,7 @@ impl<'b> ManifestView<'b> {
             Some(Manifest {
                 sequence: self.sequence(),
                 product: fields::text(self.product(), ProductName::parse)?,
-                chip: fields::text(self.chip(), |name| name.parse::<Chip>().ok())?,
+                chip: fields::text(self.chip(), known_chip)?,
                 min_revision: self.min_revision(),
                 max_revision: self.max_revision(),
                 version: fields::text(self.version(), ReleaseVersion::parse)?,
@@ -170,4 +170,9 @@ impl<'b> ManifestView<'b> {
         let (field, expected) = (field::CHIP.into(), Expected::ChipName);
         manifest().ok_or(Distrust::Field(FieldError::Value { field, expected }))
     }
+}
+
+/// The chip of exactly this name: other spellings are for people.
+fn known_chip(name: &str) -> Option<Chip> {
+    name.parse::<Chip>().ok().filter(|chip| chip.name() == name)
 }

@@ -54,14 +54,17 @@ impl<'b> OrderView<'b> {
     /// The same, taken out of its bytes.
     pub fn to_order(&self) -> Option<Order> {
         let text = |field| self.fields.bytes(field);
-        let update = self.fields.optional(field::UPDATE).map(|_| text(field::UPDATE));
+        let update = match text(field::UPDATE) {
+            [] => None,
+            update => Some(fields::text(update, UpdateId::parse)?),
+        };
         Some(Order {
             thing: fields::text(text(field::THING), ThingName::parse)?,
             product: fields::text(text(field::PRODUCT), ProductName::parse)?,
             version: fields::text(text(field::VERSION), ReleaseVersion::parse)?,
             sha256: self.fields.digest(field::SHA256),
             nonce: text(field::NONCE).try_into().ok()?,
-            update: update.and_then(|update| fields::text(update, UpdateId::parse)),
+            update,
             issued_at: self.fields.time(field::ISSUED_AT)?,
             expires_at: self.fields.time(field::EXPIRES_AT)?,
             is_downgrade: self.fields.flag(field::DOWNGRADE),

@@ -31,13 +31,13 @@ pub trait Root {
     fn expires_at(&self) -> Option<i64>;
     /// Whether it says that a key must never count again.
     fn revokes(&self, key_id: KeyId) -> bool;
+}
 
-    /// Refuses a document whose time is over; `None` is a clock that is not set.
-    fn check_time(&self, now: Option<i64>) -> Result<(), Distrust> {
-        match ended(self.expires_at(), now) {
-            Some((expires_at, now)) => Err(Distrust::RootExpired { expires_at, now }),
-            None => Ok(()),
-        }
+/// Refuses a root document whose time is over; `None` is a clock that is not set.
+pub(crate) fn check_expiry(root: &impl Root, now: Option<i64>) -> Result<(), Distrust> {
+    match ended(root.expires_at(), now) {
+        Some((expires_at, now)) => Err(Distrust::RootExpired { expires_at, now }),
+        None => Ok(()),
     }
 }
 
@@ -50,7 +50,7 @@ pub struct RootView<'b> {
 
 impl<'b> RootView<'b> {
     /// Reads a document that any of `trusted` signed. Expiry is not looked at: only the newest
-    /// document's counts, see [`Root::check_time`].
+    /// document's counts, which [`ManifestView::verify`](crate::ManifestView::verify) looks at.
     pub fn verify(
         bytes: &'b [u8],
         trusted: impl IntoIterator<Item = PublicKey>,
@@ -138,7 +138,8 @@ fn check_roles(fields: &Fields<'_>) -> Result<(), FieldError> {
         return refuse(field::SERVER_KEY, Expected::OneRole);
     }
     let mut named = offline().chain(fields.keys(field::SERVER_KEY));
-    match named.any(|key| revoked(fields).any(|key_id| key_id == key.id())) {
+    let is_revoked = |key_id: KeyId| revoked(fields).any(|revoked| revoked == key_id);
+    match named.any(|key| is_revoked(key.id())) {
         true => refuse(field::REVOKED, Expected::UnnamedKeys),
         false => Ok(()),
     }

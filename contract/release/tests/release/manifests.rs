@@ -1,6 +1,7 @@
 use expect_test::expect;
 use otaru_release::{
-    Chip, Dependency, Image, ImageBuilder, Manifest, ManifestError, RootDocument, SecretKey, Target,
+    Chip, Dependency, Image, ImageBuilder, Manifest, ManifestError, ManifestView, RootDocument,
+    SecretKey, Target,
 };
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 use proptest::prelude::*;
@@ -110,7 +111,14 @@ fn manifest_is_held_against_the_device() {
         security_counter: 4,
     };
     let manifest = Manifest { min_revision: 3, max_revision: Some(199), ..manifest() };
-    let check = |target: Target<'_>| told(manifest.suits(&target));
+    let signed = manifest.sign(&key(2));
+    let view = ManifestView::verify(&signed, &root(), None).unwrap();
+    let check = |target: Target<'_>| {
+        let suits = manifest.suits(&target);
+        let in_place = view.suits(&target).map_err(|unsuitable| unsuitable.reason());
+        assert_eq!(in_place, suits.clone().map_err(|error| error.reason()));
+        told(suits)
+    };
     expect!["ok"].assert_eq(&check(fitting.clone()));
     expect!["ok"].assert_eq(&check(Target { revision: None, sequence: 0, ..fitting.clone() }));
     expect!["wrong_product (WrongProduct): found a manifest for product clock, expected a manifest for product lamp"].assert_eq(&check(Target { product: &lamp, ..fitting.clone() }));

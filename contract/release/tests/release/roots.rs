@@ -1,5 +1,5 @@
 use expect_test::expect;
-use otaru_release::{KeyId, PublicKey, RootDocument, RootError, SecretKey};
+use otaru_release::{KeyId, PublicKey, Root, RootDocument, RootError, RootView, SecretKey};
 use proptest::prelude::*;
 
 fn key(number: u8) -> SecretKey {
@@ -152,7 +152,15 @@ proptest! {
             expires_at,
             revoked: revoked.into_iter().map(KeyId).collect(),
         };
-        prop_assert_eq!(RootDocument::verify(&root.sign(&key(1)), &[public(1)]), Ok(root));
+        let signed = root.sign(&key(1));
+        let view = RootView::verify(&signed, [public(1)]).unwrap();
+        prop_assert_eq!(view.number(), number);
+        prop_assert!(view.root_keys().eq(Root::root_keys(&root)));
+        prop_assert!(view.release_keys().eq(Root::release_keys(&root)));
+        prop_assert!((view.server_key(), view.expires_at()) == (root.server_key, expires_at));
+        prop_assert!(root.revoked.iter().all(|key_id| view.revokes(*key_id)));
+        prop_assert!(!view.revokes(public(0).id()));
+        prop_assert_eq!(RootDocument::verify(&signed, &[public(1)]), Ok(root));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Timestamps and orders: what a server key signs.
 
 use expect_test::expect;
-use otaru_release::{Order, OrderAsked, RootDocument, SecretKey, Timestamp};
+use otaru_release::{Order, OrderAsked, OrderView, RootDocument, SecretKey, Timestamp};
 use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName, UpdateId};
 use proptest::prelude::*;
 
@@ -55,6 +55,9 @@ fn answers(order: &Order, change: impl FnOnce(&mut Order)) -> String {
         update: as_asked.update.as_ref(),
         is_downgrade: as_asked.is_downgrade,
     };
+    let (signed, root) = (order.sign(&key(3)), root());
+    let view = OrderView::verify(&signed, &root).unwrap();
+    assert_eq!(view.answers(&asked), order.answers(&asked));
     match order.answers(&asked) {
         Ok(()) => "ok".into(),
         Err(error) => format!("{}: {error}", error.reason()),

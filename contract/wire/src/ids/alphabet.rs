@@ -5,7 +5,7 @@ pub struct Alphabet {
     pub max: usize,
     /// Whether `A` to `Z` are letters of it.
     pub upper: bool,
-    /// What it has beside letters and digits.
+    /// What it has beside letters and digits; ASCII.
     pub others: &'static str,
     /// What stands first.
     pub first: First,
