@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0009_server_keys.sql"),
     include_str!("../migrations/0010_intake.sql"),
     include_str!("../migrations/0011_signers.sql"),
+    include_str!("../migrations/0012_patches.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

@@ -236,6 +236,78 @@ pub struct ImageDeletionRow {
     pub ended_at: Option<i64>,
 }
 
+/// Which patch: the one image it starts from, the other that it makes, and how it is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatchKey {
+    /// The image it starts from; `None` of a packed image.
+    pub base: Option<Digest>,
+    /// The image it makes.
+    pub target: Digest,
+    /// The codec's number in the patch format.
+    pub codec: u8,
+}
+
+/// A patch, or the work of making it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatchRow {
+    /// Which one.
+    pub key: PatchKey,
+    /// How far it is.
+    pub state: PatchState,
+    /// Its place in the work on its target: the packed image has 0.
+    pub place: u32,
+    /// Of what waits, when it may be taken; of what runs, when it may be taken over.
+    pub due_at: i64,
+    /// How often it was begun without an end.
+    pub attempts: u32,
+    /// How often it was put off for want of room.
+    pub waits: u32,
+    /// Why it waits, or is not made.
+    pub reason: Option<PatchReason>,
+    /// More of that, for people.
+    pub detail: Option<String>,
+    /// Its bytes in the image store, once it is ready.
+    pub sha256: Option<Digest>,
+    /// How long it is; also of one that is not kept because it is too long.
+    pub size_bytes: Option<u64>,
+    /// How long making it took.
+    pub took_ms: Option<u64>,
+    /// When it was made.
+    pub made_at: Option<i64>,
+    /// Since when it is wanted.
+    pub created_at: i64,
+}
+
+/// How far a patch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchState {
+    /// Somebody will make it.
+    Waiting,
+    /// Somebody makes it.
+    Running,
+    /// It is stored.
+    Ready,
+    /// It is not made.
+    Skipped,
+}
+
+/// Why a patch waits, or is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchReason {
+    /// There was no room to store it.
+    StorageFull,
+    /// It would be too large a share of the packed image.
+    TooLarge,
+    /// The packed image is no smaller than the image.
+    NotSmaller,
+    /// An image is larger than the server makes patches of.
+    ImageTooLarge,
+    /// The image it starts from is not stored any more.
+    BaseGone,
+    /// It could not be made.
+    Failed,
+}
+
 /// An image on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadRow {
@@ -448,6 +520,20 @@ named!(DecidedBy {
     Policy = "policy",
     Backend = "backend",
     Device = "device"
+});
+named!(PatchState {
+    Waiting = "waiting",
+    Running = "running",
+    Ready = "ready",
+    Skipped = "skipped"
+});
+named!(PatchReason {
+    StorageFull = "storage_full",
+    TooLarge = "patch_too_large",
+    NotSmaller = "not_smaller",
+    ImageTooLarge = "image_too_large",
+    BaseGone = "base_gone",
+    Failed = "failed"
 });
 named!(PutOff { Later = "later", Tonight = "tonight" });
 named!(Trust { Trusted = "trusted", Retired = "key_retired", Revoked = "key_revoked" });

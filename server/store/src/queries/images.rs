@@ -7,7 +7,7 @@ use crate::{
     value::{FromRow, Row, params},
 };
 
-/// Whether the image is another release's or draft's, of whichever organisation.
+/// Whether the image is another release's or draft's, of whichever organisation, or a patch.
 pub fn is_image_of_another(
     tx: &mut Tx<'_>,
     _: &SystemScope,
@@ -17,14 +17,15 @@ pub fn is_image_of_another(
         "SELECT count(*) FROM (
              SELECT product, version FROM releases
                  WHERE sha256 = $1 AND image_deleted_at IS NULL
-             UNION ALL SELECT product, version FROM drafts WHERE sha256 = $1) AS holders
+             UNION ALL SELECT product, version FROM drafts WHERE sha256 = $1
+             UNION ALL SELECT '', '' FROM patches WHERE sha256 = $1) AS holders
          WHERE NOT (product = $2 AND version = $3)",
         params![release.sha256.to_string(), release.product.as_str(), release.version.as_str()],
     )?;
     Ok(found.unwrap_or(0) > 0)
 }
 
-/// Whether a release or draft has the image, of whichever organisation.
+/// Whether a release or draft has the image, of whichever organisation, or a patch is these bytes.
 pub fn is_image_known(
     tx: &mut Tx<'_>,
     _: &SystemScope,
@@ -33,7 +34,8 @@ pub fn is_image_known(
     let found: Option<i64> = tx.first(
         "SELECT count(*) FROM (
              SELECT product FROM releases WHERE sha256 = $1 AND image_deleted_at IS NULL
-             UNION ALL SELECT product FROM drafts WHERE sha256 = $1) AS holders",
+             UNION ALL SELECT product FROM drafts WHERE sha256 = $1
+             UNION ALL SELECT '' FROM patches WHERE sha256 = $1) AS holders",
         params![sha256.to_string()],
     )?;
     Ok(found.unwrap_or(0) > 0)

@@ -1,0 +1,192 @@
+//! Which patches there are, and which are wanted.
+
+use otaru_wire::{Digest, ProductName};
+
+use crate::{
+    PatchKey, PatchRow, ReleaseRow, Scope, StoreError, SystemScope, Tx,
+    value::{FromRow, Row, Value, params},
+};
+
+impl FromRow for PatchRow {
+    fn from_row(row: &mut Row) -> Result<PatchRow, StoreError> {
+        let base = match row.text("patches.base")?.as_str() {
+            "" => None,
+            base => Some(base.parse().map_err(|_| StoreError::corrupt("patches.base", base))?),
+        };
+        let target = row.parsed("patches.target")?;
+        let codec = small(row.unsigned("patches.codec")?, "patches.codec")?;
+        Ok(PatchRow {
+            key: PatchKey { base, target, codec },
+            state: row.parsed("patches.state")?,
+            place: small(row.unsigned("patches.place")?, "patches.place")?,
+            due_at: row.int("patches.due_at")?,
+            attempts: small(row.unsigned("patches.attempts")?, "patches.attempts")?,
+            waits: small(row.unsigned("patches.waits")?, "patches.waits")?,
+            reason: row.opt_parsed("patches.reason")?,
+            detail: row.opt_text("patches.detail")?,
+            sha256: row.opt_parsed("patches.sha256")?,
+            size_bytes: row.opt_int("patches.size_bytes")?.map(i64::unsigned_abs),
+            took_ms: row.opt_int("patches.took_ms")?.map(i64::unsigned_abs),
+            made_at: row.opt_int("patches.made_at")?,
+            created_at: row.int("patches.created_at")?,
+        })
+    }
+}
+
+fn small<T: TryFrom<u64>>(number: u64, what: &'static str) -> Result<T, StoreError> {
+    T::try_from(number).map_err(|_| StoreError::corrupt(what, number))
+}
+
+/// A query of whole patches.
+macro_rules! select_patches {
+    ($($rest:literal),+ $(,)?) => {
+        concat!(
+            "SELECT base, target, codec, state, place, due_at, attempts, waits, reason, detail,
+             sha256, size_bytes, took_ms, made_at, created_at FROM patches ",
+            $($rest),+
+        )
+    };
+}
+pub(super) use select_patches;
+
+impl PatchKey {
+    /// As the table has it.
+    pub(super) fn values(&self) -> [Value; 3] {
+        let base = self.base.map(|base| base.to_string()).unwrap_or_default();
+        [base.into(), self.target.to_string().into(), u32::from(self.codec).into()]
+    }
+}
+
+/// Wants a patch; false when it was wanted before.
+pub fn insert_patch(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    key: &PatchKey,
+    place: u32,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let [base, target, codec] = key.values();
+    let changed = tx.execute(
+        "INSERT INTO patches (base, target, codec, place, state, due_at, attempts, waits, created_at)
+         VALUES ($1, $2, $3, $4, 'waiting', $5, 0, 0, $5)
+         ON CONFLICT (target, codec, base) DO NOTHING",
+        &[base, target, codec, place.into(), now.into()],
+    )?;
+    Ok(changed > 0)
+}
+
+/// The patch, or the work of making it, whoever wants it.
+pub fn patch(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    key: &PatchKey,
+) -> Result<Option<PatchRow>, StoreError> {
+    tx.first(select_patches!("WHERE base = $1 AND target = $2 AND codec = $3"), &key.values())
+}
+
+/// How many patches, without the packed image, are wanted of this codec to this image.
+pub fn count_patch_bases(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    target: &Digest,
+    codec: u8,
+) -> Result<u32, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM patches WHERE target = $1 AND codec = $2 AND base <> ''",
+        params![target.to_string(), u32::from(codec)],
+    )?;
+    Ok(u32::try_from(found.unwrap_or(0)).unwrap_or(u32::MAX))
+}
+
+/// Patches to the image of a release, those from images of other products or organisations
+/// left out: whoever sees these knows both images.
+pub fn patches_of_release(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+) -> Result<Vec<PatchRow>, StoreError> {
+    tx.all(
+        select_patches!(
+            "WHERE target = $1 AND (base = '' OR EXISTS (SELECT 1 FROM releases
+                 WHERE organisation = $2 AND product = $3 AND releases.sha256 = patches.base))
+             ORDER BY codec, place, base"
+        ),
+        params![
+            release.sha256.to_string(),
+            scope.organisation().as_str(),
+            release.product.as_str()
+        ],
+    )
+}
+
+/// The digest and base of the stored patch to a product's image: from this base, which is an image
+/// of the same product, or else the packed image.
+pub fn ready_patches(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    key: &PatchKey,
+) -> Result<Vec<PatchRow>, StoreError> {
+    let [base, target, codec] = key.values();
+    let (organisation, product) = (scope.organisation().as_str(), product.as_str());
+    tx.all(
+        select_patches!(
+            "WHERE target = $2 AND codec = $3 AND state = 'ready' AND (base = '' OR (base = $1
+                 AND EXISTS (SELECT 1 FROM releases WHERE organisation = $4 AND product = $5
+                     AND releases.sha256 = patches.base)))
+             ORDER BY CASE WHEN base = '' THEN 1 ELSE 0 END"
+        ),
+        &[base, target, codec, organisation.into(), product.into()],
+    )
+}
+
+/// Images that devices of the product run and that can be patched to this release: those of its
+/// older releases, whose bytes are stored. Most used first, by devices that follow the release's
+/// channel before others.
+pub fn images_to_patch(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+    limit: u32,
+) -> Result<Vec<Digest>, StoreError> {
+    tx.all(
+        "SELECT running_sha256 FROM devices
+         WHERE organisation = $1 AND product = $2 AND running_sha256 IS NOT NULL
+             AND running_sha256 <> $3 AND EXISTS (SELECT 1 FROM releases
+                 WHERE releases.organisation = $1 AND releases.product = $2
+                     AND releases.sha256 = devices.running_sha256
+                     AND image_deleted_at IS NULL AND sequence < $4)
+         GROUP BY running_sha256
+         ORDER BY sum(CASE WHEN coalesce(channel, 'stable') = $5 THEN 1 ELSE 0 END) DESC,
+             count(*) DESC, running_sha256 LIMIT $6",
+        params![
+            scope.organisation().as_str(),
+            release.product.as_str(),
+            release.sha256.to_string(),
+            release.sequence,
+            &release.channel,
+            limit
+        ],
+    )
+}
+
+/// Forgets patches nobody can use any more: to images that no release offers, or from images
+/// that are not stored. Answers the bytes that were stored of them.
+pub fn forget_useless_patches(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+) -> Result<Vec<Digest>, StoreError> {
+    let stored: Vec<String> = tx.all(
+        "DELETE FROM patches
+         WHERE NOT EXISTS (SELECT 1 FROM releases WHERE releases.sha256 = patches.target
+                 AND yanked_at IS NULL AND image_deleted_at IS NULL)
+             OR (base <> '' AND NOT EXISTS (SELECT 1 FROM releases
+                 WHERE releases.sha256 = patches.base AND image_deleted_at IS NULL))
+         RETURNING coalesce(sha256, '')",
+        params![],
+    )?;
+    let stored = stored.iter().filter(|sha256| !sha256.is_empty());
+    stored
+        .map(|sha256| sha256.parse().map_err(|_| StoreError::corrupt("patches.sha256", sha256)))
+        .collect()
+}
