@@ -1,6 +1,7 @@
 //! Settings of the server: flags, then environment, then file, then defaults.
 
 mod downloads;
+mod patches;
 mod shadows;
 mod sources;
 
@@ -9,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use otaru_operations::{
-    DownloadSettings, MailSettings, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS,
+    DownloadSettings, MailSettings, PatchSettings, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS,
 };
 use otaru_wire::Namespace;
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::reach;
 use downloads::DownloadsSection;
+use patches::PatchesSection;
 use shadows::ShadowsSection;
 
 /// Flags of `otaru serve`. Each overrides the environment (`OTARU__SECTION__KEY`) and the file.
@@ -109,6 +111,7 @@ pub(crate) struct Config {
     pub(crate) revoke_unreadable_keys: bool,
     pub(crate) shadows: ShadowSettings,
     pub(crate) downloads: DownloadSettings,
+    pub(crate) patches: PatchSettings,
     pub(crate) shared_tokens: u32,
 }
 
@@ -132,6 +135,7 @@ struct File {
     secrets: SecretsSection,
     shadows: ShadowsSection,
     downloads: DownloadsSection,
+    patches: PatchesSection,
     tokens: TokensSection,
 }
 
@@ -247,6 +251,7 @@ impl Config {
             revoke_unreadable_keys: flags.revoke_unreadable_keys,
             shadows: file.shadows.settings()?,
             downloads: file.downloads.settings(&blobs_url)?,
+            patches: file.patches.settings()?,
             shared_tokens: file.tokens.shared.unwrap_or(USUAL_SHARED_TOKENS),
             data: flags.data,
         };

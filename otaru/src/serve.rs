@@ -17,7 +17,7 @@ use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Readiness, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, Mailer, MqttIngress, create_setup_code, deliver_mail, deliver_notices,
-    run_background,
+    make_patches, run_background,
 };
 use otaru_store::Store;
 use serde_json::json;
@@ -91,6 +91,7 @@ impl Server {
         let sealing_key = secrets.key.clone();
         let shadows = config.shadows.clone();
         let downloads = config.downloads.clone();
+        let patches = config.patches.clone();
         let shared_tokens = config.shared_tokens;
         let parts = AppConfig {
             store,
@@ -102,6 +103,7 @@ impl Server {
             mailer,
             shadows,
             downloads,
+            patches,
             shared_tokens,
         };
         let app = App::new(parts).await?;
@@ -119,6 +121,8 @@ impl Server {
             tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices)),
             tokio::spawn(run_background(app.clone())),
         ];
+        let workers = if config.patches.enabled { config.patches.workers } else { 0 };
+        background.extend((0..workers).map(|_| tokio::spawn(make_patches(app.clone()))));
         background.extend(outbox.map(|outbox| tokio::spawn(deliver_mail(outbox))));
         let readiness = Readiness::default();
         let health = match config.behind_proxy {

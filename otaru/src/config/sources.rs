@@ -23,7 +23,7 @@ pub(super) fn read<T: DeserializeOwned>(file: Option<&Path>, data: &Path) -> any
     }
     for (key, value) in environment(env::vars_os())? {
         sources = match key.as_str() {
-            "server.tls_names" => {
+            "server.tls_names" | "patches.codecs" => {
                 let names: Vec<&str> = value.split(',').map(str::trim).collect();
                 sources.set_override(key, names)?
             }

@@ -10,7 +10,7 @@ use otaru_store::{HopelessUpdate, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::{ProductName, ReleaseVersion};
 use tracing::error;
 
-use crate::{App, OperationError, devices, offers, updates};
+use crate::{App, OperationError, devices, offers, patches, updates};
 
 /// Devices looked at in one transaction: about 50 ms on PostgreSQL.
 const BATCH: u32 = 100;
@@ -43,13 +43,17 @@ pub async fn finish_releases(app: &App) -> Result<(), OperationError> {
 }
 
 /// Every owner of a device that can install the release hears of it, once; where nobody is
-/// asked, it begins.
+/// asked, it begins. The patches that their devices will ask for are wanted before.
 pub(crate) async fn tell_owners(
     app: &App,
     scope: &Scope,
     product: &ProductName,
     version: &ReleaseVersion,
 ) -> Result<(), OperationError> {
+    // Without patches devices take whole images, and in an hour it is looked once more.
+    if let Err(cause) = patches::plan_release(app, scope, product, version).await {
+        error!(error = &cause as &dyn std::error::Error, "Patches were not planned");
+    }
     loop {
         let (app_, scope, now) = (app.clone(), scope.clone(), app.now_ms());
         let (product, version) = (product.clone(), version.clone());

@@ -5,10 +5,11 @@ use otaru_blobs::Blobs;
 use otaru_shadow::Rules as ShadowRules;
 use otaru_store::{Store, SystemScope};
 use otaru_wire::{Namespace, OrganisationId};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::{
-    Clock, DownloadSettings, Mailer, OperationError, RequestLimits, SealingKey, SecretCode,
+    Clock, DownloadSettings, Mailer, OperationError, PatchSettings, RequestLimits, SealingKey,
+    SecretCode,
     access_keys::wrong_signatures,
     attempts::{Attempts, PasswordGuard, StrangerGuard},
     claims::WRONG_CLAIMS,
@@ -46,6 +47,8 @@ pub struct AppConfig {
     pub shadows: ShadowSettings,
     /// How images are sent.
     pub downloads: DownloadSettings,
+    /// Which patches are made.
+    pub patches: PatchSettings,
     /// Tokens and access keys of one organisation that act for no person and work.
     pub shared_tokens: u32,
 }
@@ -110,6 +113,9 @@ pub(crate) struct Inner {
     pub(crate) named_shadows: u32,
     pub(crate) downloads: DownloadSettings,
     pub(crate) open_downloads: OpenDownloads,
+    pub(crate) patches: PatchSettings,
+    /// Wakes whoever makes patches.
+    pub(crate) patch_work: Notify,
     pub(crate) shared_tokens: u32,
     pub(crate) default_organisation: OrganisationId,
     pub(crate) live_events: broadcast::Sender<Live>,
@@ -146,6 +152,7 @@ impl App {
             mailer,
             shadows,
             downloads,
+            patches,
             shared_tokens,
         } = config;
         let now = clock.now_ms();
@@ -175,6 +182,8 @@ impl App {
             named_shadows: shadows.named,
             open_downloads: OpenDownloads::new(downloads.limits),
             downloads,
+            patches,
+            patch_work: Notify::new(),
             shared_tokens,
             default_organisation,
             live_events: broadcast::channel(HEARD_BACKLOG).0,

@@ -12,7 +12,7 @@ use otaru_wire::{ProductName, ThingName};
 
 use crate::{
     Actor, App, DeviceObject, DevicePrincipal, OperationError, Page, PageRequest, Reach, Refusal,
-    Urls, downgrades, events, events::People, offers, own_devices, releases,
+    Urls, downgrades, events, events::People, offers, own_devices, patches, releases,
 };
 
 /// Longest text to look for: as long as the longest name.
@@ -228,6 +228,7 @@ pub async fn set_device_channel(
         otaru_store::set_device_channel(tx, &actor.scope, &thing, &channel)?;
         let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         offers::consider(&app_, tx, &actor.scope, &device, now)?;
+        patches::want_for_device(&app_, tx, &actor.scope, &device, now)?;
         let people = People::of(tx, &device)?;
         events::device_changed(tx, &device, &people, now)?;
         Ok::<_, OperationError>(DeviceObject::from(&device))

@@ -16,6 +16,7 @@ use crate::{Actor, App, DevicePrincipal, OperationError, Refusal, Remote, update
 
 mod limits;
 mod links;
+mod patches;
 
 pub use limits::{DownloadAllowance, DownloadLimits};
 pub(crate) use limits::{OpenDownload, OpenDownloads};
@@ -23,6 +24,7 @@ pub use links::{
     DownloadLink, DownloadLinkObject, LONGEST_LINK_S, LinkClaims, create_download_link,
     read_download_link,
 };
+pub use patches::{WantedPatch, open_patch};
 
 /// How downloads are served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use otaru_store::{ReleaseRow, Scope, SystemScope, Tx};
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 use tokio::time::timeout;
 
-use crate::{Actor, App, OperationError, Refusal, releases};
+use crate::{Actor, App, OperationError, Refusal, forget_patches, releases};
 
 /// Devices named in a refusal.
 const NAMED: u32 = 5;
@@ -60,10 +60,11 @@ pub async fn delete_release(
             None => Ok(None),
         }
     };
-    match app.inner.store.write(work).await? {
-        Some(deletion) => deletion.carry_out(app).await,
-        None => Ok(()),
+    if let Some(deletion) = app.inner.store.write(work).await? {
+        deletion.carry_out(app).await?;
     }
+    // Those to and from it.
+    forget_patches(app).await.map(drop)
 }
 
 /// A deletion that is noted.
@@ -182,6 +183,32 @@ pub async fn finish_deletions(app: &App) -> Result<(), OperationError> {
         }
     }
     Ok(())
+}
+
+/// Deletes those of the found bytes that nothing names any more. Returns how many.
+///
+/// # Errors
+/// [`OperationError::Store`], [`OperationError::Blobs`].
+pub(crate) async fn delete_unnamed(
+    app: &App,
+    find: impl Fn(&mut Tx<'_>) -> Result<Vec<Digest>, OperationError> + Send + 'static,
+) -> Result<u64, OperationError> {
+    let now = app.now_ms();
+    let begin = move |tx: &mut Tx<'_>| {
+        let mut begun = Vec::new();
+        for digest in find(tx)? {
+            if !otaru_store::is_image_known(tx, &SystemScope::for_background(), &digest)? {
+                begun.extend(Deletion::begin(tx, digest, now)?);
+            }
+        }
+        Ok::<_, OperationError>(begun)
+    };
+    let begun = app.inner.store.write(begin).await?;
+    let count = begun.len() as u64;
+    for deletion in begun {
+        deletion.carry_out(app).await?;
+    }
+    Ok(count)
 }
 
 /// The image that nothing names any more, if that is so.

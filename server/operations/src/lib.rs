@@ -42,6 +42,7 @@ mod own_settings;
 mod page;
 mod password_resets;
 mod passwords;
+mod patches;
 mod products;
 mod progress;
 mod publish;
@@ -87,9 +88,9 @@ pub use devices::{
 };
 pub use downloads::{
     DownloadAllowance, DownloadLimits, DownloadLink, DownloadLinkObject, DownloadSettings,
-    Firmware, ImageSource, LONGEST_LINK_S, LinkClaims, Requester, Sender, Sending,
-    create_download_link, note_download, open_blob, open_firmware, open_manifest, open_root,
-    read_download_link, send_firmware,
+    Firmware, ImageSource, LONGEST_LINK_S, LinkClaims, Requester, Sender, Sending, WantedPatch,
+    create_download_link, note_download, open_blob, open_firmware, open_manifest, open_patch,
+    open_root, read_download_link, send_firmware,
 };
 pub use events::{Heard, listen};
 pub use images::{delete_release, finish_deletions, remove_orphans};
@@ -100,8 +101,8 @@ pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
     AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
-    OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PersonObject, ProductObject, ReasonObject,
-    ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject,
+    OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject,
+    ReasonObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject,
     RunningReleaseObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject,
     ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject,
     UpdatePhaseObject, UploadObject, UserObject,
@@ -115,6 +116,7 @@ pub use otaru_fleet::{
     Source, Texts,
 };
 pub use otaru_release::NONCE_BYTES;
+pub use otaru_release::patch::Codec as PatchCodec;
 pub use otaru_store::DeviceFilter;
 pub use own_devices::{
     DeviceDetails, list_own_devices, list_own_updates, set_device_details, show_own_device,
@@ -125,6 +127,10 @@ pub use password_resets::{
     change_password, create_reset_link, request_password_reset, reset_password,
 };
 pub use passwords::Password;
+pub use patches::{
+    PatchSettings, PatchWorker, codec_name, forget_patches, list_patches, make_patches,
+    plan_patches,
+};
 pub use products::{
     NewProduct, create_product, list_products, set_chip_revisions, set_product_consent,
     set_product_limits, set_product_settings, show_product,

@@ -1,5 +1,6 @@
 //! The API's objects, as answers and events show them. Times are RFC 3339.
 
+mod patches;
 mod people;
 mod releases;
 mod shadows;
@@ -12,6 +13,7 @@ use otaru_store::{DeviceRow, LogRow, ProductRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use patches::PatchObject;
 pub use people::{
     InvitationObject, OrganisationObject, ResetLinkObject, SessionObject, TokenObject, UserObject,
 };

@@ -172,6 +172,8 @@ pub enum Refusal {
     TooManyDownloads { whose: &'static str, most: u32, come_again_s: u32 },
     #[error("image {0} does not exist")]
     BlobUnknown(String),
+    #[error("release {0} has no patch that fits and is not packed; take its image")]
+    NoPatch(String),
     #[error("root document {number} of {product} does not exist")]
     RootUnknown { product: String, number: String },
     #[error("the shadow of {thing} does not take this: {detail}")]
@@ -270,6 +272,7 @@ impl Refusal {
             DownloadLinkInvalid(_) => "download_link_invalid",
             TooManyDownloads { .. } => "too_many_downloads",
             BlobUnknown(_) => "blob_unknown",
+            NoPatch(_) => "no_patch",
             RootUnknown { .. } => "root_unknown",
             ShadowRefused { .. } => "shadow_refused",
             TooManyAttempts => "too_many_attempts",
@@ -315,6 +318,7 @@ impl Refusal {
             | TokenUnknown(_)
             | SessionUnknown(_)
             | BlobUnknown(_)
+            | NoPatch(_)
             | RootUnknown { .. }
             | ServerKeyMissing
             | TimestampUnknown(_)

@@ -6,7 +6,7 @@ use otaru_wire::{ProductName, ReleaseVersion};
 
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath,
-    device_offers, products, publish, refusal::typed_text,
+    device_offers, patches, products, publish, refusal::typed_text,
 };
 
 /// Longest reason of a withdrawal, in bytes.
@@ -179,7 +179,11 @@ pub async fn yank_release(
     };
     let release = app.inner.store.write(work).await?;
     let app = app.clone();
-    aftermath::begin(async move { aftermath::cancel_hopeless(&app).await }).await;
+    let work = async move {
+        aftermath::cancel_hopeless(&app).await?;
+        patches::forget_patches(&app).await.map(drop)
+    };
+    aftermath::begin(work).await;
     Ok(release.into())
 }
 

@@ -10,7 +10,7 @@ use otaru_wire::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, device_offers, devices, events, offers,
+    App, device_offers, devices, events, offers, patches,
     shadow_history::By,
     shadows, updates,
     updates::{set_row, shadow_patch},
@@ -130,6 +130,7 @@ fn device_reported(
     if is_other_firmware {
         let people = events::People::of(tx, &device)?;
         events::device_changed(tx, &device, &people, now)?;
+        patches::want_for_device(app, tx, scope, &device, now)?;
     }
     if is_other_firmware || has_ended {
         return offers::consider(app, tx, scope, &device, now);

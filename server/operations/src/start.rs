@@ -7,9 +7,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 use crate::{
-    App, OperationError, deadlines, events, expire_silent_updates, finish_releases,
+    App, OperationError, deadlines, events, expire_silent_updates, finish_releases, forget_patches,
     images::finish_deletions,
-    look_at_due_offers, remove_orphans,
+    look_at_due_offers, plan_patches, remove_orphans,
     retention::{trim, trim_shadow_history},
     roots,
     tokens::{Secret, admin_token},
@@ -88,6 +88,12 @@ pub async fn run_background(app: App) {
         }
         if let Err(cause) = finish_releases(&app).await {
             error!(error = &cause as &dyn std::error::Error, "Releases were not finished");
+        }
+        if let Err(cause) = plan_patches(&app).await {
+            error!(error = &cause as &dyn std::error::Error, "Patches were not planned");
+        }
+        if let Err(cause) = forget_patches(&app).await {
+            error!(error = &cause as &dyn std::error::Error, "Patches were not forgotten");
         }
         if let Err(cause) = trim(&app).await {
             error!(error = &cause as &dyn std::error::Error, "Old logs were not dropped");

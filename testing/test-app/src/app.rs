@@ -8,9 +8,10 @@ use otaru_blobs::{Blobs, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
-    App, AppConfig, Clock, DownloadSettings, MailSettings, Mailer, MqttIngress, SealingKey,
-    ShadowSettings, USUAL_SHARED_TOKENS, Urls, create_setup_code, deliver_mail, deliver_notices,
-    expire_silent_updates, look_at_due_offers, start_up, trim_shadow_history,
+    App, AppConfig, Clock, DownloadSettings, MailSettings, Mailer, MqttIngress, PatchSettings,
+    PatchWorker, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS, Urls, create_setup_code,
+    deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers, start_up,
+    trim_shadow_history,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
@@ -66,6 +67,7 @@ struct Home {
     sealing_key: SealingKey,
     shadows: ShadowSettings,
     downloads: DownloadSettings,
+    patches: PatchSettings,
     /// Where images are, if not in the directory.
     images: Option<(String, Vec<(String, String)>)>,
     shared_tokens: u32,
@@ -93,6 +95,7 @@ impl Home {
             sealing_key,
             shadows,
             downloads,
+            patches: PatchSettings::default(),
             images: None,
             shared_tokens,
         }
@@ -149,6 +152,7 @@ impl Run {
             mailer,
             shadows: home.shadows.clone(),
             downloads: home.downloads.clone(),
+            patches: home.patches.clone(),
             shared_tokens: home.shared_tokens,
         };
         let app = App::new(config).await.expect("the parts fit");
@@ -231,6 +235,11 @@ impl TestApp {
         self.home.downloads = settings;
     }
 
+    /// Makes patches in another way, from the server's next start on.
+    pub fn set_patches(&mut self, settings: PatchSettings) {
+        self.home.patches = settings;
+    }
+
     /// Keeps images behind this URL, with these options of the store, from the server's next
     /// start on.
     pub fn set_images(&mut self, url: String, options: Vec<(String, String)>) {
@@ -291,6 +300,16 @@ impl TestApp {
         self.advance(by);
         expire_silent_updates(&self.operations).await.expect("a database that works");
         look_at_due_offers(&self.operations).await.expect("a database that works");
+    }
+
+    /// Makes every patch that is wanted now; returns how many were worked on.
+    pub async fn make_patches(&self) -> u32 {
+        let worker = PatchWorker::new(&self.operations);
+        let mut made = 0;
+        while worker.make_next().await.expect("a database that works") {
+            made += 1;
+        }
+        made
     }
 
     /// Does what a server does soon after its start: drops versions that are kept no more.

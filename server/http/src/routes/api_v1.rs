@@ -7,6 +7,7 @@ mod invitations;
 mod listen;
 mod logs;
 mod organisations;
+mod patches;
 mod product_rules;
 mod products;
 mod release_states;
@@ -38,6 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(release_states::routes())
         .merge(download_links::routes())
         .merge(running::routes())
+        .merge(patches::routes())
         .merge(uploads::routes())
         .merge(devices::routes())
         .merge(claim_code::routes())

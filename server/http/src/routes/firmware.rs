@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use otaru_operations::{
     App, Firmware, LinkClaims, NONCE_BYTES, OperationError, Refusal, Remote, Requester, Sender,
     Sending, issue_order, issue_timestamp, note_download, open_blob, open_firmware, open_manifest,
-    open_root, read_download_link, send_firmware,
+    open_patch, open_root, read_download_link, send_firmware,
 };
 use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName};
 use serde::Deserialize;
@@ -24,6 +24,8 @@ use crate::extract::{Path, Query};
 use crate::identity::Visitor;
 use crate::remote::From;
 use crate::site::Site;
+
+mod patches;
 
 const IMAGE: &str = "application/octet-stream";
 const CBOR: &str = "application/cbor";
@@ -52,8 +54,14 @@ impl std::convert::From<Visitor> for Requester {
 struct ReleaseQuery {
     /// With `{version}.order`: 16 random bytes as 32 hex digits, which the order holds.
     nonce: Option<String>,
-    /// With `{version}.bin`, in a link: until when it holds, in seconds since the epoch.
+    /// With `{version}.bin` and `{version}.patch`, in a link: until when it holds, in seconds since the epoch.
     expires: Option<i64>,
+    /// With `{version}.patch`: SHA-256 of the image that the device runs, as 64 hex digits. Without
+    /// it the packed image is sent.
+    base: Option<String>,
+    /// With `{version}.patch`: how it must be packed, `1` or `2`, which is LZMA with a dictionary of
+    /// 4 or 8 KiB; `1` if not given.
+    codec: Option<String>,
     /// In a link: the device whose download it is.
     #[param(value_type = Option<String>)]
     thing: Option<ThingName>,
@@ -62,22 +70,33 @@ struct ReleaseQuery {
 }
 
 impl ReleaseQuery {
-    /// What a link says, if this is one.
-    fn link(self) -> Option<LinkClaims> {
+    /// Who asks: whoever has a link, if this is one.
+    fn requester(
+        self,
+        app: &App,
+        visitor: Visitor,
+        product: &ProductName,
+        version: &ReleaseVersion,
+    ) -> Result<Requester, ApiError> {
         let ReleaseQuery { expires, thing, signature, .. } = self;
-        let claims = |signature| LinkClaims { thing, expires: expires.unwrap_or(0), signature };
-        signature.map(claims)
+        let Some(signature) = signature else { return Ok(visitor.into()) };
+        let claims = LinkClaims { thing, expires: expires.unwrap_or(0), signature };
+        let link = read_download_link(app, product.clone(), version.clone(), claims)?;
+        Ok(Requester::Link(link))
     }
 }
 
-/// A release's image (`{version}.bin`), signed manifest (`{version}.manifest`) or, for a device,
-/// the order to install it (`{version}.order`).
+/// A release's image (`{version}.bin`), signed manifest (`{version}.manifest`), a patch to it
+/// (`{version}.patch`) or, for a device, the order to install it (`{version}.order`).
+///
+/// The patch is the one from the device's image, else the packed image; 404 `no_patch` if there is
+/// neither: then the image is to be taken.
 ///
 /// Takes Range, If-Range and the other conditions; the entity tag is the SHA-256.
 #[utoipa::path(get, path = "/firmware/{product}/{file}", operation_id = "download_release",
     tag = "firmware",
     params(("product" = String, Path, description = "Product name"),
-        ("file" = String, Path, description = "`{version}.bin`, `{version}.manifest` or `{version}.order`"),
+        ("file" = String, Path, description = "`{version}.bin`, `.manifest`, `.patch` or `.order`"),
         ReleaseQuery),
     responses((status = 200, content_type = "application/octet-stream", body = String),
         (status = 206, content_type = "application/octet-stream", body = String),
@@ -93,41 +112,36 @@ async fn download_release(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let requester = Requester::from(visitor);
     let content = match file.rsplit_once('.') {
         Some((version, "bin")) => {
             let version = release_version(version)?;
-            let requester = match query.link() {
-                Some(claims) => Requester::Link(read_download_link(
-                    &app,
-                    product.clone(),
-                    version.clone(),
-                    claims,
-                )?),
-                None => requester,
-            };
+            let requester = query.requester(&app, visitor, &product, &version)?;
             let firmware = open_firmware(&app, &requester, product, version.clone()).await;
             let firmware = firmware.map_err(gone)?;
-            let content = image(&app, &requester, &site, &firmware, &method).await?;
-            // Whoever asks with HEAD fetches nothing.
-            if method == Method::GET {
-                note_download(&app, &requester, &firmware, version).await?;
-            }
-            content
+            fetched(&app, &requester, &site, &firmware, &method, version).await?
+        }
+        Some((version, "patch")) => {
+            let (version, wanted) = (release_version(version)?, patches::wanted(&query)?);
+            let requester = query.requester(&app, visitor, &product, &version)?;
+            let patch = open_patch(&app, &requester, product, version.clone(), wanted).await;
+            let patch = patch.map_err(gone)?;
+            let content = fetched(&app, &requester, &site, &patch, &method, version).await?;
+            Content { media_type: patches::PATCH, ..content }
         }
         Some((version, "manifest")) => {
             let version = release_version(version)?;
-            let manifest = open_manifest(&app, &requester, product, version).await.map_err(gone)?;
+            let manifest = open_manifest(&app, &visitor.into(), product, version).await;
+            let manifest = manifest.map_err(gone)?;
             Content::of_bytes(manifest.into(), CBOR, Caching::Private)
         }
         Some((version, "order")) => {
             let (version, nonce) = (release_version(version)?, nonce(query.nonce.as_deref())?);
-            let order = issue_order(&app, &requester, product, version, nonce).await;
+            let order = issue_order(&app, &visitor.into(), product, version, nonce).await;
             Content::of_bytes(order.map_err(gone)?.into(), CBOR, Caching::Never)
         }
         _ => {
             let detail = format!(
-                "a release has a .bin, a .manifest and an .order, and nothing called {file}"
+                "a release has a .bin, a .manifest, a .patch and an .order, and nothing called {file}"
             );
             return Err(ApiError::new(StatusCode::NOT_FOUND, "route_unknown", detail));
         }
@@ -190,6 +204,23 @@ async fn download_blob(
     let firmware = open_blob(&app, &requester, sha256).await.map_err(gone)?;
     let content = image(&app, &requester, &site, &firmware, &method).await?;
     Ok(serve(content, &method, &headers))
+}
+
+/// The content of an image or patch that an update begins with.
+async fn fetched(
+    app: &App,
+    requester: &Requester,
+    site: &Remote,
+    firmware: &Firmware,
+    method: &Method,
+    version: ReleaseVersion,
+) -> Result<Content, ApiError> {
+    let content = image(app, requester, site, firmware, method).await?;
+    // Whoever asks with HEAD fetches nothing.
+    if *method == Method::GET {
+        note_download(app, requester, firmware, version).await?;
+    }
+    Ok(content)
 }
 
 /// The content of an image. Only a GET takes a place among the downloads.

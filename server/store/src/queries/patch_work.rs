@@ -38,7 +38,8 @@ pub enum PatchEnd {
 }
 
 /// The next work to take: what waits and is due, or what somebody else's lease has run out of. The
-/// packed image of a target comes before its patches, which are held against it.
+/// packed image of a target comes before its patches, which are held against it; the newest wish
+/// of those in the same place comes first.
 pub fn next_patch(
     tx: &mut Tx<'_>,
     _: &SystemScope,
@@ -50,7 +51,7 @@ pub fn next_patch(
                  AND (base = '' OR NOT EXISTS (SELECT 1 FROM patches AS packed
                      WHERE packed.target = patches.target AND packed.codec = patches.codec
                          AND packed.base = '' AND packed.state IN ('waiting', 'running')))
-             ORDER BY place, created_at, target, codec, base LIMIT 1"
+             ORDER BY place, created_at DESC, target, codec, base LIMIT 1"
         ),
         params![now],
     )

@@ -1,6 +1,6 @@
 //! Which patches there are, and which are wanted.
 
-use otaru_wire::{Digest, ProductName};
+use otaru_wire::{Digest, OrganisationId, ProductName, ReleaseVersion};
 
 use crate::{
     PatchKey, PatchRow, ReleaseRow, Scope, StoreError, SystemScope, Tx,
@@ -170,12 +170,46 @@ pub fn images_to_patch(
     )
 }
 
-/// Forgets patches nobody can use any more: to images that no release offers, or from images
-/// that are not stored. Answers the bytes that were stored of them.
-pub fn forget_useless_patches(
+impl FromRow for (OrganisationId, ProductName, ReleaseVersion) {
+    fn from_row(row: &mut Row) -> Result<Self, StoreError> {
+        let organisation = row.parsed("releases.organisation")?;
+        Ok((organisation, row.parsed("releases.product")?, row.parsed("releases.version")?))
+    }
+}
+
+/// The newest release of each channel of each product, of every organisation, that devices take.
+pub fn newest_releases(
     tx: &mut Tx<'_>,
     _: &SystemScope,
-) -> Result<Vec<Digest>, StoreError> {
+) -> Result<Vec<(OrganisationId, ProductName, ReleaseVersion)>, StoreError> {
+    tx.all(
+        "SELECT organisation, product, version FROM releases AS newest
+         WHERE sequence = (SELECT max(sequence) FROM releases
+             WHERE releases.product = newest.product AND releases.channel = newest.channel
+                 AND yanked_at IS NULL AND EXISTS (SELECT 1 FROM signing_keys
+                     WHERE signing_keys.product = releases.product
+                         AND key_id = releases.signer AND revoked = 0))
+         ORDER BY product, sequence",
+        params![],
+    )
+}
+
+/// Every release that has this image and is not withdrawn, whoever published it.
+pub fn offers_of_image(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    sha256: &Digest,
+) -> Result<Vec<(OrganisationId, ProductName, ReleaseVersion)>, StoreError> {
+    tx.all(
+        "SELECT organisation, product, version FROM releases
+         WHERE sha256 = $1 AND yanked_at IS NULL ORDER BY product, sequence",
+        params![sha256.to_string()],
+    )
+}
+
+/// Forgets patches nobody can use any more: to images that no release offers, or from images
+/// that are not stored. Answers the bytes that were stored of them.
+pub fn forget_useless_patches(tx: &mut Tx<'_>, _: &SystemScope) -> Result<Vec<Digest>, StoreError> {
     let stored: Vec<String> = tx.all(
         "DELETE FROM patches
          WHERE NOT EXISTS (SELECT 1 FROM releases WHERE releases.sha256 = patches.target

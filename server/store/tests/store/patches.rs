@@ -165,11 +165,12 @@ async fn the_most_used_images_of_older_releases_are_patched(fixture: Fixture) {
         let images = |versions: &[&str]| {
             versions.iter().map(|version| Digest::of(version.as_bytes())).collect::<Vec<_>>()
         };
-        assert_eq!(
-            images_to_patch(tx, &scope, &target, 9)?,
-            images(&["1.0.3", "1.0.4", "1.0.2"])
-        );
+        assert_eq!(images_to_patch(tx, &scope, &target, 9)?, images(&["1.0.3", "1.0.4", "1.0.2"]));
         assert_eq!(images_to_patch(tx, &scope, &target, 1)?, images(&["1.0.3"]));
+        let newest = newest_releases(tx, &SYSTEM())?;
+        let organisation = scope.organisation().clone();
+        assert_eq!(newest, [(organisation, product, "1.0.6".parse().unwrap())]);
+        assert_eq!(offers_of_image(tx, &SYSTEM(), &release("1.0.6", 6).sha256)?, newest);
         set_image_deleted(tx, &scope, &release("1.0.4", 4), 9)?;
         assert_eq!(images_to_patch(tx, &scope, &target, 9)?, images(&["1.0.3", "1.0.2"]));
         Ok(())

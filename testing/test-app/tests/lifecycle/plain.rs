@@ -53,6 +53,21 @@ each_database! {
         assert_eq!(home.end().await, "downloading open");
     }
 
+    async fn a_patch_is_a_download_too(app: TestApp) {
+        let home = Home::new(app).await;
+        home.app.make_patches().await;
+        let mut plain = home.plain().await;
+        home.install("1.0.5").await;
+        plain.hear("update/delta").await;
+        home.until_phase("notified").await;
+
+        let path = "/firmware/clock/1.0.5.patch";
+        home.device.https.head(path).await.expect_status(200);
+        assert_eq!(home.end().await, "notified open");
+        home.device.https.get(path).await.expect_status(200);
+        assert_eq!(home.end().await, "downloading open");
+    }
+
     async fn its_download_says_that_it_was_told(app: TestApp) {
         let home = Home::new(app).await;
         let shadow = json!({ "state": { "reported": version("1.0.4") } });

@@ -19,19 +19,20 @@ mod api_v1 {
     mod invitations;
     mod listen;
     mod organisations;
-    mod products {
+    pub(crate) mod products {
         mod get;
         mod patch;
         mod post;
         mod roots;
         mod running;
-        mod releases {
+        pub(crate) mod releases {
             mod codes;
             mod delete;
             mod drafts;
             mod get;
             mod intake;
             mod large_fleet;
+            pub(crate) mod patches;
             mod post;
             mod samples;
             mod signed_anew;
@@ -71,6 +72,7 @@ mod firmware {
     mod elsewhere;
     mod limits;
     mod links;
+    mod patches;
     mod releases;
     mod root;
     mod signed;
