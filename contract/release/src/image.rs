@@ -61,6 +61,20 @@ impl Image {
             descriptor: head.descriptor,
         })
     }
+
+    /// The digest by which ESP-IDF knows the image while it runs (`esp_partition_get_sha256`): the
+    /// appended one, or that of its bytes without padding and signature.
+    pub fn running_digest(bytes: &[u8]) -> Result<Digest, ImageError> {
+        let head = ImageHead::parse(bytes)?;
+        let body = segments::Body::check(bytes, &head)?;
+        let image = &bytes[..body.end];
+        // Whether it is the right one was checked just now.
+        let appended = image.last_chunk::<{ Digest::LENGTH_BYTES }>();
+        Ok(match appended.filter(|_| head.has_appended_hash) {
+            Some(digest) => Digest(*digest),
+            None => Digest::of(image),
+        })
+    }
 }
 
 /// What is known about a whole, undamaged image.

@@ -14,6 +14,7 @@ mod firmware;
 mod fleet;
 mod object;
 mod own;
+mod patches;
 mod people;
 mod products;
 mod releases;
@@ -31,6 +32,7 @@ pub use events::{Event, Events};
 pub use fleet::DeviceFilter;
 pub use object::{Object, Page, Paging};
 pub use own::{AvailableRelease, OwnDevice};
+pub use patches::Patch;
 pub use people::{
     AccessKeyWithSecret, Invitation, InvitationWithLink, NewAccessKey, NewToken, Organisation,
     ResetLink, Token, TokenWithSecret, User,

@@ -326,6 +326,6 @@ fn is_final(refused: &ClientError) -> bool {
     })
 }
 
-fn releases(product: &ProductName) -> [&str; 5] {
+pub(crate) fn releases(product: &ProductName) -> [&str; 5] {
     ["api", "v1", "products", product.as_str(), "releases"]
 }

@@ -103,6 +103,20 @@ fn signature_sector_and_padding_are_accepted() {
 }
 
 #[test]
+fn a_running_image_is_known_by_what_was_appended() {
+    let image = ImageBuilder::new(Chip::Esp32C3).size_bytes(4 * 4096 - 64).build();
+    let (said, appended) = image.split_last_chunk::<32>().unwrap();
+    let padded = padded_to_sector(image.clone());
+    for image in [image.clone(), with_signature_sector(padded.clone()), padded] {
+        assert_eq!(Image::running_digest(&image), Ok(Digest(*appended)));
+    }
+    assert_eq!(Digest(*appended), Digest::of(said));
+    let bare = ImageBuilder::new(Chip::Esp32C3).without_appended_hash().build();
+    assert_eq!(Image::running_digest(&bare), Ok(Digest::of(&bare)));
+    assert!(Image::running_digest(&image[..4096]).is_err());
+}
+
+#[test]
 fn signature_block_over_another_image_is_refused() {
     let image = ImageBuilder::new(Chip::Esp32C3).size_bytes(4096).build();
     let mut signed = with_signature_sector(image);

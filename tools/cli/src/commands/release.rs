@@ -1,4 +1,5 @@
 mod link;
+mod patch;
 mod provenance;
 mod publish;
 mod running;
@@ -45,6 +46,9 @@ pub enum ReleaseCommand {
     Sbom(WhichRelease),
     /// Print a link that fetches the image of a release without certificate or token
     Link(link::LinkOptions),
+    /// Show the patches to a release, or make one for other devices
+    #[command(subcommand)]
+    Patch(patch::PatchCommand),
     /// Check a release with the root's public part alone: from files, or as a server has it
     #[command(disable_version_flag = true)]
     Verify(verify::Verify),
@@ -113,6 +117,7 @@ impl ReleaseCommand {
                 context.confirm(&format!("Delete the image of {product} {version} for good?"))?;
                 Ok(context.client()?.delete_release(&product, &version).await?)
             }
+            ReleaseCommand::Patch(patch) => patch.run(context).await,
             ReleaseCommand::Link(link) => link.run(context).await,
             ReleaseCommand::Sbom(WhichRelease { release_version: version, product }) => {
                 let document = context.client()?.show_sbom(&product, &version).await?;

@@ -71,6 +71,9 @@ fn documented_command_lines_are_understood() {
         "release running --product clock",
         "release running 1.0.5 --product clock --all",
         "release sbom 1.0.5 --product clock",
+        "release patch list 1.0.5 --product clock",
+        "release patch export --esp-delta-ota --from 1.0.4 --to 1.0.5 --product clock",
+        "release patch export --esp-delta-ota --from old.bin --to new.bin --out delta.bin",
         "device channel clock-01 beta",
         "product create lamp --chip nrf52840 --images raw --flash 1M --root r",
         "product create clock --chip esp32c3 --flash 4M --root r --chip-revisions 0.3-1.1",
@@ -141,6 +144,7 @@ fn wrong_command_lines_are_named() {
         "release publish f.bin --product clock --manifest m --safety Hot",
         "release publish f.bin --product clock --manifest m --deadline-hours 3",
         "release sign f.bin --product clock --version 1 --key k --out m",
+        "release patch export --from 1.0.4 --to 1.0.5 --product clock",
         "product consent clock --mode sometimes",
         "product consent clock --mode deadline",
         "product consent clock --deadline-days 14",
@@ -165,6 +169,7 @@ fn wrong_command_lines_are_named() {
         error: invalid value 'ja-JP=x' for '--notes-in <LANGUAGE=TEXT>': "ja-JP" is no language code such as en, ja or de
         error: invalid value 'x' for '--notes-in <LANGUAGE=TEXT>': "x" does not begin with a language, as in ja=x
         error: the argument '--notes <TEXT>' cannot be used with '--notes-file <FILE>'
+        error: the following required arguments were not provided:
         error: the following required arguments were not provided:
         error: the following required arguments were not provided:
         error: the following required arguments were not provided:

@@ -68,6 +68,11 @@ const ROOMS: &[Room] = &[
         may_use: &["contract/*", "server/operations", "server/sigv4"],
         never: BEHIND_OPERATIONS,
     },
+    Room {
+        folder: "tools/cli",
+        may_use: &["contract/*", "tools/client", "server/patches"],
+        never: BEHIND_OPERATIONS,
+    },
     Room { folder: "tools/*", may_use: &["contract/*", "tools/client"], never: BEHIND_OPERATIONS },
     Room {
         folder: "otaru",

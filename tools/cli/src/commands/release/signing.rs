@@ -75,9 +75,9 @@ pub(super) fn sign(
     key.sign(&manifest.unsigned(&key.public_key()))
 }
 
-/// Writes a signed manifest.
-pub(super) fn save(path: &Path, manifest: &[u8]) -> Result<()> {
-    std::fs::write(path, manifest).with_context(|| format!("could not write {}", path.display()))
+/// Writes a file that was made here.
+pub(super) fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("could not write {}", path.display()))
 }
 
 /// A manifest for programs and for people.
