@@ -13,6 +13,9 @@ use otaru_real_fleet::{Api, Behaviour, Client, Server, firmware};
 use otaru_wire::Digest;
 use tempfile::TempDir;
 
+#[path = "intake/patches.rs"]
+mod patches;
+
 /// Longer than the server stores at once, so that there is a middle to be killed in.
 const IMAGE_BYTES: usize = 3_000_000;
 
@@ -23,8 +26,16 @@ struct House {
 }
 
 impl House {
+    /// Whose only bytes are images.
     async fn start(binary: impl FnOnce(&Path) -> PathBuf) -> House {
+        House::start_with("[patches]\nenabled = false\n", binary).await
+    }
+
+    /// With these settings of the server, as its file says them.
+    async fn start_with(settings: &str, binary: impl FnOnce(&Path) -> PathBuf) -> House {
         let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("server")).unwrap();
+        fs::write(folder.path().join("server/otaru.toml"), settings).unwrap();
         let mut server = Server::new(&binary(folder.path()), folder.path(), None).unwrap();
         server.start().await.unwrap();
         let client = Client::new(otaru(), &server.url(), &server.admin_token_file());
