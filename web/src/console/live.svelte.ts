@@ -11,6 +11,7 @@ const KINDS = [
   'firmware_available',
   'shadow_changed',
   'logs_added',
+  'patches_changed',
 ] as const;
 
 type Hear = (event: StreamEvent) => void;

@@ -102,6 +102,19 @@ export interface Product {
   settings?: unknown[] | null;
 }
 
+/** A patch to a release, or what becomes of it; without a base it is the packed image. */
+export interface Patch {
+  base: string | null;
+  base_version: string | null;
+  codec: string;
+  state: 'waiting' | 'running' | 'ready' | 'skipped';
+  reason: 'storage_full' | 'patch_too_large' | 'not_smaller' | 'image_too_large' | 'base_gone' | 'failed' | null;
+  detail: string | null;
+  size: number | null;
+  /** Of the image's size. */
+  share: number | null;
+}
+
 export interface Invitation {
   id: string;
   email: string;

@@ -1,6 +1,6 @@
 import type { List } from '../../shared/api/objects';
 import { request } from '../../shared/api/request';
-import type { Consent, Product, Release, RunningDevice } from './objects';
+import type { Consent, Patch, Product, Release, RunningDevice } from './objects';
 import { path, query } from './path';
 
 export const listProducts = (limit: number, cursor?: string) =>
@@ -29,6 +29,9 @@ export const yankRelease = (product: string, version: string, reason: string) =>
 /** Deletes a draft, or the image of a withdrawn release that nobody uses. */
 export const deleteRelease = (product: string, version: string) =>
   request('DELETE', path('products', product, 'releases', version));
+
+export const listPatches = (product: string, version: string) =>
+  request<List<Patch>>('GET', path('products', product, 'releases', version, 'patches'));
 
 /** Devices that run a release. */
 export const listRunning = (product: string, version: string, limit: number) =>
