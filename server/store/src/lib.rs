@@ -22,6 +22,7 @@ mod scope;
 mod shadow_cache;
 mod shadow_history;
 mod sqlite_connection;
+mod standing;
 mod store;
 mod tx;
 mod value;

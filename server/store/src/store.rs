@@ -10,6 +10,7 @@ use crate::{
     Notice, StoreError, Tx,
     connection::Address,
     migrations, reader,
+    standing::Standing,
     writer::{Attempt, Job, Writer},
 };
 
@@ -35,6 +36,7 @@ pub struct Store {
     reads: Arc<std_mpsc::Sender<reader::Job>>,
     notices: mpsc::UnboundedSender<Notice>,
     engine: Engine,
+    standing: Standing,
 }
 
 impl Store {
@@ -57,6 +59,8 @@ impl Store {
         // The writer opens its own connection: PostgreSQL's client must not be made or
         // used on a thread of the async runtime.
         let (thread_address, writer_told) = (address.clone(), told.clone());
+        let standing = Standing::default();
+        let writer_standing = standing.clone();
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
@@ -67,7 +71,8 @@ impl Store {
                 match connection {
                     Ok(connection) => {
                         let _ = opened.send(Ok(()));
-                        Writer::new(thread_address, connection, jobs, writer_told).run();
+                        let told = writer_told;
+                        Writer::new(thread_address, connection, jobs, told, writer_standing).run();
                     }
                     Err(error) => {
                         let _ = opened.send(Err(error));
@@ -77,7 +82,7 @@ impl Store {
             .map_err(StoreError::unavailable)?;
         wait.await.map_err(|_| StoreError::Closed)??;
         let reads = Arc::new(reader::start(&address, READERS)?);
-        Ok((Store { writes, reads, notices: told, engine }, notices))
+        Ok((Store { writes, reads, notices: told, engine, standing }, notices))
     }
 
     /// The URL of the SQLite database in a file.
@@ -88,6 +93,13 @@ impl Store {
     /// For answers to work that failed: whatever is sent comes out with the committed notices.
     pub fn notice_sender(&self) -> mpsc::UnboundedSender<Notice> {
         self.notices.clone()
+    }
+
+    /// A number that is another one after each commit of this server that may have changed who
+    /// may do or fetch what, from before that commit's callers are answered. An answer that was
+    /// read after the number was asked for holds for as long as it stays the same.
+    pub fn standing(&self) -> u64 {
+        self.standing.now()
     }
 
     /// Which engine this is.

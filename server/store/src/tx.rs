@@ -8,6 +8,7 @@ use crate::{
     device_cache::DeviceCache,
     shadow_cache::ShadowCache,
     shadow_history::ShadowHistory,
+    standing::changes_standing,
     value::{FromRow, Value},
 };
 
@@ -21,6 +22,8 @@ pub struct Tx<'c> {
     /// Of the commit this is part of; a reader has none.
     caches: Option<&'c mut Caches>,
     pub(crate) savepoint: Savepoint,
+    /// As [`changes_standing`], of a statement so far.
+    pub(crate) changes_standing: bool,
 }
 
 /// What one commit has read, or is to write.
@@ -75,13 +78,19 @@ impl<'c> Tx<'c> {
     /// Reads, within a transaction of its own.
     pub(crate) fn reading(connection: &'c mut Connection) -> Tx<'c> {
         let savepoint = Savepoint::Needless;
-        Tx { connection, notices: Vec::new(), caches: None, savepoint }
+        Tx { connection, notices: Vec::new(), caches: None, savepoint, changes_standing: false }
     }
 
     /// Writes, as one of those that share a commit.
     pub(crate) fn writing(connection: &'c mut Connection, caches: &'c mut Caches) -> Tx<'c> {
         let savepoint = Savepoint::Due;
-        Tx { connection, notices: Vec::new(), caches: Some(caches), savepoint }
+        Tx {
+            connection,
+            notices: Vec::new(),
+            caches: Some(caches),
+            savepoint,
+            changes_standing: false,
+        }
     }
 
     /// Tells others `notice` once this work is durable; never before, and in commit order.
@@ -183,6 +192,7 @@ impl<'c> Tx<'c> {
         self.set_savepoint()?;
         let Some(caches) = &mut self.caches else { return Ok(()) };
         let changes = !sql.trim_start().starts_with("SELECT");
+        self.changes_standing |= changes && changes_standing(sql);
         if sql.contains(SHADOWS) {
             caches.shadows.flush(self.connection)?;
             if changes {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::{
     Notice, StoreError, Tx,
     connection::{Address, Connection},
+    standing::Standing,
     tx::{Caches, Savepoint},
 };
 
@@ -43,6 +44,9 @@ pub(crate) struct Writer {
     caches: Caches,
     /// The last commit failed, and it may come to light only now whether it happened.
     is_uncertain: bool,
+    standing: Standing,
+    /// The commit under way changes it.
+    changes_standing: bool,
 }
 
 impl Writer {
@@ -51,9 +55,20 @@ impl Writer {
         connection: Connection,
         jobs: mpsc::Receiver<Job>,
         notices: mpsc::UnboundedSender<Notice>,
+        standing: Standing,
     ) -> Writer {
         let (waiting, caches) = (VecDeque::new(), Caches::default());
-        Writer { address, connection, jobs, notices, waiting, caches, is_uncertain: false }
+        Writer {
+            address,
+            connection,
+            jobs,
+            notices,
+            waiting,
+            caches,
+            is_uncertain: false,
+            standing,
+            changes_standing: false,
+        }
     }
 
     /// Works until every sender is gone.
@@ -66,6 +81,7 @@ impl Writer {
             }
             // What the lost session did is decided once this one may write.
             if std::mem::take(&mut self.is_uncertain) {
+                self.standing.changed();
                 let _ = self.notices.send(Notice::CommitUncertain);
             }
             self.waiting.push_front(first);
@@ -105,6 +121,10 @@ impl Writer {
             self.is_uncertain = committed.is_err();
             committed
         });
+        // Whether it happened or not; and before anybody hears that it did.
+        if std::mem::take(&mut self.changes_standing) {
+            self.standing.changed();
+        }
         if let Err(error) = committed {
             tracing::error!(error = &error as &dyn std::error::Error, "A commit failed");
             let _ = self.connection.batch("ROLLBACK");
@@ -163,6 +183,7 @@ impl Writer {
         let Job { run, refuse, .. } = job;
         let attempt = catch_unwind(AssertUnwindSafe(|| run(&mut tx)));
         let (told, savepoint) = (std::mem::take(&mut tx.notices), tx.savepoint);
+        self.changes_standing |= tx.changes_standing;
         let Ok(Attempt { keep, answer }) = attempt else {
             // Whoever waits for an answer has one, whatever went wrong.
             return (Box::new(|_| refuse(StoreError::Closed)), self.undo(savepoint));

@@ -46,7 +46,7 @@ fn on_a_full_disk_what_is_acknowledged_is_stored_and_nothing_else() {
         assert!(sender.try_send(store(number, size_bytes, &said)).is_ok());
     }
     drop(sender);
-    Writer::new(address.clone(), connection, jobs, notices).run();
+    Writer::new(address.clone(), connection, jobs, notices, Standing::default()).run();
 
     let said = said.lock().unwrap();
     assert_eq!(said.len(), 4, "{said:?}");
@@ -104,7 +104,7 @@ fn shadows_that_find_the_disk_full_are_acknowledged_to_nobody() {
         assert!(sender.try_send(put_large_shadow(number, &said)).is_ok());
     }
     drop(sender);
-    Writer::new(address.clone(), connection, jobs, notices).run();
+    Writer::new(address.clone(), connection, jobs, notices, Standing::default()).run();
 
     let said = said.lock().unwrap();
     assert_eq!(*said, (0..40).map(|number| (number, false)).collect::<Vec<_>>());
