@@ -210,6 +210,14 @@ impl Blob {
         self.len_bytes
     }
 
+    /// The first piece of a range that lies within the image, if it is in memory.
+    pub fn piece_now(&self, range: &Range<u64>) -> Option<Bytes> {
+        let end = range.end.min(range.start + PIECE_BYTES);
+        let bytes = self.blobs.shared.cache.get(&self.digest)?;
+        (range.start < end && end <= self.len_bytes)
+            .then(|| bytes.slice(range.start as usize..end as usize))
+    }
+
     /// Streams a range in pieces of at most [`PIECE_BYTES`].
     ///
     /// The stream ends after its first error.

@@ -4,25 +4,27 @@
 //! with `If-Range` can never splice two images. Nothing here is compressed:
 //! an encoding would change what the ranges count.
 
+mod again;
 mod conditions;
+mod pieces;
 mod range;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures::StreamExt;
-use futures::stream::BoxStream;
 use otaru_wire::Digest;
 use url::Url;
 
 use crate::ApiError;
+pub(crate) use again::{Asked, LastDownload};
 use conditions::Verdict;
+pub(crate) use pieces::pieces;
 use range::{ByteRange, Selected};
 
 /// What a request may download.
 pub(crate) struct Content {
-    /// SHA-256 of all its bytes; the entity tag.
-    pub(crate) digest: Digest,
+    /// Of all its bytes.
+    pub(crate) tag: EntityTag,
     /// How long it is.
     pub(crate) len_bytes: u64,
     /// Its media type.
@@ -31,18 +33,32 @@ pub(crate) struct Content {
     pub(crate) caching: Caching,
     /// Who else has the bytes, and is to be asked for them.
     pub(crate) elsewhere: Option<Url>,
-    /// Opens a stream of the bytes of a range; called at most once.
+    /// Opens the bytes of a range; called at most once.
     pub(crate) open: Open,
 }
 
 /// Starts reading a range, in small pieces.
-pub(crate) type Open = Box<dyn FnOnce(std::ops::Range<u64>) -> Pieces + Send>;
+pub(crate) type Open = Box<dyn FnOnce(std::ops::Range<u64>) -> Body + Send>;
 
-/// The bytes of a range.
-pub(crate) type Pieces = BoxStream<'static, Result<Bytes, PieceError>>;
+/// What images are.
+pub(crate) const IMAGE: &str = "application/octet-stream";
 
-/// Why a stream broke off.
-pub(crate) type PieceError = Box<dyn std::error::Error + Send + Sync>;
+/// Why a body broke off.
+type PieceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The entity tag of content: its SHA-256, and so a strong one.
+#[derive(Clone)]
+pub(crate) struct EntityTag(HeaderValue);
+
+impl EntityTag {
+    pub(crate) fn of(digest: &Digest) -> EntityTag {
+        EntityTag(header_value(&format!("\"{digest}\"")))
+    }
+
+    fn as_str(&self) -> &str {
+        self.0.to_str().expect("hex digits in quotes")
+    }
+}
 
 /// What caches between us and the client may do.
 #[derive(Clone, Copy)]
@@ -71,26 +87,28 @@ impl Caching {
 impl Content {
     /// Content that is in memory already.
     pub(crate) fn of_bytes(bytes: Bytes, media_type: &'static str, caching: Caching) -> Content {
-        let digest = Digest::of(&bytes);
+        let tag = EntityTag::of(&Digest::of(&bytes));
         let len_bytes = bytes.len() as u64;
         let open: Open = Box::new(move |range| {
-            let part = bytes.slice(range.start as usize..range.end as usize);
-            futures::stream::iter([Ok(part)]).boxed()
+            Body::from(bytes.slice(range.start as usize..range.end as usize))
         });
-        Content { digest, len_bytes, media_type, caching, elsewhere: None, open }
+        Content { tag, len_bytes, media_type, caching, elsewhere: None, open }
     }
 }
 
+/// Headers that an answer has in the end: the map grows no more.
+const MOST_HEADERS: usize = 16;
+
 /// Answers a GET or HEAD for this content.
 pub(crate) fn serve(content: Content, method: &Method, request: &HeaderMap) -> Response {
-    let etag = format!("\"{}\"", content.digest);
-    let verdict = conditions::evaluate(request, &etag);
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ETAG, header_value(&etag));
+    let etag = content.tag.as_str();
+    let verdict = conditions::evaluate(request, etag);
+    let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
+    headers.insert(header::ETAG, content.tag.0.clone());
     headers.insert(header::CACHE_CONTROL, content.caching.header());
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     match verdict {
-        Verdict::Failed => return precondition_failed(&etag).into_response(),
+        Verdict::Failed => return precondition_failed(etag).into_response(),
         Verdict::NotModified => return (StatusCode::NOT_MODIFIED, headers).into_response(),
         Verdict::Send => {}
     }
@@ -99,7 +117,7 @@ pub(crate) fn serve(content: Content, method: &Method, request: &HeaderMap) -> R
     }
     // Range handling is defined for GET alone, and only while the client still
     // means the bytes we have.
-    let honours_range = method == Method::GET && conditions::range_is_meant(request, &etag);
+    let honours_range = method == Method::GET && conditions::range_is_meant(request, etag);
     let selected = match request.get(header::RANGE).filter(|_| honours_range) {
         Some(value) => range::select(value, content.len_bytes),
         None => Selected::Whole,
@@ -117,7 +135,7 @@ pub(crate) fn serve(content: Content, method: &Method, request: &HeaderMap) -> R
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.len_bytes()));
     let body = match method {
         &Method::HEAD => Body::empty(),
-        _ => Body::from_stream((content.open)(part.half_open()).inspect(log_failure)),
+        _ => (content.open)(part.half_open()),
     };
     (status, headers, body).into_response()
 }

@@ -13,6 +13,11 @@ pub(crate) struct RequestId(pub(crate) String);
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// As [`frame`], for an answer that no route made.
+pub(crate) fn dress_alone(response: &mut Response) {
+    dress(response, &Uuid::new_v4().to_string());
+}
+
 /// Names the request, opens its span, and adds the headers of every response.
 pub(crate) async fn frame(mut request: Request, next: Next) -> Response {
     let id = Uuid::new_v4().to_string();
@@ -34,8 +39,13 @@ pub(crate) async fn frame(mut request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await;
+    dress(&mut response, &id);
+    response
+}
+
+fn dress(response: &mut Response, id: &str) {
     let headers = response.headers_mut();
-    headers.insert(X_REQUEST_ID, HeaderValue::from_str(&id).expect("a UUID is ASCII"));
+    headers.insert(X_REQUEST_ID, HeaderValue::from_str(id).expect("a UUID is ASCII"));
     let always =
         [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::REFERRER_POLICY, "no-referrer")];
     for (name, value) in always {
@@ -49,5 +59,4 @@ pub(crate) async fn frame(mut request: Request, next: Next) -> Response {
     for (name, value) in unless_said {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    response
 }

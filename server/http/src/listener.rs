@@ -111,6 +111,8 @@ impl Listener {
         let (draining, is_draining) = watch::channel(false);
         let handle = Handle::new();
         let admission = Admission::new(self.max_connections, Draining(is_draining));
+        // What a layer adds to every answer is missing from those that no route makes.
+        let admission = admission.going_on(!self.insists_on_tls);
         let server = Server::from_listener(self.socket).handle(handle.clone());
         let (task, tls) = match self.security {
             Security::Plain => {

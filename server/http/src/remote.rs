@@ -8,7 +8,7 @@ use otaru_operations::Remote;
 
 use crate::listener::OverTls;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Where a request comes from, for limits.
 pub(crate) struct From(pub(crate) Remote);

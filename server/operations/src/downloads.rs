@@ -14,10 +14,12 @@ use url::Url;
 
 use crate::{Actor, App, DevicePrincipal, OperationError, Refusal, Remote, updates};
 
+mod again;
 mod limits;
 mod links;
 mod patches;
 
+pub use again::{Admission, Standing};
 pub use limits::{DownloadAllowance, DownloadLimits};
 pub(crate) use limits::{OpenDownload, OpenDownloads};
 pub use links::{
@@ -89,6 +91,15 @@ pub struct Sender {
 }
 
 impl Sender {
+    fn new(blob: Blob, open: OpenDownload) -> Sender {
+        Sender { blob, open }
+    }
+
+    /// The first piece of a range, if it is in memory and there is no turn to wait for.
+    pub fn piece_now(&self, range: &Range<u64>) -> Option<Bytes> {
+        if self.open.has_rate() { None } else { self.blob.piece_now(range) }
+    }
+
     /// The bytes of a range, each piece in its turn. The download has its places until the
     /// stream is dropped.
     pub fn pieces(self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, BlobError>> {
@@ -129,7 +140,7 @@ pub async fn send_firmware(
     }
     let open =
         app.inner.open_downloads.begin(requester.name(), site, firmware.scope.organisation())?;
-    Ok(Sending::Here(Sender { blob, open }))
+    Ok(Sending::Here(Sender::new(blob, open)))
 }
 
 impl Requester {
@@ -164,7 +175,7 @@ pub async fn open_firmware(
 }
 
 /// Somebody begins to fetch the image of a release. A client that reports no phases shows by
-/// it that it downloads.
+/// it that it downloads. Whether this is one: then every download is to be noted.
 ///
 /// # Errors
 /// [`OperationError::Store`].
@@ -173,7 +184,7 @@ pub async fn note_download(
     requester: &Requester,
     firmware: &Firmware,
     version: ReleaseVersion,
-) -> Result<(), OperationError> {
+) -> Result<bool, OperationError> {
     let thing = match requester {
         Requester::Device(device) => Some(&device.thing),
         Requester::Link(link) => link.thing.as_ref(),
@@ -181,7 +192,7 @@ pub async fn note_download(
     };
     match thing {
         Some(thing) => Ok(image_fetched(app, &firmware.scope, thing, version).await?),
-        None => Ok(()),
+        None => Ok(false),
     }
 }
 
@@ -330,7 +341,7 @@ async fn image_fetched(
     scope: &Scope,
     thing: &ThingName,
     version: ReleaseVersion,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (scope, thing) = (scope.clone(), thing.clone());
     let is_news = move |row: &UpdateRow| row.update.plain && row.update.version == version;
     let newest = {
@@ -339,7 +350,7 @@ async fn image_fetched(
     };
     // An agent fetches by many ranges: only reading keeps them from the writer.
     if !newest.as_ref().is_some_and(&is_news) {
-        return Ok(());
+        return Ok(false);
     }
     let app_ = app.clone();
     let work = move |tx: &mut Tx<'_>| {
@@ -351,7 +362,7 @@ async fn image_fetched(
             None => Ok(()),
         }
     };
-    app.inner.store.write(work).await
+    app.inner.store.write(work).await.map(|()| true)
 }
 
 fn unknown(product: &ProductName, version: &ReleaseVersion) -> Refusal {

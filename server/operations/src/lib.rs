@@ -87,10 +87,10 @@ pub use devices::{
     revoke_device, set_device_channel, show_device,
 };
 pub use downloads::{
-    DownloadAllowance, DownloadLimits, DownloadLink, DownloadLinkObject, DownloadSettings,
-    Firmware, ImageSource, LONGEST_LINK_S, LinkClaims, Requester, Sender, Sending, WantedPatch,
-    create_download_link, note_download, open_blob, open_firmware, open_manifest, open_patch,
-    open_root, read_download_link, send_firmware,
+    Admission, DownloadAllowance, DownloadLimits, DownloadLink, DownloadLinkObject,
+    DownloadSettings, Firmware, ImageSource, LONGEST_LINK_S, LinkClaims, Requester, Sender,
+    Sending, Standing, WantedPatch, create_download_link, note_download, open_blob, open_firmware,
+    open_manifest, open_patch, open_root, read_download_link, send_firmware,
 };
 pub use events::{Heard, listen};
 pub use images::{delete_release, finish_deletions, remove_orphans};

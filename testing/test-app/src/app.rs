@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::Router;
 use otaru_authority::Authority;
 use otaru_blobs::{Blobs, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
@@ -332,10 +333,13 @@ impl TestApp {
         (self.serve(security), trusting(authority.ca_pem()).with_no_client_auth())
     }
 
+    /// A device's connection, as if TLS had found its certificate on it.
+    pub fn serve_device(&self, device: &Device) -> Serving {
+        on_any_port(Security::Plain, device.https.connected_router())
+    }
+
     fn serve(&self, security: Security) -> Serving {
-        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = Listener::bind(any_port, security).expect("a free port");
-        listener.serve(Port::People(self.ports.clone()).router())
+        on_any_port(security, Port::People(self.ports.clone()).router())
     }
 
     /// Somebody without a credential, on the people's port.
@@ -489,4 +493,9 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         self.deliveries.iter().for_each(JoinHandle::abort);
     }
+}
+
+fn on_any_port(security: Security, router: Router) -> Serving {
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Listener::bind(any_port, security).expect("a free port").serve(router)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
+use axum::{Extension, Router};
 use otaru_operations::PeerCertificate;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -138,6 +139,12 @@ impl Client {
         let body = to_bytes(body, usize::MAX).await.expect("a body of bytes");
         let signed = key.sign(Request::from_parts(head, body.into()));
         self.send_request(signed.map(Body::from)).await
+    }
+
+    /// Its port, to be served with connections that all have its certificate.
+    pub(crate) fn connected_router(&self) -> Router {
+        let peer = self.peer.clone().expect("a device");
+        self.port.router().layer(Extension(peer))
     }
 
     /// A request as it is, with nothing of this client's but its port.

@@ -7,13 +7,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::Request;
+use axum::response::Response;
 use axum_server::accept::Accept;
+use futures::future::Either;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use super::Draining;
+use crate::download::LastDownload;
+use crate::layers::dress_alone;
 
 /// How long sent bytes may stay unacknowledged or a window closed before the
 /// connection counts as dead. A device resumes elsewhere; a client that never
@@ -25,11 +29,17 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(120);
 pub(super) struct Admission {
     places: Arc<Semaphore>,
     draining: Draining,
+    goes_on: bool,
 }
 
 impl Admission {
     pub(super) fn new(max_connections: usize, draining: Draining) -> Admission {
-        Admission { places: Arc::new(Semaphore::new(max_connections)), draining }
+        Admission { places: Arc::new(Semaphore::new(max_connections)), draining, goes_on: true }
+    }
+
+    /// Whether connections go on with downloads by themselves.
+    pub(super) fn going_on(self, goes_on: bool) -> Admission {
+        Admission { goes_on, ..self }
     }
 
     fn admit<S>(&self, stream: &TcpStream, service: S) -> io::Result<Admitted<S>> {
@@ -37,7 +47,8 @@ impl Admission {
         let place = place.map_err(|_| io::Error::other("too many connections"))?;
         stream.set_nodelay(true)?;
         SockRef::from(stream).set_tcp_user_timeout(Some(SILENCE_LIMIT))?;
-        Ok(Admitted { service, draining: self.draining.clone(), _place: Arc::new(place) })
+        let last = self.goes_on.then(LastDownload::default);
+        Ok(Admitted { service, draining: self.draining.clone(), last, _place: Arc::new(place) })
     }
 }
 
@@ -52,26 +63,39 @@ impl<S> Accept<TcpStream, S> for Admission {
     }
 }
 
-/// The service of an admitted connection: keeps its place, and tells requests
-/// when the listener drains.
+/// The service of an admitted connection: keeps its place, tells requests when the listener
+/// drains, and goes on with a download by itself.
 #[derive(Clone)]
 pub(super) struct Admitted<S> {
     service: S,
     draining: Draining,
+    last: Option<LastDownload>,
     _place: Arc<OwnedSemaphorePermit>,
 }
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for Admitted<S> {
-    type Response = S::Response;
+impl<S, B> Service<Request<B>> for Admitted<S>
+where
+    S: Service<Request<B>, Response = Response>,
+{
+    type Response = Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Either<Ready<Result<Response, S::Error>>, S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> S::Future {
-        request.extensions_mut().insert(self.draining.clone());
-        self.service.call(request)
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let again = self.last.as_ref().and_then(|last| last.answer(&request));
+        if let Some(mut response) = again {
+            dress_alone(&mut response);
+            return Either::Left(ready(Ok(response)));
+        }
+        let extensions = request.extensions_mut();
+        extensions.insert(self.draining.clone());
+        if let Some(last) = &self.last {
+            extensions.insert(last.clone());
+        }
+        Either::Right(self.service.call(request))
     }
 }

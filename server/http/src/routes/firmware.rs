@@ -1,16 +1,14 @@
 //! `/firmware`: what devices download.
 
-use std::ops::Range;
-
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
-use futures::{StreamExt, TryStreamExt, stream};
 use otaru_operations::{
-    App, Firmware, LinkClaims, NONCE_BYTES, OperationError, Refusal, Remote, Requester, Sender,
-    Sending, issue_order, issue_timestamp, note_download, open_blob, open_firmware, open_manifest,
-    open_patch, open_root, read_download_link, send_firmware,
+    Admission, App, Firmware, LinkClaims, NONCE_BYTES, OperationError, Refusal, Remote, Requester,
+    Sending, Standing, issue_order, issue_timestamp, note_download, open_blob, open_firmware,
+    open_manifest, open_patch, open_root, read_download_link, send_firmware,
 };
 use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName};
 use serde::Deserialize;
@@ -19,7 +17,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ApiError;
-use crate::download::{Caching, Content, Open, Pieces, serve};
+use crate::download::{
+    Asked, Caching, Content, EntityTag, IMAGE, LastDownload, Open, pieces, serve,
+};
 use crate::extract::{Path, Query};
 use crate::identity::Visitor;
 use crate::remote::From;
@@ -27,7 +27,6 @@ use crate::site::Site;
 
 mod patches;
 
-const IMAGE: &str = "application/octet-stream";
 const CBOR: &str = "application/cbor";
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
@@ -44,6 +43,41 @@ impl std::convert::From<Visitor> for Requester {
             Visitor::Device(device) => Requester::Device(device),
             Visitor::Person(actor) => Requester::Actor(actor),
             Visitor::Stranger => Requester::Anonymous,
+        }
+    }
+}
+
+/// Where a download comes from, and what is needed to remember that it was let in.
+struct Fetching {
+    site: Remote,
+    /// Before it was looked up who asks.
+    standing: Standing,
+    asked: Option<Asked>,
+    last: Option<LastDownload>,
+}
+
+impl FromRequestParts<Site> for Fetching {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Self::Rejection> {
+        let Parts { method, uri, headers, extensions, .. } = &*parts;
+        Ok(Fetching {
+            site: From::of(parts).0,
+            standing: site.app.standing(),
+            asked: Asked::of(method, uri, headers),
+            last: extensions.get().cloned(),
+        })
+    }
+}
+
+impl Fetching {
+    /// More of the same on the same connection needs no new question.
+    fn remember(self, app: &App, requester: &Requester, firmware: &Firmware) {
+        let Fetching { site, standing, asked: Some(asked), last: Some(last) } = self else {
+            return;
+        };
+        if let Some(admission) = Admission::of(app, standing, requester, &site, firmware) {
+            last.remember(asked, admission);
         }
     }
 }
@@ -105,10 +139,10 @@ impl ReleaseQuery {
         (status = 429, description = "As many downloads as may be; `Retry-After` says when again")))]
 async fn download_release(
     State(app): State<App>,
+    fetching: Fetching,
     visitor: Visitor,
     Path((product, file)): Path<(ProductName, String)>,
     Query(query): Query<ReleaseQuery>,
-    From(site): From,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -118,14 +152,24 @@ async fn download_release(
             let requester = query.requester(&app, visitor, &product, &version)?;
             let firmware = open_firmware(&app, &requester, product, version.clone()).await;
             let firmware = firmware.map_err(gone)?;
-            fetched(&app, &requester, &site, &firmware, &method, version).await?
+            let content = image(&app, &requester, &fetching.site, &firmware, &method).await?;
+            // Whoever asks with HEAD fetches nothing.
+            if method == Method::GET && !note_download(&app, &requester, &firmware, version).await?
+            {
+                fetching.remember(&app, &requester, &firmware);
+            }
+            content
         }
+        // Not remembered: a device asks for a patch a few times, for the parts that it lacks.
         Some((version, "patch")) => {
             let (version, wanted) = (release_version(version)?, patches::wanted(&query)?);
             let requester = query.requester(&app, visitor, &product, &version)?;
             let patch = open_patch(&app, &requester, product, version.clone(), wanted).await;
             let patch = patch.map_err(gone)?;
-            let content = fetched(&app, &requester, &site, &patch, &method, version).await?;
+            let content = image(&app, &requester, &fetching.site, &patch, &method).await?;
+            if method == Method::GET {
+                note_download(&app, &requester, &patch, version).await?;
+            }
             Content { media_type: patches::PATCH, ..content }
         }
         Some((version, "manifest")) => {
@@ -194,33 +238,17 @@ async fn download_timestamp(
         (status = 429, description = "As many downloads as may be; `Retry-After` says when again")))]
 async fn download_blob(
     State(app): State<App>,
+    fetching: Fetching,
     visitor: Visitor,
     Path(sha256): Path<Digest>,
-    From(site): From,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let requester = Requester::from(visitor);
     let firmware = open_blob(&app, &requester, sha256).await.map_err(gone)?;
-    let content = image(&app, &requester, &site, &firmware, &method).await?;
+    let content = image(&app, &requester, &fetching.site, &firmware, &method).await?;
+    fetching.remember(&app, &requester, &firmware);
     Ok(serve(content, &method, &headers))
-}
-
-/// The content of an image or patch that an update begins with.
-async fn fetched(
-    app: &App,
-    requester: &Requester,
-    site: &Remote,
-    firmware: &Firmware,
-    method: &Method,
-    version: ReleaseVersion,
-) -> Result<Content, ApiError> {
-    let content = image(app, requester, site, firmware, method).await?;
-    // Whoever asks with HEAD fetches nothing.
-    if *method == Method::GET {
-        note_download(app, requester, firmware, version).await?;
-    }
-    Ok(content)
 }
 
 /// The content of an image. Only a GET takes a place among the downloads.
@@ -236,12 +264,12 @@ async fn image(
         _ => None,
     };
     let (elsewhere, open): (_, Open) = match sending {
-        Some(Sending::Here(sender)) => (None, Box::new(move |range| in_pieces(sender, range))),
-        Some(Sending::Elsewhere(url)) => (Some(url), Box::new(|_| stream::empty().boxed())),
-        None => (None, Box::new(|_| stream::empty().boxed())),
+        Some(Sending::Here(sender)) => (None, Box::new(move |range| pieces(sender, range))),
+        Some(Sending::Elsewhere(url)) => (Some(url), Box::new(|_| Body::empty())),
+        None => (None, Box::new(|_| Body::empty())),
     };
     Ok(Content {
-        digest: firmware.blob.digest(),
+        tag: EntityTag::of(&firmware.blob.digest()),
         len_bytes: firmware.blob.len_bytes(),
         media_type: IMAGE,
         // Not even for public products: a proxy must not go on serving what was withdrawn.
@@ -249,10 +277,6 @@ async fn image(
         elsewhere,
         open,
     })
-}
-
-fn in_pieces(sender: Sender, range: Range<u64>) -> Pieces {
-    sender.pieces(range).map_ok(Bytes::from).map_err(Into::into).boxed()
 }
 
 fn release_version(text: &str) -> Result<ReleaseVersion, ApiError> {

@@ -22,6 +22,12 @@ pub struct DownloadAllowance {
     pub bytes_per_s: u32,
 }
 
+impl DownloadAllowance {
+    fn is_limited(self) -> bool {
+        self.in_flight != 0 || self.bytes_per_s != 0
+    }
+}
+
 /// Limits of downloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DownloadLimits {
@@ -47,9 +53,9 @@ const COME_AGAIN_S: u32 = 15;
 /// Who shares a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    Device(String),
-    Site(String),
-    Organisation(OrganisationId),
+    Device(Arc<str>),
+    Site(Arc<str>),
+    Organisation(Arc<str>),
 }
 
 /// The downloads of this node.
@@ -65,16 +71,36 @@ struct Entry {
     pace: Weak<Pace>,
 }
 
+/// Where a download needs a place, if there is a limit at all.
+#[derive(Clone)]
+pub(crate) struct Places(Arc<[(Key, DownloadAllowance)]>);
+
 /// The places of one download, until it is dropped.
 pub(crate) struct OpenDownload {
     shared: Arc<Mutex<HashMap<Key, Entry>>>,
-    keys: Vec<Key>,
+    places: Places,
     paces: Vec<Arc<Pace>>,
 }
 
 impl OpenDownloads {
     pub(crate) fn new(limits: DownloadLimits) -> OpenDownloads {
         OpenDownloads { limits, shared: Arc::default() }
+    }
+
+    /// Where a download of this image by whoever it is needs a place.
+    pub(crate) fn places(
+        &self,
+        who: Option<String>,
+        site: &Remote,
+        organisation: &OrganisationId,
+    ) -> Places {
+        let own = who.map(|who| (Key::Device(who.into()), self.limits.device));
+        let shared = [
+            (Key::Site(site.as_str().into()), self.limits.site),
+            (Key::Organisation(organisation.as_str().into()), self.limits.organisation),
+        ];
+        let all = own.into_iter().chain(shared);
+        Places(all.filter(|(_, allowed)| allowed.is_limited()).collect())
     }
 
     /// Takes a place everywhere, or nowhere.
@@ -84,14 +110,17 @@ impl OpenDownloads {
         site: &Remote,
         organisation: &OrganisationId,
     ) -> Result<OpenDownload, Refusal> {
-        let shared = [
-            (Key::Site(site.as_str().to_owned()), self.limits.site),
-            (Key::Organisation(organisation.clone()), self.limits.organisation),
-        ];
-        let own = who.map(|who| (Key::Device(who), self.limits.device));
-        let wanted: Vec<_> = own.into_iter().chain(shared).collect();
+        self.begin_at(&self.places(who, site, organisation))
+    }
+
+    /// As [`OpenDownloads::begin`], for one of these places.
+    pub(crate) fn begin_at(&self, places: &Places) -> Result<OpenDownload, Refusal> {
+        let (shared, places) = (self.shared.clone(), places.clone());
+        if places.0.is_empty() {
+            return Ok(OpenDownload { shared, places, paces: Vec::new() });
+        }
         let mut entries = lock(&self.shared);
-        let full = wanted.iter().find(|(key, allowed)| {
+        let full = places.0.iter().find(|(key, allowed)| {
             let open = entries.get(key).map_or(0, |entry| entry.open);
             allowed.in_flight != 0 && open >= allowed.in_flight
         });
@@ -100,17 +129,22 @@ impl OpenDownloads {
             return Err(Refusal::TooManyDownloads { whose, most, come_again_s: COME_AGAIN_S });
         }
         let mut paces = Vec::new();
-        for (key, allowed) in &wanted {
+        for (key, allowed) in places.0.iter() {
             let entry = entries.entry(key.clone()).or_default();
             entry.open += 1;
             paces.extend(entry.pace(allowed.bytes_per_s));
         }
-        let keys = wanted.into_iter().map(|(key, _)| key).collect();
-        Ok(OpenDownload { shared: self.shared.clone(), keys, paces })
+        drop(entries);
+        Ok(OpenDownload { shared, places, paces })
     }
 }
 
 impl OpenDownload {
+    /// Whether bytes wait for their turn.
+    pub(crate) fn has_rate(&self) -> bool {
+        !self.paces.is_empty()
+    }
+
     /// Waits until so many bytes may be sent.
     pub(crate) async fn turn(&self, bytes: usize) {
         for pace in &self.paces {
@@ -121,8 +155,11 @@ impl OpenDownload {
 
 impl Drop for OpenDownload {
     fn drop(&mut self) {
+        if self.places.0.is_empty() {
+            return;
+        }
         let mut entries = lock(&self.shared);
-        for key in &self.keys {
+        for (key, _) in self.places.0.iter() {
             if let Some(entry) = entries.get_mut(key) {
                 entry.open -= 1;
                 if entry.open == 0 {

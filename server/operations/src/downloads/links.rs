@@ -31,6 +31,8 @@ pub struct DownloadLink {
     pub(super) product: ProductName,
     pub(super) version: ReleaseVersion,
     pub(super) thing: Option<ThingName>,
+    /// Until when it holds, in seconds since the epoch.
+    pub(super) expires: i64,
 }
 
 /// What the query of a link says.
@@ -64,7 +66,8 @@ pub async fn create_download_link(
         return Err(Refusal::invalid("lifetime_s", detail).into());
     }
     let requester = Requester::Actor(actor.clone());
-    let link = DownloadLink { product, version, thing };
+    let expires = app.now_ms() / 1_000 + i64::from(lifetime_s);
+    let link = DownloadLink { product, version, thing, expires };
     let asked = link.clone();
     let work = move |tx: &mut Tx<'_>| {
         let (scope, _) = allowed_release(tx, &requester, &asked.product, &asked.version)?;
@@ -76,15 +79,14 @@ pub async fn create_download_link(
         }
     };
     app.inner.store.read(work).await?;
-    let expires = app.now_ms() / 1_000 + i64::from(lifetime_s);
     let url = app.urls().device_url;
-    let DownloadLink { product, version, thing } = &link;
+    let DownloadLink { product, version, thing, .. } = &link;
     let thing = thing.as_ref().map(|thing| format!("&thing={}", encoded(thing.as_str())));
     let url = format!(
         "{}/firmware/{product}/{version}.bin?expires={expires}{}&signature={}",
         url.trim_end_matches('/'),
         thing.unwrap_or_default(),
-        link.signature(app, expires),
+        link.signature(app),
     );
     Ok(DownloadLinkObject { url, expires_at: time(expires * 1_000) })
 }
@@ -100,9 +102,9 @@ pub fn read_download_link(
     claims: LinkClaims,
 ) -> Result<DownloadLink, Refusal> {
     let LinkClaims { thing, expires, signature } = claims;
-    let link = DownloadLink { product, version, thing };
+    let link = DownloadLink { product, version, thing, expires };
     let is_ours = subtle::ConstantTimeEq::ct_eq(
-        link.signature(app, expires).as_bytes(),
+        link.signature(app).as_bytes(),
         signature.to_ascii_lowercase().as_bytes(),
     );
     if !bool::from(is_ours) {
@@ -115,10 +117,10 @@ pub fn read_download_link(
 }
 
 impl DownloadLink {
-    fn signature(&self, app: &App, expires: i64) -> String {
+    fn signature(&self, app: &App) -> String {
         let thing = self.thing.as_ref().map_or("", ThingName::as_str);
         // None of the names can hold a line break.
-        let signed = format!("{}\n{}\n{thing}\n{expires}", self.product, self.version);
+        let signed = format!("{}\n{}\n{thing}\n{}", self.product, self.version, self.expires);
         let mac = app.inner.sealing_key.authenticate(PURPOSE, signed.as_bytes());
         mac.iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -68,6 +68,7 @@ mod app {
     mod user;
 }
 mod firmware {
+    mod again;
     mod blobs;
     mod elsewhere;
     mod limits;

@@ -1,0 +1,173 @@
+//! Many ranges on one connection: what was found out for the first holds for the next, until
+//! something changes.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use otaru_test_app::{Database, TestApp, each_database};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const IMAGE: &str = "/firmware/clock/1.0.5.bin";
+const REFUSED_LINK: &str = "403 download_link_invalid";
+
+/// A connection that stays.
+struct Line(TcpStream);
+
+impl Line {
+    async fn to(serving: &otaru_http::Serving) -> Line {
+        Line(TcpStream::connect(serving.address()).await.expect("it listens"))
+    }
+
+    /// Status and body.
+    async fn get(&mut self, path: &str, headers: &str) -> (String, Vec<u8>) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: otaru\r\n{headers}\r\n");
+        self.0.write_all(request.as_bytes()).await.expect("it is open");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.0.read_u8().await.expect("an answer"));
+        }
+        let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
+        let named = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+        let length = named("content-length: ").expect("a length").parse().expect("a number");
+        assert!(named("x-request-id: ").is_some() && named("etag: ").is_some() || length < 1_000);
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).await.expect("all of it");
+        (head[9..12].to_owned(), body)
+    }
+
+    /// What became of asking for this range: its bytes, or the refusal.
+    async fn range(&mut self, path: &str, headers: &str, from: usize) -> Result<Vec<u8>, String> {
+        let headers = format!("{headers}Range: bytes={from}-{}\r\n", from + 9_999);
+        let (status, body) = self.get(path, &headers).await;
+        if status == "206" {
+            return Ok(body);
+        }
+        let problem: Value = serde_json::from_slice(&body).expect("a problem");
+        Err(format!("{status} {}", problem["code"].as_str().expect("a code")))
+    }
+}
+
+/// A server with a release, and a path by which everybody fetches it for ten minutes.
+async fn linked(app: &TestApp) -> (Vec<u8>, String) {
+    app.create_product("clock", "device").await;
+    let image = app.publish("clock", "1.0.5", 1).await.image;
+    let path = "/api/v1/products/clock/releases/1.0.5/link";
+    let link = app.admin().post(path, json!({ "lifetime_s": 600 })).await.expect_status(200);
+    let url = link.json()["url"].as_str().expect("a URL").to_owned();
+    (image, url[url.find("/firmware/").expect("a path")..].to_owned())
+}
+
+async fn token(app: &TestApp, wanted: Value) -> (String, String) {
+    let made = app.admin().post("/api/v1/tokens", wanted).await.expect_status(201).json();
+    let text = |name: &str| made[name].as_str().expect(name).to_owned();
+    (format!("Authorization: Bearer {}\r\n", text("token")), text("id"))
+}
+
+async fn yank(app: &TestApp) {
+    let path = "/api/v1/products/clock/releases/1.0.5/yank";
+    app.admin().post(path, json!({})).await.expect_status(200);
+}
+
+each_database! {
+    async fn ranges_make_the_image_until_the_release_is_withdrawn(app: TestApp) {
+        let (image, link) = linked(&app).await;
+        let serving = app.serve_plain();
+        let mut line = Line::to(&serving).await;
+        for from in (0..image.len()).step_by(10_000) {
+            let part = line.range(&link, "", from).await.unwrap();
+            assert_eq!(part, image[from..from + 10_000], "from {from}");
+        }
+        let (status, whole) = line.get(&link, "").await;
+        assert!(status == "200" && whole == image);
+        let beyond = line.range(&link, "", image.len()).await;
+        assert_eq!(beyond.unwrap_err(), "416 range_unsatisfiable");
+        yank(&app).await;
+        assert_eq!(line.range(&link, "", 0).await.unwrap_err(), "410 release_yanked");
+    }
+
+    async fn a_link_ends_in_the_middle(app: TestApp) {
+        let (image, link) = linked(&app).await;
+        let serving = app.serve_plain();
+        let mut line = Line::to(&serving).await;
+        app.advance(Duration::from_millis(599_500));
+        assert_eq!(line.range(&link, "", 0).await.unwrap(), image[..10_000]);
+        let other = link.replace("1.0.5", "1.0.6");
+        assert_eq!(line.range(&other, "", 0).await.unwrap_err(), REFUSED_LINK);
+        assert_eq!(line.range(&link, "", 0).await.unwrap(), image[..10_000]);
+        app.advance(Duration::from_millis(500));
+        assert_eq!(line.range(&link, "", 0).await.unwrap_err(), REFUSED_LINK);
+    }
+
+    async fn a_key_is_revoked_in_the_middle(app: TestApp) {
+        let (_, link) = linked(&app).await;
+        let serving = app.serve_plain();
+        let mut line = Line::to(&serving).await;
+        line.range(&link, "", 0).await.unwrap();
+        let stolen = app.keys().release_key_id();
+        let root = app.keys().with_release_key(9).next_root(2, |root| root.revoked.push(stolen));
+        let body = json!({ "root": STANDARD.encode(root) });
+        app.admin().post("/api/v1/products/clock/roots", body).await.expect_status(201);
+        assert_eq!(line.range(&link, "", 0).await.unwrap_err(), "410 release_untrusted");
+    }
+
+    async fn a_token_is_revoked_or_ends_in_the_middle(app: TestApp) {
+        linked(&app).await;
+        let serving = app.serve_plain();
+        let mut line = Line::to(&serving).await;
+        let (revoked, id) = token(&app, json!({ "role": "viewer" })).await;
+        let wanted = json!({ "role": "viewer", "expires_at": "2026-11-23T12:00:10Z" });
+        let (ending, _) = token(&app, wanted).await;
+        line.range(IMAGE, &revoked, 0).await.unwrap();
+        assert_eq!(line.range(IMAGE, "", 0).await.unwrap_err(), "403 download_forbidden");
+        line.range(IMAGE, &revoked, 0).await.unwrap();
+        app.admin().delete(&format!("/api/v1/tokens/{id}")).await.expect_status(204);
+        assert_eq!(line.range(IMAGE, &revoked, 0).await.unwrap_err(), "401 unauthenticated");
+        app.advance(Duration::from_millis(9_500));
+        line.range(IMAGE, &ending, 0).await.unwrap();
+        app.advance(Duration::from_millis(500));
+        assert_eq!(line.range(IMAGE, &ending, 0).await.unwrap_err(), "401 unauthenticated");
+    }
+
+    async fn a_device_is_revoked_in_the_middle(app: TestApp) {
+        let (image, _) = linked(&app).await;
+        let device = app.provision("clock-01", "clock").await;
+        let serving = app.serve_device(&device);
+        let mut line = Line::to(&serving).await;
+        assert_eq!(line.range(IMAGE, "", 0).await.unwrap(), image[..10_000]);
+        assert_eq!(line.range(IMAGE, "", 10_000).await.unwrap(), image[10_000..20_000]);
+        app.admin().post("/api/v1/devices/clock-01/revoke", json!({})).await.expect_status(204);
+        assert_eq!(line.range(IMAGE, "", 20_000).await.unwrap_err(), "401 unauthenticated");
+    }
+
+    async fn an_update_that_begins_in_the_middle_is_seen(app: TestApp) {
+        linked(&app).await;
+        let device = app.provision("clock-01", "clock").await;
+        let serving = app.serve_device(&device);
+        let mut line = Line::to(&serving).await;
+        line.range(IMAGE, "", 0).await.unwrap();
+        let path = "/api/v1/devices/clock-01/update";
+        app.admin().post(path, json!({ "version": "1.0.5" })).await.expect_status(201);
+        line.range(IMAGE, "", 0).await.unwrap();
+        let update = app.admin().get(path).await.expect_status(200).json();
+        assert_eq!(update["phase"], "downloading", "{update}");
+    }
+}
+
+/// As another server of the same database would: nobody tells this one.
+#[tokio::test]
+async fn what_another_server_changed_is_seen_within_a_second_on_sqlite() {
+    let app = TestApp::start(Database::Sqlite).await;
+    let (image, link) = linked(&app).await;
+    let serving = app.serve_plain();
+    let mut line = Line::to(&serving).await;
+    line.range(&link, "", 0).await.unwrap();
+    let database = rusqlite::Connection::open(app.image_folder().with_file_name("otaru.db"));
+    database.unwrap().execute("UPDATE releases SET yanked_at = 1", ()).unwrap();
+    app.advance(Duration::from_millis(999));
+    assert_eq!(line.range(&link, "", 0).await.unwrap(), image[..10_000], "it was not asked for");
+    app.advance(Duration::from_millis(1));
+    assert_eq!(line.range(&link, "", 0).await.unwrap_err(), "410 release_yanked");
+}
