@@ -64,6 +64,8 @@ pub(crate) async fn measure(binary: &Path) -> Result<()> {
     ensure!(std::thread::available_parallelism()?.get() >= 2, "two cores are needed");
     allow_open_files(3 * SLOW_CLIENTS as u64)?;
     let image = firmware("1.0.0", IMAGE_BYTES, Behaviour::Pass);
+    // From its start: a server makes itself a thread for each core it finds.
+    pin(std::process::id(), SERVER_CORE)?;
     let fleet = start_fleet(binary, &image).await?;
     let nginx = Nginx::start(&fleet, &image).await?;
     let machine = crate::machine::description(fleet.folder())?;

@@ -13,16 +13,13 @@ use otaru_operations::PeerCertificate;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tower::Service;
 
 use super::admission::{Admission, Admitted};
+use super::wire::{SLOW_BUFFER_BYTES, Wire};
 
 /// How long a client may take for the handshake; a slow radio link takes two or three seconds.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
-
-/// Plain text that TLS holds for a slow client; its default is four times that.
-const TLS_BUFFER_BYTES: usize = 16 * 1024;
 
 /// The TLS settings of a port, which can be replaced while it serves. Clones are the same.
 #[derive(Clone)]
@@ -70,7 +67,7 @@ impl Handshake {
 }
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
-    type Stream = TlsStream<TcpStream>;
+    type Stream = Wire;
     type Service = Identified<Admitted<S>>;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
@@ -80,14 +77,14 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
         async move {
             let (stream, service) = admitted.await?;
             let handshake = acceptor.accept_with(stream, |connection| {
-                connection.set_buffer_limit(Some(TLS_BUFFER_BYTES));
+                connection.set_buffer_limit(Some(SLOW_BUFFER_BYTES));
             });
             let stream = tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await??;
             let certificates = stream.get_ref().1.peer_certificates();
             let certificate = certificates.and_then(|chain| chain.first());
             let peer = certificate.map(|der| PeerCertificate::read(der)).transpose();
             let peer = peer.map_err(io::Error::other)?;
-            Ok((stream, Identified { service, peer: peer.map(Arc::new) }))
+            Ok((Wire::new(stream), Identified { service, peer: peer.map(Arc::new) }))
         }
         .boxed()
     }
