@@ -80,6 +80,19 @@ export interface Release {
   created_at: string;
 }
 
+/** An image that was dropped into a bucket. */
+export interface BucketImage {
+  path: string;
+  product: string | null;
+  version: string | null;
+  state: 'waiting' | 'signed' | 'refused';
+  size: number;
+  /** Why it was refused. */
+  code: string | null;
+  detail: string | null;
+  found_at: string;
+}
+
 export type ConsentMode = 'ask' | 'deadline' | 'night' | 'forced';
 
 export interface Consent {

@@ -1,6 +1,13 @@
 import type { List } from '../../shared/api/objects';
 import { request } from '../../shared/api/request';
-import type { Consent, Patch, Product, Release, RunningDevice } from './objects';
+import type {
+  BucketImage,
+  Consent,
+  Patch,
+  Product,
+  Release,
+  RunningDevice,
+} from './objects';
 import { path, query } from './path';
 
 export const listProducts = (limit: number, cursor?: string) =>
@@ -32,6 +39,10 @@ export const deleteRelease = (product: string, version: string) =>
 
 export const listPatches = (product: string, version: string) =>
   request<List<Patch>>('GET', path('products', product, 'releases', version, 'patches'));
+
+/** What was found in the bucket that the server watches, if it does. */
+export const listBucketImages = (limit: number, cursor?: string) =>
+  request<List<BucketImage>>('GET', query(path('bucket-watch'), { limit, cursor }));
 
 /** Devices that run a release. */
 export const listRunning = (product: string, version: string, limit: number) =>
