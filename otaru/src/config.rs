@@ -1,5 +1,6 @@
 //! Settings of the server: flags, then environment, then file, then defaults.
 
+mod bucket_watch;
 mod downloads;
 mod patches;
 mod shadows;
@@ -17,6 +18,8 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::reach;
+use bucket_watch::BucketWatchSection;
+pub(crate) use bucket_watch::WatchedBucket;
 use downloads::DownloadsSection;
 use patches::PatchesSection;
 use shadows::ShadowsSection;
@@ -113,6 +116,7 @@ pub(crate) struct Config {
     pub(crate) downloads: DownloadSettings,
     pub(crate) patches: PatchSettings,
     pub(crate) shared_tokens: u32,
+    pub(crate) bucket_watch: Option<WatchedBucket>,
 }
 
 /// Where somebody else keeps the certificate for people fresh.
@@ -136,6 +140,7 @@ struct File {
     shadows: ShadowsSection,
     downloads: DownloadsSection,
     patches: PatchesSection,
+    bucket_watch: BucketWatchSection,
     tokens: TokensSection,
 }
 
@@ -253,6 +258,7 @@ impl Config {
             downloads: file.downloads.settings(&blobs_url)?,
             patches: file.patches.settings()?,
             shared_tokens: file.tokens.shared.unwrap_or(USUAL_SHARED_TOKENS),
+            bucket_watch: file.bucket_watch.settings()?,
             data: flags.data,
         };
         config.refuse_open_plain_ports()?;

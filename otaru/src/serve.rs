@@ -17,7 +17,7 @@ use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Readiness, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, Mailer, MqttIngress, create_setup_code, deliver_mail, deliver_notices,
-    make_patches, run_background,
+    make_patches, run_background, watch_bucket,
 };
 use otaru_store::Store;
 use serde_json::json;
@@ -25,7 +25,7 @@ use tracing::{info, warn};
 
 use crate::{
     certificates::{self, Certificates, InUse},
-    config::{Config, ServeArguments},
+    config::{Config, ServeArguments, WatchedBucket},
     machine::{self, Hangups},
     ports::{HttpPorts, Ports},
     reach,
@@ -105,6 +105,7 @@ impl Server {
             downloads,
             patches,
             shared_tokens,
+            bucket_watch: config.bucket_watch.as_ref().map(WatchedBucket::open).transpose()?,
         };
         let app = App::new(parts).await?;
         secrets.settle(&app, config).await?;
@@ -120,6 +121,7 @@ impl Server {
         let mut background = vec![
             tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices)),
             tokio::spawn(run_background(app.clone())),
+            tokio::spawn(watch_bucket(app.clone())),
         ];
         let workers = if config.patches.enabled { config.patches.workers } else { 0 };
         background.extend((0..workers).map(|_| tokio::spawn(make_patches(app.clone()))));

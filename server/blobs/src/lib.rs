@@ -11,12 +11,14 @@
 //! The crate knows nothing about releases, products or who may read what.
 //! Start at [`Blobs`].
 
+mod bucket;
 mod cache;
 mod error;
 mod location;
 mod pieces;
 mod store;
 
+pub use bucket::{Bucket, BucketObject};
 pub use error::BlobError;
 pub use pieces::Piece;
 pub use store::{Blob, Blobs, DEFAULT_CACHE_BYTES, PIECE_BYTES};

@@ -36,6 +36,13 @@ pub(crate) struct Location {
     pub(crate) signer: Option<Arc<dyn Signer>>,
 }
 
+/// The `AWS_…` variables of the environment.
+pub(crate) fn from_environment() -> impl Iterator<Item = (String, String)> {
+    let variables = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+    variables.filter(|(key, _)| key.starts_with("AWS_"))
+}
+
 /// Opens the store behind a directory or a URL.
 ///
 /// `options` are the keys `object_store` knows for the URL's scheme

@@ -44,10 +44,7 @@ impl Blobs {
     /// A URL takes its credentials and endpoint from the `AWS_…` variables of
     /// the environment, as `object_store` documents them.
     pub fn open(url_or_dir: &str) -> Result<Blobs, BlobError> {
-        let from_environment = std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-        let options = from_environment.filter(|(key, _)| key.starts_with("AWS_"));
-        Blobs::open_with(url_or_dir, options, DEFAULT_CACHE_BYTES)
+        Blobs::open_with(url_or_dir, location::from_environment(), DEFAULT_CACHE_BYTES)
     }
 
     /// Opens a directory or URL with these store options and this much cache.

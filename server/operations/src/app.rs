@@ -8,10 +8,11 @@ use otaru_wire::{Namespace, OrganisationId};
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
-    Clock, DownloadSettings, Mailer, OperationError, PatchSettings, RequestLimits, SealingKey,
+    BucketWatch, Clock, DownloadSettings, Mailer, OperationError, PatchSettings, RequestLimits, SealingKey,
     SecretCode,
     access_keys::wrong_signatures,
     attempts::{Attempts, PasswordGuard, StrangerGuard},
+    bucket_watch::Watch,
     claims::WRONG_CLAIMS,
     downloads::OpenDownloads,
     events::Live,
@@ -51,6 +52,8 @@ pub struct AppConfig {
     pub patches: PatchSettings,
     /// Tokens and access keys of one organisation that act for no person and work.
     pub shared_tokens: u32,
+    /// A bucket that images are dropped into.
+    pub bucket_watch: Option<BucketWatch>,
 }
 
 /// What can be set of the shadow service.
@@ -117,6 +120,7 @@ pub(crate) struct Inner {
     /// Wakes whoever makes patches.
     pub(crate) patch_work: Notify,
     pub(crate) shared_tokens: u32,
+    pub(crate) bucket_watch: Watch,
     pub(crate) default_organisation: OrganisationId,
     pub(crate) live_events: broadcast::Sender<Live>,
     pub(crate) fleet_ticks: FleetTicks,
@@ -154,6 +158,7 @@ impl App {
             downloads,
             patches,
             shared_tokens,
+            bucket_watch,
         } = config;
         let now = clock.now_ms();
         let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
@@ -185,6 +190,7 @@ impl App {
             patches,
             patch_work: Notify::new(),
             shared_tokens,
+            bucket_watch: Watch::of(bucket_watch),
             default_organisation,
             live_events: broadcast::channel(HEARD_BACKLOG).0,
             fleet_ticks: FleetTicks::default(),

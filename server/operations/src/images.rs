@@ -221,6 +221,7 @@ fn delete(
     let is_shared = otaru_store::is_image_of_another(tx, &SystemScope::for_background(), release)?;
     if release.is_draft {
         otaru_store::delete_draft(tx, scope, &release.product, &release.version)?;
+        otaru_store::forget_bucket_image(tx, scope, &release.product, &release.version)?;
         return Ok((!is_shared).then_some(release.sha256));
     }
     let in_use = |why: String| Refusal::ImageInUse { version: release.version.to_string(), why };

@@ -29,6 +29,25 @@ pub(crate) struct Upload<'a> {
 /// Checks an upload; nothing is asked of the database.
 pub(crate) fn check(upload: &Upload<'_>) -> Result<(Manifest, ImageRecord), Refusal> {
     let Upload { product, image, .. } = *upload;
+    let (read, record) = check_image(product, image, upload.project)?;
+    let manifest = signed(upload)?;
+    let described = match &read {
+        Some(facts) => manifest.describes(facts).and_then(|()| manifest.describes_chunks(image)),
+        None => manifest.describes_raw(image, chip_of(product)?),
+    };
+    described.map_err(manifest_refused)?;
+    if manifest.sequence > SEQUENCE_MAX {
+        return Err(Refusal::invalid("sequence", format!("above {SEQUENCE_MAX}")));
+    }
+    Ok((manifest, record))
+}
+
+/// Checks an image that nobody signed yet; what was read from it, and what is kept of that.
+pub(crate) fn check_image(
+    product: &ProductRow,
+    image: &[u8],
+    project: Option<&str>,
+) -> Result<(Option<ImageFacts>, ImageRecord), Refusal> {
     server_keys::refuse_key_as_image(image)?;
     let chip = chip_of(product)?;
     let read = match product.images {
@@ -43,19 +62,10 @@ pub(crate) fn check(upload: &Upload<'_>) -> Result<(Manifest, ImageRecord), Refu
         }
     };
     let record = match &read {
-        Some(facts) => record(facts, upload.project)?,
-        None => ImageRecord::raw(chip.name(), stated(upload.project)?),
+        Some(facts) => record(facts, project)?,
+        None => ImageRecord::raw(chip.name(), stated(project)?),
     };
-    let manifest = signed(upload)?;
-    let described = match &read {
-        Some(facts) => manifest.describes(facts).and_then(|()| manifest.describes_chunks(image)),
-        None => manifest.describes_raw(image, chip),
-    };
-    described.map_err(manifest_refused)?;
-    if manifest.sequence > SEQUENCE_MAX {
-        return Err(Refusal::invalid("sequence", format!("above {SEQUENCE_MAX}")));
-    }
-    Ok((manifest, record))
+    Ok((read, record))
 }
 
 fn chip_of(product: &ProductRow) -> Result<Chip, Refusal> {

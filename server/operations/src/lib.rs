@@ -13,6 +13,7 @@ mod actor;
 mod aftermath;
 mod app;
 mod attempts;
+mod bucket_watch;
 mod claims;
 mod clock;
 mod codes;
@@ -78,6 +79,10 @@ pub use actor::{Actor, Credential, CredentialKind, DevicePrincipal, Reach};
 pub use aftermath::finish_releases;
 pub use app::{App, AppConfig, ShadowSettings, Urls};
 pub use attempts::Remote;
+pub use bucket_watch::{
+    BucketWatch, fetch_bucket_image, list_bucket_images, look_at_bucket, nudge_bucket_watch,
+    watch_bucket,
+};
 pub use claims::{claim_device, claim_url, create_claim_code};
 pub use clock::Clock;
 pub use codes::SecretCode;
@@ -100,12 +105,12 @@ pub use logs::{follow_logs_from, list_logs, store_logs};
 pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
-    AvailableRelease, DeviceObject, InvitationObject, LogObject, OrganisationObject,
-    OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject,
-    ReasonObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject,
-    RunningReleaseObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject,
-    ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject,
-    UpdatePhaseObject, UploadObject, UserObject,
+    AvailableRelease, BucketImageObject, DeviceObject, InvitationObject, LogObject,
+    OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject,
+    ProductObject, ReasonObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject,
+    RunningObject, RunningReleaseObject, ServerKeyObject, SessionObject, ShadowChangeObject,
+    ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject,
+    UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};

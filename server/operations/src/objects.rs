@@ -1,6 +1,7 @@
 //! The API's objects, as answers and events show them. Times are RFC 3339.
 
 mod patches;
+mod bucket;
 mod people;
 mod releases;
 mod shadows;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use patches::PatchObject;
+pub use bucket::BucketImageObject;
 pub use people::{
     InvitationObject, OrganisationObject, ResetLinkObject, SessionObject, TokenObject, UserObject,
 };

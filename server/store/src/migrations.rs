@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0010_intake.sql"),
     include_str!("../migrations/0011_signers.sql"),
     include_str!("../migrations/0012_patches.sql"),
+    include_str!("../migrations/0013_bucket.sql"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

@@ -1,5 +1,6 @@
 //! Every SQL statement, one file per noun.
 
+mod bucket_objects;
 mod certificates;
 mod claim_codes;
 mod devices;
@@ -29,6 +30,7 @@ mod updates;
 mod uploads;
 mod users;
 
+pub use bucket_objects::*;
 pub use certificates::*;
 pub use claim_codes::*;
 pub use devices::*;

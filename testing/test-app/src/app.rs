@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use otaru_authority::Authority;
-use otaru_blobs::{Blobs, DEFAULT_CACHE_BYTES};
+use otaru_blobs::{Blobs, Bucket, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
-    App, AppConfig, Clock, DownloadSettings, MailSettings, Mailer, MqttIngress, PatchSettings,
-    PatchWorker, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS, Urls, create_setup_code,
-    deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers, start_up,
-    trim_shadow_history,
+    App, AppConfig, BucketWatch, Clock, DownloadSettings, MailSettings, Mailer, MqttIngress,
+    PatchSettings, PatchWorker, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS, Urls,
+    create_setup_code, deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers,
+    start_up, trim_shadow_history,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
@@ -72,6 +72,8 @@ struct Home {
     /// Where images are, if not in the directory.
     images: Option<(String, Vec<(String, String)>)>,
     shared_tokens: u32,
+    /// The bucket to be watched.
+    watched: Option<(String, Vec<(String, String)>)>,
 }
 
 impl Home {
@@ -99,6 +101,7 @@ impl Home {
             patches: PatchSettings::default(),
             images: None,
             shared_tokens,
+            watched: None,
         }
     }
 }
@@ -155,6 +158,10 @@ impl Run {
             downloads: home.downloads.clone(),
             patches: home.patches.clone(),
             shared_tokens: home.shared_tokens,
+            bucket_watch: home.watched.as_ref().map(|(url, options)| BucketWatch {
+                bucket: Bucket::open_with(url, options.clone()).expect("a bucket"),
+                interval: Duration::from_secs(3_600),
+            }),
         };
         let app = App::new(config).await.expect("the parts fit");
         app.set_urls(Urls {
@@ -245,6 +252,11 @@ impl TestApp {
     /// start on.
     pub fn set_images(&mut self, url: String, options: Vec<(String, String)>) {
         self.home.images = Some((url, options));
+    }
+
+    /// Watches this bucket, from the server's next start on; the test says when it is looked at.
+    pub fn set_watched_bucket(&mut self, url: String, options: Vec<(String, String)>) {
+        self.home.watched = Some((url, options));
     }
 
     /// Sets how many tokens may act for no person, from the server's next start on.

@@ -6,6 +6,7 @@
 //!
 //! Start at [`Client`]; live events are in [`Events`].
 
+mod bucket;
 mod client;
 mod devices;
 mod error;
@@ -25,6 +26,7 @@ mod trust;
 mod updates;
 mod uploads;
 
+pub use bucket::BucketImage;
 pub use client::{Client, ClientOptions};
 pub use devices::{ClaimCode, Device, LogPart, LogRecord, NewDevice, Running};
 pub use error::{ClientError, Problem};

@@ -1,5 +1,6 @@
 //! `/api/v1`: what publishers and operators do.
 
+mod bucket_watch;
 mod claim_code;
 mod devices;
 mod download_links;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(download_links::routes())
         .merge(running::routes())
         .merge(patches::routes())
+        .merge(bucket_watch::routes())
         .merge(uploads::routes())
         .merge(devices::routes())
         .merge(claim_code::routes())

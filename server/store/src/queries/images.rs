@@ -18,7 +18,8 @@ pub fn is_image_of_another(
              SELECT product, version FROM releases
                  WHERE sha256 = $1 AND image_deleted_at IS NULL
              UNION ALL SELECT product, version FROM drafts WHERE sha256 = $1
-             UNION ALL SELECT '', '' FROM patches WHERE sha256 = $1) AS holders
+             UNION ALL SELECT '', '' FROM patches WHERE sha256 = $1
+             UNION ALL SELECT product, version FROM bucket_objects WHERE sha256 = $1) AS holders
          WHERE NOT (product = $2 AND version = $3)",
         params![release.sha256.to_string(), release.product.as_str(), release.version.as_str()],
     )?;
@@ -35,7 +36,8 @@ pub fn is_image_known(
         "SELECT count(*) FROM (
              SELECT product FROM releases WHERE sha256 = $1 AND image_deleted_at IS NULL
              UNION ALL SELECT product FROM drafts WHERE sha256 = $1
-             UNION ALL SELECT '' FROM patches WHERE sha256 = $1) AS holders",
+             UNION ALL SELECT '' FROM patches WHERE sha256 = $1
+             UNION ALL SELECT product FROM bucket_objects WHERE sha256 = $1) AS holders",
         params![sha256.to_string()],
     )?;
     Ok(found.unwrap_or(0) > 0)

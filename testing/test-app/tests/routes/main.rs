@@ -42,6 +42,7 @@ mod api_v1 {
     }
     mod access_keys;
     mod broken_uploads;
+    mod bucket_watch;
     mod tokens;
     mod updates;
     mod uploads;

@@ -6,6 +6,7 @@ mod running;
 mod sign;
 mod signing;
 mod verify;
+mod waiting;
 mod words;
 
 use std::io::Write;
@@ -29,6 +30,8 @@ pub enum ReleaseCommand {
     /// Sign an image without publishing it; works without a server
     #[command(disable_version_flag = true)]
     Sign(sign::Sign),
+    /// List the images in the watched bucket: which wait for a signature, which were refused and why
+    Waiting(waiting::WaitingOptions),
     /// List a product's releases, newest first
     List(ReleaseListOptions),
     /// Show a release
@@ -118,6 +121,7 @@ impl ReleaseCommand {
                 Ok(context.client()?.delete_release(&product, &version).await?)
             }
             ReleaseCommand::Patch(patch) => patch.run(context).await,
+            ReleaseCommand::Waiting(waiting) => waiting.run(context).await,
             ReleaseCommand::Link(link) => link.run(context).await,
             ReleaseCommand::Sbom(WhichRelease { release_version: version, product }) => {
                 let document = context.client()?.show_sbom(&product, &version).await?;

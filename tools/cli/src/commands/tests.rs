@@ -38,6 +38,8 @@ fn documented_command_lines_are_understood() {
         "key rotate --root r.cbor --key root.key --out keys --new-root --no-server-key --never-expires",
         "key revoke 0123456789abcdef --root r.cbor --key root.key --out keys --release-key k.pub",
         "release publish f.bin --product clock --version 1 --signer hsm --signer-key release.pub",
+        "release publish --waiting --product clock --version 1 --key release.key --draft",
+        "release waiting --look -o json",
         "product create clock --chip esp32c3 --flash 4M --root root.cbor",
         "product create clock --chip esp32 --flash 4M --slot-size 0x1F0000 --root r --download public",
         "product list --all",

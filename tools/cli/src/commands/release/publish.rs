@@ -1,6 +1,6 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{ArgGroup, Args};
 use otaru_client::{Client, NewRelease};
 use otaru_release::{Manifest, PublicKey};
@@ -17,7 +17,11 @@ use crate::progress;
 #[command(group(ArgGroup::new("signed").args(["key", "signer", "manifest"]).required(true).multiple(true)))]
 pub struct Publish {
     /// The firmware image, as the build made it
-    image: PathBuf,
+    #[arg(required_unless_present = "waiting")]
+    image: Option<PathBuf>,
+    /// Fetch the image that was dropped into the watched bucket for this version, and sign that
+    #[arg(long, requires = "release_version", conflicts_with_all = ["image", "manifest"])]
+    waiting: bool,
     /// Product it is for
     #[arg(long, value_name = "NAME")]
     product: ProductName,
@@ -60,8 +64,8 @@ impl Publish {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         let (notes, safety) = (self.words.notes()?, self.words.safety()?);
         let sbom = self.provenance.sbom()?;
-        let image = read(&self.image)?;
         let client = context.client()?;
+        let image = self.image(&client).await?;
         let manifest = match &self.manifest {
             Some(path) => read(path)?,
             None => self.sign(context, &client, &image).await?,
@@ -86,10 +90,21 @@ impl Publish {
         super::print(context, &release?)
     }
 
+    async fn image(&self, client: &Client) -> Result<Vec<u8>> {
+        match (&self.image, &self.release_version) {
+            (Some(path), _) => read(path),
+            (None, Some(version)) => {
+                Ok(client.fetch_bucket_image(&self.product, version).await?.into())
+            }
+            (None, None) => bail!("neither an image nor the version of one that waits"),
+        }
+    }
+
     async fn sign(&self, context: &Context<'_>, client: &Client, image: &[u8]) -> Result<Vec<u8>> {
         let given = "clap asks for it where there is no manifest";
         let version = self.release_version.as_ref().context(given)?;
-        let manifest = self.raw.describe(&self.image, image, &self.product, version)?;
+        let path = self.image.as_deref().unwrap_or(Path::new("the image in the bucket"));
+        let manifest = self.raw.describe(path, image, &self.product, version)?;
         let key = self.signer.open(KeyRole::Release, context.may_ask())?;
         let sequence = match self.sequence {
             Some(sequence) => sequence,
