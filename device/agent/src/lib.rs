@@ -43,5 +43,5 @@ pub use effect::{Delivery, Effect, LogLine, Target, Wanted};
 pub use input::{Fault, Input, Moment};
 pub use journal::{Attempt, Ended, Journal, JournalError, Stage};
 pub use preflight::{Device, check_manifest};
-pub use transfer::{Answer, Asked, Verdict, judge};
+pub use transfer::{Answer, Asked, Verdict, content_range, judge};
 pub use trust::{Least, SeenTimestamp, Trust};

@@ -51,7 +51,7 @@ pub fn judge(asked: Asked, answer: Answer<'_>) -> Verdict {
         return fail(Reason::ServerError);
     }
     match answer.status {
-        206 => match answer.content_range.and_then(parse_range) {
+        206 => match answer.content_range.and_then(content_range) {
             Some((start, Some(total))) if start == asked.offset && total == asked.total => {
                 Verdict::Append
             }
@@ -83,7 +83,7 @@ pub(crate) fn reason_of_status(status: u16) -> Reason {
 }
 
 /// `bytes 100-199/1000` as start and total; `*` is no total.
-fn parse_range(text: &str) -> Option<(u64, Option<u64>)> {
+pub fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (start, end) = range.split_once('-')?;
     let (start, end): (u64, u64) = (start.parse().ok()?, end.parse().ok()?);

@@ -12,7 +12,7 @@ use otaru_wire::Digest;
 use crate::images::{find, reads_images};
 use crate::{HostError, Storage};
 
-/// Looks at the running slot and the selector's records.
+/// Looks at the running slot and the selector's records; answers also how long what runs is.
 pub(crate) fn look_around<F: NorFlash>(
     flash: &mut F,
     layout: &Layout,
@@ -20,7 +20,7 @@ pub(crate) fn look_around<F: NorFlash>(
     slot: Slot,
     chip: Option<Chip>,
     reset: ResetCause,
-) -> Result<BootFacts, HostError> {
+) -> Result<(BootFacts, u32), HostError> {
     let entries = OtaData::read(flash, layout)?;
     let state = |slot| entries.state_of(slot).map_or(EntryState::Missing, entry_state);
     let other = slot.other();
@@ -28,13 +28,15 @@ pub(crate) fn look_around<F: NorFlash>(
         true => EntryState::WornOut,
         false => state(other),
     };
-    Ok(BootFacts {
-        running: running(flash, layout, storage, slot, chip)?,
+    let (running, image_bytes) = running(flash, layout, storage, slot, chip)?;
+    let facts = BootFacts {
+        running,
         running_entry: state(slot),
         other_entry,
         other_image: given_up_image(flash, layout, storage, &entries, other, chip),
         reset,
-    })
+    };
+    Ok((facts, image_bytes))
 }
 
 /// Which image a slot holds that its entry gives up.
@@ -60,7 +62,7 @@ fn running<F: NorFlash>(
     storage: &Storage,
     slot: Slot,
     chip: Option<Chip>,
-) -> Result<Running, HostError> {
+) -> Result<(Running, u32), HostError> {
     let image = find(flash, layout, storage, slot, chip)?.ok_or(HostError::NoBootableImage)?;
     let running = Running {
         slot: slot.name().to_owned(),
@@ -71,23 +73,25 @@ fn running<F: NorFlash>(
         security_counter: 0,
     };
     if let Some(target) = image.target {
-        return Ok(Running {
+        let running = Running {
             label: Some(target.version.to_string()),
             sequence: target.sequence,
             security_counter: target.security_counter,
             ..running
-        });
+        };
+        return Ok((running, image.size_bytes));
     }
     let descriptor = match reads_images(chip) {
         true => descriptor(flash, layout, slot)?,
         false => None,
     };
-    Ok(Running {
+    let running = Running {
         security_counter: descriptor.as_ref().map_or(0, |found| found.secure_version),
         label: descriptor.map(|found| found.version).filter(|version| !version.is_empty()),
         label_is_certain: image.is_factory,
         ..running
-    })
+    };
+    Ok((running, image.size_bytes))
 }
 
 /// Reads in units of 32 bytes, the largest a driver may have.

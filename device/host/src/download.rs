@@ -9,7 +9,7 @@ use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_release::{Chip, ImageHead, Manifest};
 use otaru_slots::{
     CHUNK_BYTES, ChunkList, Layout, SECTOR_BYTES, Slot, SlotError, SlotWriter, chunk_is_good,
-    resume_point,
+    read_slot, resume_point,
 };
 use otaru_wire::Reason;
 
@@ -70,8 +70,8 @@ impl Download {
             image_bytes,
             digests,
             right,
-            offset: 0,
-            next_chunk: 0,
+            offset: right,
+            next_chunk: right / CHUNK_BYTES,
             head: Vec::new(),
             writer: None,
         })
@@ -92,16 +92,47 @@ impl Download {
     /// Takes the head of the answer to [`Download::ask`].
     pub fn answer(&mut self, head: Answer<'_>) -> Result<(), Fault> {
         let asked = Asked { offset: self.right.into(), total: self.image_bytes.into() };
-        self.offset = match judge(asked, head) {
-            Verdict::Append => self.right,
-            Verdict::FromStart => 0,
+        match judge(asked, head) {
+            Verdict::Append => self.begin_body(self.right),
+            Verdict::FromStart => self.begin_body(0),
             Verdict::Redirect => return Err(Reason::ServerError.into()),
             Verdict::Fail(fault) => return Err(fault),
-        };
-        self.next_chunk = self.offset / CHUNK_BYTES;
+        }
+        Ok(())
+    }
+
+    /// What comes next are the image's bytes from `offset` on.
+    pub(crate) fn begin_body(&mut self, offset: u32) {
+        self.offset = offset;
+        self.next_chunk = offset / CHUNK_BYTES;
         self.head.clear();
         self.writer = None;
-        Ok(())
+    }
+
+    /// Nothing more comes of this body; the chunks of it that were found right stay.
+    pub(crate) fn leave_body(&mut self) {
+        self.right = self.checked_bytes();
+        self.begin_body(self.right);
+    }
+
+    /// Bytes from the image's start whose chunks were found right, those of this body included.
+    pub(crate) fn checked_bytes(&self) -> u32 {
+        self.next_chunk.saturating_mul(CHUNK_BYTES).min(self.image_bytes)
+    }
+
+    /// Length of the image.
+    pub(crate) fn image_bytes(&self) -> u32 {
+        self.image_bytes
+    }
+
+    /// Reads the image that runs.
+    pub(crate) fn read_running<F: NorFlash>(
+        &self,
+        flash: &mut F,
+        at: u32,
+        bytes: &mut [u8],
+    ) -> Result<(), SlotError> {
+        read_slot(flash, &self.layout, self.running, at, bytes)
     }
 
     /// Takes a part of the body. `tell` hears how many bytes stand in flash, sector by sector.
@@ -154,7 +185,7 @@ impl Download {
         let Some(writer) = self.writer.take() else { return Err(DOWN.into()) };
         if writer.position() < self.image_bytes {
             // A server may answer a part of the rest.
-            return Ok(self.chunks()?.range(self.next_chunk).map_or(0, |range| range.start));
+            return Ok(self.checked_bytes());
         }
         writer.finish(flash).map_err(reason_of)?;
         let last = self.chunks()?.count().saturating_sub(1);

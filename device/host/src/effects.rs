@@ -6,9 +6,10 @@ use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, Effect, Fault, Input, ResetCause, Target};
 use otaru_release::{Chip, KeyId, Manifest, PublicKey};
 use otaru_slots::{FlashError, Layout, OtaDataError, Slot, StorageError, otadata};
-use otaru_wire::Reason;
+use otaru_wire::{Digest, Reason};
 
-use crate::{Download, SlotImage, Storage, Verification, boot, images};
+use crate::patched::PatchMemory;
+use crate::{Download, PatchDownload, SlotImage, Storage, Verification, boot, images};
 
 mod trust;
 
@@ -77,6 +78,9 @@ pub struct Host<F> {
     root_key: Option<PublicKey>,
     /// Who signed the manifest checked last.
     signer: Option<KeyId>,
+    /// What runs, and its length, once that was looked for.
+    running: Option<(Digest, u32)>,
+    patches: PatchMemory,
 }
 
 impl<F: NorFlash> Host<F> {
@@ -89,12 +93,18 @@ impl<F: NorFlash> Host<F> {
         chip: Option<Chip>,
     ) -> Result<Host<F>, HostError> {
         let storage = Storage::open(&mut flash, &layout)?;
-        Ok(Host { flash, layout, slot, chip, storage, root_key: None, signer: None })
+        let patches = PatchMemory::default();
+        let (root_key, signer, running) = (None, None, None);
+        Ok(Host { flash, layout, slot, chip, storage, root_key, signer, running, patches })
     }
 
     /// What the agent is told about this boot.
     pub fn facts(&mut self, reset: ResetCause) -> Result<BootFacts, HostError> {
-        boot::look_around(&mut self.flash, &self.layout, &self.storage, self.slot, self.chip, reset)
+        let Host { flash, layout, storage, slot, chip, .. } = self;
+        let (facts, image_bytes) = boot::look_around(flash, layout, storage, *slot, *chip, reset)?;
+        self.running = Some((facts.running.sha256, image_bytes));
+        self.patches = PatchMemory::of_boot(&facts);
+        Ok(facts)
     }
 
     /// The image that runs.
@@ -184,6 +194,32 @@ impl<F: NorFlash> Host<F> {
             return Ok(Err(reason.into()));
         }
         Ok(Download::begin(&mut self.flash, &self.layout, self.slot, manifest, chip, from_start))
+    }
+
+    /// [`Host::download`] by patch, where one may be tried.
+    ///
+    /// None is tried without [`Host::facts`], for a target whose patch was refused since the
+    /// processor started, where chunks in flash are not trusted, and after a reset by panic or
+    /// watchdog that no trial explains. `DICTIONARY` is 4096 or 8192: what there is memory for.
+    pub fn patch_download<const DICTIONARY: usize>(
+        &mut self,
+        target: &Target,
+        manifest: &Manifest,
+        chip: Chip,
+        from_start: bool,
+    ) -> Result<Result<PatchDownload<DICTIONARY>, Fault>, HostError> {
+        let download = match self.download(target, manifest, chip, from_start)? {
+            Ok(download) => download,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let may_try = self.patches.begins(&manifest.sha256, download.right_bytes());
+        let base = self.running.filter(|_| may_try && !from_start);
+        Ok(Ok(PatchDownload::new(download, manifest.sha256, base)))
+    }
+
+    /// The patch for this target was refused: none is tried for it until the next restart.
+    pub fn patch_refused(&mut self, target: &Digest) {
+        self.patches.refused(target);
     }
 
     /// Begins [`Effect::VerifySlot`], for hosts that have other work between its steps.

@@ -5,7 +5,7 @@
 //! download as a state machine that is fed with answers and parts of them.
 //! No socket, no clock, no runtime: `no_std` with an allocator, over any NOR flash.
 //!
-//! Start at [`Host`], then [`Download`].
+//! Start at [`Host`], then [`Download`] and, by patch where there is one, [`PatchDownload`].
 #![no_std]
 
 extern crate alloc;
@@ -16,11 +16,13 @@ mod boot;
 mod download;
 mod effects;
 mod images;
+mod patched;
 mod storage;
 mod verify;
 
 pub use download::Download;
 pub use effects::{Answered, Carried, Host, HostError};
 pub use images::{SlotImage, start_slot};
+pub use patched::{Flow, PatchDownload, PatchRange, PatchRefusal, Request, Tally};
 pub use storage::Storage;
 pub use verify::Verification;

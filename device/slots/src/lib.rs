@@ -40,4 +40,4 @@ pub use ring::Ring;
 pub use slot::{Slot, SlotError};
 pub use slot_writer::SlotWriter;
 pub use table::TableError;
-pub use verify::{SlotHasher, chunk_is_good, hash_slot, resume_point};
+pub use verify::{SlotHasher, chunk_is_good, hash_slot, read_slot, resume_point};

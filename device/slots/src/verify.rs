@@ -100,6 +100,24 @@ pub fn resume_point<F: ReadNorFlash>(
     Ok(resume_at)
 }
 
+/// Bytes of a slot from `at` on, whatever the driver's read unit.
+///
+/// Errors: [`SlotError::ImageSize`] when the slot is shorter, or flash fails.
+pub fn read_slot<F: ReadNorFlash>(
+    flash: &mut F,
+    layout: &Layout,
+    slot: Slot,
+    at: u32,
+    bytes: &mut [u8],
+) -> Result<(), SlotError> {
+    let region = layout.slot(slot);
+    let end = u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(at);
+    if end > region.size {
+        return Err(SlotError::ImageSize { found: end, slot_bytes: region.size });
+    }
+    Ok(flash::read(flash, region.offset + at, bytes)?)
+}
+
 fn fitting_region(
     layout: &Layout,
     slot: Slot,
