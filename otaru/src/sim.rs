@@ -39,6 +39,9 @@ pub(crate) struct SimArguments {
     /// its own, such as 64-2048; no limit if not given.
     #[arg(long, value_name = "N[-N]")]
     link_kbps: Option<Speeds>,
+    /// Updates come as full images, also where the server has patches.
+    #[arg(long)]
+    full_images: bool,
     /// How many of a hundred connections are cut: to the broker within half a minute, downloads
     /// anywhere.
     #[arg(long, value_name = "N", default_value_t = 0,
@@ -94,6 +97,7 @@ impl SimArguments {
             image: self.image.clone(),
             chip_revision: self.chip_revision,
             self_test: Duration::from_millis(self.self_test_ms),
+            patches: !self.full_images,
             link_kbps: self.link_kbps.map(|speeds| speeds.draw(&chance)),
             retry_base: Duration::from_millis(self.retry_base_ms),
             faults,

@@ -26,6 +26,8 @@ pub(crate) struct Config {
     product: Product,
     #[serde(default)]
     update: Update,
+    #[serde(default)]
+    download: Download,
 }
 
 /// Where images are.
@@ -59,6 +61,19 @@ struct Update {
     retry_base_s: u64,
     retry_cap_s: u64,
     decision_file: Option<PathBuf>,
+}
+
+/// How images come.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Download {
+    patches: bool,
+}
+
+impl Default for Download {
+    fn default() -> Download {
+        Download { patches: true }
+    }
 }
 
 impl Default for Slots {
@@ -182,7 +197,7 @@ impl Config {
     ///
     /// Must be called in a tokio runtime, whose task watches the decision file.
     pub(crate) fn options(&self) -> GatewayOptions {
-        let Config { slots, product, update, .. } = self.clone();
+        let Config { slots, product, update, download, .. } = self.clone();
         GatewayOptions {
             dir: self.provisioning.clone(),
             slots: SlotFiles {
@@ -199,6 +214,7 @@ impl Config {
                 self_test_limit: Duration::from_secs(product.self_test_limit_s),
                 stop_limit: Duration::from_secs(product.stop_limit_s),
             },
+            patches: download.patches,
             broker_limit: Duration::from_secs(update.broker_limit_s),
             retry_base: Duration::from_secs(update.retry_base_s),
             retry_cap: Duration::from_secs(update.retry_cap_s),

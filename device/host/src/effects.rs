@@ -217,6 +217,11 @@ impl<F: NorFlash> Host<F> {
         Ok(Ok(PatchDownload::new(download, manifest.sha256, base)))
     }
 
+    /// No patch is tried in this boot, after [`Host::facts`]: a setting of the device, say.
+    pub fn forbid_patches(&mut self) {
+        self.patches.forbid();
+    }
+
     /// The patch for this target was refused: none is tried for it until the next restart.
     pub fn patch_refused(&mut self, target: &Digest) {
         self.patches.refused(target);

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
+use crate::download::Told;
 use crate::https::Https;
 use crate::jobs::{Finished, Job};
 use crate::log_buffer::LogBuffer;
@@ -59,7 +60,8 @@ pub(crate) struct Firmware<'a> {
     job: Option<Job>,
     watch: Option<Job>,
     self_test: Option<Job>,
-    bytes_read: Option<UnboundedReceiver<u64>>,
+    /// What the download under way says.
+    heard: Option<UnboundedReceiver<Told>>,
     publisher: Publisher,
     posted: UnboundedReceiver<Posted>,
     link_events: UnboundedReceiver<LinkEvent>,
@@ -81,6 +83,9 @@ impl<'a> Firmware<'a> {
     ) -> Result<Firmware<'a>, SimError> {
         host.set_root_key(identity.root_key().ok());
         let facts = host.facts(reset)?;
+        if !options.patches {
+            host.forbid_patches();
+        }
         let (journal, settings) = host.stored()?;
         let (storage, _) = host.storage();
         let config = agent_config(options, identity, storage.settings_bytes_max());
@@ -108,7 +113,7 @@ impl<'a> Firmware<'a> {
             job: None,
             watch: None,
             self_test: None,
-            bytes_read: None,
+            heard: None,
             publisher: Publisher::new(posted_sender),
             posted,
             link_events,
@@ -175,10 +180,10 @@ impl<'a> Firmware<'a> {
         tokio::select! {
             Some(event) = self.link_events.recv() => self.link_changed(event),
             Some(posted) = self.posted.recv() => self.message_posted(posted),
-            done = next_bytes(&mut self.bytes_read) => self.step(Input::BytesRead { done }),
+            told = next_told(&mut self.heard) => self.transfer_told(told),
             finished = finish(&mut self.job) => {
                 self.job = None;
-                self.read_remaining_bytes()?;
+                self.hear_the_rest()?;
                 self.job_finished(finished)
             }
             finished = finish(&mut self.watch) => {
@@ -201,11 +206,11 @@ impl<'a> Firmware<'a> {
     }
 
     /// Everything a finished download said comes before its end.
-    fn read_remaining_bytes(&mut self) -> Result<(), SimError> {
-        while let Some(done) = self.bytes_read.as_mut().and_then(|bytes| bytes.try_recv().ok()) {
-            self.step(Input::BytesRead { done })?;
+    fn hear_the_rest(&mut self) -> Result<(), SimError> {
+        while let Some(told) = self.heard.as_mut().and_then(|heard| heard.try_recv().ok()) {
+            self.transfer_told(told)?;
         }
-        self.bytes_read = None;
+        self.heard = None;
         Ok(())
     }
 
@@ -276,10 +281,10 @@ async fn finish(job: &mut Option<Job>) -> Finished {
     }
 }
 
-async fn next_bytes(bytes_read: &mut Option<UnboundedReceiver<u64>>) -> u64 {
-    match bytes_read {
-        Some(bytes) => match bytes.recv().await {
-            Some(done) => done,
+async fn next_told(heard: &mut Option<UnboundedReceiver<Told>>) -> Told {
+    match heard {
+        Some(heard) => match heard.recv().await {
+            Some(told) => told,
             None => std::future::pending().await,
         },
         None => std::future::pending().await,

@@ -32,6 +32,8 @@ pub struct GatewayOptions {
     pub commands: Commands,
     /// How long new firmware looks for the broker before it goes back.
     pub broker_limit: Duration,
+    /// Whether updates come as patches where the server has them.
+    pub patches: bool,
     /// Upper bound of the first delay before another try.
     pub retry_base: Duration,
     /// Upper bound of every delay before another try.
@@ -113,6 +115,7 @@ fn agent_options(options: &GatewayOptions) -> SimOptions {
     SimOptions {
         self_test: options.commands.self_test_limit,
         broker_limit: options.broker_limit,
+        patches: options.patches,
         retry_base: options.retry_base,
         retry_cap: options.retry_cap,
         trust_spread: Duration::from_secs(600),

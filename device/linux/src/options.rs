@@ -27,6 +27,8 @@ pub struct SimOptions {
     pub self_test: Duration,
     /// How long hung firmware hangs before the watchdog resets it.
     pub watchdog: Duration,
+    /// Whether updates come as patches where the server has them.
+    pub patches: bool,
     /// Speed of the download link, in kilobits a second; `None` is no limit.
     pub link_kbps: Option<u32>,
     /// What goes wrong by chance.
@@ -68,6 +70,7 @@ impl SimOptions {
             clock: SimClock::Host,
             self_test: Duration::from_secs(1),
             watchdog: Duration::from_secs(5),
+            patches: true,
             link_kbps: None,
             faults: Faults::default(),
             view: SimView::default(),

@@ -13,6 +13,9 @@ const LEAST: &str = r#"
 fn the_least_there_is_has_defaults() {
     let config = Config::parse(LEAST).unwrap();
     assert_eq!((config.slots.max_mib, config.product.self_test_limit_s), (64, 60));
+    assert!(config.options().patches);
+    let without = Config::parse(&format!("{LEAST}[download]\npatches = false")).unwrap();
+    assert!(!without.options().patches);
 }
 
 /// What the page for integrators shows is what this program takes.

@@ -10,8 +10,9 @@ const STALLS_ALLOWED: u8 = 3;
 /// Whether a patch may be tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PatchMemory {
-    /// The processor died of something that no trial explains: it may have been a patch.
-    died: bool,
+    /// Nobody wants one; or the processor died of something that no trial explains, and it may
+    /// have been a patch.
+    is_forbidden: bool,
     target: Option<Digest>,
     is_refused: bool,
     /// Where the image of that target stood when the last download of it began.
@@ -22,19 +23,25 @@ pub(crate) struct PatchMemory {
 impl PatchMemory {
     pub(crate) fn of_boot(facts: &BootFacts) -> PatchMemory {
         let has_died = matches!(facts.reset, ResetCause::Panic | ResetCause::Watchdog);
-        PatchMemory { died: has_died && facts.other_image.is_none(), ..PatchMemory::default() }
+        let is_forbidden = has_died && facts.other_image.is_none();
+        PatchMemory { is_forbidden, ..PatchMemory::default() }
+    }
+
+    /// None is tried from now on.
+    pub(crate) fn forbid(&mut self) {
+        self.is_forbidden = true;
     }
 
     /// A download of this target begins, where so many bytes are right: whether by patch.
     pub(crate) fn begins(&mut self, target: &Digest, right: u64) -> bool {
         if self.target != Some(*target) {
-            let died = self.died;
-            *self = PatchMemory { died, target: Some(*target), ..PatchMemory::default() };
+            let is_forbidden = self.is_forbidden;
+            *self = PatchMemory { is_forbidden, target: Some(*target), ..PatchMemory::default() };
         } else if right > self.right {
             self.stalls = 0;
         }
         (self.right, self.stalls) = (right, self.stalls.saturating_add(1));
-        !self.died && !self.is_refused && self.stalls <= STALLS_ALLOWED
+        !self.is_forbidden && !self.is_refused && self.stalls <= STALLS_ALLOWED
     }
 
     /// The patch for this target was not good.
@@ -71,7 +78,7 @@ mod tests {
 
     #[test]
     fn after_a_death_that_no_trial_explains_there_is_none() {
-        let mut memory = PatchMemory { died: true, ..PatchMemory::default() };
+        let mut memory = PatchMemory { is_forbidden: true, ..PatchMemory::default() };
         assert!(!memory.begins(&ONE, 0) && !memory.begins(&OTHER, 0));
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Exit, Firmware, wall_ms};
 use crate::SimError;
-use crate::download::Transfer;
+use crate::download::{Told, Transfer};
 use crate::https::Https;
 use crate::jobs::{self, Finished};
 use crate::manifest::{Known, Search};
@@ -38,7 +38,7 @@ impl Firmware<'_> {
             }
             Effect::StopTransfer => {
                 self.job = None;
-                self.bytes_read = None;
+                self.heard = None;
             }
             // Hashed piece by piece: other devices and links have work meanwhile.
             Effect::VerifySlot(target) => {
@@ -142,15 +142,15 @@ impl Firmware<'_> {
             self.answers.push_back(fail(Reason::Internal.into()));
             return Ok(());
         };
-        let download = self.host.download(&target, &checked.manifest, self.chip, from_start)?;
-        let download = match download {
-            Ok(download) => download,
-            Err(fault) => {
-                self.answers.push_back(fail(fault));
-                return Ok(());
-            }
-        };
-        let (progress, bytes_read) = unbounded_channel();
+        let download =
+            match self.host.patch_download(&target, &checked.manifest, self.chip, from_start)? {
+                Ok(download) => download,
+                Err(fault) => {
+                    self.answers.push_back(fail(fault));
+                    return Ok(());
+                }
+            };
+        let (told, heard) = unbounded_channel();
         let transfer = Transfer {
             https,
             flash: self.host.flash().clone(),
@@ -158,14 +158,26 @@ impl Firmware<'_> {
             manifest: checked.manifest,
             link_kbps: self.options.link_kbps,
             faults: self.options.faults.clone(),
-            progress,
+            told,
         };
-        self.bytes_read = Some(bytes_read);
+        self.heard = Some(heard);
         self.job =
             Some(Box::pin(
                 async move { Finished::Answer(Input::DownloadEnded(transfer.run().await)) },
             ));
         Ok(())
+    }
+
+    /// What is said of a download before its end.
+    pub(super) fn transfer_told(&mut self, told: Told) -> Result<(), SimError> {
+        match told {
+            Told::Bytes(done) => self.step(Input::BytesRead { done }),
+            Told::Line(line) => self.log(line),
+            Told::Refused { target, refusal } => {
+                self.host.patch_refused(&target);
+                self.log(refusal)
+            }
+        }
     }
 
     fn run_self_test(&mut self) {

@@ -10,6 +10,7 @@ mod identity;
 mod link;
 mod logs;
 mod outage;
+mod patches;
 mod rig;
 mod shadow_service;
 mod transfer;

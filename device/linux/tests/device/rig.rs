@@ -88,6 +88,12 @@ impl Rig {
         self.web.files.lock().unwrap().images.insert(version.into(), image.into());
     }
 
+    /// Puts up a patch, whatever it is worth, for devices that run the image `from`.
+    pub(crate) fn serve_patch(&self, version: &str, from: &[u8], patch: Vec<u8>) {
+        let key = (version.to_owned(), Digest::of(from).to_string());
+        self.web.files.lock().unwrap().patches.insert(key, patch.into());
+    }
+
     pub(crate) fn manifest(&self, version: &str, sequence: u64, image: &[u8]) -> Manifest {
         let version = ReleaseVersion::new(version).unwrap();
         let product = ProductName::new("clock").unwrap();

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use otaru_wire::Digest;
 
-/// What happens to the next request for an image.
+/// What happens to the next request for an image or a patch.
 #[derive(Clone, Debug)]
 pub(crate) enum Mishap {
     /// The connection dies after this many bytes of the body.
@@ -40,7 +40,7 @@ pub(crate) enum Mishap {
     Endless,
 }
 
-/// A request for an image, as far as tests care.
+/// A request for an image or a patch, as far as tests care.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) range: Option<String>,
@@ -53,6 +53,8 @@ pub(crate) type Orders = Box<dyn FnMut(&str, &str) -> Option<Vec<u8>> + Send>;
 #[derive(Default)]
 pub(crate) struct Files {
     pub(crate) images: BTreeMap<String, Bytes>,
+    /// By version and digest of the base.
+    pub(crate) patches: BTreeMap<(String, String), Bytes>,
     pub(crate) documents: BTreeMap<String, Bytes>,
     /// How many of the next manifests come a byte at a time.
     pub(crate) slow_documents: u32,
@@ -61,7 +63,10 @@ pub(crate) struct Files {
     /// Makes orders: of the version and nonce asked for.
     pub(crate) orders: Option<Orders>,
     pub(crate) mishaps: VecDeque<Mishap>,
+    pub(crate) patch_mishaps: VecDeque<Mishap>,
     pub(crate) asked: Vec<Asked>,
+    /// Requests for patches that are there.
+    pub(crate) asked_patches: Vec<Asked>,
 }
 
 /// A running HTTPS server.
@@ -111,6 +116,15 @@ impl Web {
         self.files.lock().unwrap().mishaps.push_back(mishap);
     }
 
+    /// The same for the next request for a patch.
+    pub(crate) fn then_patch(&self, mishap: Mishap) {
+        self.files.lock().unwrap().patch_mishaps.push_back(mishap);
+    }
+
+    pub(crate) fn asked_patches(&self) -> Vec<Asked> {
+        self.files.lock().unwrap().asked_patches.clone()
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.files.lock().unwrap().asked.clone()
     }
@@ -138,6 +152,15 @@ async fn image_or_manifest(
         let order = files.orders.as_mut().and_then(|make| make(version, &nonce));
         return document(order.map(Bytes::from).as_ref());
     }
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let asked = Asked { range: text(RANGE), if_range: text(IF_RANGE) };
+    if let Some(version) = file.strip_suffix(".patch") {
+        assert_eq!(query.get("codec").map(String::as_str), Some("2"));
+        let key = (version.to_owned(), query.get("base").cloned().unwrap_or_default());
+        let Some(patch) = files.patches.get(&key).cloned() else { return document(None) };
+        files.asked_patches.push(asked.clone());
+        return serve(patch, asked, files.patch_mishaps.pop_front());
+    }
     let Some(version) = file.strip_suffix(".bin") else {
         let found = files.documents.get(&file).cloned();
         if let (Some(found), Some(fewer)) = (&found, files.endless_documents.checked_sub(1)) {
@@ -152,11 +175,10 @@ async fn image_or_manifest(
             (found, _) => document(found.as_ref()),
         };
     };
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-    files.asked.push(Asked { range: text(RANGE), if_range: text(IF_RANGE) });
+    files.asked.push(asked.clone());
     let Some(image) = files.images.get(version).cloned() else { return document(None) };
     let mishap = files.mishaps.pop_front();
-    serve(image, text(RANGE), mishap)
+    serve(image, asked, mishap)
 }
 
 fn document(found: Option<&Bytes>) -> Response<Body> {
@@ -172,8 +194,10 @@ fn status(status: u16) -> Response<Body> {
     answer
 }
 
-fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Response<Body> {
-    let mut range = range;
+fn serve(mut image: Bytes, asked: Asked, mishap: Option<Mishap>) -> Response<Body> {
+    let own = format!("\"{}\"", Digest::of(&image));
+    // Of another file than the one that was begun, all of it.
+    let mut range = asked.range.filter(|_| asked.if_range.is_none_or(|etag| etag == own));
     match &mishap {
         Some(Mishap::Status(number)) => return status(*number),
         Some(Mishap::Redirect(to)) => {
@@ -194,16 +218,21 @@ fn serve(mut image: Bytes, range: Option<String>, mishap: Option<Mishap>) -> Res
         }
         _ => {}
     }
-    let start = range.map_or(0, |range| {
-        range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap()
-    });
-    let body = image.slice(start..);
+    let is_part = range.is_some();
+    let range = range.unwrap_or_else(|| "bytes=0-".to_owned());
+    let (start, last) = range.trim_start_matches("bytes=").split_once('-').unwrap();
+    let start = start.parse::<usize>().unwrap();
+    if is_part && start >= image.len() {
+        return status(416);
+    }
+    let end = last.parse::<usize>().map_or(image.len(), |last| image.len().min(last + 1));
+    let body = image.slice(start..end);
     let mut answer = Response::new(Body::empty());
     let headers = answer.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(ETAG, HeaderValue::from_str(&format!("\"{}\"", Digest::of(&image))).unwrap());
-    if start > 0 {
-        let range = format!("bytes {start}-{}/{}", image.len() - 1, image.len());
+    if is_part {
+        let range = format!("bytes {start}-{}/{}", end - 1, image.len());
         headers.insert(CONTENT_RANGE, HeaderValue::from_str(&range).unwrap());
         *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
