@@ -9,5 +9,6 @@ mod heist;
 mod keys;
 mod news;
 mod orders;
+mod patches;
 mod transfers;
 mod wrong_firmware;
