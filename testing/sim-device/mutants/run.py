@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRATCH = Path(os.environ.get("OTARU_MUTANTS_DIR", ROOT / "target" / "mutants"))
 CARGO = os.environ.get("CARGO", "cargo")
 CRATES = [
-    "contract/curves", "contract/wire", "contract/shadow", "contract/release",
+    "contract/curves", "contract/wire", "contract/shadow", "contract/release", "server/patches",
     "device/agent", "device/slots", "device/host",
     "testing/sim-flash", "testing/sim-device",
 ]

@@ -12,6 +12,11 @@ pub const CHIP: Chip = Chip::Esp32C3;
 /// Lengths of images, in bytes: within one chunk, over two, and the odd ones.
 pub const SIZES: [usize; 6] = [4096, 6160, 16 * 1024 + 16, 28 * 1024, 64 * 1024, 68 * 1024 + 32];
 
+/// The sizes of the releases that are patched: one segment of one chunk, of two, and two segments.
+pub const PATCHED_SIZES: [usize; 3] = [SIZES[1], SIZES[5], 140 * 1024 + 32];
+/// Releases of each of these sizes, behind all rounds: little differs between them.
+const RELEASES_OF_A_FAMILY: usize = 3;
+
 /// How the releases of one round behave, by their place in it.
 const BEHAVIOURS: [Behaviour; 5] =
     [Behaviour::Pass, Behaviour::Fail, Behaviour::Pass, Behaviour::Crash, Behaviour::Hang];
@@ -73,12 +78,20 @@ impl Catalogue {
         for round in 0..4 {
             for size in SIZES {
                 for behaviour in BEHAVIOURS {
-                    releases.push(release(releases.len(), round, size, behaviour, &key, &stranger));
+                    let kind = Kind { behaviour, ..Kind::of(releases.len(), round, size) };
+                    releases.push(release(kind, &key, &stranger));
                 }
             }
         }
+        for size in PATCHED_SIZES {
+            for _ in 0..RELEASES_OF_A_FAMILY {
+                let family = Kind { seed: size as u64, ..Kind::of(releases.len(), 4, size) };
+                releases.push(release(family, &key, &stranger));
+            }
+        }
+        let sizes = SIZES.into_iter().chain([PATCHED_SIZES[2]]);
         let stranger = |size| ImageBuilder::new(CHIP).size_bytes(size).seed(0xE717).build();
-        Catalogue { releases, strangers: SIZES.map(stranger).to_vec(), root }
+        Catalogue { releases, strangers: sizes.map(stranger).collect(), root }
     }
 
     /// Whether a bootloader would start what stands at the start of these bytes.
@@ -102,6 +115,13 @@ impl Catalogue {
         self.releases.iter().find(|release| release.version.as_str() == version)
     }
 
+    /// The nth release of that size of which little differs to the others.
+    pub fn of_family(&self, size: usize, nth: usize) -> usize {
+        let mut family = self.releases.iter().skip(4 * RELEASES_OF_A_ROUND);
+        let found = family.by_ref().filter(|release| release.image.len() == size).nth(nth);
+        found.expect("a release of that family").number
+    }
+
     /// A release after `previous` of that size and behaviour.
     pub fn pick(&self, previous: usize, size: usize, behaviour: Behaviour) -> Option<usize> {
         let fits = |release: &&Release| {
@@ -113,19 +133,29 @@ impl Catalogue {
     }
 }
 
-fn release(
+/// What is to be built.
+#[derive(Clone, Copy)]
+struct Kind {
     number: usize,
     round: u32,
     size: usize,
     behaviour: Behaviour,
-    key: &SecretKey,
-    stranger: &SecretKey,
-) -> Release {
+    seed: u64,
+}
+
+impl Kind {
+    fn of(number: usize, round: u32, size: usize) -> Kind {
+        Kind { number, round, size, behaviour: Behaviour::Pass, seed: number as u64 }
+    }
+}
+
+fn release(kind: Kind, key: &SecretKey, stranger: &SecretKey) -> Release {
+    let Kind { number, round, size, behaviour, seed } = kind;
     let label = format!("1.{round}.{number}");
     let image = ImageBuilder::new(CHIP)
         .size_bytes(size)
         .version(&label)
-        .seed(number as u64)
+        .seed(seed)
         .secure_version(round)
         .behaviour(behaviour)
         .build();

@@ -2,10 +2,11 @@
 
 use otaru_release::Behaviour;
 use otaru_sim_flash::Operation;
+use otaru_wire::Reason;
 use serde_json::Value;
 
 use crate::catalogue::{Release, SIZES, catalogue};
-use crate::life::Loader;
+use crate::life::{Life, Loader};
 use crate::oracle::{
     Chosen, EntrySeen, JournalSeen, Partitions, Raw, choose, choose_ours, entries, newest_records,
 };
@@ -39,6 +40,8 @@ struct Running {
 pub struct Judge {
     partitions: Partitions,
     loader: Loader,
+    /// Length of the longest image there is in this life.
+    longest: u32,
     running: Option<Running>,
     /// Releases that were confirmed here, by the judge's own look at the selector.
     confirmed: Vec<usize>,
@@ -66,13 +69,17 @@ pub struct Judge {
 
 impl Judge {
     /// Begins with a chip that has left the factory.
-    pub fn new(chip: &impl Raw, factory: usize, loader: Loader) -> Judge {
+    pub fn new(chip: &impl Raw, life: &Life) -> Judge {
+        let wished = life.wishes.iter().map(|wish| wish.release).chain([life.factory]);
+        let lengths = wished.map(|number| catalogue().releases[number].image.len());
+        let longest = lengths.chain(SIZES).max().unwrap_or_default() as u32;
         let partitions = Partitions::read(chip).expect("the chip has a partition table");
         Judge {
             partitions,
-            loader,
+            loader: life.loader,
+            longest,
             running: None,
-            confirmed: vec![factory],
+            confirmed: vec![life.factory],
             floor: 0,
             given_up: Vec::new(),
             journal: Vec::new(),
@@ -89,8 +96,7 @@ impl Judge {
     /// As much of a slot as the longest image takes.
     fn slot_bytes(&self, chip: &impl Raw, slot: usize) -> Vec<u8> {
         let (offset, length) = self.partitions.slots[slot];
-        let longest = SIZES.into_iter().max().unwrap_or_default();
-        chip.dump(offset, length.min(longest as u32))
+        chip.dump(offset, length.min(self.longest))
     }
 
     fn release_in(&self, chip: &impl Raw, slot: usize) -> Option<&'static Release> {
@@ -413,6 +419,16 @@ impl Judge {
     pub fn wished(&mut self, erases: &[u32]) {
         self.erases = erases.to_vec();
         self.tries = 0;
+    }
+
+    /// I5: a patch is worth a look and never a try. What ends a download while one is asked for
+    /// is the link's fault, or that of flash.
+    pub fn patch_failed(&self, reason: Reason) -> Result<(), Violation> {
+        use Reason::{DownloadStalled, FlashFailed, LinkDownWhileDownloading};
+        match reason {
+            DownloadStalled | FlashFailed | LinkDownWhileDownloading => Ok(()),
+            reason => broken("I5", format!("a patch ended a download: {reason}")),
+        }
     }
 
     /// An update failed or was begun anew: its sectors may be erased once more.

@@ -13,6 +13,7 @@ mod judge;
 mod life;
 pub mod models;
 mod network;
+mod offers;
 pub mod oracle;
 pub mod proof;
 mod server;

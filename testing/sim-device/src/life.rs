@@ -9,6 +9,8 @@ pub enum Geometry {
     Small,
     /// Slots of eighteen sectors: an image is two chunks, and a download resumes.
     TwoChunks,
+    /// Slots of 36 sectors: an image is two segments of a patch.
+    Segments,
     /// The standard layout of 4 MiB.
     Standard,
 }
@@ -102,9 +104,20 @@ pub enum Weather {
     Forged,
     /// Another release's manifest.
     OtherManifest,
+    /// In place of a patch, one that starts from another image.
+    OtherBase,
+    /// In place of a patch, one that makes another image.
+    OtherTarget,
+    /// In place of a patch, one that makes another image and says that it makes the right one.
+    ForgedPatch,
 }
 
 impl Weather {
+    /// Whether it is the link's fault, which the same patch may survive.
+    pub fn is_of_links(self) -> bool {
+        matches!(self, Weather::Stall { .. } | Weather::Truncate { .. })
+    }
+
     /// Whether it happens to a message of the broker, and not to a request.
     pub fn is_of_messages(self) -> bool {
         matches!(
@@ -153,6 +166,8 @@ pub struct Life {
     pub outages: Vec<Outage>,
     /// What the network does.
     pub gusts: Vec<Gust>,
+    /// Whether the server offers patches.
+    pub patches: bool,
     /// Bytes in one part of a body.
     pub part_bytes: usize,
     /// Bits that turn over while the device is off at its first outage: offset, bit.

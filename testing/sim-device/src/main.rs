@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use otaru_sim_device::proof::{
-    DoubleCuts, Flips, HostileNetwork, RandomLives, Shard, SingleCuts, Suite, Totals, run, shrink,
+    DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, Shard, SingleCuts, Suite,
+    Totals, run, shrink,
 };
 use otaru_sim_device::{Geometry, Life, Loader, tell};
 
@@ -70,6 +71,10 @@ fn main() -> ExitCode {
         Box::new(SingleCuts::new(Geometry::Small, true, Loader::EspIdf)),
         Box::new(SingleCuts::new(Geometry::TwoChunks, false, Loader::EspIdf)),
         Box::new(SingleCuts::new(Geometry::Small, false, Loader::Otaru)),
+        Box::new(SingleCuts::of_patch(Geometry::Small, Loader::EspIdf)),
+        Box::new(SingleCuts::of_patch(Geometry::Segments, Loader::EspIdf)),
+        Box::new(SingleCuts::of_patch(Geometry::Segments, Loader::Otaru)),
+        Box::new(HostilePatches::new()),
         Box::new(HostileNetwork::new()),
         Box::new(DoubleCuts::new(Loader::EspIdf)),
         Box::new(DoubleCuts::new(Loader::Otaru)),
@@ -115,11 +120,11 @@ fn prove(suite: &dyn Suite, options: &Options) -> Totals {
         sum = plus(sum, totals);
     }
     let seconds = began.elapsed().as_secs_f64();
-    let Totals { lives, boots, operations, outages, gusts, .. } = sum;
+    let Totals { lives, boots, operations, outages, gusts, patched, refusals, .. } = sum;
     let Totals { confirmed, rolled_back, other_ends, limits, violations, .. } = sum;
     let line = format!(
         "{}: {lives} of {} lives, {boots} boots, {operations} flash operations, {outages} outages, \
-         {gusts} gusts; {confirmed} confirmed, {rolled_back} rolled back, {other_ends} other ends; \
+         {gusts} gusts, {patched} downloads by patch, {refusals} patches refused; {confirmed} confirmed, {rolled_back} rolled back, {other_ends} other ends; \
          {limits} limits of the bootloader; {violations} violations; {lived_now} now, {:.0} lives/s",
         suite.name(),
         suite.count().div_ceil(options.stride),
@@ -180,6 +185,8 @@ fn plus(a: Totals, b: Totals) -> Totals {
         operations: a.operations + b.operations,
         outages: a.outages + b.outages,
         gusts: a.gusts + b.gusts,
+        patched: a.patched + b.patched,
+        refusals: a.refusals + b.refusals,
         confirmed: a.confirmed + b.confirmed,
         rolled_back: a.rolled_back + b.rolled_back,
         other_ends: a.other_ends + b.other_ends,
@@ -189,7 +196,7 @@ fn plus(a: Totals, b: Totals) -> Totals {
 }
 
 fn save(path: &Path, next: u64, totals: &Totals) {
-    let Totals { lives, boots, operations, outages, gusts, .. } = totals;
+    let Totals { lives, boots, operations, outages, gusts, patched, refusals, .. } = totals;
     let Totals { confirmed, rolled_back, other_ends, limits, violations, .. } = totals;
     let numbers = [
         &next,
@@ -198,6 +205,8 @@ fn save(path: &Path, next: u64, totals: &Totals) {
         operations,
         outages,
         gusts,
+        patched,
+        refusals,
         confirmed,
         rolled_back,
         other_ends,
@@ -221,6 +230,8 @@ fn load(path: &Path) -> Option<(u64, Totals)> {
         operations,
         outages,
         gusts,
+        patched,
+        refusals,
         confirmed,
         rolled_back,
         other_ends,
@@ -236,6 +247,8 @@ fn load(path: &Path) -> Option<(u64, Totals)> {
         operations,
         outages,
         gusts,
+        patched,
+        refusals,
         confirmed,
         rolled_back,
         other_ends,

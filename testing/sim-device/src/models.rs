@@ -110,6 +110,7 @@ pub fn our_device(plan: &Plan) -> Fate {
         wishes: vec![Wish { release: plan.to, withdrawn_after_ms: None, lingers_ms: 0 }],
         outages: plan.outages.clone(),
         gusts,
+        patches: false,
         part_bytes: 4096,
         flips: Vec::new(),
         power_cycles: 2,

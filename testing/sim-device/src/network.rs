@@ -1,9 +1,12 @@
 //! The network: what becomes of each message and each request.
 
 use otaru_agent::{Answer, Asked};
+use otaru_host::PatchRange;
 
 use crate::catalogue::{Release, catalogue};
 use crate::life::{Gust, Weather};
+use crate::offers;
+use crate::oracle::sha256;
 
 /// Counts messages and requests, and says what happens to each.
 #[derive(Clone, Debug)]
@@ -14,6 +17,8 @@ pub(crate) struct Sky<'a> {
     requests: u32,
     /// Gusts that came to pass.
     pub(crate) count: u32,
+    /// Of these, those that spoilt a patch and are nobody's excuse.
+    pub(crate) spoilt_patches: u32,
 }
 
 /// The body of an answer, and what is said about it.
@@ -23,6 +28,7 @@ pub(crate) struct Body {
     content_range: Option<String>,
     content_length: Option<u64>,
     content_encoding: Option<&'static str>,
+    etag: String,
     bytes: Vec<u8>,
     at: usize,
     part_bytes: usize,
@@ -39,7 +45,7 @@ pub(crate) enum Next {
 
 impl<'a> Sky<'a> {
     pub(crate) fn new(gusts: &'a [Gust], part_bytes: usize) -> Sky<'a> {
-        Sky { gusts, part_bytes, messages: 0, requests: 0, count: 0 }
+        Sky { gusts, part_bytes, messages: 0, requests: 0, count: 0, spoilt_patches: 0 }
     }
 
     /// What happens to the next message.
@@ -66,18 +72,57 @@ impl<'a> Sky<'a> {
     /// The answer to a request for an image.
     pub(crate) fn image(&mut self, asked: Asked, release: &Release) -> Body {
         let offset = asked.offset as usize;
-        let total = release.image.len();
+        let range = (offset > 0).then_some(offset..release.image.len());
+        let weather = self.request();
+        self.answer(&release.image, range, weather)
+    }
+
+    /// The answer to a request for a patch between two releases.
+    pub(crate) fn patch(
+        &mut self,
+        asked: PatchRange,
+        if_range: Option<&str>,
+        from: &Release,
+        to: &Release,
+    ) -> Body {
+        let weather = self.request();
+        self.spoilt_patches += u32::from(weather.is_some_and(|weather| !weather.is_of_links()));
+        let Some(patch) = offers::patch(from, to, weather) else {
+            return self.answer(&[], None, Some(Weather::Status(404)));
+        };
+        let end = asked.last.map_or(patch.len(), |last| patch.len().min(last as usize + 1));
+        let is_same = if_range.is_none_or(|etag| etag == etag_of(&patch));
+        let range = (!asked.is_whole() && is_same).then_some(asked.offset as usize..end);
+        if range.as_ref().is_some_and(|range| range.start >= range.end) {
+            return self.answer(&patch, None, Some(Weather::Status(416)));
+        }
+        self.answer(&patch, range, weather)
+    }
+
+    /// A file, or a part of it, as the weather lets it come.
+    fn answer(
+        &self,
+        file: &[u8],
+        range: Option<std::ops::Range<usize>>,
+        weather: Option<Weather>,
+    ) -> Body {
+        let total = file.len();
+        let text = |range: &std::ops::Range<usize>| {
+            format!("bytes {}-{}/{total}", range.start, range.end - 1)
+        };
+        let part = range.clone().unwrap_or(0..total);
         let mut body = Body {
-            status: if offset > 0 { 206 } else { 200 },
-            content_range: (offset > 0).then(|| format!("bytes {offset}-{}/{total}", total - 1)),
-            content_length: Some((total - offset) as u64),
+            status: if range.is_some() { 206 } else { 200 },
+            content_range: range.as_ref().map(text),
+            content_length: Some(part.len() as u64),
             content_encoding: None,
-            bytes: release.image[offset..].to_vec(),
+            etag: etag_of(file),
+            bytes: file[part.clone()].to_vec(),
             at: 0,
             part_bytes: self.part_bytes,
             stalls: false,
         };
-        let Some(weather) = self.request() else { return body };
+        let Some(weather) = weather else { return body };
         match weather {
             Weather::Status(status) => {
                 body = Body { status, content_range: None, bytes: Vec::new(), ..body };
@@ -87,19 +132,19 @@ impl<'a> Sky<'a> {
                 body.stalls = true;
             }
             Weather::Truncate { after } => body.bytes.truncate(after),
-            Weather::Whole => body = whole(body, release),
-            Weather::OtherRange if offset > 0 => {
-                body.content_range = Some(format!("bytes 0-{}/{total}", total - 1));
-                body.bytes = release.image.clone();
+            Weather::Whole => body = whole(body, file),
+            Weather::OtherRange if range.is_some() => {
+                body.content_range = Some(text(&(0..total)));
+                body.bytes = file.to_vec();
             }
             Weather::OtherRange => body.status = 206,
-            Weather::OtherFile => body.bytes = other_file(release, offset),
+            Weather::OtherFile => body.bytes = other_file(total)[part].to_vec(),
             Weather::Longer => {
                 body.content_length = None;
                 body.bytes.extend([0xA5; 5000]);
             }
             Weather::OtherLength => {
-                body = whole(body, release);
+                body = whole(body, file);
                 body.content_length = Some(total as u64 + 16);
             }
             Weather::Flip { at } => {
@@ -114,20 +159,29 @@ impl<'a> Sky<'a> {
     }
 }
 
-fn whole(body: Body, release: &Release) -> Body {
-    let length = release.image.len() as u64;
-    let bytes = release.image.clone();
-    Body { status: 200, content_range: None, content_length: Some(length), bytes, ..body }
+/// A strong entity tag, as the server makes it.
+fn etag_of(file: &[u8]) -> String {
+    format!("\"{}\"", crate::judge::hex(&sha256(file)))
+}
+
+fn whole(body: Body, file: &[u8]) -> Body {
+    let content_length = Some(file.len() as u64);
+    Body { status: 200, content_range: None, content_length, bytes: file.to_vec(), ..body }
 }
 
 /// Bytes nobody signed behind the same address, as long as the right ones.
-fn other_file(release: &Release, offset: usize) -> Vec<u8> {
+fn other_file(length: usize) -> &'static [u8] {
     let mut strangers = catalogue().strangers.iter();
-    let other = strangers.find(|image| image.len() == release.image.len());
-    other.expect("there is a stranger of every length")[offset..].to_vec()
+    let other = strangers.find(|image| image.len() >= length);
+    &other.expect("there is a stranger of every length")[..length]
 }
 
 impl Body {
+    /// The entity tag that came with it.
+    pub(crate) fn etag(&self) -> &str {
+        &self.etag
+    }
+
     pub(crate) fn head(&self) -> Answer<'_> {
         Answer {
             status: self.status,

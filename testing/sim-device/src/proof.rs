@@ -3,6 +3,7 @@
 mod cuts;
 mod flips;
 mod network;
+mod patches;
 mod random;
 mod runner;
 mod shrink;
@@ -10,13 +11,14 @@ mod shrink;
 pub use cuts::{DoubleCuts, SingleCuts};
 pub use flips::Flips;
 pub use network::HostileNetwork;
+pub use patches::HostilePatches;
 pub use random::RandomLives;
 pub use runner::{Failure, Shard, Totals, judge_life, run};
 pub use shrink::shrink;
 
 use otaru_release::Behaviour;
 
-use crate::catalogue::{RELEASES_OF_A_ROUND, SIZES, catalogue};
+use crate::catalogue::{PATCHED_SIZES, RELEASES_OF_A_ROUND, SIZES, catalogue};
 use crate::{Geometry, Life, Loader, Wish};
 
 /// A numbered set of lives; the same number is the same life for ever.
@@ -42,7 +44,7 @@ fn named(name: &str, loader: Loader) -> String {
 pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
     let sizes = match geometry {
         Geometry::Small | Geometry::Standard => [SIZES[1], SIZES[0], SIZES[0], SIZES[2]],
-        Geometry::TwoChunks => [SIZES[5], SIZES[0], SIZES[0], SIZES[5]],
+        Geometry::TwoChunks | Geometry::Segments => [SIZES[5], SIZES[0], SIZES[0], SIZES[5]],
     };
     let behaviours = [Behaviour::Pass, Behaviour::Fail, Behaviour::Crash, Behaviour::Pass];
     let factory = catalogue().pick(0, SIZES[1], Behaviour::Pass).expect("a first release");
@@ -63,11 +65,22 @@ pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
         wishes,
         outages: Vec::new(),
         gusts: Vec::new(),
-        part_bytes: match geometry {
-            Geometry::TwoChunks => 4096,
-            Geometry::Small | Geometry::Standard => 1460,
-        },
+        patches: false,
+        part_bytes: if geometry == Geometry::TwoChunks { 4096 } else { 1460 },
         flips: Vec::new(),
         power_cycles: 2,
     }
+}
+
+/// One good update by patch, to a release that differs little from what runs.
+pub fn patched_life(geometry: Geometry) -> Life {
+    let size = match geometry {
+        Geometry::Small => PATCHED_SIZES[0],
+        Geometry::TwoChunks => PATCHED_SIZES[1],
+        Geometry::Segments | Geometry::Standard => PATCHED_SIZES[2],
+    };
+    let [factory, release] = [0, 1].map(|nth| catalogue().of_family(size, nth));
+    let wish = Wish { release, withdrawn_after_ms: None, lingers_ms: 2_000 };
+    let quiet = quiet_life(geometry, false);
+    Life { factory, wishes: vec![wish], patches: true, ..quiet }
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use otaru_agent::{Agent, Input, Moment, ResetCause};
-use otaru_host::{Download, Host};
+use otaru_host::{Host, PatchDownload};
 use otaru_release::{Behaviour, Manifest};
 use otaru_sim_flash::{Cut, CutKind, Operation, Random, SimFlash};
 use otaru_slots::Layout;
@@ -77,8 +77,11 @@ pub(crate) enum Event {
 }
 
 /// What the device fetches.
+#[derive(Default)]
 pub(crate) struct Transfer {
-    pub(crate) download: Option<Download>,
+    pub(crate) download: Option<PatchDownload<4096>>,
+    /// Whether the request under way is for a patch.
+    pub(crate) is_by_patch: bool,
     pub(crate) body: Option<Body>,
     pub(crate) wanted: Option<otaru_agent::Wanted>,
     pub(crate) release: usize,
@@ -110,6 +113,10 @@ pub struct Summary {
     pub gusts: u32,
     /// Bytes of images that were received.
     pub received_bytes: u64,
+    /// Downloads that a patch brought to their end.
+    pub patched: u32,
+    /// Patches that were given up for the image.
+    pub refusals: u32,
     /// Most journal writes of one update.
     pub journal_writes: u32,
     /// Whether ESP-IDF's bootloader starts an image that crashes for ever: a bit of its own
@@ -180,7 +187,7 @@ pub fn live<const UNIT: usize>(life: &Life) -> Result<Summary, Violation> {
 impl<'a, const UNIT: usize> World<'a, UNIT> {
     /// A device that has left the factory with this chip, and was never switched on.
     pub fn new(life: &'a Life, mut chip: SimFlash<UNIT>) -> World<'a, UNIT> {
-        let judge = Judge::new(&chip, life.factory, life.loader);
+        let judge = Judge::new(&chip, life);
         chip.trace_operations();
         chip.cut_power(Cut { at_operation: u64::MAX, kind: CutKind::Before });
         let layout = life.geometry.layout();

@@ -1,13 +1,14 @@
 //! The proof in its short form, and in its long one with `OTARU_PROOF=full`.
 
+use otaru_sim_device::catalogue::catalogue;
 use otaru_sim_device::proof::{
-    DoubleCuts, Flips, HostileNetwork, RandomLives, Shard, SingleCuts, Suite, Totals, judge_life,
-    quiet_life, run, shrink,
+    DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, Shard, SingleCuts, Suite,
+    Totals, judge_life, patched_life, quiet_life, run, shrink,
 };
-use otaru_sim_device::{Geometry, Loader};
+use otaru_sim_device::{Geometry, Loader, Supply};
 
 /// Every `stride`th life of a suite, or every one in the long form.
-fn prove(suite: &dyn Suite, stride: u64) {
+fn prove(suite: &dyn Suite, stride: u64) -> Totals {
     let of = if is_long() { 1 } else { stride };
     let mut totals = Totals::default();
     run(suite, Shard { nth: 0, of }, 0, &mut totals, |_, _, failure| {
@@ -25,6 +26,7 @@ fn prove(suite: &dyn Suite, stride: u64) {
         true
     });
     assert_eq!(totals.lives, suite.count().div_ceil(of));
+    totals
 }
 
 fn is_long() -> bool {
@@ -56,6 +58,57 @@ fn power_goes_once_with_a_log_in_flash() {
 #[test]
 fn power_goes_once_while_two_chunks_are_fetched() {
     prove(&SingleCuts::new(Geometry::TwoChunks, false, Loader::EspIdf), 61);
+}
+
+/// Every operation in every way, in the short form too.
+#[test]
+fn power_goes_once_in_an_update_by_patch() {
+    let Totals { patched, lives, .. } =
+        prove(&SingleCuts::of_patch(Geometry::Small, Loader::EspIdf), 1);
+    // Behind a dip, which may have been a crash, the image comes whole.
+    assert!(patched * 20 > lives * 19, "{patched} of {lives}");
+}
+
+#[test]
+fn power_goes_once_between_segments_of_a_patch() {
+    prove(&SingleCuts::of_patch(Geometry::Segments, Loader::EspIdf), 13);
+    prove(&SingleCuts::of_patch(Geometry::Segments, Loader::Otaru), 17);
+}
+
+#[test]
+fn patches_are_hostile() {
+    let Totals { patched, refusals, lives, .. } = prove(&HostilePatches::new(), 3);
+    assert!(patched * 4 > lives && refusals * 4 > lives, "{patched}, {refusals} of {lives}");
+}
+
+#[test]
+fn a_quiet_update_by_patch_is_one() {
+    for geometry in [Geometry::Small, Geometry::TwoChunks, Geometry::Segments] {
+        let life = patched_life(geometry);
+        let summary = judge_life(&life).expect("nothing breaks");
+        assert_eq!((summary.ends[0].outcome.as_str(), summary.patched), ("confirmed", 1));
+        let image = catalogue().releases[life.wishes[0].release].image.len() as u64;
+        assert!(summary.received_bytes * 25 < image, "{} of {image}", summary.received_bytes);
+    }
+}
+
+/// However power goes in it, an update by patch is one to its end, where no file is spoilt: at
+/// most one segment of the patch and its table come twice.
+#[test]
+fn at_most_one_segment_of_a_patch_is_fetched_again() {
+    let suite = SingleCuts::of_patch(Geometry::Segments, Loader::EspIdf);
+    let quiet = judge_life(&patched_life(Geometry::Segments)).expect("it is quiet");
+    for number in (0..suite.count()).step_by(if is_long() { 1 } else { 83 }) {
+        let life = suite.life(number);
+        let is_dip = life.outages[0].supply == Supply::Dip;
+        if life.outages.len() > 1 || life.has_damage() || is_dip {
+            continue;
+        }
+        let summary = judge_life(&life).unwrap_or_else(|violation| panic!("{violation:?}"));
+        let again = summary.received_bytes.saturating_sub(quiet.received_bytes);
+        assert!(again <= quiet.received_bytes, "{again} bytes again: {life:?}");
+        assert_eq!(summary.refusals, 0, "{life:?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use otaru_sim_flash::{CutKind, Operation, Random};
 
-use super::{Suite, named, quiet_life};
+use super::{Suite, named, patched_life, quiet_life};
 use crate::{Geometry, Life, Loader, Outage, Supply, live};
 
 /// One outage at every operation of a quiet life, of every kind.
@@ -67,9 +67,30 @@ fn kinds(operation: &Operation, number: u64, is_selector: bool) -> Vec<CutKind> 
 impl SingleCuts {
     /// Every single cut of the quiet life on this chip.
     pub fn new(geometry: Geometry, keeps_logs: bool, loader: Loader) -> SingleCuts {
-        let life = Life { loader, ..quiet_life(geometry, keeps_logs) };
+        let name = match geometry {
+            Geometry::Small if keeps_logs => "single-cuts-with-logs",
+            Geometry::Small => "single-cuts",
+            Geometry::TwoChunks => "single-cuts-of-two-chunks",
+            Geometry::Segments => "single-cuts-of-segments",
+            Geometry::Standard => "single-cuts-of-4-MiB",
+        };
+        SingleCuts::of(Life { loader, ..quiet_life(geometry, keeps_logs) }, name)
+    }
+
+    /// Every single cut of an update by patch on this chip.
+    pub fn of_patch(geometry: Geometry, loader: Loader) -> SingleCuts {
+        let name = match geometry {
+            Geometry::Small => "single-cuts-by-patch",
+            Geometry::TwoChunks => "single-cuts-of-two-chunks-by-patch",
+            Geometry::Segments => "single-cuts-of-segments-by-patch",
+            Geometry::Standard => "single-cuts-of-4-MiB-by-patch",
+        };
+        SingleCuts::of(Life { loader, ..patched_life(geometry) }, name)
+    }
+
+    fn of(life: Life, name: &'static str) -> SingleCuts {
         let off = |after, kind| Outage { after, kind, supply: Supply::Off };
-        let otadata = geometry.layout().otadata;
+        let otadata = life.geometry.layout().otadata;
         let mut cases = Vec::new();
         for (after, operation) in (0..).zip(operations(&life)) {
             let is_selector = (otadata.offset..otadata.end()).contains(&operation.offset);
@@ -86,12 +107,6 @@ impl SingleCuts {
                 cases.push(vec![first, off(again, CutKind::Bits { seed: again })]);
             }
         }
-        let name = match geometry {
-            Geometry::Small if keeps_logs => "single-cuts-with-logs",
-            Geometry::Small => "single-cuts",
-            Geometry::TwoChunks => "single-cuts-of-two-chunks",
-            Geometry::Standard => "single-cuts-of-4-MiB",
-        };
         SingleCuts { life, cases, name }
     }
 

@@ -56,6 +56,7 @@ impl Suite for RandomLives {
             wishes,
             outages,
             gusts,
+            patches: number % 4 == 1,
             part_bytes: [4096, 4096, 16_384, 1460][random.below(4) as usize],
             flips: Vec::new(),
             power_cycles: 1,

@@ -38,6 +38,10 @@ pub struct Totals {
     pub outages: u64,
     /// Gusts that came to pass.
     pub gusts: u64,
+    /// Downloads that a patch brought to their end.
+    pub patched: u64,
+    /// Patches that were given up for the image.
+    pub refusals: u64,
     /// Updates that were confirmed.
     pub confirmed: u64,
     /// Updates that rolled back.
@@ -58,6 +62,8 @@ impl Totals {
         self.operations += summary.operations;
         self.outages += u64::from(summary.outages);
         self.gusts += u64::from(summary.gusts);
+        self.patched += u64::from(summary.patched);
+        self.refusals += u64::from(summary.refusals);
         self.limits += u64::from(summary.limits);
         for end in &summary.ends {
             match end.outcome.as_str() {

@@ -60,6 +60,9 @@ fn smaller(life: &Life) -> Vec<Life> {
     if life.power_cycles > 0 {
         found.push(Life { power_cycles: life.power_cycles - 1, ..life.clone() });
     }
+    if life.patches {
+        found.push(Life { patches: false, ..life.clone() });
+    }
     if life.keeps_logs {
         found.push(Life { keeps_logs: false, ..life.clone() });
     }

@@ -115,6 +115,9 @@ impl<const UNIT: usize> World<'_, UNIT> {
             Err(error) => return self.host_failed(chip, error),
         };
         let (facts, stored) = (host.facts(reset), host.stored());
+        if !self.life.patches {
+            host.forbid_patches();
+        }
         let trace = host.flash().take_trace();
         self.summary.trace.extend(&trace);
         let alive = host.flash().is_powered();

@@ -77,8 +77,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
                 self.stop_transfer();
                 self.checked = None;
                 let wanted = Some(wanted);
-                let transfer = Transfer { download: None, body: None, wanted, release: 0 };
-                self.transfer = Some(transfer);
+                self.transfer = Some(Transfer { wanted, ..Transfer::default() });
                 self.later(100, Event::Manifest { transfer: self.transfers });
             }
             Effect::Download { target, from_start } => return self.download(target, from_start),
@@ -178,7 +177,8 @@ impl<const UNIT: usize> World<'_, UNIT> {
             return Ok(None);
         };
         self.stop_transfer();
-        let begun = self.on_flash(|host, _| host.download(&target, &manifest, CHIP, from_start))?;
+        let begun =
+            self.on_flash(|host, _| host.patch_download(&target, &manifest, CHIP, from_start))?;
         match begun {
             None => Ok(Some(Stop::PowerLost)),
             Some(Err(error)) => Ok(Some(self.flash_failed(error))),
@@ -188,7 +188,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
             }
             Some(Ok(Ok(download))) => {
                 let download = Some(download);
-                self.transfer = Some(Transfer { download, body: None, wanted: None, release });
+                self.transfer = Some(Transfer { download, release, ..Transfer::default() });
                 self.ask_for_image()
             }
         }

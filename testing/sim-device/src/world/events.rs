@@ -1,6 +1,7 @@
 //! What happens to the device: messages, answers, and the passing of time.
 
 use otaru_agent::{Fault, Input};
+use otaru_host::{Flow, PatchDownload, Request};
 use otaru_wire::{Reason, ShadowTopic, ShadowVerb};
 
 use super::{Event, Stop, World};
@@ -153,11 +154,10 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let (Some(download), Some(body)) = (&mut transfer.download, &transfer.body) else {
             return Ok(None);
         };
-        match download.answer(body.head()) {
-            Ok(()) => self.later(1, Event::Part { transfer: self.transfers }),
-            Err(fault) => return self.fail_download(fault),
+        match download.answer(body.head(), Some(body.etag())) {
+            Ok(flow) => self.go_on(flow),
+            Err(fault) => self.fail_download(fault),
         }
-        Ok(None)
     }
 
     fn part_came(&mut self) -> Result<Option<Stop>, Violation> {
@@ -170,7 +170,6 @@ impl<const UNIT: usize> World<'_, UNIT> {
             }
             Next::Part(part) => {
                 self.summary.received_bytes += part.len() as u64;
-                let number = self.transfers;
                 let mut told = Vec::new();
                 let fed = self.on_flash(|host, transfer| {
                     let download = transfer?.download.as_mut()?;
@@ -184,10 +183,8 @@ impl<const UNIT: usize> World<'_, UNIT> {
                 }
                 match fed {
                     Some(Err(fault)) => self.fail_download(fault),
-                    _ => {
-                        self.later(1, Event::Part { transfer: number });
-                        Ok(None)
-                    }
+                    Some(Ok(flow)) => self.go_on(flow),
+                    None => Ok(None),
                 }
             }
             Next::End => {
@@ -203,19 +200,44 @@ impl<const UNIT: usize> World<'_, UNIT> {
         }
     }
 
+    /// The next part of the body, or the next request.
+    fn go_on(&mut self, flow: Flow) -> Result<Option<Stop>, Violation> {
+        match flow {
+            Flow::Body => {
+                self.later(1, Event::Part { transfer: self.transfers });
+                Ok(None)
+            }
+            Flow::Ask => self.ask_for_image(),
+        }
+    }
+
     /// The next request of a download, or its end.
     pub(super) fn ask_for_image(&mut self) -> Result<Option<Stop>, Violation> {
+        if let Some(stop) = self.hear_refusal()? {
+            return Ok(Some(stop));
+        }
         let Some(transfer) = &mut self.transfer else { return Ok(None) };
         let Some(download) = &transfer.download else { return Ok(None) };
         let done = download.right_bytes();
+        let was_by_patch = transfer.is_by_patch;
         match download.ask() {
-            Some(asked) => {
+            Some(request) => {
+                transfer.is_by_patch = matches!(request, Request::Patch(_));
                 let release = &crate::catalogue::catalogue().releases[transfer.release];
-                transfer.body = Some(self.sky.image(asked, release));
+                let body = match request {
+                    Request::Image(asked) => self.sky.image(asked, release),
+                    Request::Patch(asked) => {
+                        let running = self.judge.running().expect("firmware runs");
+                        self.sky.patch(asked, download.etag(), running, release)
+                    }
+                };
+                transfer.body = Some(body);
+                self.note(|| format!("  asks for {request:?}"));
                 self.later(2 * HOP_MS, Event::Head { transfer: self.transfers });
                 self.step(Input::BytesRead { done })
             }
             None => {
+                self.summary.patched += u32::from(was_by_patch);
                 self.stop_transfer();
                 if let Some(stop) = self.step(Input::BytesRead { done })? {
                     return Ok(Some(stop));
@@ -225,7 +247,24 @@ impl<const UNIT: usize> World<'_, UNIT> {
         }
     }
 
+    /// A patch was given up: sectors of a chunk that it made wrong are erased once more.
+    fn hear_refusal(&mut self) -> Result<Option<Stop>, Violation> {
+        let Some(transfer) = &mut self.transfer else { return Ok(None) };
+        let refused = transfer.download.as_mut().and_then(PatchDownload::refused);
+        let Some(refusal) = refused else { return Ok(None) };
+        let release = &crate::catalogue::catalogue().releases[transfer.release];
+        self.summary.refusals += 1;
+        self.judge.tried_again();
+        let host = self.host.as_mut().expect("firmware runs");
+        host.patch_refused(&otaru_wire::Digest(release.sha256));
+        let effect = otaru_agent::Effect::Log(refusal.line(&release.version));
+        self.carry_out(vec![effect])
+    }
+
     pub(super) fn fail_download(&mut self, fault: Fault) -> Result<Option<Stop>, Violation> {
+        if self.transfer.as_ref().is_some_and(|transfer| transfer.is_by_patch) {
+            self.judge.patch_failed(fault.reason)?;
+        }
         self.stop_transfer();
         self.judge.tried_again();
         self.step(Input::DownloadEnded(Err(fault)))

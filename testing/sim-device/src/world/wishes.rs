@@ -65,7 +65,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let outages = &self.life.outages[..self.next_outage.min(self.life.outages.len())];
         let is_final = |gust: &Gust| matches!(gust.what, Weather::Forged | Weather::OtherManifest);
         let must_be_right = outages.iter().all(|outage| outage.supply == Supply::Off)
-            && outages.len() + self.sky.count as usize <= 2
+            && outages.len() + (self.sky.count - self.sky.spoilt_patches) as usize <= 2
             && !self.life.gusts.iter().any(is_final)
             && !self.judge.selector_rots();
         let withdrawn = self
