@@ -61,7 +61,8 @@ pub enum Request {
 pub struct PatchRange {
     /// The first one.
     pub offset: u32,
-    /// The last one, if that is not the patch's own.
+    /// The last one, if that is not the patch's own. A client may leave it out of its request:
+    /// it is told when to stop.
     pub last: Option<u32>,
 }
 
@@ -198,6 +199,8 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
             return self.download.part(flash, part, tell).map(|()| Flow::Body);
         }
         match self.read(flash, part, &mut tell) {
+            // Behind the table, a client that cannot ask for it alone gets the patch again.
+            Ok(()) if self.asked_table && self.reader.is_far() => Ok(Flow::Ask),
             Ok(()) if self.download.ask().is_none() => Ok(Flow::Ask),
             Ok(()) => Ok(Flow::Body),
             Err(Trouble::Refused(refusal)) => Ok(self.refuse(refusal)),

@@ -7,6 +7,9 @@ use otaru_wire::Digest;
 
 use super::ETag;
 
+/// Bytes that are read and left: less than another request costs.
+const FAR_BYTES: u32 = 4096;
+
 /// What a patch has to make, and from what.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
@@ -82,6 +85,11 @@ impl<const DICTIONARY: usize> Reader<DICTIONARY> {
             Stage::Seek(to) => to,
             Stage::Make => self.at,
         }
+    }
+
+    /// Whether it is cheaper to ask for the segments that are needed than to read on.
+    pub(super) fn is_far(&self) -> bool {
+        matches!(self.stage, Stage::Seek(to) if to - self.at > FAR_BYTES)
     }
 
     /// Bytes of the patch that came, from its start.
