@@ -160,6 +160,8 @@ static int32_t http_get(void *context, const char *path, uint32_t offset, const 
     long total = ftell(self->body);
     fseek(self->body, offset, SEEK_SET);
     response->content_length = total - (long)offset;
+    /* On a board the header as it came: it tells one patch from the next. */
+    snprintf(response->etag, sizeof response->etag, "\"%ld\"", total);
     if (offset > 0) {
         response->status = 206;
         snprintf(response->content_range, sizeof response->content_range, "bytes %lu-%ld/%ld",

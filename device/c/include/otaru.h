@@ -69,6 +69,7 @@ typedef struct otaru_response {
     int64_t retry_after_s;     /* Retry-After in seconds, or -1; a date counts as none */
     char content_range[64];    /* Content-Range as it came, or empty */
     char content_encoding[16]; /* Content-Encoding as it came, or empty */
+    char etag[80];             /* ETag as it came, quotes included, or empty: patches need it */
 } otaru_response;
 
 /* What the board brings. Every function gets `context` first. All but wall_ms, apply_setting and
@@ -100,9 +101,9 @@ typedef struct otaru_board {
     /* End the broker's session and begin another; otaru_input_link_down follows. */
     void (*disconnect)(void *context);
 
-    /* GET of `path` at the device's server, and the head of the answer. `offset` above 0 asks for
-     * the rest with `Range: bytes=OFFSET-` and `If-Range: ETAG` (quotes included); otherwise etag
-     * is null and neither is sent. No redirect is followed. Returns 0 with *response filled in
+    /* GET of `path` at the device's server, and the head of the answer. `path` may have a query
+     * behind a `?`. `offset` above 0 asks for the rest with `Range: bytes=OFFSET-`, and with
+     * `If-Range: ETAG` (quotes included) unless etag is null; otherwise neither is sent. No redirect is followed. Returns 0 with *response filled in
      * and the body to be read, or a negated reason, and then there is nothing to close. */
     int32_t (*http_get)(void *context, const char *path, uint32_t offset, const char *etag,
                         otaru_response *response);
@@ -137,6 +138,7 @@ typedef struct otaru_config {
     int32_t chip_revision;    /* major * 100 + minor, or -1 where it cannot tell */
     uint8_t slot;             /* the slot that runs: 0 for ota_0, 1 for ota_1 */
     uint8_t reset;            /* OTARU_RESET_... */
+    uint8_t full_images;      /* 1: never fetch patches; 0: wherever the server has them */
 } otaru_config;
 
 /* Looks at flash and starts the agent, once a boot; the link comes up behind it. Hashes what runs,

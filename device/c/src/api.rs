@@ -53,6 +53,7 @@ pub struct Config {
     pub chip_revision: i32,
     pub slot: u8,
     pub reset: u8,
+    pub full_images: u8,
 }
 
 fn number(failure: Failure) -> i32 {
@@ -102,6 +103,7 @@ unsafe fn identity(config: &Config) -> Option<Identity> {
         chip: chip.parse().ok()?,
         revision: config.chip_revision.try_into().ok(),
         built_at_s: config.built_at_s,
+        takes_patches: config.full_images == 0,
     })
 }
 

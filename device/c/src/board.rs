@@ -27,6 +27,8 @@ pub struct Response {
     pub content_range: [c_char; 64],
     /// `Content-Encoding`, or empty.
     pub content_encoding: [c_char; 16],
+    /// `ETag`, or empty.
+    pub etag: [c_char; 80],
 }
 
 impl Response {
@@ -37,7 +39,13 @@ impl Response {
             retry_after_s: -1,
             content_range: [0; 64],
             content_encoding: [0; 16],
+            etag: [0; 80],
         }
+    }
+
+    /// The entity tag that came with it.
+    pub(crate) fn etag(&self) -> Option<&str> {
+        text(&self.etag)
     }
 
     /// The head as the agent judges it.
@@ -156,7 +164,7 @@ impl Board {
         call!(self, disconnect);
     }
 
-    /// Begins a request. `etag` goes with a range: the part of the image that is asked for.
+    /// Begins a request. `etag` goes with a range: the part of the file that is asked for.
     pub(crate) fn get(
         &self,
         path: &str,

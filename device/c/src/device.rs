@@ -27,6 +27,7 @@ pub(crate) struct Identity {
     pub(crate) chip: Chip,
     pub(crate) revision: Option<u16>,
     pub(crate) built_at_s: i64,
+    pub(crate) takes_patches: bool,
 }
 
 /// Why a device does not start, or does not go on.
@@ -117,6 +118,9 @@ impl Device {
         let mut host = Host::start(flash, layout, slot, Some(identity.chip))?;
         host.set_root_key(Some(identity.root_key));
         let facts = host.facts(reset)?;
+        if !identity.takes_patches {
+            host.forbid_patches();
+        }
         let (journal, settings) = host.stored()?;
         let recreated = host.storage().0.recreated();
         let stored = Stored { journal: &journal, settings: &settings, recreated };
@@ -205,6 +209,10 @@ impl Device {
             Job::Watch => self.watch_trust()?,
             Job::Transfer(mut transfer) => {
                 let ended = transfer.work(&self.board, self.host.flash());
+                if let Some(refusal) = transfer.refused() {
+                    self.host.patch_refused(&transfer.manifest.sha256);
+                    self.board.log(&refusal.line(&transfer.manifest.version));
+                }
                 if let Some(done) = transfer.take_told() {
                     self.answers.push_back(Input::BytesRead { done });
                 }
@@ -301,9 +309,9 @@ impl Device {
             self.answers.push_back(Input::DownloadEnded(Err(Reason::Internal.into())));
             return Ok(());
         };
-        match self.host.download(target, &manifest, self.identity.chip, from_start)? {
+        match self.host.patch_download(target, &manifest, self.identity.chip, from_start)? {
             Ok(download) => {
-                let transfer = Transfer::new(download, &manifest);
+                let transfer = Transfer::new(download, manifest);
                 self.job = Some(Job::Transfer(Box::new(transfer)));
             }
             Err(fault) => self.answers.push_back(Input::DownloadEnded(Err(fault))),

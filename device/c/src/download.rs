@@ -2,24 +2,24 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
 
 use otaru_agent::Fault;
-use otaru_host::Download;
+use otaru_host::{Flow, PatchDownload, PatchRefusal, Request};
 use otaru_release::Manifest;
 use otaru_wire::Reason;
 
-use crate::board::{Board, BoardFlash};
+use crate::board::{Board, BoardFlash, Response};
 
 /// What one read may bring.
 const PART_BYTES: usize = 2048;
+/// Memory for the dictionary of a patch.
+const DICTIONARY_BYTES: usize = 4096;
 const DOWN: Reason = Reason::LinkDownWhileDownloading;
 
 /// A download and the request under way.
 pub(crate) struct Transfer {
-    download: Download,
-    path: String,
-    etag: String,
+    download: PatchDownload<DICTIONARY_BYTES>,
+    pub(crate) manifest: Manifest,
     /// Whether a body is being read.
     is_open: bool,
     /// Bytes that stand in flash, not told yet.
@@ -28,14 +28,11 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    pub(crate) fn new(download: Download, manifest: &Manifest) -> Transfer {
-        let Manifest { product, version, sha256, .. } = manifest;
+    pub(crate) fn new(download: PatchDownload<DICTIONARY_BYTES>, manifest: Manifest) -> Transfer {
         Transfer {
             told: Some(download.right_bytes()),
             download,
-            path: format!("/firmware/{product}/{version}.bin"),
-            // The image's digest, known from the manifest: a file that changed comes whole.
-            etag: format!("\"{sha256}\""),
+            manifest,
             is_open: false,
             buffer: Box::new([0; PART_BYTES]),
         }
@@ -51,34 +48,62 @@ impl Transfer {
         self.told.take()
     }
 
+    /// Why the patch was given up, if it just was.
+    pub(crate) fn refused(&mut self) -> Option<PatchRefusal> {
+        self.download.refused()
+    }
+
     fn ask(&mut self, board: &Board) -> Result<bool, Fault> {
-        let Some(asked) = self.download.ask() else { return Ok(true) };
-        let offset = u32::try_from(asked.offset).map_err(|_| Reason::ImageTooLarge)?;
-        let etag = (offset > 0).then_some(self.etag.as_str());
-        let response = board.get(&self.path, offset, etag, DOWN)?;
-        let answered = self.download.answer(response.answer());
-        self.is_open = answered.is_ok();
-        if !self.is_open {
-            board.close();
+        let Some(request) = self.download.ask() else { return Ok(true) };
+        let response = match self.get(board, request) {
+            // A request for a patch that leads nowhere is the patch's fault, not the link's.
+            Err(Reason::ServerError) if matches!(request, Request::Patch(_)) => {
+                self.download.give_up(Reason::ServerError);
+                return Ok(false);
+            }
+            response => response?,
+        };
+        self.is_open = true;
+        let answered = self.download.answer(response.answer(), response.etag());
+        if answered != Ok(Flow::Body) {
+            self.close(board);
         }
-        answered.map(|()| false)
+        answered.map(|_| false)
+    }
+
+    fn get(&self, board: &Board, request: Request) -> Result<Response, Reason> {
+        let Manifest { product, version, sha256, .. } = &self.manifest;
+        match request {
+            Request::Image(asked) => {
+                let offset = u32::try_from(asked.offset).map_err(|_| Reason::ImageTooLarge)?;
+                // The image's digest, known from the manifest: a file that changed comes whole.
+                let etag = (offset > 0).then(|| format!("\"{sha256}\""));
+                let path = format!("/firmware/{product}/{version}.bin");
+                board.get(&path, offset, etag.as_deref(), DOWN)
+            }
+            // Where the range has an end, the download says when it is reached.
+            Request::Patch(range) => {
+                let query = self.download.query();
+                let path = format!("/firmware/{product}/{version}.patch?{query}");
+                let etag = self.download.etag().filter(|_| range.offset > 0);
+                board.get(&path, range.offset, etag, DOWN)
+            }
+        }
     }
 
     fn read(&mut self, board: &Board, flash: &mut BoardFlash) -> Result<(), Fault> {
         let result = self.read_part(board, flash);
-        if result.is_err() {
+        if result != Ok(Flow::Body) {
             self.close(board);
+            self.told = Some(self.download.right_bytes());
         }
-        result
+        result.map(drop)
     }
 
-    fn read_part(&mut self, board: &Board, flash: &mut BoardFlash) -> Result<(), Fault> {
+    fn read_part(&mut self, board: &Board, flash: &mut BoardFlash) -> Result<Flow, Fault> {
         let part = board.read(self.buffer.as_mut_slice(), DOWN)?;
         if part.is_empty() {
-            self.close(board);
-            self.download.body_ended(flash)?;
-            self.told = Some(self.download.right_bytes());
-            return Ok(());
+            return self.download.body_ended(flash).map(|()| Flow::Ask);
         }
         let told = &mut self.told;
         self.download.part(flash, part, |done| *told = Some(done))

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use otaru_c::api::{self, Config};
 use otaru_c::{Board, Response};
+use otaru_release::patch::Codec;
 use otaru_release::{Chip, ImageBuilder, Manifest, RootDocument, SecretKey};
 use otaru_sim_flash::WordFlash;
 use otaru_slots::{Layout, Slot};
@@ -60,6 +61,8 @@ fn world(folder: &Path, release_key: &SecretKey) -> String {
     let image =
         |version: &str| ImageBuilder::new(CHIP).size_bytes(IMAGE_BYTES).version(version).build();
     let (old, new) = (image("1.0.4"), image("1.0.5"));
+    let patch = otaru_patches::make(&old, &new, Codec::Lzma4K).expect("a patch");
+    let patch_name = format!("firmware_clock_1.0.5.patch?base={}&codec=1", Digest::of(&old));
     let product = ProductName::new("clock").expect("a valid name");
     let version = ReleaseVersion::new("1.0.5").expect("a valid label");
     let manifest = Manifest::for_image(&new, product, version, 7).expect("a whole image");
@@ -79,6 +82,7 @@ fn world(folder: &Path, release_key: &SecretKey) -> String {
         ("firmware_clock_root_2", next.sign(&root_key)),
         ("firmware_clock_1.0.5.manifest", manifest.sign(release_key)),
         ("firmware_clock_1.0.5.bin", new),
+        (patch_name.as_str(), patch),
     ] {
         std::fs::write(folder.join(name), bytes).expect("the folder can be written");
     }
@@ -104,6 +108,37 @@ fn example_updates_itself() {
     let layout = Layout::standard(4 << 20, Layout::STANDARD_SLOT_BYTES).expect("a layout");
     let slot = layout.slot(Slot::Ota1).offset as usize;
     assert!(flash[slot..slot + image.len()] == image, "slot 1 holds another image");
+}
+
+/// The image is not there: the patch beside it was all that came.
+#[test]
+fn example_updates_itself_by_patch() {
+    let folder = TempDir::new().expect("a folder");
+    let root_key = world(folder.path(), &SecretKey::from_seed(&[2; 32]));
+    let image = folder.path().join("firmware_clock_1.0.5.bin");
+    std::fs::remove_file(image).expect("it is there");
+    let program = client(folder.path());
+    let said = run(Command::new(&program).arg(folder.path()).arg(&root_key));
+    assert!(said.ends_with("confirmed\n") && !said.contains("not confirmed"), "{said}");
+}
+
+/// What passes for a patch is refused, and the image comes.
+#[test]
+fn example_goes_on_with_the_image_where_the_patch_is_none() {
+    let folder = TempDir::new().expect("a folder");
+    let root_key = world(folder.path(), &SecretKey::from_seed(&[2; 32]));
+    for file in std::fs::read_dir(folder.path()).expect("the folder can be read") {
+        let path = file.expect("an entry").path();
+        if path.to_string_lossy().contains(".patch?") {
+            let mut patch = std::fs::read(&path).expect("the patch");
+            patch[50] ^= 1;
+            std::fs::write(&path, patch).expect("the folder can be written");
+        }
+    }
+    let program = client(folder.path());
+    let said = run(Command::new(&program).arg(folder.path()).arg(&root_key));
+    assert!(said.contains("the patch starts from another image (7)"), "{said}");
+    assert!(said.ends_with("confirmed\n") && !said.contains("not confirmed"), "{said}");
 }
 
 #[test]
@@ -150,10 +185,10 @@ fn header_describes_the_library() {
     }
     let mut sizes = Vec::new();
     sizes.extend(members!(Response, "otaru_response":
-        status, content_length, retry_after_s, content_range, content_encoding));
+        status, content_length, retry_after_s, content_range, content_encoding, etag));
     sizes.extend(members!(Config, "otaru_config":
         thing, name_space, product, chip, root_key, root_key_length, flash_bytes, built_at_s,
-        chip_revision, slot, reset));
+        chip_revision, slot, reset, full_images));
     sizes.extend(members!(Board, "otaru_board":
         context, flash_read, flash_write, flash_erase, uptime_ms, wall_ms, random, publish,
         subscribe, disconnect, http_get, http_read, http_close, self_test, apply_setting, restart,

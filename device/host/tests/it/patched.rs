@@ -204,6 +204,14 @@ fn a_good_patch_makes_the_image_and_erases_each_sector_once() {
     assert_eq!(server.asked, ["Patch(PatchRange { offset: 0, last: None }) None"]);
 }
 
+/// docs/patches.md says how much memory it takes.
+#[test]
+fn it_takes_as_much_memory_as_is_said() {
+    let bytes = size_of::<PatchDownload<4096>>();
+    assert!((8_000..8_704).contains(&bytes), "{bytes} bytes");
+    assert_eq!(size_of::<PatchDownload<8192>>() - bytes, 4096);
+}
+
 #[test]
 fn the_query_names_what_runs_and_what_there_is_memory_for() {
     let mut device = Device::new();
