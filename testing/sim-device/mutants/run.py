@@ -104,7 +104,7 @@ def test_executables(package):
              and message.get("profile", {}).get("test")]
     # What was found before comes first. The figures beside others' come last: they see much,
     # and say little about what broke.
-    order = ["otaru_", "it-", "regressions-", "proof-", "models-"]
+    order = ["otaru_", "it-", "update-", "regressions-", "proof-", "models-"]
     place = lambda path: [Path(path).name.startswith(name) for name in order].index(True)
     return sorted(found, key=place)
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use otaru_patches::make;
+use otaru_patches::{make, pack};
 use otaru_release::patch::{Codec, HEADER_BYTES, SEGMENT_BYTES};
 use otaru_release::{Behaviour, Chip, ImageBuilder};
 use otaru_slots::CHUNK_BYTES;
 use otaru_wire::{Digest, Phase, Reason};
 
 use crate::rig::{Device, IMAGE_BYTES, Rig, image};
-use crate::web::{Asked, Mishap};
+use crate::web::{Asked, Mishap, Web};
 
 /// Header and table of every patch here: three segments.
 const TABLE_BYTES: usize = HEADER_BYTES + 4 * 3;
@@ -114,6 +114,34 @@ async fn a_patch_survives_a_lost_power_in_the_middle_of_a_segment() {
     assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
     assert_eq!(rig.web.asked_patches(), [whole(), table(), rest(&patch, second)]);
     assert_eq!(rig.web.asked(), []);
+}
+
+/// For devices that run what no patch was made from.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_packed_image_is_a_patch_from_anything() {
+    let packed = pack(&image("1.0.5", Behaviour::Pass), Codec::Lzma4K).unwrap();
+    let (rig, mut device) = rig_with(&packed).await;
+    rig.web.then_patch(Mishap::StallAfter(segment(&packed, 1) + 1_000));
+    assert_eq!(update(&rig, &mut device).await, "confirmed, runs 1.0.5");
+    let second = segment(&packed, 1);
+    assert_eq!(rig.web.asked_patches(), [whole(), table(), rest(&packed, second)]);
+    assert_eq!((rig.web.asked(), refusals(&rig, &device)), (vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_may_lie_elsewhere() {
+    let (patch, from) = (patch(), image("1.0.4", Behaviour::Pass));
+    let (rig, mut device) = rig_with(&patch).await;
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let server = rig.authority.issue_server(&names, std::time::SystemTime::now()).unwrap();
+    let elsewhere = Web::start(rig.authority.people_tls(&server).unwrap()).await;
+    let base = Digest::of(&from).to_string();
+    let key = ("moved".to_owned(), base.clone());
+    elsewhere.files.lock().unwrap().patches.insert(key, patch.into());
+    let to = format!("{}/firmware/clock/moved.patch?base={base}&codec=2", elsewhere.url());
+    rig.web.then_patch(Mishap::Redirect(to));
+    assert_eq!(update(&rig, &mut device).await, "confirmed, runs 1.0.5");
+    assert_eq!((elsewhere.asked_patches(), rig.web.asked()), (vec![whole()], vec![]));
 }
 
 /// Another patch behind the address begins with its own header, and what stands is not made again.
