@@ -95,6 +95,7 @@ fn good_update() -> Result<Good> {
         wishes: vec![Wish { release: plan.to, withdrawn_after_ms: None, lingers_ms: 0 }],
         outages: Vec::new(),
         gusts: Vec::new(),
+        patches: false,
         part_bytes: 4096,
         flips: Vec::new(),
         power_cycles: 0,
