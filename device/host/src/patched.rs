@@ -4,7 +4,7 @@
 use core::fmt;
 
 use embedded_storage::nor_flash::NorFlash;
-use otaru_agent::{Answer, Asked, Fault};
+use otaru_agent::{Answer, Fault};
 use otaru_release::patch::{Base, BaseUnreadable, PatchError};
 use otaru_wire::{Digest, Reason};
 
@@ -14,11 +14,14 @@ mod answer;
 mod memory;
 mod reader;
 mod refusal;
+mod request;
 
 use answer::{ETag, Verdict, judge};
 pub(crate) use memory::PatchMemory;
 use reader::{Reader, Wanted};
 pub use refusal::PatchRefusal;
+use request::Query;
+pub use request::{PatchRange, Request};
 
 /// Bytes made of a patch at once.
 const MADE_BYTES: usize = 1024;
@@ -45,25 +48,6 @@ pub struct PatchDownload<const DICTIONARY: usize> {
     /// Where it stood at the last request, and whether that was for the table alone.
     asked_at: u32,
     asked_table: bool,
-}
-
-/// What to ask the server for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// The image: a `Range` from that offset, with `If-Range` of the image's digest, unless it is 0.
-    Image(Asked),
-    /// The patch, by [`PatchDownload::query`].
-    Patch(PatchRange),
-}
-
-/// Which bytes of a patch: `bytes=0-91`, the value of `Range`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PatchRange {
-    /// The first one.
-    pub offset: u32,
-    /// The last one, if that is not the patch's own. A client may leave it out of its request:
-    /// it is told when to stop.
-    pub last: Option<u32>,
 }
 
 /// Whether the body under way is of use.
@@ -316,30 +300,5 @@ impl From<Fault> for Trouble {
             }
             _ => Trouble::Fault(fault),
         }
-    }
-}
-
-struct Query {
-    base: Digest,
-    codec: u8,
-}
-
-impl fmt::Display for Query {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "base={}&codec={}", self.base, self.codec)
-    }
-}
-
-impl PatchRange {
-    /// Whether it is the whole patch, for which no `Range` is sent.
-    pub fn is_whole(&self) -> bool {
-        self.offset == 0 && self.last.is_none()
-    }
-}
-
-impl fmt::Display for PatchRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bytes={}-", self.offset)?;
-        self.last.map_or(Ok(()), |last| write!(f, "{last}"))
     }
 }
