@@ -108,7 +108,7 @@ async fn a_patch_survives_a_lost_power_in_the_middle_of_a_segment() {
     device.options.stall_limit = Duration::from_secs(60);
     device.start();
     rig.wish(&device, "1.0.5", "u-1").await;
-    rig.flash_holds(&mut device, (SEGMENT_BYTES + CHUNK_BYTES as u32) as usize).await;
+    rig.flash_holds(&mut device, (SEGMENT_BYTES + CHUNK_BYTES) as usize).await;
     device.cut_power().await;
     device.start();
     assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
