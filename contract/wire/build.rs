@@ -1,8 +1,10 @@
-//! Generates the Rust types of `proto/`, without a `protoc` on the machine.
+//! Generates the Rust types of `proto/`, without a `protoc` on the machine. Who has no heap has none of them.
 
+#[cfg(feature = "alloc")]
 use std::error::Error;
 
 /// Messages that have the members of a JSON object of the REST API.
+#[cfg(feature = "alloc")]
 const AS_JSON: [&str; 7] = [
     "FirmwareAvailable",
     "Update",
@@ -13,6 +15,7 @@ const AS_JSON: [&str; 7] = [
     "DeviceChanged",
 ];
 
+#[cfg(feature = "alloc")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files =
@@ -26,3 +29,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.compile_fds(files)?;
     Ok(())
 }
+
+#[cfg(not(feature = "alloc"))]
+fn main() {}

@@ -88,11 +88,11 @@ pub fn all() -> Vec<Seed> {
     add("records", "three-keys", records(3));
     add("records", "wrapped", records(400));
 
-    add("stored_target", "plain", target(&image).to_bytes());
-    add("stored_trust", "two-keys", trust(target(&image)).to_bytes());
-    add("journal", "staged", staged(target(&image)).to_bytes());
-    add("journal", "rolled-back", rolled_back(target(&image)).to_bytes());
-    add("journal", "deferred", deferred(target(&image)).to_bytes());
+    add("stored_target", "plain", target(&image).to_bytes().to_vec());
+    add("stored_trust", "two-keys", trust(target(&image)).to_bytes().to_vec());
+    add("journal", "staged", staged(target(&image)).to_bytes().to_vec());
+    add("journal", "rolled-back", rolled_back(target(&image)).to_bytes().to_vec());
+    add("journal", "deferred", deferred(target(&image)).to_bytes().to_vec());
 
     let config = DeviceConfig {
         firmware_version: Some("1.0.5".to_owned()),

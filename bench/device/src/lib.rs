@@ -2,35 +2,32 @@
 //! hashes, between a driver of flash and a network that others bring.
 #![no_std]
 
-extern crate alloc;
-
-use alloc::collections::VecDeque;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-
+use arrayvec::ArrayVec;
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{
-    Agent, AgentConfig, Answer, Device, Effect, Fault, Input, Moment, ResetCause, Stored, Target,
-    Trust, Wanted, check_manifest,
+    Agent, AgentConfig, Answer, Device, Effect, Fault, Input, Moment, Payload, ResetCause, Stored,
+    Target, Trust, Wanted, check_manifest,
 };
 use otaru_host::{Carried, Download, Host, HostError};
 use otaru_release::{Chip, KeyId, Manifest, Order, OrderAsked, PublicKey, RootDocument};
 use otaru_slots::{Layout, Slot};
-use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ThingName, Topic};
+use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingName};
 
 const CHIP: Chip = Chip::Esp32C3;
 
-/// The network, as the firmware needs it.
+/// The longest signed document of such a device: a root document, or the manifest of a slot's image.
+const DOCUMENT_BYTES_MAX: usize = 4096;
+
+/// The network, as the firmware needs it. Names and paths come in pieces, one behind the other.
 pub trait Outside {
     /// Publishes.
-    fn publish(&mut self, topic: &str, payload: &[u8]);
+    fn publish(&mut self, topic: &[&str], payload: Payload<'_>);
     /// Subscribes; [`Firmware::hear`] of [`Input::Subscribed`] follows.
-    fn subscribe(&mut self, topics: &[String]);
-    /// Gets a small document whole.
-    fn document(&mut self, path: &str) -> Option<Vec<u8>>;
+    fn subscribe(&mut self, shadow: &ShadowId, topics: &[ShadowTopic]);
+    /// Gets a small document whole; how long it is.
+    fn document(&mut self, path: &[&str], room: &mut [u8]) -> Option<usize>;
     /// Asks for an image from that byte on, and reads the head of the answer.
-    fn image(&mut self, path: &str, offset: u64) -> Answer<'_>;
+    fn image(&mut self, path: &[&str], offset: u64) -> Answer<'_>;
     /// The next part of the image; empty at its end.
     fn part(&mut self) -> &[u8];
     /// Sixteen random bytes nobody can guess.
@@ -54,17 +51,33 @@ pub enum Event<'a> {
 
 /// One boot of a device.
 pub struct Firmware<F, O> {
-    host: Host<F>,
     agent: Agent,
+    board: Board<F, O>,
+}
+
+/// Everything but the agent.
+struct Board<F, O> {
+    host: Host<F>,
     outside: O,
     names: Names,
     root_key: PublicKey,
     checked: Option<Manifest>,
-    answers: VecDeque<Input<'static>>,
+    /// What the agent has to hear, before anything else.
+    answers: ArrayVec<Input<'static>, 4>,
+    job: Option<Job>,
+    /// How the boot ends, once that is decided.
+    ended: Result<bool, HostError>,
+    document: [u8; DOCUMENT_BYTES_MAX],
+}
+
+/// What takes long, between two steps of the agent.
+enum Job {
+    Check(Wanted),
+    Download { target: Target, from_start: bool },
 }
 
 struct Names {
-    thing: ThingName,
+    shadow: ShadowId,
     namespace: Namespace,
     product: ProductName,
 }
@@ -82,37 +95,61 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
         let layout = Layout::read(&mut flash).map_err(|_| HostError::NoBootableImage)?;
         let mut host = Host::start(flash, layout, slot, Some(CHIP))?;
         host.set_root_key(Some(root_key));
-        let facts = host.facts(reset)?;
-        let (journal, settings) = host.stored()?;
-        let recreated = host.storage().0.recreated();
-        let stored = Stored { journal: &journal, settings: &settings, recreated };
         let names = Names::new().ok_or(HostError::NoBootableImage)?;
-        let config = AgentConfig::new(names.thing.clone(), names.namespace.clone());
-        let (agent, effects) = Agent::start(config, &facts, stored, now);
-        drop((journal, settings));
-        let (checked, answers) = (None, VecDeque::new());
-        let mut firmware = Firmware { host, agent, outside, names, root_key, checked, answers };
-        if firmware.carry_out(now, effects)? {
+        let config = AgentConfig::new(names.shadow.thing.clone(), names.namespace.clone());
+        let facts = host.facts(reset)?;
+        let recreated = host.storage().0.recreated();
+        let mut board = Board {
+            host,
+            outside,
+            names,
+            root_key,
+            checked: None,
+            answers: ArrayVec::new(),
+            job: None,
+            ended: Ok(false),
+            document: [0; DOCUMENT_BYTES_MAX],
+        };
+        let agent = board.start_agent(config, &facts, recreated, now)?;
+        if core::mem::replace(&mut board.ended, Ok(false))? {
             return Ok(None);
         }
         // What has no room is told of, and costs nothing but that.
-        let _ = firmware.host.begin_trust(&facts, firmware.agent.journal().security_floor)?;
-        let (storage, flash) = firmware.host.storage();
+        let _ = board.host.begin_trust(&facts, agent.journal().security_floor)?;
+        let (storage, flash) = board.host.storage();
         storage.acknowledge_recreated(flash)?;
-        Ok(Some(firmware))
+        Ok(Some(Firmware { agent, board }))
     }
 
     /// Takes something that happened. Says whether the device has to restart.
     pub fn hear(&mut self, now: Moment, event: Event<'_>) -> Result<bool, HostError> {
-        match event {
-            Event::Input(input) => self.step(now, input),
+        let input = match event {
+            Event::Input(input) => input,
             Event::Message { topic, payload } => {
-                let Some(Topic::Shadow { topic, .. }) = Topic::parse(&self.names.namespace, topic)
-                else {
-                    return Ok(false);
-                };
-                self.step(now, Input::ShadowArrived { topic, payload })
+                let shadow = &self.board.names.shadow;
+                let Some(topic) = shadow.topic_of(topic) else { return Ok(false) };
+                Input::ShadowArrived { topic, payload }
             }
+        };
+        self.step(now, input)?;
+        loop {
+            if matches!(self.board.ended, Ok(true)) {
+                return Ok(true);
+            }
+            if let Some(answer) = self.board.answers.pop_at(0) {
+                self.step(now, answer)?;
+                continue;
+            }
+            let answer = match self.board.job.take() {
+                None => return Ok(false),
+                Some(Job::Check(wanted)) => {
+                    Input::ManifestChecked(self.board.check_manifest(&wanted)?)
+                }
+                Some(Job::Download { target, from_start }) => {
+                    Input::DownloadEnded(self.download(now, &target, from_start)?)
+                }
+            };
+            self.step(now, answer)?;
         }
     }
 
@@ -123,7 +160,7 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
 
     /// The network.
     pub fn outside(&mut self) -> &mut O {
-        &mut self.outside
+        &mut self.board.outside
     }
 
     /// The agent.
@@ -133,65 +170,119 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
 
     /// The chip and the network, for the next boot.
     pub fn into_parts(self) -> (F, O) {
-        (self.host.into_flash(), self.outside)
+        (self.board.host.into_flash(), self.board.outside)
     }
 
-    fn step(&mut self, now: Moment, input: Input<'_>) -> Result<bool, HostError> {
-        let effects = self.agent.step(now, input);
-        if self.carry_out(now, effects)? {
-            return Ok(true);
-        }
-        while let Some(answer) = self.answers.pop_front() {
-            let effects = self.agent.step(now, answer);
-            if self.carry_out(now, effects)? {
-                return Ok(true);
+    fn step(&mut self, now: Moment, input: Input<'_>) -> Result<(), HostError> {
+        let Firmware { agent, board } = self;
+        agent.step(now, input, &mut |effect| board.carry_out(effect));
+        board.ended.map(|_| ())
+    }
+
+    fn download(
+        &mut self,
+        now: Moment,
+        target: &Target,
+        from_start: bool,
+    ) -> Result<Result<(), Fault>, HostError> {
+        let Some(manifest) = self.board.checked.take() else {
+            return Ok(Err(Reason::Internal.into()));
+        };
+        let mut download = match self.board.host.download(target, &manifest, CHIP, from_start)? {
+            Ok(download) => download,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        drop(manifest);
+        loop {
+            self.step(now, Input::BytesRead { done: download.right_bytes() })?;
+            let Some(asked) = download.ask() else { return Ok(Ok(())) };
+            let Board { outside, names, .. } = &mut self.board;
+            let path = ["/firmware/", names.product.as_str(), "/", target.version.as_str(), ".bin"];
+            if let Err(fault) = download.answer(outside.image(&path, asked.offset)) {
+                return Ok(Err(fault));
             }
+            if let Err(fault) = self.fill(now, &mut download)? {
+                return Ok(Err(fault));
+            }
+        }
+    }
+
+    /// One body, part by part.
+    fn fill(
+        &mut self,
+        now: Moment,
+        download: &mut Download,
+    ) -> Result<Result<(), Fault>, HostError> {
+        loop {
+            let part = self.board.outside.part();
+            if part.is_empty() {
+                return Ok(download.body_ended(self.board.host.flash()));
+            }
+            let mut told = 0;
+            if let Err(fault) = download.part(self.board.host.flash(), part, |done| told = done) {
+                return Ok(Err(fault));
+            }
+            self.step(now, Input::BytesRead { done: told })?;
+        }
+    }
+}
+
+impl<F: NorFlash, O: Outside> Board<F, O> {
+    fn start_agent(
+        &mut self,
+        config: AgentConfig,
+        facts: &otaru_agent::BootFacts,
+        recreated: Option<Reason>,
+        now: Moment,
+    ) -> Result<Agent, HostError> {
+        let (journal, settings) = self.host.stored()?;
+        let stored = Stored { journal: &journal, settings: &settings, recreated };
+        Ok(Agent::start(config, facts, stored, now, &mut |effect| self.carry_out(effect)))
+    }
+
+    /// Behind whatever ends the boot nothing is carried out any more.
+    fn carry_out(&mut self, effect: Effect<'_>) {
+        if matches!(self.ended, Ok(false)) {
+            self.ended = self.carry_out_one(effect);
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect<'_>) -> Result<bool, HostError> {
+        let outside = match self.host.carry_out(effect)? {
+            Carried::Done | Carried::NotKept(_) => return Ok(false),
+            Carried::Restart => return Ok(true),
+            Carried::Answer(answer) => {
+                self.answer(answer.into());
+                return Ok(false);
+            }
+            Carried::Outside(effect) => effect,
+        };
+        match outside {
+            Effect::Publish { topic, payload, .. } => {
+                self.outside.publish(&topic.pieces(&self.names.namespace), payload);
+            }
+            Effect::Subscribe(topics) => {
+                self.outside.subscribe(&self.names.shadow, topics);
+            }
+            Effect::CheckManifest(wanted) => self.job = Some(Job::Check(wanted)),
+            Effect::Download { target, from_start } => {
+                self.job = Some(Job::Download { target, from_start });
+            }
+            Effect::StopTransfer => self.job = None,
+            Effect::RunSelfTest => {
+                let passed = self.outside.self_test();
+                let result = if passed { Ok(()) } else { Err(Reason::SelfTestFailed) };
+                self.answer(Input::SelfTestEnded(result));
+            }
+            Effect::ApplySetting { id, .. } => self.answer(Input::SettingApplied(id)),
+            _ => {}
         }
         Ok(false)
     }
 
-    fn carry_out(&mut self, now: Moment, effects: Vec<Effect>) -> Result<bool, HostError> {
-        for effect in effects {
-            let outside = match self.host.carry_out(effect)? {
-                Carried::Done | Carried::NotKept(_) => continue,
-                Carried::Restart => return Ok(true),
-                Carried::Answer(answer) => {
-                    self.answers.push_back(answer.into());
-                    continue;
-                }
-                Carried::Outside(effect) => effect,
-            };
-            match outside {
-                Effect::Publish { topic, payload, .. } => {
-                    let topic = topic.format(&self.names.namespace);
-                    self.outside.publish(&topic, &payload);
-                }
-                Effect::Subscribe(topics) => {
-                    let shadow = ShadowId::classic(self.names.thing.clone());
-                    let topics: Vec<String> =
-                        topics.into_iter().map(|topic| shadow.topic_name(topic)).collect();
-                    self.outside.subscribe(&topics);
-                }
-                Effect::CheckManifest(wanted) => {
-                    let answer = self.check_manifest(&wanted)?;
-                    self.answers.push_back(Input::ManifestChecked(answer));
-                }
-                Effect::Download { target, from_start } => {
-                    let ended = self.download(now, &target, from_start)?;
-                    self.answers.push_back(Input::DownloadEnded(ended));
-                }
-                Effect::RunSelfTest => {
-                    let passed = self.outside.self_test();
-                    let result = if passed { Ok(()) } else { Err(Reason::SelfTestFailed) };
-                    self.answers.push_back(Input::SelfTestEnded(result));
-                }
-                Effect::ApplySetting { name, value } => {
-                    self.answers.push_back(Input::SettingApplied { name, value });
-                }
-                _ => {}
-            }
-        }
-        Ok(false)
+    /// A setting whose answer has no room is asked for again when it is read again.
+    fn answer(&mut self, answer: Input<'static>) {
+        let _ = self.answers.try_push(answer);
     }
 
     /// Root documents, manifest and order, each with its signature.
@@ -213,19 +304,22 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
         let mut newest = self.host.trusted()?.0;
         loop {
             let number = newest.as_ref().map_or(1, |root| root.number.saturating_add(1));
-            let path = format!("/firmware/{}/root/{number}", self.names.product);
-            let Some(bytes) = self.outside.document(&path) else {
+            let number = digits(number);
+            let number = core::str::from_utf8(&number).unwrap_or_default().trim_start_matches('0');
+            let path = ["/firmware/", self.names.product.as_str(), "/root/", number];
+            let Some(length) = self.outside.document(&path, &mut self.document) else {
                 return Ok(newest.ok_or(Reason::RootMissing.into()));
             };
+            let bytes = self.document.get(..length).unwrap_or_default();
             let verified = match &newest {
-                Some(root) => root.verify_next(&bytes),
-                None => RootDocument::verify(&bytes, &[self.root_key]),
+                Some(root) => root.verify_next(bytes),
+                None => RootDocument::verify(bytes, &[self.root_key]),
             };
             let root = match verified {
                 Ok(root) => root,
                 Err(error) => return Ok(Err(error.reason().into())),
             };
-            if let Err(reason) = self.host.keep_root(&root, &bytes)? {
+            if let Err(reason) = self.host.keep_root(&root, bytes)? {
                 return Ok(Err(reason.into()));
             }
             newest = Some(root);
@@ -239,22 +333,25 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
         trust: &Trust,
     ) -> Result<(Manifest, KeyId, Target), Fault> {
         let (outside, product) = (&mut self.outside, &self.names.product);
-        let path = format!("/firmware/{product}/{}.manifest", wanted.version);
-        let bytes = outside.document(&path).ok_or(Reason::ManifestMissing)?;
-        let manifest = Manifest::verify(&bytes, root, None).map_err(|error| error.reason())?;
-        let signer = Manifest::signer(&bytes).map_err(|error| error.reason())?;
-        drop(bytes);
+        let (name, version) = (product.as_str(), wanted.version.as_str());
+        let path = ["/firmware/", name, "/", version, ".manifest"];
+        let length = outside.document(&path, &mut self.document).ok_or(Reason::ManifestMissing)?;
+        let bytes = self.document.get(..length).unwrap_or_default();
+        let manifest = Manifest::verify(bytes, root, None).map_err(|error| error.reason())?;
+        let signer = Manifest::signer(bytes).map_err(|error| error.reason())?;
         let least = trust.least(root, wanted);
         let slot_bytes = self.host.layout().slot(self.host.slot().other()).size.into();
         let device = Device { product, chip: CHIP, revision: None, slot_bytes, least };
         let target = check_manifest(&manifest, wanted, device)?;
         if root.server_key.is_some() {
             let nonce = outside.nonce();
-            let hex: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-            let path = format!("/firmware/{product}/{}.order?nonce={hex}", wanted.version);
-            let bytes = outside.document(&path).ok_or(Reason::OrderMissing)?;
+            let hex = hex(nonce);
+            let hex = core::str::from_utf8(&hex).unwrap_or_default();
+            let path = ["/firmware/", name, "/", version, ".order?nonce=", hex];
+            let length = outside.document(&path, &mut self.document).ok_or(Reason::OrderMissing)?;
+            let bytes = self.document.get(..length).unwrap_or_default();
             let asked = OrderAsked {
-                thing: &self.names.thing,
+                thing: &self.names.shadow.thing,
                 product,
                 version: manifest.version.as_str().as_bytes(),
                 sha256: &manifest.sha256,
@@ -262,66 +359,33 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
                 update: wanted.update.as_ref(),
                 is_downgrade: manifest.is_downgrade,
             };
-            Order::verify(&bytes, root)
+            Order::verify(bytes, root)
                 .and_then(|order| order.answers(&asked))
                 .map_err(|error| error.reason())?;
         }
         Ok((manifest, signer, target))
     }
+}
 
-    fn download(
-        &mut self,
-        now: Moment,
-        target: &Target,
-        from_start: bool,
-    ) -> Result<Result<(), Fault>, HostError> {
-        let Some(manifest) = self.checked.take() else { return Ok(Err(Reason::Internal.into())) };
-        let path = format!("/firmware/{}/{}.bin", self.names.product, target.version);
-        let mut download = match self.host.download(target, &manifest, CHIP, from_start)? {
-            Ok(download) => download,
-            Err(fault) => return Ok(Err(fault)),
-        };
-        drop(manifest);
-        loop {
-            let done = download.right_bytes();
-            let effects = self.agent.step(now, Input::BytesRead { done });
-            self.carry_out(now, effects)?;
-            let Some(asked) = download.ask() else { return Ok(Ok(())) };
-            let begun = download.answer(self.outside.image(&path, asked.offset));
-            if let Err(fault) = begun {
-                return Ok(Err(fault));
-            }
-            if let Err(fault) = self.fill(now, &mut download)? {
-                return Ok(Err(fault));
-            }
-        }
+fn hex(bytes: [u8; 16]) -> [u8; 32] {
+    let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
+    let mut hex = [0; 32];
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
+    hex
+}
 
-    /// One body, part by part.
-    fn fill(
-        &mut self,
-        now: Moment,
-        download: &mut Download,
-    ) -> Result<Result<(), Fault>, HostError> {
-        loop {
-            let part = self.outside.part();
-            if part.is_empty() {
-                return Ok(download.body_ended(self.host.flash()));
-            }
-            let mut told = 0;
-            if let Err(fault) = download.part(self.host.flash(), part, |done| told = done) {
-                return Ok(Err(fault));
-            }
-            let effects = self.agent.step(now, Input::BytesRead { done: told });
-            self.carry_out(now, effects)?;
-        }
-    }
+/// A root's number; no product has ten thousand of them.
+fn digits(number: u64) -> [u8; 4] {
+    let number = number.min(9999) as u32;
+    [1000, 100, 10, 1].map(|power| b'0' + (number / power % 10) as u8)
 }
 
 impl Names {
     fn new() -> Option<Names> {
         Some(Names {
-            thing: ThingName::parse("clock-01")?,
+            shadow: ShadowId::classic(ThingName::parse("clock-01")?),
             namespace: Namespace::parse("mia")?,
             product: ProductName::parse("clock")?,
         })

@@ -1,9 +1,11 @@
 //! SHA-256 digests: the identity of an image.
 
+#[cfg(feature = "alloc")]
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
+#[cfg(feature = "alloc")]
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -26,6 +28,16 @@ impl Digest {
         let mut hash = Sha256::new();
         pieces.iter().for_each(|bytes| hash.update(bytes));
         Digest(hash.finalize().into())
+    }
+
+    /// The 64 lower-case hex digits.
+    pub fn to_hex(&self) -> [u8; 2 * Digest::LENGTH_BYTES] {
+        let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
+        let mut hex = [0; 2 * Digest::LENGTH_BYTES];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        hex
     }
 
     /// The 32 bytes.
@@ -100,12 +112,14 @@ impl From<[u8; 32]> for Digest {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
+#[cfg(feature = "alloc")]
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -123,6 +137,7 @@ mod tests {
     #[test]
     fn digest_of_abc_is_the_published_one() {
         assert_eq!(Digest::of(b"abc").to_string(), OF_ABC);
+        assert_eq!(Digest::of(b"abc").to_hex(), OF_ABC.as_bytes());
         assert_eq!(OF_ABC.parse(), Ok(Digest::of(b"abc")));
         assert_eq!(OF_ABC.to_uppercase().parse(), Ok(Digest::of(b"abc")));
     }

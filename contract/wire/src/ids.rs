@@ -1,7 +1,9 @@
 //! Names that people and devices choose. Each type holds only text of its own
 //! alphabet, so it can be put into a topic, a path or a query without escaping.
 
+#[cfg(feature = "alloc")]
 use alloc::string::String;
+#[cfg(feature = "alloc")]
 use core::fmt;
 
 mod alphabet;
@@ -74,7 +76,7 @@ impl OrganisationId {
 
 impl Default for OrganisationId {
     fn default() -> OrganisationId {
-        OrganisationId(String::from(OrganisationId::DEFAULT_NAME))
+        OrganisationId(name::held::<{ OrganisationId::MAX }>(OrganisationId::DEFAULT_NAME))
     }
 }
 
@@ -85,11 +87,12 @@ impl Namespace {
 
 impl Default for Namespace {
     fn default() -> Namespace {
-        Namespace(String::from(Namespace::DEFAULT_NAME))
+        Namespace(name::held::<{ Namespace::MAX }>(Namespace::DEFAULT_NAME))
     }
 }
 
 /// Text that cannot be the name it was meant to be.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameError {
     what: &'static str,
@@ -97,6 +100,7 @@ pub struct NameError {
     found: String,
 }
 
+#[cfg(feature = "alloc")]
 impl NameError {
     /// How much of a refused text, in characters, is repeated in the message.
     const SHOWN_MAX: usize = 80;
@@ -121,12 +125,14 @@ impl NameError {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} must be {}, found {:?}", self.what, self.expected, self.found)
     }
 }
 
+#[cfg(feature = "alloc")]
 impl core::error::Error for NameError {}
 
 #[cfg(test)]

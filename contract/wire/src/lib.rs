@@ -5,15 +5,21 @@
 //! Pure text and numbers: no clock, no I/O, no `std`. What arrives from outside
 //! is checked here once and carried on as a type.
 //!
+//! Without the feature `alloc` nothing here needs a heap: what a device takes of it.
+//!
 //! Start at [`Topic`] for where messages go and [`payload`] for what they hold.
 #![no_std]
 
+#[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(feature = "alloc")]
 mod config;
 mod digest;
+#[cfg(feature = "alloc")]
 mod generated;
 mod ids;
+#[cfg(feature = "alloc")]
 pub mod notifications;
 pub mod payload;
 mod phase;
@@ -21,18 +27,23 @@ mod reason;
 mod topics;
 mod words;
 
+#[cfg(feature = "alloc")]
 pub use config::{
     ConfigError, DeviceConfig, PublishShadowDesired, PublishShadowState, PublishShadowUpdate,
 };
 pub use digest::{Digest, DigestError};
+#[cfg(feature = "alloc")]
+pub use ids::NameError;
 pub use ids::{
-    Alphabet, First, NameError, Namespace, OrganisationId, ProductName, ReleaseVersion, ShadowName,
-    ThingName, UpdateId,
+    Alphabet, First, Namespace, OrganisationId, ProductName, ReleaseVersion, ShadowName, ThingName,
+    UpdateId,
 };
 pub use phase::{Outcome, Phase};
 pub use reason::Reason;
+#[cfg(feature = "alloc")]
+pub use topics::is_filter_of_thing;
 pub use topics::{
-    PresenceEvent, ShadowId, ShadowTopic, ShadowVerb, SubscriptionEvent, Topic, is_filter_of_thing,
-    is_topic_filter,
+    PresenceEvent, ShadowId, ShadowTopic, ShadowVerb, SubscriptionEvent, Topic, is_topic_filter,
 };
+#[cfg(feature = "alloc")]
 pub use words::UnknownWord;

@@ -1,27 +1,44 @@
 //! What messages hold: JSON that a device sends or echoes, and presence events.
 
+#[cfg(feature = "alloc")]
 use alloc::string::{String, ToString};
+#[cfg(feature = "alloc")]
 use alloc::vec::Vec;
+#[cfg(feature = "alloc")]
 use core::fmt;
 
+#[cfg(feature = "alloc")]
 use serde::Serialize;
+#[cfg(feature = "alloc")]
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "alloc")]
 mod client_events;
 mod firmware;
 mod log;
+pub mod member;
 mod offer;
+#[cfg(feature = "alloc")]
 mod presence;
+#[cfg(feature = "alloc")]
 mod progress;
 
+#[cfg(feature = "alloc")]
 pub use client_events::{ConnectFailedPayload, ConnectFailure, SubscriptionPayload};
-pub use firmware::{DesiredUpdate, FirmwareReport, FirmwareState, LastUpdate, TrustReport};
-pub use log::{LOG_BYTES_MAX, LOG_RECORDS_MAX, LogLevel, LogRecord};
+pub use firmware::{DesiredUpdate, FirmwareState, NO_LABEL, TrustReport};
+#[cfg(feature = "alloc")]
+pub use firmware::{FirmwareReport, LastUpdate};
+pub use log::LogLevel;
+#[cfg(feature = "alloc")]
+pub use log::{LOG_BYTES_MAX, LOG_RECORDS_MAX, LogRecord};
 pub use offer::{OfferDecision, UpdateOffer};
+#[cfg(feature = "alloc")]
 pub use presence::{DisconnectReason, PresencePayload};
+#[cfg(feature = "alloc")]
 pub use progress::{PROGRESS_BYTES_MAX, Progress};
 
 /// Why a payload was not taken.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PayloadError {
     /// More bytes than a message of this kind may have.
@@ -49,6 +66,7 @@ pub enum PayloadError {
     Malformed(String),
 }
 
+#[cfg(feature = "alloc")]
 impl fmt::Display for PayloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -66,8 +84,10 @@ impl fmt::Display for PayloadError {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl core::error::Error for PayloadError {}
 
+#[cfg(feature = "alloc")]
 impl From<serde_json::Error> for PayloadError {
     fn from(error: serde_json::Error) -> PayloadError {
         PayloadError::Malformed(error.to_string())
@@ -85,6 +105,7 @@ pub fn without_padding(bytes: &[u8]) -> &[u8] {
 }
 
 /// Parses one JSON payload of at most `max_bytes`.
+#[cfg(feature = "alloc")]
 fn parse<T: DeserializeOwned>(bytes: &[u8], max_bytes: usize) -> Result<T, PayloadError> {
     if bytes.len() > max_bytes {
         return Err(PayloadError::TooLarge { found_bytes: bytes.len(), max_bytes });
@@ -93,6 +114,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], max_bytes: usize) -> Result<T, Paylo
 }
 
 /// Compact JSON of a payload type of this crate.
+#[cfg(feature = "alloc")]
 fn to_json<T: Serialize>(payload: &T) -> Vec<u8> {
     serde_json::to_vec(payload).expect("payload types have string keys and finite numbers only")
 }

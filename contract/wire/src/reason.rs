@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Declares the reasons: number, variant, name, and whether to try again unasked.
@@ -216,12 +217,14 @@ impl fmt::Display for Reason {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl Serialize for Reason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u8(self.number())
     }
 }
 
+#[cfg(feature = "alloc")]
 impl<'de> Deserialize<'de> for Reason {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Reason, D::Error> {
         u64::deserialize(deserializer).map(Reason::from_message)

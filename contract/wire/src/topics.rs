@@ -3,9 +3,10 @@
 //! Shadow topics and those of events are AWS IoT's, byte for byte; log and progress
 //! topics live under the configured namespace.
 
-use alloc::format;
+#[cfg(feature = "alloc")]
 use alloc::string::{String, ToString};
 use core::fmt;
+#[cfg(feature = "alloc")]
 use core::str::FromStr;
 
 use crate::words::words;
@@ -13,13 +14,17 @@ use crate::{Namespace, ShadowName, ThingName};
 
 mod filter;
 
-pub use filter::{is_filter_of_thing, is_topic_filter};
+#[cfg(feature = "alloc")]
+pub use filter::is_filter_of_thing;
+pub use filter::is_topic_filter;
 
 /// Where every shadow topic begins.
 const THINGS: &str = "$aws/things/";
 /// Where every presence topic begins.
+#[cfg(feature = "alloc")]
 const PRESENCE: &str = "$aws/events/presence/";
 /// Where every topic about subscriptions begins.
+#[cfg(feature = "alloc")]
 const SUBSCRIPTIONS: &str = "$aws/events/subscriptions/";
 
 /// A topic the service knows. Any other topic is not ours: [`Topic::parse`] gives `None`.
@@ -43,6 +48,7 @@ pub enum Topic {
         thing: ThingName,
     },
     /// `$aws/events/presence/{event}/{clientId}`: a client came, went or was not let in.
+    #[cfg(feature = "alloc")]
     Presence {
         /// Which of them.
         event: PresenceEvent,
@@ -50,6 +56,7 @@ pub enum Topic {
         client_id: String,
     },
     /// `$aws/events/subscriptions/{event}/{clientId}`: a client wants to hear more, or less.
+    #[cfg(feature = "alloc")]
     Subscription {
         /// Which of the two.
         event: SubscriptionEvent,
@@ -121,17 +128,19 @@ impl Topic {
         if let Some(rest) = topic.strip_prefix(THINGS) {
             return parse_shadow(rest);
         }
+        #[cfg(feature = "alloc")]
         if let Some(rest) = topic.strip_prefix(PRESENCE) {
             let (event, client_id) = parse_event(rest)?;
             return Some(Topic::Presence { event, client_id });
         }
+        #[cfg(feature = "alloc")]
         if let Some(rest) = topic.strip_prefix(SUBSCRIPTIONS) {
             let (event, client_id) = parse_event(rest)?;
             return Some(Topic::Subscription { event, client_id });
         }
         let rest = topic.strip_prefix(namespace.as_str())?.strip_prefix("/things/")?;
         let (thing, rest) = rest.split_once('/')?;
-        let thing = ThingName::new(thing).ok()?;
+        let thing = ThingName::parse(thing)?;
         match rest {
             "logs" => Some(Topic::Logs { thing }),
             "update/progress" => Some(Topic::Progress { thing }),
@@ -140,16 +149,28 @@ impl Topic {
     }
 
     /// The topic's name. [`Topic::parse`] gives the same topic back.
+    #[cfg(feature = "alloc")]
     pub fn format(&self, namespace: &Namespace) -> String {
+        self.pieces(namespace).concat()
+    }
+
+    /// The topic's name in pieces, one behind the other.
+    pub fn pieces<'a>(&'a self, namespace: &'a Namespace) -> [&'a str; 6] {
         match self {
-            Topic::Shadow { shadow, topic } => shadow.topic_name(*topic),
-            Topic::Logs { thing } => format!("{namespace}/things/{thing}/logs"),
-            Topic::Progress { thing } => format!("{namespace}/things/{thing}/update/progress"),
-            Topic::Presence { event, client_id } => {
-                format!("{PRESENCE}{event}/{client_id}")
+            Topic::Shadow { shadow, topic } => shadow.topic_pieces(*topic),
+            Topic::Logs { thing } => {
+                [namespace.as_str(), "/things/", thing.as_str(), "/logs", "", ""]
             }
+            Topic::Progress { thing } => {
+                [namespace.as_str(), "/things/", thing.as_str(), "/update/progress", "", ""]
+            }
+            #[cfg(feature = "alloc")]
+            Topic::Presence { event, client_id } => {
+                [PRESENCE, event.as_str(), "/", client_id, "", ""]
+            }
+            #[cfg(feature = "alloc")]
             Topic::Subscription { event, client_id } => {
-                format!("{SUBSCRIPTIONS}{event}/{client_id}")
+                [SUBSCRIPTIONS, event.as_str(), "/", client_id, "", ""]
             }
         }
     }
@@ -159,6 +180,7 @@ impl Topic {
         match self {
             Topic::Shadow { shadow, .. } => Some(&shadow.thing),
             Topic::Logs { thing } | Topic::Progress { thing } => Some(thing),
+            #[cfg(feature = "alloc")]
             Topic::Presence { .. } | Topic::Subscription { .. } => None,
         }
     }
@@ -168,6 +190,7 @@ impl Topic {
         match self {
             Topic::Shadow { topic, .. } => matches!(topic, ShadowTopic::Request(_)),
             Topic::Logs { .. } | Topic::Progress { .. } => true,
+            #[cfg(feature = "alloc")]
             Topic::Presence { .. } | Topic::Subscription { .. } => false,
         }
     }
@@ -175,11 +198,11 @@ impl Topic {
 
 fn parse_shadow(rest: &str) -> Option<Topic> {
     let (thing, rest) = rest.split_once("/shadow/")?;
-    let thing = ThingName::new(thing).ok()?;
+    let thing = ThingName::parse(thing)?;
     let (name, rest) = match rest.strip_prefix("name/") {
         Some(rest) => {
             let (name, rest) = rest.split_once('/')?;
-            (Some(ShadowName::new(name).ok()?), rest)
+            (Some(ShadowName::parse(name)?), rest)
         }
         None => (None, rest),
     };
@@ -188,6 +211,7 @@ fn parse_shadow(rest: &str) -> Option<Topic> {
 }
 
 /// What happened, and to which client.
+#[cfg(feature = "alloc")]
 fn parse_event<E: FromStr>(rest: &str) -> Option<(E, String)> {
     let (event, client_id) = rest.split_once('/')?;
     let event = event.parse().ok()?;
@@ -207,12 +231,27 @@ impl ShadowId {
     }
 
     /// The topic under this shadow's prefix, such as `$aws/things/clock-01/shadow/update/delta`.
+    #[cfg(feature = "alloc")]
     pub fn topic_name(&self, topic: ShadowTopic) -> String {
-        let thing = &self.thing;
-        let suffix = topic.suffix();
+        self.topic_pieces(topic).concat()
+    }
+
+    /// Which topic of this shadow a name is, if it is one: for who hears of no other.
+    pub fn topic_of(&self, name: &str) -> Option<ShadowTopic> {
+        let suffix_at = if self.name.is_some() { 5 } else { 3 };
+        let mut rest = name;
+        for piece in self.topic_pieces(ShadowTopic::Delta).iter().take(suffix_at) {
+            rest = rest.strip_prefix(piece)?;
+        }
+        ShadowTopic::from_suffix(rest)
+    }
+
+    /// The same in pieces, one behind the other.
+    pub fn topic_pieces(&self, topic: ShadowTopic) -> [&str; 6] {
+        let (thing, suffix) = (self.thing.as_str(), topic.suffix());
         match &self.name {
-            Some(name) => format!("{THINGS}{thing}/shadow/name/{name}/{suffix}"),
-            None => format!("{THINGS}{thing}/shadow/{suffix}"),
+            Some(name) => [THINGS, thing, "/shadow/name/", name.as_str(), "/", suffix],
+            None => [THINGS, thing, "/shadow/", suffix, "", ""],
         }
     }
 }

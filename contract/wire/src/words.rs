@@ -1,6 +1,8 @@
 //! Enums that travel as one word, and the error for a word they do not have.
 
+#[cfg(feature = "alloc")]
 use alloc::string::String;
+#[cfg(feature = "alloc")]
 use core::fmt;
 
 /// Declares an enum with a word per variant: both directions, JSON included.
@@ -10,9 +12,10 @@ macro_rules! words {
         $name:ident, $what:literal { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "alloc", derive(serde::Serialize, serde::Deserialize))]
         pub enum $name {
-            $($(#[$variant_meta])* #[serde(rename = $word)] $variant,)+
+            $($(#[$variant_meta])* #[cfg_attr(feature = "alloc", serde(rename = $word))] $variant,)+
         }
 
         impl $name {
@@ -33,6 +36,7 @@ macro_rules! words {
             }
         }
 
+        #[cfg(feature = "alloc")]
         impl core::str::FromStr for $name {
             type Err = $crate::UnknownWord;
 
@@ -49,6 +53,7 @@ macro_rules! words {
 pub(crate) use words;
 
 /// A word that none of the known ones is.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownWord {
     what: &'static str,
@@ -56,6 +61,7 @@ pub struct UnknownWord {
     found: String,
 }
 
+#[cfg(feature = "alloc")]
 impl UnknownWord {
     /// How much of an unknown word, in characters, is repeated in the message.
     const SHOWN_MAX: usize = 80;
@@ -74,6 +80,7 @@ impl UnknownWord {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl fmt::Display for UnknownWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "unknown {} {:?}, expected one of", self.what, self.found)?;
@@ -81,4 +88,5 @@ impl fmt::Display for UnknownWord {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl core::error::Error for UnknownWord {}

@@ -1,13 +1,13 @@
 //! The agent itself: what it knows, and one step of it.
 
-use alloc::vec::Vec;
+use otaru_wire::payload::{LogLevel, member, without_padding};
+use otaru_wire::{Reason, ShadowTopic, ShadowVerb, Topic};
 
-use otaru_wire::payload::LogLevel;
-use otaru_wire::{Reason, ShadowTopic};
-use serde_json::{Map, Value};
-
-use crate::shadow::{Heard, ShadowFollower};
-use crate::{AgentConfig, Before, Effect, Input, Journal, LogLine, Moment, Running};
+use crate::json::Json;
+use crate::shadow::{ShadowFollower, Taken, within};
+use crate::{
+    AgentConfig, Before, Delivery, Effect, Input, Journal, LogLine, Moment, Payload, Running,
+};
 
 mod boot;
 mod decision;
@@ -30,6 +30,7 @@ use link::Link;
 use offer::Screen;
 use progress::Meter;
 use report::Reporter;
+pub use settings::SettingId;
 use settings::Settings;
 use trust::TrustWatch;
 
@@ -105,8 +106,18 @@ enum Settling {
 }
 
 /// The update agent. See the crate's documentation for how a host drives it.
+///
+/// `ROOM` bytes are for settings: those in force and those the product was just given have each
+/// half of it. A setting that has no room is refused, as if the product had.
 #[derive(Clone, Debug)]
-pub struct Agent {
+pub struct Agent<const ROOM: usize = 2048> {
+    core: Core,
+    room: [u8; ROOM],
+}
+
+/// Everything an agent knows but the settings.
+#[derive(Clone, Debug)]
+struct Core {
     config: AgentConfig,
     running: Running,
     /// Whether what runs stays.
@@ -122,16 +133,61 @@ pub struct Agent {
     screen: Screen,
     trust: TrustWatch,
     now: Moment,
-    effects: Vec<Effect>,
 }
 
-impl Agent {
-    /// Carries one input out and says what the host has to do, in order.
+/// One step: what the agent knows, and where its effects go.
+struct Step<'a> {
+    agent: &'a mut Core,
+    room: &'a mut [u8],
+    /// `reported` of the document that came in this step.
+    heard: Option<Json<'a>>,
+    out: &'a mut dyn FnMut(Effect<'_>),
+}
+
+impl<const ROOM: usize> Agent<ROOM> {
+    /// Carries one input out. `carry_out` is called with what the host has to do, in order.
     ///
     /// `now.uptime_ms` must not fall from step to step; an earlier one counts as the last.
-    pub fn step(&mut self, now: Moment, input: Input<'_>) -> Vec<Effect> {
-        let uptime_ms = now.uptime_ms.max(self.now.uptime_ms);
-        self.now = Moment { uptime_ms, ..now };
+    pub fn step(&mut self, now: Moment, input: Input<'_>, carry_out: &mut dyn FnMut(Effect<'_>)) {
+        let uptime_ms = now.uptime_ms.max(self.core.now.uptime_ms);
+        self.core.now = Moment { uptime_ms, ..now };
+        let (agent, room) = (&mut self.core, self.room.as_mut_slice());
+        Step { agent, room, heard: None, out: carry_out }.take(input);
+    }
+
+    /// The uptime at which [`Input::TimePassed`] is wanted next; `None` if never.
+    pub fn wake_at_ms(&self) -> Option<u64> {
+        self.core.wake_at_ms()
+    }
+
+    /// What the agent is doing.
+    pub fn phase(&self) -> AgentPhase {
+        self.core.phase
+    }
+
+    /// What survives a power cut.
+    pub fn journal(&self) -> &Journal {
+        &self.core.journal
+    }
+
+    /// The firmware that runs.
+    pub fn running(&self) -> &Running {
+        &self.core.running
+    }
+
+    /// Whether the shadow was read in this session of the broker: it is good for more.
+    pub fn is_online(&self) -> bool {
+        self.core.link == Link::Up
+    }
+
+    /// The settings in force, a JSON object.
+    pub fn settings(&self) -> &str {
+        settings::applied(&self.room, &self.core.settings).as_str()
+    }
+}
+
+impl<'a> Step<'a> {
+    fn take(&mut self, input: Input<'a>) {
         match input {
             Input::LinkUp => self.link_up(),
             Input::LinkDown => self.link_down(),
@@ -150,68 +206,136 @@ impl Agent {
             Input::SlotConfirmed(result) => self.slot_confirmed(result),
             Input::RollBackFailed(reason) => self.roll_back_failed(reason),
             Input::OfferDecided { version, decision } => self.offer_decided(&version, decision),
-            Input::SettingApplied { name, value } => self.setting_applied(name, value),
-            Input::SettingRefused { name } => self.setting_refused(name),
+            Input::SettingApplied(id) => self.setting_applied(id),
+            Input::SettingRefused(id) => self.setting_refused(id),
         }
         self.run_timers();
         self.report_if_due();
-        core::mem::take(&mut self.effects)
     }
 
-    /// What the agent is doing.
-    pub fn phase(&self) -> AgentPhase {
-        self.phase
-    }
-
-    /// What survives a power cut.
-    pub fn journal(&self) -> &Journal {
-        &self.journal
-    }
-
-    /// The firmware that runs.
-    pub fn running(&self) -> &Running {
-        &self.running
-    }
-
-    /// Whether the shadow was read in this session of the broker: it is good for more.
-    pub fn is_online(&self) -> bool {
-        self.link == Link::Up
-    }
-
-    /// The settings in force.
-    pub fn settings(&self) -> &Map<alloc::string::String, Value> {
-        self.settings.applied()
-    }
-
-    fn shadow_arrived(&mut self, topic: ShadowTopic, payload: &[u8]) {
-        match self.shadow.hear(topic, payload) {
-            Heard::Read => self.shadow_read(),
-            Heard::Changed => {
-                self.follow_wish();
-                self.follow_offer();
-                self.follow_settings();
+    fn shadow_arrived(&mut self, topic: ShadowTopic, payload: &'a [u8]) {
+        use ShadowTopic::{Accepted, Rejected};
+        let message = Json::parse(without_padding(payload)).filter(|message| message.is_object());
+        let Some(message) = message else { return };
+        let token = message.member(member::CLIENT_TOKEN).and_then(Json::as_text);
+        let code = message.member(member::CODE).and_then(Json::as_u64).unwrap_or(500);
+        match topic {
+            Accepted(ShadowVerb::Get) => {
+                self.document_arrived(message);
+                self.shadow_read();
+                if self.agent.link == Link::Up {
+                    self.settings_arrived(message);
+                }
             }
-            Heard::Accepted { token } => self.report_accepted(token.as_deref()),
-            Heard::Rejected { code, token } => self.report_rejected(code, token.as_deref()),
-            Heard::ReadRefused { code } => self.read_refused(code),
+            Rejected(ShadowVerb::Get) if code == 404 => match self.agent.shadow.take_absence(token)
+            {
+                Taken::Yes => {
+                    self.compare_settings(None);
+                    self.shadow_read();
+                    self.follow_settings(Json::EMPTY, false);
+                }
+                Taken::Unclear => self.ask(),
+                Taken::No => {}
+            },
+            Rejected(ShadowVerb::Get) => self.read_refused(code),
+            ShadowTopic::Documents => {
+                let current = message.member(member::CURRENT);
+                if let Some(current) = current.filter(|current| current.is_object())
+                    && self.document_arrived(current)
+                {
+                    self.follow_wish();
+                    self.follow_offer();
+                    self.settings_arrived(current);
+                }
+            }
+            ShadowTopic::Delta => match self.agent.shadow.take_delta(message) {
+                Taken::Yes => {
+                    self.follow_wish();
+                    self.follow_offer();
+                    let config = within(message.member(member::STATE), member::CONFIG);
+                    self.follow_settings(config.unwrap_or(Json::EMPTY), true);
+                }
+                Taken::Unclear => self.ask(),
+                Taken::No => {}
+            },
+            Accepted(ShadowVerb::Update) => {
+                if let Some(patch) = self.agent.shadow.take_accepted(message) {
+                    self.report_taken(message, patch);
+                }
+                self.report_accepted(token);
+            }
+            Rejected(ShadowVerb::Update) => self.report_rejected(code, token),
             // What was reported is gone with the shadow: read, find it missing, report it again.
-            Heard::Deleted | Heard::Overtaken => self.ask(),
-            Heard::Nothing => {}
+            Accepted(ShadowVerb::Delete) => {
+                self.agent.shadow.forget();
+                self.ask();
+            }
+            _ => {}
         }
     }
 
-    fn save_journal(&mut self) {
-        self.effects.push(Effect::SaveJournal(self.journal.to_bytes()));
+    fn document_arrived(&mut self, document: Json<'a>) -> bool {
+        if self.agent.shadow.take_document(document) != Taken::Yes {
+            return false;
+        }
+        let reported = within(document.member(member::STATE), member::REPORTED);
+        self.heard = reported;
+        self.compare_settings(within(reported, member::CONFIG));
+        true
     }
 
+    /// Unless the document was too old: then what is wanted is known better.
+    fn settings_arrived(&mut self, document: Json<'_>) {
+        if self.agent.shadow.is_of(document) {
+            let desired = within(document.member(member::STATE), member::DESIRED);
+            let config = within(desired, member::CONFIG).unwrap_or(Json::EMPTY);
+            self.follow_settings(config, false);
+        }
+    }
+
+    /// The service took a patch of what is reported.
+    fn report_taken(&mut self, message: Json<'_>, patch: Json<'_>) {
+        let is_unclear = match patch.member(member::CONFIG) {
+            Some(config) if config.is_object() => self.compare_patched_settings(config),
+            None if patch.is_object() => false,
+            _ => {
+                self.compare_settings(None);
+                false
+            }
+        };
+        // The whole document has not come, and may never.
+        if is_unclear && !self.agent.shadow.is_of(message) {
+            self.ask();
+        }
+    }
+
+    #[inline(never)]
+    fn save_journal(&mut self) {
+        (self.out)(Effect::SaveJournal(&self.agent.journal.to_bytes()));
+    }
+
+    #[inline(never)]
     fn log(
         &mut self,
         level: LogLevel,
         code: impl Into<Option<&'static str>>,
-        message: impl Into<alloc::string::String>,
+        message: &[&str],
         reason: Option<Reason>,
     ) {
-        let (code, message) = (code.into(), message.into());
-        self.effects.push(Effect::Log(LogLine { level, code, message, reason }));
+        log(self.out, level, code.into(), message, reason);
     }
+}
+
+fn log(
+    out: &mut dyn FnMut(Effect<'_>),
+    level: LogLevel,
+    code: Option<&'static str>,
+    message: &[&str],
+    reason: Option<Reason>,
+) {
+    out(Effect::Log(LogLine { level, code, message, reason }));
+}
+
+fn publish(topic: Topic, payload: Payload<'_>) -> Effect<'_> {
+    Effect::Publish { topic, payload, delivery: Delivery::AtLeastOnce }
 }

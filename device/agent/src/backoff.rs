@@ -3,11 +3,17 @@
 /// The whole range is random ("full jitter"), so that a fleet that lost its
 /// server at one moment does not come back at one moment. A zero `base_ms`
 /// counts as one millisecond, so that a delay always exists to be waited.
+#[inline(never)]
 pub fn full_jitter(base_ms: u64, cap_ms: u64, tries: u32, random: u64) -> u64 {
     let ceiling = base_ms.max(1).checked_shl(tries).filter(|&long| long >> tries == base_ms.max(1));
     let ceiling = ceiling.unwrap_or(u64::MAX).min(cap_ms.max(1));
-    // The upper half of the product is uniform over 0..=ceiling without a division.
-    ((u128::from(random) * (u128::from(ceiling) + 1)) >> 64) as u64
+    up_to(ceiling, random)
+}
+
+/// A number that is uniform over `0..=ceiling`: the upper half of a product, without a division.
+#[inline(never)]
+pub(crate) fn up_to(ceiling: u64, random: u64) -> u64 {
+    ((u128::from(random) * u128::from(ceiling) + u128::from(random)) >> 64) as u64
 }
 
 #[cfg(test)]

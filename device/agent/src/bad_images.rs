@@ -1,5 +1,4 @@
-use alloc::vec::Vec;
-
+use arrayvec::ArrayVec;
 use otaru_wire::{Digest, UpdateId};
 
 /// An image that rolled back here.
@@ -14,7 +13,7 @@ pub struct BadImage {
 
 /// The last images that rolled back, so that no update loops.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BadImages(Vec<BadImage>);
+pub struct BadImages(ArrayVec<BadImage, { BadImages::LIMIT }>);
 
 impl BadImages {
     /// How many images are remembered.
@@ -23,7 +22,7 @@ impl BadImages {
     /// Remembers that `sha256` rolled back under `update`; forgets the oldest beyond [`BadImages::LIMIT`].
     pub fn add(&mut self, sha256: Digest, update: Option<UpdateId>) {
         self.0.retain(|bad| bad.sha256 != sha256);
-        if self.0.len() == BadImages::LIMIT {
+        if self.0.is_full() {
             self.0.remove(0);
         }
         self.0.push(BadImage { sha256, update });

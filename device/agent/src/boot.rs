@@ -1,8 +1,7 @@
 //! What a boot means: a pure function of the journal and the facts found in flash.
 
-use alloc::string::String;
-
-use otaru_wire::{Digest, Outcome, Reason};
+use arrayvec::ArrayString;
+use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion};
 
 use crate::{Attempt, Journal, Stage};
 
@@ -16,16 +15,19 @@ mod tests;
 /// A bootloader that counts these itself leaves [`EntryState::WornOut`] behind.
 pub(crate) const ARMS_ALLOWED: u8 = 3;
 
+/// What firmware is called: a version, or the text of an image's descriptor.
+pub type Label = ArrayString<{ ReleaseVersion::MAX }>;
+
 /// The firmware that runs, hashed from the slot the boot selector chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
     /// Name of its slot, such as `ota_0`.
-    pub slot: String,
+    pub slot: &'static str,
     /// Identity of its image.
     pub sha256: Digest,
     /// Its label: the version of the manifest stored with that SHA-256, else the
     /// image descriptor's version, else none.
-    pub label: Option<String>,
+    pub label: Option<Label>,
     /// Whether the label is that of a stored manifest, or of an image that never had one. The
     /// descriptor of a release whose manifest is lost may say something else than its version.
     pub label_is_certain: bool,

@@ -33,7 +33,8 @@ pub struct AgentConfig {
     pub broker_limit_ms: u64,
     /// What new firmware does when it never reached the broker.
     pub without_broker: WithoutBroker,
-    /// Most bytes [`Effect::SaveSettings`](crate::Effect::SaveSettings) may hold.
+    /// Most bytes [`Effect::SaveSettings`](crate::Effect::SaveSettings) may hold; never more than
+    /// half the agent's room for settings.
     pub settings_bytes_max: usize,
 }
 

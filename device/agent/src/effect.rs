@@ -1,11 +1,11 @@
-use alloc::string::String;
-use alloc::vec::Vec;
+use core::fmt;
 
+use arrayvec::ArrayVec;
 use otaru_wire::payload::{LogLevel, UpdateOffer};
 use otaru_wire::{Digest, Reason, ReleaseVersion, ShadowTopic, Topic, UpdateId};
-use serde_json::Value;
 
-use crate::Question;
+use crate::json::Out;
+use crate::{Question, SettingId};
 
 /// What the manifest must fit, for [`Effect::CheckManifest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,25 +46,54 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
+/// What a message holds: written piece by piece, as often as somebody wants, into whatever room
+/// there is. The agent keeps no copy of it.
+#[derive(Clone, Copy)]
+pub struct Payload<'a>(&'a dyn Fn(&mut Out<'_>));
+
+impl<'a> Payload<'a> {
+    pub(crate) fn new(write: &'a dyn Fn(&mut Out<'_>)) -> Payload<'a> {
+        Payload(write)
+    }
+
+    /// Hands the payload over, in pieces.
+    pub fn write(&self, out: &mut dyn FnMut(&[u8])) {
+        (self.0)(&mut |piece| out(piece.as_bytes()));
+    }
+
+    /// How many bytes it has.
+    pub fn len_bytes(&self) -> usize {
+        let mut bytes = 0;
+        (self.0)(&mut |piece| bytes += piece.len());
+        bytes
+    }
+}
+
+impl fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Payload")
+    }
+}
+
 /// One line for the device's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLine<'a> {
     /// How bad it is.
     pub level: LogLevel,
     /// Short stable word, such as `OTA_UPDATE_FAILED`.
     pub code: Option<&'static str>,
-    /// What happened, readable alone.
-    pub message: String,
+    /// What happened, readable alone: these pieces, one behind the other.
+    pub message: &'a [&'a str],
     /// The reason number behind it.
     pub reason: Option<Reason>,
 }
 
-/// What the host has to do. Effects of one step are carried out in order; a
-/// [`Effect::SaveJournal`] must be durable before the next one begins.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
+/// What the host has to do, at once and in order: it is done, or begun, when the function that was
+/// given to [`Agent::step`](crate::Agent::step) returns. A [`Effect::SaveJournal`] must be durable by then.
+#[derive(Clone, Debug)]
+pub enum Effect<'a> {
     /// Subscribe to these topics of the classic shadow in one packet; answer [`Input::Subscribed`](crate::Input::Subscribed).
-    Subscribe(Vec<ShadowTopic>),
+    Subscribe(&'static [ShadowTopic]),
     /// End the broker's session and begin another; [`Input::LinkDown`](crate::Input::LinkDown) follows.
     Disconnect,
     /// Publish, if the link is up; a lost message is the agent's business.
@@ -72,14 +101,14 @@ pub enum Effect {
         /// Where to.
         topic: Topic,
         /// The bytes.
-        payload: Vec<u8>,
+        payload: Payload<'a>,
         /// How hard to try.
         delivery: Delivery,
     },
     /// Write the journal so that it survives a power cut from now on.
-    SaveJournal(Vec<u8>),
+    SaveJournal(&'a [u8]),
     /// Write the applied settings (a JSON object) likewise.
-    SaveSettings(Vec<u8>),
+    SaveSettings(&'a str),
     /// Fetch and verify root and manifest, check the manifest with
     /// [`check_manifest`](crate::check_manifest), get an order where the root names a server key;
     /// answer [`Input::ManifestChecked`](crate::Input::ManifestChecked).
@@ -126,25 +155,30 @@ pub enum Effect {
     RollBack,
     /// Hand a wanted setting to the product; answer [`Input::SettingApplied`](crate::Input::SettingApplied) or refused.
     ApplySetting {
-        /// Its name under `config`.
-        name: String,
-        /// The value wanted.
-        value: Value,
+        /// What the answer is about.
+        id: SettingId,
+        /// Its name under `config`, as it stands in JSON between its quotes.
+        name: &'a str,
+        /// The value wanted, as JSON.
+        value: &'a str,
     },
     /// Put a setting applied before this boot back in force; no answer.
     RestoreSetting {
-        /// Its name under `config`.
-        name: String,
-        /// The value that was in use.
-        value: Value,
+        /// Its name under `config`, as it stands in JSON between its quotes.
+        name: &'a str,
+        /// The value that was in use, as JSON.
+        value: &'a str,
     },
     /// Add a line to the device's log.
-    Log(LogLine),
+    Log(LogLine<'a>),
 }
 
 impl Target {
+    /// The longest [`Target::to_bytes`].
+    pub const BYTES_MAX: usize = 1 + 1 + ReleaseVersion::MAX + Digest::LENGTH_BYTES + 8 + 8 + 4;
+
     /// The target as bytes, to be kept beside the slot it is in.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> ArrayVec<u8, { Target::BYTES_MAX }> {
         crate::journal::target_to_bytes(self)
     }
 

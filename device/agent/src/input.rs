@@ -1,10 +1,7 @@
-use alloc::string::String;
-
 use otaru_wire::payload::{OfferDecision, TrustReport};
 use otaru_wire::{Reason, ReleaseVersion, ShadowTopic};
-use serde_json::Value;
 
-use crate::{Decision, Target};
+use crate::{Decision, SettingId, Target};
 
 /// Time and chance at one step, passed in because the agent has neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,16 +83,8 @@ pub enum Input<'a> {
     SlotConfirmed(Result<(), Reason>),
     /// Answer to [`Effect::RollBack`](crate::Effect::RollBack) where no other slot can boot.
     RollBackFailed(Reason),
-    /// The product took the setting over.
-    SettingApplied {
-        /// Its name under `config`.
-        name: String,
-        /// The value now in use.
-        value: Value,
-    },
-    /// The product refused the setting.
-    SettingRefused {
-        /// Its name under `config`.
-        name: String,
-    },
+    /// The product took over the setting of [`Effect::ApplySetting`](crate::Effect::ApplySetting).
+    SettingApplied(SettingId),
+    /// The product refused it: it is handed over again later.
+    SettingRefused(SettingId),
 }

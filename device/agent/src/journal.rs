@@ -1,8 +1,8 @@
 //! What a power cut cannot take away from the agent.
 
-use alloc::vec::Vec;
 use core::fmt;
 
+use arrayvec::ArrayVec;
 use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion, UpdateId};
 
 use crate::{BadImages, Deferral, Target};
@@ -126,8 +126,12 @@ impl Journal {
     /// firmware of before it, which a trial may have to go back to, reads the rest.
     pub const LAYOUT: u8 = 2;
 
+    /// The longest [`Journal::to_bytes`]: an attempt, an end and the bad images, each with the
+    /// longest names.
+    pub const BYTES_MAX: usize = codec::JOURNAL_BYTES_MAX;
+
     /// The journal as bytes, for a store that keeps them whole or not at all.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> ArrayVec<u8, { Journal::BYTES_MAX }> {
         codec::write(self)
     }
 

@@ -1,7 +1,8 @@
 //! The update agent of a device, as a state machine.
 //!
 //! The host feeds [`Agent::step`] with [`Input`]s and carries out, in order, the
-//! [`Effect`]s it returns. The agent decides; it never reads a clock, touches
+//! [`Effect`]s it is called with. Nothing here needs a heap: what the agent knows has its
+//! place in it, and what it says is written where the host wants it. The agent decides; it never reads a clock, touches
 //! flash, opens a socket or draws a random number, so every test runs in
 //! microseconds and every failure replays.
 //!
@@ -10,6 +11,7 @@
 //! message formats in `contract/wire`, signatures in `contract/release`.
 #![no_std]
 
+#[cfg(test)]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
@@ -25,21 +27,23 @@ mod decision;
 mod effect;
 mod input;
 mod journal;
-mod patch;
+mod json;
 mod preflight;
+mod reported;
 mod shadow;
+mod token;
 mod transfer;
 mod trust;
 
-pub use agent::{Agent, AgentPhase, Stored};
+pub use agent::{Agent, AgentPhase, SettingId, Stored};
 pub use backoff::full_jitter;
 pub use bad_images::{BadImage, BadImages};
-pub use boot::{BootFacts, EntryState, NextAction, ResetCause, Running, reconcile};
+pub use boot::{BootFacts, EntryState, Label, NextAction, ResetCause, Running, reconcile};
 pub use budget::tries_allowed;
 pub use clock::Clock;
 pub use config::{AgentConfig, WithoutBroker};
 pub use decision::{Before, Decision, Deferral, Hold, Question};
-pub use effect::{Delivery, Effect, LogLine, Target, Wanted};
+pub use effect::{Delivery, Effect, LogLine, Payload, Target, Wanted};
 pub use input::{Fault, Input, Moment};
 pub use journal::{Attempt, Ended, Journal, JournalError, Stage};
 pub use preflight::{Device, check_manifest};

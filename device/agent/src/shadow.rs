@@ -1,16 +1,12 @@
-//! Reading the shadow: which messages count, and what desired wants.
+//! Reading the shadow: what desired wants, and what the service is known to have.
 
-use alloc::string::String;
-
-use otaru_wire::payload::{DesiredUpdate, UpdateOffer, without_padding};
-use otaru_wire::{Digest, ReleaseVersion, ShadowTopic, ShadowVerb};
-use serde_json::{Map, Value};
+use otaru_wire::payload::{DesiredUpdate, OfferDecision, UpdateOffer, member};
+use otaru_wire::{Digest, ReleaseVersion, UpdateId};
 
 use crate::Attempt;
-use crate::patch::merge;
-
-/// The member of `config` that is no setting.
-pub(crate) const FIRMWARE_VERSION: &str = "firmware_version";
+use crate::json::{Json, Text};
+use crate::reported::{Leaf, Reported};
+use crate::token::Token;
 
 /// Desired and reported as far as they are known, in version order.
 #[derive(Clone, Debug, Default)]
@@ -19,14 +15,10 @@ pub(crate) struct ShadowFollower {
     version: u64,
     /// What desired wants to run.
     pub(crate) wish: Wish,
-    /// `desired.config` without the firmware version, of the last message.
-    pub(crate) settings: Map<String, Value>,
-    /// Whether [`ShadowFollower::settings`] holds only what differs.
-    pub(crate) settings_are_differences: bool,
     /// `reported` as the service has it; `None` before the first read.
-    pub(crate) reported: Option<Map<String, Value>>,
+    pub(crate) reported: Option<Reported>,
     /// Token of the read asked for last, and the version known then.
-    asked: Option<(String, u64)>,
+    asked: Option<(Token, u64)>,
 }
 
 /// What desired wants to run.
@@ -56,187 +48,201 @@ impl Wish {
     }
 }
 
-/// What one message means to the agent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// Answer to a read: the follower now holds this document, or a newer one.
-    Read,
-    /// Desired or reported moved.
-    Changed,
-    /// An update of ours, or of somebody else, was taken.
-    Accepted {
-        /// The token it carried.
-        token: Option<String>,
-    },
-    /// An update was refused.
-    Rejected {
-        /// HTTP-like status.
-        code: u64,
-        /// The token it carried.
-        token: Option<String>,
-    },
-    /// The read was refused for a reason that may pass.
-    ReadRefused {
-        /// HTTP-like status.
-        code: u64,
-    },
-    /// The shadow is gone.
-    Deleted,
-    /// There was no shadow when it was asked for, and something was heard of it since.
-    Overtaken,
-    /// Old, repeated or not understood.
-    Nothing,
+/// What became of a message that may say what is desired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It says how things are.
+    Yes,
+    /// It is older than what is known, or says nothing.
+    No,
+    /// It says too little: the shadow has to be read.
+    Unclear,
 }
 
 impl ShadowFollower {
-    /// Takes one message over. Order and repetition do not matter: content older than
-    /// what is known is dropped, and deltas are cumulative.
-    pub(crate) fn hear(&mut self, topic: ShadowTopic, payload: &[u8]) -> Heard {
-        let Ok(Value::Object(message)) = serde_json::from_slice(without_padding(payload)) else {
-            return Heard::Nothing;
-        };
-        let token = || message.get("clientToken").and_then(Value::as_str).map(String::from);
-        let code = || message.get("code").and_then(Value::as_u64).unwrap_or(500);
-        match topic {
-            ShadowTopic::Accepted(ShadowVerb::Get) => {
-                self.take_document(&message);
-                Heard::Read
-            }
-            ShadowTopic::Rejected(ShadowVerb::Get) if code() == 404 => self.take_absence(token()),
-            ShadowTopic::Rejected(ShadowVerb::Get) => Heard::ReadRefused { code: code() },
-            ShadowTopic::Documents => match message.get("current") {
-                Some(Value::Object(current)) if self.take_document(current) => Heard::Changed,
-                _ => Heard::Nothing,
-            },
-            ShadowTopic::Delta => match self.take_delta(&message) {
-                true => Heard::Changed,
-                false => Heard::Nothing,
-            },
-            ShadowTopic::Accepted(ShadowVerb::Update) => {
-                self.take_accepted(&message);
-                Heard::Accepted { token: token() }
-            }
-            ShadowTopic::Rejected(ShadowVerb::Update) => {
-                Heard::Rejected { code: code(), token: token() }
-            }
-            ShadowTopic::Accepted(ShadowVerb::Delete) => {
-                *self = ShadowFollower { asked: self.asked.take(), ..ShadowFollower::default() };
-                Heard::Deleted
-            }
-            _ => Heard::Nothing,
-        }
+    /// A read was asked for.
+    pub(crate) fn asked(&mut self, token: Token) {
+        self.asked = Some((token, self.version));
     }
 
-    /// A read was asked for.
-    pub(crate) fn asked(&mut self, token: String) {
-        self.asked = Some((token, self.version));
+    /// Nothing is known any more but what was asked for.
+    pub(crate) fn forget(&mut self) {
+        *self = ShadowFollower { asked: self.asked.take(), ..ShadowFollower::default() };
     }
 
     /// There is no shadow. The answer carries no version, so it may be older than what is
     /// known: it counts as the answer to the last read alone, if nothing was heard since.
-    fn take_absence(&mut self, token: Option<String>) -> Heard {
+    pub(crate) fn take_absence(&mut self, token: Option<Text<'_>>) -> Taken {
         if let Some((asked, version)) = &self.asked {
-            if token.is_some_and(|token| token != *asked) {
-                return Heard::Nothing;
+            if token.is_some_and(|token| !asked.is(token)) {
+                return Taken::No;
             }
             if *version < self.version {
-                return Heard::Overtaken;
+                return Taken::Unclear;
             }
         }
-        let asked = self.asked.take();
-        *self = ShadowFollower { reported: Some(Map::new()), asked, ..ShadowFollower::default() };
-        Heard::Read
+        self.forget();
+        self.reported = Some(Reported::default());
+        Taken::Yes
     }
 
-    /// Takes a whole document over unless a newer one is known; says whether it did.
-    fn take_document(&mut self, document: &Map<String, Value>) -> bool {
+    /// Takes a whole document over unless a newer one is known.
+    pub(crate) fn take_document(&mut self, document: Json<'_>) -> Taken {
         let version = version_of(document);
         if version < self.version {
-            return false;
+            return Taken::No;
         }
-        let section = |name| member(document.get("state"), name);
-        let desired = section("desired");
-        let config = member(desired, "config");
+        let state = document.member(member::STATE);
+        let desired = within(state, member::DESIRED);
         self.version = version;
         self.wish = Wish {
-            version: wished_version(config),
-            update: member(desired, "update")
-                .and_then(|update| DesiredUpdate::from_value(update).ok()),
-            offer: member(desired, "update_offer").and_then(read_offer),
+            version: wished_version(within(desired, member::CONFIG)),
+            update: within(desired, member::UPDATE).and_then(read_update),
+            offer: within(desired, member::UPDATE_OFFER).and_then(read_offer),
         };
-        self.settings = settings_of(config);
-        self.settings_are_differences = false;
-        self.reported =
-            Some(section("reported").and_then(Value::as_object).cloned().unwrap_or_default());
-        true
+        let mut known = Reported::default();
+        if let Some(reported) = within(state, member::REPORTED) {
+            known.take(reported);
+        }
+        self.reported = Some(known);
+        Taken::Yes
     }
 
     /// Takes a delta over. Before the first read it says too little: an absent member
     /// may be equal or gone.
-    fn take_delta(&mut self, message: &Map<String, Value>) -> bool {
+    pub(crate) fn take_delta(&mut self, message: Json<'_>) -> Taken {
         let version = version_of(message);
-        if version <= self.version || self.reported.is_none() {
-            return false;
-        }
-        let state = message.get("state");
-        let config = member(state, "config");
+        let Some(reported) = self.reported.as_ref().filter(|_| version > self.version) else {
+            return Taken::No;
+        };
+        let state = message.member(member::STATE);
+        let object = |name| within(state, name).filter(|value| value.is_object());
+        let (update, offer) = (object(member::UPDATE), object(member::UPDATE_OFFER));
+        // What differs from the echo is in a delta; the rest is the echo's, which may be forgotten.
+        let update = match update.map(|update| self.wish.update_beside(reported, update)) {
+            Some(None) => return Taken::Unclear,
+            update => update.flatten(),
+        };
+        let offer = match offer.map(|offer| self.wish.offer_beside(reported, offer)) {
+            Some(None) => return Taken::Unclear,
+            offer => offer.flatten(),
+        };
         self.version = version;
-        self.wish.version = wished_version(config);
-        if let Some(update) = self.beside_echo(state, "update") {
-            self.wish.update = DesiredUpdate::from_value(&update).ok();
-        }
-        if let Some(offer) = self.beside_echo(state, "update_offer") {
-            self.wish.offer = read_offer(&offer);
-        }
-        self.settings = settings_of(config);
-        self.settings_are_differences = true;
-        true
+        self.wish.version = wished_version(within(state, member::CONFIG));
+        self.wish.update = update.or(self.wish.update.take());
+        self.wish.offer = offer.or(self.wish.offer.take());
+        Taken::Yes
     }
 
-    /// The member of desired that a delta speaks of: only what differs from the echo is in it.
-    fn beside_echo(&self, state: Option<&Value>, name: &str) -> Option<Value> {
-        let Some(Value::Object(patch)) = member(state, name) else { return None };
-        let echo = self.reported.as_ref().and_then(|reported| reported.get(name));
-        let mut whole = echo.and_then(Value::as_object).cloned().unwrap_or_default();
-        merge(&mut whole, patch);
-        Some(Value::Object(whole))
+    /// Whether a message speaks of the newest version known.
+    pub(crate) fn is_of(&self, message: Json<'_>) -> bool {
+        version_of(message) == self.version
     }
 
-    /// Merges an accepted update into what is known to be reported.
-    fn take_accepted(&mut self, message: &Map<String, Value>) {
+    /// Merges an accepted update into what is known to be reported: what it says of that, unless
+    /// it is old.
+    pub(crate) fn take_accepted<'a>(&mut self, message: Json<'a>) -> Option<Json<'a>> {
         let version = version_of(message);
-        let Some(reported) = &mut self.reported else { return };
-        if version < self.version {
-            return;
-        }
-        match member(message.get("state"), "reported") {
-            Some(Value::Object(patch)) => merge(reported, patch),
-            Some(_) => reported.clear(),
-            None => {}
-        }
+        let reported = self.reported.as_mut().filter(|_| version >= self.version)?;
+        let patch = within(message.member(member::STATE), member::REPORTED)?;
+        reported.take(patch);
+        Some(patch)
     }
 }
 
-fn version_of(message: &Map<String, Value>) -> u64 {
-    message.get("version").and_then(Value::as_u64).unwrap_or(0)
+impl Wish {
+    /// The update a delta speaks of, if what it leaves out is known.
+    fn update_beside(&self, reported: &Reported, patch: Json<'_>) -> Option<DesiredUpdate> {
+        let known = self.update.as_ref();
+        let id = match patch.member(member::ID) {
+            Some(id) => read_id(id)?,
+            None => known
+                .filter(|known| {
+                    reported.has(member::UPDATE, member::ID, Leaf::Text(known.id.as_str()))
+                })?
+                .id
+                .clone(),
+        };
+        let sha256 = match patch.member(member::SHA256) {
+            Some(sha256) => read_digest(sha256)?,
+            None => {
+                let is_echoed = |known: &&DesiredUpdate| {
+                    reported.has(member::UPDATE, member::SHA256, Leaf::Digest(&known.sha256))
+                };
+                known.filter(is_echoed)?.sha256
+            }
+        };
+        let attempt = match patch.member(member::ATTEMPT) {
+            Some(attempt) => attempt.as_u64()?.try_into().ok()?,
+            None => {
+                let is_echoed = |known: &&DesiredUpdate| {
+                    let attempt = Leaf::Number(known.attempt.into());
+                    reported.has(member::UPDATE, member::ATTEMPT, attempt)
+                };
+                known.filter(is_echoed)?.attempt
+            }
+        };
+        Some(DesiredUpdate { id, sha256, attempt })
+    }
+
+    /// The offer a delta speaks of, if what it leaves out is known.
+    fn offer_beside(&self, reported: &Reported, patch: Json<'_>) -> Option<UpdateOffer> {
+        let known = self.offer.as_ref();
+        let has = |name, leaf| reported.has(member::UPDATE_OFFER, name, leaf);
+        let version = match patch.member(member::VERSION) {
+            Some(version) => read_version(version)?,
+            None => known
+                .filter(|known| has(member::VERSION, Leaf::Text(known.version.as_str())))?
+                .version
+                .clone(),
+        };
+        let sha256 = match patch.member(member::SHA256) {
+            Some(sha256) => read_digest(sha256)?,
+            None => known.filter(|known| has(member::SHA256, Leaf::Digest(&known.sha256)))?.sha256,
+        };
+        let size = match patch.member(member::SIZE) {
+            Some(size) => size.as_u64()?,
+            None => known.filter(|known| has(member::SIZE, Leaf::Number(known.size)))?.size,
+        };
+        Some(UpdateOffer { version, sha256, size, decision: None })
+    }
 }
 
-fn member<'a>(value: Option<&'a Value>, name: &str) -> Option<&'a Value> {
-    value?.as_object()?.get(name)
+fn version_of(message: Json<'_>) -> u64 {
+    message.member(member::VERSION).and_then(Json::as_u64).unwrap_or(0)
+}
+
+/// The member of what may be no object, or not there.
+pub(crate) fn within<'a>(value: Option<Json<'a>>, name: &str) -> Option<Json<'a>> {
+    value?.member(name)
 }
 
 /// Text that can be no release names nothing that could be installed.
-fn wished_version(config: Option<&Value>) -> Option<ReleaseVersion> {
-    ReleaseVersion::new(member(config, FIRMWARE_VERSION)?.as_str()?).ok()
+fn wished_version(config: Option<Json<'_>>) -> Option<ReleaseVersion> {
+    read_version(within(config, member::FIRMWARE_VERSION)?)
+}
+
+fn read_version(value: Json<'_>) -> Option<ReleaseVersion> {
+    ReleaseVersion::parse(&value.as_text()?.decode::<{ ReleaseVersion::MAX }>()?)
+}
+
+fn read_id(value: Json<'_>) -> Option<UpdateId> {
+    UpdateId::parse(&value.as_text()?.decode::<{ UpdateId::MAX }>()?)
+}
+
+fn read_digest(value: Json<'_>) -> Option<Digest> {
+    value.as_text()?.decode::<{ 2 * Digest::LENGTH_BYTES }>()?.parse().ok()
+}
+
+fn read_update(value: Json<'_>) -> Option<DesiredUpdate> {
+    Wish::default().update_beside(&Reported::default(), value)
 }
 
 /// Only reported holds a decision.
-fn read_offer(value: &Value) -> Option<UpdateOffer> {
-    UpdateOffer::from_value(value).ok().map(UpdateOffer::undecided)
-}
-
-fn settings_of(config: Option<&Value>) -> Map<String, Value> {
-    let mut settings = config.and_then(Value::as_object).cloned().unwrap_or_default();
-    settings.remove(FIRMWARE_VERSION);
-    settings
+fn read_offer(value: Json<'_>) -> Option<UpdateOffer> {
+    if let Some(decision) = value.member(member::DECISION).filter(|decision| !decision.is_null()) {
+        let decision = decision.as_text()?;
+        OfferDecision::ALL.iter().find(|known| decision.is(known.as_str()))?;
+    }
+    Wish::default().offer_beside(&Reported::default(), value)
 }

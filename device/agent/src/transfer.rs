@@ -4,6 +4,7 @@
 use otaru_wire::Reason;
 
 use crate::Fault;
+use crate::json::whole_number;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +87,8 @@ pub(crate) fn reason_of_status(status: u16) -> Reason {
 pub fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (start, end) = range.split_once('-')?;
-    let (start, end): (u64, u64) = (start.parse().ok()?, end.parse().ok()?);
-    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    let (start, end) = (whole_number(start)?, whole_number(end)?);
+    let total = if total == "*" { None } else { Some(whole_number(total)?) };
     (start <= end && total.is_none_or(|total| end < total)).then_some((start, total))
 }
 

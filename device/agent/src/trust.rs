@@ -1,7 +1,6 @@
 //! What a device remembers so that nobody can hand it older software, or older news.
 
-use alloc::vec::Vec;
-
+use arrayvec::ArrayVec;
 use otaru_release::{KeyId, RootDocument};
 use otaru_wire::Digest;
 
@@ -12,7 +11,7 @@ mod floors;
 #[cfg(test)]
 mod tests;
 
-use floors::{Floor, WHOEVER, is_revoked};
+use floors::{Floor, Floors, WHOEVER, is_revoked};
 
 /// The device's memory of signatures. The host keeps it, as it keeps root documents.
 ///
@@ -31,7 +30,7 @@ use floors::{Floor, WHOEVER, is_revoked};
 ///   does a revocation come too late.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    floors: Vec<Floor>,
+    floors: Floors,
     /// The image under way, and the floor it raises once it is confirmed.
     pending: Option<(Digest, Floor)>,
     seen: Option<SeenTimestamp>,
@@ -58,8 +57,11 @@ pub struct Least {
 }
 
 impl Trust {
+    /// The longest [`Trust::to_bytes`].
+    pub const BYTES_MAX: usize = codec::BYTES_MAX;
+
     /// The memory as bytes, for a store that keeps them whole or not at all.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> ArrayVec<u8, { Trust::BYTES_MAX }> {
         codec::write(self)
     }
 
@@ -131,15 +133,17 @@ impl Trust {
     pub fn least(&self, root: &RootDocument, wanted: &Wanted) -> Least {
         let mut least =
             Least { sequence: wanted.running_sequence, security_counter: wanted.security_floor };
-        let (revoked, good): (Vec<&Floor>, Vec<&Floor>) =
-            self.floors.iter().partition(|floor| is_revoked(floor.key, Some(root)));
-        if revoked.iter().any(|floor| floor.sequence >= least.sequence) {
+        let of = |is_wanted: bool| {
+            let floors = self.floors.iter();
+            floors.filter(move |floor| is_revoked(floor.key, Some(root)) == is_wanted)
+        };
+        if of(true).any(|floor| floor.sequence >= least.sequence) {
             least.sequence = 0;
         }
-        if revoked.iter().any(|floor| floor.security_counter >= least.security_counter) {
+        if of(true).any(|floor| floor.security_counter >= least.security_counter) {
             least.security_counter = 0;
         }
-        for floor in good {
+        for floor in of(false) {
             least.sequence = least.sequence.max(floor.sequence);
             least.security_counter = least.security_counter.max(floor.security_counter);
         }

@@ -212,7 +212,7 @@ impl Board {
         call!(self, restart);
     }
 
-    pub(crate) fn log(&self, line: &LogLine) {
+    pub(crate) fn log(&self, line: &LogLine<'_>) {
         let level = match line.level {
             LogLevel::Error => 1,
             LogLevel::Warn => 2,
@@ -220,7 +220,7 @@ impl Board {
             LogLevel::Debug => 4,
         };
         let reason = line.reason.map_or(0, Reason::number);
-        if let Ok(message) = CString::new(line.message.as_str()) {
+        if let Ok(message) = CString::new(line.message.concat()) {
             call!(self, log, level, reason, message.as_ptr());
         }
     }

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use otaru_agent::{
@@ -12,7 +12,7 @@ use otaru_host::{Carried, Host, HostError};
 use otaru_release::{Chip, Manifest, PublicKey};
 use otaru_slots::{Layout, Slot, TableError};
 use otaru_wire::payload::LogLevel;
-use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingName, Topic};
+use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingName};
 
 use crate::board::{Board, BoardFlash};
 use crate::download::Transfer;
@@ -96,7 +96,8 @@ pub(crate) struct Device {
     pub(crate) host: Host<BoardFlash>,
     /// The manifest checked last.
     pub(crate) checked: Option<Manifest>,
-    agent: Agent,
+    /// Where it is but within a step of its own.
+    agent: Option<Box<Agent>>,
     heard: VecDeque<Heard>,
     /// Answers to effects, which come before what is heard.
     answers: VecDeque<Input<'static>>,
@@ -125,23 +126,27 @@ impl Device {
         let recreated = host.storage().0.recreated();
         let stored = Stored { journal: &journal, settings: &settings, recreated };
         let config = AgentConfig::new(identity.thing.clone(), identity.namespace.clone());
-        let (agent, effects) = Agent::start(config, &facts, stored, board.moment());
         let mut device = Device {
             board,
             identity,
             host,
             checked: None,
-            agent,
+            agent: None,
             heard: VecDeque::new(),
             answers: VecDeque::new(),
             job: None,
             is_restarting: false,
         };
-        device.carry_out(effects)?;
+        let mut carried = Ok(());
+        let agent = Agent::start(config, &facts, stored, board.moment(), &mut |effect| {
+            device.carry_out(effect, &mut carried);
+        });
+        let floor = agent.journal().security_floor;
+        device.agent = Some(Box::new(agent));
+        carried?;
         if device.host.trusted()?.1.is_lost() {
             device.complain(Reason::TrustLost);
         }
-        let floor = device.agent.journal().security_floor;
         if let Err(reason) = device.host.begin_trust(&facts, floor)? {
             device.complain(reason);
         }
@@ -157,16 +162,15 @@ impl Device {
 
     /// A message of the broker. What is not this device's shadow is nobody's.
     pub(crate) fn hear_message(&mut self, topic: &str, payload: &[u8]) {
-        if let Some(Topic::Shadow { shadow, topic }) = Topic::parse(&self.identity.namespace, topic)
-            && shadow == ShadowId::classic(self.identity.thing.clone())
-        {
+        let shadow = ShadowId::classic(self.identity.thing.clone());
+        if let Some(topic) = shadow.topic_of(topic) {
             self.heard.push_back(Heard::Message { topic, payload: payload.to_vec() });
         }
     }
 
     /// When there is something to do though nothing is heard.
     pub(crate) fn wake_at_ms(&self) -> Option<u64> {
-        self.agent.wake_at_ms()
+        self.agent.as_ref().and_then(|agent| agent.wake_at_ms())
     }
 
     /// One piece of work: an answer, something heard, a part of the job, or the time.
@@ -195,8 +199,11 @@ impl Device {
     }
 
     fn step(&mut self, input: Input<'_>) -> Result<(), Failure> {
-        let effects = self.agent.step(self.board.moment(), input);
-        self.carry_out(effects)
+        let Some(mut agent) = self.agent.take() else { return Ok(()) };
+        let mut carried = Ok(());
+        agent.step(self.board.moment(), input, &mut |effect| self.carry_out(effect, &mut carried));
+        self.agent = Some(agent);
+        carried
     }
 
     /// A piece of what is under way.
@@ -211,7 +218,7 @@ impl Device {
                 let ended = transfer.work(&self.board, self.host.flash());
                 if let Some(refusal) = transfer.refused() {
                     self.host.patch_refused(&transfer.manifest.sha256);
-                    self.board.log(&refusal.line(&transfer.manifest.version));
+                    refusal.line(&transfer.manifest.version).tell(|line| self.board.log(&line));
                 }
                 if let Some(done) = transfer.take_told() {
                     self.answers.push_back(Input::BytesRead { done });
@@ -230,33 +237,38 @@ impl Device {
         self.answers.push_back(answer);
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), Failure> {
-        for effect in effects {
-            match self.host.carry_out(effect)? {
-                Carried::Done => {}
-                Carried::NotKept(reason) => self.complain(reason),
-                Carried::Answer(answer) => self.answers.push_back(answer.into()),
-                Carried::Restart => {
-                    self.is_restarting = true;
-                    return Ok(());
-                }
-                Carried::Outside(effect) => self.carry_outside(effect)?,
-            }
+    /// Behind a restart or a failure nothing is carried out any more.
+    fn carry_out(&mut self, effect: Effect<'_>, carried: &mut Result<(), Failure>) {
+        if carried.is_ok() && !self.is_restarting {
+            *carried = self.carry_out_one(effect);
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect<'_>) -> Result<(), Failure> {
+        match self.host.carry_out(effect)? {
+            Carried::Done => {}
+            Carried::NotKept(reason) => self.complain(reason),
+            Carried::Answer(answer) => self.answers.push_back(answer.into()),
+            Carried::Restart => self.is_restarting = true,
+            Carried::Outside(effect) => self.carry_outside(effect)?,
         }
         Ok(())
     }
 
-    fn carry_outside(&mut self, effect: Effect) -> Result<(), Failure> {
+    fn carry_outside(&mut self, effect: Effect<'_>) -> Result<(), Failure> {
         match effect {
             Effect::Subscribe(topics) => {
                 let shadow = ShadowId::classic(self.identity.thing.clone());
                 let topics: Vec<String> =
-                    topics.into_iter().map(|topic| shadow.topic_name(topic)).collect();
+                    topics.iter().map(|topic| shadow.topic_pieces(*topic).concat()).collect();
                 self.board.subscribe(&topics);
             }
             Effect::Publish { topic, payload, delivery } => {
                 let qos = u8::from(delivery == Delivery::AtLeastOnce);
-                self.board.publish(&topic.format(&self.identity.namespace), &payload, qos);
+                let topic = topic.pieces(&self.identity.namespace).concat();
+                let mut bytes = Vec::with_capacity(payload.len_bytes());
+                payload.write(&mut |piece| bytes.extend_from_slice(piece));
+                self.board.publish(&topic, &bytes, qos);
             }
             Effect::Disconnect => self.board.disconnect(),
             Effect::CheckManifest(wanted) => {
@@ -274,15 +286,15 @@ impl Device {
                 });
             }
             Effect::RunSelfTest => self.board.self_test(),
-            Effect::ApplySetting { name, value } => {
-                let taken = self.board.apply_setting(&name, &value.to_string());
+            Effect::ApplySetting { id, name, value } => {
+                let taken = self.board.apply_setting(name, value);
                 self.answers.push_back(match taken {
-                    true => Input::SettingApplied { name, value },
-                    false => Input::SettingRefused { name },
+                    true => Input::SettingApplied(id),
+                    false => Input::SettingRefused(id),
                 });
             }
             Effect::RestoreSetting { name, value } => {
-                self.board.apply_setting(&name, &value.to_string());
+                self.board.apply_setting(name, value);
             }
             Effect::Log(line) => self.board.log(&line),
             _ => {}
@@ -293,7 +305,7 @@ impl Device {
     /// Something was lost or not kept: a line for the log.
     pub(crate) fn complain(&self, reason: Reason) {
         let (level, code) = (LogLevel::Error, Some("IO_FAILED"));
-        let message = reason.name().to_string();
+        let message = &[reason.name()];
         self.board.log(&LogLine { level, code, message, reason: Some(reason) });
     }
 

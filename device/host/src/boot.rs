@@ -1,10 +1,7 @@
 //! What the firmware finds when it runs: identity first, read from the slot itself.
 
-use alloc::borrow::ToOwned;
-use alloc::string::ToString;
-
 use embedded_storage::nor_flash::NorFlash;
-use otaru_agent::{BootFacts, EntryState, ResetCause, Running};
+use otaru_agent::{BootFacts, EntryState, Label, ResetCause, Running};
 use otaru_release::{AppDescriptor, Chip, ImageHead};
 use otaru_slots::{FlashError, Layout, OtaData, Slot};
 use otaru_wire::Digest;
@@ -65,7 +62,7 @@ fn running<F: NorFlash>(
 ) -> Result<(Running, u32), HostError> {
     let image = find(flash, layout, storage, slot, chip)?.ok_or(HostError::NoBootableImage)?;
     let running = Running {
-        slot: slot.name().to_owned(),
+        slot: slot.name(),
         sha256: image.sha256,
         label: None,
         label_is_certain: true,
@@ -74,7 +71,7 @@ fn running<F: NorFlash>(
     };
     if let Some(target) = image.target {
         let running = Running {
-            label: Some(target.version.to_string()),
+            label: Label::from(target.version.as_str()).ok(),
             sequence: target.sequence,
             security_counter: target.security_counter,
             ..running
@@ -87,7 +84,9 @@ fn running<F: NorFlash>(
     };
     let running = Running {
         security_counter: descriptor.as_ref().map_or(0, |found| found.secure_version),
-        label: descriptor.map(|found| found.version).filter(|version| !version.is_empty()),
+        label: descriptor
+            .and_then(|found| Label::from(&found.version).ok())
+            .filter(|label| !label.is_empty()),
         label_is_certain: image.is_factory,
         ..running
     };

@@ -28,8 +28,8 @@ pub enum HostError {
 }
 
 /// What became of an effect.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Carried {
+#[derive(Clone, Debug)]
+pub enum Carried<'a> {
     /// It is done, and nobody waits for an answer.
     Done,
     /// The records have no room for it, and nobody waits for an answer: to be logged.
@@ -39,7 +39,7 @@ pub enum Carried {
     /// The processor has to restart now.
     Restart,
     /// It has nothing to do with flash: the caller's business.
-    Outside(Effect),
+    Outside(Effect<'a>),
 }
 
 /// An answer to the agent, as [`Input`] says it.
@@ -148,14 +148,14 @@ impl<F: NorFlash> Host<F> {
     /// Carries an effect out if it touches flash, and hands it back otherwise.
     ///
     /// Errors: records that cannot be written. The agent must not go on as if they were.
-    pub fn carry_out(&mut self, effect: Effect) -> Result<Carried, HostError> {
+    pub fn carry_out<'e>(&mut self, effect: Effect<'e>) -> Result<Carried<'e>, HostError> {
         let answer = match effect {
             Effect::SaveJournal(bytes) => {
-                self.storage.save_journal(&mut self.flash, &bytes)?;
+                self.storage.save_journal(&mut self.flash, bytes)?;
                 return Ok(Carried::Done);
             }
-            Effect::SaveSettings(bytes) => {
-                return carried(self.storage.save_settings(&mut self.flash, &bytes));
+            Effect::SaveSettings(json) => {
+                return carried(self.storage.save_settings(&mut self.flash, json.as_bytes()));
             }
             Effect::RaiseFloor(sha256) => return carried(self.raise_floor(&sha256)),
             Effect::AdoptManifest(target) => return carried(self.keep_target(self.slot, &target)),
@@ -278,6 +278,6 @@ fn kept(stored: Result<(), StorageError>) -> Result<Result<(), Reason>, HostErro
     }
 }
 
-fn carried(stored: Result<(), StorageError>) -> Result<Carried, HostError> {
+fn carried(stored: Result<(), StorageError>) -> Result<Carried<'static>, HostError> {
     Ok(kept(stored)?.map_or_else(Carried::NotKept, |()| Carried::Done))
 }

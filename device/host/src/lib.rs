@@ -23,6 +23,6 @@ mod verify;
 pub use download::Download;
 pub use effects::{Answered, Carried, Host, HostError};
 pub use images::{SlotImage, start_slot};
-pub use patched::{Flow, PatchDownload, PatchRange, PatchRefusal, Request, Tally};
+pub use patched::{Flow, KeptLine, PatchDownload, PatchRange, PatchRefusal, Request, Tally};
 pub use storage::Storage;
 pub use verify::Verification;

@@ -19,7 +19,7 @@ mod request;
 use answer::{ETag, Verdict, judge};
 pub(crate) use memory::PatchMemory;
 use reader::{Reader, Wanted};
-pub use refusal::PatchRefusal;
+pub use refusal::{KeptLine, PatchRefusal};
 use request::Query;
 pub use request::{PatchRange, Request};
 

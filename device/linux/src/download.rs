@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use otaru_agent::{Answer, Fault, LogLine};
-use otaru_host::{Flow, PatchDownload, Request};
+use otaru_agent::{Answer, Fault};
+use otaru_host::{Flow, KeptLine, PatchDownload, Request};
 use otaru_release::Manifest;
 use otaru_slots::SECTOR_BYTES;
 use otaru_wire::payload::LogLevel;
@@ -31,10 +31,10 @@ pub(crate) enum Told {
         /// What it was for.
         target: Digest,
         /// Why, for the device's log.
-        refusal: LogLine,
+        refusal: KeptLine,
     },
     /// A line for the device's log.
-    Line(LogLine),
+    Line(KeptLine),
 }
 
 /// One download of one image, and the link it comes by.
@@ -159,7 +159,12 @@ impl Transfer {
             "update to {}: {} bytes received for {} bytes of the image",
             self.manifest.version, tally.received_bytes, tally.made_bytes
         );
-        self.tell(Told::Line(LogLine { level: LogLevel::Info, code: None, message, reason: None }));
+        self.tell(Told::Line(KeptLine {
+            level: LogLevel::Info,
+            code: None,
+            message,
+            reason: None,
+        }));
     }
 
     async fn throttle(&self, bytes: usize) {

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-use otaru_agent::{Agent, AgentConfig, Effect, Input, Moment, ResetCause, Stored, WithoutBroker};
+use otaru_agent::{
+    AgentConfig, Effect, Input, Moment, ResetCause, SettingId, Stored, WithoutBroker,
+};
 use otaru_host::Host;
 use otaru_release::Chip;
 use otaru_wire::Reason;
-use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
@@ -18,6 +19,7 @@ use crate::log_buffer::LogBuffer;
 use crate::manifest::Checked;
 use crate::mqtt::{END_LIMIT, Link, LinkEvent};
 use crate::product::Product;
+use crate::view::DeviceAgent;
 use crate::{FileFlash, Hook, Identity, SimError, SimOptions};
 
 mod effects;
@@ -43,13 +45,14 @@ pub(crate) struct Firmware<'a> {
     host: Host<FileFlash>,
     chip: Chip,
     product: Product,
-    /// Settings the product has not taken over yet, and whether the agent waits for each.
-    settings: VecDeque<(String, Value, bool)>,
+    /// Settings the product has not taken over yet, as JSON, and which the agent waits for.
+    settings: VecDeque<(String, Option<SettingId>)>,
     applying: Option<Job>,
     logs: LogBuffer,
     /// No log records before this: the broker refused some.
     logs_paused_until: Option<Instant>,
-    agent: Agent,
+    /// Where it is but within a step of its own.
+    agent: Option<Box<DeviceAgent>>,
     booted_at: Instant,
     /// Inputs that effects answered at once.
     answers: VecDeque<Input<'static>>,
@@ -92,7 +95,6 @@ impl<'a> Firmware<'a> {
         let stored =
             Stored { journal: &journal, settings: &settings, recreated: storage.recreated() };
         let booted_at = Instant::now();
-        let (agent, effects) = Agent::start(config, &facts, stored, moment(options, booted_at));
         let (link_sender, link_events) = unbounded_channel();
         let (posted_sender, posted) = unbounded_channel();
         let mut firmware = Firmware {
@@ -105,7 +107,7 @@ impl<'a> Firmware<'a> {
             applying: None,
             logs: LogBuffer::default(),
             logs_paused_until: None,
-            agent,
+            agent: None,
             booted_at,
             answers: VecDeque::new(),
             exit: None,
@@ -120,8 +122,14 @@ impl<'a> Firmware<'a> {
             link: Link::start(identity.clone(), options, link_sender),
             last_link_fault: None,
         };
-        options.view.booted(&firmware.agent);
-        firmware.carry_out(effects)?;
+        let mut carried = Ok(());
+        let now = moment(options, booted_at);
+        let agent = DeviceAgent::start(config, &facts, stored, now, &mut |effect| {
+            firmware.carry_out(effect, &mut carried);
+        });
+        options.view.booted(&agent);
+        firmware.agent = Some(Box::new(agent));
+        carried?;
         firmware.begin_trust(&facts)?;
         // Only now the log buffer holds the loss of the old records.
         let (storage, flash) = firmware.host.storage();
@@ -174,7 +182,7 @@ impl<'a> Firmware<'a> {
 
     /// Waits for the next thing to happen and lets the agent hear of it.
     async fn wait(&mut self) -> Result<(), SimError> {
-        let wake_at = self.agent.wake_at_ms();
+        let wake_at = self.agent.as_ref().and_then(|agent| agent.wake_at_ms());
         let wake_at = wake_at.map(|at| self.booted_at + Duration::from_millis(at));
         let wake_at = [wake_at, self.logs_paused_until].into_iter().flatten().min();
         tokio::select! {
@@ -216,24 +224,27 @@ impl<'a> Firmware<'a> {
 
     fn step(&mut self, input: Input<'_>) -> Result<(), SimError> {
         self.host.flash().check_power()?;
-        let before = self.agent.phase();
-        let effects = self.agent.step(moment(self.options, self.booted_at), input);
-        let after = self.agent.phase();
+        let Some(mut agent) = self.agent.take() else { return Ok(()) };
+        let (before, mut carried) = (agent.phase(), Ok(()));
+        let now = moment(self.options, self.booted_at);
+        agent.step(now, input, &mut |effect| self.carry_out(effect, &mut carried));
+        let after = agent.phase();
         if std::mem::discriminant(&before) != std::mem::discriminant(&after) {
             tracing::info!(device.thing = %self.identity.thing, ?before, ?after, "Phase changed");
         }
-        if self.agent.is_online() {
+        if agent.is_online() {
             self.link.was_of_use();
         }
-        self.options.view.show(&self.agent);
-        self.carry_out(effects)
+        self.options.view.show(&agent);
+        self.agent = Some(agent);
+        carried
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), SimError> {
-        for effect in effects {
-            self.carry_out_one(effect)?;
+    /// Behind what fails nothing is carried out any more.
+    fn carry_out(&mut self, effect: Effect<'_>, carried: &mut Result<(), SimError>) {
+        if carried.is_ok() {
+            *carried = self.carry_out_one(effect);
         }
-        Ok(())
     }
 }
 

@@ -29,11 +29,11 @@ impl LogBuffer {
         &mut self,
         host: &mut Host<FileFlash>,
         thing: &ThingName,
-        line: LogLine,
+        line: LogLine<'_>,
         wall_ms: i64,
     ) -> Result<(), StorageError> {
         let (storage, flash) = host.storage();
-        let message: String = line.message.chars().take(MESSAGE_MAX).collect();
+        let message: String = line.message.concat().chars().take(MESSAGE_MAX).collect();
         let mut record = LogRecord::new(wall_ms, line.level, message);
         record.code = line.code.map(str::to_owned);
         record.thing_name = Some(thing.to_string());

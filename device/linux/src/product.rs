@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use otaru_agent::Input;
+use otaru_agent::{Input, SettingId};
 use otaru_release::Behaviour;
 use otaru_wire::Reason;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::jobs::{Finished, Job};
@@ -113,8 +112,9 @@ impl Product {
         }
     }
 
-    /// Hands a setting over; what comes of it is an answer where one `is_waited_for`.
-    pub(crate) fn apply(&self, name: String, value: Value, is_waited_for: bool) -> Job {
+    /// Hands a setting over, a JSON object of one member; what comes of it is an answer where one
+    /// is waited for.
+    pub(crate) fn apply(&self, setting: String, id: Option<SettingId>) -> Job {
         let command = match self {
             // A simulated product takes every setting.
             Product::Simulated { .. } => None,
@@ -123,7 +123,6 @@ impl Product {
         Box::pin(async move {
             let taken = match command {
                 Some(command) => {
-                    let setting = serde_json::json!({ &name: &value }).to_string();
                     program::run(&command, setting.into_bytes()).await.unwrap_or_else(|error| {
                         tracing::error!(%error, "Settings could not be handed over");
                         false
@@ -131,10 +130,10 @@ impl Product {
                 }
                 None => true,
             };
-            match (is_waited_for, taken) {
-                (true, true) => Finished::Answer(Input::SettingApplied { name, value }),
-                (true, false) => Finished::Answer(Input::SettingRefused { name }),
-                (false, _) => Finished::Nothing,
+            match (id, taken) {
+                (Some(id), true) => Finished::Answer(Input::SettingApplied(id)),
+                (Some(id), false) => Finished::Answer(Input::SettingRefused(id)),
+                (None, _) => Finished::Nothing,
             }
         })
     }

@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use otaru_agent::{Agent, AgentPhase};
+use otaru_agent::AgentPhase;
 use otaru_wire::{Outcome, Phase};
+
+/// An agent with room for settings of one record of the device's storage.
+pub(crate) type DeviceAgent = otaru_agent::Agent<8192>;
 
 /// Shows one device. Clones show the same.
 #[derive(Clone, Debug, Default)]
@@ -34,16 +37,16 @@ impl SimView {
         self.lock().clone()
     }
 
-    pub(crate) fn booted(&self, agent: &Agent) {
+    pub(crate) fn booted(&self, agent: &DeviceAgent) {
         {
             let mut seen = self.lock();
             (seen.is_on, seen.boots) = (true, seen.boots + 1);
-            seen.version = agent.running().label.clone();
+            seen.version = agent.running().label.map(|label| label.to_string());
         }
         self.show(agent);
     }
 
-    pub(crate) fn show(&self, agent: &Agent) {
+    pub(crate) fn show(&self, agent: &DeviceAgent) {
         let mut seen = self.lock();
         seen.is_online = agent.is_online();
         seen.phase = phase_of(agent.phase());

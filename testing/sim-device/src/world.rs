@@ -133,7 +133,8 @@ pub struct World<'a, const UNIT: usize> {
     /// The chip, while no firmware runs.
     chip: Option<SimFlash<UNIT>>,
     pub(crate) host: Option<Host<SimFlash<UNIT>>>,
-    pub(crate) agent: Option<Agent>,
+    /// Where it is but within a step of its own.
+    pub(crate) agent: Option<Box<Agent>>,
     pub(crate) server: Server,
     pub(crate) sky: Sky<'a>,
     pub(crate) judge: Judge,
@@ -288,7 +289,7 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
     fn next(&mut self) -> Result<Option<Stop>, Violation> {
         self.steps += 1;
         if self.steps > STEPS_MAX || self.now_ms > LIFE_MS_MAX {
-            let phase = self.agent.as_ref().map(Agent::phase);
+            let phase = self.agent.as_ref().map(|agent| agent.phase());
             let what = format!("silent for ever: {phase:?}, {} steps", self.steps);
             return Err(Violation { rule: "I11", what });
         }
@@ -297,7 +298,7 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
         {
             return self.step(answer);
         }
-        let wake_at = self.agent.as_ref().and_then(Agent::wake_at_ms);
+        let wake_at = self.agent.as_ref().and_then(|agent| agent.wake_at_ms());
         let wake_at =
             wake_at.filter(|_| !self.hangs).map(|at| at.saturating_add(self.booted_at_ms));
         let due_at = self.queue.peek().map(|Reverse(due)| due.at_ms);
@@ -342,9 +343,11 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
     /// One step of the agent.
     pub(crate) fn step(&mut self, input: Input<'_>) -> Result<Option<Stop>, Violation> {
         let now = self.moment();
-        let Some(agent) = &mut self.agent else { return Ok(None) };
-        let effects = agent.step(now, input);
-        self.carry_out(effects)
+        let Some(mut agent) = self.agent.take() else { return Ok(None) };
+        let mut stop = Ok(None);
+        agent.step(now, input, &mut |effect| self.carry_out(effect, &mut stop));
+        self.agent = Some(agent);
+        stop
     }
 
     fn moment(&mut self) -> Moment {

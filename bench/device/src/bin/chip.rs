@@ -6,19 +6,18 @@ extern crate alloc;
 
 #[cfg(target_os = "none")]
 mod chip {
-    use alloc::string::String;
-    use alloc::vec::Vec;
     use core::alloc::{GlobalAlloc, Layout};
     use core::hint::black_box;
+    use core::mem::MaybeUninit;
 
     use embedded_storage::nor_flash::{
         ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
     };
-    use otaru_agent::{Answer, Input, Moment, ResetCause};
+    use otaru_agent::{Answer, Input, Moment, Payload, ResetCause};
     use otaru_bench_device::{Event, Firmware, Outside};
     use otaru_release::PublicKey;
     use otaru_slots::Slot;
-    use otaru_wire::Reason;
+    use otaru_wire::{Reason, ShadowId, ShadowTopic};
 
     /// Hands out memory and never takes it back: the least an allocator can be.
     struct Bump;
@@ -98,20 +97,25 @@ mod chip {
     struct Network;
 
     impl Outside for Network {
-        fn publish(&mut self, topic: &str, payload: &[u8]) {
-            black_box((topic, payload));
+        fn publish(&mut self, topic: &[&str], payload: Payload<'_>) {
+            black_box(topic);
+            payload.write(&mut |piece| {
+                black_box(piece);
+            });
         }
 
-        fn subscribe(&mut self, topics: &[String]) {
-            black_box(topics);
+        fn subscribe(&mut self, shadow: &ShadowId, topics: &[ShadowTopic]) {
+            for topic in topics {
+                black_box(shadow.topic_pieces(*topic));
+            }
         }
 
-        fn document(&mut self, path: &str) -> Option<Vec<u8>> {
-            black_box(path);
+        fn document(&mut self, path: &[&str], room: &mut [u8]) -> Option<usize> {
+            black_box((path, room));
             black_box(None)
         }
 
-        fn image(&mut self, path: &str, offset: u64) -> Answer<'_> {
+        fn image(&mut self, path: &[&str], offset: u64) -> Answer<'_> {
             black_box((path, offset));
             black_box(Answer::default())
         }
@@ -140,12 +144,17 @@ mod chip {
         }
     }
 
+    /// Where the firmware is from the first instruction to the last: what it takes is counted.
+    static mut FIRMWARE: MaybeUninit<Firmware<Chip, Network>> = MaybeUninit::uninit();
+
     fn run() -> Option<()> {
         let now = || black_box(Moment::default());
         let key = PublicKey::from_bytes(black_box(&[0; 32])).ok()?;
         let slot = if black_box(true) { Slot::Ota0 } else { Slot::Ota1 };
         let reset = black_box(ResetCause::PowerOn);
-        let mut firmware = Firmware::start(Chip, slot, reset, key, Network, now()).ok()??;
+        let started = Firmware::start(Chip, slot, reset, key, Network, now()).ok()?;
+        // SAFETY: there is one thread, and it comes here once.
+        let firmware = unsafe { &mut *(&raw mut FIRMWARE) }.write(started?);
         loop {
             black_box(firmware.wake_at_ms());
             if firmware.hear(now(), event()).ok()? {

@@ -4,14 +4,20 @@
 //! An absent value is written as `null`: an update is a patch, and a member left
 //! out would keep what the last report said.
 
+#[cfg(feature = "alloc")]
 use alloc::string::String;
 
+#[cfg(feature = "alloc")]
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+#[cfg(feature = "alloc")]
 use serde_json::Value;
 
+#[cfg(feature = "alloc")]
 use super::PayloadError;
+#[cfg(feature = "alloc")]
+use crate::Outcome;
 use crate::words::words;
-use crate::{Digest, Outcome, Reason, UpdateId};
+use crate::{Digest, Reason, UpdateId};
 
 words! {
     /// What the device makes of the firmware it runs.
@@ -25,7 +31,11 @@ words! {
     }
 }
 
+/// What [`member::VERSION`](super::member::VERSION) of `reported.firmware` says when the device knows no label for what it runs.
+pub const NO_LABEL: &str = "unknown";
+
 /// `reported.firmware`: what the device runs, and how its last update ended.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirmwareReport {
     /// SHA-256 of the image in the running slot.
@@ -48,29 +58,29 @@ pub struct FirmwareReport {
 }
 
 /// `reported.firmware.trust`: what a device makes of the news its server gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "alloc", derive(Serialize, Deserialize))]
 pub struct TrustReport {
     /// Number of the newest root document it verified.
     pub root: u64,
     /// When the last timestamp it saw was signed, in seconds since 1970, fresh or not.
-    #[serde(default)]
+    #[cfg_attr(feature = "alloc", serde(default))]
     pub timestamp: Option<i64>,
     /// What is wrong with what it saw, if anything.
-    #[serde(default)]
+    #[cfg_attr(feature = "alloc", serde(default))]
     pub reason: Option<Reason>,
 }
 
+#[cfg(feature = "alloc")]
 impl FirmwareReport {
-    /// What `version` says when the device knows no label for what it runs.
-    pub const NO_LABEL: &'static str = "unknown";
-
     /// The label of what runs, if it has one.
     pub fn label(&self) -> Option<&str> {
-        Some(self.version.as_str()).filter(|label| !label.is_empty() && *label != Self::NO_LABEL)
+        Some(self.version.as_str()).filter(|label| !label.is_empty() && *label != NO_LABEL)
     }
 }
 
 /// `reported.firmware.last`: how an update ended, from the device's outbox.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastUpdate {
     /// Which update; `None` if the wish named none.
@@ -88,7 +98,8 @@ pub struct LastUpdate {
 }
 
 /// `desired.update`, echoed in `reported.update`: which update the server means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "alloc", derive(Serialize, Deserialize))]
 pub struct DesiredUpdate {
     /// The update. A new one allows one more try of an image on the bad list.
     pub id: UpdateId,
@@ -98,6 +109,7 @@ pub struct DesiredUpdate {
     pub attempt: u32,
 }
 
+#[cfg(feature = "alloc")]
 impl FirmwareReport {
     /// Reads the value of `reported.firmware`.
     pub fn from_value(value: &Value) -> Result<FirmwareReport, PayloadError> {
@@ -110,6 +122,7 @@ impl FirmwareReport {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl DesiredUpdate {
     /// Reads the value of `desired.update` or `reported.update`.
     pub fn from_value(value: &Value) -> Result<DesiredUpdate, PayloadError> {
@@ -122,15 +135,18 @@ impl DesiredUpdate {
     }
 }
 
+#[cfg(feature = "alloc")]
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn yes_or_null<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     flag.then_some(true).serialize(serializer)
 }
 
+#[cfg(feature = "alloc")]
 fn null_is_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+#[cfg(feature = "alloc")]
 fn to_value<T: Serialize>(payload: &T) -> Value {
     serde_json::to_value(payload).expect("payload types have string keys and finite numbers only")
 }

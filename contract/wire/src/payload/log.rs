@@ -1,18 +1,25 @@
 //! Log records on `{ns}/things/{thing}/logs`.
 
+#[cfg(feature = "alloc")]
 use alloc::string::String;
+#[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
+#[cfg(feature = "alloc")]
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "alloc")]
 use serde_json::{Map, Value};
 
+#[cfg(feature = "alloc")]
 use super::{PayloadError, parse, to_json, without_padding};
 use crate::words::words;
 
 /// The most records in one message.
+#[cfg(feature = "alloc")]
 pub const LOG_RECORDS_MAX: usize = 256;
 
 /// The most bytes in one message.
+#[cfg(feature = "alloc")]
 pub const LOG_BYTES_MAX: usize = 64 * 1024;
 
 words! {
@@ -30,6 +37,7 @@ words! {
 }
 
 /// One log record of a device.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogRecord {
     /// When, in ms since 1970 by the device's clock, which may be wrong.
@@ -56,6 +64,7 @@ pub struct LogRecord {
     pub extra: Map<String, Value>,
 }
 
+#[cfg(feature = "alloc")]
 impl LogRecord {
     /// A record with the members every record has.
     pub fn new(timestamp_ms: i64, level: LogLevel, message: impl Into<String>) -> LogRecord {

@@ -1,8 +1,11 @@
 //! A release that somebody at the device may decide about, on the device's own screen.
 
+#[cfg(feature = "alloc")]
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "alloc")]
 use serde_json::Value;
 
+#[cfg(feature = "alloc")]
 use super::PayloadError;
 use crate::words::words;
 use crate::{Digest, ReleaseVersion};
@@ -20,7 +23,8 @@ words! {
 }
 
 /// `desired.update_offer`, echoed in `reported.update_offer` with the decision once there is one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "alloc", derive(Serialize, Deserialize))]
 pub struct UpdateOffer {
     /// The release.
     pub version: ReleaseVersion,
@@ -29,10 +33,18 @@ pub struct UpdateOffer {
     /// Length of the image in bytes.
     pub size: u64,
     /// What was decided at the device; only in reported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "alloc", serde(default, skip_serializing_if = "Option::is_none"))]
     pub decision: Option<OfferDecision>,
 }
 
+impl UpdateOffer {
+    /// The same offer without an answer.
+    pub fn undecided(self) -> UpdateOffer {
+        UpdateOffer { decision: None, ..self }
+    }
+}
+
+#[cfg(feature = "alloc")]
 impl UpdateOffer {
     /// Reads the value of `desired.update_offer` or `reported.update_offer`.
     pub fn from_value(value: &Value) -> Result<UpdateOffer, PayloadError> {
@@ -42,10 +54,5 @@ impl UpdateOffer {
     /// The value of `desired.update_offer` or `reported.update_offer`.
     pub fn to_value(&self) -> Value {
         serde_json::to_value(self).expect("payload types have string keys and finite numbers only")
-    }
-
-    /// The same offer without an answer.
-    pub fn undecided(self) -> UpdateOffer {
-        UpdateOffer { decision: None, ..self }
     }
 }

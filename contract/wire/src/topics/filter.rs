@@ -1,8 +1,11 @@
 //! MQTT topic filters as text.
 
+#[cfg(feature = "alloc")]
 use alloc::format;
+#[cfg(feature = "alloc")]
 use alloc::string::String;
 
+#[cfg(feature = "alloc")]
 use crate::{Namespace, ThingName};
 
 /// Whether text is a well-formed filter: wildcards fill whole levels, and `#` is the last one.
@@ -18,6 +21,7 @@ pub fn is_topic_filter(filter: &str) -> bool {
 
 /// Whether all that a filter matches is about this thing: below its shadow, or below its name in
 /// the namespace.
+#[cfg(feature = "alloc")]
 pub fn is_filter_of_thing(namespace: &Namespace, thing: &ThingName, filter: &str) -> bool {
     let below = |prefix: String| filter.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty());
     is_topic_filter(filter)

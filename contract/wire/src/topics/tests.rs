@@ -1,3 +1,4 @@
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -144,4 +145,18 @@ proptest! {
             prop_assert_eq!(topic.format(&Namespace::default()), text);
         }
     }
+}
+
+#[test]
+fn a_shadow_knows_its_own_topics() {
+    let classic = ShadowId::classic(thing("clock-01"));
+    let named = ShadowId::named(thing("clock-01"), ShadowName::new("cfg").unwrap());
+    for topic in ShadowTopic::ALL {
+        assert_eq!(classic.topic_of(&classic.topic_name(topic)), Some(topic));
+        assert_eq!(named.topic_of(&named.topic_name(topic)), Some(topic));
+        assert_eq!(classic.topic_of(&named.topic_name(topic)), None);
+        assert_eq!(named.topic_of(&classic.topic_name(topic)), None);
+    }
+    assert_eq!(classic.topic_of("$aws/things/clock-011/shadow/get"), None);
+    assert_eq!(classic.topic_of("$aws/things/clock-01/shadow/get/x"), None);
 }

@@ -1,15 +1,15 @@
 //! Power-on: from stored bytes and boot facts to a running agent.
 
-use alloc::format;
-use alloc::vec::Vec;
-
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Reason};
-use serde_json::{Map, Value};
 
 use super::link::Link;
-use super::{Agent, AgentPhase, Meter, Reporter, Screen, Settings, Settling, TrustWatch};
+use super::{
+    Agent, AgentPhase, Core, Meter, Reporter, Screen, Settings, Settling, Step, TrustWatch,
+    settings,
+};
 use crate::journal::Ended;
+use crate::json::Json;
 use crate::{AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, reconcile};
 
 /// What the host found in the agent's storage.
@@ -23,8 +23,9 @@ pub struct Stored<'a> {
     pub recreated: Option<Reason>,
 }
 
-impl Agent {
-    /// Starts the agent after a boot; the effects come before those of the first step.
+impl<const ROOM: usize> Agent<ROOM> {
+    /// Starts the agent after a boot; what the host has to do for it comes before those of the
+    /// first step.
     ///
     /// Storage that cannot be read costs what was in it, never the device: it is
     /// logged with its reason, and journal or settings begin empty.
@@ -33,59 +34,61 @@ impl Agent {
         facts: &BootFacts,
         stored: Stored<'_>,
         now: Moment,
-    ) -> (Agent, Vec<Effect>) {
+        carry_out: &mut dyn FnMut(Effect<'_>),
+    ) -> Agent<ROOM> {
         let (journal, journal_lost) = match Journal::from_bytes(stored.journal) {
             Ok(journal) => (journal, None),
             Err(error) => (Journal::default(), Some(error.reason())),
         };
-        let (settings, settings_lost) = read_settings(stored.settings);
-        let mut agent = Agent {
+        let running_entry = facts.running_entry;
+        let core = Core {
             config,
             running: facts.running.clone(),
-            running_stays: !matches!(
-                facts.running_entry,
-                EntryState::New | EntryState::PendingVerify
-            ),
+            running_stays: !matches!(running_entry, EntryState::New | EntryState::PendingVerify),
             journal,
             phase: AgentPhase::Idle,
             settling: Settling::Settled,
             shadow: Default::default(),
             link: Link::Down,
             reporter: Reporter::default(),
-            settings: Settings::restored(settings),
+            settings: Settings::default(),
             meter: Meter::default(),
             screen: Screen::default(),
             trust: TrustWatch::default(),
             now,
-            effects: Vec::new(),
         };
+        let mut agent = Agent { core, room: [0; ROOM] };
+        let (core, room) = (&mut agent.core, agent.room.as_mut_slice());
+        let settings_lost = restore_settings(room, &mut core.settings, stored.settings);
+        let mut step = Step { agent: core, room, heard: None, out: carry_out };
         for reason in [stored.recreated, journal_lost, settings_lost].into_iter().flatten() {
-            let message = format!("stored state was lost and begins anew: {reason}");
-            agent.log(LogLevel::Error, "IO_FAILED", message, Some(reason));
+            let message = ["stored state was lost and begins anew: ", reason.name()];
+            step.log(LogLevel::Error, "IO_FAILED", &message, Some(reason));
         }
         if stored.recreated.or(journal_lost).is_some() {
-            agent.distrust_given_up(facts);
-            agent.trust_what_stays();
+            step.distrust_given_up(facts);
+            step.trust_what_stays();
         }
-        agent.restore_settings();
-        agent.act_on_boot(facts);
-        let effects = core::mem::take(&mut agent.effects);
-        (agent, effects)
+        step.restore_settings();
+        step.act_on_boot(facts);
+        agent
     }
+}
 
+impl Step<'_> {
     fn restore_settings(&mut self) {
-        for (name, value) in self.settings.applied() {
-            let (name, value) = (name.clone(), value.clone());
-            self.effects.push(Effect::RestoreSetting { name, value });
+        for (name, value) in settings::applied(self.room, &self.agent.settings).members() {
+            let (name, value) = (name.raw(), value.as_str());
+            (self.out)(Effect::RestoreSetting { name, value });
         }
     }
 
     fn act_on_boot(&mut self, facts: &BootFacts) {
-        let action = reconcile(&self.journal, facts);
+        let action = reconcile(&self.agent.journal, facts);
         if action == NextAction::StartTrial && facts.running_entry == EntryState::New {
-            let message = "the bootloader left the trial unmarked: it cannot go back by itself";
+            let message = ["the bootloader left the trial unmarked: it cannot go back by itself"];
             let reason = Some(Reason::RollbackUnsupported);
-            self.log(LogLevel::Warn, "OTA_UPDATE_FAILED", message, reason);
+            self.log(LogLevel::Warn, "OTA_UPDATE_FAILED", &message, reason);
         }
         match action {
             NextAction::FollowWish => self.adopt_running(),
@@ -93,13 +96,13 @@ impl Agent {
             NextAction::ArmAgain => self.verify_slot(),
             NextAction::StartTrial => self.begin_trial(),
             NextAction::RollBackNow => {
-                self.phase = AgentPhase::RollingBack;
-                self.effects.push(Effect::RollBack);
+                self.agent.phase = AgentPhase::RollingBack;
+                (self.out)(Effect::RollBack);
             }
             NextAction::ReportConfirmed => {
-                self.running_stays = true;
+                self.agent.running_stays = true;
                 // Power went behind the confirmation, or in it: said twice, it stays.
-                self.effects.push(Effect::ConfirmSlot);
+                (self.out)(Effect::ConfirmSlot);
                 self.finish(Outcome::Confirmed, None);
             }
             NextAction::ReportRolledBack(reason) => {
@@ -111,11 +114,11 @@ impl Agent {
     }
 
     fn resume_fetch(&mut self) {
-        if let Some(deferral) = self.deferral() {
+        if let Some(deferral) = self.agent.deferral() {
             return self.resume_deferral(deferral);
         }
-        self.phase = AgentPhase::Offered;
-        if let Some(attempt) = &mut self.journal.attempt {
+        self.agent.phase = AgentPhase::Offered;
+        if let Some(attempt) = &mut self.agent.journal.attempt {
             attempt.number = attempt.number.saturating_add(1);
         }
         self.save_journal();
@@ -128,7 +131,7 @@ impl Agent {
         if matches!(facts.other_entry, Invalid | Aborted | WornOut)
             && let Some(image) = facts.other_image
         {
-            self.journal.bad_images.add(image, None);
+            self.agent.journal.bad_images.add(image, None);
             self.save_journal();
         }
     }
@@ -136,14 +139,14 @@ impl Agent {
     /// Without a journal, nobody knows any more that what runs was about to be confirmed: its
     /// signer's floor rises now.
     fn trust_what_stays(&mut self) {
-        if self.running_stays {
-            self.effects.push(Effect::RaiseFloor(self.running.sha256));
+        if self.agent.running_stays {
+            (self.out)(Effect::RaiseFloor(self.agent.running.sha256));
         }
     }
 
     /// What runs without an attempt is what stays, whoever put it there.
     fn adopt_running(&mut self) {
-        if self.journal.confirmed != Some(self.running.sha256) {
+        if self.agent.journal.confirmed != Some(self.agent.running.sha256) {
             self.remember_confirmed();
             self.save_journal();
         }
@@ -151,33 +154,35 @@ impl Agent {
 
     /// Confirmed firmware vanished below us, as when power failed inside the bootloader.
     fn report_reverted(&mut self) {
-        let reverted = self.journal.confirmed;
+        let reverted = self.agent.journal.confirmed;
         let reason = Some(Reason::RevertedAfterConfirm);
         self.log(
             LogLevel::Error,
             "OTA_UPDATE_FAILED",
-            "confirmed firmware was replaced by its predecessor",
+            &["confirmed firmware was replaced by its predecessor"],
             reason,
         );
-        if let Some(last) = self.journal.last.as_mut().filter(|last| last.sha256 == reverted) {
+        if let Some(last) = self.agent.journal.last.as_mut().filter(|last| last.sha256 == reverted)
+        {
             let outcome = Outcome::RolledBack;
             *last = Ended { outcome, reason, ..last.clone() };
-            self.journal.last_still_wished = true;
-            self.settling = Settling::UntilReported;
+            self.agent.journal.last_still_wished = true;
+            self.agent.settling = Settling::UntilReported;
         }
-        self.journal.confirmed = Some(self.running.sha256);
-        self.journal.previous = None;
+        self.agent.journal.confirmed = Some(self.agent.running.sha256);
+        self.agent.journal.previous = None;
         self.save_journal();
     }
 }
 
-/// Settings are a JSON object; anything else was lost.
-fn read_settings(bytes: &[u8]) -> (Map<alloc::string::String, Value>, Option<Reason>) {
-    if bytes.is_empty() {
-        return (Map::new(), None);
-    }
-    match serde_json::from_slice(bytes) {
-        Ok(settings) => (settings, None),
-        Err(_) => (Map::new(), Some(Reason::StorageUnreadable)),
+/// Settings are a JSON object; anything else was lost, and what has no room.
+fn restore_settings(room: &mut [u8], settings: &mut Settings, bytes: &[u8]) -> Option<Reason> {
+    let kept = if bytes.is_empty() { Some(Json::EMPTY) } else { Json::parse(bytes) };
+    let kept = kept.filter(|kept| kept.is_object());
+    let has_room = settings::restore(room, settings, kept.unwrap_or(Json::EMPTY));
+    match (kept, has_room) {
+        (None, _) => Some(Reason::StorageUnreadable),
+        (_, false) => Some(Reason::StorageFull),
+        _ => None,
     }
 }

@@ -4,13 +4,12 @@
 //! wants to be asked, or when desired names something else. Asking once too often is harmless,
 //! so every doubt about the time is settled that way.
 
-use alloc::format;
-
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Reason};
 
 use super::link::Link;
-use super::{Agent, AgentPhase};
+use super::{AgentPhase, Core, Step};
+use crate::json::Decimal;
 use crate::{Before, Decision, Deferral, Effect, Question};
 
 /// No deferral is shorter, or a product that always says later would keep the device busy.
@@ -22,22 +21,23 @@ const UNANSWERED_WAIT_MS: u64 = 3_600_000;
 /// How often a wait is written down and told again: what a restart, or a lost message, costs.
 const KEEP_EVERY_MS: u64 = 3_600_000;
 
-impl Agent {
+impl Step<'_> {
     /// Asks the product whether to go on, if it wants to be asked.
     pub(super) fn ask_product(&mut self, before: Before) {
-        let target = self.journal.attempt.as_ref().and_then(|attempt| attempt.target.as_ref());
+        let target =
+            self.agent.journal.attempt.as_ref().and_then(|attempt| attempt.target.as_ref());
         let Some(target) = target else { return };
-        if !self.config.asks_product {
+        if !self.agent.config.asks_product {
             return self.go_on(before);
         }
         let (version, size_bytes) = (target.version.clone(), target.size_bytes);
-        let until_ms = self.now.uptime_ms.saturating_add(self.config.decision_limit_ms);
-        self.phase = AgentPhase::Asking { before, until_ms };
-        self.effects.push(Effect::AskProduct(Question { before, version, size_bytes }));
+        let until_ms = self.agent.now.uptime_ms.saturating_add(self.agent.config.decision_limit_ms);
+        self.agent.phase = AgentPhase::Asking { before, until_ms };
+        (self.out)(Effect::AskProduct(Question { before, version, size_bytes }));
     }
 
     pub(super) fn product_decided(&mut self, decision: Decision) {
-        let AgentPhase::Asking { before, .. } = self.phase else { return };
+        let AgentPhase::Asking { before, .. } = self.agent.phase else { return };
         match decision {
             Decision::Now => self.go_on(before),
             Decision::Later { wait_ms, hold } => self.defer(before, wait_ms, hold.reason()),
@@ -48,7 +48,7 @@ impl Agent {
     fn go_on(&mut self, before: Before) {
         match before {
             Before::Download => {
-                let attempt = self.journal.attempt.as_mut();
+                let attempt = self.agent.journal.attempt.as_mut();
                 if attempt.is_some_and(|attempt| attempt.deferral.take().is_some()) {
                     self.save_journal();
                 }
@@ -59,35 +59,38 @@ impl Agent {
     }
 
     fn defer(&mut self, before: Before, wait_ms: u64, reason: Reason) {
-        let now = self.now;
-        let Some(attempt) = &mut self.journal.attempt else { return };
-        let left_ms = wait_ms.min(self.config.defer_max_ms).max(DEFER_MIN_MS);
+        let now = self.agent.now;
+        let Some(attempt) = &mut self.agent.journal.attempt else { return };
+        let left_ms = wait_ms.min(self.agent.config.defer_max_ms).max(DEFER_MIN_MS);
         let until_ms = now.wall_ms.map(|wall_ms| wall_ms.saturating_add(signed(left_ms)));
         attempt.deferral = Some(Deferral { before, left_ms, until_ms, reason });
-        let message = format!("update to {}: {reason} for {left_ms} ms", attempt.version);
-        self.phase =
+        let (version, left) = (attempt.version.clone(), Decimal::new(left_ms));
+        self.agent.phase =
             AgentPhase::Deferred { until_ms: now.uptime_ms.saturating_add(left_ms), reason };
         self.save_journal();
-        self.log(LogLevel::Info, None, message, Some(reason));
+        let message =
+            ["update to ", version.as_str(), ": ", reason.name(), " for ", left.as_str(), " ms"];
+        self.log(LogLevel::Info, None, &message, Some(reason));
         self.tell();
     }
 
     /// After a boot the wait goes on where it was written down last.
     pub(super) fn resume_deferral(&mut self, deferral: Deferral) {
-        let left_ms = deferral.left_ms.min(self.config.defer_max_ms);
-        let until_ms = self.now.uptime_ms.saturating_add(left_ms);
-        self.phase = AgentPhase::Deferred { until_ms, reason: deferral.reason };
+        let left_ms = deferral.left_ms.min(self.agent.config.defer_max_ms);
+        let until_ms = self.agent.now.uptime_ms.saturating_add(left_ms);
+        self.agent.phase = AgentPhase::Deferred { until_ms, reason: deferral.reason };
     }
 
     /// The product wants to be asked, whatever it said before.
     pub(super) fn decision_changed(&mut self) {
-        match self.phase {
+        match self.agent.phase {
             AgentPhase::Asking { before, .. } => {
-                self.effects.push(Effect::StopTransfer);
+                (self.out)(Effect::StopTransfer);
                 self.ask_product(before);
             }
             AgentPhase::Deferred { reason, .. } => {
-                self.phase = AgentPhase::Deferred { until_ms: self.now.uptime_ms, reason };
+                self.agent.phase =
+                    AgentPhase::Deferred { until_ms: self.agent.now.uptime_ms, reason };
                 self.keep_deferral(0);
             }
             _ => {}
@@ -95,27 +98,29 @@ impl Agent {
     }
 
     pub(super) fn question_unanswered(&mut self, before: Before) {
-        self.effects.push(Effect::StopTransfer);
+        (self.out)(Effect::StopTransfer);
         self.defer(before, UNANSWERED_WAIT_MS, Reason::DeferredOnDevice);
     }
 
     /// Asks again when the time has come, and until then keeps what is left of it.
     pub(super) fn mind_deferral(&mut self) {
-        let now = self.now.uptime_ms;
-        if self.link == Link::Up && self.deferral_ends_at_ms().is_some_and(|at| at <= now) {
+        let now = self.agent.now.uptime_ms;
+        if self.agent.link == Link::Up
+            && self.agent.deferral_ends_at_ms().is_some_and(|at| at <= now)
+        {
             // A cut from here on finds a question that is due, not the wait again.
             self.keep_deferral(0);
             return self.go_on_after_deferral();
         }
-        if self.keep_at_ms().is_some_and(|at| at <= now) {
-            let AgentPhase::Deferred { until_ms, .. } = self.phase else { return };
+        if self.agent.keep_at_ms().is_some_and(|at| at <= now) {
+            let AgentPhase::Deferred { until_ms, .. } = self.agent.phase else { return };
             self.keep_deferral(until_ms.saturating_sub(now));
             self.tell();
         }
     }
 
     fn go_on_after_deferral(&mut self) {
-        let attempt = self.journal.attempt.as_ref();
+        let attempt = self.agent.journal.attempt.as_ref();
         let is_filled = attempt.is_some_and(|attempt| {
             let before = attempt.deferral.map(|deferral| deferral.before);
             before == Some(Before::Restart) && attempt.target.is_some()
@@ -128,7 +133,21 @@ impl Agent {
         }
     }
 
-    /// The uptime at which [`Agent::mind_deferral`] has something to do.
+    /// Writes down how much of the wait is left, unless that is written already.
+    fn keep_deferral(&mut self, left_ms: u64) {
+        let attempt = self.agent.journal.attempt.as_mut();
+        let deferral = attempt.and_then(|attempt| attempt.deferral.as_mut());
+        let Some(deferral) = deferral.filter(|deferral| deferral.left_ms != left_ms) else {
+            return;
+        };
+        deferral.left_ms = left_ms;
+        deferral.until_ms = deferral.until_ms.filter(|_| left_ms > 0);
+        self.save_journal();
+    }
+}
+
+impl Core {
+    /// The uptime at which [`Step::mind_deferral`] has something to do.
     pub(super) fn deferral_wakes_at_ms(&self) -> Option<u64> {
         // Without a link a release could not be fetched, nor the new firmware prove itself.
         let ends = self.deferral_ends_at_ms().filter(|_| self.link == Link::Up);
@@ -157,18 +176,6 @@ impl Agent {
         let deferral = self.deferral().filter(|deferral| deferral.left_ms > 0)?;
         let kept_at_ms = until_ms.saturating_sub(deferral.left_ms);
         Some(kept_at_ms.saturating_add(KEEP_EVERY_MS))
-    }
-
-    /// Writes down how much of the wait is left, unless that is written already.
-    fn keep_deferral(&mut self, left_ms: u64) {
-        let attempt = self.journal.attempt.as_mut();
-        let deferral = attempt.and_then(|attempt| attempt.deferral.as_mut());
-        let Some(deferral) = deferral.filter(|deferral| deferral.left_ms != left_ms) else {
-            return;
-        };
-        deferral.left_ms = left_ms;
-        deferral.until_ms = deferral.until_ms.filter(|_| left_ms > 0);
-        self.save_journal();
     }
 }
 

@@ -1,45 +1,48 @@
 //! From a wish to an armed slot, with tries and back-off.
 
-use alloc::format;
-
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Phase, Reason};
 
-use super::{Agent, AgentPhase, Meter, Settling};
+use super::{AgentPhase, Meter, Settling, Step};
 use crate::budget::{starts_over, tries_allowed};
 use crate::journal::Ended;
-use crate::{Before, Effect, Fault, Stage, Target, Wanted, full_jitter};
+use crate::json::Decimal;
+use crate::{Before, Effect, Fault, Label, Stage, Target, Wanted, full_jitter};
 
-impl Agent {
+impl Step<'_> {
     /// Fetches and checks the manifest; everything else follows from its answer.
     pub(super) fn begin_fetch(&mut self) {
-        let Some(attempt) = &self.journal.attempt else { return };
+        let Some(attempt) = &self.agent.journal.attempt else { return };
         let wanted = Wanted {
             version: attempt.version.clone(),
             sha256: attempt.wished_sha256,
             update: attempt.update.clone(),
-            running_sequence: self.running.sequence,
-            security_floor: self.journal.security_floor.max(self.running.security_counter),
+            running_sequence: self.agent.running.sequence,
+            security_floor: self
+                .agent
+                .journal
+                .security_floor
+                .max(self.agent.running.security_counter),
         };
-        self.phase = AgentPhase::Preflight;
-        self.effects.push(Effect::CheckManifest(wanted));
+        self.agent.phase = AgentPhase::Preflight;
+        (self.out)(Effect::CheckManifest(wanted));
         self.tell();
     }
 
     pub(super) fn manifest_checked(&mut self, result: Result<Target, Fault>) {
-        if self.phase != AgentPhase::Preflight {
+        if self.agent.phase != AgentPhase::Preflight {
             return;
         }
         let target = match result {
             Ok(target) => target,
             Err(fault) => return self.fault(fault),
         };
-        let Some(attempt) = &mut self.journal.attempt else { return };
+        let Some(attempt) = &mut self.agent.journal.attempt else { return };
         attempt.target = Some(target.clone());
-        if target.sha256 == self.running.sha256 {
+        if target.sha256 == self.agent.running.sha256 {
             return self.relabel(target);
         }
-        if self.journal.bad_images.blocks(&target.sha256, attempt.update.as_ref()) {
+        if self.agent.journal.bad_images.blocks(&target.sha256, attempt.update.as_ref()) {
             return self.finish(Outcome::Failed, Some(Reason::ImageOnBadList));
         }
         self.save_journal();
@@ -47,43 +50,44 @@ impl Agent {
     }
 
     pub(super) fn download(&mut self) {
-        let target = self.journal.attempt.as_ref().and_then(|attempt| attempt.target.clone());
+        let target = self.agent.journal.attempt.as_ref().and_then(|attempt| attempt.target.clone());
         let Some(target) = target else { return };
         let total = target.size_bytes;
-        let from_start = core::mem::take(&mut self.meter.start_over);
-        self.phase = AgentPhase::Downloading { done: self.meter.done.min(total), total };
-        self.effects.push(Effect::Download { target, from_start });
+        let from_start = core::mem::take(&mut self.agent.meter.start_over);
+        self.agent.phase =
+            AgentPhase::Downloading { done: self.agent.meter.done.min(total), total };
+        (self.out)(Effect::Download { target, from_start });
         self.tell();
     }
 
     /// Another name for the image that runs: nothing to install.
     fn relabel(&mut self, target: Target) {
-        self.running.label = Some(target.version.as_str().into());
-        self.running.label_is_certain = true;
-        self.running.sequence = target.sequence;
-        self.effects.push(Effect::AdoptManifest(target));
+        self.agent.running.label = Label::from(target.version.as_str()).ok();
+        self.agent.running.label_is_certain = true;
+        self.agent.running.sequence = target.sequence;
+        (self.out)(Effect::AdoptManifest(target));
         self.finish(Outcome::Confirmed, None);
     }
 
     pub(super) fn bytes_read(&mut self, bytes: u64) {
-        let AgentPhase::Downloading { done, total } = self.phase else { return };
+        let AgentPhase::Downloading { done, total } = self.agent.phase else { return };
         let bytes = bytes.min(total);
         if bytes <= done {
             return;
         }
-        self.phase = AgentPhase::Downloading { done: bytes, total };
-        self.meter.done = bytes;
-        if bytes > self.meter.best
-            && let Some(attempt) = &mut self.journal.attempt
+        self.agent.phase = AgentPhase::Downloading { done: bytes, total };
+        self.agent.meter.done = bytes;
+        if bytes > self.agent.meter.best
+            && let Some(attempt) = &mut self.agent.journal.attempt
         {
-            self.meter.best = bytes;
+            self.agent.meter.best = bytes;
             attempt.tries = 0;
         }
         self.tell_bytes();
     }
 
     pub(super) fn download_ended(&mut self, result: Result<(), Fault>) {
-        if !matches!(self.phase, AgentPhase::Downloading { .. }) {
+        if !matches!(self.agent.phase, AgentPhase::Downloading { .. }) {
             return;
         }
         match result {
@@ -93,48 +97,53 @@ impl Agent {
     }
 
     pub(super) fn verify_slot(&mut self) {
-        let Some(target) = self.journal.attempt.as_ref().and_then(|a| a.target.clone()) else {
+        let Some(target) = self.agent.journal.attempt.as_ref().and_then(|a| a.target.clone())
+        else {
             return;
         };
-        self.phase = AgentPhase::Verifying;
-        self.effects.push(Effect::VerifySlot(target));
+        self.agent.phase = AgentPhase::Verifying;
+        (self.out)(Effect::VerifySlot(target));
         self.tell();
     }
 
     pub(super) fn slot_verified(&mut self, result: Result<(), Reason>) {
-        if self.phase != AgentPhase::Verifying {
+        if self.agent.phase != AgentPhase::Verifying {
             return;
         }
         if let Err(reason) = result {
             return self.fault(reason.into());
         }
         // Armed before, and power went away: the product has agreed already.
-        let is_staged =
-            self.journal.attempt.as_ref().is_some_and(|attempt| attempt.stage == Stage::Staged);
+        let is_staged = self
+            .agent
+            .journal
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.stage == Stage::Staged);
         if is_staged { self.arm() } else { self.ask_product(Before::Restart) }
     }
 
     pub(super) fn arm(&mut self) {
-        let Some(attempt) = &mut self.journal.attempt else { return };
+        let Some(attempt) = &mut self.agent.journal.attempt else { return };
         let Some(target) = attempt.target.clone() else { return };
         attempt.deferral = None;
         attempt.stage = Stage::Staged;
         attempt.arms = attempt.arms.saturating_add(1);
-        self.phase = AgentPhase::Staged;
+        self.agent.phase = AgentPhase::Staged;
         // Before the selector's record: new firmware must find its own attempt.
         self.save_journal();
-        self.effects.push(Effect::ArmTrialBoot(target));
+        (self.out)(Effect::ArmTrialBoot(target));
     }
 
     pub(super) fn trial_boot_armed(&mut self, result: Result<(), Reason>) {
-        if self.phase != AgentPhase::Staged {
+        if self.agent.phase != AgentPhase::Staged {
             return;
         }
         match result {
             Ok(()) => {
-                self.phase = AgentPhase::Activating;
+                self.agent.phase = AgentPhase::Activating;
                 self.tell();
-                self.effects.push(Effect::Restart);
+                (self.out)(Effect::Restart);
             }
             Err(reason) => self.fault(reason.into()),
         }
@@ -142,14 +151,16 @@ impl Agent {
 
     /// Something went wrong before the restart: tries again within the budget, or gives up.
     fn fault(&mut self, fault: Fault) {
-        let Some(attempt) = &mut self.journal.attempt else { return };
+        let Some(attempt) = &mut self.agent.journal.attempt else { return };
         let allowed = tries_allowed(fault.reason);
         attempt.deferral = None;
         attempt.stage = Stage::Fetching;
         attempt.tries = attempt.tries.saturating_add(1);
         let (tries, version) = (attempt.tries, attempt.version.clone());
-        let message = format!("update to {version}: {} (try {tries})", fault.reason);
-        self.log(LogLevel::Error, "OTA_UPDATE_FAILED", message, Some(fault.reason));
+        let (reason, number) = (fault.reason, Decimal::new(tries.into()));
+        let message =
+            ["update to ", version.as_str(), ": ", reason.name(), " (try ", number.as_str(), ")"];
+        self.log(LogLevel::Error, "OTA_UPDATE_FAILED", &message, Some(reason));
         if tries > allowed {
             let exhausted = allowed > 3;
             let reason = if exhausted { Reason::RetriesExhausted } else { fault.reason };
@@ -159,16 +170,16 @@ impl Agent {
     }
 
     fn await_retry(&mut self, fault: Fault, tries: u32) {
-        let (base, cap) = (self.config.retry_base_ms, self.config.retry_cap_ms);
-        let jitter = full_jitter(base, cap, tries - 1, self.now.random);
+        let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
+        let jitter = full_jitter(base, cap, tries - 1, self.agent.now.random);
         let delay = fault.retry_after_ms.map_or(jitter, |asked| asked.min(cap).max(jitter));
-        let until_ms = self.now.uptime_ms.saturating_add(delay);
-        self.phase = AgentPhase::AwaitRetry { until_ms, reason: fault.reason };
+        let until_ms = self.agent.now.uptime_ms.saturating_add(delay);
+        self.agent.phase = AgentPhase::AwaitRetry { until_ms, reason: fault.reason };
         self.tell();
         // The next try may begin below the bytes this one reached, so it has its own number.
-        self.meter.done = 0;
-        self.meter.start_over |= starts_over(fault.reason);
-        if let Some(attempt) = &mut self.journal.attempt {
+        self.agent.meter.done = 0;
+        self.agent.meter.start_over |= starts_over(fault.reason);
+        if let Some(attempt) = &mut self.agent.journal.attempt {
             attempt.number = attempt.number.saturating_add(1);
         }
         self.save_journal();
@@ -179,18 +190,18 @@ impl Agent {
         if outcome == Outcome::Confirmed {
             self.tell_phase(Phase::Confirmed);
         }
-        let Some(attempt) = self.journal.attempt.take() else { return };
+        let Some(attempt) = self.agent.journal.attempt.take() else { return };
         let sha256 = attempt.sha256();
         match (outcome, sha256) {
             (Outcome::Confirmed, _) => {
                 let counter = attempt.target.as_ref().map_or(0, |target| target.security_counter);
-                self.journal.security_floor = self.journal.security_floor.max(counter);
+                self.agent.journal.security_floor = self.agent.journal.security_floor.max(counter);
                 self.remember_confirmed();
                 // Before the journal forgets the attempt: cut off here, it is confirmed again.
-                self.effects.push(Effect::RaiseFloor(self.running.sha256));
+                (self.out)(Effect::RaiseFloor(self.agent.running.sha256));
             }
             (Outcome::RolledBack, Some(sha256)) => {
-                self.journal.bad_images.add(sha256, attempt.update.clone());
+                self.agent.journal.bad_images.add(sha256, attempt.update.clone());
             }
             _ => {}
         }
@@ -198,25 +209,26 @@ impl Agent {
         let went_wrong = !matches!(outcome, Outcome::Confirmed | Outcome::Cancelled);
         let code = went_wrong.then_some("OTA_UPDATE_FAILED");
         let level = if code.is_some() { LogLevel::Error } else { LogLevel::Info };
-        self.log(level, code, format!("update to {version}: {outcome}"), reason);
-        self.journal.last = Some(Ended { update, version, sha256, outcome, reason });
-        self.journal.last_still_wished = true;
-        self.meter = Meter::default();
-        self.phase = AgentPhase::Idle;
-        self.settling = Settling::UntilReported;
+        let message = ["update to ", version.as_str(), ": ", outcome.as_str()];
+        self.log(level, code, &message, reason);
+        self.agent.journal.last = Some(Ended { update, version, sha256, outcome, reason });
+        self.agent.journal.last_still_wished = true;
+        self.agent.meter = Meter::default();
+        self.agent.phase = AgentPhase::Idle;
+        self.agent.settling = Settling::UntilReported;
         self.save_journal();
     }
 
     pub(super) fn remember_confirmed(&mut self) {
-        let floor = self.journal.security_floor.max(self.running.security_counter);
-        self.journal.security_floor = floor;
-        let running = self.running.sha256;
-        if self.journal.confirmed != Some(running) {
-            self.journal.previous = self.journal.confirmed.replace(running);
+        let floor = self.agent.journal.security_floor.max(self.agent.running.security_counter);
+        self.agent.journal.security_floor = floor;
+        let running = self.agent.running.sha256;
+        if self.agent.journal.confirmed != Some(running) {
+            self.agent.journal.previous = self.agent.journal.confirmed.replace(running);
             // Another image than the one that was gone back to: flashed by cable, say.
-            let last = self.journal.last.as_ref();
+            let last = self.agent.journal.last.as_ref();
             if last.is_some_and(|last| last.outcome == Outcome::RolledBack) {
-                self.journal.last = None;
+                self.agent.journal.last = None;
             }
         }
     }

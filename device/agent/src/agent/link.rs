@@ -1,16 +1,13 @@
 //! The broker session: subscribe, read the shadow, keep it read.
 
-use alloc::string::ToString;
-use alloc::vec::Vec;
-
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ShadowId, ShadowTopic, ShadowVerb, Topic};
-use serde_json::json;
 
-use super::{Agent, AgentPhase, Settling};
+use super::{AgentPhase, Core, Settling, Step, publish};
 use crate::budget::ends_with_the_link;
+use crate::json::{Decimal, Out};
 use crate::shadow::ShadowFollower;
-use crate::{Delivery, Effect, full_jitter};
+use crate::{Effect, Payload, full_jitter};
 
 /// How far the session with the broker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +23,7 @@ pub(super) enum Link {
 }
 
 /// Everything the agent listens to: seven filters, of the eight one SUBSCRIBE may hold.
-const TOPICS: [ShadowTopic; 7] = [
+const TOPICS: &[ShadowTopic] = &[
     ShadowTopic::Accepted(ShadowVerb::Get),
     ShadowTopic::Rejected(ShadowVerb::Get),
     ShadowTopic::Accepted(ShadowVerb::Update),
@@ -36,41 +33,42 @@ const TOPICS: [ShadowTopic; 7] = [
     ShadowTopic::Accepted(ShadowVerb::Delete),
 ];
 
-impl Agent {
+impl Step<'_> {
     pub(super) fn link_up(&mut self) {
-        self.link = Link::Subscribing;
-        self.trust.due_at_ms = None;
-        self.shadow = ShadowFollower::default();
-        self.reporter.forget();
-        self.reporter.asked_at_ms = Some(self.now.uptime_ms);
-        self.effects.push(Effect::Subscribe(Vec::from(TOPICS)));
+        self.agent.link = Link::Subscribing;
+        self.agent.trust.due_at_ms = None;
+        self.agent.shadow = ShadowFollower::default();
+        self.agent.reporter.forget();
+        self.agent.reporter.asked_at_ms = Some(self.agent.now.uptime_ms);
+        (self.out)(Effect::Subscribe(TOPICS));
     }
 
     pub(super) fn link_down(&mut self) {
-        let owed = self.reporter.in_flight.is_some() || self.settling != Settling::Settled;
-        if self.link == Link::Up && owed {
-            let message = "the link went down before the report was through";
+        let owed =
+            self.agent.reporter.in_flight.is_some() || self.agent.settling != Settling::Settled;
+        if self.agent.link == Link::Up && owed {
+            let message = ["the link went down before the report was through"];
             let reason = Some(Reason::LinkDownAtReport);
-            self.log(LogLevel::Warn, "CONFIG_REPORT_FAILED", message, reason);
+            self.log(LogLevel::Warn, "CONFIG_REPORT_FAILED", &message, reason);
         }
-        self.link = Link::Down;
-        self.trust.due_at_ms = None;
-        self.reporter.forget();
+        self.agent.link = Link::Down;
+        self.agent.trust.due_at_ms = None;
+        self.agent.reporter.forget();
     }
 
     pub(super) fn subscribed(&mut self) {
-        if self.link == Link::Subscribing {
-            self.link = Link::Reading;
+        if self.agent.link == Link::Subscribing {
+            self.agent.link = Link::Reading;
             self.ask();
         }
     }
 
     /// Subscriptions or a read were not answered in time.
     pub(super) fn answer_overdue(&mut self) {
-        if self.link == Link::Subscribing {
+        if self.agent.link == Link::Subscribing {
             // Deaf is worse than disconnected: begin again.
-            self.reporter.asked_at_ms = None;
-            self.effects.push(Effect::Disconnect);
+            self.agent.reporter.asked_at_ms = None;
+            (self.out)(Effect::Disconnect);
         } else {
             self.ask();
         }
@@ -78,61 +76,70 @@ impl Agent {
 
     /// Asks for the shadow. Asked again if nothing comes.
     pub(super) fn ask(&mut self) {
-        if matches!(self.link, Link::Down | Link::Subscribing) {
+        if matches!(self.agent.link, Link::Down | Link::Subscribing) {
             return;
         }
-        self.reporter.asked_at_ms = Some(self.now.uptime_ms);
-        self.reporter.ask_at_ms = None;
-        let token = self.reporter.next_token(self.now.random);
-        let payload = json!({ "clientToken": &token });
-        self.shadow.asked(token);
-        self.publish_shadow(ShadowVerb::Get, payload.to_string().into_bytes());
-    }
-
-    pub(super) fn publish_shadow(&mut self, verb: ShadowVerb, payload: Vec<u8>) {
-        let shadow = ShadowId { thing: self.config.thing.clone(), name: None };
-        let topic = Topic::Shadow { shadow, topic: ShadowTopic::Request(verb) };
-        self.effects.push(Effect::Publish { topic, payload, delivery: Delivery::AtLeastOnce });
+        self.agent.reporter.asked_at_ms = Some(self.agent.now.uptime_ms);
+        self.agent.reporter.ask_at_ms = None;
+        let token = self.agent.reporter.next_token(self.agent.now.random);
+        self.agent.shadow.asked(token);
+        let write = |out: &mut Out<'_>| {
+            out("{\"clientToken\":\"");
+            out(&token.text());
+            out("\"}");
+        };
+        let topic = self.agent.shadow_topic(ShadowVerb::Get);
+        (self.out)(publish(topic, Payload::new(&write)));
     }
 
     /// The shadow answered a read: a full round trip through the broker and the service.
     pub(super) fn shadow_read(&mut self) {
-        if matches!(self.link, Link::Down | Link::Subscribing) {
+        if matches!(self.agent.link, Link::Down | Link::Subscribing) {
             return;
         }
-        self.reporter.asked_at_ms = None;
-        self.reporter.ask_at_ms = None;
-        self.reporter.reads_refused = 0;
-        let came_up = self.link == Link::Reading;
-        self.link = Link::Up;
-        if self.settling == Settling::UntilRead {
-            self.settling = Settling::Settled;
+        self.agent.reporter.asked_at_ms = None;
+        self.agent.reporter.ask_at_ms = None;
+        self.agent.reporter.reads_refused = 0;
+        let came_up = self.agent.link == Link::Reading;
+        self.agent.link = Link::Up;
+        if self.agent.settling == Settling::UntilRead {
+            self.agent.settling = Settling::Settled;
         }
         if came_up {
             self.watch_trust();
             self.tell();
-            if let AgentPhase::AwaitRetry { reason, .. } = self.phase
+            if let AgentPhase::AwaitRetry { reason, .. } = self.agent.phase
                 && ends_with_the_link(reason)
             {
-                self.phase = AgentPhase::AwaitRetry { until_ms: self.now.uptime_ms, reason };
+                self.agent.phase =
+                    AgentPhase::AwaitRetry { until_ms: self.agent.now.uptime_ms, reason };
             }
         }
         self.broker_reached();
         self.follow_wish();
         self.follow_offer();
-        self.follow_settings();
     }
 
     /// One line for a run of refusals: the log buffer is small.
     pub(super) fn read_refused(&mut self, code: u64) {
-        if self.reporter.reads_refused == 0 {
-            let message = alloc::format!("the shadow could not be read: {code}");
-            self.log(LogLevel::Warn, "SHADOW_FAILED", message, Some(Reason::ServerError));
+        if self.agent.reporter.reads_refused == 0 {
+            let number = Decimal::new(code);
+            let message = ["the shadow could not be read: ", number.as_str()];
+            self.log(LogLevel::Warn, "SHADOW_FAILED", &message, Some(Reason::ServerError));
         }
-        let (base, cap) = (self.config.retry_base_ms, self.config.retry_cap_ms);
-        let delay = full_jitter(base, cap, self.reporter.reads_refused, self.now.random);
-        self.reporter.reads_refused = self.reporter.reads_refused.saturating_add(1);
-        self.reporter.asked_at_ms = None;
-        self.reporter.ask_at_ms = Some(self.now.uptime_ms.saturating_add(delay));
+        let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
+        let delay =
+            full_jitter(base, cap, self.agent.reporter.reads_refused, self.agent.now.random);
+        self.agent.reporter.reads_refused = self.agent.reporter.reads_refused.saturating_add(1);
+        self.agent.reporter.asked_at_ms = None;
+        self.agent.reporter.ask_at_ms = Some(self.agent.now.uptime_ms.saturating_add(delay));
+    }
+}
+
+impl Core {
+    /// Where a request about the shadow goes.
+    pub(super) fn shadow_topic(&self, verb: ShadowVerb) -> Topic {
+        let shadow = ShadowId { thing: self.config.thing.clone(), name: None };
+        Topic::Shadow { shadow, topic: ShadowTopic::Request(verb) }
     }
 }

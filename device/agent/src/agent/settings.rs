@@ -1,143 +1,295 @@
 //! Settings: every field of desired that differs goes to the product's apply hook,
 //! is reported only when applied, and tried again later when not.
 
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-
+use arrayvec::ArrayVec;
 use otaru_wire::Reason;
 use otaru_wire::payload::LogLevel;
-use serde_json::{Map, Value};
+use otaru_wire::payload::member;
 
-use super::Agent;
-use crate::patch::{merge, same_value};
-use crate::{Effect, full_jitter};
+use super::Step;
+use crate::json::{Decimal, Json, Text, print_of_text};
+use crate::{Effect, LogLine, full_jitter};
 
-/// What is in force and what is wanted.
+mod room;
+
+pub(super) use room::{applied, restore};
+
+/// Most settings that are in the product's hands, or wait to be handed over again, at a time.
+const WANTED_MAX: usize = 8;
+
+/// Which [`Effect::ApplySetting`] an answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettingId(u32);
+
+impl SettingId {
+    /// An id as number, for who hands it through something that knows nothing else.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The id of that number.
+    pub const fn from_number(number: u32) -> SettingId {
+        SettingId(number)
+    }
+}
+
+/// What is in force and what is wanted; the values themselves are in the room.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
-    applied: Map<String, Value>,
-    wanted: BTreeMap<String, Wanted>,
+    /// Bytes of the applied settings.
+    pub(super) applied: usize,
+    /// Which of them, by place, the service does not have.
+    pub(super) unreported: u64,
+    wanted: ArrayVec<Wanted, WANTED_MAX>,
+    /// Whether there were more, to be looked at when there is room.
+    has_more: bool,
+    ids: u32,
 }
 
 #[derive(Clone, Debug)]
 struct Wanted {
-    value: Value,
+    id: SettingId,
+    /// Prints of name and value.
+    name: u64,
+    value: u64,
+    /// Where the setting stands in the room, `"name":value`; nowhere with length 0.
+    start: usize,
+    length: usize,
     refusals: u32,
-    /// When to hand it to the hook again; `None` while the hook has it.
+    /// When to hand it over again; `None` while the product has it, and before it had it.
     retry_at_ms: Option<u64>,
 }
 
-impl Settings {
-    /// The settings saved before this boot.
-    pub(super) fn restored(applied: Map<String, Value>) -> Settings {
-        Settings { applied, wanted: BTreeMap::new() }
-    }
-
-    pub(super) fn applied(&self) -> &Map<String, Value> {
-        &self.applied
-    }
-
-    /// Bytes to be stored once everything in the hook's hands and `value` are in force.
-    fn bytes_with(&self, name: &str, value: &Value) -> usize {
-        let mut whole = self.applied.clone();
-        let in_hand = self.wanted.iter().filter(|(_, wanted)| wanted.retry_at_ms.is_none());
-        whole.extend(in_hand.map(|(name, wanted)| (name.clone(), wanted.value.clone())));
-        whole.insert(name.into(), value.clone());
-        stored(&whole).len()
-    }
-
-    /// When the next refused setting is due.
-    pub(super) fn next_retry_ms(&self) -> Option<u64> {
-        self.wanted.values().filter_map(|wanted| wanted.retry_at_ms).min()
+impl Wanted {
+    fn is_in_hand(&self) -> bool {
+        self.retry_at_ms.is_none() && self.length > 0
     }
 }
 
-impl Agent {
-    /// Compares desired with what is in force, field by field.
-    pub(super) fn follow_settings(&mut self) {
-        for (name, desired) in self.shadow.settings.clone() {
-            let value = match (self.settings.applied.get(&name), desired) {
-                // A delta holds only the members that differ.
-                (Some(Value::Object(applied)), Value::Object(patch))
-                    if self.shadow.settings_are_differences =>
-                {
-                    let mut whole = applied.clone();
-                    merge(&mut whole, &patch);
-                    Value::Object(whole)
-                }
-                (_, desired) => desired,
-            };
-            self.want_setting(name, value);
+impl Settings {
+    /// When the next refused setting is due.
+    pub(super) fn next_retry_ms(&self) -> Option<u64> {
+        self.wanted.iter().filter_map(|wanted| wanted.retry_at_ms).min()
+    }
+
+    /// What was wanted is not any more; what stands behind it in the room closes up.
+    fn forget(&mut self, room: &mut [u8], place: usize) {
+        room::forget_text(room, self, place);
+        self.wanted.remove(place);
+    }
+
+    /// Whether one more can be wanted; one that waits makes place for it.
+    fn make_place(&mut self, room: &mut [u8]) -> bool {
+        if self.wanted.is_full()
+            && let Some(place) = self.wanted.iter().position(|wanted| !wanted.is_in_hand())
+        {
+            self.forget(room, place);
         }
-        if !self.shadow.settings_are_differences {
-            let desired = &self.shadow.settings;
-            self.settings.wanted.retain(|name, _| desired.contains_key(name));
+        !self.wanted.is_full()
+    }
+
+    fn place(&self, id: SettingId) -> Option<usize> {
+        self.wanted.iter().position(|wanted| wanted.id == id)
+    }
+}
+
+impl Step<'_> {
+    /// Settings that are kept never take more.
+    fn settings_bytes_max(&self) -> usize {
+        self.agent.config.settings_bytes_max.min(self.room.len() / 2)
+    }
+
+    /// Compares desired with what is in force, field by field. A delta holds only what differs.
+    pub(super) fn follow_settings(&mut self, config: Json<'_>, is_delta: bool) {
+        for (name, desired) in
+            config.members().filter(|(name, _)| !name.is(member::FIRMWARE_VERSION))
+        {
+            self.want_setting(name, desired, is_delta);
+        }
+        if is_delta {
+            return;
+        }
+        let mut place = 0;
+        while let Some(wanted) = self.agent.settings.wanted.get(place) {
+            let is_named = |name: u64| config.members().any(|(found, _)| print(found) == name);
+            match wanted.is_in_hand() || is_named(wanted.name) {
+                true => place += 1,
+                false => self.agent.settings.forget(self.room, place),
+            }
         }
     }
 
-    fn want_setting(&mut self, name: String, value: Value) {
-        if self.settings.applied.get(&name).is_some_and(|applied| same_value(applied, &value)) {
-            self.settings.wanted.remove(&name);
+    fn want_setting(&mut self, name: Text<'_>, desired: Json<'_>, is_delta: bool) {
+        let settings = &mut self.agent.settings;
+        let written = room::write(self.room, settings, name, desired, is_delta);
+        let wanted = written.and_then(|written| room::setting(self.room, written));
+        let value = wanted.map_or(desired, |(_, value)| value).print();
+        let known = applied(self.room, settings).same_member(name);
+        let is_applied = known.is_some_and(|known| known.print() == value);
+        let (name_print, mut refusals) = (print(name), 0);
+        if !is_applied {
+            let mut same_name =
+                settings.wanted.iter().rev().filter(|wanted| wanted.name == name_print);
+            if let Some(wanted) = same_name.next().filter(|wanted| wanted.value == value) {
+                if wanted.length > 0 || wanted.retry_at_ms.is_some() {
+                    return;
+                }
+                refusals = wanted.refusals;
+            }
+        }
+        // What waits under that name is not wanted any more.
+        let waits = |wanted: &Wanted| wanted.name == name_print && !wanted.is_in_hand();
+        while let Some(place) = settings.wanted.iter().position(waits) {
+            settings.forget(self.room, place);
+        }
+        if is_applied {
             return;
         }
-        if self.settings.wanted.get(&name).is_some_and(|wanted| same_value(&wanted.value, &value)) {
+        if !settings.make_place(self.room) {
+            settings.has_more = true;
             return;
         }
-        let wanted = Wanted { value, refusals: 0, retry_at_ms: None };
-        self.settings.wanted.insert(name.clone(), wanted);
-        self.hand_over(name);
+        // Something may have closed up: it stands elsewhere now.
+        let written = room::write(self.room, settings, name, desired, is_delta);
+        settings.ids = settings.ids.wrapping_add(1);
+        let id = SettingId(settings.ids);
+        let (start, length) = written.unwrap_or_default();
+        let (name_print, retry_at_ms) = (print(name), None);
+        let wanted = Wanted { id, name: name_print, value, start, length, refusals, retry_at_ms };
+        settings.wanted.push(wanted);
+        match written {
+            Some(_) => self.hand_over(id),
+            None => self.refuse(id, Some(name), &["there is no room to hold it"]),
+        }
     }
 
     /// Gives a wanted setting to the hook, unless it could not be kept over a restart.
-    fn hand_over(&mut self, name: String) {
-        let Some(wanted) = self.settings.wanted.get_mut(&name) else { return };
-        wanted.retry_at_ms = None;
-        let value = wanted.value.clone();
+    fn hand_over(&mut self, id: SettingId) {
+        let Some(place) = self.agent.settings.place(id) else { return };
+        self.agent.settings.wanted[place].retry_at_ms = None;
         let (found, max) =
-            (self.settings.bytes_with(&name, &value), self.config.settings_bytes_max);
-        if found <= max {
-            self.effects.push(Effect::ApplySetting { name, value });
-        } else {
-            self.refuse(name, &format!("{found} bytes of settings, {max} can be kept"));
+            (room::bytes_once_applied(self.room, &self.agent.settings), self.settings_bytes_max());
+        if found > max {
+            let (found, max) = (Decimal::new(found as u64), Decimal::new(max as u64));
+            let why = [found.as_str(), " bytes of settings, ", max.as_str(), " can be kept"];
+            self.refuse(id, None, &why);
+            // Read again when its time has come, it may have become shorter, or others.
+            return room::forget_text(self.room, &mut self.agent.settings, place);
+        }
+        let wanted = &self.agent.settings.wanted[place];
+        if let Some((name, value)) = room::setting(self.room, (wanted.start, wanted.length)) {
+            (self.out)(Effect::ApplySetting { id, name: name.raw(), value: value.as_str() });
         }
     }
 
-    pub(super) fn setting_applied(&mut self, name: String, value: Value) {
-        if self.settings.wanted.get(&name).is_some_and(|wanted| same_value(&wanted.value, &value)) {
-            self.settings.wanted.remove(&name);
+    pub(super) fn setting_applied(&mut self, id: SettingId) {
+        let Some(place) = self.agent.settings.place(id) else { return };
+        if !self.agent.settings.wanted[place].is_in_hand() {
+            return;
         }
-        self.settings.applied.insert(name, value);
-        self.effects.push(Effect::SaveSettings(stored(&self.settings.applied)));
+        if !room::apply(self.room, &mut self.agent.settings, place) {
+            return self.refuse(id, None, &["there are too many"]);
+        }
+        self.agent.settings.forget(self.room, place);
+        let settings = applied(self.room, &self.agent.settings);
+        (self.out)(Effect::SaveSettings(settings.as_str()));
+        self.look_at_more();
     }
 
-    pub(super) fn setting_refused(&mut self, name: String) {
-        self.refuse(name, "the product refused it");
+    pub(super) fn setting_refused(&mut self, id: SettingId) {
+        let Some(place) = self.agent.settings.place(id) else { return };
+        let wanted = &self.agent.settings.wanted;
+        if !wanted[place].is_in_hand() {
+            return;
+        }
+        // Something else is wanted under this name by now.
+        if wanted[place + 1..].iter().any(|newer| newer.name == wanted[place].name) {
+            return self.agent.settings.forget(self.room, place);
+        }
+        self.refuse(id, None, &["the product refused it"]);
+        self.look_at_more();
     }
 
-    fn refuse(&mut self, name: String, why: &str) {
-        let (base, cap) = (self.config.retry_base_ms, self.config.retry_cap_ms);
-        let Some(wanted) = self.settings.wanted.get_mut(&name) else { return };
-        let delay = full_jitter(base, cap, wanted.refusals, self.now.random);
+    fn refuse(&mut self, id: SettingId, name: Option<Text<'_>>, why: &[&str]) {
+        let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
+        let now = self.agent.now;
+        let Some(place) = self.agent.settings.place(id) else { return };
+        let wanted = &mut self.agent.settings.wanted[place];
+        let delay = full_jitter(base, cap, wanted.refusals, now.random);
         wanted.refusals = wanted.refusals.saturating_add(1);
-        wanted.retry_at_ms = Some(self.now.uptime_ms.saturating_add(delay));
-        let message = format!("setting {name} was not applied: {why}; again in {delay} ms");
-        self.log(LogLevel::Warn, "CONFIG_REPORT_FAILED", message, Some(Reason::SettingRefused));
+        wanted.retry_at_ms = Some(now.uptime_ms.saturating_add(delay));
+        let held = room::setting(self.room, (wanted.start, wanted.length));
+        let name = name.or(held.map(|(name, _)| name)).map_or("", Text::raw);
+        let delay = Decimal::new(delay);
+        let mut message = ArrayVec::<&str, 10>::new();
+        message.extend(["setting ", name, " was not applied: "]);
+        message.extend(why.iter().copied().take(4));
+        message.extend(["; again in ", delay.as_str(), " ms"]);
+        let (level, code) = (LogLevel::Warn, Some("CONFIG_REPORT_FAILED"));
+        let reason = Some(Reason::SettingRefused);
+        (self.out)(Effect::Log(LogLine { level, code, message: &message, reason }));
     }
 
     /// Hands refused settings to the hook again when their time has come.
     pub(super) fn retry_settings(&mut self) {
-        let now = self.now.uptime_ms;
+        let now = self.agent.now.uptime_ms;
         let is_due = |wanted: &Wanted| wanted.retry_at_ms.is_some_and(|at| at <= now);
-        let wanted = self.settings.wanted.iter();
-        let due: Vec<String> =
-            wanted.filter(|(_, wanted)| is_due(wanted)).map(|(name, _)| name.clone()).collect();
-        due.into_iter().for_each(|name| self.hand_over(name));
+        while let Some(place) = self.agent.settings.wanted.iter().position(is_due) {
+            let wanted = &mut self.agent.settings.wanted[place];
+            let (id, length) = (wanted.id, wanted.length);
+            if length > 0 {
+                self.hand_over(id);
+                // Refused once more for want of room, with a delay that has chance to be none.
+                let Some(place) = self.agent.settings.place(id) else { continue };
+                let wanted = &mut self.agent.settings.wanted[place];
+                wanted.retry_at_ms = wanted.retry_at_ms.map(|at| at.max(now.saturating_add(1)));
+                continue;
+            }
+            // What it shall be is not kept: it is read again, now or when there is a link.
+            wanted.retry_at_ms = None;
+            self.ask();
+        }
+    }
+
+    fn look_at_more(&mut self) {
+        let is_free = !self.agent.settings.wanted.iter().any(Wanted::is_in_hand);
+        if is_free && core::mem::take(&mut self.agent.settings.has_more) {
+            self.ask();
+        }
+    }
+
+    /// Which settings the service lacks or holds otherwise, by what it holds.
+    pub(super) fn compare_settings(&mut self, config: Option<Json<'_>>) {
+        let settings = applied(self.room, &self.agent.settings);
+        let mut unreported = 0;
+        for (place, (name, value)) in settings.members().enumerate() {
+            let known = config.and_then(|config| config.same_member(name));
+            let is_same = known.is_some_and(|known| known.same(value));
+            unreported |= u64::from(!is_same) << place;
+        }
+        self.agent.settings.unreported = unreported;
+    }
+
+    /// The same by what the service took. What a patch makes of an object is seen in the whole.
+    ///
+    /// Says whether the whole has to be seen.
+    pub(super) fn compare_patched_settings(&mut self, config: Json<'_>) -> bool {
+        let settings = applied(self.room, &self.agent.settings);
+        let (mut unreported, mut is_unclear) = (self.agent.settings.unreported, false);
+        for (place, (name, value)) in settings.members().enumerate() {
+            let Some(known) = config.same_member(name) else { continue };
+            if known.is_object() && value.is_object() {
+                is_unclear |= unreported & 1 << place != 0;
+                continue;
+            }
+            unreported &= !(1 << place);
+            unreported |= u64::from(!known.same(value)) << place;
+        }
+        self.agent.settings.unreported = unreported;
+        is_unclear
     }
 }
 
-/// Settings as they are kept.
-fn stored(settings: &Map<String, Value>) -> Vec<u8> {
-    Value::Object(settings.clone()).to_string().into_bytes()
+fn print(name: Text<'_>) -> u64 {
+    print_of_text(name.chars())
 }

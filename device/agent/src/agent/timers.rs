@@ -3,13 +3,13 @@
 use otaru_wire::Reason;
 
 use super::link::Link;
-use super::{Agent, AgentPhase};
+use super::{AgentPhase, Core, Step};
 use crate::WithoutBroker;
 use crate::budget::ends_with_the_link;
 
-impl Agent {
+impl Core {
     /// The uptime at which [`Input::TimePassed`](crate::Input::TimePassed) is wanted next; `None` if never.
-    pub fn wake_at_ms(&self) -> Option<u64> {
+    pub(super) fn wake_at_ms(&self) -> Option<u64> {
         let limit = self.config.answer_limit_ms;
         let phase = match self.phase {
             AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => None,
@@ -41,43 +41,47 @@ impl Agent {
         let AgentPhase::AwaitRetry { reason, .. } = self.phase else { return false };
         self.link != Link::Up && ends_with_the_link(reason)
     }
+}
 
+impl Step<'_> {
     /// Carries out what is due.
     pub(super) fn run_timers(&mut self) {
-        let now = self.now.uptime_ms;
-        match self.phase {
-            AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => {}
+        let now = self.agent.now.uptime_ms;
+        match self.agent.phase {
+            AgentPhase::AwaitRetry { .. } if self.agent.waits_for_the_link() => {}
             AgentPhase::AwaitRetry { until_ms, .. } if until_ms <= now => self.begin_fetch(),
             AgentPhase::Asking { before, until_ms } if until_ms <= now => {
                 self.question_unanswered(before);
             }
             AgentPhase::Deferred { .. } => self.mind_deferral(),
-            AgentPhase::Trial { until_ms } if until_ms <= now => match self.config.without_broker {
-                WithoutBroker::RollBack => self.roll_back(Reason::BrokerUnreachable),
-                WithoutBroker::Keep => self.begin_self_test(),
-            },
+            AgentPhase::Trial { until_ms } if until_ms <= now => {
+                match self.agent.config.without_broker {
+                    WithoutBroker::RollBack => self.roll_back(Reason::BrokerUnreachable),
+                    WithoutBroker::Keep => self.begin_self_test(),
+                }
+            }
             AgentPhase::SelfTest { until_ms } if until_ms <= now => {
                 self.roll_back(Reason::SelfTestTimedOut);
             }
             _ => {}
         }
-        let overdue = |at: u64| at.saturating_add(self.config.answer_limit_ms) <= now;
-        let read_overdue = self.reporter.asked_at_ms.is_some_and(overdue);
+        let overdue = |at: u64| at.saturating_add(self.agent.config.answer_limit_ms) <= now;
+        let read_overdue = self.agent.reporter.asked_at_ms.is_some_and(overdue);
         let report_overdue =
-            self.reporter.in_flight.as_ref().is_some_and(|report| overdue(report.sent_at_ms));
+            self.agent.reporter.in_flight.as_ref().is_some_and(|report| overdue(report.sent_at_ms));
         if read_overdue {
             self.answer_overdue();
         }
-        if self.reporter.ask_at_ms.is_some_and(|at| at <= now) {
+        if self.agent.reporter.ask_at_ms.is_some_and(|at| at <= now) {
             self.ask();
         }
         if report_overdue {
-            self.report_failed("the report was not answered".into(), Reason::LinkDownAtReport);
+            self.report_failed(&["the report was not answered"], Reason::LinkDownAtReport);
         }
         self.retry_settings();
         self.check_trust_if_due();
-        if self.meter.due_at_ms.is_some_and(|at| at <= now) {
-            self.meter.due_at_ms = None;
+        if self.agent.meter.due_at_ms.is_some_and(|at| at <= now) {
+            self.agent.meter.due_at_ms = None;
             self.tell();
         }
     }

@@ -1,60 +1,60 @@
 //! The trial boot: reach the broker, let the product test itself, then stay or go back.
 
-use alloc::format;
-
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Reason};
 
-use super::{Agent, AgentPhase};
+use super::{AgentPhase, Step};
 use crate::{Effect, Stage};
 
-impl Agent {
+impl Step<'_> {
     /// Whether the attempt under way is about the firmware that runs.
     pub(super) fn attempt_runs(&self) -> bool {
-        let target = self.journal.attempt.as_ref().and_then(|attempt| attempt.target.as_ref());
-        target.is_some_and(|target| target.sha256 == self.running.sha256)
+        let target =
+            self.agent.journal.attempt.as_ref().and_then(|attempt| attempt.target.as_ref());
+        target.is_some_and(|target| target.sha256 == self.agent.running.sha256)
     }
 
     pub(super) fn begin_trial(&mut self) {
         if self.attempt_runs()
-            && let Some(attempt) = &mut self.journal.attempt
+            && let Some(attempt) = &mut self.agent.journal.attempt
         {
             attempt.stage = Stage::Trial;
             self.save_journal();
         }
-        let until_ms = self.now.uptime_ms.saturating_add(self.config.broker_limit_ms);
-        self.phase = AgentPhase::Trial { until_ms };
-        self.log(LogLevel::Info, None, "trial boot: looking for the broker", None);
+        let until_ms = self.agent.now.uptime_ms.saturating_add(self.agent.config.broker_limit_ms);
+        self.agent.phase = AgentPhase::Trial { until_ms };
+        self.log(LogLevel::Info, None, &["trial boot: looking for the broker"], None);
     }
 
     /// The shadow answered. Only the first answer of a trial matters.
     pub(super) fn broker_reached(&mut self) {
-        if matches!(self.phase, AgentPhase::Trial { .. }) {
+        if matches!(self.agent.phase, AgentPhase::Trial { .. }) {
             self.begin_self_test();
         }
     }
 
     pub(super) fn begin_self_test(&mut self) {
-        let until_ms = self.now.uptime_ms.saturating_add(self.config.self_test_limit_ms);
-        self.phase = AgentPhase::SelfTest { until_ms };
-        self.effects.push(Effect::RunSelfTest);
+        let until_ms =
+            self.agent.now.uptime_ms.saturating_add(self.agent.config.self_test_limit_ms);
+        self.agent.phase = AgentPhase::SelfTest { until_ms };
+        (self.out)(Effect::RunSelfTest);
     }
 
     pub(super) fn self_test_ended(&mut self, result: Result<(), Reason>) {
-        if !matches!(self.phase, AgentPhase::SelfTest { .. }) {
+        if !matches!(self.agent.phase, AgentPhase::SelfTest { .. }) {
             return;
         }
         match result {
             Ok(()) => {
-                self.phase = AgentPhase::Confirming;
-                self.effects.push(Effect::ConfirmSlot);
+                self.agent.phase = AgentPhase::Confirming;
+                (self.out)(Effect::ConfirmSlot);
             }
             Err(reason) => self.roll_back(reason),
         }
     }
 
     pub(super) fn slot_confirmed(&mut self, result: Result<(), Reason>) {
-        if self.phase != AgentPhase::Confirming {
+        if self.agent.phase != AgentPhase::Confirming {
             return;
         }
         match result {
@@ -65,7 +65,7 @@ impl Agent {
 
     /// The running slot is marked as good, durably.
     pub(super) fn keep_running(&mut self) {
-        self.running_stays = true;
+        self.agent.running_stays = true;
         if self.attempt_runs() {
             self.finish(Outcome::Confirmed, None);
             return;
@@ -73,7 +73,7 @@ impl Agent {
         // Trial firmware nobody asked for, by cable or after a lost journal.
         self.remember_confirmed();
         self.save_journal();
-        self.phase = match self.journal.attempt {
+        self.agent.phase = match self.agent.journal.attempt {
             Some(_) => AgentPhase::Offered,
             None => AgentPhase::Idle,
         };
@@ -83,44 +83,44 @@ impl Agent {
     /// Goes back to the old firmware. The verdict is durable before the slot is given up,
     /// so that the old firmware can say why it runs again.
     pub(super) fn roll_back(&mut self, reason: Reason) {
-        self.phase = AgentPhase::RollingBack;
+        self.agent.phase = AgentPhase::RollingBack;
         self.log(
             LogLevel::Error,
             "OTA_UPDATE_FAILED",
-            format!("going back: {reason}"),
+            &["going back: ", reason.name()],
             Some(reason),
         );
         if self.attempt_runs()
-            && let Some(attempt) = &mut self.journal.attempt
+            && let Some(attempt) = &mut self.agent.journal.attempt
         {
             attempt.verdict = Some(reason);
             self.save_journal();
         }
-        self.effects.push(Effect::RollBack);
+        (self.out)(Effect::RollBack);
     }
 
     /// There is nothing to go back to. Firmware that failed and runs can still be replaced;
     /// firmware that restarts for ever cannot.
     pub(super) fn roll_back_failed(&mut self, reason: Reason) {
-        if self.phase != AgentPhase::RollingBack {
+        if self.agent.phase != AgentPhase::RollingBack {
             return;
         }
         self.log(
             LogLevel::Error,
             "OTA_UPDATE_FAILED",
-            "there is no other firmware to go back to",
+            &["there is no other firmware to go back to"],
             Some(reason),
         );
-        self.phase = match self.journal.attempt {
+        self.agent.phase = match self.agent.journal.attempt {
             Some(_) => AgentPhase::Offered,
             None => AgentPhase::Idle,
         };
         if self.attempt_runs() {
-            let verdict = self.journal.attempt.as_ref().and_then(|attempt| attempt.verdict);
+            let verdict = self.agent.journal.attempt.as_ref().and_then(|attempt| attempt.verdict);
             self.finish(Outcome::Failed, verdict.or(Some(reason)));
         }
         // Only to keep the bootloader from giving the slot up, so no answer is waited for; and
         // after the end is journalled, for an attempt on a confirmed slot counts as confirmed.
-        self.effects.push(Effect::ConfirmSlot);
+        (self.out)(Effect::ConfirmSlot);
     }
 }

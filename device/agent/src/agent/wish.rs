@@ -1,23 +1,24 @@
 //! Following what desired names.
 
-use alloc::format;
-
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Reason};
 
 use super::link::Link;
-use super::{Agent, AgentPhase, Settling};
+use super::{AgentPhase, Settling, Step};
 use crate::shadow::Wish;
 use crate::{Attempt, Effect};
 
-impl Agent {
+impl Step<'_> {
     /// Begins, keeps or cancels according to desired. Until arming; later is too late.
     pub(super) fn follow_wish(&mut self) {
-        if self.link != Link::Up || self.settling != Settling::Settled || self.is_past_arming() {
+        if self.agent.link != Link::Up
+            || self.agent.settling != Settling::Settled
+            || self.is_past_arming()
+        {
             return;
         }
-        let wish = self.shadow.wish.clone();
-        match &mut self.journal.attempt {
+        let wish = self.agent.shadow.wish.clone();
+        match &mut self.agent.journal.attempt {
             None => self.consider(wish),
             Some(attempt) if wish.names(attempt) => {
                 let id = wish.update.as_ref().map(|update| update.id.clone());
@@ -28,12 +29,12 @@ impl Agent {
                     // Somebody asked anew: what was said before does not hold.
                     self.decision_changed();
                 }
-                if self.phase == AgentPhase::Offered {
+                if self.agent.phase == AgentPhase::Offered {
                     self.begin_fetch();
                 }
             }
             Some(_) => {
-                self.effects.push(Effect::StopTransfer);
+                (self.out)(Effect::StopTransfer);
                 self.finish(Outcome::Cancelled, Some(Reason::Cancelled));
             }
         }
@@ -41,7 +42,7 @@ impl Agent {
 
     fn is_past_arming(&self) -> bool {
         !matches!(
-            self.phase,
+            self.agent.phase,
             AgentPhase::Idle
                 | AgentPhase::Offered
                 | AgentPhase::Preflight
@@ -57,26 +58,28 @@ impl Agent {
         let sha256 = wish.sha256();
         let id = wish.update.map(|update| update.id);
         let differs = |version: &otaru_wire::ReleaseVersion| {
-            self.running.label.as_deref() != Some(version.as_str())
-                || sha256.is_some_and(|sha256| sha256 != self.running.sha256)
+            self.agent.running.label.as_deref() != Some(version.as_str())
+                || sha256.is_some_and(|sha256| sha256 != self.agent.running.sha256)
         };
         let is_named = wish.version.is_some();
         let Some(version) = wish.version.filter(differs) else {
             // Whoever wished for it knows it by this name.
-            self.running.label_is_certain |= is_named;
+            self.agent.running.label_is_certain |= is_named;
             // Wished for again later, the last release may be tried again.
-            if core::mem::take(&mut self.journal.last_still_wished) {
+            if core::mem::take(&mut self.agent.journal.last_still_wished) {
                 self.save_journal();
             }
             return;
         };
-        let ended = self.journal.last.as_ref().filter(|_| self.journal.last_still_wished);
+        let ended =
+            self.agent.journal.last.as_ref().filter(|_| self.agent.journal.last_still_wished);
         if ended.is_some_and(|last| last.version == version && last.update == id) {
             return;
         }
-        self.log(LogLevel::Info, None, format!("update to {version} begins"), None);
-        self.journal.last_still_wished = false;
-        self.journal.attempt = Some(Attempt::new(version, sha256, id));
+        let message = ["update to ", version.as_str(), " begins"];
+        self.log(LogLevel::Info, None, &message, None);
+        self.agent.journal.last_still_wished = false;
+        self.agent.journal.attempt = Some(Attempt::new(version, sha256, id));
         self.save_journal();
         self.begin_fetch();
     }

@@ -25,7 +25,7 @@ fn attempt(stage: Stage, arms: u8, verdict: Option<Reason>) -> Attempt {
 fn facts(runs: &[u8], running: EntryState, other: EntryState, reset: ResetCause) -> BootFacts {
     BootFacts {
         running: Running {
-            slot: "ota_0".into(),
+            slot: "ota_0",
             sha256: Digest::of(runs),
             label: None,
             label_is_certain: true,

@@ -2,8 +2,7 @@
 //! deferral comes last. Numbers are little
 //! endian, text has a length byte, an optional value a byte 0 or 1 before it.
 
-use alloc::vec::Vec;
-
+use arrayvec::ArrayVec;
 use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion, UpdateId};
 
 use super::{Attempt, Ended, Journal, Stage};
@@ -14,9 +13,23 @@ const PLAIN: u8 = 1;
 /// The layout of a journal with a deferral.
 const DEFERRED: u8 = 2;
 
-pub(super) fn write(journal: &Journal) -> Vec<u8> {
+const ID: usize = 1 + UpdateId::MAX;
+const VERSION: usize = 1 + ReleaseVersion::MAX;
+const DIGEST: usize = Digest::LENGTH_BYTES;
+const TARGET: usize = VERSION + DIGEST + 8 + 8 + 4;
+const ATTEMPT: usize = VERSION + 1 + DIGEST + 1 + ID + 4 + 4 + 1 + 1 + TARGET + 1 + 2;
+const ENDED: usize = 1 + ID + VERSION + 1 + DIGEST + 1 + 2;
+const BAD_IMAGES: usize = 1 + BadImages::LIMIT * (DIGEST + 1 + ID);
+const DEFERRAL: usize = 1 + 8 + 9 + 1;
+/// The longest journal, field by field.
+pub(super) const JOURNAL_BYTES_MAX: usize =
+    1 + 1 + ATTEMPT + 1 + ENDED + 1 + 2 * (1 + DIGEST) + 4 + BAD_IMAGES + DEFERRAL;
+
+pub(super) fn write(journal: &Journal) -> ArrayVec<u8, JOURNAL_BYTES_MAX> {
     let deferral = journal.attempt.as_ref().and_then(|attempt| attempt.deferral);
-    let mut out = Writer(Vec::from([if deferral.is_some() { DEFERRED } else { PLAIN }]));
+    let mut bytes = ArrayVec::from([0; JOURNAL_BYTES_MAX]);
+    let mut out = Writer { room: &mut bytes, length: 0 };
+    out.byte(if deferral.is_some() { DEFERRED } else { PLAIN });
     out.option(journal.attempt.as_ref(), Writer::attempt);
     out.option(journal.last.as_ref(), Writer::ended);
     out.byte(u8::from(journal.last_still_wished));
@@ -31,7 +44,9 @@ pub(super) fn write(journal: &Journal) -> Vec<u8> {
     if let Some(deferral) = &deferral {
         out.deferral(deferral);
     }
-    out.0
+    let length = out.length;
+    bytes.truncate(length);
+    bytes
 }
 
 /// Reads what follows the layout number; `None` when anything is out of place.
@@ -55,10 +70,14 @@ pub(super) fn read(layout: u8, bytes: &[u8]) -> Option<Journal> {
 }
 
 /// A target alone, behind the layout number.
-pub(crate) fn target_to_bytes(target: &Target) -> Vec<u8> {
-    let mut out = Writer(Vec::from([PLAIN]));
+pub(crate) fn target_to_bytes(target: &Target) -> ArrayVec<u8, { Target::BYTES_MAX }> {
+    let mut bytes = ArrayVec::from([0; Target::BYTES_MAX]);
+    let mut out = Writer { room: &mut bytes, length: 0 };
+    out.byte(PLAIN);
     out.target(target);
-    out.0
+    let length = out.length;
+    bytes.truncate(length);
+    bytes
 }
 
 /// Reads a target alone.
@@ -69,32 +88,45 @@ pub(crate) fn target_from_bytes(bytes: &[u8]) -> Option<Target> {
     (layout == PLAIN && input.0.is_empty()).then_some(target)
 }
 
-struct Writer(Vec<u8>);
+/// There is room for the longest of everything.
+struct Writer<'a> {
+    room: &'a mut [u8],
+    length: usize,
+}
 
-impl Writer {
+impl Writer<'_> {
+    #[inline(never)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        if let Some(room) = self.room.get_mut(self.length..end) {
+            room.copy_from_slice(bytes);
+            self.length = end;
+        }
+    }
+
     fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
+        self.bytes(&[byte]);
     }
 
     fn u32(&mut self, number: u32) {
-        self.0.extend_from_slice(&number.to_le_bytes());
+        self.bytes(&number.to_le_bytes());
     }
 
     fn u64(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
+        self.bytes(&number.to_le_bytes());
     }
 
     fn digest(&mut self, digest: &Digest) {
-        self.0.extend_from_slice(digest.as_bytes());
+        self.bytes(digest.as_bytes());
     }
 
     /// Every text here is a checked name of at most 64 bytes.
     fn text(&mut self, text: &str) {
         self.byte(text.len() as u8);
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
     }
 
-    fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Writer, &T)) {
+    fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
         self.byte(u8::from(value.is_some()));
         if let Some(value) = value {
             write(self, value);
@@ -143,11 +175,16 @@ impl Writer {
 
 struct Reader<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk::<N>()?;
+        self.bytes(N)?.try_into().ok()
+    }
+
+    #[inline(never)]
+    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        Some(*taken)
+        Some(taken)
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -170,23 +207,25 @@ impl Reader<'_> {
         }
     }
 
+    #[inline(never)]
     fn digest(&mut self) -> Option<Digest> {
         self.take().map(Digest)
     }
 
-    fn text(&mut self) -> Option<&str> {
+    #[inline(never)]
+    fn text(&mut self) -> Option<&'a str> {
         let length = usize::from(self.byte()?);
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        core::str::from_utf8(text).ok()
+        core::str::from_utf8(self.bytes(length)?).ok()
     }
 
+    #[inline(never)]
     fn version(&mut self) -> Option<ReleaseVersion> {
-        ReleaseVersion::new(self.text()?).ok()
+        ReleaseVersion::parse(self.text()?)
     }
 
+    #[inline(never)]
     fn update(&mut self) -> Option<UpdateId> {
-        UpdateId::new(self.text()?).ok()
+        UpdateId::parse(self.text()?)
     }
 
     /// A newer build may have written a reason this one has no name for.

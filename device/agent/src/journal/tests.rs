@@ -178,7 +178,7 @@ fn a_journal_of_layout_one_is_read_and_written_as_it_was() {
     let attempt = Attempt { number: 2, tries: 1, ..fresh };
     let known = Journal { attempt: Some(attempt), security_floor: 7, ..Journal::default() };
     assert_eq!(Journal::from_bytes(LAYOUT_ONE), Ok(known.clone()));
-    assert_eq!(known.to_bytes(), LAYOUT_ONE);
+    assert_eq!(known.to_bytes().as_slice(), LAYOUT_ONE);
 }
 
 #[test]

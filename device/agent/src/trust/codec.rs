@@ -1,8 +1,7 @@
 //! Bytes of the memory: the layout number, then the floors behind their count, the pending one
 //! and the timestamp behind a byte 0 or 1. Numbers are little endian.
 
-use alloc::vec::Vec;
-
+use arrayvec::ArrayVec;
 use otaru_release::KeyId;
 use otaru_wire::Digest;
 
@@ -11,28 +10,38 @@ use super::{SeenTimestamp, Trust};
 
 const LAYOUT: u8 = 1;
 
-pub(super) fn write(trust: &Trust) -> Vec<u8> {
-    let mut out = Vec::from([LAYOUT, trust.floors.len() as u8]);
+const FLOOR: usize = 8 + 8 + 4;
+/// The longest memory, field by field.
+pub(super) const BYTES_MAX: usize =
+    2 + MAX_FLOORS * FLOOR + 1 + Digest::LENGTH_BYTES + FLOOR + 1 + 8 + 8;
+
+pub(super) fn write(trust: &Trust) -> ArrayVec<u8, BYTES_MAX> {
+    let mut bytes = ArrayVec::new();
+    let out = &mut |piece: &[u8]| {
+        let has_room = bytes.try_extend_from_slice(piece).is_ok();
+        debug_assert!(has_room, "{BYTES_MAX} bytes are too few");
+    };
+    out(&[LAYOUT, trust.floors.len() as u8]);
     for floor in &trust.floors {
-        write_floor(&mut out, floor);
+        write_floor(out, floor);
     }
-    out.push(u8::from(trust.pending.is_some()));
+    out(&[u8::from(trust.pending.is_some())]);
     if let Some((sha256, floor)) = &trust.pending {
-        out.extend_from_slice(sha256.as_bytes());
-        write_floor(&mut out, floor);
+        out(sha256.as_bytes());
+        write_floor(out, floor);
     }
-    out.push(u8::from(trust.seen.is_some()));
+    out(&[u8::from(trust.seen.is_some())]);
     if let Some(seen) = &trust.seen {
-        out.extend_from_slice(&seen.key.0);
-        out.extend_from_slice(&seen.signed_at.to_le_bytes());
+        out(&seen.key.0);
+        out(&seen.signed_at.to_le_bytes());
     }
-    out
+    bytes
 }
 
-fn write_floor(out: &mut Vec<u8>, floor: &Floor) {
-    out.extend_from_slice(&floor.key.0);
-    out.extend_from_slice(&floor.sequence.to_le_bytes());
-    out.extend_from_slice(&floor.security_counter.to_le_bytes());
+fn write_floor(out: &mut dyn FnMut(&[u8]), floor: &Floor) {
+    out(&floor.key.0);
+    out(&floor.sequence.to_le_bytes());
+    out(&floor.security_counter.to_le_bytes());
 }
 
 /// `None` for what this build cannot read.

@@ -1,11 +1,13 @@
 //! Floors by the key that raised them, in bounded room.
 
-use alloc::vec::Vec;
-
+use arrayvec::ArrayVec;
 use otaru_release::{KeyId, RootDocument};
 
 /// More release keys than a product has in its life.
 pub(super) const MAX_FLOORS: usize = 16;
+
+/// See [`MAX_FLOORS`].
+pub(super) type Floors = ArrayVec<Floor, MAX_FLOORS>;
 
 /// Stands for whoever signed what no signer is known of. No root document can revoke it.
 pub(super) const WHOEVER: KeyId = KeyId([0; 8]);
@@ -30,7 +32,7 @@ pub(super) fn is_revoked(key: KeyId, root: Option<&RootDocument>) -> bool {
 }
 
 /// Raises the floor of `new`'s key.
-pub(super) fn raise(floors: &mut Vec<Floor>, new: Floor, root: Option<&RootDocument>) {
+pub(super) fn raise(floors: &mut Floors, new: Floor, root: Option<&RootDocument>) {
     if let Some(floor) = floors.iter_mut().find(|floor| floor.key == new.key) {
         return floor.rise(&new);
     }
@@ -41,7 +43,7 @@ pub(super) fn raise(floors: &mut Vec<Floor>, new: Floor, root: Option<&RootDocum
 }
 
 /// Makes one floor of two, or that of whoever of another, so that none is forgotten.
-fn merge(floors: &mut Vec<Floor>, root: Option<&RootDocument>) {
+fn merge(floors: &mut Floors, root: Option<&RootDocument>) {
     let mut revoked = (0..floors.len()).filter(|&at| is_revoked(floors[at].key, root));
     if let (Some(kept), Some(gone)) = (revoked.next(), revoked.next()) {
         let gone = floors.remove(gone);

@@ -1,4 +1,7 @@
+use alloc::vec::Vec;
+
 use otaru_release::{PublicKey, SecretKey};
+
 use otaru_wire::ReleaseVersion;
 
 mod properties;
@@ -38,7 +41,7 @@ fn least(trust: &Trust, revoked: &[u8], running: (u64, u32)) -> (u64, u32) {
 fn facts((sequence, security_counter): (u64, u32), running_entry: EntryState) -> BootFacts {
     BootFacts {
         running: Running {
-            slot: "ota_0".into(),
+            slot: "ota_0",
             sha256: Digest::of(&sequence.to_le_bytes()),
             label: None,
             label_is_certain: false,

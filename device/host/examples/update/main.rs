@@ -26,87 +26,96 @@ fn run<F: NorFlash>(mut flash: F, slot: Slot, reset: ResetCause, net: &mut Netwo
     let recreated = host.storage().0.recreated();
     let stored = Stored { journal: &journal, settings: &settings, recreated };
     let config = AgentConfig::new(ThingName::new("clock-01")?, Namespace::new("acme")?);
-    let (mut agent, effects) = Agent::start(config, &facts, stored, moment(0));
     // The link comes up behind the first effects.
     let (mut inputs, mut checked) = (VecDeque::from([Input::LinkUp]), None);
-    if carry_out(effects, &mut host, net, &mut inputs, &mut checked)? {
+    // What came of the effects so far: whether the device restarts now.
+    let mut ended = Ok(false);
+    let mut agent: Agent = Agent::start(config, &facts, stored, moment(0), &mut |effect| {
+        if matches!(ended, Ok(false)) {
+            ended = carry_out(effect, &mut host, net, &mut inputs, &mut checked);
+        }
+    });
+    if ended? {
         return Ok(host.into_flash());
     }
     let _ = host.begin_trust(&facts, agent.journal().security_floor)?; // Its error is for the log.
     let (storage, flash) = host.storage();
     storage.acknowledge_recreated(flash)?;
     for now in (100..).step_by(100).map(moment) {
-        let effects = if let Some(input) = inputs.pop_front() {
-            agent.step(now, input)
-        } else if let Some((topic, payload)) = net.hear() {
-            agent.step(now, Input::ShadowArrived { topic, payload: &payload })
-        } else if net.outcome.is_some() {
-            break;
-        } else {
-            agent.step(now, Input::TimePassed) // When `agent.wake_at_ms()` says.
+        let message = if inputs.is_empty() { net.hear() } else { None };
+        let input = match (inputs.pop_front(), &message) {
+            (Some(input), _) => input,
+            (_, Some((topic, payload))) => Input::ShadowArrived { topic: *topic, payload },
+            _ if net.outcome.is_some() => break,
+            _ => Input::TimePassed, // When `agent.wake_at_ms()` says.
         };
-        if carry_out(effects, &mut host, net, &mut inputs, &mut checked)? {
+        let mut ended = Ok(false);
+        agent.step(now, input, &mut |effect| {
+            if matches!(ended, Ok(false)) {
+                ended = carry_out(effect, &mut host, net, &mut inputs, &mut checked);
+            }
+        });
+        if ended? {
             break;
         }
     }
     Ok(host.into_flash())
 }
 
-/// Carries effects out, in order. Says whether the device restarts now.
+/// Carries an effect out. Says whether the device restarts now.
 fn carry_out<F: NorFlash>(
-    effects: Vec<Effect>,
+    effect: Effect<'_>,
     host: &mut Host<F>,
     net: &mut Network,
     inputs: &mut VecDeque<Input<'static>>,
     checked: &mut Option<Manifest>,
 ) -> Result<bool> {
-    for effect in effects {
-        match host.carry_out(effect)? {
-            Carried::Done => {}
-            Carried::NotKept(reason) => eprintln!("no room: {reason}"),
-            Carried::Restart => return Ok(true),
-            Carried::Answer(answer) => inputs.push_back(answer.into()),
-            Carried::Outside(Effect::Subscribe(_)) => inputs.push_back(Input::Subscribed),
-            Carried::Outside(Effect::Publish { topic, payload, .. }) => {
-                if let Topic::Shadow { topic: ShadowTopic::Request(verb), .. } = topic {
-                    net.publish(verb, &payload)?;
-                }
+    match host.carry_out(effect)? {
+        Carried::Done => {}
+        Carried::NotKept(reason) => eprintln!("no room: {reason}"),
+        Carried::Restart => return Ok(true),
+        Carried::Answer(answer) => inputs.push_back(answer.into()),
+        Carried::Outside(Effect::Subscribe(_)) => inputs.push_back(Input::Subscribed),
+        Carried::Outside(Effect::Publish { topic, payload, .. }) => {
+            if let Topic::Shadow { topic: ShadowTopic::Request(verb), .. } = topic {
+                let mut bytes = Vec::new();
+                payload.write(&mut |piece| bytes.extend_from_slice(piece));
+                net.publish(verb, &bytes)?;
             }
-            Carried::Outside(Effect::CheckManifest(wanted)) => {
-                let root =
-                    RootDocument::verify(net.get("/firmware/clock/root/1")?, &[net.root_key])?;
-                let bytes = net.get(&format!("/firmware/clock/{}.manifest", wanted.version))?;
-                let manifest = Manifest::verify(bytes, &root, None)?;
-                let least = host.trusted()?.1.least(&root, &wanted);
-                let slot_bytes = host.layout().slot(host.slot().other()).size.into();
-                let product = &ProductName::new("clock")?;
-                let device = Device { product, chip: CHIP, revision: None, slot_bytes, least };
-                let fits = check_manifest(&manifest, &wanted, device).map_err(Fault::from);
-                host.manifest_checked(Manifest::signer(bytes)?);
-                inputs.push_back(Input::ManifestChecked(fits));
-                *checked = Some(manifest);
-            }
-            Carried::Outside(Effect::Download { target, from_start }) => {
-                let manifest = checked.take().ok_or("a manifest comes first")?;
-                let begun = host.download(&target, &manifest, CHIP, from_start)?;
-                let ended = begun.and_then(|mut download| {
-                    while let Some(asked) = download.ask() {
-                        let (head, parts) = net.image(asked.offset);
-                        download.answer(head)?;
-                        for part in parts {
-                            let told = |done| inputs.push_back(Input::BytesRead { done });
-                            download.part(host.flash(), part, told)?;
-                        }
-                        download.body_ended(host.flash())?;
-                    }
-                    Ok(())
-                });
-                inputs.push_back(Input::DownloadEnded(ended));
-            }
-            Carried::Outside(Effect::RunSelfTest) => inputs.push_back(Input::SelfTestEnded(Ok(()))),
-            Carried::Outside(Effect::Log(line)) => eprintln!("{}", line.message),
-            Carried::Outside(_) => {} // Settings, offers, questions: as the product likes.
         }
+        Carried::Outside(Effect::CheckManifest(wanted)) => {
+            let root = RootDocument::verify(net.get("/firmware/clock/root/1")?, &[net.root_key])?;
+            let bytes = net.get(&format!("/firmware/clock/{}.manifest", wanted.version))?;
+            let manifest = Manifest::verify(bytes, &root, None)?;
+            let least = host.trusted()?.1.least(&root, &wanted);
+            let slot_bytes = host.layout().slot(host.slot().other()).size.into();
+            let product = &ProductName::new("clock")?;
+            let device = Device { product, chip: CHIP, revision: None, slot_bytes, least };
+            let fits = check_manifest(&manifest, &wanted, device).map_err(Fault::from);
+            host.manifest_checked(Manifest::signer(bytes)?);
+            inputs.push_back(Input::ManifestChecked(fits));
+            *checked = Some(manifest);
+        }
+        Carried::Outside(Effect::Download { target, from_start }) => {
+            let manifest = checked.take().ok_or("a manifest comes first")?;
+            let begun = host.download(&target, &manifest, CHIP, from_start)?;
+            let ended = begun.and_then(|mut download| {
+                while let Some(asked) = download.ask() {
+                    let (head, parts) = net.image(asked.offset);
+                    download.answer(head)?;
+                    for part in parts {
+                        let told = |done| inputs.push_back(Input::BytesRead { done });
+                        download.part(host.flash(), part, told)?;
+                    }
+                    download.body_ended(host.flash())?;
+                }
+                Ok(())
+            });
+            inputs.push_back(Input::DownloadEnded(ended));
+        }
+        Carried::Outside(Effect::RunSelfTest) => inputs.push_back(Input::SelfTestEnded(Ok(()))),
+        Carried::Outside(Effect::Log(line)) => eprintln!("{}", line.message.concat()),
+        Carried::Outside(_) => {} // Settings, offers, questions: as the product likes.
     }
     Ok(false)
 }

@@ -85,7 +85,7 @@ fn an_image_without_a_header_is_installed_and_left_again() {
     assert_eq!(facts.running.label.as_deref(), Some("1.0.5"));
     assert_eq!(facts.running_entry, EntryState::PendingVerify);
     assert_eq!(host.image().unwrap().size_bytes as usize, bytes(2).len());
-    assert_eq!(host.carry_out(Effect::RollBack), Ok(Carried::Restart));
+    assert!(matches!(host.carry_out(Effect::RollBack), Ok(Carried::Restart)));
 
     let mut host = power_on(host.into_flash(), layout);
     let facts = host.facts(ResetCause::Software).unwrap();
@@ -117,9 +117,11 @@ fn going_back_needs_a_whole_image() {
         if damage {
             host.flash().flip_bit(layout.slot(Slot::Ota0).offset + 70_000, 3);
         }
-        let failed = Carried::Answer(Answered::RollBackFailed(otaru_wire::Reason::FlashFailed));
-        let expected = if damage { failed } else { Carried::Restart };
-        assert_eq!(host.carry_out(Effect::RollBack), Ok(expected));
+        let failed = Answered::RollBackFailed(otaru_wire::Reason::FlashFailed);
+        match host.carry_out(Effect::RollBack).unwrap() {
+            Carried::Answer(answer) => assert!(damage && answer == failed),
+            carried => assert!(!damage && matches!(carried, Carried::Restart)),
+        }
     }
 }
 

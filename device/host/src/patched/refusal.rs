@@ -3,11 +3,33 @@
 use core::fmt;
 
 use alloc::format;
+use alloc::string::String;
 
 use otaru_agent::LogLine;
 use otaru_release::patch::PatchError;
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ReleaseVersion};
+
+/// A line for the device's log that outlives whoever wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptLine {
+    /// How bad it is.
+    pub level: LogLevel,
+    /// Short stable word.
+    pub code: Option<&'static str>,
+    /// What happened, readable alone.
+    pub message: String,
+    /// The reason number behind it.
+    pub reason: Option<Reason>,
+}
+
+impl KeptLine {
+    /// Hands the line over.
+    pub fn tell<T>(&self, hear: impl FnOnce(LogLine<'_>) -> T) -> T {
+        let KeptLine { level, code, reason, .. } = *self;
+        hear(LogLine { level, code, message: &[&self.message], reason })
+    }
+}
 
 /// Why the full image is fetched although there was a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +52,13 @@ impl PatchRefusal {
     }
 
     /// The line for the device's log.
-    pub fn line(self, version: &ReleaseVersion) -> LogLine {
+    pub fn line(self, version: &ReleaseVersion) -> KeptLine {
         let reason = match self {
             PatchRefusal::Patch(_) => None,
             PatchRefusal::Made(reason) | PatchRefusal::Answer(reason) => Some(reason),
         };
         let message = format!("update to {version} goes on with the full image: {self}");
-        LogLine { level: LogLevel::Warn, code: Some("OTA_PATCH_REFUSED"), message, reason }
+        KeptLine { level: LogLevel::Warn, code: Some("OTA_PATCH_REFUSED"), message, reason }
     }
 }
 

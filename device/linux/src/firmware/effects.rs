@@ -1,6 +1,6 @@
 //! Carrying effects out.
 
-use otaru_agent::{BootFacts, Effect, Input, LogLine, Target, Wanted};
+use otaru_agent::{BootFacts, Effect, Input, LogLine, SettingId, Target, Wanted};
 use otaru_host::Carried;
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ShadowId, ShadowTopic, Topic};
@@ -15,14 +15,16 @@ use crate::jobs::{self, Finished};
 use crate::manifest::{Known, Search};
 
 impl Firmware<'_> {
-    pub(super) fn carry_out_one(&mut self, effect: Effect) -> Result<(), SimError> {
+    pub(super) fn carry_out_one(&mut self, effect: Effect<'_>) -> Result<(), SimError> {
         // Whoever has no power says nothing about it.
         self.host.flash().check_power()?;
         match effect {
             Effect::Subscribe(topics) => self.subscribe(topics),
             Effect::Publish { topic, payload, delivery } => {
                 let topic = topic.format(&self.identity.namespace);
-                self.publisher.publish(topic, payload, delivery);
+                let mut bytes = Vec::new();
+                payload.write(&mut |piece| bytes.extend_from_slice(piece));
+                self.publisher.publish(topic, bytes, delivery);
             }
             Effect::Disconnect => self.publisher.disconnect(),
             Effect::CheckManifest(wanted) => self.check_manifest(wanted)?,
@@ -46,21 +48,21 @@ impl Firmware<'_> {
                 self.job = Some(jobs::verify_slot(self.host.flash().clone(), verification));
             }
             Effect::RunSelfTest => self.run_self_test(),
-            Effect::ApplySetting { name, value } => {
-                self.settings.push_back((name, value, true));
-                self.apply_next_setting();
-            }
-            Effect::RestoreSetting { name, value } => {
-                self.settings.push_back((name, value, false));
-                self.apply_next_setting();
-            }
+            Effect::ApplySetting { id, name, value } => self.apply(name, value, Some(id)),
+            Effect::RestoreSetting { name, value } => self.apply(name, value, None),
             Effect::Log(line) => self.log(line)?,
             effect => self.carry_out_on_flash(effect)?,
         }
         Ok(())
     }
 
-    fn carry_out_on_flash(&mut self, effect: Effect) -> Result<(), SimError> {
+    /// The product takes one setting after the other.
+    fn apply(&mut self, name: &str, value: &str, id: Option<SettingId>) {
+        self.settings.push_back((format!("{{\"{name}\":{value}}}"), id));
+        self.apply_next_setting();
+    }
+
+    fn carry_out_on_flash(&mut self, effect: Effect<'_>) -> Result<(), SimError> {
         if let Effect::ArmTrialBoot(_) = effect
             && self.host.flash().sync().is_err()
         {
@@ -77,10 +79,9 @@ impl Firmware<'_> {
         Ok(())
     }
 
-    fn subscribe(&self, topics: Vec<ShadowTopic>) {
+    fn subscribe(&self, topics: &[ShadowTopic]) {
         let shadow = ShadowId { thing: self.identity.thing.clone(), name: None };
-        self.publisher
-            .subscribe(topics.into_iter().map(|topic| shadow.topic_name(topic)).collect());
+        self.publisher.subscribe(topics.iter().map(|topic| shadow.topic_name(*topic)).collect());
     }
 
     /// Whom to trust; the reason to report where the built-in root key is missing or none.
@@ -126,11 +127,12 @@ impl Firmware<'_> {
     pub(super) fn begin_trust(&mut self, facts: &BootFacts) -> Result<(), SimError> {
         let (_, trust) = self.host.trusted()?;
         if trust.is_lost() {
-            let message = "the memory of signatures was lost and begins with what runs".to_owned();
+            let message = &["the memory of signatures was lost and begins with what runs"];
             let (level, reason) = (LogLevel::Error, Some(Reason::TrustLost));
             self.log(LogLine { level, code: Some("IO_FAILED"), message, reason })?;
         }
-        match self.host.begin_trust(facts, self.agent.journal().security_floor)? {
+        let floor = self.agent.as_ref().map_or(0, |agent| agent.journal().security_floor);
+        match self.host.begin_trust(facts, floor)? {
             Ok(()) => Ok(()),
             Err(reason) => self.log_not_kept("the floor of what runs", reason),
         }
@@ -172,10 +174,10 @@ impl Firmware<'_> {
     pub(super) fn transfer_told(&mut self, told: Told) -> Result<(), SimError> {
         match told {
             Told::Bytes(done) => self.step(Input::BytesRead { done }),
-            Told::Line(line) => self.log(line),
+            Told::Line(line) => line.tell(|line| self.log(line)),
             Told::Refused { target, refusal } => {
                 self.host.patch_refused(&target);
-                self.log(refusal)
+                refusal.tell(|line| self.log(line))
             }
         }
     }
@@ -188,8 +190,9 @@ impl Firmware<'_> {
         self.self_test = Some(self.product.self_test());
     }
 
-    pub(super) fn log(&mut self, line: LogLine) -> Result<(), SimError> {
-        tracing::info!(device.thing = %self.identity.thing, reason = ?line.reason, "{}", line.message);
+    pub(super) fn log(&mut self, line: LogLine<'_>) -> Result<(), SimError> {
+        let message = line.message.concat();
+        tracing::info!(device.thing = %self.identity.thing, reason = ?line.reason, "{message}");
         Ok(self.logs.push(&mut self.host, &self.identity.thing, line, wall_ms())?)
     }
 
@@ -204,7 +207,7 @@ impl Firmware<'_> {
             return Ok(());
         }
         self.last_link_fault = reason;
-        let message = format!("no link to the broker: {message}");
+        let message = &["no link to the broker: ", &message];
         self.log(LogLine { level: LogLevel::Warn, code: Some("IO_FAILED"), message, reason })
     }
 
@@ -212,7 +215,7 @@ impl Firmware<'_> {
     pub(super) fn post_logs(&mut self) -> Result<(), SimError> {
         let paused = self.logs_paused_until.is_some_and(|until| Instant::now() < until);
         // What the shadow needs comes first on a link of which nothing is known yet.
-        if !self.agent.is_online() || paused {
+        if !self.agent.as_ref().is_some_and(|agent| agent.is_online()) || paused {
             return Ok(());
         }
         self.logs_paused_until = None;

@@ -84,20 +84,21 @@ impl Firmware<'_> {
     /// The product's program ended by itself: the end of a trial, and else started again.
     pub(super) fn program_ended(&mut self) -> Result<(), SimError> {
         use AgentPhase::{Confirming, SelfTest, Trial};
-        let is_on_trial = matches!(self.agent.phase(), Trial { .. } | SelfTest { .. } | Confirming);
+        let phase = self.agent.as_ref().map(|agent| agent.phase());
+        let is_on_trial = matches!(phase, Some(Trial { .. } | SelfTest { .. } | Confirming));
         if is_on_trial {
             self.exit = Some(Exit::Crash);
         }
-        let message = "the product's program ended".to_owned();
+        let message = &["the product's program ended"];
         let (level, code) = (LogLevel::Error, Some("PROGRAM_ENDED"));
         self.log(LogLine { level, code, message, reason: None })
     }
 
     pub(super) fn apply_next_setting(&mut self) {
         if self.applying.is_none()
-            && let Some((name, value, is_waited_for)) = self.settings.pop_front()
+            && let Some((setting, id)) = self.settings.pop_front()
         {
-            self.applying = Some(self.product.apply(name, value, is_waited_for));
+            self.applying = Some(self.product.apply(setting, id));
         }
     }
 
@@ -122,7 +123,7 @@ impl Firmware<'_> {
     }
 
     pub(super) fn log_not_kept(&mut self, what: &str, reason: Reason) -> Result<(), SimError> {
-        let message = format!("{what} could not be kept: {reason}");
+        let message = &[what, " could not be kept: ", reason.name()];
         let (level, code) = (LogLevel::Error, Some("IO_FAILED"));
         self.log(LogLine { level, code, message, reason: Some(reason) })
     }

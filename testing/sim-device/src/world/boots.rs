@@ -136,11 +136,14 @@ impl<const UNIT: usize> World<'_, UNIT> {
         }
         let recreated = self.host.as_mut().and_then(|host| host.storage().0.recreated());
         let stored = Stored { journal: &journal, settings: &settings, recreated };
-        let (agent, effects) = Agent::start(config(), &facts, stored, self.moment());
-        self.agent = Some(agent);
+        let (now, mut stop) = (self.moment(), Ok(None));
+        let agent = Agent::start(config(), &facts, stored, now, &mut |effect| {
+            self.carry_out(effect, &mut stop);
+        });
+        self.agent = Some(Box::new(agent));
         let boot = self.boot;
         self.later(500, Event::LinkUp { boot });
-        if let Some(stop) = self.carry_out(effects)? {
+        if let Some(stop) = stop? {
             return Ok(stop);
         }
         let acknowledged = self.on_flash(|host, _| {

@@ -17,16 +17,18 @@ const SELF_TEST_MS: u64 = 3_000;
 const WATCHDOG_MS: u64 = 60_000;
 
 impl<const UNIT: usize> World<'_, UNIT> {
-    pub(super) fn carry_out(&mut self, effects: Vec<Effect>) -> Result<Option<Stop>, Violation> {
-        for effect in effects {
-            if let Some(stop) = self.carry_out_one(effect)? {
-                return Ok(Some(stop));
-            }
+    /// Behind whatever ends a boot nothing is carried out any more.
+    pub(super) fn carry_out(
+        &mut self,
+        effect: Effect<'_>,
+        stop: &mut Result<Option<Stop>, Violation>,
+    ) {
+        if matches!(stop, Ok(None)) {
+            *stop = self.carry_out_one(effect);
         }
-        Ok(None)
     }
 
-    fn carry_out_one(&mut self, effect: Effect) -> Result<Option<Stop>, Violation> {
+    fn carry_out_one(&mut self, effect: Effect<'_>) -> Result<Option<Stop>, Violation> {
         if let Effect::SaveJournal(bytes) = &effect {
             self.note(|| format!("  save journal, {} bytes", bytes.len()));
             self.judge.saving(bytes);
@@ -62,13 +64,17 @@ impl<const UNIT: usize> World<'_, UNIT> {
         Stop::Reset(otaru_agent::ResetCause::Panic)
     }
 
-    fn carry_out_outside(&mut self, effect: Effect) -> Result<Option<Stop>, Violation> {
+    fn carry_out_outside(&mut self, effect: Effect<'_>) -> Result<Option<Stop>, Violation> {
         match effect {
             Effect::Subscribe(_) => {
                 let session = self.session;
                 self.later(50, Event::Subscribed { session });
             }
-            Effect::Publish { topic, payload, .. } => return self.publish(topic, payload),
+            Effect::Publish { topic, payload, .. } => {
+                let mut bytes = Vec::new();
+                payload.write(&mut |piece| bytes.extend_from_slice(piece));
+                return self.publish(topic, bytes);
+            }
             Effect::Disconnect => {
                 let session = self.session;
                 self.later(0, Event::LinkLost { session });
@@ -95,13 +101,13 @@ impl<const UNIT: usize> World<'_, UNIT> {
                     _ => self.later(SELF_TEST_MS, Event::SelfTest { boot }),
                 }
             }
-            Effect::ApplySetting { name, value } => {
-                self.answers.push_back(Input::SettingApplied { name, value });
+            Effect::ApplySetting { id, .. } => {
+                self.answers.push_back(Input::SettingApplied(id));
             }
             Effect::Log(line) if self.life.keeps_logs => {
                 let pushed = self.on_flash(|host, _| {
                     let (storage, flash) = host.storage();
-                    storage.push_log(flash, line.message.as_bytes())
+                    storage.push_log(flash, line.message.concat().as_bytes())
                 })?;
                 match pushed {
                     None => return Ok(Some(Stop::PowerLost)),

@@ -93,7 +93,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
     /// Once the device has heard that nobody wishes for it any more, nothing may be armed.
     fn note_withdrawal(&mut self, is_withdrawal: bool) {
         let is_open = self.server.open.as_ref().is_some_and(|open| open.is_withdrawn);
-        let is_online = self.agent.as_ref().is_some_and(otaru_agent::Agent::is_online);
+        let is_online = self.agent.as_ref().is_some_and(|agent| agent.is_online());
         let Some(host) = self.host.as_mut().filter(|_| is_withdrawal && is_open && is_online)
         else {
             return;
@@ -234,17 +234,16 @@ impl<const UNIT: usize> World<'_, UNIT> {
                 transfer.body = Some(body);
                 self.note(|| format!("  asks for {request:?}"));
                 self.later(2 * HOP_MS, Event::Head { transfer: self.transfers });
-                self.step(Input::BytesRead { done })
+                self.answers.push_back(Input::BytesRead { done });
             }
             None => {
                 self.summary.patched += u32::from(was_by_patch);
                 self.stop_transfer();
-                if let Some(stop) = self.step(Input::BytesRead { done })? {
-                    return Ok(Some(stop));
-                }
-                self.step(Input::DownloadEnded(Ok(())))
+                self.answers.push_back(Input::BytesRead { done });
+                self.answers.push_back(Input::DownloadEnded(Ok(())));
             }
         }
+        Ok(None)
     }
 
     /// A patch was given up: sectors of a chunk that it made wrong are erased once more.
@@ -257,8 +256,10 @@ impl<const UNIT: usize> World<'_, UNIT> {
         self.judge.tried_again();
         let host = self.host.as_mut().expect("firmware runs");
         host.patch_refused(&otaru_wire::Digest(release.sha256));
-        let effect = otaru_agent::Effect::Log(refusal.line(&release.version));
-        self.carry_out(vec![effect])
+        let line = refusal.line(&release.version);
+        let mut stop = Ok(None);
+        line.tell(|line| self.carry_out(otaru_agent::Effect::Log(line), &mut stop));
+        stop
     }
 
     pub(super) fn fail_download(&mut self, fault: Fault) -> Result<Option<Stop>, Violation> {

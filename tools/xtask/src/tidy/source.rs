@@ -31,11 +31,9 @@ pub(super) fn long(file: &File) -> Option<String> {
 
 /// Problems of one file.
 pub(super) fn check(file: &File) -> Vec<String> {
-    let mut problems: Vec<String> = [check_length(file), check_name(file), check_header(file)]
-        .into_iter()
-        .flatten()
-        .map(|problem| format!("{}: {problem}", file.path))
-        .collect();
+    let whole = [check_length(file), check_name(file), check_header(file), check_heap(file)];
+    let mut problems: Vec<String> =
+        whole.into_iter().flatten().map(|problem| format!("{}: {problem}", file.path)).collect();
     problems.extend(check_unwraps(file));
     let lines: Vec<&str> = file.text.lines().collect();
     for (nth, text) in lines.iter().enumerate() {
@@ -68,6 +66,25 @@ fn check_allow(lines: &[&str]) -> Option<String> {
     (is_allow && !has_reason).then(|| {
         "use `#[expect(lint, reason = \"…\")]`, which ends when it is not needed".to_owned()
     })
+}
+
+/// What may not need a heap needs one only where it is tested.
+fn check_heap(file: &File) -> Option<String> {
+    const WITHOUT: [&str; 2] = ["device/agent/src/", "device/slots/src/"];
+    if !WITHOUT.iter().any(|folder| file.path.starts_with(folder)) {
+        return None;
+    }
+    let mut before = "";
+    for line in file.text.lines() {
+        let takes = ["extern crate alloc", "extern crate std"];
+        if takes.iter().any(|takes| line.trim_start().starts_with(takes))
+            && before != "#[cfg(test)]"
+        {
+            return Some(format!("`{}`: a device has no heap for it", line.trim()));
+        }
+        before = line.trim();
+    }
+    None
 }
 
 fn check_length(file: &File) -> Option<String> {
@@ -215,6 +232,17 @@ mod tests {
             &"//! Words.\n".repeat(13),
             expect!["otaru/src/main.rs: the header has 13 lines, at most 12"],
         );
+    }
+
+    #[test]
+    fn what_needs_no_heap_has_one_in_tests_alone() {
+        let heap = ["//! Words.\n", "extern crate alloc;\n"].concat();
+        let refused =
+            expect!["device/agent/src/lib.rs: `extern crate alloc;`: a device has no heap for it"];
+        check_file("device/agent/src/lib.rs", &heap, refused);
+        let tested = ["//! Words.\n", "#[cfg(test)]\n", "extern crate alloc;\n"].concat();
+        check_file("device/agent/src/lib.rs", &tested, expect![""]);
+        check_file("device/host/src/lib.rs", &heap, expect![""]);
     }
 
     #[test]

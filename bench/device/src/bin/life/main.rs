@@ -93,6 +93,7 @@ fn main() {
     println!("blocks {blocks}");
     println!("stack_bytes {}", life.stack_bytes);
     println!("boots {boots}");
+    println!("firmware_bytes {}", size_of::<Firmware<Chip, Server>>());
 }
 
 /// One boot; how the update ended, if it did.

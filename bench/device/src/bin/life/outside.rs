@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
-use otaru_agent::Answer;
+use otaru_agent::{Answer, Payload};
 use otaru_bench_device::Outside;
 use otaru_shadow::{Change, Document, Rules, UpdateRequest, client_token_of, get_accepted};
 use otaru_sim_flash::{SimError, WordFlash};
@@ -100,26 +100,31 @@ impl Server {
 }
 
 impl Outside for Server {
-    fn publish(&mut self, topic: &str, payload: &[u8]) {
+    fn publish(&mut self, topic: &[&str], payload: Payload<'_>) {
         heap::others(|| {
             if let Some(Topic::Shadow { topic: ShadowTopic::Request(verb), .. }) =
-                Topic::parse(&self.namespace, topic)
+                Topic::parse(&self.namespace, &topic.concat())
             {
-                self.asked.push_back((verb, payload.to_vec()));
+                let mut bytes = Vec::new();
+                payload.write(&mut |piece| bytes.extend_from_slice(piece));
+                self.asked.push_back((verb, bytes));
             }
         });
     }
 
-    fn subscribe(&mut self, _: &[String]) {
+    fn subscribe(&mut self, _: &ShadowId, _: &[ShadowTopic]) {
         self.is_subscribed = true;
     }
 
-    fn document(&mut self, path: &str) -> Option<Vec<u8>> {
-        // The device's own: it has to stand somewhere while it is read.
-        self.documents.get(path).cloned()
+    fn document(&mut self, path: &[&str], room: &mut [u8]) -> Option<usize> {
+        heap::others(|| {
+            let document = self.documents.get(&path.concat())?;
+            room[..document.len()].copy_from_slice(document);
+            Some(document.len())
+        })
     }
 
-    fn image(&mut self, _: &str, offset: u64) -> Answer<'_> {
+    fn image(&mut self, _: &[&str], offset: u64) -> Answer<'_> {
         self.at = offset as usize;
         let total = self.image.len();
         let range = heap::others(|| format!("bytes {offset}-{}/{total}", total - 1));

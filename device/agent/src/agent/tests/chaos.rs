@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use super::flash::{target, version};
 use super::world::{Behaviour, Event, World};
-use crate::{AgentPhase, Decision, Effect, Fault, Hold, Input, Journal, Moment, ResetCause, Stage};
+use crate::{
+    AgentPhase, Decision, Effect, Fault, Hold, Input, Journal, Moment, ResetCause, SettingId, Stage,
+};
 
 fn reason() -> impl Strategy<Value = Reason> {
     proptest::sample::select(Reason::ALL)
@@ -77,8 +79,8 @@ fn event() -> impl Strategy<Value = Event> {
         answer(()).prop_map(Input::SelfTestEnded),
         answer(()).prop_map(Input::SlotConfirmed),
         reason().prop_map(Input::RollBackFailed),
-        any::<u8>().prop_map(|n| Input::SettingApplied { name: "volume".into(), value: n.into() }),
-        Just(Input::SettingRefused { name: "volume".into() }),
+        (0..4u32).prop_map(|id| Input::SettingApplied(SettingId::from_number(id))),
+        (0..4u32).prop_map(|id| Input::SettingRefused(SettingId::from_number(id))),
     ];
     prop_oneof![
         2 => input.prop_map(Event::Input),
@@ -141,23 +143,19 @@ proptest! {
         for (event, passed_ms, random) in events {
             uptime_ms += passed_ms;
             let now = Moment { uptime_ms, wall_ms: Some(uptime_ms as i64), random };
-            let effects = match &event {
-                Event::Input(input) => agent.step(now, input.clone()),
-                Event::Message(topic, payload) => {
-                    agent.step(now, Input::ShadowArrived { topic: *topic, payload })
-                }
+            let input = match &event {
+                Event::Input(input) => input.clone(),
+                Event::Message(topic, payload) => Input::ShadowArrived { topic: *topic, payload },
             };
-            for effect in effects {
-                match effect {
-                    Effect::SaveJournal(bytes) => saved = bytes,
-                    Effect::ArmTrialBoot(target) => {
-                        let attempt = Journal::from_bytes(&saved).unwrap().attempt.unwrap();
-                        prop_assert_eq!(attempt.stage, Stage::Staged);
-                        prop_assert_eq!(attempt.target, Some(target));
-                    }
-                    _ => {}
+            agent.step(now, input, &mut |effect| match effect {
+                Effect::SaveJournal(bytes) => saved = bytes.to_vec(),
+                Effect::ArmTrialBoot(target) => {
+                    let attempt = Journal::from_bytes(&saved).unwrap().attempt.unwrap();
+                    assert_eq!(attempt.stage, Stage::Staged);
+                    assert_eq!(attempt.target, Some(target));
                 }
-            }
+                _ => {}
+            });
             prop_assert_eq!(without_tries(&Journal::from_bytes(&saved).unwrap()), without_tries(agent.journal()));
         }
     }
@@ -191,7 +189,7 @@ proptest! {
             prop_assert_eq!(runs.as_str(), "1.0.4");
             prop_assert!(!last.contains(" confirmed "), "{last}");
         }
-        let confirmed = runs == "1.0.5";
+        let confirmed = runs.as_str() == "1.0.5";
         prop_assert_eq!(last.contains("u-1 confirmed"), confirmed, "{}", last);
     }
 

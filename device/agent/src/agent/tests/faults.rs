@@ -1,4 +1,5 @@
 use alloc::vec;
+use alloc::vec::Vec;
 
 use expect_test::expect;
 use otaru_wire::Reason;
@@ -240,11 +241,11 @@ fn an_end_is_journalled_before_the_failed_slot_is_kept() {
     world.run_until(|phase| matches!(phase, AgentPhase::SelfTest { .. }));
     let mut agent = world.agent.clone();
     let failed = Input::SelfTestEnded(Err(Reason::SelfTestFailed));
-    agent.step(Moment::default(), failed);
-    let effects = agent.step(Moment::default(), Input::RollBackFailed(Reason::FlashFailed));
-    let at = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted).unwrap();
-    let saved = at(|effect| matches!(effect, Effect::SaveJournal(_)));
-    assert!(saved < at(|effect| *effect == Effect::ConfirmSlot), "{effects:?}");
+    agent.step(Moment::default(), failed, &mut |_| {});
+    let failed = Input::RollBackFailed(Reason::FlashFailed);
+    let mut effects = Vec::new();
+    agent.step(Moment::default(), failed, &mut |effect| effects.extend(kind(&effect)));
+    assert_eq!(effects, ["save", "confirm"]);
 }
 
 /// No manifest ever said so: it came by cable, or the journal is lost.
@@ -308,9 +309,16 @@ fn a_confirmation_that_was_not_journalled_is_said_again_first() {
     let journal = Journal { attempt: Some(attempt), ..Journal::default() }.to_bytes();
     let facts = boot_facts(&flash, ResetCause::PowerOn);
     let stored = Stored { journal: &journal, ..Stored::default() };
-    let (_, effects) = Agent::start(config(), &facts, stored, Moment::default());
-    let place = |is: fn(&Effect) -> bool| effects.iter().position(is);
-    let confirms = place(|effect| matches!(effect, Effect::ConfirmSlot));
-    let saves = place(|effect| matches!(effect, Effect::SaveJournal(_)));
-    assert!(confirms.is_some() && confirms < saves, "{effects:?}");
+    let mut effects = Vec::new();
+    let mut carry_out = |effect: Effect<'_>| effects.extend(kind(&effect));
+    let _: Agent = Agent::start(config(), &facts, stored, Moment::default(), &mut carry_out);
+    assert_eq!(effects, ["confirm", "save"]);
+}
+
+fn kind(effect: &Effect<'_>) -> Option<&'static str> {
+    match effect {
+        Effect::SaveJournal(_) => Some("save"),
+        Effect::ConfirmSlot => Some("confirm"),
+        _ => None,
+    }
 }

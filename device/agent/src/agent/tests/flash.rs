@@ -1,6 +1,5 @@
 //! Two slots and ESP-IDF's boot rule, without their bits.
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use otaru_wire::{Digest, ReleaseVersion};
@@ -76,9 +75,9 @@ pub(super) fn boot_facts(flash: &Flash, reset: ResetCause) -> BootFacts {
     let runs = flash.slots[flash.running].clone().expect("the boot rule picks a full slot");
     BootFacts {
         running: Running {
-            slot: format!("ota_{}", flash.running),
+            slot: ["ota_0", "ota_1"][flash.running],
             sha256: image(&runs),
-            label: Some(runs.as_str().into()),
+            label: Some(runs.as_str().try_into().unwrap()),
             label_is_certain: flash.label_is_certain,
             sequence: 4,
             security_counter: flash.security_counter,

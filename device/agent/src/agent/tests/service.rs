@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use otaru_wire::{ShadowTopic, ShadowVerb};
 use serde_json::{Map, Value, json};
 
-use crate::patch::{difference, merge};
+use crate::json::reference::{difference, merge};
 
 /// One shadow: what is wished, what is said, how often it changed.
 #[derive(Clone, Debug, Default)]

@@ -112,7 +112,7 @@ fn phase_name(phase: AgentPhase) -> String {
     debug.split(' ').next().unwrap_or_default().into()
 }
 
-fn effect_name(effect: &Effect) -> Option<String> {
+fn effect_name(effect: &Effect<'_>) -> Option<String> {
     let debug = format!("{effect:?}");
     let name = debug.split(['(', ' ']).next().unwrap_or_default();
     (!matches!(name, "Log" | "Publish")).then(|| name.into())
@@ -134,12 +134,12 @@ fn transition_table() {
                 (Input::TimePassed, _) => now,
                 _ => Moment { uptime_ms: world.uptime_ms, ..now },
             };
-            let effects = agent.step(at, input);
+            let mut effects = Vec::new();
+            agent.step(at, input, &mut |effect| effects.extend(effect_name(&effect)));
             let after = agent.phase();
             if after == before {
                 continue;
             }
-            let effects: Vec<String> = effects.iter().filter_map(effect_name).collect();
             let (from, to) = (phase_name(before), phase_name(after));
             table += &format!("{from} + {name} -> {to}: {}\n", effects.join(", "));
         }

@@ -14,8 +14,8 @@ use super::flash::{Flash, boot_facts, image, target, version};
 use super::service::Service;
 use crate::agent::{Agent, AgentPhase, Stored};
 use crate::{
-    AgentConfig, Decision, Effect, EntryState, Fault, Input, Journal, Moment, ResetCause, Target,
-    Wanted,
+    AgentConfig, BootFacts, Decision, Effect, EntryState, Fault, Input, Journal, Moment,
+    ResetCause, Target, Wanted,
 };
 
 /// How an image behaves on its trial boot.
@@ -36,7 +36,7 @@ pub(super) enum Event {
 
 #[derive(Clone, Debug)]
 pub(super) struct World {
-    pub(super) agent: Agent,
+    pub(super) agent: Agent<8192>,
     pub(super) flash: Flash,
     pub(super) service: Service,
     pub(super) behaviour: Behaviour,
@@ -88,7 +88,8 @@ impl World {
     pub(super) fn new() -> World {
         let flash = Flash::factory();
         let facts = boot_facts(&flash, ResetCause::PowerOn);
-        let (agent, effects) = Agent::start(config(), &facts, Stored::default(), Moment::default());
+        let (stored, now) = (Stored::default(), Moment::default());
+        let agent = Agent::start(config(), &facts, stored, now, &mut |_| {});
         let mut world = World {
             agent,
             flash,
@@ -115,7 +116,7 @@ impl World {
             raised: Vec::new(),
             random: 1,
         };
-        world.carry_out(effects);
+        world.start(&facts, stored, now);
         world
     }
 
@@ -215,49 +216,65 @@ impl World {
             self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let wall_ms = self.wall_ms.map(|wall_ms| wall_ms + self.uptime_ms as i64);
         let now = Moment { uptime_ms: self.uptime_ms, wall_ms, random: self.random };
-        let effects = match &event {
-            Event::Input(input) => self.agent.step(now, input.clone()),
-            Event::Message(topic, payload) => {
-                self.agent.step(now, Input::ShadowArrived { topic: *topic, payload })
-            }
+        let input = match &event {
+            Event::Input(input) => input.clone(),
+            Event::Message(topic, payload) => Input::ShadowArrived { topic: *topic, payload },
         };
-        self.carry_out(effects);
-    }
-
-    /// Carries effects out in order; a restart or power cut drops the rest of them.
-    fn carry_out(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            if let Some(left) = &mut self.fuse {
-                match left.checked_sub(1) {
-                    Some(fewer) => *left = fewer,
-                    None => {
-                        self.fuse = None;
-                        return self.restart(ResetCause::PowerOn);
-                    }
-                }
-            }
-            match effect {
-                Effect::Restart => return self.restart(ResetCause::Software),
-                Effect::RollBack if self.flash.slots[1 - self.flash.running].is_none() => {
-                    let failed = Input::RollBackFailed(Reason::FlashFailed);
-                    self.queue.push_back(Event::Input(failed));
-                }
-                Effect::RollBack => {
-                    self.flash.entries[self.flash.running] = EntryState::Invalid;
-                    return self.restart(ResetCause::Software);
-                }
-                Effect::RunSelfTest if self.behaviour == Behaviour::Crash => {
-                    return self.restart(ResetCause::Panic);
-                }
-                Effect::RunSelfTest if self.behaviour == Behaviour::Hang => {
-                    return self.restart(ResetCause::Watchdog);
-                }
-                effect => self.carry_out_one(effect),
-            }
+        let mut agent = self.agent.clone();
+        let mut is_over = false;
+        agent.step(now, input, &mut |effect| is_over = is_over || self.carry_out(effect));
+        if !is_over {
+            self.agent = agent;
         }
     }
 
-    fn carry_out_one(&mut self, effect: Effect) {
+    fn start(&mut self, facts: &BootFacts, stored: Stored<'_>, now: Moment) {
+        let (config, mut is_over) = (self.config(), false);
+        let mut carry_out = |effect: Effect<'_>| is_over = is_over || self.carry_out(effect);
+        let agent = Agent::start(config, facts, stored, now, &mut carry_out);
+        if !is_over {
+            self.agent = agent;
+        }
+    }
+
+    /// Carries an effect out. A restart or power cut ends the boot, and drops those behind it.
+    fn carry_out(&mut self, effect: Effect<'_>) -> bool {
+        if let Some(left) = &mut self.fuse {
+            match left.checked_sub(1) {
+                Some(fewer) => *left = fewer,
+                None => {
+                    self.fuse = None;
+                    return self.reset(ResetCause::PowerOn);
+                }
+            }
+        }
+        match effect {
+            Effect::Restart => return self.reset(ResetCause::Software),
+            Effect::RollBack if self.flash.slots[1 - self.flash.running].is_none() => {
+                let failed = Input::RollBackFailed(Reason::FlashFailed);
+                self.queue.push_back(Event::Input(failed));
+            }
+            Effect::RollBack => {
+                self.flash.entries[self.flash.running] = EntryState::Invalid;
+                return self.reset(ResetCause::Software);
+            }
+            Effect::RunSelfTest if self.behaviour == Behaviour::Crash => {
+                return self.reset(ResetCause::Panic);
+            }
+            Effect::RunSelfTest if self.behaviour == Behaviour::Hang => {
+                return self.reset(ResetCause::Watchdog);
+            }
+            effect => self.carry_out_one(effect),
+        }
+        false
+    }
+
+    fn reset(&mut self, cause: ResetCause) -> bool {
+        self.restart(cause);
+        true
+    }
+
+    fn carry_out_one(&mut self, effect: Effect<'_>) {
         let other = 1 - self.flash.running;
         let answer = match effect {
             Effect::Subscribe(topics) => {
@@ -273,13 +290,18 @@ impl World {
                 self.disconnect();
                 return self.connect();
             }
-            Effect::Publish { topic, payload, .. } => return self.publish(topic, &payload),
+            Effect::Publish { topic, payload, .. } => {
+                let mut bytes = Vec::new();
+                payload.write(&mut |piece| bytes.extend_from_slice(piece));
+                assert_eq!(bytes.len(), payload.len_bytes());
+                return self.publish(topic, &bytes);
+            }
             Effect::SaveJournal(bytes) => {
-                let journal = Journal::from_bytes(&bytes).expect("it reads its own journal");
+                let journal = Journal::from_bytes(bytes).expect("it reads its own journal");
                 let deferral = journal.attempt.and_then(|attempt| attempt.deferral);
                 let left_ms = deferral.map_or(0, |deferral| deferral.left_ms);
                 self.put_off_until_ms = self.ran_ms() + left_ms;
-                return self.flash.journal = bytes;
+                return self.flash.journal = bytes.to_vec();
             }
             Effect::ShowOffer(offer) => {
                 let shown = offer.map_or("nothing".into(), |offer| format!("{}", offer.version));
@@ -297,7 +319,7 @@ impl World {
                 }
                 Input::ProductDecided(self.decisions.pop_front().unwrap_or(Decision::Now))
             }
-            Effect::SaveSettings(bytes) => return self.flash.settings = bytes,
+            Effect::SaveSettings(json) => return self.flash.settings = json.into(),
             Effect::CheckManifest(wanted) => {
                 let fault = self.faults.pop_front();
                 let version = wanted.version.clone();
@@ -321,10 +343,10 @@ impl World {
                 self.flash.entries[self.flash.running] = EntryState::Valid;
                 Input::SlotConfirmed(Ok(()))
             }
-            Effect::ApplySetting { name, .. } if self.refused.contains(&name.as_str()) => {
-                Input::SettingRefused { name }
+            Effect::ApplySetting { id, name, .. } if self.refused.contains(&name) => {
+                Input::SettingRefused(id)
             }
-            Effect::ApplySetting { name, value } => Input::SettingApplied { name, value },
+            Effect::ApplySetting { id, .. } => Input::SettingApplied(id),
             Effect::RestoreSetting { name, value } => {
                 return self.note(&format!("restored {name} = {value}"));
             }
@@ -333,7 +355,8 @@ impl World {
                 return;
             }
             Effect::Log(line) => {
-                return self.note(&format!("{} {}", line.level.as_str(), line.message));
+                let message = line.message.concat();
+                return self.note(&format!("{} {message}", line.level.as_str()));
             }
             Effect::AdoptManifest(_) => return,
             Effect::CheckTrust => return self.trust_checks += 1,
@@ -400,9 +423,7 @@ impl World {
         let (journal, settings) = (self.flash.journal.clone(), self.flash.settings.clone());
         let stored = Stored { journal: &journal, settings: &settings, recreated: None };
         let now = Moment { wall_ms: self.wall_ms, ..Moment::default() };
-        let (agent, effects) = Agent::start(self.config(), &facts, stored, now);
-        self.agent = agent;
-        self.carry_out(effects);
+        self.start(&facts, stored, now);
         if self.link {
             self.connect();
         }

@@ -1,6 +1,6 @@
 //! The rule of [`Trust`], held against a device that remembers every manifest it ever confirmed.
 
-use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use otaru_release::SecretKey;
 use otaru_wire::ReleaseVersion;
@@ -77,7 +77,7 @@ impl Device {
         let Said { sequence, security_counter, .. } = self.running;
         let facts = BootFacts {
             running: Running {
-                slot: "ota_0".to_string(),
+                slot: "ota_0",
                 sha256: image(&self.running),
                 label: None,
                 label_is_certain: false,

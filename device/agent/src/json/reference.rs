@@ -1,4 +1,4 @@
-//! The little of JSON merging a device needs: shadows are patched, never replaced.
+//! What the code beside it does to text, on trees of values.
 
 use serde_json::{Map, Value};
 

@@ -1,0 +1,28 @@
+use arrayvec::ArrayString;
+
+use crate::json::{Decimal, Text};
+
+/// A client token that no other boot or message uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) random: u64,
+    pub(crate) number: u32,
+}
+
+impl Token {
+    /// The random number in hex, and the other.
+    pub(crate) fn text(self) -> ArrayString<27> {
+        let mut text = ArrayString::new();
+        for place in (0..16).rev() {
+            let digit = (self.random >> (4 * place)) & 15;
+            text.push(char::from_digit(digit as u32, 16).unwrap_or('0'));
+        }
+        text.push('-');
+        text.push_str(Decimal::new(self.number.into()).as_str());
+        text
+    }
+
+    pub(crate) fn is(self, text: Text<'_>) -> bool {
+        text.is(&self.text())
+    }
+}
