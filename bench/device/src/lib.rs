@@ -5,10 +5,10 @@
 use arrayvec::ArrayVec;
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{
-    Agent, AgentConfig, Answer, Device, Effect, Fault, Input, Moment, Payload, ResetCause, Stored,
-    Target, Trust, Wanted, check_manifest,
+    Agent, AgentConfig, Answer, Device, Effect, Fault, Input, Moment, Payload, ResetCause,
+    SettingId, Stored, Target, Trust, Wanted, check_manifest,
 };
-use otaru_host::{Carried, Download, Host, HostError};
+use otaru_host::{Answered, Carried, Download, Host, HostError};
 use otaru_release::{Chip, KeyId, Manifest, Order, OrderAsked, PublicKey, RootDocument};
 use otaru_slots::{Layout, Slot};
 use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingName};
@@ -63,11 +63,18 @@ struct Board<F, O> {
     root_key: PublicKey,
     checked: Option<Manifest>,
     /// What the agent has to hear, before anything else.
-    answers: ArrayVec<Input<'static>, 4>,
+    answers: ArrayVec<Said, 4>,
     job: Option<Job>,
     /// How the boot ends, once that is decided.
     ended: Result<bool, HostError>,
     document: [u8; DOCUMENT_BYTES_MAX],
+}
+
+/// What came of an effect at once.
+enum Said {
+    OfFlash(Answered),
+    SelfTest(bool),
+    Applied(SettingId),
 }
 
 /// What takes long, between two steps of the agent.
@@ -137,7 +144,7 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
                 return Ok(true);
             }
             if let Some(answer) = self.board.answers.pop_at(0) {
-                self.step(now, answer)?;
+                self.step(now, answer.into())?;
                 continue;
             }
             let answer = match self.board.job.take() {
@@ -252,7 +259,7 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
             Carried::Done | Carried::NotKept(_) => return Ok(false),
             Carried::Restart => return Ok(true),
             Carried::Answer(answer) => {
-                self.answer(answer.into());
+                self.answer(Said::OfFlash(answer));
                 return Ok(false);
             }
             Carried::Outside(effect) => effect,
@@ -271,17 +278,16 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
             Effect::StopTransfer => self.job = None,
             Effect::RunSelfTest => {
                 let passed = self.outside.self_test();
-                let result = if passed { Ok(()) } else { Err(Reason::SelfTestFailed) };
-                self.answer(Input::SelfTestEnded(result));
+                self.answer(Said::SelfTest(passed));
             }
-            Effect::ApplySetting { id, .. } => self.answer(Input::SettingApplied(id)),
+            Effect::ApplySetting { id, .. } => self.answer(Said::Applied(id)),
             _ => {}
         }
         Ok(false)
     }
 
     /// A setting whose answer has no room is asked for again when it is read again.
-    fn answer(&mut self, answer: Input<'static>) {
+    fn answer(&mut self, answer: Said) {
         let _ = self.answers.try_push(answer);
     }
 
@@ -364,6 +370,17 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
                 .map_err(|error| error.reason())?;
         }
         Ok((manifest, signer, target))
+    }
+}
+
+impl From<Said> for Input<'static> {
+    fn from(said: Said) -> Input<'static> {
+        match said {
+            Said::OfFlash(answer) => answer.into(),
+            Said::SelfTest(true) => Input::SelfTestEnded(Ok(())),
+            Said::SelfTest(false) => Input::SelfTestEnded(Err(Reason::SelfTestFailed)),
+            Said::Applied(id) => Input::SettingApplied(id),
+        }
     }
 }
 

@@ -146,14 +146,21 @@ impl Download {
             return self.write(flash, part, &mut tell);
         }
         // Nothing is erased before the image's own header was seen.
-        self.head.extend_from_slice(part);
         let enough = ImageHead::SIZE_BYTES.min(self.image_bytes as usize);
         let is_read = self.offset == 0 && self.chip.runs_esp_images();
-        if is_read && self.head.len() < enough {
+        // Most parts are longer than that, and need not be copied.
+        let is_alone = self.head.is_empty() && part.len() >= enough;
+        if !is_alone {
+            self.head.extend_from_slice(part);
+        }
+        let head = core::mem::take(&mut self.head);
+        let body = if is_alone { part } else { head.as_slice() };
+        if is_read && body.len() < enough {
+            self.head = head;
             return Ok(());
         }
         if is_read {
-            let head = ImageHead::parse(&self.head).map_err(|_| Reason::ImageCorrupt)?;
+            let head = ImageHead::parse(body).map_err(|_| Reason::ImageCorrupt)?;
             head.runs_on(self.chip, None).map_err(|_| Reason::WrongChip)?;
         }
         let target = self.running.other();
@@ -161,8 +168,7 @@ impl Download {
         let writer =
             SlotWriter::begin(flash, &self.layout, self.running, target, size, self.offset);
         self.writer = Some(writer.map_err(reason_of)?);
-        let head = core::mem::take(&mut self.head);
-        self.write(flash, &head, &mut tell)
+        self.write(flash, body, &mut tell)
     }
 
     /// The body is over: checks the last chunk and how far the slot is right now.

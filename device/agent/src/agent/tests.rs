@@ -4,6 +4,7 @@ mod faults;
 mod flash;
 mod happy_path;
 mod service;
+mod settings;
 mod shadow;
 mod table;
 mod trust;

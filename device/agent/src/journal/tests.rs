@@ -196,3 +196,50 @@ fn a_deferral_makes_it_layout_two_and_goes_with_it() {
     let too_much = [&[1], &bytes[1..]].concat();
     assert_eq!(Journal::from_bytes(&too_much), Err(JournalError::Unreadable));
 }
+
+/// Every name as long as it may be: what is longer would be cut off without a word.
+#[test]
+fn the_longest_journal_has_room() {
+    let version = ReleaseVersion::new(&"9".repeat(ReleaseVersion::MAX)).unwrap();
+    let update = || Some(UpdateId::new(&"u".repeat(UpdateId::MAX)).unwrap());
+    let (sha256, reason) = (Digest::of(b"image"), Some(Reason::SelfTestFailed));
+    let target = Target {
+        version: version.clone(),
+        sha256,
+        size_bytes: u64::MAX,
+        sequence: u64::MAX,
+        security_counter: u32::MAX,
+    };
+    let bytes = target.to_bytes();
+    assert_eq!(bytes.len(), Target::BYTES_MAX);
+    assert_eq!(Target::from_bytes(&bytes).as_ref(), Some(&target));
+    let deferral = Deferral {
+        before: Before::Restart,
+        left_ms: 1,
+        until_ms: Some(2),
+        reason: Reason::LowBattery,
+    };
+    let attempt = Attempt {
+        target: Some(target),
+        verdict: reason,
+        deferral: Some(deferral),
+        ..Attempt::new(version.clone(), Some(sha256), update())
+    };
+    let mut bad_images = BadImages::default();
+    for n in 0..BadImages::LIMIT {
+        bad_images.add(Digest::of(&[n as u8]), update());
+    }
+    let outcome = Outcome::Failed;
+    let journal = Journal {
+        attempt: Some(attempt),
+        last: Some(Ended { update: update(), version, sha256: Some(sha256), outcome, reason }),
+        last_still_wished: true,
+        confirmed: Some(sha256),
+        previous: Some(sha256),
+        security_floor: u32::MAX,
+        bad_images,
+    };
+    let bytes = journal.to_bytes();
+    assert_eq!(bytes.len(), Journal::BYTES_MAX);
+    assert_eq!(Journal::from_bytes(&bytes), Ok(journal));
+}

@@ -228,3 +228,17 @@ fn a_lost_memory_begins_with_what_runs_and_is_kept() {
     assert!(trust.begin(&facts((8, 0), EntryState::PendingVerify), 0, None));
     assert!(!trust.is_lost());
 }
+
+#[test]
+fn the_longest_memory_has_room() {
+    let floor = |number: u8| Floor { key: KeyId([number; 8]), sequence: 1, security_counter: 1 };
+    let trust = Trust {
+        floors: (0..MAX_FLOORS as u8).map(floor).collect(),
+        pending: Some((Digest::of(b"image"), floor(1))),
+        seen: Some(SeenTimestamp { key: KeyId([1; 8]), signed_at: 1 }),
+        is_lost: false,
+    };
+    let bytes = trust.to_bytes();
+    assert_eq!(bytes.len(), Trust::BYTES_MAX);
+    assert_eq!(Trust::from_bytes(&bytes), trust);
+}

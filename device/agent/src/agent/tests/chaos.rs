@@ -181,7 +181,7 @@ proptest! {
         world.fuse = None;
         world.run();
         let last: String = world.last_reported();
-        let runs = world.agent.running().label.clone().unwrap_or_default();
+        let runs = world.agent.running().label.unwrap_or_default();
         prop_assert_eq!(world.agent.phase(), AgentPhase::Idle, "{}", world.transcript);
         prop_assert!(last.starts_with(&format!("runs {runs} ")), "{last}");
         prop_assert!(last.contains("last u-1 "), "{last}\n{}", world.transcript);

@@ -1,0 +1,138 @@
+//! Settings in a bounded room: many at once, long ones, objects that lose members.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use otaru_wire::{Reason, ShadowTopic, ShadowVerb, Topic};
+use serde_json::{Map, Value, json};
+
+use super::flash::{Flash, boot_facts};
+use super::world::{World, config};
+use crate::{Agent, Effect, Input, Moment, ResetCause, SettingId, Stored};
+
+fn numbered(count: u32) -> Value {
+    (0..count).map(|n| (format!("setting{n:02}"), n.into())).collect::<Map<_, _>>().into()
+}
+
+#[test]
+fn more_settings_than_are_handed_over_at_once_are_all_applied() {
+    let mut world = World::connected();
+    world.desire(json!({"config": numbered(30)}));
+    world.run();
+    for (name, value) in numbered(30).as_object().unwrap() {
+        assert_eq!(&world.service.reported["config"][name], value, "{}", world.transcript);
+    }
+    let kept: Value = serde_json::from_slice(&world.flash.settings).unwrap();
+    assert_eq!(kept, numbered(30));
+}
+
+#[test]
+fn a_member_that_goes_from_an_object_goes_from_reported() {
+    let mut world = World::connected();
+    world.desire(json!({"config": {"display": {"dim": 3, "on": true}}}));
+    world.run();
+    world.desire(json!({"config": {"display": {"on": null}}}));
+    world.run();
+    assert_eq!(world.service.reported["config"]["display"], json!({"dim": 3}));
+}
+
+/// Numbers and order are the service's business.
+#[test]
+fn what_says_the_same_is_not_applied_again() {
+    let mut world = World::connected();
+    world.desire(json!({"config": {"volume": 3, "display": {"a": [1], "b": 2}}}));
+    world.run();
+    world.transcript.clear();
+    world.desire(json!({"config": {"volume": 3.0, "display": {"a": [1.0]}}}));
+    world.run();
+    assert_eq!(world.transcript, "");
+}
+
+#[test]
+fn kept_settings_that_have_no_room_are_lost_with_their_reason() {
+    let kept = json!({"a": "x".repeat(700), "b": "y".repeat(700), "c": 3}).to_string();
+    let facts = boot_facts(&Flash::factory(), ResetCause::PowerOn);
+    let stored = Stored { settings: kept.as_bytes(), ..Stored::default() };
+    let (mut said, mut restored) = (Vec::new(), Vec::new());
+    let agent: Agent =
+        Agent::start(config(), &facts, stored, Moment::default(), &mut |effect| match effect {
+            Effect::Log(line) => said.push(line.reason),
+            Effect::RestoreSetting { name, .. } => restored.push(String::from(name)),
+            _ => {}
+        });
+    assert_eq!(said, [Some(Reason::StorageFull)]);
+    assert_eq!(restored, ["a", "c"]);
+    assert!(serde_json::from_str::<Value>(agent.settings()).is_ok());
+}
+
+/// The agent without a world: what it asks for, and what it answers.
+fn connected() -> Agent {
+    let facts = boot_facts(&Flash::factory(), ResetCause::PowerOn);
+    let now = Moment::default();
+    let mut agent = Agent::start(config(), &facts, Stored::default(), now, &mut |_| {});
+    for input in [Input::LinkUp, Input::Subscribed] {
+        agent.step(now, input, &mut |_| {});
+    }
+    hear(&mut agent, ShadowTopic::Accepted(ShadowVerb::Get), &json!({"version": 5, "state": {}}));
+    agent
+}
+
+/// Ids of the settings that are handed over, and whether the shadow is asked for.
+fn hear(agent: &mut Agent, topic: ShadowTopic, message: &Value) -> (Vec<SettingId>, bool) {
+    let payload = message.to_string().into_bytes();
+    let (mut ids, mut asks) = (Vec::new(), false);
+    let input = Input::ShadowArrived { topic, payload: &payload };
+    agent.step(Moment::default(), input, &mut |effect| match effect {
+        Effect::ApplySetting { id, .. } => ids.push(id),
+        Effect::Publish { topic: Topic::Shadow { topic, .. }, .. } => {
+            asks |= topic == ShadowTopic::Request(ShadowVerb::Get);
+        }
+        _ => {}
+    });
+    (ids, asks)
+}
+
+#[test]
+fn an_answer_is_about_the_value_that_was_handed_over() {
+    let mut agent = connected();
+    let wish =
+        |version, volume| json!({"version": version, "state": {"config": {"volume": volume}}});
+    let (first, _) = hear(&mut agent, ShadowTopic::Delta, &wish(6, 1));
+    let (second, _) = hear(&mut agent, ShadowTopic::Delta, &wish(7, 2));
+    let now = Moment::default();
+    agent.step(now, Input::SettingRefused(first[0]), &mut |_| {});
+    assert_eq!(agent.settings(), "{}");
+    agent.step(now, Input::SettingApplied(second[0]), &mut |_| {});
+    assert_eq!(agent.settings(), r#"{"volume":2}"#);
+    agent.step(now, Input::SettingApplied(second[0]), &mut |_| {});
+    agent.step(now, Input::SettingApplied(first[0]), &mut |_| {});
+    assert_eq!(agent.settings(), r#"{"volume":2}"#);
+}
+
+/// A delta leaves out what reported has already, and the agent keeps no copy of that.
+#[test]
+fn a_delta_that_leaves_out_what_is_not_known_is_read_in_full() {
+    let mut agent = connected();
+    let wish = json!({"version": 6, "state": {"update": {"id": "u-2"}}});
+    let (_, asks) = hear(&mut agent, ShadowTopic::Delta, &wish);
+    assert!(asks);
+}
+
+/// Whatever others keep in the shadow: the device reads on, and takes what is its own.
+#[test]
+fn a_shadow_of_any_size_is_read() {
+    let mut agent = connected();
+    let others: Map<String, Value> =
+        (0..2000).map(|n| (format!("others{n}"), json!({"a": ["x".repeat(50), n]}))).collect();
+    let mut desired = others.clone();
+    desired.insert("config".into(), json!({"poem": "x".repeat(20_000), "volume": 3}));
+    let state = json!({"desired": desired, "reported": others});
+    let (ids, _) = hear(
+        &mut agent,
+        ShadowTopic::Documents,
+        &json!({"current": {"version": 6, "state": state}}),
+    );
+    agent.step(Moment::default(), Input::SettingApplied(ids[0]), &mut |_| {});
+    assert_eq!((ids.len(), agent.settings()), (1, r#"{"volume":3}"#));
+}
