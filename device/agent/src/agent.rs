@@ -260,7 +260,7 @@ impl<'a> Step<'a> {
             },
             Accepted(ShadowVerb::Update) => {
                 if let Some(patch) = self.agent.shadow.take_accepted(message) {
-                    self.report_taken(message, patch);
+                    self.report_taken(patch);
                 }
                 self.report_accepted(token);
             }
@@ -294,7 +294,7 @@ impl<'a> Step<'a> {
     }
 
     /// The service took a patch of what is reported.
-    fn report_taken(&mut self, message: Json<'_>, patch: Json<'_>) {
+    fn report_taken(&mut self, patch: Json<'_>) {
         let is_unclear = match patch.member(member::CONFIG) {
             Some(config) if config.is_object() => self.compare_patched_settings(config),
             None if patch.is_object() => false,
@@ -303,8 +303,8 @@ impl<'a> Step<'a> {
                 false
             }
         };
-        // The whole document has not come, and may never.
-        if is_unclear && !self.agent.shadow.is_of(message) {
+        if is_unclear {
+            self.agent.settings.needs_document = true;
             self.ask();
         }
     }

@@ -271,7 +271,11 @@ fn write_settings(agent: &Core, room: &[u8], heard: Option<Json<'_>>, out: &mut 
     let known = within(heard, member::CONFIG);
     let mut patch = Patch::new(out);
     for (place, (name, value)) in settings.members().enumerate() {
-        if agent.settings.unreported & 1 << place != 0 && !name.is(member::FIRMWARE_VERSION) {
+        let waits = agent.settings.needs_document && heard.is_none() && value.is_object();
+        if agent.settings.unreported & 1 << place != 0
+            && !waits
+            && !name.is(member::FIRMWARE_VERSION)
+        {
             let known = known.and_then(|known| known.same_member(name));
             difference(known, value, patch.member(member::CONFIG, "", name.raw()));
         }

@@ -40,6 +40,8 @@ pub(super) struct Settings {
     pub(super) applied: usize,
     /// Which of them, by place, the service does not have.
     pub(super) unreported: u64,
+    /// Whether what of an object has to be removed there is known only from the whole document.
+    pub(super) needs_document: bool,
     wanted: ArrayVec<Wanted, WANTED_MAX>,
     /// Whether there were more, to be looked at when there is room.
     has_more: bool,
@@ -268,6 +270,7 @@ impl Step<'_> {
             unreported |= u64::from(!is_same) << place;
         }
         self.agent.settings.unreported = unreported;
+        self.agent.settings.needs_document = false;
     }
 
     /// The same by what the service took. What a patch makes of an object is seen in the whole.
