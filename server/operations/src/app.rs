@@ -8,8 +8,8 @@ use otaru_wire::{Namespace, OrganisationId};
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
-    BucketWatch, Clock, DownloadSettings, Mailer, OperationError, PatchSettings, RequestLimits, SealingKey,
-    SecretCode,
+    BucketWatch, Clock, DownloadSettings, Mailer, OperationError, PatchSettings, RequestLimits,
+    SealingKey, SecretCode,
     access_keys::wrong_signatures,
     attempts::{Attempts, PasswordGuard, StrangerGuard},
     bucket_watch::Watch,

@@ -106,11 +106,11 @@ pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
     AvailableRelease, BucketImageObject, DeviceObject, InvitationObject, LogObject,
-    OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject,
-    ProductObject, ReasonObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject,
-    RunningObject, RunningReleaseObject, ServerKeyObject, SessionObject, ShadowChangeObject,
-    ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject,
-    UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
+    OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject,
+    PersonObject, ProductObject, ReasonObject, ReleaseObject, ResetLinkObject, RootObject,
+    RunningDeviceObject, RunningObject, RunningReleaseObject, ServerKeyObject, SessionObject,
+    ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject,
+    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};

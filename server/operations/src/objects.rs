@@ -1,7 +1,7 @@
 //! The API's objects, as answers and events show them. Times are RFC 3339.
 
-mod patches;
 mod bucket;
+mod patches;
 mod people;
 mod releases;
 mod shadows;
@@ -14,8 +14,8 @@ use otaru_store::{DeviceRow, LogRow, ProductRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use patches::PatchObject;
 pub use bucket::BucketImageObject;
+pub use patches::PatchObject;
 pub use people::{
     InvitationObject, OrganisationObject, ResetLinkObject, SessionObject, TokenObject, UserObject,
 };
