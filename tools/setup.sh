@@ -23,6 +23,8 @@ if ! "$(dirname "$0")/npm.sh" --is-there; then
 fi
 if [ "${1:-build}" = test ]; then
     need python3-venv /usr/lib/python3*/ensurepip/__init__.py /usr/local/lib/python3*/ensurepip/__init__.py
+    # For detools, which comes as source.
+    need python3-dev /usr/include/python3*/Python.h /usr/local/include/python3*/Python.h
     need postgresql /usr/lib/postgresql/*/bin/initdb
     need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
     need iproute2 /usr/sbin/ip /sbin/ip /usr/bin/ip
