@@ -1,6 +1,6 @@
 //! JSON as it stands in a message: checked once, then looked into without a copy and without a heap.
 //!
-//! A member that is there twice counts as what it says last.
+//! Looked up, a member that is there twice counts as what it says last.
 
 mod copy;
 mod print;

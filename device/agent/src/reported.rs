@@ -30,7 +30,8 @@ pub(crate) const GROUPS: [Group; 6] = [
     group(UPDATE_OFFER, "", &[VERSION, SHA256, SIZE, DECISION]),
 ];
 const LEAVES: usize = 1 + 5 + 5 + 3 + 3 + 4;
-/// The longest name of a member of somebody else that is removed.
+/// The longest name, as it is written, of a member of somebody else that is removed; a longer one
+/// stays, which harms nobody.
 const FOREIGN_MAX: usize = 32;
 
 /// The value of one member.

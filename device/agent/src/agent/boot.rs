@@ -57,6 +57,7 @@ impl<const ROOM: usize> Agent<ROOM> {
             trust: TrustWatch::default(),
             now,
         };
+        const { assert!(ROOM >= 4, "room for an empty object in each half") };
         let mut agent = Agent { core, room: [0; ROOM] };
         let (core, room) = (&mut agent.core, agent.room.as_mut_slice());
         let settings_lost = restore_settings(room, &mut core.settings, stored.settings);

@@ -45,6 +45,8 @@ pub(super) struct Settings {
     wanted: ArrayVec<Wanted, WANTED_MAX>,
     /// Whether there were more, to be looked at when there is room.
     has_more: bool,
+    /// Whether one that waited made place for another: it is read again when the next is due.
+    has_dropped: bool,
     ids: u32,
 }
 
@@ -86,6 +88,7 @@ impl Settings {
             && let Some(place) = self.wanted.iter().position(|wanted| !wanted.is_in_hand())
         {
             self.forget(room, place);
+            self.has_dropped = true;
         }
         !self.wanted.is_full()
     }
@@ -206,7 +209,8 @@ impl Step<'_> {
         }
         // Something else is wanted under this name by now.
         if wanted[place + 1..].iter().any(|newer| newer.name == wanted[place].name) {
-            return self.agent.settings.forget(self.room, place);
+            self.agent.settings.forget(self.room, place);
+            return self.look_at_more();
         }
         self.refuse(id, None, &["the product refused it"]);
         self.look_at_more();
@@ -236,6 +240,11 @@ impl Step<'_> {
     pub(super) fn retry_settings(&mut self) {
         let now = self.agent.now.uptime_ms;
         let is_due = |wanted: &Wanted| wanted.retry_at_ms.is_some_and(|at| at <= now);
+        if self.agent.settings.wanted.iter().any(is_due)
+            && core::mem::take(&mut self.agent.settings.has_dropped)
+        {
+            self.ask();
+        }
         while let Some(place) = self.agent.settings.wanted.iter().position(is_due) {
             let wanted = &mut self.agent.settings.wanted[place];
             let (id, length) = (wanted.id, wanted.length);

@@ -21,6 +21,16 @@ impl Print {
         number.to_le_bytes().into_iter().fold(self, Print::with)
     }
 
+    /// Every bit spread over all (the finalizer of MurmurHash3): the sum of plain prints would
+    /// often stay the same where two members change values.
+    fn spread(self) -> u64 {
+        let mut bits = self.0;
+        for factor in [0xFF51_AFD7_ED55_8CCD, 0xC4CE_B9FE_1A85_EC53] {
+            bits = (bits ^ bits >> 33).wrapping_mul(factor);
+        }
+        bits ^ bits >> 33
+    }
+
     /// 0 stands for a value that is not there.
     fn end(self) -> u64 {
         self.0.max(1)
@@ -95,7 +105,7 @@ impl Json<'_> {
                 let members = self.parts().filter(|(_, value)| is_in_array || !value.is_null());
                 let sum = members.fold(0u64, |sum, (name, value)| {
                     let pair = Print(print_of_text(name.chars()));
-                    sum.wrapping_add(pair.with_number(value.print_in(is_in_array)).0)
+                    sum.wrapping_add(pair.with_number(value.print_in(is_in_array)).spread())
                 });
                 Print::of(b'{').with_number(sum).end()
             }

@@ -115,6 +115,8 @@ pub(super) fn apply(room: &mut [u8], settings: &mut Settings, place: usize) -> b
     let all = applied(room, settings);
     let end = settings.applied - 1;
     let (mut from, mut to, mut index, mut is_new) = (end, end, 0, true);
+    // Written with other escapes it may stand elsewhere.
+    let is_known = all.same_member(name).is_some();
     for (found, value) in all.members() {
         let value_start = offset(all, value.as_str());
         if found.same(name) {
@@ -122,7 +124,7 @@ pub(super) fn apply(room: &mut [u8], settings: &mut Settings, place: usize) -> b
             is_new = false;
             break;
         }
-        if found.raw() > name.raw() {
+        if !is_known && found.raw() > name.raw() {
             from = offset(all, found.raw()) - 1;
             to = from;
             break;

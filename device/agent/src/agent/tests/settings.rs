@@ -49,6 +49,70 @@ fn what_says_the_same_is_not_applied_again() {
     assert_eq!(world.transcript, "");
 }
 
+/// Prints of objects are sums, which must not stay the same then.
+#[test]
+fn members_that_change_values_are_a_change() {
+    let mut world = World::connected();
+    for (day, night) in [(80, 20), (20, 80)] {
+        let brightness = json!({"day": day, "night": night});
+        world.desire(json!({"config": {"brightness": brightness}}));
+        world.run();
+        assert_eq!(world.service.reported["config"]["brightness"], brightness);
+    }
+}
+
+#[test]
+fn a_name_written_otherwise_is_the_same_setting() {
+    let mut agent = connected();
+    for (version, payload, settings) in [
+        (6, r#""config":{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#),
+        (7, r#""config":{"\u0062":3}"#, r#"{"a":1,"\u0062":3}"#),
+    ] {
+        let payload = format!(r#"{{"version":{version},"state":{{{payload}}}}}"#);
+        let (topic, payload) = (ShadowTopic::Delta, payload.as_bytes());
+        let mut ids = Vec::new();
+        agent.step(Moment::default(), Input::ShadowArrived { topic, payload }, &mut |effect| {
+            if let Effect::ApplySetting { id, .. } = effect {
+                ids.push(id);
+            }
+        });
+        for id in ids {
+            agent.step(Moment::default(), Input::SettingApplied(id), &mut |_| {});
+        }
+        assert_eq!(agent.settings(), settings);
+    }
+}
+
+/// One more than wait at a time: what made place for another is not forgotten.
+#[test]
+fn every_refused_setting_is_tried_again() {
+    for name in NINE {
+        let mut world = World::connected();
+        world.refused = NINE.to_vec();
+        world.desire(json!({"config": numbered(9)}));
+        let mut passes = 0..600;
+        while passes.next().is_some() && world.service.reported["config"][name].is_null() {
+            world.pass();
+            if passes.start == 300 {
+                world.refused.retain(|refused| *refused != name);
+            }
+        }
+        assert!(!passes.is_empty(), "{name}: {}", world.transcript);
+    }
+}
+
+const NINE: [&str; 9] = [
+    "setting00",
+    "setting01",
+    "setting02",
+    "setting03",
+    "setting04",
+    "setting05",
+    "setting06",
+    "setting07",
+    "setting08",
+];
+
 #[test]
 fn kept_settings_that_have_no_room_are_lost_with_their_reason() {
     let kept = json!({"a": "x".repeat(700), "b": "y".repeat(700), "c": 3}).to_string();
