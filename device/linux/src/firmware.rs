@@ -240,9 +240,9 @@ impl<'a> Firmware<'a> {
         carried
     }
 
-    /// Behind what fails nothing is carried out any more.
+    /// Behind a restart, or what fails, nothing is carried out any more.
     fn carry_out(&mut self, effect: Effect<'_>, carried: &mut Result<(), SimError>) {
-        if carried.is_ok() {
+        if carried.is_ok() && self.exit.is_none() {
             *carried = self.carry_out_one(effect);
         }
     }

@@ -10,8 +10,8 @@ const STALLS_ALLOWED: u8 = 3;
 /// Whether a patch may be tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PatchMemory {
-    /// Nobody wants one; or the processor died of something that no trial explains, and it may
-    /// have been a patch.
+    /// Nobody wants one; or the processor died, and it may have been of a patch. Of a trial it may
+    /// have been, too, which cannot be told apart here and costs one full image.
     is_forbidden: bool,
     target: Option<Digest>,
     is_refused: bool,
@@ -22,8 +22,7 @@ pub(crate) struct PatchMemory {
 
 impl PatchMemory {
     pub(crate) fn of_boot(facts: &BootFacts) -> PatchMemory {
-        let has_died = matches!(facts.reset, ResetCause::Panic | ResetCause::Watchdog);
-        let is_forbidden = has_died && facts.other_image.is_none();
+        let is_forbidden = matches!(facts.reset, ResetCause::Panic | ResetCause::Watchdog);
         PatchMemory { is_forbidden, ..PatchMemory::default() }
     }
 
@@ -77,8 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn after_a_death_that_no_trial_explains_there_is_none() {
-        let mut memory = PatchMemory { is_forbidden: true, ..PatchMemory::default() };
+    fn where_none_is_wanted_there_is_none() {
+        let mut memory = PatchMemory::default();
+        memory.forbid();
         assert!(!memory.begins(&ONE, 0) && !memory.begins(&OTHER, 0));
     }
 }
