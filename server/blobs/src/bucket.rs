@@ -50,13 +50,14 @@ impl Bucket {
         Ok(Bucket { location: location::open(url, options)? })
     }
 
-    /// Everything in a folder of it, and below.
+    /// What is in a folder of it, and below; at most so many objects.
     ///
     /// # Errors
     /// [`BlobError::Store`].
-    pub async fn list(&self, folder: &str) -> Result<Vec<BucketObject>, BlobError> {
+    pub async fn list(&self, folder: &str, most: usize) -> Result<Vec<BucketObject>, BlobError> {
         let folder = self.location.prefix.clone().join(folder);
-        let listed: Vec<ObjectMeta> = self.location.store.list(Some(&folder)).try_collect().await?;
+        let listed = self.location.store.list(Some(&folder)).take(most);
+        let listed: Vec<ObjectMeta> = listed.try_collect().await?;
         Ok(listed.iter().filter_map(|meta| self.object(meta)).collect())
     }
 

@@ -23,6 +23,9 @@ use crate::{
 /// Where images are dropped: `firmware/<product>/<version>.bin`.
 const FOLDER: &str = "firmware";
 
+/// A bucket with more objects below the folder is not looked at: it is for something else.
+const MOST_OBJECTS: usize = 10_000;
+
 /// How long a look may take: one that hangs must not end the watch.
 const LOOK_LIMIT: Duration = Duration::from_secs(30 * 60);
 
@@ -72,7 +75,11 @@ pub async fn watch_bucket(app: App) {
 /// [`OperationError::Store`], [`OperationError::Blobs`].
 pub async fn look_at_bucket(app: &App) -> Result<u64, OperationError> {
     let Some(BucketWatch { bucket, .. }) = &app.inner.bucket_watch.watched else { return Ok(0) };
-    let listed = bucket.list(FOLDER).await?;
+    let listed = bucket.list(FOLDER, MOST_OBJECTS + 1).await?;
+    if listed.len() > MOST_OBJECTS {
+        warn!(most = MOST_OBJECTS, "The watched bucket holds more objects than are looked at");
+        return Ok(0);
+    }
     let known =
         |tx: &mut Tx<'_>| otaru_store::all_bucket_objects(tx, &SystemScope::for_background());
     let known: Vec<BucketObjectRow> = app.inner.store.read(known).await?;
@@ -84,8 +91,20 @@ pub async fn look_at_bucket(app: &App) -> Result<u64, OperationError> {
         if before.is_some_and(|row| is_same(&row, &object)) {
             continue;
         }
-        new += 1;
-        take_in(app, bucket, object).await?;
+        let path = object.path.clone();
+        match take_in(app, bucket, object).await {
+            Ok(()) => new += 1,
+            Err(cause @ OperationError::Store(_)) => return Err(cause),
+            // Others behind it must not wait for one that cannot be read.
+            Err(cause) => {
+                let cause = &cause as &dyn std::error::Error;
+                warn!(
+                    path,
+                    error = cause,
+                    "An object of the bucket is tried again at the next look"
+                );
+            }
+        }
     }
     let gone: Vec<String> = known.into_keys().collect();
     if !gone.is_empty() {
@@ -242,12 +261,21 @@ pub async fn fetch_bucket_image(
     releases::may_publish(actor)?;
     let unknown =
         Refusal::ReleaseUnknown { product: product.to_string(), version: version.to_string() };
-    let scope = actor.scope.clone();
-    let work = move |tx: &mut Tx<'_>| otaru_store::bucket_image(tx, &scope, &product, &version);
+    let (scope, name, label) = (actor.scope.clone(), product.clone(), version.clone());
+    let work = move |tx: &mut Tx<'_>| otaru_store::bucket_image(tx, &scope, &name, &label);
     let digest = app.inner.store.read(work).await?.ok_or_else(|| unknown.clone())?;
     match app.inner.blobs.get(&digest).await {
         Ok(image) => Ok(image),
-        Err(BlobError::NotFound(_)) => Err(unknown.into()),
+        // As after an older copy of the images was put back: it is taken from the bucket anew.
+        Err(BlobError::NotFound(_)) => {
+            let scope = actor.scope.clone();
+            let forget = move |tx: &mut Tx<'_>| {
+                otaru_store::forget_bucket_image(tx, &scope, &product, &version)
+            };
+            app.inner.store.write(forget).await?;
+            app.inner.bucket_watch.look_now.notify_one();
+            Err(unknown.into())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -19,7 +19,11 @@ pub fn is_image_of_another(
                  WHERE sha256 = $1 AND image_deleted_at IS NULL
              UNION ALL SELECT product, version FROM drafts WHERE sha256 = $1
              UNION ALL SELECT '', '' FROM patches WHERE sha256 = $1
-             UNION ALL SELECT product, version FROM bucket_objects WHERE sha256 = $1) AS holders
+             UNION ALL SELECT product, version FROM bucket_objects WHERE sha256 = $1
+                 AND NOT EXISTS (SELECT 1 FROM releases
+                     WHERE releases.product = bucket_objects.product
+                         AND releases.version = bucket_objects.version
+                         AND image_deleted_at IS NOT NULL)) AS holders
          WHERE NOT (product = $2 AND version = $3)",
         params![release.sha256.to_string(), release.product.as_str(), release.version.as_str()],
     )?;
@@ -37,7 +41,11 @@ pub fn is_image_known(
              SELECT product FROM releases WHERE sha256 = $1 AND image_deleted_at IS NULL
              UNION ALL SELECT product FROM drafts WHERE sha256 = $1
              UNION ALL SELECT '' FROM patches WHERE sha256 = $1
-             UNION ALL SELECT product FROM bucket_objects WHERE sha256 = $1) AS holders",
+             UNION ALL SELECT product FROM bucket_objects WHERE sha256 = $1
+                 AND NOT EXISTS (SELECT 1 FROM releases
+                     WHERE releases.product = bucket_objects.product
+                         AND releases.version = bucket_objects.version
+                         AND image_deleted_at IS NOT NULL)) AS holders",
         params![sha256.to_string()],
     )?;
     Ok(found.unwrap_or(0) > 0)
