@@ -2,6 +2,8 @@
 
 #[path = "fleet/elsewhere.rs"]
 mod elsewhere;
+#[path = "fleet/patches.rs"]
+mod patches;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -24,16 +26,21 @@ struct Site {
 
 impl Site {
     async fn start() -> Site {
+        let site = Site::with_factory_image(&image("1.0.4")).await;
+        site.fleet.console.publish("1.0.5", &image("1.0.5")).await.unwrap();
+        site
+    }
+
+    async fn with_factory_image(image: &[u8]) -> Site {
         let options = FleetOptions {
             binary: Path::new(env!("CARGO_BIN_EXE_otaru")),
             database_url: None,
-            factory: ("1.0.4", &image("1.0.4")),
+            factory: ("1.0.4", image),
             devices: 0,
             self_test: Duration::from_millis(20),
             link_kbps: None,
         };
         let fleet = Fleet::start(&options).await.unwrap();
-        fleet.console.publish("1.0.5", &image("1.0.5")).await.unwrap();
         let devices = fleet.folder().join("devices");
         let log = fleet.folder().join("sim.log");
         Site { fleet, devices, log }

@@ -18,7 +18,7 @@ pub(super) struct PatchesSection {
     lease_s: Option<u32>,
 }
 
-/// Each takes a core and the memory of one image.
+/// Each takes a core, and memory of up to 13 times the image.
 const MOST_WORKERS: u32 = 64;
 
 /// More of them are a list that nobody reads, and hours of work for each release.

@@ -91,7 +91,11 @@ async fn a_device_fetches_where_the_server_sends_it() {
     let cdn = Cdn::start(image("1.0.5")).await;
     let trusted = site.fleet.folder().join("cdn-ca.pem");
     std::fs::write(&trusted, &cdn.authority).unwrap();
-    let source = format!("[downloads]\nsource = 'https://localhost:{}/'\n", cdn.address.port());
+    // It has one file and would send it for a patch, too.
+    let source = format!(
+        "[downloads]\nsource = 'https://localhost:{}/'\n[patches]\nenabled = false\n",
+        cdn.address.port()
+    );
     assert!(site.fleet.server.stop().await.unwrap().success());
     std::fs::write(site.fleet.server.folder().join("otaru.toml"), source).unwrap();
     site.fleet.server.start().await.unwrap();

@@ -87,7 +87,10 @@ pub(crate) fn want_for_device(
     }
     let mut is_new = false;
     for codec in &settings.codecs {
-        is_new |= want(app, tx, base, newest.sha256, *codec as u8, now)?;
+        // The packed image first, which the patch is held against.
+        let packed = PatchKey { base: None, target: newest.sha256, codec: *codec as u8 };
+        is_new |= otaru_store::insert_patch(tx, &SystemScope::for_background(), &packed, 0, now)?;
+        is_new |= want(app, tx, base, newest.sha256, packed.codec, now)?;
     }
     if is_new { show_change(tx, &newest.sha256) } else { Ok(()) }
 }

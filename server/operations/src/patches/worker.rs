@@ -69,10 +69,13 @@ impl PatchWorker {
         }
         let Some(work) = self.take().await? else { return Ok(true) };
         let begun_at = self.app.now_ms();
-        let blobs = &self.app.inner.blobs;
-        let making = make(blobs, &self.app.inner.patches, &work.row, work.packed_bytes);
-        let made = self.keeping(&work.row, making).await;
-        self.end(&work.row, made, begun_at).await?;
+        let (blobs, settings) = (&self.app.inner.blobs, &self.app.inner.patches);
+        // Storing may take as long as making.
+        let making = async {
+            let made = make(blobs, settings, &work.row, work.packed_bytes).await;
+            self.end(&work.row, made, begun_at).await
+        };
+        self.keeping(&work.row, making).await?;
         Ok(true)
     }
 
@@ -188,11 +191,7 @@ impl PatchWorker {
     }
 
     fn later(&self, row: &PatchRow, reason: PatchReason, detail: Option<String>) -> PatchEnd {
-        let times = match reason {
-            PatchReason::StorageFull => row.waits,
-            _ => row.attempts,
-        };
-        PatchEnd::Waiting { due_at: self.app.now_ms() + wait_ms(times), reason, detail }
+        PatchEnd::Waiting { due_at: self.app.now_ms() + wait_ms(row.waits), reason, detail }
     }
 }
 

@@ -141,12 +141,12 @@ pub fn end_patch(
                 (*size_bytes).into(),
             ],
         )?,
-        // Want of room is nobody's failure: it counts by itself, and as often as it takes.
+        // Want of room, or of the image store, is not the work's failure: it counts by itself, and
+        // as often as it takes.
         PatchEnd::Waiting { due_at, reason, detail } => tx.execute(
             "UPDATE patches SET state = 'waiting', owner = NULL, due_at = $5, reason = $6,
                  detail = $7,
-                 attempts = attempts - CASE WHEN $6 = 'storage_full' THEN 1 ELSE 0 END,
-                 waits = waits + CASE WHEN $6 = 'storage_full' THEN 1 ELSE 0 END
+                 attempts = attempts - 1, waits = waits + 1
              WHERE base = $1 AND target = $2 AND codec = $3 AND state = 'running' AND owner = $4",
             &[
                 base,

@@ -84,7 +84,8 @@ pub fn patch(
     tx.first(select_patches!("WHERE base = $1 AND target = $2 AND codec = $3"), &key.values())
 }
 
-/// How many patches, without the packed image, are wanted of this codec to this image.
+/// How many patches, without the packed image, are wanted of this codec to this image; those that
+/// turned out to be of no use left out.
 pub fn count_patch_bases(
     tx: &mut Tx<'_>,
     _: &SystemScope,
@@ -92,7 +93,8 @@ pub fn count_patch_bases(
     codec: u8,
 ) -> Result<u32, StoreError> {
     let found: Option<i64> = tx.first(
-        "SELECT count(*) FROM patches WHERE target = $1 AND codec = $2 AND base <> ''",
+        "SELECT count(*) FROM patches WHERE target = $1 AND codec = $2 AND base <> ''
+             AND state <> 'skipped'",
         params![target.to_string(), u32::from(codec)],
     )?;
     Ok(u32::try_from(found.unwrap_or(0)).unwrap_or(u32::MAX))
@@ -119,8 +121,9 @@ pub fn patches_of_release(
     )
 }
 
-/// The digest and base of the stored patch to a product's image: from this base, which is an image
-/// of the same product, or else the packed image.
+/// The stored patches to a product's image, best first: from this base, which is an image of the
+/// same product, or else the packed image; by the codec of the key or one of a smaller dictionary,
+/// which whoever has room for the larger has room for.
 pub fn ready_patches(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -131,10 +134,10 @@ pub fn ready_patches(
     let (organisation, product) = (scope.organisation().as_str(), product.as_str());
     tx.all(
         select_patches!(
-            "WHERE target = $2 AND codec = $3 AND state = 'ready' AND (base = '' OR (base = $1
+            "WHERE target = $2 AND codec <= $3 AND state = 'ready' AND (base = '' OR (base = $1
                  AND EXISTS (SELECT 1 FROM releases WHERE organisation = $4 AND product = $5
                      AND releases.sha256 = patches.base)))
-             ORDER BY CASE WHEN base = '' THEN 1 ELSE 0 END"
+             ORDER BY CASE WHEN base = '' THEN 1 ELSE 0 END, codec DESC"
         ),
         &[base, target, codec, organisation.into(), product.into()],
     )
@@ -150,15 +153,17 @@ pub fn images_to_patch(
     limit: u32,
 ) -> Result<Vec<Digest>, StoreError> {
     tx.all(
-        "SELECT running_sha256 FROM devices
-         WHERE organisation = $1 AND product = $2 AND running_sha256 IS NOT NULL
-             AND running_sha256 <> $3 AND EXISTS (SELECT 1 FROM releases
-                 WHERE releases.organisation = $1 AND releases.product = $2
-                     AND releases.sha256 = devices.running_sha256
-                     AND image_deleted_at IS NULL AND sequence < $4)
-         GROUP BY running_sha256
-         ORDER BY sum(CASE WHEN coalesce(channel, 'stable') = $5 THEN 1 ELSE 0 END) DESC,
-             count(*) DESC, running_sha256 LIMIT $6",
+        "SELECT running_sha256 FROM (
+             SELECT running_sha256, count(*) AS runners,
+                 sum(CASE WHEN coalesce(channel, 'stable') = $5 THEN 1 ELSE 0 END) AS followers
+             FROM devices WHERE organisation = $1 AND product = $2
+                 AND running_sha256 IS NOT NULL AND running_sha256 <> $3
+             GROUP BY running_sha256) AS running
+         WHERE EXISTS (SELECT 1 FROM releases
+             WHERE releases.organisation = $1 AND releases.product = $2
+                 AND releases.sha256 = running.running_sha256
+                 AND image_deleted_at IS NULL AND sequence < $4)
+         ORDER BY followers DESC, runners DESC, running_sha256 LIMIT $6",
         params![
             scope.organisation().as_str(),
             release.product.as_str(),
@@ -183,12 +188,12 @@ pub fn newest_releases(
     _: &SystemScope,
 ) -> Result<Vec<(OrganisationId, ProductName, ReleaseVersion)>, StoreError> {
     tx.all(
-        "SELECT organisation, product, version FROM releases AS newest
-         WHERE sequence = (SELECT max(sequence) FROM releases
-             WHERE releases.product = newest.product AND releases.channel = newest.channel
-                 AND yanked_at IS NULL AND EXISTS (SELECT 1 FROM signing_keys
-                     WHERE signing_keys.product = releases.product
-                         AND key_id = releases.signer AND revoked = 0))
+        "SELECT organisation, product, version FROM releases
+         WHERE (product, sequence) IN (SELECT product, max(sequence) FROM releases
+             WHERE yanked_at IS NULL AND EXISTS (SELECT 1 FROM signing_keys
+                 WHERE signing_keys.product = releases.product
+                     AND key_id = releases.signer AND revoked = 0)
+             GROUP BY product, channel)
          ORDER BY product, sequence",
         params![],
     )

@@ -111,7 +111,7 @@ async fn work_ends_ready_skipped_or_waiting(fixture: Fixture) {
         let failed = wait(PatchReason::Failed, Some("the store is away"), 700);
         end_patch(tx, &system, &key, "one", &failed, 510)?;
         let row = patch(tx, &system, &key)?.unwrap();
-        assert_eq!((row.attempts, row.waits, row.due_at), (1, 1, 700));
+        assert_eq!((row.attempts, row.waits, row.due_at), (0, 2, 700));
         assert_eq!(row.detail.as_deref(), Some("the store is away"));
 
         take(tx, "one", 700);

@@ -1,4 +1,4 @@
-use otaru_operations::{DownloadSettings, ImageSource, PatchSettings};
+use otaru_operations::{DownloadSettings, ImageSource, PatchCodec, PatchSettings};
 use otaru_patches::apply;
 use otaru_release::patch::PatchHeader;
 use otaru_test_app::{Answer, Client, Firmware, TestApp, each_database};
@@ -75,10 +75,26 @@ each_database! {
         }
     }
 
+    /// Our devices on Linux have room for the larger dictionary, and servers make the smaller.
+    async fn a_device_with_more_room_gets_what_there_is(app: TestApp) {
+        let mut house = House::new(app).await;
+        let (small, large) = (house.path(), house.path().replace("codec=1", "codec=2"));
+        let patch = house.device.get(&small).await.expect_status(200);
+        assert_eq!(house.device.get(&large).await.expect_status(200).body(), patch.body());
+
+        let both = vec![PatchCodec::Lzma4K, PatchCodec::Lzma8K];
+        house.app.set_patches(PatchSettings { codecs: both, ..PatchSettings::default() });
+        house.app.restart().await;
+        publish(&house.app, &similar(&house.app, "1.0.6", 6)).await;
+        house.app.make_patches().await;
+        for (path, codec) in [(&small, PatchCodec::Lzma4K), (&large, PatchCodec::Lzma8K)] {
+            let made = house.device.get(&path.replace("1.0.5", "1.0.6")).await.expect_status(200);
+            assert_eq!(header(&made).codec, codec);
+        }
+    }
+
     async fn without_a_patch_it_is_told_to_take_the_image(app: TestApp) {
         let mut house = House::new(app).await;
-        let other_codec = house.path().replace("codec=1", "codec=2");
-        assert_eq!(house.device.get(&other_codec).await.refusal(), "404 no_patch");
         publish(&house.app, &similar(&house.app, "1.0.6", 6)).await;
         let unmade = house.path().replace("1.0.5", "1.0.6");
         assert_eq!(house.device.get(&unmade).await.refusal(), "404 no_patch");
