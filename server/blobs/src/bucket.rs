@@ -1,7 +1,7 @@
 //! A bucket that somebody else puts images into.
 
 use bytes::Bytes;
-use futures::stream::TryStreamExt;
+use futures::stream::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta};
 
