@@ -32,7 +32,7 @@ async fn a_device_takes_the_patch_that_the_server_made() {
     site.until_told(&mut sim, |told| told["versions"]["1.0.5"] == 1).await;
     site.until(&mut sim, async || {
         let logs = api.items("/api/v1/devices/sim-0001/logs").await.unwrap();
-        logs.iter().any(|record| received(record).is_some_and(|bytes| bytes < 10_000))
+        logs.iter().any(|log| received(&log["record"]).is_some_and(|bytes| bytes < 10_000))
     })
     .await;
     assert!(sim.stop(LIMIT).await.unwrap().success());
