@@ -3,6 +3,9 @@ import { untrack } from 'svelte';
 import type { List } from '../shared/api/objects';
 import { asProblem, type Problem } from '../shared/api/problem';
 
+/** How soon a list is read again that changed while it was read. */
+const AGAIN_MS = 1_000;
+
 type Read<T> = (cursor?: string) => Promise<List<T>>;
 
 /** A list that is read part by part. */
@@ -13,6 +16,7 @@ export class Pages<T> {
   problem = $state.raw<Problem>();
   busy = $state(false);
   #turn = 0;
+  #changedMeanwhile = false;
 
   constructor(private readonly read: Read<T>) {}
 
@@ -63,6 +67,8 @@ export class Pages<T> {
 
   /** Shows a change that is known without reading. */
   change(by: (items: T[]) => T[]): void {
+    // What is being read may be from before it.
+    this.#changedMeanwhile ||= this.busy;
     if (this.items) this.items = by(this.items);
   }
 
@@ -77,7 +83,14 @@ export class Pages<T> {
     } catch (cause) {
       if (isCurrent()) this.problem = asProblem(cause);
     } finally {
-      if (isCurrent()) this.busy = false;
+      if (isCurrent()) this.#done();
     }
+  }
+
+  #done(): void {
+    this.busy = false;
+    if (!this.#changedMeanwhile) return;
+    this.#changedMeanwhile = false;
+    setTimeout(() => void this.again(), AGAIN_MS);
   }
 }
