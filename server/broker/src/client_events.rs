@@ -41,14 +41,17 @@ impl Hub {
             self.say_subscription(&connection, event_type, topics).await;
         }
         if gathered.is_first {
+            // The session's task looks into its inbox when the packet is done with.
             let (hub, mqtt) = (self.clone(), mqtt.clone());
-            tokio::spawn(async move {
-                // The session's task looks into its inbox when the packet is done with.
-                hub.passed(&mqtt).await;
-                if let Some((event_type, topics)) = connection.gathered() {
-                    hub.say_subscription(&connection, event_type, topics).await;
-                }
-            });
+            tokio::spawn(async move { hub.passed(&mqtt).await });
+        }
+    }
+
+    /// Tells of the filters of packets that are done with. Only the session's own task may ask
+    /// for it, or the next packet's filters would be torn apart.
+    pub(crate) async fn say_subscriptions(&self, connection: &Connection) {
+        if let Some((event_type, topics)) = connection.gathered() {
+            self.say_subscription(connection, event_type, topics).await;
         }
     }
 

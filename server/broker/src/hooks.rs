@@ -11,12 +11,13 @@ use crate::hub::Hub;
 use crate::in_flight;
 
 /// The hooks in use.
-const TYPES: [Type; 11] = [
+const TYPES: [Type; 12] = [
     Type::ClientAuthenticate,
     Type::ClientConnected,
     Type::ClientDisconnected,
     Type::ClientSubscribeCheckAcl,
     Type::SessionSubscribed,
+    Type::ClientUnsubscribe,
     Type::SessionUnsubscribed,
     Type::SessionTerminated,
     Type::MessagePublishCheckAcl,
@@ -71,6 +72,10 @@ async fn call(hub: &Arc<Hub>, parameter: &Parameter<'_>) -> Option<HookResult> {
         }
         Parameter::SessionSubscribed(session, subscribe) => {
             hub.subscribed(session, subscribe).await;
+            None
+        }
+        Parameter::ClientUnsubscribe(session, unsubscribe) => {
+            hub.unsubscribe_wanted(session, &unsubscribe.topic_filter).await;
             None
         }
         Parameter::SessionUnsubscribed(session, unsubscribe) => {

@@ -19,6 +19,9 @@ use crate::kept::KeptSubscriptions;
 use crate::router::EscapingRouter;
 use crate::{BrokerConfig, Clock, Ingress};
 
+/// What no client can have subscribed to: taking it away changes nothing.
+pub(crate) const NO_FILTER: &str = "\0";
+
 /// Behind [`crate::Broker`], and behind every hook.
 pub(crate) struct Hub {
     pub(crate) mqtt: ServerContext,
@@ -114,8 +117,7 @@ impl Hub {
         let entry = self.mqtt.extends.shared().await.entry(session.id.clone());
         let queue = entry.tx().filter(|_| entry.id_same() == Some(true));
         let Some(queue) = queue else { return false };
-        // The one message that changes nothing: no client can have subscribed to this.
-        let nothing = Unsubscribe { topic_filter: "\0".into() };
+        let nothing = Unsubscribe { topic_filter: NO_FILTER.into() };
         let (done, is_done) = oneshot::channel();
         queue.unbounded_send(ToSession::Unsubscribe(nothing, done)).is_ok() && is_done.await.is_ok()
     }

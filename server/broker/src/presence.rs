@@ -70,6 +70,7 @@ impl Hub {
     /// rmqtt has closed the connection; the session may live on.
     pub(crate) async fn client_disconnected(&self, mqtt: &MqttSession, reason: &Reason) {
         let Some(connection) = Connection::of(mqtt).await else { return };
+        self.say_subscriptions(&connection).await;
         let reason = match (connection.closed_because(), disconnect_reason(reason)) {
             (Some(reason), _) => reason,
             (None, DisconnectReason::ApiInitiatedDisconnect) if self.is_stopping() => {

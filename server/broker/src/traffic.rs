@@ -15,7 +15,7 @@ use rmqtt::types::{
 
 use crate::acl::Denied;
 use crate::connection::Connection;
-use crate::hub::Hub;
+use crate::hub::{Hub, NO_FILTER};
 use crate::{Request, acl, resend};
 
 /// The protocol level that a CONNECT of MQTT 5 names.
@@ -116,6 +116,15 @@ impl Hub {
         self.note_subscription(mqtt, SubscriptionEvent::Subscribed, &subscribe.topic_filter).await;
         if let Some(connection) = Connection::of(mqtt).await {
             self.repeat_after_subscribe(mqtt, &connection, &subscribe.topic_filter).await;
+        }
+    }
+
+    /// A filter is to be removed, or [`Hub::passed`] is under way.
+    pub(crate) async fn unsubscribe_wanted(&self, mqtt: &MqttSession, filter: &TopicFilter) {
+        if *filter == NO_FILTER
+            && let Some(connection) = Connection::of(mqtt).await
+        {
+            self.say_subscriptions(&connection).await;
         }
     }
 
