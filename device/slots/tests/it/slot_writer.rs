@@ -115,6 +115,27 @@ fn blank_sector_is_erased_all_the_same() {
     assert_eq!(flash.erases()[first..first + 3], [1, 1, 0]);
 }
 
+/// The right end of an earlier download must not make a chunk right that power was cut in.
+#[test]
+fn end_of_a_chunk_goes_before_its_beginning_comes() {
+    let layout = layout();
+    let start = layout.slots[1].offset;
+    let image = Random::new(8).bytes(CHUNK_BYTES as usize + 3 * 4096);
+    let mut flash: SimFlash<4> = blank(&layout);
+    flash.load(start, &image);
+    for (chunk, end) in [(0, CHUNK_BYTES - 4096), (CHUNK_BYTES, CHUNK_BYTES + 2 * 4096)] {
+        let size = image.len() as u32;
+        let mut writer =
+            SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, chunk).unwrap();
+        writer.write(&mut flash, &image[chunk as usize..][..4096]).unwrap();
+        let mut found = [0; 4096];
+        flash.look(start + end, &mut found);
+        assert_eq!(found, [0xFF; 4096]);
+        flash.look(start + chunk + 4096, &mut found);
+        assert_eq!(found, image[chunk as usize + 4096..][..4096], "the middle stays");
+    }
+}
+
 #[test]
 fn running_slot_is_never_written() {
     let layout = layout();
