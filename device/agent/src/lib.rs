@@ -7,7 +7,8 @@
 //! microseconds and every failure replays.
 //!
 //! Start at [`Agent`], then [`reconcile`] (what a boot means) and [`Journal`]
-//! (what a power cut cannot take away). Flash layout lives in `device/slots`,
+//! (what a power cut cannot take away). `phases.md` and `boots.md`, beside this crate's
+//! manifest, are the tables of both, printed by the tests. Flash layout lives in `device/slots`,
 //! message formats in `contract/wire`, signatures in `contract/release`.
 #![no_std]
 

@@ -2,7 +2,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use expect_test::expect;
+use expect_test::expect_file;
 use otaru_wire::{Reason, ShadowTopic};
 use serde_json::json;
 use std::sync::LazyLock;
@@ -11,8 +11,18 @@ use super::flash::{target, version};
 use super::world::{Event, World};
 use crate::{AgentPhase, Before, Decision, Effect, Fault, Hold, Input, Moment, ResetCause};
 
+const HEADER: &str = "\
+# The phases of an update
+
+What the agent does with what happens, printed by its test `transition_table`. What is not here changes no phase. Messages
+and log lines are left out; what each phase and effect is stands in `AgentPhase` and `Effect`.
+
+| phase | what happens | next phase | effects |
+| --- | --- | --- | --- |
+";
+
 /// An agent in each phase of an update, by running one that far.
-fn phases() -> Vec<World> {
+fn phases() -> Vec<(String, World)> {
     let phases: [fn(AgentPhase) -> bool; 8] = [
         |phase| phase == AgentPhase::Idle,
         |phase| phase == AgentPhase::Preflight,
@@ -41,8 +51,14 @@ fn phases() -> Vec<World> {
     resuming.link = false;
     resuming.restart(ResetCause::PowerOn);
     worlds.push(resuming);
-    worlds.extend([Before::Download, Before::Restart].map(asked));
-    worlds.extend([Before::Download, Before::Restart].map(deferred));
+    let mut worlds: Vec<_> =
+        worlds.into_iter().map(|world| (phase_name(world.agent.phase()), world)).collect();
+    for (before, when) in [(Before::Download, "download"), (Before::Restart, "restart")] {
+        for world in [asked(before), deferred(before)] {
+            let phase = phase_name(world.agent.phase());
+            worlds.push((format!("{phase}, before the {when}"), world));
+        }
+    }
     worlds
 }
 
@@ -122,8 +138,8 @@ fn effect_name(effect: &Effect<'_>) -> Option<String> {
 /// listed changes nothing.
 #[test]
 fn transition_table() {
-    let mut table = String::new();
-    for mut world in phases() {
+    let mut table = String::from(HEADER);
+    for (phase, mut world) in phases() {
         // Late enough that a limit that should have passed has passed.
         let now = Moment { uptime_ms: 3_600_000, wall_ms: None, random: u64::MAX };
         let before = world.agent.phase();
@@ -140,58 +156,10 @@ fn transition_table() {
             if after == before {
                 continue;
             }
-            let (from, to) = (phase_name(before), phase_name(after));
-            table += &format!("{from} + {name} -> {to}: {}\n", effects.join(", "));
+            let next = phase_name(after);
+            let effects = effects.join(", ");
+            table += &format!("| {phase} | {name} | {next} | {effects} |\n");
         }
     }
-    expect![[r#"
-        Idle + wish for 1.0.5 -> Preflight: SaveJournal, CheckManifest
-        Idle + wish for 1.0.6 -> Preflight: SaveJournal, CheckManifest
-        Preflight + ManifestChecked(ok) -> Downloading: SaveJournal, Download
-        Preflight + ManifestChecked(gone) -> Idle: SaveJournal
-        Preflight + ManifestChecked(server error) -> AwaitRetry: SaveJournal
-        Preflight + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
-        Preflight + wish for what runs -> Idle: StopTransfer, SaveJournal
-        Downloading + BytesRead -> Downloading: 
-        Downloading + DownloadEnded(ok) -> Verifying: VerifySlot
-        Downloading + DownloadEnded(server error) -> AwaitRetry: SaveJournal
-        Downloading + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
-        Downloading + wish for what runs -> Idle: StopTransfer, SaveJournal
-        Verifying + SlotVerified(ok) -> Staged: SaveJournal, ArmTrialBoot
-        Verifying + SlotVerified(mismatch) -> AwaitRetry: SaveJournal
-        Verifying + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
-        Verifying + wish for what runs -> Idle: StopTransfer, SaveJournal
-        Staged + TrialBootArmed(ok) -> Activating: Restart
-        Staged + TrialBootArmed(flash failed) -> AwaitRetry: SaveJournal
-        Trial + TimePassed -> RollingBack: SaveJournal, RollBack
-        SelfTest + SelfTestEnded(ok) -> Confirming: ConfirmSlot
-        SelfTest + SelfTestEnded(failed) -> RollingBack: SaveJournal, RollBack
-        SelfTest + TimePassed -> RollingBack: SaveJournal, RollBack
-        Confirming + SlotConfirmed(ok) -> Idle: RaiseFloor, SaveJournal
-        Confirming + SlotConfirmed(flash failed) -> RollingBack: SaveJournal, RollBack
-        AwaitRetry + TimePassed -> Preflight: CheckManifest
-        AwaitRetry + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
-        AwaitRetry + wish for what runs -> Idle: StopTransfer, SaveJournal
-        Asking + ProductDecided(now) -> Downloading: Download
-        Asking + ProductDecided(later) -> Deferred: SaveJournal
-        Asking + ProductDecided(refuse) -> Idle: SaveJournal
-        Asking + TimePassed -> Deferred: StopTransfer, SaveJournal
-        Asking + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
-        Asking + wish for what runs -> Idle: StopTransfer, SaveJournal
-        Asking + ProductDecided(now) -> Staged: SaveJournal, ArmTrialBoot
-        Asking + ProductDecided(later) -> Deferred: SaveJournal
-        Asking + ProductDecided(refuse) -> Idle: SaveJournal
-        Asking + TimePassed -> Deferred: StopTransfer, SaveJournal
-        Asking + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
-        Asking + wish for what runs -> Idle: StopTransfer, SaveJournal
-        Deferred + DecisionChanged -> Preflight: SaveJournal, CheckManifest
-        Deferred + TimePassed -> Preflight: SaveJournal, CheckManifest
-        Deferred + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
-        Deferred + wish for what runs -> Idle: StopTransfer, SaveJournal
-        Deferred + DecisionChanged -> Verifying: SaveJournal, VerifySlot
-        Deferred + TimePassed -> Verifying: SaveJournal, VerifySlot
-        Deferred + wish for 1.0.6 -> Idle: StopTransfer, SaveJournal
-        Deferred + wish for what runs -> Idle: StopTransfer, SaveJournal
-    "#]]
-    .assert_eq(&table);
+    expect_file!["../../../phases.md"].assert_eq(&table);
 }
