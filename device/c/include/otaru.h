@@ -59,6 +59,22 @@ extern "C" {
 #define OTARU_LOG_INFO 3
 #define OTARU_LOG_DEBUG 4
 
+/* What a question comes before. */
+#define OTARU_BEFORE_DOWNLOAD 1
+#define OTARU_BEFORE_RESTART 2
+
+/* What the product answers, and, where that is later, why. */
+#define OTARU_DECISION_NOW 0
+#define OTARU_DECISION_REFUSE 1 /* the update ends as cancelled */
+#define OTARU_DECISION_LATER 2
+#define OTARU_DECISION_LATER_BATTERY 3
+#define OTARU_DECISION_LATER_BUSY 4
+
+/* When somebody at the device wants what is offered. */
+#define OTARU_OFFER_NOW 0
+#define OTARU_OFFER_LATER 1 /* asked again after a day */
+#define OTARU_OFFER_TONIGHT 2
+
 /* A device between power-on and restart. */
 typedef struct otaru otaru;
 
@@ -72,8 +88,8 @@ typedef struct otaru_response {
     char etag[80];             /* ETag as it came, quotes included, or empty: patches need it */
 } otaru_response;
 
-/* What the board brings. Every function gets `context` first. All but wall_ms, apply_setting and
- * log are required. */
+/* What the board brings. Every function gets `context` first. All but wall_ms, apply_setting,
+ * ask, show_offer and log are required. */
 typedef struct otaru_board {
     void *context;
 
@@ -119,6 +135,13 @@ typedef struct otaru_board {
     /* A wanted setting, as a name and its JSON value; also each one in force, behind a boot.
      * Returns 0 if it is applied. Without this function every setting is refused. Optional. */
     int32_t (*apply_setting)(void *context, const char *name, const char *json);
+    /* May this update go on? `before` is OTARU_BEFORE_..., `size` the length of its image. Answer
+     * with otaru_input_decision, later; no answer within a minute counts as later. Without this
+     * function nothing is asked. Optional. */
+    void (*ask)(void *context, uint8_t before, const char *version, uint64_t size);
+    /* Show this release as one that can be installed; with a null version, nothing any more.
+     * What somebody at the device decides is otaru_input_offer. Optional. */
+    void (*show_offer)(void *context, const char *version, uint64_t size);
     /* Restart the processor. If it returns, otaru_poll returns OTARU_RESTART. */
     void (*restart)(void *context);
     /* A line for the device's log: OTARU_LOG_..., a reason's number or 0, and text. Optional. */
@@ -165,6 +188,18 @@ int32_t otaru_input_message(const otaru *device, const char *topic, const uint8_
 /* The self-test ended: 0 if the firmware is good enough to stay, otherwise the reason's number.
  * Not from within `self_test`. OTARU_IDLE or an error; poll next. */
 int32_t otaru_input_self_test(const otaru *device, uint8_t reason);
+
+/* The product's answer to `ask`: OTARU_DECISION_..., and with later, for how long at most: up to a
+ * week. OTARU_IDLE or an error; poll next. */
+int32_t otaru_input_decision(const otaru *device, uint8_t decision, uint64_t wait_ms);
+
+/* What the product would answer has changed, as when somebody pressed a button: an open or put
+ * off question is asked at once. OTARU_IDLE or an error; poll next. */
+int32_t otaru_input_decision_changed(const otaru *device);
+
+/* Somebody at the device decided about the release of `show_offer`: OTARU_OFFER_...
+ * OTARU_IDLE or an error; poll next. */
+int32_t otaru_input_offer(const otaru *device, const char *version, uint8_t decision);
 
 /* Does one piece of work: at most one read of a connection and the erase of a sector or two, one
  * document fetched whole, or the hash of one image. OTARU_AGAIN, OTARU_IDLE, OTARU_RESTART, or an

@@ -8,11 +8,12 @@ use alloc::boxed::Box;
 use core::cell::RefCell;
 use core::ffi::{CStr, c_char};
 
-use otaru_agent::{Input, ResetCause};
+use otaru_agent::{Decision, Hold, Input, ResetCause};
 use otaru_host::start_slot;
 use otaru_release::{Chip, PublicKey};
 use otaru_slots::{Layout, Slot};
-use otaru_wire::{Namespace, ProductName, Reason, ThingName};
+use otaru_wire::payload::OfferDecision;
+use otaru_wire::{Namespace, ProductName, Reason, ReleaseVersion, ThingName};
 
 use crate::board::{Board, BoardFlash};
 use crate::device::{Device, Failure, Identity, Next};
@@ -33,6 +34,24 @@ pub const FLASH: i32 = -3;
 pub const NO_IMAGE: i32 = -4;
 /// `OTARU_ERROR_TABLE`.
 pub const TABLE: i32 = -5;
+
+/// `OTARU_DECISION_NOW`.
+pub const DECISION_NOW: u8 = 0;
+/// `OTARU_DECISION_REFUSE`.
+pub const DECISION_REFUSE: u8 = 1;
+/// `OTARU_DECISION_LATER`.
+pub const DECISION_LATER: u8 = 2;
+/// `OTARU_DECISION_LATER_BATTERY`.
+pub const DECISION_LATER_BATTERY: u8 = 3;
+/// `OTARU_DECISION_LATER_BUSY`.
+pub const DECISION_LATER_BUSY: u8 = 4;
+
+/// `OTARU_OFFER_NOW`.
+pub const OFFER_NOW: u8 = 0;
+/// `OTARU_OFFER_LATER`.
+pub const OFFER_LATER: u8 = 1;
+/// `OTARU_OFFER_TONIGHT`.
+pub const OFFER_TONIGHT: u8 = 2;
 
 /// `otaru`: a device between power-on and restart.
 pub struct Otaru(RefCell<Device>);
@@ -241,6 +260,57 @@ pub unsafe extern "C" fn otaru_input_self_test(otaru: *const Otaru, reason: u8) 
     };
     // SAFETY: the caller's promise.
     unsafe { hear(otaru, Input::SelfTestEnded(result)) }
+}
+
+/// # Safety
+/// As the header says of every function that takes a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otaru_input_decision(
+    otaru: *const Otaru,
+    decision: u8,
+    wait_ms: u64,
+) -> i32 {
+    let later = |hold| Decision::Later { wait_ms, hold };
+    let decision = match decision {
+        DECISION_NOW => Decision::Now,
+        DECISION_REFUSE => Decision::Refuse,
+        DECISION_LATER => later(Hold::NotNow),
+        DECISION_LATER_BATTERY => later(Hold::LowBattery),
+        DECISION_LATER_BUSY => later(Hold::Busy),
+        _ => return INVALID,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { hear(otaru, Input::ProductDecided(decision)) }
+}
+
+/// # Safety
+/// As the header says of every function that takes a handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otaru_input_decision_changed(otaru: *const Otaru) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { hear(otaru, Input::DecisionChanged) }
+}
+
+/// # Safety
+/// As the header says of `otaru_input_offer`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otaru_input_offer(
+    otaru: *const Otaru,
+    version: *const c_char,
+    decision: u8,
+) -> i32 {
+    let decision = match decision {
+        OFFER_NOW => OfferDecision::Now,
+        OFFER_LATER => OfferDecision::Later,
+        OFFER_TONIGHT => OfferDecision::Tonight,
+        _ => return INVALID,
+    };
+    // SAFETY: the caller's promise.
+    let Some(version) = (unsafe { text(version) }).and_then(ReleaseVersion::parse) else {
+        return INVALID;
+    };
+    // SAFETY: the caller's promise.
+    unsafe { hear(otaru, Input::OfferDecided { version, decision }) }
 }
 
 /// # Safety

@@ -9,9 +9,9 @@ use core::ffi::{CStr, c_char, c_void};
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
-use otaru_agent::{Answer, LogLine, Moment};
-use otaru_wire::Reason;
-use otaru_wire::payload::LogLevel;
+use otaru_agent::{Answer, LogLine, Moment, Question};
+use otaru_wire::payload::{LogLevel, UpdateOffer};
+use otaru_wire::{Reason, ReleaseVersion};
 
 /// `otaru_response`: the head of an answer. Every member has a value that says there is none.
 #[repr(C)]
@@ -91,6 +91,8 @@ pub struct Board {
     pub self_test: Option<unsafe extern "C" fn(*mut c_void)>,
     pub apply_setting:
         Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> i32>,
+    pub ask: Option<unsafe extern "C" fn(*mut c_void, u8, *const c_char, u64)>,
+    pub show_offer: Option<unsafe extern "C" fn(*mut c_void, *const c_char, u64)>,
     pub restart: Option<unsafe extern "C" fn(*mut c_void)>,
     pub log: Option<unsafe extern "C" fn(*mut c_void, u8, u8, *const c_char)>,
 }
@@ -208,6 +210,29 @@ impl Board {
         call!(self, apply_setting, name.as_ptr(), value.as_ptr()) == Some(0)
     }
 
+    /// Whether the product decides about download and restart.
+    pub(crate) fn decides(&self) -> bool {
+        self.ask.is_some()
+    }
+
+    /// Whether the product shows what is offered.
+    pub(crate) fn shows_offers(&self) -> bool {
+        self.show_offer.is_some()
+    }
+
+    /// Whether an update may go on.
+    pub(crate) fn ask(&self, question: &Question) {
+        let version = c_version(&question.version);
+        call!(self, ask, question.before as u8, version.as_ptr().cast(), question.size_bytes);
+    }
+
+    /// What can be installed, or nothing any more.
+    pub(crate) fn show_offer(&self, offer: Option<&UpdateOffer>) {
+        let version = offer.map(|offer| c_version(&offer.version));
+        let pointer = version.as_ref().map_or(core::ptr::null(), |version| version.as_ptr());
+        call!(self, show_offer, pointer.cast(), offer.map_or(0, |offer| offer.size));
+    }
+
     pub(crate) fn restart(&self) {
         call!(self, restart);
     }
@@ -224,6 +249,13 @@ impl Board {
             call!(self, log, level, reason, message.as_ptr());
         }
     }
+}
+
+/// A version as C's text.
+fn c_version(version: &ReleaseVersion) -> [u8; ReleaseVersion::MAX + 1] {
+    let mut text = [0; ReleaseVersion::MAX + 1];
+    text.iter_mut().zip(version.as_str().bytes()).for_each(|(to, byte)| *to = byte);
+    text
 }
 
 /// A callback's failure is a reason's number, negated; any other is a dead link.

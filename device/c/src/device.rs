@@ -125,7 +125,11 @@ impl Device {
         let (journal, settings) = host.stored()?;
         let recreated = host.storage().0.recreated();
         let stored = Stored { journal: &journal, settings: &settings, recreated };
-        let config = AgentConfig::new(identity.thing.clone(), identity.namespace.clone());
+        let config = AgentConfig {
+            asks_product: board.decides(),
+            shows_offers: board.shows_offers(),
+            ..AgentConfig::new(identity.thing.clone(), identity.namespace.clone())
+        };
         let mut device = Device {
             board,
             identity,
@@ -285,6 +289,8 @@ impl Device {
                     !matches!(answer, Input::SlotVerified(_) | Input::BytesRead { .. })
                 });
             }
+            Effect::AskProduct(question) => self.board.ask(&question),
+            Effect::ShowOffer(offer) => self.board.show_offer(offer.as_ref()),
             Effect::RunSelfTest => self.board.self_test(),
             Effect::ApplySetting { id, name, value } => {
                 let taken = self.board.apply_setting(name, value);

@@ -4,6 +4,7 @@ use std::mem::{offset_of, size_of};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use otaru_agent::Before;
 use otaru_c::api::{self, Config};
 use otaru_c::{Board, Response};
 use otaru_release::patch::Codec;
@@ -191,8 +192,8 @@ fn header_describes_the_library() {
         chip_revision, slot, reset, full_images));
     sizes.extend(members!(Board, "otaru_board":
         context, flash_read, flash_write, flash_erase, uptime_ms, wall_ms, random, publish,
-        subscribe, disconnect, http_get, http_read, http_close, self_test, apply_setting, restart,
-        log));
+        subscribe, disconnect, http_get, http_read, http_close, self_test, apply_setting, ask,
+        show_offer, restart, log));
     let numbers = [
         ("OTARU_IDLE", api::IDLE),
         ("OTARU_AGAIN", api::AGAIN),
@@ -202,6 +203,18 @@ fn header_describes_the_library() {
         ("OTARU_ERROR_FLASH", api::FLASH),
         ("OTARU_ERROR_NO_IMAGE", api::NO_IMAGE),
         ("OTARU_ERROR_TABLE", api::TABLE),
+    ];
+    let choices = [
+        ("OTARU_BEFORE_DOWNLOAD", Before::Download as u8),
+        ("OTARU_BEFORE_RESTART", Before::Restart as u8),
+        ("OTARU_DECISION_NOW", api::DECISION_NOW),
+        ("OTARU_DECISION_REFUSE", api::DECISION_REFUSE),
+        ("OTARU_DECISION_LATER", api::DECISION_LATER),
+        ("OTARU_DECISION_LATER_BATTERY", api::DECISION_LATER_BATTERY),
+        ("OTARU_DECISION_LATER_BUSY", api::DECISION_LATER_BUSY),
+        ("OTARU_OFFER_NOW", api::OFFER_NOW),
+        ("OTARU_OFFER_LATER", api::OFFER_LATER),
+        ("OTARU_OFFER_TONIGHT", api::OFFER_TONIGHT),
     ];
     let reasons = [
         ("OTARU_REASON_DOWNLOAD_STALLED", Reason::DownloadStalled),
@@ -217,6 +230,7 @@ fn header_describes_the_library() {
     };
     sizes.iter().for_each(|(c, rust)| check(c, *rust as i64));
     numbers.iter().for_each(|(c, rust)| check(c, (*rust).into()));
+    choices.iter().for_each(|(c, rust)| check(c, (*rust).into()));
     reasons.iter().for_each(|(c, rust)| check(c, rust.number().into()));
     source += "int main(void) {\n    otaru_free(NULL);\n    return otaru_poll(NULL) + 1;\n}\n";
     let folder = TempDir::new().expect("a folder");

@@ -1,0 +1,115 @@
+//! Updates through every callback: trust, links that break, settings, decisions, offers.
+
+use otaru_c::api;
+use otaru_wire::{Digest, Reason};
+use serde_json::json;
+
+use crate::server::NOW_S;
+use crate::world::World;
+
+fn has_ended(world: &World) -> bool {
+    !world.outcome().is_empty()
+}
+
+#[test]
+fn order_and_timestamp_are_asked_for_and_believed() {
+    let mut world = World::new();
+    world.live(has_ended);
+    assert_eq!(world.outcome(), "confirmed", "{:#?}", world.notes);
+    assert!(world.other_slot() == world.server.image());
+    assert_eq!(world.reported["firmware"]["trust"], json!({"root": 1, "timestamp": NOW_S}));
+    let orders = world.noted("get /firmware/clock/1.0.5.order?nonce=");
+    assert!(!orders.is_empty() && orders.iter().all(|order| order.len() == 32 + 2), "{orders:?}");
+}
+
+/// A server's older answer, to another nonce, must not start anything.
+#[test]
+fn order_of_another_moment_is_refused_before_flash_is_touched() {
+    let mut world = World::new();
+    world.server.old_nonce = Some([7; 16]);
+    world.live(has_ended);
+    assert_eq!(world.outcome(), "failed");
+    let reason = u64::from(Reason::OrderForeign.number());
+    assert_eq!(world.reported["firmware"]["last"]["reason"], reason, "{:#?}", world.notes);
+    assert!(world.other_slot().iter().all(|&byte| byte == 0xFF), "something was written");
+}
+
+#[test]
+fn stale_timestamp_is_reported_and_blocks_nothing() {
+    let mut world = World::new();
+    world.server.signed_at = NOW_S - 30 * 86_400;
+    world.live(has_ended);
+    assert_eq!(world.outcome(), "confirmed", "{:#?}", world.notes);
+    let reason = u64::from(Reason::TimestampStale.number());
+    assert_eq!(world.reported["firmware"]["trust"]["reason"], reason);
+}
+
+#[test]
+fn download_goes_on_behind_the_last_whole_chunk() {
+    let mut world = World::new();
+    world.breaks_after = Some(100_000);
+    world.live(has_ended);
+    assert_eq!(world.outcome(), "confirmed", "{:#?}", world.notes);
+    assert_eq!(world.noted("get /firmware/clock/1.0.5.bin"), ["0", "65536"]);
+    assert!(world.other_slot() == world.server.image());
+}
+
+#[test]
+fn setting_is_applied_by_name_and_reported() {
+    let mut world = World::new();
+    world.desired = json!({"config": {"phrase_type": "formal", "night": {"from": 22}}});
+    world.live(|world| world.reported["config"]["night"].is_object());
+    let mut settings = world.noted("setting");
+    settings.sort_unstable();
+    assert_eq!(settings, ["night {\"from\":22}", "phrase_type \"formal\""]);
+    assert_eq!(world.reported["config"]["phrase_type"], "formal");
+}
+
+#[test]
+fn refused_setting_is_not_reported() {
+    let mut world = World::new();
+    world.takes_settings = false;
+    world.desired["config"]["phrase_type"] = "formal".into();
+    world.live(has_ended);
+    assert!(!world.noted("setting").is_empty());
+    assert!(world.reported["config"].get("phrase_type").is_none());
+}
+
+#[test]
+fn product_is_asked_before_download_and_restart_and_may_wait() {
+    let mut world = World::new();
+    let hour_ms = 3_600_000;
+    world.decisions.push_back((api::DECISION_LATER_BATTERY, hour_ms));
+    world.live(has_ended);
+    assert_eq!(world.outcome(), "confirmed", "{:#?}", world.notes);
+    assert_eq!(world.noted("asked"), ["1 1.0.5 150000", "1 1.0.5 150000", "2 1.0.5 150000"]);
+}
+
+#[test]
+fn product_may_refuse() {
+    let mut world = World::new();
+    world.decisions.extend([(api::DECISION_NOW, 0), (api::DECISION_REFUSE, 0)]);
+    world.live(has_ended);
+    assert_eq!(world.outcome(), "cancelled", "{:#?}", world.notes);
+    assert!(world.noted("restart").is_empty());
+}
+
+#[test]
+fn offer_is_shown_and_decided_at_the_device() {
+    let mut world = World::new();
+    let offer = json!({"version": "1.0.5", "sha256": Digest::of(world.server.image()), "size": 9});
+    world.desired = json!({"update_offer": offer});
+    world.decides_offer = Some(api::OFFER_TONIGHT);
+    world.live(|world| world.reported["update_offer"]["decision"].is_string());
+    assert_eq!(world.noted("offer"), ["Some(\"1.0.5\") 9"]);
+    assert_eq!(world.reported["update_offer"]["decision"], "tonight");
+    assert_eq!(world.reported["firmware"]["shows_offers"], true);
+}
+
+#[test]
+fn calls_from_within_a_callback_are_refused() {
+    let mut world = World::new();
+    world.live(has_ended);
+    assert!(!world.answers_within.is_empty());
+    assert!(world.answers_within.iter().all(|&answer| answer == api::BUSY));
+}
