@@ -76,6 +76,7 @@ impl<'b> Reader<'b> {
         self.0.item(canonical::MAX_DEPTH).ok()
     }
 
+    #[inline(never)] // A chip has room for it once.
     fn argument(&mut self, expected: u8) -> Option<u64> {
         let (major, argument) = self.0.head().ok()?;
         (major == expected).then_some(argument)

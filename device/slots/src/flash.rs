@@ -104,7 +104,7 @@ pub(crate) fn read<F: ReadNorFlash>(
 pub(crate) fn stream<F: ReadNorFlash>(
     flash: &mut F,
     region: Region,
-    mut sink: impl FnMut(&[u8]),
+    sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(), FlashError> {
     let mut window = [0; WINDOW_BYTES];
     let mut offset = region.offset;
@@ -123,7 +123,7 @@ pub(crate) fn stream<F: ReadNorFlash>(
 /// Whether every byte of the region reads as erased.
 pub(crate) fn is_blank<F: ReadNorFlash>(flash: &mut F, region: Region) -> Result<bool, FlashError> {
     let mut blank = true;
-    stream(flash, region, |bytes| blank &= bytes.iter().all(|&byte| byte == 0xFF))?;
+    stream(flash, region, &mut |bytes| blank &= bytes.iter().all(|&byte| byte == 0xFF))?;
     Ok(blank)
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn write_checked<F: NorFlash>(
     flash.write(offset, bytes).map_err(driver_error)?;
     let mut rest = bytes;
     let mut same = true;
-    stream(flash, Region::new(offset, bytes.len() as u32), |found| {
+    stream(flash, Region::new(offset, bytes.len() as u32), &mut |found| {
         let (expected, after) = rest.split_at(found.len());
         same &= found == expected;
         rest = after;

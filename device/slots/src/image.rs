@@ -5,10 +5,10 @@
 //! memory and knows far more about it; this knows what a bootloader knows.
 
 use embedded_storage::nor_flash::ReadNorFlash;
-use sha2::{Digest, Sha256};
 
 use crate::FlashError;
 use crate::flash::{self, Region};
+use crate::sha256::Hasher;
 
 const MAGIC: u8 = 0xE9;
 const HEADER_BYTES: u32 = 24;
@@ -79,7 +79,7 @@ pub fn verify<F: ReadNorFlash>(
     region: Region,
     chip_id: Option<u16>,
 ) -> Result<u32, ImageFault> {
-    let mut cursor = Cursor { flash, region, at: 0, hasher: Sha256::new() };
+    let mut cursor = Cursor { flash, region, at: 0, hasher: Hasher::new() };
     let header: [u8; HEADER_BYTES as usize] = cursor.take()?;
     if header[0] != MAGIC {
         return Err(ImageFault::NotAnImage { found: header[0] });
@@ -114,7 +114,7 @@ pub fn verify<F: ReadNorFlash>(
     }
     let has_digest = header[23] == 1;
     if has_digest {
-        let expected: [u8; 32] = cursor.hasher.clone().finalize().into();
+        let expected = cursor.hasher.digest();
         let found: [u8; DIGEST_BYTES as usize] = cursor.take()?;
         if found != expected {
             return Err(ImageFault::Digest);
@@ -128,7 +128,7 @@ struct Cursor<'a, F> {
     flash: &'a mut F,
     region: Region,
     at: u32,
-    hasher: Sha256,
+    hasher: Hasher,
 }
 
 impl<F: ReadNorFlash> Cursor<'_, F> {
@@ -147,14 +147,14 @@ impl<F: ReadNorFlash> Cursor<'_, F> {
         let here = self.here(N as u32)?;
         let mut bytes = [0; N];
         flash::read(self.flash, here.offset, &mut bytes)?;
-        self.hasher.update(bytes);
+        self.hasher.update(&bytes);
         self.at += N as u32;
         Ok(bytes)
     }
 
     fn fold(&mut self, length: u32, mut checksum: u8) -> Result<u8, ImageFault> {
         let here = self.here(length)?;
-        flash::stream(self.flash, here, |bytes| {
+        flash::stream(self.flash, here, &mut |bytes| {
             self.hasher.update(bytes);
             checksum = bytes.iter().fold(checksum, |sum, byte| sum ^ byte);
         })?;

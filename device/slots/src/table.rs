@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use md5::{Digest, Md5};
+use crate::md5::md5;
 
 /// Where the table begins on the chip.
 pub const TABLE_OFFSET: u32 = 0x8000;
@@ -228,8 +228,7 @@ impl<'a> Table<'a> {
                     return Err(TableError::TooMany { found: count });
                 }
             } else if row[..16] == MD5_MAGIC {
-                let found: [u8; 16] = Md5::digest(rows[..count].as_flattened()).into();
-                return if row[16..] == found {
+                return if row[16..] == md5(rows[..count].as_flattened()) {
                     Ok(Table { rows: &rows[..count] })
                 } else {
                     Err(TableError::Md5)
@@ -261,7 +260,7 @@ pub fn build(partitions: &[Partition], table: &mut [u8; TABLE_BYTES]) -> Result<
     for (row, partition) in rows.iter_mut().zip(partitions) {
         *row = partition.to_row();
     }
-    let md5 = Md5::digest(rows[..partitions.len()].as_flattened());
+    let md5 = md5(rows[..partitions.len()].as_flattened());
     let row = &mut rows[partitions.len()];
     row[..16].copy_from_slice(&MD5_MAGIC);
     row[16..].copy_from_slice(&md5);

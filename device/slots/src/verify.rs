@@ -1,9 +1,9 @@
 //! Digests of what is in a slot, read from flash and never from memory.
 
 use embedded_storage::nor_flash::ReadNorFlash;
-use sha2::{Digest, Sha256};
 
 use crate::flash::{self, Region};
+use crate::sha256::Hasher;
 use crate::{ChunkList, Layout, Slot, SlotError};
 
 /// SHA-256 of the first `len_bytes` of a slot.
@@ -27,7 +27,7 @@ pub fn hash_slot<F: ReadNorFlash>(
 #[derive(Clone)]
 pub struct SlotHasher {
     rest: Region,
-    hasher: Sha256,
+    hasher: Hasher,
 }
 
 impl SlotHasher {
@@ -40,7 +40,7 @@ impl SlotHasher {
             return Err(SlotError::ImageSize { found: len_bytes, slot_bytes: region.size });
         }
         let rest = Region::new(region.offset, len_bytes);
-        Ok(SlotHasher { rest, hasher: Sha256::new() })
+        Ok(SlotHasher { rest, hasher: Hasher::new() })
     }
 
     /// Hashes at most `max_bytes` more; the digest once the end is reached.
@@ -51,9 +51,9 @@ impl SlotHasher {
     ) -> Result<Option<[u8; 32]>, SlotError> {
         let size = self.rest.size.min(max_bytes);
         let now = Region::new(self.rest.offset, size);
-        flash::stream(flash, now, |bytes| self.hasher.update(bytes))?;
+        flash::stream(flash, now, &mut |bytes| self.hasher.update(bytes))?;
         self.rest = Region::new(now.end(), self.rest.size - size);
-        Ok((self.rest.size == 0).then(|| self.hasher.clone().finalize().into()))
+        Ok((self.rest.size == 0).then(|| self.hasher.digest()))
     }
 }
 
@@ -73,10 +73,10 @@ pub fn chunk_is_good<F: ReadNorFlash>(
     let range = chunks.range(number).ok_or(missing)?;
     let expected = chunks.digest(number).ok_or(missing)?;
 
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::new();
     let chunk = Region::new(region.offset + range.start, range.end - range.start);
-    flash::stream(flash, chunk, |bytes| hasher.update(bytes))?;
-    Ok(<[u8; 32]>::from(hasher.finalize()) == expected)
+    flash::stream(flash, chunk, &mut |bytes| hasher.update(bytes))?;
+    Ok(hasher.digest() == expected)
 }
 
 /// Where a download continues: the end of the leading good chunks, in bytes.

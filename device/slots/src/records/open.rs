@@ -214,7 +214,7 @@ impl Records {
         let start = self.sector_offset(self.head);
         let mut end = UNIT;
         let mut at = 0;
-        flash::stream(flash, Region::new(start, SECTOR_BYTES), |bytes| {
+        flash::stream(flash, Region::new(start, SECTOR_BYTES), &mut |bytes| {
             if let Some(last) = bytes.iter().rposition(|&byte| byte != 0xFF) {
                 end = end.max((at + last as u32 + 1).next_multiple_of(UNIT));
             }
@@ -288,6 +288,6 @@ pub(super) fn value_found<F: ReadNorFlash>(
 ) -> Result<ValueFound, FlashError> {
     let mut checker = ValueChecker::new();
     let value = Region::new(offset + UNIT, u32::from(header.len_bytes));
-    flash::stream(flash, value, |bytes| checker.update(bytes))?;
+    flash::stream(flash, value, &mut |bytes| checker.update(bytes))?;
     Ok(header.check.compare(checker.finish(), usize::from(header.len_bytes)))
 }

@@ -158,7 +158,7 @@ impl Records {
         let offset = offset + UNIT;
         let mut rest = value;
         let mut same = true;
-        flash::stream(flash, Region::new(offset, value.len() as u32), |found| {
+        flash::stream(flash, Region::new(offset, value.len() as u32), &mut |found| {
             let (expected, after) = rest.split_at(found.len());
             same &= found == expected;
             rest = after;
