@@ -5,17 +5,18 @@
 use arrayvec::ArrayVec;
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{
-    Agent, AgentConfig, Answer, Device, Effect, Fault, Input, Moment, Payload, ResetCause,
-    SettingId, Stored, Target, Trust, Wanted, check_manifest,
+    Agent, AgentConfig, Answer, Device, Effect, Fault, Input, Least, Moment, Payload, ResetCause,
+    SettingId, Stored, Target, Wanted, check_manifest,
 };
-use otaru_host::{Answered, Carried, Download, Host, HostError};
-use otaru_release::{Chip, KeyId, Manifest, Order, OrderAsked, PublicKey, RootDocument};
-use otaru_slots::{Layout, Slot};
+use otaru_host::{Answered, Carried, Described, Download, Host, HostError};
+use otaru_release::{Chip, ManifestView, OrderAsked, OrderView, PublicKey, Root, RootView};
+use otaru_slots::{Layout, MAX_VALUE_BYTES, Slot};
 use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingName};
 
 const CHIP: Chip = Chip::Esp32C3;
 
-/// The longest signed document of such a device: a root document, or the manifest of a slot's image.
+/// The longest signed document of such a device: a root document, or the manifest of a slot's image
+/// with the order behind it.
 const DOCUMENT_BYTES_MAX: usize = 4096;
 
 /// The network, as the firmware needs it. Names and paths come in pieces, one behind the other.
@@ -61,7 +62,7 @@ struct Board<F, O> {
     outside: O,
     names: Names,
     root_key: PublicKey,
-    checked: Option<Manifest>,
+    checked: Option<Described>,
     /// What the agent has to hear, before anything else.
     answers: ArrayVec<Said, 4>,
     job: Option<Job>,
@@ -195,11 +196,10 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
         let Some(manifest) = self.board.checked.take() else {
             return Ok(Err(Reason::Internal.into()));
         };
-        let mut download = match self.board.host.download(target, &manifest, CHIP, from_start)? {
+        let mut download = match self.board.host.download(target, manifest, CHIP, from_start)? {
             Ok(download) => download,
             Err(fault) => return Ok(Err(fault)),
         };
-        drop(manifest);
         loop {
             self.step(now, Input::BytesRead { done: download.right_bytes() })?;
             let Some(asked) = download.ask() else { return Ok(Ok(())) };
@@ -293,83 +293,82 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
 
     /// Root documents, manifest and order, each with its signature.
     fn check_manifest(&mut self, wanted: &Wanted) -> Result<Result<Target, Fault>, HostError> {
-        let root = match self.walk_roots()? {
-            Ok(root) => root,
-            Err(fault) => return Ok(Err(fault)),
+        if let Err(reason) = self.walk_roots()? {
+            return Ok(Err(reason.into()));
+        }
+        let mut room = [0; MAX_VALUE_BYTES];
+        let Some(root) = self.host.root(&mut room)? else {
+            return Ok(Err(Reason::RootMissing.into()));
         };
-        let (_, trust) = self.host.trusted()?;
-        let found = self.find_manifest(wanted, &root, &trust);
-        Ok(found.map(|(manifest, signer, target)| {
-            self.host.manifest_checked(signer);
-            self.checked = Some(manifest);
-            target
-        }))
+        let least = self.host.trust()?.least(&root, wanted);
+        Ok(self.find_manifest(wanted, &root, least).map_err(Fault::from))
     }
 
-    fn walk_roots(&mut self) -> Result<Result<RootDocument, Fault>, HostError> {
-        let mut newest = self.host.trusted()?.0;
+    /// Follows the root documents to the newest there is; each is kept before the next is asked for.
+    fn walk_roots(&mut self) -> Result<Result<(), Reason>, HostError> {
+        let mut room = [0; MAX_VALUE_BYTES];
         loop {
-            let number = newest.as_ref().map_or(1, |root| root.number.saturating_add(1));
+            let newest = self.host.root(&mut room)?;
+            let number = newest.as_ref().map_or(1, |root| root.number().saturating_add(1));
             let number = digits(number);
             let number = core::str::from_utf8(&number).unwrap_or_default().trim_start_matches('0');
             let path = ["/firmware/", self.names.product.as_str(), "/root/", number];
             let Some(length) = self.outside.document(&path, &mut self.document) else {
-                return Ok(newest.ok_or(Reason::RootMissing.into()));
+                return Ok(Ok(()));
             };
             let bytes = self.document.get(..length).unwrap_or_default();
             let verified = match &newest {
-                Some(root) => root.verify_next(bytes),
-                None => RootDocument::verify(bytes, &[self.root_key]),
+                Some(root) => RootView::verify_next(bytes, root),
+                None => RootView::verify(bytes, [self.root_key]),
             };
-            let root = match verified {
-                Ok(root) => root,
-                Err(error) => return Ok(Err(error.reason().into())),
+            let kept = match verified {
+                Ok(root) => self.host.keep_root(&root, bytes)?,
+                Err(error) => Err(error.reason_of_root()),
             };
-            if let Err(reason) = self.host.keep_root(&root, bytes)? {
-                return Ok(Err(reason.into()));
+            if kept.is_err() {
+                return Ok(kept);
             }
-            newest = Some(root);
         }
     }
 
     fn find_manifest(
         &mut self,
         wanted: &Wanted,
-        root: &RootDocument,
-        trust: &Trust,
-    ) -> Result<(Manifest, KeyId, Target), Fault> {
+        root: &RootView<'_>,
+        least: Least,
+    ) -> Result<Target, Reason> {
         let (outside, product) = (&mut self.outside, &self.names.product);
         let (name, version) = (product.as_str(), wanted.version.as_str());
         let path = ["/firmware/", name, "/", version, ".manifest"];
         let length = outside.document(&path, &mut self.document).ok_or(Reason::ManifestMissing)?;
-        let bytes = self.document.get(..length).unwrap_or_default();
-        let manifest = Manifest::verify(bytes, root, None).map_err(|error| error.reason())?;
-        let signer = Manifest::signer(bytes).map_err(|error| error.reason())?;
-        let least = trust.least(root, wanted);
+        let (bytes, rest) = self.document.split_at_mut_checked(length).unwrap_or_default();
+        let manifest = ManifestView::verify(bytes, root, None)
+            .map_err(|distrust| distrust.reason_of_manifest())?;
         let slot_bytes = self.host.layout().slot(self.host.slot().other()).size.into();
         let device = Device { product, chip: CHIP, revision: None, slot_bytes, least };
         let target = check_manifest(&manifest, wanted, device)?;
-        if root.server_key.is_some() {
+        if root.server_key().is_some() {
             let nonce = outside.nonce();
             let hex = hex(nonce);
             let hex = core::str::from_utf8(&hex).unwrap_or_default();
             let path = ["/firmware/", name, "/", version, ".order?nonce=", hex];
-            let length = outside.document(&path, &mut self.document).ok_or(Reason::OrderMissing)?;
-            let bytes = self.document.get(..length).unwrap_or_default();
+            let length = outside.document(&path, rest).ok_or(Reason::OrderMissing)?;
             let asked = OrderAsked {
                 thing: &self.names.shadow.thing,
                 product,
-                version: manifest.version.as_str().as_bytes(),
-                sha256: &manifest.sha256,
+                version: manifest.version(),
+                sha256: &target.sha256,
                 nonce: &nonce,
                 update: wanted.update.as_ref(),
-                is_downgrade: manifest.is_downgrade,
+                is_downgrade: manifest.is_downgrade(),
             };
-            Order::verify(bytes, root)
-                .and_then(|order| order.answers(&asked))
-                .map_err(|error| error.reason())?;
+            let order = OrderView::verify(rest.get(..length).unwrap_or_default(), root);
+            let order = order.map_err(|_| Reason::OrderUntrusted)?;
+            order.answers(&asked).map_err(|error| error.reason())?;
         }
-        Ok((manifest, signer, target))
+        self.host.manifest_checked(manifest.signer);
+        self.checked = Some((&manifest).into());
+        Ok(target)
     }
 }
 

@@ -1,5 +1,7 @@
 use core::fmt;
 
+use otaru_wire::Reason;
+
 use crate::cose::CoseError;
 use crate::fields::FieldError;
 use crate::key::KeyId;
@@ -47,6 +49,28 @@ pub enum Distrust {
         /// The time now, in seconds since 1970.
         now: i64,
     },
+}
+
+impl Distrust {
+    /// The number a device reports of a root document, as [`RootError`](crate::RootError) says it.
+    pub fn reason_of_root(&self) -> Reason {
+        match self {
+            Distrust::Key(_) | Distrust::Revoked(_) => Reason::RootForeign,
+            Distrust::RootExpired { .. } | Distrust::Expired { .. } => Reason::RootExpired,
+            _ => Reason::RootInvalid,
+        }
+    }
+
+    /// The number a device reports of a manifest, as [`ManifestError`](crate::ManifestError) says it.
+    pub fn reason_of_manifest(&self) -> Reason {
+        match self {
+            Distrust::Key(_) | Distrust::Signature(_) => Reason::ManifestUntrusted,
+            Distrust::Revoked(_) => Reason::KeyRevoked,
+            Distrust::Expired { .. } => Reason::ManifestExpired,
+            Distrust::RootExpired { .. } | Distrust::Number { .. } => self.reason_of_root(),
+            _ => Reason::ManifestInvalid,
+        }
+    }
 }
 
 impl fmt::Display for Distrust {

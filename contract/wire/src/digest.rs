@@ -80,6 +80,7 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     /// Reads 64 hex digits of either case.
+    #[inline(never)]
     fn from_str(text: &str) -> Result<Digest, DigestError> {
         let digits = text.as_bytes();
         if digits.len() != 2 * Digest::LENGTH_BYTES {

@@ -1,6 +1,6 @@
 //! Whether a verified manifest is for this device, before the first erase.
 
-use otaru_release::{Chip, Manifest};
+use otaru_release::{Chip, ManifestView, Unsuitable};
 use otaru_wire::{ProductName, Reason};
 
 use crate::{Least, Target, Wanted};
@@ -25,35 +25,34 @@ pub struct Device<'a> {
 /// Errors: the reason to report. A dependency on another product names a part of
 /// the device this agent does not update, so it is never met.
 pub fn check_manifest(
-    manifest: &Manifest,
+    manifest: &ManifestView<'_>,
     wanted: &Wanted,
     device: Device<'_>,
 ) -> Result<Target, Reason> {
-    manifest
-        .names(&wanted.version, wanted.sha256.as_ref())
-        .and_then(|()| {
-            manifest.suits(&otaru_release::Target {
-                product: device.product,
-                chip: device.chip,
-                revision: device.revision,
-                slot_bytes: device.slot_bytes,
-                sequence: device.least.sequence,
-                security_counter: device.least.security_counter,
-            })
-        })
-        .map_err(|error| error.reason())?;
-    let met = manifest.dependencies.iter().all(|dependency| {
-        dependency.product == *device.product && dependency.min_sequence <= wanted.running_sequence
-    });
-    if !met {
+    if !manifest.names(&wanted.version, wanted.sha256.as_ref()) {
+        return Err(Reason::WrongVersion);
+    }
+    let target = otaru_release::Target {
+        product: device.product,
+        chip: device.chip,
+        revision: device.revision,
+        slot_bytes: device.slot_bytes,
+        sequence: device.least.sequence,
+        security_counter: device.least.security_counter,
+    };
+    manifest.suits(&target).map_err(Unsuitable::reason)?;
+    let is_met = |(product, min_sequence): (&[u8], u64)| {
+        product == device.product.as_str().as_bytes() && min_sequence <= wanted.running_sequence
+    };
+    if !manifest.dependencies().all(is_met) {
         return Err(Reason::DependencyMissing);
     }
     Ok(Target {
-        version: manifest.version.clone(),
-        sha256: manifest.sha256,
-        size_bytes: manifest.size_bytes,
-        sequence: manifest.sequence,
-        security_counter: manifest.security_counter,
+        version: wanted.version.clone(),
+        sha256: manifest.sha256(),
+        size_bytes: manifest.size_bytes(),
+        sequence: manifest.sequence(),
+        security_counter: manifest.security_counter(),
     })
 }
 
@@ -63,7 +62,7 @@ mod tests {
     use alloc::string::String;
 
     use expect_test::expect;
-    use otaru_release::{Dependency, ImageBuilder, RootDocument, SecretKey};
+    use otaru_release::{Dependency, ImageBuilder, Manifest, RootDocument, SecretKey};
     use otaru_wire::{Digest, ReleaseVersion};
 
     use super::*;
@@ -85,10 +84,13 @@ mod tests {
             Wanted { version, sha256: None, update: None, running_sequence: 4, security_floor: 0 };
         change(&mut manifest, &mut wanted);
         let product = name("clock");
-        let key = SecretKey::from_seed(&[1; 32]).public_key();
+        let secret = SecretKey::from_seed(&[1; 32]);
+        let key = secret.public_key();
         let least = Trust::default().least(&RootDocument::first(key, key), &wanted);
         let chip = Chip::Esp32C3;
         let device = Device { product: &product, chip, revision, slot_bytes: 8192, least };
+        let manifest = manifest.sign(&secret);
+        let manifest = ManifestView::read_trusted(&manifest).unwrap();
         match check_manifest(&manifest, &wanted, device) {
             Ok(target) => format!("take {}", target.version),
             Err(reason) => format!("{reason}"),

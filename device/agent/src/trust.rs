@@ -1,7 +1,7 @@
 //! What a device remembers so that nobody can hand it older software, or older news.
 
 use arrayvec::ArrayVec;
-use otaru_release::{KeyId, RootDocument};
+use otaru_release::{KeyId, Root};
 use otaru_wire::Digest;
 
 use crate::{BootFacts, EntryState, Target, Wanted};
@@ -88,7 +88,7 @@ impl Trust {
         &mut self,
         facts: &BootFacts,
         security_floor: u32,
-        root: Option<&RootDocument>,
+        root: Option<&dyn Root>,
     ) -> bool {
         let was_lost = core::mem::take(&mut self.is_lost);
         let running = &facts.running;
@@ -121,7 +121,7 @@ impl Trust {
 
     /// The image is confirmed: its signer's manifests below it are not taken again. Says
     /// whether anything changed.
-    pub fn confirm(&mut self, sha256: &Digest, root: Option<&RootDocument>) -> bool {
+    pub fn confirm(&mut self, sha256: &Digest, root: Option<&dyn Root>) -> bool {
         let Some((_, new)) = self.pending.take_if(|(pending, _)| pending == sha256) else {
             return false;
         };
@@ -130,7 +130,7 @@ impl Trust {
     }
 
     /// The least a manifest may say under `root`: see [`Trust`].
-    pub fn least(&self, root: &RootDocument, wanted: &Wanted) -> Least {
+    pub fn least(&self, root: &dyn Root, wanted: &Wanted) -> Least {
         let mut least =
             Least { sequence: wanted.running_sequence, security_counter: wanted.security_floor };
         let of = |is_wanted: bool| {
@@ -152,14 +152,14 @@ impl Trust {
 
     /// The highest sequence that was confirmed here under a key which `root` does not revoke: what
     /// knows of less is from before. 0 for none.
-    pub fn highest_sequence(&self, root: &RootDocument) -> u64 {
+    pub fn highest_sequence(&self, root: &dyn Root) -> u64 {
         let good = self.floors.iter().filter(|floor| !is_revoked(floor.key, Some(root)));
         good.map(|floor| floor.sequence).max().unwrap_or(0)
     }
 
     /// The newest timestamp seen of the server key that `root` names.
-    pub fn seen_timestamp(&self, root: &RootDocument) -> Option<SeenTimestamp> {
-        let key = root.server_key.as_ref()?.id();
+    pub fn seen_timestamp(&self, root: &dyn Root) -> Option<SeenTimestamp> {
+        let key = root.server_key()?.id();
         self.seen.filter(|seen| seen.key == key)
     }
 

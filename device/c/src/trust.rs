@@ -4,7 +4,9 @@ use alloc::format;
 use alloc::string::String;
 
 use otaru_agent::{Clock, Fault, Input, SeenTimestamp, Target, Trust, Wanted, check_manifest};
-use otaru_release::{KeyId, Manifest, NONCE_BYTES, Order, OrderAsked, RootDocument, Timestamp};
+use otaru_release::{
+    KeyId, Manifest, ManifestView, NONCE_BYTES, Order, OrderAsked, RootDocument, Timestamp,
+};
 use otaru_wire::Reason;
 use otaru_wire::payload::TrustReport;
 
@@ -130,7 +132,8 @@ impl Device {
         let passed = self.clock(root, trust).passed();
         let manifest =
             Manifest::verify(&bytes, root, Some(passed)).map_err(|error| error.reason())?;
-        let signer = Manifest::signer(&bytes).map_err(|error| error.reason())?;
+        let view =
+            ManifestView::read_trusted(&bytes).map_err(|error| error.reason_of_manifest())?;
         let device = otaru_agent::Device {
             product,
             chip: self.identity.chip,
@@ -138,8 +141,8 @@ impl Device {
             slot_bytes: self.host.layout().slot(self.host.slot().other()).size.into(),
             least: trust.least(root, wanted),
         };
-        let target = check_manifest(&manifest, wanted, device)?;
-        Ok((manifest, target, signer))
+        let target = check_manifest(&view, wanted, device)?;
+        Ok((manifest, target, view.signer))
     }
 
     /// Asks the server whether it means this device, now.

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
-use otaru_release::{Chip, ImageHead, Manifest};
+use otaru_release::{Chip, ImageHead, Manifest, ManifestView};
 use otaru_slots::{
     CHUNK_BYTES, ChunkList, Layout, SECTOR_BYTES, Slot, SlotError, SlotWriter, chunk_is_good,
     read_slot, resume_point,
 };
-use otaru_wire::Reason;
+use otaru_wire::{Digest, Reason};
 
 /// What a dead link is called from here on.
 const DOWN: Reason = Reason::LinkDownWhileDownloading;
@@ -39,6 +39,29 @@ pub struct Download {
     writer: Option<SlotWriter>,
 }
 
+/// What a manifest says of its image, as far as a download is held against it.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub(crate) sha256: Digest,
+    size_bytes: u64,
+    /// The digests of its chunks, one behind the other.
+    digests: Vec<u8>,
+}
+
+impl From<&Manifest> for Described {
+    fn from(manifest: &Manifest) -> Described {
+        let digests = manifest.chunks.iter().flat_map(|chunk| *chunk.as_bytes()).collect();
+        Described { sha256: manifest.sha256, size_bytes: manifest.size_bytes, digests }
+    }
+}
+
+impl From<&ManifestView<'_>> for Described {
+    fn from(manifest: &ManifestView<'_>) -> Described {
+        let digests = manifest.chunks().as_flattened().to_vec();
+        Described { sha256: manifest.sha256(), size_bytes: manifest.size_bytes(), digests }
+    }
+}
+
 impl Download {
     /// Finds out how much of the slot is right already, and writes the end of that anew:
     /// power may have gone in it.
@@ -46,12 +69,12 @@ impl Download {
         flash: &mut F,
         layout: &Layout,
         running: Slot,
-        manifest: &Manifest,
+        manifest: impl Into<Described>,
         chip: Chip,
         from_start: bool,
     ) -> Result<Download, Fault> {
-        let image_bytes = u32::try_from(manifest.size_bytes).map_err(|_| Reason::ImageTooLarge)?;
-        let digests: Vec<u8> = manifest.chunks.iter().flat_map(|chunk| *chunk.as_bytes()).collect();
+        let Described { size_bytes, digests, .. } = manifest.into();
+        let image_bytes = u32::try_from(size_bytes).map_err(|_| Reason::ImageTooLarge)?;
         let chunks = ChunkList::new(image_bytes, &digests).map_err(reason_of)?;
         let right = match from_start {
             true => 0,

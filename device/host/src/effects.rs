@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, Effect, Fault, Input, ResetCause, Target};
-use otaru_release::{Chip, KeyId, Manifest, PublicKey};
+use otaru_release::{Chip, KeyId, PublicKey};
 use otaru_slots::{FlashError, Layout, OtaDataError, Slot, StorageError, otadata};
 use otaru_wire::{Digest, Reason};
 
 use crate::patched::PatchMemory;
-use crate::{Download, PatchDownload, SlotImage, Storage, Verification, boot, images};
+use crate::{Described, Download, PatchDownload, SlotImage, Storage, Verification, boot, images};
 
 mod trust;
 
@@ -186,10 +186,11 @@ impl<F: NorFlash> Host<F> {
     pub fn download(
         &mut self,
         target: &Target,
-        manifest: &Manifest,
+        manifest: impl Into<Described>,
         chip: Chip,
         from_start: bool,
     ) -> Result<Result<Download, Fault>, HostError> {
+        let manifest = manifest.into();
         if let Err(reason) = kept(self.keep_target(self.slot.other(), target))? {
             return Ok(Err(reason.into()));
         }
@@ -204,17 +205,19 @@ impl<F: NorFlash> Host<F> {
     pub fn patch_download<const DICTIONARY: usize>(
         &mut self,
         target: &Target,
-        manifest: &Manifest,
+        manifest: impl Into<Described>,
         chip: Chip,
         from_start: bool,
     ) -> Result<Result<PatchDownload<DICTIONARY>, Fault>, HostError> {
+        let manifest = manifest.into();
+        let sha256 = manifest.sha256;
         let download = match self.download(target, manifest, chip, from_start)? {
             Ok(download) => download,
             Err(fault) => return Ok(Err(fault)),
         };
-        let may_try = self.patches.begins(&manifest.sha256, download.right_bytes());
+        let may_try = self.patches.begins(&sha256, download.right_bytes());
         let base = self.running.filter(|_| may_try && !from_start);
-        Ok(Ok(PatchDownload::new(download, manifest.sha256, base)))
+        Ok(Ok(PatchDownload::new(download, sha256, base)))
     }
 
     /// No patch is tried in this boot, after [`Host::facts`]: a setting of the device, say.

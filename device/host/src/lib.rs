@@ -20,7 +20,7 @@ mod patched;
 mod storage;
 mod verify;
 
-pub use download::Download;
+pub use download::{Described, Download};
 pub use effects::{Answered, Carried, Host, HostError};
 pub use images::{SlotImage, start_slot};
 pub use patched::{Flow, KeptLine, PatchDownload, PatchRange, PatchRefusal, Request, Tally};

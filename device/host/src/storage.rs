@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
+use arrayvec::ArrayVec;
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{Target, Trust};
-use otaru_release::{PublicKey, RootDocument};
+use otaru_release::{PublicKey, RootDocument, RootView};
 use otaru_slots::{
     Layout, MAX_VALUE_BYTES, Opened, Records, RecreatedReason, Ring, Slot, StorageError,
 };
@@ -107,21 +108,22 @@ impl Storage {
         self.put(flash, SETTINGS, bytes)
     }
 
-    /// The newest root document that descends from `key`, if one was stored.
+    /// The newest root document that descends from `key`, if one was stored, read into `room`.
     ///
     /// It was verified before it was stored; a stored one of another key, as after
     /// provisioning anew, is none.
-    pub fn root<F: NorFlash>(
+    pub fn root<'r, F: NorFlash>(
         &self,
         flash: &mut F,
         key: &PublicKey,
-    ) -> Result<Option<RootDocument>, StorageError> {
-        let bytes = self.get(flash, ROOT)?;
+        room: &'r mut [u8; MAX_VALUE_BYTES],
+    ) -> Result<Option<RootView<'r>>, StorageError> {
+        let bytes = self.records.get(flash, ROOT, room)?.unwrap_or_default();
         let document = match bytes.split_at_checked(ANCHOR_BYTES) {
             Some((found, document)) if found == key.anchor() => document,
             _ => return Ok(None),
         };
-        Ok(RootDocument::read_trusted(document).ok())
+        Ok(RootView::read_trusted(document).ok())
     }
 
     /// Keeps a verified root document.
@@ -131,7 +133,13 @@ impl Storage {
         key: &PublicKey,
         document: &[u8],
     ) -> Result<(), StorageError> {
-        self.put(flash, ROOT, &[key.anchor().as_slice(), document].concat())
+        let mut record = ArrayVec::<u8, MAX_VALUE_BYTES>::new();
+        let is_whole = record.try_extend_from_slice(&key.anchor()).is_ok()
+            && record.try_extend_from_slice(document).is_ok();
+        match is_whole {
+            true => self.put(flash, ROOT, &record),
+            false => Err(StorageError::ValueTooLong { found: ANCHOR_BYTES + document.len() }),
+        }
     }
 
     /// What the manifest of the image in `slot` said, if one was stored.
@@ -140,8 +148,7 @@ impl Storage {
         flash: &mut F,
         slot: Slot,
     ) -> Result<Option<Target>, StorageError> {
-        let bytes = self.get(flash, TARGETS + slot.index() as u8)?;
-        Ok(Target::from_bytes(&bytes))
+        self.read(flash, TARGETS + slot.index() as u8, Target::from_bytes)
     }
 
     /// Keeps what the manifest of the image in `slot` says.
@@ -156,7 +163,7 @@ impl Storage {
 
     /// What the device remembers about signatures; nothing yet on a new one.
     pub fn trust<F: NorFlash>(&self, flash: &mut F) -> Result<Trust, StorageError> {
-        Ok(Trust::from_bytes(&self.get(flash, TRUST)?))
+        self.read(flash, TRUST, Trust::from_bytes)
     }
 
     /// Keeps what the device remembers about signatures.
@@ -173,10 +180,10 @@ impl Storage {
         &self,
         flash: &mut F,
     ) -> Result<Option<(u32, Digest)>, StorageError> {
-        let bytes = self.get(flash, FACTORY)?;
-        let Some((length, digest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
-        let digest = <[u8; 32]>::try_from(digest).ok();
-        Ok(digest.map(|digest| (u32::from_le_bytes(*length), Digest(digest))))
+        self.read(flash, FACTORY, |bytes| {
+            let (length, digest) = bytes.split_first_chunk()?;
+            Some((u32::from_le_bytes(*length), Digest(digest.try_into().ok()?)))
+        })
     }
 
     /// Keeps length and digest of the factory image, padding and signature included.
@@ -191,8 +198,17 @@ impl Storage {
     }
 
     fn get<F: NorFlash>(&self, flash: &mut F, key: u8) -> Result<Vec<u8>, StorageError> {
+        self.read(flash, key, <[u8]>::to_vec)
+    }
+
+    /// What a value says; no bytes where there is none.
+    fn read<F: NorFlash, T>(
+        &self,
+        flash: &mut F,
+        key: u8,
+        parse: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, StorageError> {
         let mut buffer = [0; MAX_VALUE_BYTES];
-        let found = self.records.get(flash, key, &mut buffer)?;
-        Ok(found.map(<[u8]>::to_vec).unwrap_or_default())
+        Ok(parse(self.records.get(flash, key, &mut buffer)?.unwrap_or_default()))
     }
 }

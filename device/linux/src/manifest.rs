@@ -3,7 +3,7 @@
 
 use otaru_agent::{Clock, Device, Fault, SeenTimestamp, Target, Trust, Wanted, check_manifest};
 use otaru_release::{
-    Chip, KeyId, Manifest, NONCE_BYTES, Order, OrderAsked, PublicKey, RootDocument,
+    Chip, KeyId, Manifest, ManifestView, NONCE_BYTES, Order, OrderAsked, PublicKey, RootDocument,
 };
 use otaru_wire::payload::TrustReport;
 use otaru_wire::{ProductName, Reason, ThingName};
@@ -84,7 +84,8 @@ pub(crate) async fn find_manifest(
         tracing::warn!(error = %error, "Manifest refused");
         error.reason()
     })?;
-    let signer = Manifest::signer(&bytes).map_err(|error| error.reason())?;
+    let view = ManifestView::read_trusted(&bytes).map_err(|error| error.reason_of_manifest())?;
+    let signer = view.signer;
     let device = Device {
         product,
         chip: search.chip,
@@ -92,7 +93,7 @@ pub(crate) async fn find_manifest(
         slot_bytes: search.slot_bytes,
         least: search.known.trust.least(&root, &search.wanted),
     };
-    let target = check_manifest(&manifest, &search.wanted, device)?;
+    let target = check_manifest(&view, &search.wanted, device)?;
     if root.server_key.is_some() {
         get_order(https, &search, &root, &manifest).await?;
     }

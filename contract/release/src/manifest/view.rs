@@ -130,6 +130,12 @@ impl<'b> ManifestView<'b> {
         self.fields.flag(field::IS_DOWNGRADE)
     }
 
+    /// Whether it is of the release that was asked for; see [`Manifest::names`].
+    pub fn names(&self, version: &ReleaseVersion, sha256: Option<&Digest>) -> bool {
+        self.version() == version.as_str().as_bytes()
+            && sha256.is_none_or(|sha256| *sha256 == self.sha256())
+    }
+
     /// Refuses a manifest that is not for this device, or older than what it has.
     ///
     /// Dependencies are not looked at: only the caller knows the other parts.

@@ -22,9 +22,13 @@ pub trait Root {
     /// Its number.
     fn number(&self) -> u64;
     /// The keys that may sign the next root document.
-    fn root_keys(&self) -> impl Iterator<Item = PublicKey>;
+    fn root_keys(&self) -> impl Iterator<Item = PublicKey>
+    where
+        Self: Sized;
     /// The keys that may sign manifests.
-    fn release_keys(&self) -> impl Iterator<Item = PublicKey>;
+    fn release_keys(&self) -> impl Iterator<Item = PublicKey>
+    where
+        Self: Sized;
     /// The key of server-made statements.
     fn server_key(&self) -> Option<PublicKey>;
     /// When its time is over; seconds since 1970.

@@ -30,6 +30,16 @@ fn manifest() -> Manifest {
     Manifest::for_image(&image(70_000), product("clock"), version("1.0.5"), 7).unwrap()
 }
 
+/// What verifying comes to, which a device that reads it where it lies finds as well.
+fn verify(bytes: &[u8], root: &RootDocument, now: Option<i64>) -> String {
+    let manifest = Manifest::verify(bytes, root, now);
+    let in_place = ManifestView::verify(bytes, root, now).map(|view| view.sequence());
+    let in_place = in_place.map_err(|distrust| distrust.reason_of_manifest());
+    let owned = manifest.as_ref().map(|manifest| manifest.sequence).map_err(|error| error.reason());
+    assert_eq!(in_place, owned);
+    told(manifest)
+}
+
 fn told<T>(result: Result<T, ManifestError>) -> String {
     match result {
         Ok(_) => "ok".to_string(),
@@ -59,7 +69,7 @@ fn root_and_manifest_of_a_megabyte_and_a_half_fit_into_2_kib() {
 #[test]
 fn untrusted_and_broken_manifests_are_told_apart() {
     let bytes = manifest().sign(&key(2));
-    let verify = |bytes: &[u8]| told(Manifest::verify(bytes, &root(), None));
+    let verify = |bytes: &[u8]| verify(bytes, &root(), None);
     let mut damaged = bytes.clone();
     *damaged.last_mut().unwrap() ^= 1;
 
@@ -89,7 +99,7 @@ fn contents_that_contradict_themselves_are_refused() {
 #[test]
 fn expiry_counts_only_for_a_set_clock() {
     let bytes = Manifest { expires_at: Some(1_000), ..manifest() }.sign(&key(2));
-    let verify = |root: &RootDocument, now| told(Manifest::verify(&bytes, root, now));
+    let verify = |root: &RootDocument, now| verify(&bytes, root, now);
     expect!["ok"].assert_eq(&verify(&root(), None));
     expect!["ok"].assert_eq(&verify(&root(), Some(999)));
     expect!["manifest_expired (ManifestExpired): found a manifest that expired at 1000, expected one that is valid at 1000"].assert_eq(&verify(&root(), Some(1_000)));
@@ -144,6 +154,14 @@ fn manifest_of_another_release_is_refused() {
         "wrong_version"
     );
     assert_eq!(manifest.names(&version("1.0.6"), None).unwrap_err().code(), "wrong_version");
+    let bytes = manifest.sign(&key(2));
+    let view = ManifestView::read_trusted(&bytes).unwrap();
+    for (version, sha256) in [("1.0.5", manifest.sha256), ("1.0.5", other), ("1.0.6", other)] {
+        let version = self::version(version);
+        for sha256 in [None, Some(&sha256)] {
+            assert_eq!(view.names(&version, sha256), manifest.names(&version, sha256).is_ok());
+        }
+    }
 }
 
 #[test]

@@ -52,7 +52,13 @@ fn refusals_are_told_apart() {
     let root = RootDocument::first(public(1), public(2));
     let bytes = root.sign(&key(1));
     let trusted = [public(1)];
-    let verify = |bytes: &[u8]| told(RootDocument::verify(bytes, &trusted));
+    let verify = |bytes: &[u8]| {
+        let root = RootDocument::verify(bytes, &trusted);
+        let in_place = RootView::verify(bytes, trusted).map(|view| view.number());
+        let in_place = in_place.map_err(|distrust| distrust.reason_of_root());
+        assert_eq!(in_place, root.as_ref().map(|root| root.number).map_err(|error| error.reason()));
+        told(root)
+    };
 
     expect!["root_foreign (RootForeign): found a signature of key dbc298251c51321b, expected a signature of a trusted root key"].assert_eq(&verify(&root.sign(&key(9))));
     let mut damaged = bytes.clone();

@@ -104,10 +104,12 @@ impl Writer<'_> {
         }
     }
 
+    #[inline(never)]
     fn byte(&mut self, byte: u8) {
         self.bytes(&[byte]);
     }
 
+    #[inline(never)]
     fn u32(&mut self, number: u32) {
         self.bytes(&number.to_le_bytes());
     }
@@ -120,6 +122,7 @@ impl Writer<'_> {
         self.bytes(digest.as_bytes());
     }
 
+    #[inline(never)]
     /// Every text here is a checked name of at most 64 bytes.
     fn text(&mut self, text: &str) {
         self.byte(text.len() as u8);
@@ -187,14 +190,17 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
+    #[inline(never)]
     fn byte(&mut self) -> Option<u8> {
         self.take::<1>().map(|[byte]| byte)
     }
 
+    #[inline(never)]
     fn u32(&mut self) -> Option<u32> {
         self.take().map(u32::from_le_bytes)
     }
 
+    #[inline(never)]
     fn u64(&mut self) -> Option<u64> {
         self.take().map(u64::from_le_bytes)
     }

@@ -1,7 +1,7 @@
 //! Floors by the key that raised them, in bounded room.
 
 use arrayvec::ArrayVec;
-use otaru_release::{KeyId, RootDocument};
+use otaru_release::{KeyId, Root};
 
 /// More release keys than a product has in its life.
 pub(super) const MAX_FLOORS: usize = 16;
@@ -27,12 +27,12 @@ impl Floor {
     }
 }
 
-pub(super) fn is_revoked(key: KeyId, root: Option<&RootDocument>) -> bool {
-    key != WHOEVER && root.is_some_and(|root| root.revoked.contains(&key))
+pub(super) fn is_revoked(key: KeyId, root: Option<&dyn Root>) -> bool {
+    key != WHOEVER && root.is_some_and(|root| root.revokes(key))
 }
 
 /// Raises the floor of `new`'s key.
-pub(super) fn raise(floors: &mut Floors, new: Floor, root: Option<&RootDocument>) {
+pub(super) fn raise(floors: &mut Floors, new: Floor, root: Option<&dyn Root>) {
     if let Some(floor) = floors.iter_mut().find(|floor| floor.key == new.key) {
         return floor.rise(&new);
     }
@@ -43,7 +43,7 @@ pub(super) fn raise(floors: &mut Floors, new: Floor, root: Option<&RootDocument>
 }
 
 /// Makes one floor of two, or that of whoever of another, so that none is forgotten.
-fn merge(floors: &mut Floors, root: Option<&RootDocument>) {
+fn merge(floors: &mut Floors, root: Option<&dyn Root>) {
     let mut revoked = (0..floors.len()).filter(|&at| is_revoked(floors[at].key, root));
     if let (Some(kept), Some(gone)) = (revoked.next(), revoked.next()) {
         let gone = floors.remove(gone);

@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-use otaru_release::{PublicKey, SecretKey};
+use otaru_release::{PublicKey, RootDocument, SecretKey};
 
 use otaru_wire::ReleaseVersion;
 

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::*;
-use otaru_host::{Carried, Host};
-use otaru_release::{Manifest, RootDocument};
+use otaru_host::{Carried, Described, Host};
+use otaru_release::{ManifestView, RootDocument};
 use otaru_slots::{Layout, Slot};
 use otaru_wire::{Namespace, ProductName, ShadowTopic, ThingName, Topic};
 
@@ -68,7 +68,7 @@ fn carry_out<F: NorFlash>(
     host: &mut Host<F>,
     net: &mut Network,
     inputs: &mut VecDeque<Input<'static>>,
-    checked: &mut Option<Manifest>,
+    checked: &mut Option<Described>,
 ) -> Result<bool> {
     match host.carry_out(effect)? {
         Carried::Done => {}
@@ -86,19 +86,19 @@ fn carry_out<F: NorFlash>(
         Carried::Outside(Effect::CheckManifest(wanted)) => {
             let root = RootDocument::verify(net.get("/firmware/clock/root/1")?, &[net.root_key])?;
             let bytes = net.get(&format!("/firmware/clock/{}.manifest", wanted.version))?;
-            let manifest = Manifest::verify(bytes, &root, None)?;
+            let manifest = ManifestView::verify(bytes, &root, None)?;
             let least = host.trusted()?.1.least(&root, &wanted);
             let slot_bytes = host.layout().slot(host.slot().other()).size.into();
             let product = &ProductName::new("clock")?;
             let device = Device { product, chip: CHIP, revision: None, slot_bytes, least };
             let fits = check_manifest(&manifest, &wanted, device).map_err(Fault::from);
-            host.manifest_checked(Manifest::signer(bytes)?);
+            host.manifest_checked(manifest.signer);
             inputs.push_back(Input::ManifestChecked(fits));
-            *checked = Some(manifest);
+            *checked = Some((&manifest).into());
         }
         Carried::Outside(Effect::Download { target, from_start }) => {
             let manifest = checked.take().ok_or("a manifest comes first")?;
-            let begun = host.download(&target, &manifest, CHIP, from_start)?;
+            let begun = host.download(&target, manifest, CHIP, from_start)?;
             let ended = begun.and_then(|mut download| {
                 while let Some(asked) = download.ask() {
                     let (head, parts) = net.image(asked.offset);

@@ -2,8 +2,8 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, SeenTimestamp, Target, Trust};
-use otaru_release::{KeyId, PublicKey, RootDocument};
-use otaru_slots::StorageError;
+use otaru_release::{KeyId, PublicKey, Root, RootDocument, RootView};
+use otaru_slots::{MAX_VALUE_BYTES, StorageError};
 use otaru_wire::{Digest, Reason};
 
 use super::{Host, HostError, kept};
@@ -16,7 +16,9 @@ impl<F: NorFlash> Host<F> {
 
     /// The newest root document kept, and what is remembered of signatures.
     pub fn trusted(&mut self) -> Result<(Option<RootDocument>, Trust), HostError> {
-        Ok((self.root()?, self.storage.trust(&mut self.flash)?))
+        let mut room = [0; MAX_VALUE_BYTES];
+        let root = self.root(&mut room)?.map(|root| root.to_document());
+        Ok((root, self.trust()?))
     }
 
     /// Gives what runs its floor, after each boot and the agent's first effects:
@@ -28,8 +30,10 @@ impl<F: NorFlash> Host<F> {
         facts: &BootFacts,
         security_floor: u32,
     ) -> Result<Result<(), Reason>, HostError> {
-        let (root, mut trust) = self.trusted()?;
-        match trust.begin(facts, security_floor, root.as_ref()) {
+        let mut room = [0; MAX_VALUE_BYTES];
+        let root = self.root(&mut room)?;
+        let mut trust = self.trust()?;
+        match trust.begin(facts, security_floor, root.as_ref().map(|root| root as &dyn Root)) {
             true => kept(self.storage.save_trust(&mut self.flash, &trust)),
             false => Ok(Ok(())),
         }
@@ -46,12 +50,13 @@ impl<F: NorFlash> Host<F> {
     /// forgotten, for the keys it revokes would count again.
     pub fn keep_root(
         &mut self,
-        root: &RootDocument,
+        root: &dyn Root,
         bytes: &[u8],
     ) -> Result<Result<(), Reason>, HostError> {
         let Some(key) = self.root_key else { return Ok(Err(Reason::RootMissing)) };
         // Two walks may have been under way at once: a root only ever moves forward.
-        if self.root()?.is_some_and(|kept| kept.number >= root.number) {
+        let mut room = [0; MAX_VALUE_BYTES];
+        if self.root(&mut room)?.is_some_and(|kept| kept.number() >= root.number()) {
             return Ok(Ok(()));
         }
         kept(self.storage.save_root(&mut self.flash, &key, bytes))
@@ -59,7 +64,7 @@ impl<F: NorFlash> Host<F> {
 
     /// Keeps a fresh timestamp. The inner error is what to report.
     pub fn keep_seen(&mut self, seen: SeenTimestamp) -> Result<Result<(), Reason>, HostError> {
-        let mut trust = self.storage.trust(&mut self.flash)?;
+        let mut trust = self.trust()?;
         if !trust.see(seen) {
             return Ok(Ok(()));
         }
@@ -68,23 +73,33 @@ impl<F: NorFlash> Host<F> {
 
     pub(super) fn expect_floor(&mut self, target: &Target) -> Result<(), StorageError> {
         let Some(signer) = self.signer else { return Ok(()) };
-        let mut trust = self.storage.trust(&mut self.flash)?;
+        let mut trust = self.trust()?;
         trust.expect(target, signer);
         self.storage.save_trust(&mut self.flash, &trust)
     }
 
     /// The floor takes no more room than the expectation it was.
     pub(super) fn raise_floor(&mut self, sha256: &Digest) -> Result<(), StorageError> {
-        let root = self.root()?;
-        let mut trust = self.storage.trust(&mut self.flash)?;
-        match trust.confirm(sha256, root.as_ref()) {
+        let mut room = [0; MAX_VALUE_BYTES];
+        let root = self.root(&mut room)?;
+        let mut trust = self.trust()?;
+        match trust.confirm(sha256, root.as_ref().map(|root| root as &dyn Root)) {
             true => self.storage.save_trust(&mut self.flash, &trust),
             false => Ok(()),
         }
     }
 
-    fn root(&mut self) -> Result<Option<RootDocument>, StorageError> {
+    /// The newest root document kept, where it lies: read into `room`.
+    pub fn root<'r>(
+        &mut self,
+        room: &'r mut [u8; MAX_VALUE_BYTES],
+    ) -> Result<Option<RootView<'r>>, StorageError> {
         let Some(key) = &self.root_key else { return Ok(None) };
-        self.storage.root(&mut self.flash, key)
+        self.storage.root(&mut self.flash, key, room)
+    }
+
+    /// What is remembered of signatures.
+    pub fn trust(&mut self) -> Result<Trust, StorageError> {
+        self.storage.trust(&mut self.flash)
     }
 }

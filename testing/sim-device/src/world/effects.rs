@@ -2,7 +2,7 @@
 
 use otaru_agent::{Device, Effect, Fault, Input, Wanted, check_manifest};
 use otaru_host::{Carried, Host, HostError};
-use otaru_release::{Behaviour, Manifest};
+use otaru_release::{Behaviour, Manifest, ManifestView};
 use otaru_sim_flash::SimFlash;
 use otaru_wire::{Reason, ShadowTopic, ShadowVerb, Topic};
 
@@ -158,7 +158,8 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let now_s = self.wall_ms().map(|ms| ms / 1000);
         let manifest = Manifest::verify(bytes, &catalogue().root, now_s)
             .map_err(|error| Fault::from(error.reason()))?;
-        let signer = Manifest::signer(bytes).map_err(|error| Fault::from(error.reason()))?;
+        let view = ManifestView::read_trusted(bytes)
+            .map_err(|error| Fault::from(error.reason_of_manifest()))?;
         let product = product();
         let host = self.host.as_mut().expect("firmware runs");
         let (storage, flash) = host.storage();
@@ -167,8 +168,8 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let slot_bytes = self.layout.slot(host.slot().other()).size.into();
         let revision = None;
         let device = Device { product: &product, chip: CHIP, revision, slot_bytes, least };
-        let target = check_manifest(&manifest, wanted, device)?;
-        host.manifest_checked(signer);
+        let target = check_manifest(&view, wanted, device)?;
+        host.manifest_checked(view.signer);
         self.checked = Some((manifest, release.number));
         Ok(target)
     }

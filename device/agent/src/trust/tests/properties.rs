@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use otaru_release::SecretKey;
+use otaru_release::{RootDocument, SecretKey};
 use otaru_wire::ReleaseVersion;
 use proptest::prelude::*;
 
