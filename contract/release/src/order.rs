@@ -153,20 +153,23 @@ struct Said<'o> {
 impl OrderAsked<'_> {
     fn check(&self, said: &Said<'_>) -> Result<(), OrderError> {
         let update = self.update.map(|update| update.as_str().as_bytes());
-        let differs = [
-            (said.thing != self.thing.as_str().as_bytes(), ForeignOrder::Thing),
-            (said.product != self.product.as_str().as_bytes(), ForeignOrder::Product),
-            (said.version != self.version, ForeignOrder::Version),
-            (said.sha256 != self.sha256.as_bytes(), ForeignOrder::Image),
-            (said.nonce != self.nonce, ForeignOrder::Nonce),
-            (update.is_some() && said.update != update, ForeignOrder::Update),
-        ];
-        if let Some((_, foreign)) = differs.into_iter().find(|(differs, _)| *differs) {
-            return Err(OrderError::Foreign(foreign));
-        }
-        if self.is_downgrade && !said.is_downgrade {
+        let foreign = if said.thing != self.thing.as_str().as_bytes() {
+            ForeignOrder::Thing
+        } else if said.product != self.product.as_str().as_bytes() {
+            ForeignOrder::Product
+        } else if said.version != self.version {
+            ForeignOrder::Version
+        } else if said.sha256 != self.sha256.as_bytes() {
+            ForeignOrder::Image
+        } else if said.nonce != self.nonce {
+            ForeignOrder::Nonce
+        } else if update.is_some() && said.update != update {
+            ForeignOrder::Update
+        } else if self.is_downgrade && !said.is_downgrade {
             return Err(OrderError::DowngradeNotAsked);
-        }
-        Ok(())
+        } else {
+            return Ok(());
+        };
+        Err(OrderError::Foreign(foreign))
     }
 }

@@ -17,17 +17,16 @@ impl Digest {
     /// How many bytes a digest has.
     pub const LENGTH_BYTES: usize = 32;
 
-    /// Hashes `bytes`. Hash a stream with the `sha2` crate and wrap the result.
+    /// Hashes `bytes`. A [`Hasher`] hashes a stream.
     pub fn of(bytes: &[u8]) -> Digest {
         Digest::of_pieces(&[bytes])
     }
 
     /// Hashes pieces of bytes, one after the other.
-    #[inline(never)] // What it inlines is too large for a chip to have twice.
     pub fn of_pieces(pieces: &[&[u8]]) -> Digest {
-        let mut hash = Sha256::new();
-        pieces.iter().for_each(|bytes| hash.update(bytes));
-        Digest(hash.finalize().into())
+        let mut hasher = Hasher::new();
+        pieces.iter().for_each(|bytes| hasher.update(bytes));
+        hasher.digest()
     }
 
     /// The 64 lower-case hex digits.
@@ -43,6 +42,29 @@ impl Digest {
     /// The 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// SHA-256 of bytes that come in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Of no bytes yet.
+    pub fn new() -> Hasher {
+        Hasher::default()
+    }
+
+    /// Takes bytes behind those before.
+    #[inline(never)] // What it inlines is too large for a chip to have twice.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of what came so far.
+    #[inline(never)]
+    pub fn digest(&self) -> Digest {
+        Digest(self.0.clone().finalize().into())
     }
 }
 

@@ -31,7 +31,7 @@ mod words;
 pub use config::{
     ConfigError, DeviceConfig, PublishShadowDesired, PublishShadowState, PublishShadowUpdate,
 };
-pub use digest::{Digest, DigestError};
+pub use digest::{Digest, DigestError, Hasher};
 #[cfg(feature = "alloc")]
 pub use ids::NameError;
 pub use ids::{

@@ -5,17 +5,16 @@
 //! memory and knows far more about it; this knows what a bootloader knows.
 
 use embedded_storage::nor_flash::ReadNorFlash;
+use otaru_wire::{Digest, Hasher};
 
 use crate::FlashError;
 use crate::flash::{self, Region};
-use crate::sha256::Hasher;
 
 const MAGIC: u8 = 0xE9;
-const HEADER_BYTES: u32 = 24;
-const SEGMENT_HEADER_BYTES: u32 = 8;
+const HEADER_BYTES: usize = 24;
+const SEGMENT_HEADER_BYTES: usize = 8;
 const MAX_SEGMENTS: u8 = 16;
 const CHECKSUM_SEED: u8 = 0xEF;
-const DIGEST_BYTES: u32 = 32;
 
 /// Why a partition's content would not be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +79,8 @@ pub fn verify<F: ReadNorFlash>(
     chip_id: Option<u16>,
 ) -> Result<u32, ImageFault> {
     let mut cursor = Cursor { flash, region, at: 0, hasher: Hasher::new() };
-    let header: [u8; HEADER_BYTES as usize] = cursor.take()?;
+    let mut header = [0; HEADER_BYTES];
+    cursor.take(&mut header)?;
     if header[0] != MAGIC {
         return Err(ImageFault::NotAnImage { found: header[0] });
     }
@@ -95,7 +95,8 @@ pub fn verify<F: ReadNorFlash>(
 
     let mut checksum = CHECKSUM_SEED;
     for number in 0..segments {
-        let head: [u8; SEGMENT_HEADER_BYTES as usize] = cursor.take()?;
+        let mut head = [0; SEGMENT_HEADER_BYTES];
+        cursor.take(&mut head)?;
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         if !length.is_multiple_of(4) || length > cursor.left() {
             return Err(ImageFault::Segment { number, found: length });
@@ -104,18 +105,18 @@ pub fn verify<F: ReadNorFlash>(
     }
 
     // The checksum is the last byte of the padding to 16 bytes.
-    let padding = 16 - cursor.at % 16;
-    for _ in 1..padding {
-        cursor.take::<1>()?;
-    }
-    let [found] = cursor.take()?;
+    let mut padding = [0; 16];
+    let (padding, _) = padding.split_at_mut(16 - cursor.at as usize % 16);
+    cursor.take(padding)?;
+    let found = padding.last().copied().unwrap_or_default();
     if found != checksum {
         return Err(ImageFault::Checksum { found, expected: checksum });
     }
     let has_digest = header[23] == 1;
     if has_digest {
-        let expected = cursor.hasher.digest();
-        let found: [u8; DIGEST_BYTES as usize] = cursor.take()?;
+        let Digest(expected) = cursor.hasher.digest();
+        let mut found = [0; Digest::LENGTH_BYTES];
+        cursor.take(&mut found)?;
         if found != expected {
             return Err(ImageFault::Digest);
         }
@@ -143,13 +144,12 @@ impl<F: ReadNorFlash> Cursor<'_, F> {
         Ok(Region::new(self.region.offset.saturating_add(self.at), length))
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], ImageFault> {
-        let here = self.here(N as u32)?;
-        let mut bytes = [0; N];
-        flash::read(self.flash, here.offset, &mut bytes)?;
-        self.hasher.update(&bytes);
-        self.at += N as u32;
-        Ok(bytes)
+    fn take(&mut self, bytes: &mut [u8]) -> Result<(), ImageFault> {
+        let here = self.here(bytes.len() as u32)?;
+        flash::read(self.flash, here.offset, bytes)?;
+        self.hasher.update(bytes);
+        self.at += here.size;
+        Ok(())
     }
 
     fn fold(&mut self, length: u32, mut checksum: u8) -> Result<u8, ImageFault> {

@@ -26,7 +26,6 @@ pub mod otadata;
 mod records;
 mod ring;
 mod sealed;
-mod sha256;
 mod slot;
 mod slot_writer;
 pub mod table;

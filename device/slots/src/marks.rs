@@ -98,15 +98,15 @@ pub(crate) fn read<F: ReadNorFlash>(
 ) -> Result<(Entry, Marks), FlashError> {
     let mut bytes = [0; MARKS_BYTES];
     flash::read(flash, sector, &mut bytes)?;
-    let at = |place: u32| -> Sealed { core::array::from_fn(|index| bytes[place as usize + index]) };
+    let (units, _) = bytes.as_chunks();
     let is_set = |mark: Mark, sequence: u32| {
-        mark.places().iter().any(|&place| {
-            let found = sealed::open(at(place), &[mark.word()]);
-            found.is_some_and(|found| word(&found, 4) == sequence)
+        let mut places = mark.places().iter().map(|&place| at(units, place));
+        places.any(|unit| {
+            sealed::open(unit, &[mark.word()]).is_some_and(|found| word(&found, 4) == sequence)
         })
     };
-    let mut entry = Entry::from_bytes(&at(0));
-    if let Some(ticket) = sealed::open(at(TICKET), &[TRIAL_WORD, VALID_WORD]) {
+    let mut entry = Entry::from_bytes(at(units, 0));
+    if let Some(ticket) = sealed::open(at(units, TICKET), &[TRIAL_WORD, VALID_WORD]) {
         let sequence = word(&ticket, 4);
         let is_right = match entry.is_intact() {
             true => entry.sequence == sequence,
@@ -121,10 +121,10 @@ pub(crate) fn read<F: ReadNorFlash>(
     if !entry.is_intact() {
         return Ok((entry, Marks::default()));
     }
-    let tries = TRIES.iter().filter(|&&place| !is_blank(&at(place))).count() as u8;
+    let tries = TRIES.iter().filter(|&&place| !is_blank(at(units, place))).count() as u8;
     let marks = Marks { tries, is_loaders: is_set(Mark::Try, entry.sequence) };
     // A mark of giving up is believed when it is torn, too: nothing follows it.
-    if GIVEN_UP.iter().any(|&place| !is_blank(&at(place))) {
+    if GIVEN_UP.iter().any(|&place| !is_blank(at(units, place))) {
         entry.state = EntryState::Invalid;
     } else if is_set(Mark::Confirmed, entry.sequence) {
         entry.state = EntryState::Valid;
@@ -132,6 +132,11 @@ pub(crate) fn read<F: ReadNorFlash>(
         entry.state = EntryState::PendingVerify;
     }
     Ok((entry, marks))
+}
+
+/// The unit at a place.
+fn at(units: &[Sealed], place: u32) -> &Sealed {
+    &units[place as usize / UNIT_BYTES]
 }
 
 /// Erased, but for one bit at most.

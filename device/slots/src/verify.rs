@@ -1,9 +1,9 @@
 //! Digests of what is in a slot, read from flash and never from memory.
 
 use embedded_storage::nor_flash::ReadNorFlash;
+use otaru_wire::Hasher;
 
 use crate::flash::{self, Region};
-use crate::sha256::Hasher;
 use crate::{ChunkList, Layout, Slot, SlotError};
 
 /// SHA-256 of the first `len_bytes` of a slot.
@@ -53,7 +53,7 @@ impl SlotHasher {
         let now = Region::new(self.rest.offset, size);
         flash::stream(flash, now, &mut |bytes| self.hasher.update(bytes))?;
         self.rest = Region::new(now.end(), self.rest.size - size);
-        Ok((self.rest.size == 0).then(|| self.hasher.digest()))
+        Ok((self.rest.size == 0).then(|| self.hasher.digest().0))
     }
 }
 
@@ -76,7 +76,7 @@ pub fn chunk_is_good<F: ReadNorFlash>(
     let mut hasher = Hasher::new();
     let chunk = Region::new(region.offset + range.start, range.end - range.start);
     flash::stream(flash, chunk, &mut |bytes| hasher.update(bytes))?;
-    Ok(hasher.digest() == expected)
+    Ok(hasher.digest().0 == expected)
 }
 
 /// Where a download continues: the end of the leading good chunks, in bytes.

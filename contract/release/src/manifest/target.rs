@@ -85,15 +85,21 @@ impl Target<'_> {
             revision < claims.min_revision
                 || claims.max_revision.is_some_and(|most| revision > most)
         });
-        let faults = [
-            (claims.product != self.product.as_str().as_bytes(), Unsuitable::Product),
-            (claims.chip != self.chip.name().as_bytes(), Unsuitable::Chip),
-            (is_other_revision, Unsuitable::Revision),
-            (claims.size_bytes > self.slot_bytes, Unsuitable::TooLarge),
-            (claims.sequence < self.sequence, Unsuitable::Sequence),
-            (claims.security_counter < self.security_counter, Unsuitable::SecurityCounter),
-        ];
-        faults.into_iter().find(|(is_so, _)| *is_so).map_or(Ok(()), |(_, fault)| Err(fault))
+        if claims.product != self.product.as_str().as_bytes() {
+            Err(Unsuitable::Product)
+        } else if claims.chip != self.chip.name().as_bytes() {
+            Err(Unsuitable::Chip)
+        } else if is_other_revision {
+            Err(Unsuitable::Revision)
+        } else if claims.size_bytes > self.slot_bytes {
+            Err(Unsuitable::TooLarge)
+        } else if claims.sequence < self.sequence {
+            Err(Unsuitable::Sequence)
+        } else if claims.security_counter < self.security_counter {
+            Err(Unsuitable::SecurityCounter)
+        } else {
+            Ok(())
+        }
     }
 }
 

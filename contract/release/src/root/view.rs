@@ -137,14 +137,20 @@ fn revoked(fields: &Fields<'_>) -> impl Iterator<Item = KeyId> {
 /// A key on a server must be good for what servers sign alone, and a revoked one for nothing.
 fn check_roles(fields: &Fields<'_>) -> Result<(), FieldError> {
     let refuse = |field: u8, expected| Err(FieldError::Value { field: field.into(), expected });
-    let offline = || fields.keys(field::ROOT_KEYS).chain(fields.keys(field::RELEASE_KEYS));
-    if fields.keys(field::SERVER_KEY).any(|server| offline().any(|key| key == server)) {
-        return refuse(field::SERVER_KEY, Expected::OneRole);
+    for server in fields.keys(field::SERVER_KEY) {
+        for list in [field::ROOT_KEYS, field::RELEASE_KEYS] {
+            if fields.keys(list).any(|key| key == server) {
+                return refuse(field::SERVER_KEY, Expected::OneRole);
+            }
+        }
     }
-    let mut named = offline().chain(fields.keys(field::SERVER_KEY));
-    let is_revoked = |key_id: KeyId| revoked(fields).any(|revoked| revoked == key_id);
-    match named.any(|key| is_revoked(key.id())) {
-        true => refuse(field::REVOKED, Expected::UnnamedKeys),
-        false => Ok(()),
+    for list in [field::ROOT_KEYS, field::RELEASE_KEYS, field::SERVER_KEY] {
+        for key in fields.keys(list) {
+            let key_id = key.id();
+            if revoked(fields).any(|revoked| revoked == key_id) {
+                return refuse(field::REVOKED, Expected::UnnamedKeys);
+            }
+        }
     }
+    Ok(())
 }
