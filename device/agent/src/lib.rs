@@ -22,6 +22,7 @@ mod backoff;
 mod bad_images;
 mod boot;
 mod budget;
+mod bytes;
 mod clock;
 mod config;
 mod decision;

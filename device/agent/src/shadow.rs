@@ -95,16 +95,13 @@ impl ShadowFollower {
         let state = document.member(member::STATE);
         let desired = within(state, member::DESIRED);
         self.version = version;
-        self.wish = Wish {
-            version: wished_version(within(desired, member::CONFIG)),
-            update: within(desired, member::UPDATE).and_then(read_update),
-            offer: within(desired, member::UPDATE_OFFER).and_then(read_offer),
-        };
-        let mut known = Reported::default();
+        self.wish.version = wished_version(within(desired, member::CONFIG));
+        self.wish.update = within(desired, member::UPDATE).and_then(read_update);
+        self.wish.offer = within(desired, member::UPDATE_OFFER).and_then(read_offer);
+        let known = self.reported.insert(Reported::default());
         if let Some(reported) = within(state, member::REPORTED) {
             known.take(reported);
         }
-        self.reported = Some(known);
         Taken::Yes
     }
 

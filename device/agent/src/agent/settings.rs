@@ -7,6 +7,7 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::payload::member;
 
 use super::Step;
+use super::timers::NEVER;
 use crate::json::{Decimal, Json, Text, print_of_text};
 use crate::{Effect, LogLine, full_jitter};
 
@@ -72,8 +73,8 @@ impl Wanted {
 
 impl Settings {
     /// When the next refused setting is due.
-    pub(super) fn next_retry_ms(&self) -> Option<u64> {
-        self.wanted.iter().filter_map(|wanted| wanted.retry_at_ms).min()
+    pub(super) fn next_retry_ms(&self) -> u64 {
+        self.wanted.iter().filter_map(|wanted| wanted.retry_at_ms).fold(NEVER, u64::min)
     }
 
     /// What was wanted is not any more; what stands behind it in the room closes up.

@@ -7,32 +7,36 @@ use super::{AgentPhase, Core, Step};
 use crate::WithoutBroker;
 use crate::budget::ends_with_the_link;
 
+/// A time that does not come.
+pub(super) const NEVER: u64 = u64::MAX;
+
 impl Core {
     /// The uptime at which [`Input::TimePassed`](crate::Input::TimePassed) is wanted next; `None` if never.
     pub(super) fn wake_at_ms(&self) -> Option<u64> {
         let limit = self.config.answer_limit_ms;
-        let phase = match self.phase {
-            AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => None,
-            AgentPhase::Deferred { .. } => self.deferral_wakes_at_ms(),
+        let mut wake_at = match self.phase {
+            AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => NEVER,
+            AgentPhase::Deferred { .. } => self.deferral_wakes_at_ms().unwrap_or(NEVER),
             AgentPhase::AwaitRetry { until_ms, .. }
             | AgentPhase::Asking { until_ms, .. }
             | AgentPhase::Trial { until_ms }
-            | AgentPhase::SelfTest { until_ms } => Some(until_ms),
-            _ => None,
+            | AgentPhase::SelfTest { until_ms } => until_ms,
+            _ => NEVER,
         };
-        let asked = self.reporter.asked_at_ms.map(|at| at.saturating_add(limit));
-        let reported = match (self.link, &self.reporter.in_flight) {
-            (_, Some(report)) => Some(report.sent_at_ms.saturating_add(limit)),
-            (Link::Up, None) => {
-                Some(self.reporter.not_before_ms).filter(|&at| at > self.now.uptime_ms)
+        let mut also = |at: u64| wake_at = wake_at.min(at);
+        also(self.reporter.asked_at_ms.unwrap_or(NEVER).saturating_add(limit));
+        also(match (self.link, &self.reporter.in_flight) {
+            (_, Some(report)) => report.sent_at_ms.saturating_add(limit),
+            (Link::Up, None) if self.reporter.not_before_ms > self.now.uptime_ms => {
+                self.reporter.not_before_ms
             }
-            _ => None,
-        };
-        let (ask, told) = (self.reporter.ask_at_ms, self.meter.due_at_ms);
-        [phase, asked, ask, reported, told, self.trust.due_at_ms, self.settings.next_retry_ms()]
-            .into_iter()
-            .flatten()
-            .min()
+            _ => NEVER,
+        });
+        also(self.reporter.ask_at_ms.unwrap_or(NEVER));
+        also(self.meter.due_at_ms.unwrap_or(NEVER));
+        also(self.trust.due_at_ms.unwrap_or(NEVER));
+        also(self.settings.next_retry_ms());
+        (wake_at < NEVER).then_some(wake_at)
     }
 
     /// Whether the next try would only meet the same dead link. The try waits, and counts

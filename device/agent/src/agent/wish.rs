@@ -1,11 +1,10 @@
 //! Following what desired names.
 
 use otaru_wire::payload::LogLevel;
-use otaru_wire::{Outcome, Reason};
+use otaru_wire::{Outcome, Reason, ReleaseVersion};
 
 use super::link::Link;
-use super::{AgentPhase, Settling, Step};
-use crate::shadow::Wish;
+use super::{AgentPhase, Core, Settling, Step, log};
 use crate::{Attempt, Effect};
 
 impl Step<'_> {
@@ -17,26 +16,23 @@ impl Step<'_> {
         {
             return;
         }
-        let wish = self.agent.shadow.wish.clone();
-        match &mut self.agent.journal.attempt {
-            None => self.consider(wish),
-            Some(attempt) if wish.names(attempt) => {
-                let id = wish.update.as_ref().map(|update| update.id.clone());
-                if id.is_some() && id != attempt.update {
-                    attempt.update = id;
-                    attempt.wished_sha256 = wish.sha256();
-                    self.save_journal();
-                    // Somebody asked anew: what was said before does not hold.
-                    self.decision_changed();
-                }
-                if self.agent.phase == AgentPhase::Offered {
-                    self.begin_fetch();
-                }
-            }
-            Some(_) => {
-                (self.out)(Effect::StopTransfer);
-                self.finish(Outcome::Cancelled, Some(Reason::Cancelled));
-            }
+        let wish = &self.agent.shadow.wish;
+        let Some(attempt) = &mut self.agent.journal.attempt else { return self.consider() };
+        if !wish.names(attempt) {
+            (self.out)(Effect::StopTransfer);
+            return self.finish(Outcome::Cancelled, Some(Reason::Cancelled));
+        }
+        if let Some(update) = &wish.update
+            && attempt.update.as_ref() != Some(&update.id)
+        {
+            attempt.update = Some(update.id.clone());
+            attempt.wished_sha256 = Some(update.sha256);
+            self.save_journal();
+            // Somebody asked anew: what was said before does not hold.
+            self.decision_changed();
+        }
+        if self.agent.phase == AgentPhase::Offered {
+            self.begin_fetch();
         }
     }
 
@@ -54,32 +50,31 @@ impl Step<'_> {
         )
     }
 
-    fn consider(&mut self, wish: Wish) {
-        let sha256 = wish.sha256();
-        let id = wish.update.map(|update| update.id);
-        let differs = |version: &otaru_wire::ReleaseVersion| {
-            self.agent.running.label.as_deref() != Some(version.as_str())
-                || sha256.is_some_and(|sha256| sha256 != self.agent.running.sha256)
+    fn consider(&mut self) {
+        let Core { shadow, running, journal, .. } = &mut *self.agent;
+        let wish = &shadow.wish;
+        let (sha256, id) = (wish.sha256(), wish.update.as_ref().map(|update| &update.id));
+        let differs = |version: &&ReleaseVersion| {
+            running.label.as_deref() != Some(version.as_str())
+                || sha256.is_some_and(|sha256| sha256 != running.sha256)
         };
-        let is_named = wish.version.is_some();
-        let Some(version) = wish.version.filter(differs) else {
+        let Some(version) = wish.version.as_ref().filter(differs) else {
             // Whoever wished for it knows it by this name.
-            self.agent.running.label_is_certain |= is_named;
+            running.label_is_certain |= wish.version.is_some();
             // Wished for again later, the last release may be tried again.
-            if core::mem::take(&mut self.agent.journal.last_still_wished) {
+            if core::mem::take(&mut journal.last_still_wished) {
                 self.save_journal();
             }
             return;
         };
-        let ended =
-            self.agent.journal.last.as_ref().filter(|_| self.agent.journal.last_still_wished);
-        if ended.is_some_and(|last| last.version == version && last.update == id) {
+        let ended = journal.last.as_ref().filter(|_| journal.last_still_wished);
+        if ended.is_some_and(|last| last.version == *version && last.update.as_ref() == id) {
             return;
         }
         let message = ["update to ", version.as_str(), " begins"];
-        self.log(LogLevel::Info, None, &message, None);
-        self.agent.journal.last_still_wished = false;
-        self.agent.journal.attempt = Some(Attempt::new(version, sha256, id));
+        log(self.out, LogLevel::Info, None, &message, None);
+        journal.last_still_wished = false;
+        journal.attempt = Some(Attempt::new(version.clone(), sha256, id.cloned()));
         self.save_journal();
         self.begin_fetch();
     }

@@ -1,11 +1,11 @@
 //! Journal bytes: the layout number, then the fields in order; in layout 2 the attempt's
-//! deferral comes last. Numbers are little
-//! endian, text has a length byte, an optional value a byte 0 or 1 before it.
+//! deferral comes last.
 
 use arrayvec::ArrayVec;
 use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion, UpdateId};
 
 use super::{Attempt, Ended, Journal, Stage};
+use crate::bytes::{Reader, Writer};
 use crate::{BadImages, Before, Deferral, Target};
 
 /// The layout of a journal without deferral, and of a target alone.
@@ -28,7 +28,7 @@ pub(super) const JOURNAL_BYTES_MAX: usize =
 pub(super) fn write(journal: &Journal) -> ArrayVec<u8, JOURNAL_BYTES_MAX> {
     let deferral = journal.attempt.as_ref().and_then(|attempt| attempt.deferral);
     let mut bytes = ArrayVec::from([0; JOURNAL_BYTES_MAX]);
-    let mut out = Writer { room: &mut bytes, length: 0 };
+    let mut out = Writer::new(&mut bytes);
     out.byte(if deferral.is_some() { DEFERRED } else { PLAIN });
     out.option(journal.attempt.as_ref(), Writer::attempt);
     out.option(journal.last.as_ref(), Writer::ended);
@@ -44,14 +44,14 @@ pub(super) fn write(journal: &Journal) -> ArrayVec<u8, JOURNAL_BYTES_MAX> {
     if let Some(deferral) = &deferral {
         out.deferral(deferral);
     }
-    let length = out.length;
+    let length = out.length();
     bytes.truncate(length);
     bytes
 }
 
 /// Reads what follows the layout number; `None` when anything is out of place.
 pub(super) fn read(layout: u8, bytes: &[u8]) -> Option<Journal> {
-    let mut input = Reader(bytes);
+    let mut input = Reader::new(bytes);
     let mut journal = Journal {
         attempt: input.option(Reader::attempt)?,
         last: input.option(Reader::ended)?,
@@ -66,16 +66,16 @@ pub(super) fn read(layout: u8, bytes: &[u8]) -> Option<Journal> {
         DEFERRED => journal.attempt.as_mut()?.deferral = Some(input.deferral()?),
         _ => return None,
     }
-    input.0.is_empty().then_some(journal)
+    input.is_at_end().then_some(journal)
 }
 
 /// A target alone, behind the layout number.
 pub(crate) fn target_to_bytes(target: &Target) -> ArrayVec<u8, { Target::BYTES_MAX }> {
     let mut bytes = ArrayVec::from([0; Target::BYTES_MAX]);
-    let mut out = Writer { room: &mut bytes, length: 0 };
+    let mut out = Writer::new(&mut bytes);
     out.byte(PLAIN);
     out.target(target);
-    let length = out.length;
+    let length = out.length();
     bytes.truncate(length);
     bytes
 }
@@ -83,59 +83,12 @@ pub(crate) fn target_to_bytes(target: &Target) -> ArrayVec<u8, { Target::BYTES_M
 /// Reads a target alone.
 pub(crate) fn target_from_bytes(bytes: &[u8]) -> Option<Target> {
     let (&layout, rest) = bytes.split_first()?;
-    let mut input = Reader(rest);
+    let mut input = Reader::new(rest);
     let target = input.target()?;
-    (layout == PLAIN && input.0.is_empty()).then_some(target)
-}
-
-/// There is room for the longest of everything.
-struct Writer<'a> {
-    room: &'a mut [u8],
-    length: usize,
+    (layout == PLAIN && input.is_at_end()).then_some(target)
 }
 
 impl Writer<'_> {
-    #[inline(never)]
-    fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        if let Some(room) = self.room.get_mut(self.length..end) {
-            room.copy_from_slice(bytes);
-            self.length = end;
-        }
-    }
-
-    #[inline(never)]
-    fn byte(&mut self, byte: u8) {
-        self.bytes(&[byte]);
-    }
-
-    #[inline(never)]
-    fn u32(&mut self, number: u32) {
-        self.bytes(&number.to_le_bytes());
-    }
-
-    fn u64(&mut self, number: u64) {
-        self.bytes(&number.to_le_bytes());
-    }
-
-    fn digest(&mut self, digest: &Digest) {
-        self.bytes(digest.as_bytes());
-    }
-
-    #[inline(never)]
-    /// Every text here is a checked name of at most 64 bytes.
-    fn text(&mut self, text: &str) {
-        self.byte(text.len() as u8);
-        self.bytes(text.as_bytes());
-    }
-
-    fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
-        self.byte(u8::from(value.is_some()));
-        if let Some(value) = value {
-            write(self, value);
-        }
-    }
-
     fn reason(&mut self, reason: &Reason) {
         self.byte(reason.number());
     }
@@ -176,54 +129,7 @@ impl Writer<'_> {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
-    }
-
-    #[inline(never)]
-    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    #[inline(never)]
-    fn byte(&mut self) -> Option<u8> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    #[inline(never)]
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    #[inline(never)]
-    fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    #[inline(never)]
-    fn digest(&mut self) -> Option<Digest> {
-        self.take().map(Digest)
-    }
-
-    #[inline(never)]
-    fn text(&mut self) -> Option<&'a str> {
-        let length = usize::from(self.byte()?);
-        core::str::from_utf8(self.bytes(length)?).ok()
-    }
-
+impl Reader<'_> {
     #[inline(never)]
     fn version(&mut self) -> Option<ReleaseVersion> {
         ReleaseVersion::parse(self.text()?)
@@ -237,11 +143,6 @@ impl<'a> Reader<'a> {
     /// A newer build may have written a reason this one has no name for.
     fn reason(&mut self) -> Option<Reason> {
         self.byte().map(|number| Reason::from_message(number.into()))
-    }
-
-    /// Outer `None`: the bytes are damaged.
-    fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        if self.flag()? { read(self).map(Some) } else { Some(None) }
     }
 
     fn attempt(&mut self) -> Option<Attempt> {

@@ -19,12 +19,11 @@ impl<'a> Text<'a> {
     }
 
     pub(crate) fn is(self, other: &str) -> bool {
-        // Most names have no escapes, and most differ in length.
-        if self.0.contains('\\') { self.chars().eq(other.chars()) } else { self.0 == other }
+        self.chars().eq(other.chars())
     }
 
     pub(crate) fn same(self, other: Text<'_>) -> bool {
-        self.0 == other.0 || self.chars().eq(other.chars())
+        self.chars().eq(other.chars())
     }
 
     /// The text without its escapes, if it has room.
