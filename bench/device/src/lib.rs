@@ -187,6 +187,7 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
         board.ended.map(|_| ())
     }
 
+#[inline(never)]
     fn download(
         &mut self,
         now: Moment,
@@ -292,6 +293,7 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
     }
 
     /// Root documents, manifest and order, each with its signature.
+#[inline(never)]
     fn check_manifest(&mut self, wanted: &Wanted) -> Result<Result<Target, Fault>, HostError> {
         if let Err(reason) = self.walk_roots()? {
             return Ok(Err(reason.into()));

@@ -77,12 +77,11 @@ pub(crate) fn find<F: NorFlash>(
         false => None,
     };
     let target = storage.target(flash, slot)?;
-    if let Some(target) = &target
-        && let Ok(size_bytes) = u32::try_from(target.size_bytes)
-        && holds(flash, layout, slot, size_bytes, &target.sha256)
+    if let Some(found) = &target
+        && let Ok(size_bytes) = u32::try_from(found.size_bytes)
+        && holds(flash, layout, slot, size_bytes, &found.sha256)
     {
-        let sha256 = target.sha256;
-        let target = Some(target.clone());
+        let sha256 = found.sha256;
         return Ok(Some(SlotImage { sha256, size_bytes, target, is_factory: false }));
     }
     let factory = storage.factory(flash)?;

@@ -82,7 +82,7 @@ impl Storage {
 
     /// Bytes of the last saved journal; empty on a new device.
     pub fn journal<F: NorFlash>(&self, flash: &mut F) -> Result<Vec<u8>, StorageError> {
-        self.get(flash, JOURNAL)
+        self.copy_of(flash, JOURNAL)
     }
 
     /// Keeps the journal. It has room whatever else is kept.
@@ -96,7 +96,7 @@ impl Storage {
 
     /// The applied settings; empty on a new device.
     pub fn settings<F: NorFlash>(&self, flash: &mut F) -> Result<Vec<u8>, StorageError> {
-        self.get(flash, SETTINGS)
+        self.copy_of(flash, SETTINGS)
     }
 
     /// Keeps the applied settings.
@@ -118,7 +118,7 @@ impl Storage {
         key: &PublicKey,
         room: &'r mut [u8; MAX_VALUE_BYTES],
     ) -> Result<Option<RootView<'r>>, StorageError> {
-        let bytes = self.records.get(flash, ROOT, room)?.unwrap_or_default();
+        let bytes = self.get(flash, ROOT, room)?;
         let document = match bytes.split_at_checked(ANCHOR_BYTES) {
             Some((found, document)) if found == key.anchor() => document,
             _ => return Ok(None),
@@ -148,7 +148,8 @@ impl Storage {
         flash: &mut F,
         slot: Slot,
     ) -> Result<Option<Target>, StorageError> {
-        self.read(flash, TARGETS + slot.index() as u8, Target::from_bytes)
+        let mut room = [0; MAX_VALUE_BYTES];
+        Ok(Target::from_bytes(self.get(flash, TARGETS + slot.index() as u8, &mut room)?))
     }
 
     /// Keeps what the manifest of the image in `slot` says.
@@ -163,7 +164,8 @@ impl Storage {
 
     /// What the device remembers about signatures; nothing yet on a new one.
     pub fn trust<F: NorFlash>(&self, flash: &mut F) -> Result<Trust, StorageError> {
-        self.read(flash, TRUST, Trust::from_bytes)
+        let mut room = [0; MAX_VALUE_BYTES];
+        Ok(Trust::from_bytes(self.get(flash, TRUST, &mut room)?))
     }
 
     /// Keeps what the device remembers about signatures.
@@ -180,10 +182,11 @@ impl Storage {
         &self,
         flash: &mut F,
     ) -> Result<Option<(u32, Digest)>, StorageError> {
-        self.read(flash, FACTORY, |bytes| {
-            let (length, digest) = bytes.split_first_chunk()?;
-            Some((u32::from_le_bytes(*length), Digest(digest.try_into().ok()?)))
-        })
+        let mut room = [0; MAX_VALUE_BYTES];
+        let bytes = self.get(flash, FACTORY, &mut room)?;
+        let Some((length, digest)) = bytes.split_first_chunk() else { return Ok(None) };
+        let digest = digest.try_into().ok().map(Digest);
+        Ok(digest.map(|digest| (u32::from_le_bytes(*length), digest)))
     }
 
     /// Keeps length and digest of the factory image, padding and signature included.
@@ -197,18 +200,19 @@ impl Storage {
         self.put(flash, FACTORY, &[length.as_slice(), digest.as_bytes()].concat())
     }
 
-    fn get<F: NorFlash>(&self, flash: &mut F, key: u8) -> Result<Vec<u8>, StorageError> {
-        self.read(flash, key, <[u8]>::to_vec)
-    }
-
-    /// What a value says; no bytes where there is none.
-    fn read<F: NorFlash, T>(
+    /// A value; no bytes where there is none.
+    fn get<'r, F: NorFlash>(
         &self,
         flash: &mut F,
         key: u8,
-        parse: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T, StorageError> {
-        let mut buffer = [0; MAX_VALUE_BYTES];
-        Ok(parse(self.records.get(flash, key, &mut buffer)?.unwrap_or_default()))
+        room: &'r mut [u8; MAX_VALUE_BYTES],
+    ) -> Result<&'r [u8], StorageError> {
+        Ok(self.records.get(flash, key, room)?.unwrap_or_default())
+    }
+
+    #[inline(never)]
+    fn copy_of<F: NorFlash>(&self, flash: &mut F, key: u8) -> Result<Vec<u8>, StorageError> {
+        let mut room = [0; MAX_VALUE_BYTES];
+        Ok(self.get(flash, key, &mut room)?.to_vec())
     }
 }

@@ -332,7 +332,8 @@ pub fn mark_valid<F: NorFlash>(
     if found.active().is_none() {
         return Ok(write_entry(flash, layout, 0, running.index() as u32 + 1, EntryState::Valid)?);
     }
-    let (index, entry) = active_entry_of(&found, running)?;
+    let index = active_entry_of(&found, running)?;
+    let entry = &found.entries[index];
     let sector = entry_region(layout, index).offset;
     if found.marks[index].is_loaders && marks::add(flash, sector, Mark::Confirmed, entry.sequence)?
     {
@@ -360,7 +361,8 @@ pub fn mark_invalid<F: NorFlash>(
 ) -> Result<(), OtaDataError> {
     flash::check_geometry::<F>()?;
     let found = OtaData::read(flash, layout)?;
-    let (index, entry) = active_entry_of(&found, running)?;
+    let index = active_entry_of(&found, running)?;
+    let entry = &found.entries[index];
     let other = &found.entries[1 - index];
     if !other.is_bootable() || other.slot() == running {
         return Err(OtaDataError::NoOtherSlot);
@@ -402,9 +404,9 @@ pub fn roll_back<F: NorFlash>(
     Ok(write_entry(flash, layout, index, sequence, EntryState::Valid)?)
 }
 
-fn active_entry_of(found: &OtaData, running: Slot) -> Result<(usize, Entry), OtaDataError> {
+fn active_entry_of(found: &OtaData, running: Slot) -> Result<usize, OtaDataError> {
     match found.active() {
-        Some(index) if found.entries[index].slot() == running => Ok((index, found.entries[index])),
+        Some(index) if found.entries[index].slot() == running => Ok(index),
         _ => Err(OtaDataError::NotActive { slot: running }),
     }
 }

@@ -32,11 +32,8 @@ impl<F: NorFlash> Host<F> {
     ) -> Result<Result<(), Reason>, HostError> {
         let mut room = [0; MAX_VALUE_BYTES];
         let root = self.root(&mut room)?;
-        let mut trust = self.trust()?;
-        match trust.begin(facts, security_floor, root.as_ref().map(|root| root as &dyn Root)) {
-            true => kept(self.storage.save_trust(&mut self.flash, &trust)),
-            false => Ok(Ok(())),
-        }
+        let root = root.as_ref().map(|root| root as &dyn Root);
+        kept(self.change_trust(&mut |trust| trust.begin(facts, security_floor, root)))
     }
 
     /// A manifest was verified and fits: who signed it raises its floor once it is confirmed.
@@ -64,29 +61,23 @@ impl<F: NorFlash> Host<F> {
 
     /// Keeps a fresh timestamp. The inner error is what to report.
     pub fn keep_seen(&mut self, seen: SeenTimestamp) -> Result<Result<(), Reason>, HostError> {
-        let mut trust = self.trust()?;
-        if !trust.see(seen) {
-            return Ok(Ok(()));
-        }
-        kept(self.storage.save_trust(&mut self.flash, &trust))
+        kept(self.change_trust(&mut |trust| trust.see(seen)))
     }
 
     pub(super) fn expect_floor(&mut self, target: &Target) -> Result<(), StorageError> {
         let Some(signer) = self.signer else { return Ok(()) };
-        let mut trust = self.trust()?;
-        trust.expect(target, signer);
-        self.storage.save_trust(&mut self.flash, &trust)
+        self.change_trust(&mut |trust| {
+            trust.expect(target, signer);
+            true
+        })
     }
 
     /// The floor takes no more room than the expectation it was.
     pub(super) fn raise_floor(&mut self, sha256: &Digest) -> Result<(), StorageError> {
         let mut room = [0; MAX_VALUE_BYTES];
         let root = self.root(&mut room)?;
-        let mut trust = self.trust()?;
-        match trust.confirm(sha256, root.as_ref().map(|root| root as &dyn Root)) {
-            true => self.storage.save_trust(&mut self.flash, &trust),
-            false => Ok(()),
-        }
+        let root = root.as_ref().map(|root| root as &dyn Root);
+        self.change_trust(&mut |trust| trust.confirm(sha256, root))
     }
 
     /// The newest root document kept, where it lies: read into `room`.
@@ -96,6 +87,19 @@ impl<F: NorFlash> Host<F> {
     ) -> Result<Option<RootView<'r>>, StorageError> {
         let Some(key) = &self.root_key else { return Ok(None) };
         self.storage.root(&mut self.flash, key, room)
+    }
+
+    /// Keeps what is remembered of signatures, where that changes it.
+    #[inline(never)]
+    fn change_trust(
+        &mut self,
+        change: &mut dyn FnMut(&mut Trust) -> bool,
+    ) -> Result<(), StorageError> {
+        let mut trust = self.trust()?;
+        match change(&mut trust) {
+            true => self.storage.save_trust(&mut self.flash, &trust),
+            false => Ok(()),
+        }
     }
 
     /// What is remembered of signatures.

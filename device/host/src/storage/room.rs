@@ -43,14 +43,19 @@ impl Storage {
     }
 
     fn has_room<F: NorFlash>(&self, flash: &mut F, key: u8, bytes: usize) -> bool {
-        // A value that cannot be read any more is replaced like one that was never there.
-        let mut length = |key| self.records.len(flash, key).ok().flatten();
-        if length(key).is_some_and(|before| bytes <= before) {
-            return true;
+        let mut all = Records::footprint_bytes(JOURNAL_BYTES_MAX);
+        for kept in KEPT.filter(|&kept| kept != JOURNAL) {
+            // A value that cannot be read any more is replaced like one that was never there.
+            let before = self.records.len(flash, kept).ok().flatten();
+            if kept == key {
+                if before.is_some_and(|before| bytes <= before) {
+                    return true;
+                }
+                all += Records::footprint_bytes(bytes);
+            } else if let Some(before) = before {
+                all += Records::footprint_bytes(before);
+            }
         }
-        let others = KEPT.filter(|&other| other != key && other != JOURNAL);
-        let others: u32 = others.filter_map(&mut length).map(Records::footprint_bytes).sum();
-        let journal = Records::footprint_bytes(JOURNAL_BYTES_MAX);
-        others + journal + Records::footprint_bytes(bytes) <= self.certain_bytes()
+        all <= self.certain_bytes()
     }
 }

@@ -30,7 +30,7 @@ fn root_of(bytes: usize) -> Vec<u8> {
 }
 
 fn raw(storage: &Storage, flash: &mut SimFlash<4>, key: u8) -> Vec<u8> {
-    storage.get(flash, key).unwrap()
+    storage.copy_of(flash, key).unwrap()
 }
 
 #[test]

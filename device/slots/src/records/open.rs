@@ -24,6 +24,7 @@ impl Records {
     ///
     /// Errors: only flash failures and a region that is not a ring of sectors;
     /// no content of the partition is an error.
+    #[inline(never)]
     pub fn open<F: NorFlash>(
         flash: &mut F,
         region: Region,
