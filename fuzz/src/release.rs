@@ -24,6 +24,7 @@ const NOW_S: i64 = 1_795_430_400;
 /// Firmware files.
 pub(crate) fn image(bytes: &[u8]) -> bool {
     let head = ImageHead::parse(bytes);
+    assert_eq!(ImageHead::chip_of(bytes), head.as_ref().ok().map(|head| head.chip));
     Behaviour::of(bytes);
     match Image::parse(bytes) {
         Ok(facts) => {

@@ -19,7 +19,7 @@ mod signature;
 pub use behaviour::Behaviour;
 pub use builder::ImageBuilder;
 pub use chip::{Chip, OtherChip, UnknownChip};
-pub use descriptor::AppDescriptor;
+pub use descriptor::{AppDescriptor, DescriptorView};
 pub use error::ImageError;
 pub use head::ImageHead;
 

@@ -32,8 +32,8 @@ pub use cose::{Unsigned, WrongSignature};
 pub use distrust::Distrust;
 pub use fields::{Expected, FieldError};
 pub use image::{
-    AppDescriptor, Behaviour, Chip, Image, ImageBuilder, ImageError, ImageFacts, ImageHead,
-    OtherChip, UnknownChip,
+    AppDescriptor, Behaviour, Chip, DescriptorView, Image, ImageBuilder, ImageError, ImageFacts,
+    ImageHead, OtherChip, UnknownChip,
 };
 #[cfg(feature = "sign")]
 pub use key::SecretKey;

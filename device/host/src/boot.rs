@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, EntryState, Label, ResetCause, Running};
-use otaru_release::{AppDescriptor, Chip, ImageHead};
+use otaru_release::{Chip, DescriptorView, ImageHead};
 use otaru_slots::{FlashError, Layout, OtaData, Slot};
 use otaru_wire::Digest;
 
@@ -61,7 +61,7 @@ fn running<F: NorFlash>(
     chip: Option<Chip>,
 ) -> Result<(Running, u32), HostError> {
     let image = find(flash, layout, storage, slot, chip)?.ok_or(HostError::NoBootableImage)?;
-    let running = Running {
+    let mut running = Running {
         slot: slot.name(),
         sha256: image.sha256,
         label: None,
@@ -70,41 +70,48 @@ fn running<F: NorFlash>(
         security_counter: 0,
     };
     if let Some(target) = image.target {
-        let running = Running {
-            label: Label::from(target.version.as_str()).ok(),
-            sequence: target.sequence,
-            security_counter: target.security_counter,
-            ..running
-        };
+        running.label = Label::from(target.version.as_str()).ok();
+        running.sequence = target.sequence;
+        running.security_counter = target.security_counter;
         return Ok((running, image.size_bytes));
     }
-    let descriptor = match reads_images(chip) {
-        true => descriptor(flash, layout, slot)?,
-        false => None,
-    };
-    let running = Running {
-        security_counter: descriptor.as_ref().map_or(0, |found| found.secure_version),
-        label: descriptor
-            .and_then(|found| Label::from(&found.version).ok())
-            .filter(|label| !label.is_empty()),
-        label_is_certain: image.is_factory,
-        ..running
-    };
+    running.label_is_certain = image.is_factory;
+    let mut head = [0; HEAD_BYTES];
+    if reads_images(chip)
+        && let Some(descriptor) = descriptor(flash, layout, slot, &mut head)?
+    {
+        running.security_counter = descriptor.secure_version();
+        running.label = label(descriptor.version());
+    }
     Ok((running, image.size_bytes))
 }
 
-/// Reads in units of 32 bytes, the largest a driver may have.
-fn descriptor<F: NorFlash>(
+/// What is read of an image: in units of 32 bytes, the largest a driver may have.
+const HEAD_BYTES: usize = ImageHead::SIZE_BYTES.next_multiple_of(32);
+
+fn descriptor<'h, F: NorFlash>(
     flash: &mut F,
     layout: &Layout,
     slot: Slot,
-) -> Result<Option<AppDescriptor>, HostError> {
-    let mut head = [0; ImageHead::SIZE_BYTES.next_multiple_of(32)];
-    flash.read(layout.slot(slot).offset, &mut head).map_err(|error| {
+    head: &'h mut [u8; HEAD_BYTES],
+) -> Result<Option<DescriptorView<'h>>, HostError> {
+    flash.read(layout.slot(slot).offset, head).map_err(|error| {
         use embedded_storage::nor_flash::NorFlashError;
         FlashError::Driver(error.kind())
     })?;
-    Ok(ImageHead::parse(&head).ok().and_then(|head| head.descriptor))
+    Ok(ImageHead::chip_of(head).and_then(|_| DescriptorView::of(head)))
+}
+
+/// What a descriptor calls itself; what is no text in it is replaced.
+fn label(version: &[u8]) -> Option<Label> {
+    let mut label = Label::new();
+    for chunk in version.utf8_chunks() {
+        label.try_push_str(chunk.valid()).ok()?;
+        if !chunk.invalid().is_empty() {
+            label.try_push(char::REPLACEMENT_CHARACTER).ok()?;
+        }
+    }
+    (!label.is_empty()).then_some(label)
 }
 
 fn entry_state(state: otaru_slots::EntryState) -> EntryState {

@@ -183,8 +183,10 @@ impl Download {
             return Ok(());
         }
         if is_read {
-            let head = ImageHead::parse(body).map_err(|_| Reason::ImageCorrupt)?;
-            head.runs_on(self.chip, None).map_err(|_| Reason::WrongChip)?;
+            let chip = ImageHead::chip_of(body).ok_or(Reason::ImageCorrupt)?;
+            if chip != self.chip {
+                return Err(Reason::WrongChip.into());
+            }
         }
         let target = self.running.other();
         let size = self.image_bytes;

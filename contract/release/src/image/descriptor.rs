@@ -39,12 +39,10 @@ impl AppDescriptor {
     /// `None` when there is none, as in images built before ESP-IDF 3.1, or
     /// when `head` is shorter than the descriptor's end.
     pub(crate) fn read(head: &[u8]) -> Option<AppDescriptor> {
-        let raw = head.get(Self::OFFSET..Self::OFFSET + Self::SIZE_BYTES)?;
-        if u32_at(raw, 0)? != Self::MAGIC {
-            return None;
-        }
+        let view = DescriptorView::of(head)?;
+        let raw = view.raw;
         Some(AppDescriptor {
-            secure_version: u32_at(raw, 4)?,
+            secure_version: view.secure_version(),
             version: text(&raw[16..48]),
             project: text(&raw[48..80]),
             time: text(&raw[80..96]),
@@ -55,8 +53,37 @@ impl AppDescriptor {
     }
 }
 
+/// The descriptor where it lies: for devices, which want little of it.
+///
+/// [`AppDescriptor`] is the same taken out of its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct DescriptorView<'b> {
+    raw: &'b [u8; AppDescriptor::SIZE_BYTES],
+}
+
+impl<'b> DescriptorView<'b> {
+    /// The descriptor of a file that begins with `head`; `None` when there is none in it.
+    pub fn of(head: &'b [u8]) -> Option<DescriptorView<'b>> {
+        let raw = head.get(AppDescriptor::OFFSET..)?.first_chunk()?;
+        (u32_at(raw, 0)? == AppDescriptor::MAGIC).then_some(DescriptorView { raw })
+    }
+
+    /// The bytes of [`AppDescriptor::version`], which need not be text.
+    pub fn version(&self) -> &'b [u8] {
+        until_nul(&self.raw[16..48])
+    }
+
+    /// See [`AppDescriptor::secure_version`].
+    pub fn secure_version(&self) -> u32 {
+        u32_at(self.raw, 4).unwrap_or_default()
+    }
+}
+
 /// A C string field: up to the first NUL, or the whole field when it has none.
+fn until_nul(field: &[u8]) -> &[u8] {
+    field.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 fn text(field: &[u8]) -> String {
-    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
-    String::from_utf8_lossy(&field[..end]).into_owned()
+    String::from_utf8_lossy(until_nul(field)).into_owned()
 }

@@ -68,6 +68,14 @@ impl ImageHead {
         })
     }
 
+    /// The chip an image was built for, by its header alone; `None` where [`ImageHead::parse`]
+    /// refuses it. For devices, which do not ask why.
+    pub fn chip_of(first: &[u8]) -> Option<Chip> {
+        let header: &[u8; Self::HEADER_BYTES] = first.first_chunk()?;
+        let is_image = header[0] == MAGIC && (1..=MAX_SEGMENTS).contains(&header[1]);
+        Chip::from_id(u16::from_le_bytes([header[12], header[13]])).filter(|_| is_image)
+    }
+
     /// Refuses an image for another chip, or for other revisions of it when `revision` is known.
     pub fn runs_on(&self, chip: Chip, revision: Option<u16>) -> Result<(), ImageError> {
         if self.chip != chip {

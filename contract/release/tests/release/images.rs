@@ -1,6 +1,7 @@
 use expect_test::expect;
 use otaru_release::{
-    Behaviour, Chip, Image, ImageBuilder, ImageHead, Manifest, RootDocument, SecretKey,
+    Behaviour, Chip, DescriptorView, Image, ImageBuilder, ImageHead, Manifest, RootDocument,
+    SecretKey,
 };
 use otaru_wire::Digest;
 use proptest::prelude::*;
@@ -74,6 +75,9 @@ fn first_288_bytes_tell_chip_revision_and_descriptor() {
     let image = ImageBuilder::new(Chip::Esp32S3).min_revision(2).version("2.1").build();
     let head = ImageHead::parse(&image[..ImageHead::SIZE_BYTES]).unwrap();
     assert_eq!(head.descriptor.clone().unwrap().version, "2.1");
+    assert_eq!(ImageHead::chip_of(&image), Some(Chip::Esp32S3));
+    let descriptor = DescriptorView::of(&image).unwrap();
+    assert_eq!((descriptor.version(), descriptor.secure_version()), (b"2.1".as_slice(), 0));
     assert_eq!(head.runs_on(Chip::Esp32S3, None), Ok(()));
     assert_eq!(head.runs_on(Chip::Esp32S3, Some(2)), Ok(()));
     let refusals = [

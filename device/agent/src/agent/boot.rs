@@ -41,24 +41,29 @@ impl<const ROOM: usize> Agent<ROOM> {
             Err(error) => (Journal::default(), Some(error.reason())),
         };
         let running_entry = facts.running_entry;
-        let core = Core {
-            config,
-            running: facts.running.clone(),
-            running_stays: !matches!(running_entry, EntryState::New | EntryState::PendingVerify),
-            journal,
-            phase: AgentPhase::Idle,
-            settling: Settling::Settled,
-            shadow: Default::default(),
-            link: Link::Down,
-            reporter: Reporter::default(),
-            settings: Settings::default(),
-            meter: Meter::default(),
-            screen: Screen::default(),
-            trust: TrustWatch::default(),
-            now,
-        };
         const { assert!(ROOM >= 4, "room for an empty object in each half") };
-        let mut agent = Agent { core, room: [0; ROOM] };
+        let mut agent = Agent {
+            core: Core {
+                config,
+                running: facts.running.clone(),
+                running_stays: !matches!(
+                    running_entry,
+                    EntryState::New | EntryState::PendingVerify
+                ),
+                journal,
+                phase: AgentPhase::Idle,
+                settling: Settling::Settled,
+                shadow: Default::default(),
+                link: Link::Down,
+                reporter: Reporter::default(),
+                settings: Settings::default(),
+                meter: Meter::default(),
+                screen: Screen::default(),
+                trust: TrustWatch::default(),
+                now,
+            },
+            room: [0; ROOM],
+        };
         let (core, room) = (&mut agent.core, agent.room.as_mut_slice());
         let settings_lost = restore_settings(room, &mut core.settings, stored.settings);
         let mut step = Step { agent: core, room, heard: None, out: carry_out };

@@ -6,23 +6,24 @@ pub(crate) type Out<'a> = dyn FnMut(&str) + 'a;
 /// Writes a string, quotes and escapes included.
 pub(crate) fn write_text(text: &str, out: &mut Out<'_>) {
     out("\"");
-    let mut rest = text;
-    while let Some(at) = rest.find(|char| matches!(char, '"' | '\\' | '\0'..='\u{1f}')) {
-        let (plain, special) = rest.split_at(at);
-        out(plain);
-        let byte = special.as_bytes().first().copied().unwrap_or(0);
-        match byte {
-            b'"' => out("\\\""),
-            b'\\' => out("\\\\"),
-            _ => {
-                out(if byte < 16 { "\\u000" } else { "\\u001" });
-                let digit = usize::from(byte & 15);
-                out(&"0123456789abcdef"[digit..=digit]);
-            }
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            0..16 => "\\u000",
+            16..32 => "\\u001",
+            _ => continue,
+        };
+        out(text.get(from..at).unwrap_or_default());
+        out(escape);
+        if byte < 32 {
+            let digit = usize::from(byte & 15);
+            out("0123456789abcdef".get(digit..=digit).unwrap_or_default());
         }
-        rest = &special[1..];
+        from = at + 1;
     }
-    out(rest);
+    out(text.get(from..).unwrap_or_default());
     out("\"");
 }
 
@@ -65,6 +66,7 @@ impl Decimal {
         decimal
     }
 
+    #[inline(never)]
     pub(crate) fn as_str(&self) -> &str {
         let digits = self.digits.get(..self.length).unwrap_or_default();
         core::str::from_utf8(digits).unwrap_or_default()
