@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
         for _ in 0..count {
             let start = self.at;
             self.item(depth)?;
-            let key = &self.bytes[start..self.at];
+            let key = self.bytes.get(start..self.at).unwrap_or_default();
             if key <= last {
                 return Err(NotCanonical { at: start, problem: Problem::KeyOrder });
             }

@@ -101,7 +101,7 @@ pub fn without_padding(bytes: &[u8]) -> &[u8] {
         .iter()
         .rposition(|byte| !matches!(byte, b'\0' | b' ' | b'\t' | b'\r' | b'\n'))
         .map_or(0, |last| last + 1);
-    &bytes[..end]
+    bytes.get(..end).unwrap_or_default()
 }
 
 /// Parses one JSON payload of at most `max_bytes`.

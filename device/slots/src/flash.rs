@@ -137,7 +137,7 @@ pub(crate) fn write_checked<F: NorFlash>(
     let mut rest = bytes;
     let mut same = true;
     stream(flash, Region::new(offset, bytes.len() as u32), &mut |found| {
-        let (expected, after) = rest.split_at(found.len());
+        let (expected, after) = rest.split_at_checked(found.len()).unwrap_or_default();
         same &= found == expected;
         rest = after;
     })?;

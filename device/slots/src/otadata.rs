@@ -167,9 +167,20 @@ impl OtaData {
         Ok(OtaData { entries: [first, second], marks: [first_marks, second_marks] })
     }
 
+    /// The entry of a sector, 0 or 1.
+    fn entry(&self, index: usize) -> &Entry {
+        let [first, second] = &self.entries;
+        if index == 0 { first } else { second }
+    }
+
+    fn marks_of(&self, index: usize) -> Marks {
+        let [first, second] = self.marks;
+        if index == 0 { first } else { second }
+    }
+
     /// How often the loader began a trial of an entry's image.
     pub(crate) fn tries(&self, index: usize) -> u8 {
-        self.marks[index].tries
+        self.marks_of(index).tries
     }
 
     /// Reads both entries as ESP-IDF's bootloader does, which knows of no marks.
@@ -199,27 +210,27 @@ impl OtaData {
 
     /// The slot the active entry names.
     pub fn active_slot(&self) -> Option<Slot> {
-        self.active().map(|index| self.entries[index].slot())
+        self.active().map(|index| self.entry(index).slot())
     }
 
     /// What the newest intact entry that names `slot` says; `None` without one.
     pub fn state_of(&self, slot: Slot) -> Option<EntryState> {
-        self.newest_of(slot).map(|index| self.entries[index].state)
+        self.newest_of(slot).map(|index| self.entry(index).state)
     }
 
     /// Whether a bootloader of ours started the slot's image as often as it starts one that
     /// is not confirmed. While it runs, it may be the last of these tries.
     pub fn is_worn_out(&self, slot: Slot) -> bool {
         self.newest_of(slot).is_some_and(|index| {
-            self.entries[index].state == EntryState::PendingVerify
-                && self.marks[index].tries >= crate::loader::TRIES
+            self.entry(index).state == EntryState::PendingVerify
+                && self.marks_of(index).tries >= crate::loader::TRIES
         })
     }
 
     fn newest_of(&self, slot: Slot) -> Option<usize> {
         let names_slot =
-            |&index: &usize| self.entries[index].is_intact() && self.entries[index].slot() == slot;
-        [0, 1].into_iter().filter(names_slot).max_by_key(|&index| self.entries[index].sequence)
+            |&index: &usize| self.entry(index).is_intact() && self.entry(index).slot() == slot;
+        [0, 1].into_iter().filter(names_slot).max_by_key(|&index| self.entry(index).sequence)
     }
 }
 
@@ -271,12 +282,12 @@ pub fn prepare<F: NorFlash>(
     }
     let runs = |entry: &Entry| entry.is_bootable() && entry.slot() == running;
     let keep = match found.active() {
-        Some(active) if runs(&found.entries[active]) => active,
-        Some(active) if runs(&found.entries[1 - active]) => 1 - active,
+        Some(active) if runs(found.entry(active)) => active,
+        Some(active) if runs(found.entry(1 - active)) => 1 - active,
         // The bootloader fell back to `running` by itself. Its new entry must
         // outrank the stale one before that is erased.
         Some(active) => {
-            let sequence = next_sequence(found.entries[active].sequence, running)?;
+            let sequence = next_sequence(found.entry(active).sequence, running)?;
             write_entry(flash, layout, 1 - active, sequence, EntryState::Valid)?;
             1 - active
         }
@@ -305,10 +316,10 @@ pub fn set_boot<F: NorFlash>(
     flash::check_geometry::<F>()?;
     let found = OtaData::read(flash, layout)?;
     let (index, sequence) = match found.active() {
-        Some(active) if found.entries[active].slot() == target => {
-            (active, found.entries[active].sequence)
+        Some(active) if found.entry(active).slot() == target => {
+            (active, found.entry(active).sequence)
         }
-        Some(active) => (1 - active, next_sequence(found.entries[active].sequence, target)?),
+        Some(active) => (1 - active, next_sequence(found.entry(active).sequence, target)?),
         None => (0, target.index() as u32 + 1),
     };
     write_entry(flash, layout, index, sequence, EntryState::New)?;
@@ -333,16 +344,17 @@ pub fn mark_valid<F: NorFlash>(
         return Ok(write_entry(flash, layout, 0, running.index() as u32 + 1, EntryState::Valid)?);
     }
     let index = active_entry_of(&found, running)?;
-    let entry = &found.entries[index];
+    let entry = found.entry(index);
     let sector = entry_region(layout, index).offset;
-    if found.marks[index].is_loaders && marks::add(flash, sector, Mark::Confirmed, entry.sequence)?
+    if found.marks_of(index).is_loaders
+        && marks::add(flash, sector, Mark::Confirmed, entry.sequence)?
     {
         return Ok(());
     }
     if entry.state != EntryState::Valid {
         return Ok(write_entry(flash, layout, index, entry.sequence, EntryState::Valid)?);
     }
-    let other = &found.entries[1 - index];
+    let other = found.entry(1 - index);
     if other.state != EntryState::Valid || !other.is_bootable() || other.slot() != running {
         let sequence = next_sequence(entry.sequence, running)?;
         write_entry(flash, layout, 1 - index, sequence, EntryState::Valid)?;
@@ -362,13 +374,14 @@ pub fn mark_invalid<F: NorFlash>(
     flash::check_geometry::<F>()?;
     let found = OtaData::read(flash, layout)?;
     let index = active_entry_of(&found, running)?;
-    let entry = &found.entries[index];
-    let other = &found.entries[1 - index];
+    let entry = found.entry(index);
+    let other = found.entry(1 - index);
     if !other.is_bootable() || other.slot() == running {
         return Err(OtaDataError::NoOtherSlot);
     }
     let sector = entry_region(layout, index).offset;
-    if found.marks[index].is_loaders && marks::add(flash, sector, Mark::GivenUp, entry.sequence)? {
+    if found.marks_of(index).is_loaders && marks::add(flash, sector, Mark::GivenUp, entry.sequence)?
+    {
         return Ok(());
     }
     write_entry(flash, layout, index, entry.sequence, EntryState::Invalid)?;
@@ -398,7 +411,7 @@ pub fn roll_back<F: NorFlash>(
         return Err(OtaDataError::NoOtherSlot);
     }
     let (index, sequence) = match found.active() {
-        Some(active) => (1 - active, next_sequence(found.entries[active].sequence, other)?),
+        Some(active) => (1 - active, next_sequence(found.entry(active).sequence, other)?),
         None => (0, other.index() as u32 + 1),
     };
     Ok(write_entry(flash, layout, index, sequence, EntryState::Valid)?)
@@ -406,7 +419,7 @@ pub fn roll_back<F: NorFlash>(
 
 fn active_entry_of(found: &OtaData, running: Slot) -> Result<usize, OtaDataError> {
     match found.active() {
-        Some(index) if found.entries[index].slot() == running => Ok(index),
+        Some(index) if found.entry(index).slot() == running => Ok(index),
         _ => Err(OtaDataError::NotActive { slot: running }),
     }
 }

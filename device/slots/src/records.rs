@@ -152,7 +152,7 @@ impl Records {
         let found = buffer.len();
         let value =
             buffer.get_mut(..needed).ok_or(StorageError::BufferTooSmall { found, needed })?;
-        let offset = self.offset_of(self.index[usize::from(key)]) + RECORD_HEADER_BYTES;
+        let offset = self.offset_of(self.location_of(key.into())) + RECORD_HEADER_BYTES;
         flash::read(flash, offset, value)?;
         match header.check.compare(ValueCheck::of(value), needed) {
             ValueFound::Whole => {}
@@ -206,7 +206,7 @@ impl Records {
         flash: &mut F,
         key: u8,
     ) -> Result<Option<RecordHeader>, FlashError> {
-        let location = self.index[usize::from(key)];
+        let location = self.location_of(key.into());
         if location == NOWHERE {
             return Ok(None);
         }
@@ -214,6 +214,17 @@ impl Records {
         // It was intact when it was indexed.
         let header = RecordHeader::read(flash, offset)?.ok_or(FlashError::ReadBack { offset })?;
         Ok(Some(header))
+    }
+
+    /// Where a key's current record is.
+    fn location_of(&self, key: usize) -> u16 {
+        self.index.get(key).copied().unwrap_or(NOWHERE)
+    }
+
+    fn set_location(&mut self, key: usize, location: u16) {
+        if let Some(held) = self.index.get_mut(key) {
+            *held = location;
+        }
     }
 
     fn sectors(&self) -> u32 {

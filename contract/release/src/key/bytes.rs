@@ -17,8 +17,11 @@ impl KeyBytes {
     /// At most 65 bytes.
     pub(crate) fn new(bytes: &[u8]) -> KeyBytes {
         let mut held = [0; MAX];
-        held[..bytes.len()].copy_from_slice(bytes);
-        KeyBytes { bytes: held, length: bytes.len() }
+        let length = bytes.len().min(MAX);
+        for (to, &from) in held.iter_mut().zip(bytes) {
+            *to = from;
+        }
+        KeyBytes { bytes: held, length }
     }
 }
 
@@ -26,7 +29,7 @@ impl Deref for KeyBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 

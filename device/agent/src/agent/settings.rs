@@ -172,7 +172,9 @@ impl Step<'_> {
     /// Gives a wanted setting to the hook, unless it could not be kept over a restart.
     fn hand_over(&mut self, id: SettingId) {
         let Some(place) = self.agent.settings.place(id) else { return };
-        self.agent.settings.wanted[place].retry_at_ms = None;
+        let Some(wanted) = self.agent.settings.wanted.get_mut(place) else { return };
+        wanted.retry_at_ms = None;
+        let stands = (wanted.start, wanted.length);
         let (found, max) =
             (room::bytes_once_applied(self.room, &self.agent.settings), self.settings_bytes_max());
         if found > max {
@@ -182,8 +184,7 @@ impl Step<'_> {
             // Read again when its time has come, it may have become shorter, or others.
             return room::forget_text(self.room, &mut self.agent.settings, place);
         }
-        let wanted = &self.agent.settings.wanted[place];
-        if let Some((name, value)) = room::setting(self.room, (wanted.start, wanted.length)) {
+        if let Some((name, value)) = room::setting(self.room, stands) {
             (self.out)(Effect::ApplySetting { id, name: name.raw(), value: value.as_str() });
         }
     }

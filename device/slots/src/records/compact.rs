@@ -88,7 +88,7 @@ impl Records {
                 break;
             }
             for key in 0..INDEX_KEYS {
-                if sector_of(self.index[key]) == Some(sector) {
+                if sector_of(self.location_of(key)) == Some(sector) {
                     self.copy(flash, key, &mut target, None)?;
                 }
             }
@@ -150,7 +150,7 @@ impl Records {
         let mut head =
             Target { sector: self.head, sequence: self.head_sequence, write_at: self.write_at };
         for key in 0..INDEX_KEYS {
-            if sector_of(self.index[key]) != Some(oldest) {
+            if sector_of(self.location_of(key)) != Some(oldest) {
                 continue;
             }
             let footprint = self.footprint_at(flash, key)?;
@@ -160,7 +160,7 @@ impl Records {
             let at = head.write_at;
             self.write_at = at + footprint;
             if self.copy(flash, key, &mut head, None)? {
-                self.index[key] = Records::location(self.head, at);
+                self.set_location(key, Records::location(self.head, at));
             }
         }
         Ok(())
@@ -177,9 +177,9 @@ impl Records {
     ) -> Result<(), StorageError> {
         let Some(key) = self.unsettled.map(usize::from) else { return Ok(()) };
         let footprint =
-            if self.index[key] == NOWHERE { UNIT } else { self.footprint_at(flash, key)? };
+            if self.location_of(key) == NOWHERE { UNIT } else { self.footprint_at(flash, key)? };
         match self.make_room(flash, footprint, Purpose::Replacement) {
-            Ok(()) if self.index[key] == NOWHERE => {
+            Ok(()) if self.location_of(key) == NOWHERE => {
                 self.append(flash, RecordKind::Removed, key as u8, &[])?;
             }
             Ok(()) => {
@@ -190,7 +190,7 @@ impl Records {
                 self.write_at += footprint;
                 self.next_sequence += 1;
                 if self.copy(flash, key, &mut head, Some(sequence))? {
-                    self.index[key] = Records::location(self.head, at);
+                    self.set_location(key, Records::location(self.head, at));
                 }
             }
             Err(StorageError::Full) => {}
@@ -210,7 +210,7 @@ impl Records {
         target: &mut Target,
         sequence: Option<u32>,
     ) -> Result<bool, StorageError> {
-        let source = self.offset_of(self.index[key]);
+        let source = self.offset_of(self.location_of(key));
         let Some(header) = RecordHeader::read(flash, source)? else { return Ok(false) };
         if !target.has_room(header.footprint_bytes()) {
             return Ok(false);
@@ -252,10 +252,10 @@ impl Records {
     fn settle<F: ReadNorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
         self.index_sector(flash, self.head, self.head_sequence, &mut [0; INDEX_KEYS])?;
         for key in 0..INDEX_KEYS {
-            if let Some(sector) = sector_of(self.index[key])
+            if let Some(sector) = sector_of(self.location_of(key))
                 && self.live_sequence(flash, sector)?.is_none()
             {
-                self.index[key] = NOWHERE;
+                self.set_location(key, NOWHERE);
             }
         }
         self.live_bytes = self.count_live_bytes(flash)?;
@@ -269,7 +269,7 @@ impl Records {
     ) -> Result<u32, FlashError> {
         let mut footprint = 0;
         for key in 0..INDEX_KEYS {
-            if sector_of(self.index[key]) == Some(sector) {
+            if sector_of(self.location_of(key)) == Some(sector) {
                 footprint += self.footprint_at(flash, key)?;
             }
         }
@@ -277,7 +277,7 @@ impl Records {
     }
 
     fn footprint_at<F: ReadNorFlash>(&self, flash: &mut F, key: usize) -> Result<u32, FlashError> {
-        let header = RecordHeader::read(flash, self.offset_of(self.index[key]))?;
+        let header = RecordHeader::read(flash, self.offset_of(self.location_of(key)))?;
         Ok(header.map_or(UNIT, |header| header.footprint_bytes()))
     }
 }

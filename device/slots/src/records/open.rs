@@ -78,7 +78,7 @@ impl Records {
         &self,
         flash: &mut F,
     ) -> Result<Option<RecreatedReason>, StorageError> {
-        let location = self.index[usize::from(RECREATED_KEY)];
+        let location = self.location_of(RECREATED_KEY.into());
         if location == NOWHERE {
             return Ok(None);
         }
@@ -173,7 +173,7 @@ impl Records {
         flash: &mut F,
         header: &RecordHeader,
     ) -> Result<bool, FlashError> {
-        let location = self.index[usize::from(header.key)];
+        let location = self.location_of(header.key.into());
         if location == NOWHERE {
             return Ok(false);
         }
@@ -272,7 +272,7 @@ impl Records {
         flash::erase_sector(flash, self.sector_offset(sector))?;
         if let Some(reason) = reason {
             let location = self.append(flash, RecordKind::Value, RECREATED_KEY, &[reason as u8])?;
-            self.index[usize::from(RECREATED_KEY)] = location;
+            self.set_location(RECREATED_KEY.into(), location);
             self.live_bytes = RecordHeader::footprint(1);
         }
         let header = SectorHeader { sequence, floor: sequence, next_record: self.next_sequence };

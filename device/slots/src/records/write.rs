@@ -66,7 +66,7 @@ impl Records {
         flash: &mut F,
         key: u8,
     ) -> Result<(), StorageError> {
-        if self.is_certain(key) && self.index[usize::from(key)] == NOWHERE {
+        if self.is_certain(key) && self.location_of(key.into()) == NOWHERE {
             return Ok(());
         }
         if self.unsettled != Some(key) {
@@ -90,7 +90,7 @@ impl Records {
         key: u8,
         location: u16,
     ) -> Result<(), StorageError> {
-        self.index[usize::from(key)] = location;
+        self.set_location(key.into(), location);
         self.live_bytes = self.count_live_bytes(flash)?;
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Records {
     /// Flash the key's record takes; 0 when it has none, or one that rotted
     /// since it was indexed, which can then be replaced like any other.
     fn footprint_of<F: ReadNorFlash>(&self, flash: &mut F, key: u8) -> Result<u32, StorageError> {
-        let location = self.index[usize::from(key)];
+        let location = self.location_of(key.into());
         if location == NOWHERE {
             return Ok(0);
         }
@@ -146,7 +146,7 @@ impl Records {
         key: u8,
         value: &[u8],
     ) -> Result<bool, StorageError> {
-        let location = self.index[usize::from(key)];
+        let location = self.location_of(key.into());
         if location == NOWHERE {
             return Ok(false);
         }
@@ -159,7 +159,7 @@ impl Records {
         let mut rest = value;
         let mut same = true;
         flash::stream(flash, Region::new(offset, value.len() as u32), &mut |found| {
-            let (expected, after) = rest.split_at(found.len());
+            let (expected, after) = rest.split_at_checked(found.len()).unwrap_or_default();
             same &= found == expected;
             rest = after;
         })?;
