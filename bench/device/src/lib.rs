@@ -397,7 +397,7 @@ fn hex(bytes: [u8; 16]) -> [u8; 32] {
 /// A root's number; no product has ten thousand of them.
 fn digits(number: u64) -> [u8; 4] {
     let number = number.min(9999) as u32;
-    [1000, 100, 10, 1].map(|power| b'0' + (number / power % 10) as u8)
+    [number / 1000, number / 100 % 10, number / 10 % 10, number % 10].map(|digit| b'0' + digit as u8)
 }
 
 impl Names {

@@ -189,7 +189,7 @@ impl Head {
     }
 
     fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 }
 

@@ -23,9 +23,10 @@ impl BadImages {
     pub fn add(&mut self, sha256: Digest, update: Option<UpdateId>) {
         self.0.retain(|bad| bad.sha256 != sha256);
         if self.0.is_full() {
-            self.0.remove(0);
+            self.0.pop_at(0);
         }
-        self.0.push(BadImage { sha256, update });
+        // There is room for it now.
+        let _ = self.0.try_push(BadImage { sha256, update });
     }
 
     /// Whether `sha256` may not be tried under `update`. A new update id allows one more try.

@@ -61,8 +61,10 @@ impl Leaf<'_> {
             Leaf::Signed(number) => {
                 let mut text = ArrayString::<21>::new();
                 let signed = Signed::new(number);
-                text.push_str(signed.sign);
-                text.push_str(signed.digits.as_str());
+                for piece in [signed.sign, signed.digits.as_str()] {
+                    // There is room for a sign and twenty digits.
+                    let _ = text.try_push_str(piece);
+                }
                 print_of_number(&text)
             }
             Leaf::True => print_of_word("true"),
@@ -102,8 +104,9 @@ impl Reported {
     pub(crate) fn take(&mut self, reported: Json<'_>) {
         let mut first = 0;
         for (index, group) in GROUPS.iter().enumerate() {
-            let prints = &mut self.prints[first..first + group.names.len()];
-            first += group.names.len();
+            let end = first + group.names.len();
+            let prints = self.prints.get_mut(first..end).unwrap_or_default();
+            first = end;
             let outer =
                 if reported.is_object() { reported.member(group.outer) } else { Some(reported) };
             let object = match outer {

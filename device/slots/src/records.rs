@@ -156,7 +156,11 @@ impl Records {
         flash::read(flash, offset, value)?;
         match header.check.compare(ValueCheck::of(value), needed) {
             ValueFound::Whole => {}
-            ValueFound::Flipped(bit) => value[bit / 8] ^= 1 << (bit % 8),
+            ValueFound::Flipped(bit) => {
+                if let Some(byte) = value.get_mut(bit / 8) {
+                    *byte ^= 1 << (bit % 8);
+                }
+            }
             ValueFound::Torn => return Err(FlashError::ReadBack { offset }.into()),
         }
         Ok(Some(value))

@@ -153,7 +153,7 @@ impl SlotWriter {
             return Err(SlotError::Incomplete { written, image_bytes: self.image_bytes });
         }
         if self.pending_bytes > 0 {
-            self.pending[self.pending_bytes..].fill(0xFF);
+            self.pending.iter_mut().skip(self.pending_bytes).for_each(|free| *free = 0xFF);
             let unit = self.pending;
             self.flush(flash, &unit[..F::WRITE_SIZE])?;
         }
@@ -172,9 +172,11 @@ impl SlotWriter {
     }
 
     fn hold(&mut self, bytes: &[u8]) {
-        let end = self.pending_bytes + bytes.len();
-        self.pending[self.pending_bytes..end].copy_from_slice(bytes);
-        self.pending_bytes = end;
+        let free = self.pending.iter_mut().skip(self.pending_bytes);
+        for (to, &from) in free.zip(bytes) {
+            *to = from;
+        }
+        self.pending_bytes += bytes.len();
     }
 
     /// Writes whole units that lie in one sector.

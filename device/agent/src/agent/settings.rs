@@ -80,7 +80,7 @@ impl Settings {
     /// What was wanted is not any more; what stands behind it in the room closes up.
     fn forget(&mut self, room: &mut [u8], place: usize) {
         room::forget_text(room, self, place);
-        self.wanted.remove(place);
+        self.wanted.pop_at(place);
     }
 
     /// Whether one more can be wanted; one that waits makes place for it.
@@ -162,7 +162,8 @@ impl Step<'_> {
         let (start, length) = written.unwrap_or_default();
         let (name_print, retry_at_ms) = (print(name), None);
         let wanted = Wanted { id, name: name_print, value, start, length, refusals, retry_at_ms };
-        settings.wanted.push(wanted);
+        // A place was made for it.
+        let _ = settings.wanted.try_push(wanted);
         match written {
             Some(_) => self.hand_over(id),
             None => self.refuse(id, Some(name), &["there is no room to hold it"]),
@@ -222,7 +223,7 @@ impl Step<'_> {
         let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
         let now = self.agent.now;
         let Some(place) = self.agent.settings.place(id) else { return };
-        let wanted = &mut self.agent.settings.wanted[place];
+        let Some(wanted) = self.agent.settings.wanted.get_mut(place) else { return };
         let delay = full_jitter(base, cap, wanted.refusals, now.random);
         wanted.refusals = wanted.refusals.saturating_add(1);
         wanted.retry_at_ms = Some(now.uptime_ms.saturating_add(delay));
@@ -230,9 +231,12 @@ impl Step<'_> {
         let name = name.or(held.map(|(name, _)| name)).map_or("", Text::raw);
         let delay = Decimal::new(delay);
         let mut message = ArrayVec::<&str, 10>::new();
-        message.extend(["setting ", name, " was not applied: "]);
-        message.extend(why.iter().copied().take(4));
-        message.extend(["; again in ", delay.as_str(), " ms"]);
+        let (before, after) =
+            (["setting ", name, " was not applied: "], ["; again in ", delay.as_str(), " ms"]);
+        for pieces in [&before, why, &after] {
+            // No reason has more than four.
+            let _ = message.try_extend_from_slice(pieces);
+        }
         let (level, code) = (LogLevel::Warn, Some("CONFIG_REPORT_FAILED"));
         let reason = Some(Reason::SettingRefused);
         (self.out)(Effect::Log(LogLine { level, code, message: &message, reason }));

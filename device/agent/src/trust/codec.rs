@@ -46,7 +46,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Trust> {
     }
     let mut trust = Trust::default();
     for _ in 0..count {
-        trust.floors.push(input.floor()?);
+        trust.floors.try_push(input.floor()?).ok()?;
     }
     trust.pending = input.option(|input| Some((input.digest()?, input.floor()?)))?;
     trust.seen = input.option(|input| {

@@ -36,25 +36,38 @@ pub(super) fn raise(floors: &mut Floors, new: Floor, root: Option<&dyn Root>) {
     if let Some(floor) = floors.iter_mut().find(|floor| floor.key == new.key) {
         return floor.rise(&new);
     }
-    while floors.len() >= MAX_FLOORS {
+    while floors.is_full() {
         merge(floors, root);
     }
-    floors.push(new);
+    // There is room for it now.
+    let _ = floors.try_push(new);
 }
 
 /// Makes one floor of two, or that of whoever of another, so that none is forgotten.
 fn merge(floors: &mut Floors, root: Option<&dyn Root>) {
-    let mut revoked = (0..floors.len()).filter(|&at| is_revoked(floors[at].key, root));
-    if let (Some(kept), Some(gone)) = (revoked.next(), revoked.next()) {
-        let gone = floors.remove(gone);
-        return floors[kept].rise(&gone);
+    let place_of = |floors: &Floors, from: usize| {
+        let mut places = floors.iter().enumerate().skip(from);
+        places.find(|(_, floor)| is_revoked(floor.key, root)).map(|(place, _)| place)
+    };
+    if let Some(kept) = place_of(floors, 0)
+        && let Some(gone) = place_of(floors, kept + 1)
+        && let Some(gone) = floors.pop_at(gone)
+        && let Some(kept) = floors.get_mut(kept)
+    {
+        return kept.rise(&gone);
     }
-    let named = (0..floors.len())
-        .filter(|&at| floors[at].key != WHOEVER && !is_revoked(floors[at].key, root));
-    let Some(lowest) = named.min_by_key(|&at| floors[at].sequence) else { return };
-    let gone = Floor { key: WHOEVER, ..floors.remove(lowest) };
+    let named = floors
+        .iter()
+        .enumerate()
+        .filter(|(_, floor)| floor.key != WHOEVER && !is_revoked(floor.key, root));
+    let lowest = named.min_by_key(|(_, floor)| floor.sequence).map(|(place, _)| place);
+    let Some(gone) = lowest.and_then(|lowest| floors.pop_at(lowest)) else { return };
+    let gone = Floor { key: WHOEVER, ..gone };
     match floors.iter_mut().find(|floor| floor.key == WHOEVER) {
         Some(whoever) => whoever.rise(&gone),
-        None => floors.push(gone),
+        None => {
+            // It was there, so there is room.
+            let _ = floors.try_push(gone);
+        }
     }
 }

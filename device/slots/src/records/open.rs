@@ -106,9 +106,13 @@ impl Records {
             self.index_sector(flash, sector, sequence, &mut newest)?;
         }
         self.write_at = self.end_of_head(flash)?;
-        let youngest = (0..=RECREATED_KEY).max_by_key(|&key| newest[usize::from(key)]);
-        let highest = youngest.map_or(0, |key| newest[usize::from(key)]);
-        self.unsettled = youngest.filter(|_| highest > 0);
+        self.unsettled = None;
+        let mut highest = 0;
+        for (key, &sequence) in (0..=RECREATED_KEY).zip(&newest) {
+            if sequence > 0 && sequence >= highest {
+                (self.unsettled, highest) = (Some(key), sequence);
+            }
+        }
         // A torn record may be readable at another power-on, with the sequence
         // that came next: what is written from here on must outrank it.
         self.next_sequence = highest.saturating_add(self.torn).saturating_add(1);
