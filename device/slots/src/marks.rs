@@ -136,7 +136,7 @@ pub(crate) fn read<F: ReadNorFlash>(
 
 /// The unit at a place.
 fn at(units: &[Sealed], place: u32) -> &Sealed {
-    &units[place as usize / UNIT_BYTES]
+    units.get(place as usize / UNIT_BYTES).unwrap_or(&[0xFF; UNIT_BYTES])
 }
 
 /// Erased, but for one bit at most.

@@ -235,6 +235,11 @@ impl Records {
         self.region.size / SECTOR_BYTES
     }
 
+    /// The next in the ring.
+    fn sector_behind(&self, sector: u32) -> u32 {
+        if sector + 1 < self.sectors() { sector + 1 } else { 0 }
+    }
+
     /// First byte of a sector, from the start of the chip.
     fn sector_offset(&self, sector: u32) -> u32 {
         self.region.offset + sector * SECTOR_BYTES

@@ -75,7 +75,7 @@ impl Ring {
         // In a full ring the place behind the youngest is the oldest's.
         records.put_again(flash, self.key(self.count), value)?;
         if full {
-            self.oldest = (self.oldest + 1) % self.capacity();
+            self.oldest = self.place(self.oldest, 1);
         } else {
             self.count += 1;
         }
@@ -104,7 +104,7 @@ impl Ring {
     ) -> Result<(), StorageError> {
         if self.count > 0 {
             records.remove(flash, self.key(0))?;
-            self.oldest = (self.oldest + 1) % self.capacity();
+            self.oldest = self.place(self.oldest, 1);
             self.count -= 1;
         }
         Ok(())
@@ -115,7 +115,12 @@ impl Ring {
     }
 
     fn key(&self, nth: u8) -> u8 {
-        let position = (u16::from(self.oldest) + u16::from(nth)) % u16::from(self.capacity());
-        self.keys.start + position as u8
+        self.keys.start + self.place(self.oldest, nth)
+    }
+
+    /// So many places on, around the ring.
+    fn place(&self, place: u8, on: u8) -> u8 {
+        let sum = u16::from(place) + u16::from(on);
+        sum.checked_rem(self.capacity().into()).unwrap_or_default() as u8
     }
 }

@@ -151,19 +151,20 @@ impl Records {
             self.next_record(flash, sector, sector_sequence, at, &mut torn)?
         {
             at = found_at + header.footprint_bytes();
-            let slot = usize::from(header.key);
+            let Some(newest) = newest.get_mut(usize::from(header.key)) else { continue };
             if value_found(flash, start + found_at, &header)? == ValueFound::Torn {
                 torn += 1;
                 continue;
             }
-            if header.sequence > newest[slot]
-                || header.sequence == newest[slot] && self.is_older_copy(flash, &header)?
+            if header.sequence > *newest
+                || header.sequence == *newest && self.is_older_copy(flash, &header)?
             {
-                newest[slot] = header.sequence;
-                self.index[slot] = match header.kind {
+                *newest = header.sequence;
+                let location = match header.kind {
                     RecordKind::Value => Records::location(sector, found_at),
                     RecordKind::Removed => NOWHERE,
                 };
+                self.set_location(header.key.into(), location);
             }
         }
         self.torn += torn;
@@ -258,7 +259,7 @@ impl Records {
         highest_sequence: u32,
     ) -> Result<(), StorageError> {
         let mut sequence = highest_sequence.saturating_add(1);
-        let mut sector = (worst + 1) % self.sectors();
+        let mut sector = self.sector_behind(worst);
         if sequence >= SEQUENCE_LIMIT {
             let end = self.region.end();
             flash.erase(self.region.offset, end).map_err(flash::driver_error)?;

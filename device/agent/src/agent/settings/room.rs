@@ -1,6 +1,8 @@
 //! The room of settings: those in force, one JSON object, in its first half; in the second those
 //! that are wanted, `"name":value` each, one behind the other.
 
+use core::ops::Range;
+
 use super::Settings;
 use crate::json::{Json, Text, merge};
 
@@ -27,14 +29,14 @@ pub(in crate::agent) fn restore(room: &mut [u8], settings: &mut Settings, kept: 
         });
         match written {
             Some(written) => {
-                room[start - 1] = b',';
+                set(room, start - 1, b',');
                 length = start + written;
             }
             None => is_whole = false,
         }
     }
-    room[0] = b'{';
-    room[length] = b'}';
+    set(room, 0, b'{');
+    set(room, length, b'}');
     settings.applied = length + 1;
     is_whole
 }
@@ -82,7 +84,7 @@ pub(super) fn forget_text(room: &mut [u8], settings: &mut Settings, place: usize
     if length == 0 {
         return;
     }
-    room.copy_within(start + length.., start);
+    move_within(room, start + length..room.len(), start);
     for behind in settings.wanted.iter_mut().filter(|behind| behind.start > start) {
         behind.start -= length;
     }
@@ -92,8 +94,8 @@ pub(super) fn forget_text(room: &mut [u8], settings: &mut Settings, place: usize
 pub(super) fn bytes_once_applied(room: &[u8], settings: &Settings) -> usize {
     let mut bytes = settings.applied;
     for (place, wanted) in settings.wanted.iter().enumerate() {
-        let newer = settings.wanted[place + 1..].iter();
-        let is_newest = !newer.clone().any(|newer| newer.name == wanted.name);
+        let mut newer = settings.wanted.iter().skip(place + 1);
+        let is_newest = !newer.any(|newer| newer.name == wanted.name);
         let Some((name, value)) = setting(room, (wanted.start, wanted.length)) else { continue };
         if !wanted.is_in_hand() || !is_newest {
             continue;
@@ -137,11 +139,11 @@ pub(super) fn apply(room: &mut [u8], settings: &mut Settings, place: usize) -> b
         return false;
     }
     let at = if from == end { from + comma } else { from };
-    room.copy_within(to..=end, behind);
+    move_within(room, to..end + 1, behind);
     if comma > 0 {
-        room[if from == end { from } else { from + length }] = b',';
+        set(room, if from == end { from } else { from + length }, b',');
     }
-    room.copy_within(start..start + length, at);
+    move_within(room, start..start + length, at);
     settings.applied = behind + (end + 1 - to);
     if is_new {
         let before = settings.unreported & ((1 << index) - 1);
@@ -153,6 +155,19 @@ pub(super) fn apply(room: &mut [u8], settings: &mut Settings, place: usize) -> b
 
 fn offset(all: Json<'_>, part: &str) -> usize {
     part.as_ptr() as usize - all.as_str().as_ptr() as usize
+}
+
+fn set(room: &mut [u8], at: usize, byte: u8) {
+    if let Some(held) = room.get_mut(at) {
+        *held = byte;
+    }
+}
+
+/// Both places are in the room.
+fn move_within(room: &mut [u8], from: Range<usize>, to: usize) {
+    if from.end <= room.len() && to.saturating_add(from.len()) <= room.len() {
+        room.copy_within(from, to);
+    }
 }
 
 /// Writes something; how long it is, if it has room.
