@@ -187,7 +187,7 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
         board.ended.map(|_| ())
     }
 
-#[inline(never)]
+    #[inline(never)]
     fn download(
         &mut self,
         now: Moment,
@@ -293,7 +293,7 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
     }
 
     /// Root documents, manifest and order, each with its signature.
-#[inline(never)]
+    #[inline(never)]
     fn check_manifest(&mut self, wanted: &Wanted) -> Result<Result<Target, Fault>, HostError> {
         if let Err(reason) = self.walk_roots()? {
             return Ok(Err(reason.into()));
@@ -397,7 +397,13 @@ fn hex(bytes: [u8; 16]) -> [u8; 32] {
 /// A root's number; no product has ten thousand of them.
 fn digits(number: u64) -> [u8; 4] {
     let number = number.min(9999) as u32;
-    [number / 1000, number / 100 % 10, number / 10 % 10, number % 10].map(|digit| b'0' + digit as u8)
+    let mut digits = [b'0'; 4];
+    let mut left = number;
+    for digit in digits.iter_mut().rev() {
+        *digit += (left % 10) as u8;
+        left /= 10;
+    }
+    digits
 }
 
 impl Names {
