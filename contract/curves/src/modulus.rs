@@ -132,6 +132,7 @@ pub(crate) fn from_little_endian(bytes: &[u8; 32]) -> Number {
 
 /// The number these bytes are, highest first.
 #[cfg(feature = "p256")]
+#[inline(never)]
 pub(crate) fn from_big_endian(bytes: &[u8; 32]) -> Number {
     let (digits, _) = bytes.as_chunks();
     let mut number = ZERO;

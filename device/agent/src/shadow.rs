@@ -210,6 +210,7 @@ fn version_of(message: Json<'_>) -> u64 {
 }
 
 /// The member of what may be no object, or not there.
+#[inline(never)]
 pub(crate) fn within<'a>(value: Option<Json<'a>>, name: &str) -> Option<Json<'a>> {
     value?.member(name)
 }

@@ -24,6 +24,7 @@ const fn table(polynomial: u32) -> [u32; 16] {
     table
 }
 
+#[inline(never)]
 fn fold(table: &[u32; 16], mut register: u32, bytes: &[u8]) -> u32 {
     for &byte in bytes {
         register ^= u32::from(byte);

@@ -101,6 +101,7 @@ pub(crate) fn read<F: ReadNorFlash>(
 }
 
 /// Hands the region's bytes to `sink` in order, a window at a time.
+#[inline(never)]
 pub(crate) fn stream<F: ReadNorFlash>(
     flash: &mut F,
     region: Region,

@@ -10,6 +10,7 @@ use crate::json::{Json, Text, merge};
 const APPLIED_MAX: usize = 64;
 
 /// The settings in force.
+#[inline(never)]
 pub(in crate::agent) fn applied<'a>(room: &'a [u8], settings: &Settings) -> Json<'a> {
     room.get(..settings.applied).and_then(Json::parse).unwrap_or(Json::EMPTY)
 }
