@@ -69,14 +69,6 @@ impl Layout {
 
     /// Finds the partitions in a table for a chip of `flash_bytes`.
     pub fn find(table: &Table<'_>, flash_bytes: u32) -> Result<Layout, TableError> {
-        let one = |role: Role| {
-            let mut found = table.partitions().filter(|row| role_of(row) == Some(role));
-            let row = found.next().ok_or(TableError::Missing(role))?;
-            match found.next() {
-                None => Ok(Region::new(row.offset, row.size)),
-                Some(_) => Err(TableError::Twice(role)),
-            }
-        };
         for row in table.partitions().filter(|row| row.kind == kind::APP) {
             let extra = kind::APP_OTA_0 + 2..=kind::APP_OTA_0 + 15;
             if extra.contains(&row.subtype) {
@@ -89,9 +81,9 @@ impl Layout {
             .map(|row| Region::new(row.offset, row.size));
         let layout = Layout {
             flash_bytes,
-            otadata: one(Role::OtaData)?,
-            slots: [one(Role::Ota0)?, one(Role::Ota1)?],
-            otaru: one(Role::Otaru)?,
+            otadata: one(table, Role::OtaData)?,
+            slots: [one(table, Role::Ota0)?, one(table, Role::Ota1)?],
+            otaru: one(table, Role::Otaru)?,
             factory,
         };
         layout.check_shapes()?;
@@ -179,6 +171,17 @@ impl Layout {
             }
         }
         Ok(())
+    }
+}
+
+/// The one partition with that role.
+#[inline(never)] // A chip has room for it once.
+fn one(table: &Table<'_>, role: Role) -> Result<Region, TableError> {
+    let mut found = table.partitions().filter(|row| role_of(row) == Some(role));
+    let row = found.next().ok_or(TableError::Missing(role))?;
+    match found.next() {
+        None => Ok(Region::new(row.offset, row.size)),
+        Some(_) => Err(TableError::Twice(role)),
     }
 }
 

@@ -99,18 +99,12 @@ pub(crate) fn read<F: ReadNorFlash>(
     let mut bytes = [0; MARKS_BYTES];
     flash::read(flash, sector, &mut bytes)?;
     let (units, _) = bytes.as_chunks();
-    let is_set = |mark: Mark, sequence: u32| {
-        let mut places = mark.places().iter().map(|&place| at(units, place));
-        places.any(|unit| {
-            sealed::open(unit, &[mark.word()]).is_some_and(|found| word(&found, 4) == sequence)
-        })
-    };
     let mut entry = Entry::from_bytes(at(units, 0));
     if let Some(ticket) = sealed::open(at(units, TICKET), &[TRIAL_WORD, VALID_WORD]) {
         let sequence = word(&ticket, 4);
         let is_right = match entry.is_intact() {
             true => entry.sequence == sequence,
-            false => repairs || is_set(Mark::Try, sequence),
+            false => repairs || is_set(units, Mark::Try, sequence),
         };
         if is_right {
             let is_trial = word(&ticket, 0) == TRIAL_WORD;
@@ -122,16 +116,25 @@ pub(crate) fn read<F: ReadNorFlash>(
         return Ok((entry, Marks::default()));
     }
     let tries = TRIES.iter().filter(|&&place| !is_blank(at(units, place))).count() as u8;
-    let marks = Marks { tries, is_loaders: is_set(Mark::Try, entry.sequence) };
+    let marks = Marks { tries, is_loaders: is_set(units, Mark::Try, entry.sequence) };
     // A mark of giving up is believed when it is torn, too: nothing follows it.
     if GIVEN_UP.iter().any(|&place| !is_blank(at(units, place))) {
         entry.state = EntryState::Invalid;
-    } else if is_set(Mark::Confirmed, entry.sequence) {
+    } else if is_set(units, Mark::Confirmed, entry.sequence) {
         entry.state = EntryState::Valid;
     } else if tries > 0 && matches!(entry.state, EntryState::New | EntryState::Unknown(_)) {
         entry.state = EntryState::PendingVerify;
     }
     Ok((entry, marks))
+}
+
+/// Whether such a mark of that sequence stands in one of its places.
+#[inline(never)] // A chip has room for it once.
+fn is_set(units: &[Sealed], mark: Mark, sequence: u32) -> bool {
+    mark.places().iter().any(|&place| {
+        let found = sealed::open(at(units, place), &[mark.word()]);
+        found.is_some_and(|found| word(&found, 4) == sequence)
+    })
 }
 
 /// The unit at a place.

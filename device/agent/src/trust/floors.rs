@@ -45,23 +45,21 @@ pub(super) fn raise(floors: &mut Floors, new: Floor, root: Option<&dyn Root>) {
 
 /// Makes one floor of two, or that of whoever of another, so that none is forgotten.
 fn merge(floors: &mut Floors, root: Option<&dyn Root>) {
-    let place_of = |floors: &Floors, from: usize| {
-        let mut places = floors.iter().enumerate().skip(from);
-        places.find(|(_, floor)| is_revoked(floor.key, root)).map(|(place, _)| place)
-    };
-    if let Some(kept) = place_of(floors, 0)
-        && let Some(gone) = place_of(floors, kept + 1)
+    if let Some(kept) = first_revoked(floors, root, 0)
+        && let Some(gone) = first_revoked(floors, root, kept + 1)
         && let Some(gone) = floors.pop_at(gone)
         && let Some(kept) = floors.get_mut(kept)
     {
         return kept.rise(&gone);
     }
-    let named = floors
-        .iter()
-        .enumerate()
-        .filter(|(_, floor)| floor.key != WHOEVER && !is_revoked(floor.key, root));
-    let lowest = named.min_by_key(|(_, floor)| floor.sequence).map(|(place, _)| place);
-    let Some(gone) = lowest.and_then(|lowest| floors.pop_at(lowest)) else { return };
+    let mut lowest: Option<(usize, u64)> = None;
+    for (place, floor) in floors.iter().enumerate() {
+        let is_named = floor.key != WHOEVER && !is_revoked(floor.key, root);
+        if is_named && lowest.is_none_or(|(_, lowest)| floor.sequence < lowest) {
+            lowest = Some((place, floor.sequence));
+        }
+    }
+    let Some(gone) = lowest.and_then(|(lowest, _)| floors.pop_at(lowest)) else { return };
     let gone = Floor { key: WHOEVER, ..gone };
     match floors.iter_mut().find(|floor| floor.key == WHOEVER) {
         Some(whoever) => whoever.rise(&gone),
@@ -70,4 +68,11 @@ fn merge(floors: &mut Floors, root: Option<&dyn Root>) {
             let _ = floors.try_push(gone);
         }
     }
+}
+
+/// The first floor of a revoked key from that place on.
+#[inline(never)] // A chip has room for it once.
+fn first_revoked(floors: &Floors, root: Option<&dyn Root>, from: usize) -> Option<usize> {
+    let is_revoked = |floor: &Floor| is_revoked(floor.key, root);
+    Some(from + floors.get(from..)?.iter().position(is_revoked)?)
 }
