@@ -8,9 +8,9 @@ use otaru_agent::{
     Agent, AgentConfig, Answer, Device, Effect, Fault, Input, Least, Moment, Payload, ResetCause,
     SettingId, Stored, Target, Wanted, check_manifest,
 };
-use otaru_host::{Answered, Carried, Described, Download, Host, HostError};
+use otaru_host::{Answered, Carried, Described, Host, HostError};
 use otaru_release::{Chip, ManifestView, OrderAsked, OrderView, PublicKey, Root, RootView};
-use otaru_slots::{Layout, MAX_VALUE_BYTES, Slot};
+use otaru_slots::{Layout, MAX_VALUE_BYTES, Slot, StorageError};
 use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingName};
 
 const CHIP: Chip = Chip::Esp32C3;
@@ -84,6 +84,47 @@ enum Job {
     Download { target: Target, from_start: bool },
 }
 
+/// What ends a job early.
+enum Stop {
+    /// The agent hears of it.
+    Fault(Fault),
+    /// Flash failed: there is nothing to go on with.
+    Host(HostError),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Stop {
+        Stop::Fault(fault)
+    }
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Stop {
+        Stop::Fault(reason.into())
+    }
+}
+
+impl From<HostError> for Stop {
+    fn from(error: HostError) -> Stop {
+        Stop::Host(error)
+    }
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Stop {
+        Stop::Host(error.into())
+    }
+}
+
+/// What the agent hears of a job.
+fn heard<T>(ended: Result<T, Stop>) -> Result<Result<T, Fault>, HostError> {
+    match ended {
+        Ok(value) => Ok(Ok(value)),
+        Err(Stop::Fault(fault)) => Ok(Err(fault)),
+        Err(Stop::Host(error)) => Err(error),
+    }
+}
+
 struct Names {
     shadow: ShadowId,
     namespace: Namespace,
@@ -139,26 +180,31 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
                 Input::ShadowArrived { topic, payload }
             }
         };
-        self.step(now, input)?;
-        loop {
+        let mut next = Some(input);
+        while let Some(input) = next {
+            self.step(now, input)?;
             if matches!(self.board.ended, Ok(true)) {
                 return Ok(true);
             }
-            if let Some(answer) = self.board.answers.pop_at(0) {
-                self.step(now, answer.into())?;
-                continue;
-            }
-            let answer = match self.board.job.take() {
-                None => return Ok(false),
-                Some(Job::Check(wanted)) => {
-                    Input::ManifestChecked(self.board.check_manifest(&wanted)?)
-                }
-                Some(Job::Download { target, from_start }) => {
-                    Input::DownloadEnded(self.download(now, &target, from_start)?)
-                }
-            };
-            self.step(now, answer)?;
+            next = self.next_input(now)?;
         }
+        Ok(false)
+    }
+
+    /// What the agent has to hear next: answers first, and what came of a job.
+    fn next_input(&mut self, now: Moment) -> Result<Option<Input<'static>>, HostError> {
+        if let Some(answer) = self.board.answers.pop_at(0) {
+            return Ok(Some(answer.into()));
+        }
+        Ok(Some(match self.board.job.take() {
+            None => return Ok(None),
+            Some(Job::Check(wanted)) => {
+                Input::ManifestChecked(heard(self.board.check_manifest(&wanted))?)
+            }
+            Some(Job::Download { target, from_start }) => {
+                Input::DownloadEnded(heard(self.download(now, &target, from_start))?)
+            }
+        }))
     }
 
     /// When [`Input::TimePassed`] is wanted.
@@ -188,49 +234,25 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
     }
 
     #[inline(never)]
-    fn download(
-        &mut self,
-        now: Moment,
-        target: &Target,
-        from_start: bool,
-    ) -> Result<Result<(), Fault>, HostError> {
-        let Some(manifest) = self.board.checked.take() else {
-            return Ok(Err(Reason::Internal.into()));
-        };
-        let mut download = match self.board.host.download(target, manifest, CHIP, from_start)? {
-            Ok(download) => download,
-            Err(fault) => return Ok(Err(fault)),
-        };
+    fn download(&mut self, now: Moment, target: &Target, from_start: bool) -> Result<(), Stop> {
+        let manifest = self.board.checked.take().ok_or(Reason::Internal)?;
+        let mut download = self.board.host.download(target, manifest, CHIP, from_start)??;
         loop {
             self.step(now, Input::BytesRead { done: download.right_bytes() })?;
-            let Some(asked) = download.ask() else { return Ok(Ok(())) };
+            let Some(asked) = download.ask() else { return Ok(()) };
             let Board { outside, names, .. } = &mut self.board;
             let path = ["/firmware/", names.product.as_str(), "/", target.version.as_str(), ".bin"];
-            if let Err(fault) = download.answer(outside.image(&path, asked.offset)) {
-                return Ok(Err(fault));
+            download.answer(outside.image(&path, asked.offset))?;
+            loop {
+                let part = self.board.outside.part();
+                if part.is_empty() {
+                    break;
+                }
+                let mut told = 0;
+                download.part(self.board.host.flash(), part, |done| told = done)?;
+                self.step(now, Input::BytesRead { done: told })?;
             }
-            if let Err(fault) = self.fill(now, &mut download)? {
-                return Ok(Err(fault));
-            }
-        }
-    }
-
-    /// One body, part by part.
-    fn fill(
-        &mut self,
-        now: Moment,
-        download: &mut Download,
-    ) -> Result<Result<(), Fault>, HostError> {
-        loop {
-            let part = self.board.outside.part();
-            if part.is_empty() {
-                return Ok(download.body_ended(self.board.host.flash()));
-            }
-            let mut told = 0;
-            if let Err(fault) = download.part(self.board.host.flash(), part, |done| told = done) {
-                return Ok(Err(fault));
-            }
-            self.step(now, Input::BytesRead { done: told })?;
+            download.body_ended(self.board.host.flash())?;
         }
     }
 }
@@ -294,20 +316,16 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
 
     /// Root documents, manifest and order, each with its signature.
     #[inline(never)]
-    fn check_manifest(&mut self, wanted: &Wanted) -> Result<Result<Target, Fault>, HostError> {
-        if let Err(reason) = self.walk_roots()? {
-            return Ok(Err(reason.into()));
-        }
+    fn check_manifest(&mut self, wanted: &Wanted) -> Result<Target, Stop> {
+        self.walk_roots()?;
         let mut room = [0; MAX_VALUE_BYTES];
-        let Some(root) = self.host.root(&mut room)? else {
-            return Ok(Err(Reason::RootMissing.into()));
-        };
+        let root = self.host.root(&mut room)?.ok_or(Reason::RootMissing)?;
         let least = self.host.trust()?.least(&root, wanted);
-        Ok(self.find_manifest(wanted, &root, least).map_err(Fault::from))
+        Ok(self.find_manifest(wanted, &root, least)?)
     }
 
     /// Follows the root documents to the newest there is; each is kept before the next is asked for.
-    fn walk_roots(&mut self) -> Result<Result<(), Reason>, HostError> {
+    fn walk_roots(&mut self) -> Result<(), Stop> {
         let mut room = [0; MAX_VALUE_BYTES];
         loop {
             let newest = self.host.root(&mut room)?;
@@ -316,20 +334,15 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
             let number = core::str::from_utf8(&number).unwrap_or_default().trim_start_matches('0');
             let path = ["/firmware/", self.names.product.as_str(), "/root/", number];
             let Some(length) = self.outside.document(&path, &mut self.document) else {
-                return Ok(Ok(()));
+                return Ok(());
             };
             let bytes = self.document.get(..length).unwrap_or_default();
-            let verified = match &newest {
+            let root = match &newest {
                 Some(root) => RootView::verify_next(bytes, root),
                 None => RootView::verify(bytes, [self.root_key]),
             };
-            let kept = match verified {
-                Ok(root) => self.host.keep_root(&root, bytes)?,
-                Err(error) => Err(error.reason_of_root()),
-            };
-            if kept.is_err() {
-                return Ok(kept);
-            }
+            let root = root.map_err(|error| error.reason_of_root())?;
+            self.host.keep_root(&root, bytes)??;
         }
     }
 

@@ -36,35 +36,16 @@ impl<const ROOM: usize> Agent<ROOM> {
         now: Moment,
         carry_out: &mut dyn FnMut(Effect<'_>),
     ) -> Agent<ROOM> {
-        let (journal, journal_lost) = match Journal::from_bytes(stored.journal) {
-            Ok(journal) => (journal, None),
-            Err(error) => (Journal::default(), Some(error.reason())),
-        };
-        let running_entry = facts.running_entry;
         const { assert!(ROOM >= 4, "room for an empty object in each half") };
-        let mut agent = Agent {
-            core: Core {
-                config,
-                running: facts.running.clone(),
-                running_stays: !matches!(
-                    running_entry,
-                    EntryState::New | EntryState::PendingVerify
-                ),
-                journal,
-                phase: AgentPhase::Idle,
-                settling: Settling::Settled,
-                shadow: Default::default(),
-                link: Link::Down,
-                reporter: Reporter::default(),
-                settings: Settings::default(),
-                meter: Meter::default(),
-                screen: Screen::default(),
-                trust: TrustWatch::default(),
-                now,
-            },
-            room: [0; ROOM],
-        };
+        let mut agent = Agent { core: Core::new(config, facts, now), room: [0; ROOM] };
         let (core, room) = (&mut agent.core, agent.room.as_mut_slice());
+        let journal_lost = match Journal::from_bytes(stored.journal) {
+            Ok(journal) => {
+                core.journal = journal;
+                None
+            }
+            Err(error) => Some(error.reason()),
+        };
         let settings_lost = restore_settings(room, &mut core.settings, stored.settings);
         let mut step = Step { agent: core, room, heard: None, out: carry_out };
         for reason in [stored.recreated, journal_lost, settings_lost].into_iter().flatten() {
@@ -78,6 +59,30 @@ impl<const ROOM: usize> Agent<ROOM> {
         step.restore_settings();
         step.act_on_boot(facts);
         agent
+    }
+}
+
+impl Core {
+    /// What is known before anything that was stored.
+    fn new(config: AgentConfig, facts: &BootFacts, now: Moment) -> Core {
+        let is_on_trial =
+            matches!(facts.running_entry, EntryState::New | EntryState::PendingVerify);
+        Core {
+            config,
+            running: facts.running.clone(),
+            running_stays: !is_on_trial,
+            journal: Journal::default(),
+            phase: AgentPhase::Idle,
+            settling: Settling::Settled,
+            shadow: Default::default(),
+            link: Link::Down,
+            reporter: Reporter::default(),
+            settings: Settings::default(),
+            meter: Meter::default(),
+            screen: Screen::default(),
+            trust: TrustWatch::default(),
+            now,
+        }
     }
 }
 

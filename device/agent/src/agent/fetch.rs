@@ -7,7 +7,7 @@ use super::{AgentPhase, Meter, Settling, Step};
 use crate::budget::{starts_over, tries_allowed};
 use crate::journal::Ended;
 use crate::json::Decimal;
-use crate::{Before, Effect, Fault, Label, Stage, Target, Wanted, full_jitter};
+use crate::{Attempt, Before, Effect, Fault, Label, Stage, Target, Wanted, full_jitter};
 
 impl Step<'_> {
     /// Fetches and checks the manifest; everything else follows from its answer.
@@ -190,22 +190,24 @@ impl Step<'_> {
         if outcome == Outcome::Confirmed {
             self.tell_phase(Phase::Confirmed);
         }
-        let Some(attempt) = self.agent.journal.attempt.take() else { return };
+        let journal = &mut self.agent.journal;
+        let Some(attempt) = &journal.attempt else { return };
         let sha256 = attempt.sha256();
         match (outcome, sha256) {
             (Outcome::Confirmed, _) => {
                 let counter = attempt.target.as_ref().map_or(0, |target| target.security_counter);
-                self.agent.journal.security_floor = self.agent.journal.security_floor.max(counter);
+                journal.security_floor = journal.security_floor.max(counter);
                 self.remember_confirmed();
                 // Before the journal forgets the attempt: cut off here, it is confirmed again.
                 (self.out)(Effect::RaiseFloor(self.agent.running.sha256));
             }
             (Outcome::RolledBack, Some(sha256)) => {
-                self.agent.journal.bad_images.add(sha256, attempt.update.clone());
+                journal.bad_images.add(sha256, attempt.update.clone());
             }
             _ => {}
         }
-        let (update, version) = (attempt.update, attempt.version);
+        let Some(attempt) = self.agent.journal.attempt.take() else { return };
+        let Attempt { update, version, .. } = attempt;
         let went_wrong = !matches!(outcome, Outcome::Confirmed | Outcome::Cancelled);
         let code = went_wrong.then_some("OTA_UPDATE_FAILED");
         let level = if code.is_some() { LogLevel::Error } else { LogLevel::Info };
