@@ -112,7 +112,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline(never)]
     pub(crate) fn digest(&mut self) -> Option<Digest> {
         self.array().map(Digest)
     }

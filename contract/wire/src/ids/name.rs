@@ -54,7 +54,6 @@ macro_rules! name {
             }
 
             /// Reads a name, for who does not ask what is wrong: a device saves the code to say it.
-            #[inline(never)] // A chip has room for it once.
             pub fn parse(text: &str) -> Option<$name> {
                 $name::allows(text).then(|| $name(name::held::<$max>(text)))
             }

@@ -135,7 +135,6 @@ impl Reader<'_> {
         ReleaseVersion::parse(self.text()?)
     }
 
-    #[inline(never)]
     fn update(&mut self) -> Option<UpdateId> {
         UpdateId::parse(self.text()?)
     }
