@@ -317,18 +317,17 @@ impl<F: NorFlash, O: Outside> Board<F, O> {
     /// Root documents, manifest and order, each with its signature.
     #[inline(never)]
     fn check_manifest(&mut self, wanted: &Wanted) -> Result<Target, Stop> {
-        self.walk_roots()?;
         let mut room = [0; MAX_VALUE_BYTES];
+        self.walk_roots(&mut room)?;
         let root = self.host.root(&mut room)?.ok_or(Reason::RootMissing)?;
         let least = self.host.trust()?.least(&root, wanted);
         Ok(self.find_manifest(wanted, &root, least)?)
     }
 
     /// Follows the root documents to the newest there is; each is kept before the next is asked for.
-    fn walk_roots(&mut self) -> Result<(), Stop> {
-        let mut room = [0; MAX_VALUE_BYTES];
+    fn walk_roots(&mut self, room: &mut [u8; MAX_VALUE_BYTES]) -> Result<(), Stop> {
         loop {
-            let newest = self.host.root(&mut room)?;
+            let newest = self.host.root(room)?;
             let number = newest.as_ref().map_or(1, |root| root.number().saturating_add(1));
             let number = digits(number);
             let number = core::str::from_utf8(&number).unwrap_or_default().trim_start_matches('0');

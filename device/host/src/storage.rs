@@ -163,6 +163,7 @@ impl Storage {
     }
 
     /// What the device remembers about signatures; nothing yet on a new one.
+    #[inline(never)] // Its room is on the stack only as long as it is read.
     pub fn trust<F: NorFlash>(&self, flash: &mut F) -> Result<Trust, StorageError> {
         let mut room = [0; MAX_VALUE_BYTES];
         Ok(Trust::from_bytes(self.get(flash, TRUST, &mut room)?))

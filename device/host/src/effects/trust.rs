@@ -52,8 +52,7 @@ impl<F: NorFlash> Host<F> {
     ) -> Result<Result<(), Reason>, HostError> {
         let Some(key) = self.root_key else { return Ok(Err(Reason::RootMissing)) };
         // Two walks may have been under way at once: a root only ever moves forward.
-        let mut room = [0; MAX_VALUE_BYTES];
-        if self.root(&mut room)?.is_some_and(|kept| kept.number() >= root.number()) {
+        if self.kept_number()?.is_some_and(|kept| kept >= root.number()) {
             return Ok(Ok(()));
         }
         kept(self.storage.save_root(&mut self.flash, &key, bytes))
@@ -73,6 +72,7 @@ impl<F: NorFlash> Host<F> {
     }
 
     /// The floor takes no more room than the expectation it was.
+    #[inline(never)] // Its room is on the stack only as long as it is looked at.
     pub(super) fn raise_floor(&mut self, sha256: &Digest) -> Result<(), StorageError> {
         let mut room = [0; MAX_VALUE_BYTES];
         let root = self.root(&mut room)?;
@@ -87,6 +87,12 @@ impl<F: NorFlash> Host<F> {
     ) -> Result<Option<RootView<'r>>, StorageError> {
         let Some(key) = &self.root_key else { return Ok(None) };
         self.storage.root(&mut self.flash, key, room)
+    }
+
+    #[inline(never)] // As above.
+    fn kept_number(&mut self) -> Result<Option<u64>, StorageError> {
+        let mut room = [0; MAX_VALUE_BYTES];
+        Ok(self.root(&mut room)?.map(|root| root.number()))
     }
 
     /// Keeps what is remembered of signatures, where that changes it.
