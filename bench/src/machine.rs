@@ -68,7 +68,9 @@ pub(crate) fn allow_open_files(count: u64) -> Result<()> {
 
 /// What figures depend on: processors, memory, system, and the disk under `folder`.
 pub(crate) fn description(folder: &Path) -> Result<String> {
-    let cores = std::thread::available_parallelism()?;
+    // All there are, however few this process may run on.
+    let processors = fs::read_to_string("/proc/cpuinfo")?;
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
     let processor = field("/proc/cpuinfo", "model name")?;
     let memory_kib: u64 = field("/proc/meminfo", "MemTotal")?.trim_end_matches(" kB").parse()?;
     let memory_gib = memory_kib as f64 / 1024.0 / 1024.0;

@@ -7,7 +7,6 @@
 mod load;
 mod nginx;
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,6 +33,9 @@ const SLOW_MEASURED: Duration = Duration::from_secs(20);
 
 const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
+
+/// Measures only what it names of `http`, `https` and `slow`, with commas between them.
+const PIECES: &str = "BENCH_SERVE";
 
 const WHOLE_TARGET: f64 = 0.6;
 const RANGE_TARGET: f64 = 0.65;
@@ -83,30 +85,50 @@ pub(crate) async fn measure(binary: &Path) -> Result<()> {
         }
     }
 
-    let mut table = String::new();
-    writeln!(table, "| | whole file, HTTP | 16 KiB, HTTP | whole file, HTTPS | 16 KiB, HTTPS |")?;
-    writeln!(table, "| --- | --- | --- | --- | --- |")?;
-    let (mut whole, mut ranges) = (Vec::new(), Vec::new());
-    for server in [&ours, &theirs] {
-        let costs = fast(server).await?;
-        let cell = |cost: &Cost| format!("{:.2} CPU s/GB, {:.0} MB/s", cost.0, cost.1);
-        let cells: Vec<String> = costs.iter().map(cell).collect();
-        writeln!(table, "| {} | {} |", server.name, cells.join(" | "))?;
-        whole.push(costs[2].0);
-        ranges.push(costs[3].0);
-    }
     println!("{machine}");
     println!("{}; {}", nginx.version, format_args!("{CONNECTIONS} connections, one core each"));
-    print!("{table}");
-    println!("{}", Figure::ratio("https_whole_to_nginx", whole[0] / whole[1], WHOLE_TARGET));
-    println!("{}", Figure::ratio("https_ranges_to_nginx", ranges[0] / ranges[1], RANGE_TARGET));
+    if is_wanted("http") {
+        compare("HTTP", [(&ours, &ours.plain), (&theirs, &theirs.plain)]).await?;
+    }
+    if is_wanted("https") {
+        let secure = [(&ours, &ours.secure), (&theirs, &theirs.secure)];
+        let [we, they] = compare("HTTPS", secure).await?;
+        println!("{}", Figure::ratio("https_whole_to_nginx", we.whole / they.whole, WHOLE_TARGET));
+        println!("{}", Figure::ratio("https_ranges_to_nginx", we.range / they.range, RANGE_TARGET));
+    }
+    if is_wanted("slow") {
+        compare_slow(&ours, &theirs).await?;
+    }
+    nginx.stop().await
+}
 
+fn is_wanted(piece: &str) -> bool {
+    std::env::var(PIECES).map_or(true, |pieces| pieces.split(',').any(|named| named == piece))
+}
+
+/// Prints what whole files and ranges cost two servers, and answers it.
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
+async fn compare(protocol: &str, servers: [(&Server, &Target); 2]) -> Result<[Costs; 2]> {
+    println!("| | whole file, {protocol} | 16 KiB, {protocol} |");
+    println!("| --- | --- | --- |");
+    let mut all = [Costs::default(); 2];
+    for (costs, (server, target)) in all.iter_mut().zip(servers) {
+        let whole = cost(server, target, None).await?;
+        let range = cost(server, target, Some(RANGE_BYTES)).await?;
+        println!("| {} | {whole} | {range} |", server.name);
+        *costs = Costs { whole: whole.cpu_s_per_gb, range: range.cpu_s_per_gb };
+    }
+    Ok(all)
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
+async fn compare_slow(ours: &Server, theirs: &Server) -> Result<()> {
     println!("{SLOW_CLIENTS} HTTPS clients at {} KB/s", SLOW_BYTES_PER_S / 1000);
     println!(
         "| | of the rate asked for | CPU s/GB | memory each | kernel's memory each, both ends |"
     );
     println!("| --- | --- | --- | --- | --- |");
-    let (we, they) = (slow(&ours).await?, slow(&theirs).await?);
+    let (we, they) = (slow(ours).await?, slow(theirs).await?);
     for (name, slow) in [(ours.name, &we), (theirs.name, &they)] {
         let Slow { rate, cpu_s_per_gb, user_kib_each, kernel_kib_each } = slow;
         let percent = rate * 100.0;
@@ -120,7 +142,7 @@ pub(crate) async fn measure(binary: &Path) -> Result<()> {
         "{}",
         Figure::at_most("slow_kernel_memory", we.kernel_kib_each, KERNEL_KIB_TARGET, "KiB")
     );
-    nginx.stop().await
+    Ok(())
 }
 
 /// A server with the image published, and without limits: all clients have one address.
@@ -155,25 +177,36 @@ async fn ours(fleet: &Fleet) -> Result<Server> {
     })
 }
 
-/// Processor seconds for a gigabyte, and megabytes a second.
-type Cost = (f64, f64);
+/// What a load took of a server.
+struct Cost {
+    cpu_s_per_gb: f64,
+    megabytes_per_s: f64,
+}
 
-/// Whole files and ranges over HTTP, then over HTTPS.
-async fn fast(server: &Server) -> Result<Vec<Cost>> {
-    let mut costs = Vec::new();
-    for target in [&server.plain, &server.secure] {
-        for range in [None, Some(RANGE_BYTES)] {
-            let load = Load::new(target.clone(), IMAGE_BYTES, range);
-            load.run(CONNECTIONS, Duration::from_secs(1)).await?;
-            let before = processor_time(&server.processes)?;
-            let bytes = load.run(CONNECTIONS, MEASURED).await?;
-            let spent = processor_time(&server.processes)? - before;
-            let gigabytes = bytes as f64 / 1e9;
-            let rate = bytes as f64 / 1e6 / MEASURED.as_secs_f64();
-            costs.push((spent.as_secs_f64() / gigabytes, rate));
-        }
+impl std::fmt::Display for Cost {
+    fn fmt(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(text, "{:.3} CPU s/GB, {:.0} MB/s", self.cpu_s_per_gb, self.megabytes_per_s)
     }
-    Ok(costs)
+}
+
+/// Processor seconds for a gigabyte.
+#[derive(Clone, Copy, Default)]
+struct Costs {
+    whole: f64,
+    range: f64,
+}
+
+/// Fetches whole files, or ranges of so many bytes.
+async fn cost(server: &Server, target: &Target, range: Option<usize>) -> Result<Cost> {
+    let load = Load::new(target.clone(), IMAGE_BYTES, range);
+    load.run(CONNECTIONS, Duration::from_secs(1)).await?;
+    let before = processor_time(&server.processes)?;
+    let bytes = load.run(CONNECTIONS, MEASURED).await? as f64;
+    let spent = processor_time(&server.processes)? - before;
+    Ok(Cost {
+        cpu_s_per_gb: spent.as_secs_f64() / (bytes / 1e9),
+        megabytes_per_s: bytes / 1e6 / MEASURED.as_secs_f64(),
+    })
 }
 
 async fn slow(server: &Server) -> Result<Slow> {
