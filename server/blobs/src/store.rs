@@ -21,8 +21,9 @@ use crate::location::{self, Location};
 pub const DEFAULT_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The longest piece of a stream: what a slow connection holds of an image
-/// that is not in the cache.
-pub const PIECE_BYTES: u64 = 64 * 1024;
+/// that is not in the cache. With TLS and the head of an answer it is one
+/// segment of the kernel's, of which there are 64 KiB at most.
+pub const PIECE_BYTES: u64 = 60 * 1024;
 
 /// All images of the server; cheap to clone.
 #[derive(Clone)]
