@@ -137,7 +137,11 @@ pub(crate) fn serve(content: Content, method: &Method, request: &HeaderMap) -> R
         &Method::HEAD => Body::empty(),
         _ => (content.open)(part.half_open()),
     };
-    (status, headers, body).into_response()
+    // Put together by hand: the tuple of them would insert every header once more.
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// Nobody may keep the way: it ends, and what is withdrawn has none any more.

@@ -15,7 +15,8 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// As [`frame`], for an answer that no route made.
 pub(crate) fn dress_alone(response: &mut Response) {
-    dress(response, &Uuid::new_v4().to_string());
+    let mut text = Uuid::encode_buffer();
+    dress(response, Uuid::new_v4().hyphenated().encode_lower(&mut text));
 }
 
 /// Names the request, opens its span, and adds the headers of every response.
