@@ -8,6 +8,7 @@ mod again;
 mod conditions;
 mod pieces;
 mod range;
+mod repeat;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -20,6 +21,7 @@ pub(crate) use again::{Asked, LastDownload};
 use conditions::Verdict;
 pub(crate) use pieces::pieces;
 use range::{ByteRange, Selected};
+pub(crate) use repeat::{Answer, Repeats};
 
 /// What a request may download.
 pub(crate) struct Content {

@@ -29,7 +29,7 @@ use handshake::Handshake;
 pub use handshake::TlsPort;
 
 /// Connections of one listener beyond which new ones are closed at once. A
-/// connection costs about 50 KiB while it downloads.
+/// connection costs about 40 KiB while it downloads.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 20_000;
 
 /// Connections waiting to be accepted: after a restart a whole fleet comes back at once.

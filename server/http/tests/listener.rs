@@ -14,8 +14,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
 const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -151,6 +151,42 @@ async fn a_new_certificate_is_for_new_connections_and_ends_none() {
     late.get(&url).send().await.expect_err("the port has another certificate now");
     let fresh = new.client().build().unwrap().get(&url).send().await.unwrap();
     assert_eq!(fresh.version(), reqwest::Version::HTTP_2);
+}
+
+#[tokio::test]
+async fn a_client_with_little_room_gets_all_of_a_long_answer() {
+    let authority = Authority::new();
+    let whole: Vec<u8> = (0..3_000_000_u32).map(|at| (at / 7) as u8).collect();
+    let body = axum::body::Bytes::from(whole.clone());
+    let router = Router::new().route("/", get(move || async move { body }));
+    let serving = serve(Security::Devices(authority.config()), router);
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.root.clone()).unwrap();
+    let trust = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let trust = Arc::new(trust.with_no_client_auth());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let stream = socket.connect(serving.address()).await.unwrap();
+    let tls = tokio_rustls::TlsConnector::from(trust);
+    let mut line = tls.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    line.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    let read = async {
+        let mut part = vec![0; 5_000];
+        loop {
+            match line.read(&mut part).await.unwrap() {
+                0 => break,
+                read => answer.extend_from_slice(&part[..read]),
+            }
+            // The server goes on until the socket is full.
+            for _ in 0..answer.len() / 5_000 % 50 {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.expect("it comes to its end");
+    assert!(answer.ends_with(&whole));
 }
 
 #[tokio::test]

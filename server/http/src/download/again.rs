@@ -1,18 +1,25 @@
 //! One range after the other on one connection: a request like the last one is answered without
 //! asking again who sends it and what they may fetch.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use axum::response::Response;
-use otaru_operations::Admission;
+use otaru_operations::{Admission, Sender};
 
 use super::{Caching, Content, EntityTag, IMAGE, pieces, serve};
 use crate::remote::X_FORWARDED_FOR;
 
 /// The last image that a connection was let fetch. Clones are the same.
 #[derive(Clone, Default)]
-pub(crate) struct LastDownload(Arc<Mutex<Option<Arc<Remembered>>>>);
+pub(crate) struct LastDownload(Arc<Mutex<Last>>);
+
+#[derive(Default)]
+struct Last {
+    remembered: Option<Arc<Remembered>>,
+    /// Whether that was asked for by the last request of the connection.
+    is_current: bool,
+}
 
 struct Remembered {
     asked: Asked,
@@ -59,12 +66,28 @@ impl LastDownload {
     /// Keeps what was found out about a request.
     pub(crate) fn remember(&self, asked: Asked, admission: Admission) {
         let tag = EntityTag::of(&admission.firmware().blob.digest());
-        *self.lock() = Some(Arc::new(Remembered { asked, admission, tag }));
+        let remembered = Some(Arc::new(Remembered { asked, admission, tag }));
+        *self.lock() = Last { remembered, is_current: true };
     }
 
     /// The answer to a request like the remembered one, but for its ranges and conditions.
     pub(crate) fn answer<B>(&self, request: &Request<B>) -> Option<Response> {
-        let remembered = self.lock().clone()?;
+        let answer = self.like_the_last(request);
+        self.lock().is_current = answer.is_some();
+        answer
+    }
+
+    /// More of what the last request was for, and how long the whole is.
+    pub(super) fn more(&self) -> Option<(Sender, u64)> {
+        let last = self.lock();
+        let remembered = last.remembered.as_ref().filter(|_| last.is_current)?.clone();
+        drop(last);
+        let sender = remembered.admission.more()?;
+        Some((sender, remembered.admission.firmware().blob.len_bytes()))
+    }
+
+    fn like_the_last<B>(&self, request: &Request<B>) -> Option<Response> {
+        let remembered = self.lock().remembered.clone()?;
         let headers = request.headers();
         if !is_plain(request.method(), headers) || !remembered.asked.is(request.uri(), headers) {
             return None;
@@ -82,7 +105,7 @@ impl LastDownload {
         Some(serve(content, request.method(), headers))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Remembered>>> {
+    fn lock(&self) -> MutexGuard<'_, Last> {
         // It is replaced as a whole: what a panicking thread left is one or the other.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

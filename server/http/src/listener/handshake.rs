@@ -13,6 +13,7 @@ use otaru_operations::PeerCertificate;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::Service;
 
 use super::admission::{Admission, Admitted};
@@ -67,15 +68,15 @@ impl Handshake {
 }
 
 impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
-    type Stream = Wire;
+    type Stream = Wire<TlsStream<TcpStream>>;
     type Service = Identified<Admitted<S>>;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let admitted = self.admission.accept(stream, service);
+        let admitted = self.admission.admit(&stream, service);
         let acceptor = self.tls.acceptor();
         async move {
-            let (stream, service) = admitted.await?;
+            let service = admitted?;
             let handshake = acceptor.accept_with(stream, |connection| {
                 connection.set_buffer_limit(Some(SLOW_BUFFER_BYTES));
             });
@@ -84,7 +85,8 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
             let certificate = certificates.and_then(|chain| chain.first());
             let peer = certificate.map(|der| PeerCertificate::read(der)).transpose();
             let peer = peer.map_err(io::Error::other)?;
-            Ok((Wire::new(stream), Identified { service, peer: peer.map(Arc::new) }))
+            let wire = Wire::new(stream, service.last_download());
+            Ok((wire, Identified { service, peer: peer.map(Arc::new) }))
         }
         .boxed()
     }

@@ -7,24 +7,38 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use otaru_test_app::{Database, TestApp, each_database};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 const IMAGE: &str = "/firmware/clock/1.0.5.bin";
 const REFUSED_LINK: &str = "403 download_link_invalid";
 
 /// A connection that stays.
-struct Line(TcpStream);
+struct Line(Box<dyn Wire>);
+
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 impl Line {
     async fn to(serving: &otaru_http::Serving) -> Line {
-        Line(TcpStream::connect(serving.address()).await.expect("it listens"))
+        Line(Box::new(TcpStream::connect(serving.address()).await.expect("it listens")))
     }
 
     /// Status and body.
     async fn get(&mut self, path: &str, headers: &str) -> (String, Vec<u8>) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: otaru\r\n{headers}\r\n");
+        self.ask(&request(path, headers)).await;
+        let (head, body) = self.answer().await;
+        (head[9..12].to_owned(), body)
+    }
+
+    async fn ask(&mut self, request: &str) {
         self.0.write_all(request.as_bytes()).await.expect("it is open");
+        self.0.flush().await.expect("it is open");
+    }
+
+    /// Head and body of the next answer.
+    async fn answer(&mut self) -> (String, Vec<u8>) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.0.read_u8().await.expect("an answer"));
@@ -35,7 +49,7 @@ impl Line {
         assert!(named("x-request-id: ").is_some() && named("etag: ").is_some() || length < 1_000);
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).await.expect("all of it");
-        (head[9..12].to_owned(), body)
+        (head, body)
     }
 
     /// What became of asking for this range: its bytes, or the refusal.
@@ -48,6 +62,27 @@ impl Line {
         let problem: Value = serde_json::from_slice(&body).expect("a problem");
         Err(format!("{status} {}", problem["code"].as_str().expect("a code")))
     }
+}
+
+fn request(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: otaru\r\n{headers}\r\n")
+}
+
+fn range_request(path: &str, from: usize, to: usize) -> String {
+    request(path, &format!("Range: bytes={from}-{to}\r\n"))
+}
+
+/// The lines of a head that the like of it has too, wherever they stand.
+fn said(head: &str) -> Vec<&str> {
+    let of_one = |line: &&str| !line.starts_with("date: ") && !line.starts_with("x-request-id: ");
+    let mut lines: Vec<&str> = head.lines().filter(of_one).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// Whether an answer was given without HTTP, which has the date last.
+fn is_below_http(head: &str) -> bool {
+    head.lines().rfind(|line| !line.is_empty()).expect("a line").starts_with("x-request-id: ")
 }
 
 /// A server with a release, and a path by which everybody fetches it for ten minutes.
@@ -84,6 +119,95 @@ each_database! {
         assert!(status == "200" && whole == image);
         let beyond = line.range(&link, "", image.len()).await;
         assert_eq!(beyond.unwrap_err(), "416 range_unsatisfiable");
+        yank(&app).await;
+        assert_eq!(line.range(&link, "", 0).await.unwrap_err(), "410 release_yanked");
+    }
+
+    async fn whatever_comes_between_is_answered_as_on_a_connection_of_its_own(app: TestApp) {
+        let (_, link) = linked(&app).await;
+        let serving = app.serve_plain();
+        let mut line = Line::to(&serving).await;
+        let part = |from, to| range_request(&link, from, to);
+        let tag = {
+            line.ask(&part(0, 9)).await;
+            let (head, _) = line.answer().await;
+            head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("a tag").to_owned()
+        };
+        let with = |headers: String| request(&link, &headers);
+        let mut below_http = Vec::new();
+        for asked in [
+            part(10, 29),
+            part(0, 32_767),
+            part(0, 32_768),
+            part(0, 0),
+            part(99_990, 99_999),
+            part(99_990, 100_000),
+            part(5, 4),
+            part(1, 2),
+            part(3, 4),
+            with(format!("If-Range: {tag}\r\nRange: bytes=0-9\r\n")),
+            with(format!("If-Range: {tag}\r\nRange: bytes=10-19\r\n")),
+            with("If-Range: \"another\"\r\nRange: bytes=0-9\r\n".to_owned()),
+            with("If-Range: \"another\"\r\nRange: bytes=10-19\r\n".to_owned()),
+            with("If-Match: \"another\"\r\nRange: bytes=0-9\r\n".to_owned()),
+            with("Range: bytes=-10\r\n".to_owned()),
+            with("Range: bytes=0-1,5-9\r\n".to_owned()),
+            part(100_000, 100_009),
+            part(20, 29),
+            request("/nowhere", "Range: bytes=0-9\r\n"),
+        ] {
+            let mut own = Line::to(&serving).await;
+            own.ask(&asked).await;
+            line.ask(&asked).await;
+            let ((head, body), (own_head, own_body)) = (line.answer().await, own.answer().await);
+            assert_eq!(said(&head), said(&own_head), "{asked}");
+            assert!(body == own_body || head.starts_with("http/1.1 4"), "{asked}");
+            below_http.push(is_below_http(&head));
+        }
+        assert_eq!(below_http[..6], [true, true, false, true, true, false], "{below_http:?}");
+    }
+
+    async fn requests_that_come_together_or_in_parts_are_answered_in_turn(app: TestApp) {
+        let (image, link) = linked(&app).await;
+        let serving = app.serve_plain();
+        let whole = request(&link, "");
+        for first in [range_request(&link, 0, 9), range_request(&link, 0, 99_999), whole] {
+            let mut line = Line::to(&serving).await;
+            line.ask(&first).await;
+            line.answer().await;
+            line.ask(&first).await;
+            let (head, body) = line.answer().await;
+            assert!(head.starts_with("http/1.1 20") && image.starts_with(&body), "{head}");
+            // All at once, the first answers longer than the kernel takes before one is read.
+            let many: Vec<usize> = (0..20).map(|turn| turn * 1_000).collect();
+            let parts: Vec<_> =
+                many.iter().map(|from| range_request(&link, *from, from + 9_999)).collect();
+            line.ask(&format!("{first}{}", parts.concat())).await;
+            assert!(image.starts_with(&line.answer().await.1));
+            for from in many {
+                assert_eq!(line.answer().await.1, image[from..from + 10_000], "from {from}");
+            }
+            let (begin, end) = parts[7].split_at(40);
+            line.ask(begin).await;
+            tokio::task::yield_now().await;
+            line.ask(end).await;
+            assert_eq!(line.answer().await.1, image[7_000..17_000]);
+        }
+    }
+
+    async fn ranges_over_tls_make_the_image_until_the_release_is_withdrawn(app: TestApp) {
+        let (image, link) = linked(&app).await;
+        let (serving, trust) = app.serve_tls();
+        let tls = TlsConnector::from(std::sync::Arc::new(trust));
+        let stream = TcpStream::connect(serving.address()).await.expect("it listens");
+        let name = serving.address().ip().into();
+        let mut line = Line(Box::new(tls.connect(name, stream).await.expect("it is trusted")));
+        for from in (0..image.len()).step_by(10_000) {
+            line.ask(&range_request(&link, from, from + 9_999)).await;
+            let (head, part) = line.answer().await;
+            assert_eq!(part, image[from..from + 10_000], "from {from}");
+            assert_eq!(is_below_http(&head), from > 0, "from {from}: {head}");
+        }
         yank(&app).await;
         assert_eq!(line.range(&link, "", 0).await.unwrap_err(), "410 release_yanked");
     }
