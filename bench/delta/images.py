@@ -1,4 +1,4 @@
-"""Pairs of real firmware: from package registries, by their ordinary clients, and from a folder."""
+"""Pairs of real firmware: from package registries and Debian, by their ordinary clients, and from a folder."""
 
 import io
 import os
@@ -9,6 +9,8 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import debian
 
 NPM = Path(__file__).parents[2] / "tools" / "npm.sh"
 
@@ -29,6 +31,10 @@ def archive(source: str, package: str, version: str, cache: Path) -> Path:
     if not folder.is_dir():
         part = folder.with_suffix(".part")
         part.mkdir(parents=True, exist_ok=True)
+        if source == "deb":
+            debian.download(package, version, part)
+            part.rename(folder)
+            return next(folder.iterdir())
         wanted = f"{package}@{version}" if source == "npm" else f"{package}=={version}"
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(part), wanted]
         npm = [str(NPM), "pack", "--silent", "--pack-destination", str(part), wanted]
@@ -38,6 +44,8 @@ def archive(source: str, package: str, version: str, cache: Path) -> Path:
 
 
 def member(package: Path, path: str) -> bytes:
+    if package.suffix == ".deb":
+        return debian.member(package, path)
     outer, _, inner = path.partition(":")
     if package.suffix == ".tgz":
         with tarfile.open(package) as tar:
@@ -49,12 +57,18 @@ def member(package: Path, path: str) -> bytes:
     return zipfile.ZipFile(io.BytesIO(data)).read(inner) if inner else data
 
 
-def fetched(listed: Path, cache: Path) -> list[Pair]:
+def fetched(listed: Path, cache: Path, wanted: list[str] | None = None) -> list[Pair]:
+    """Those of the list, or of these names alone."""
     pairs = []
     for line in listed.read_text().splitlines():
         if line.startswith("#"):
             continue
         name, source, package, old, new, path, toolchain = line.split()
+        if wanted is not None and name not in wanted:
+            continue
+        if source == "deb" and debian.mirror() is None:
+            print(f"{name} is left out: this machine has no Debian from apt", file=sys.stderr)
+            continue
         files = []
         for version in [old, new]:
             file = cache / f"{name}-of-{version}.bin"
