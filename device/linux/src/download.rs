@@ -15,7 +15,7 @@ use reqwest::header::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::https::{Https, Incoming, retry_after_s};
-use crate::{Faults, FileFlash};
+use crate::{Faults, FileFlash, SimView};
 
 /// What a dead link is called from here on.
 const DOWN: Reason = Reason::LinkDownWhileDownloading;
@@ -45,6 +45,7 @@ pub(crate) struct Transfer {
     pub(crate) manifest: Manifest,
     pub(crate) link_kbps: Option<u32>,
     pub(crate) faults: Faults,
+    pub(crate) view: SimView,
     pub(crate) told: UnboundedSender<Told>,
 }
 
@@ -80,6 +81,7 @@ impl Transfer {
             let Some(part) = answer.part(DOWN).await? else {
                 return self.download.body_ended(&mut self.flash);
             };
+            self.view.received(part.len());
             self.throttle(part.len()).await;
             if self.faults.cuts_download(&mut fate, part.len()) {
                 return Err(DOWN.into());

@@ -29,6 +29,8 @@ pub struct Seen {
     pub boots: u32,
     /// How often its power was cut.
     pub power_cuts: u32,
+    /// Bytes of images and patches that came, those that came again included.
+    pub received_bytes: u64,
 }
 
 impl SimView {
@@ -58,6 +60,11 @@ impl SimView {
         let mut seen = self.lock();
         (seen.is_on, seen.is_online, seen.phase) = (false, false, None);
         seen.power_cuts += u32::from(is_cut);
+    }
+
+    /// A part of an image or of a patch came.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.lock().received_bytes += bytes as u64;
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {

@@ -40,6 +40,8 @@ struct Summary {
     phases: BTreeMap<&'static str, usize>,
     power_cuts: u64,
     link_cuts: u64,
+    /// Of images and patches, by all of them.
+    received_bytes: u64,
 }
 
 /// One device at the end.
@@ -53,6 +55,7 @@ struct Row<'a> {
     boots: u32,
     power_cuts: u32,
     link_cuts: u32,
+    received_bytes: u64,
 }
 
 impl Fleet {
@@ -102,6 +105,7 @@ impl Summary {
             summary.online += usize::from(seen.is_online);
             summary.power_cuts += u64::from(seen.power_cuts);
             summary.link_cuts += u64::from(link_cuts);
+            summary.received_bytes += seen.received_bytes;
             let version = seen.version.unwrap_or_else(|| UNKNOWN.to_owned());
             *summary.versions.entry(version).or_default() += 1;
             if let Some(phase) = seen.phase {
@@ -119,7 +123,8 @@ impl Summary {
         let versions = self.versions.iter().map(|(version, count)| format!("{count} on {version}"));
         let phases = self.phases.iter().map(|(phase, count)| format!("{count} {phase}"));
         format!(
-            "{:6} s  {} of {} online, {} without power; {}; updates: {}; cuts: {} of power, {} of links",
+            "{:6} s  {} of {} online, {} without power; {}; updates: {}; cuts: {} of power, {} of links; \
+             {:.1} MB received",
             self.seconds,
             self.online,
             self.devices,
@@ -128,6 +133,7 @@ impl Summary {
             listed(phases.collect()),
             self.power_cuts,
             self.link_cuts,
+            self.received_bytes as f64 / 1e6,
         )
     }
 }
@@ -144,6 +150,7 @@ impl Member {
             boots: seen.boots,
             power_cuts: seen.power_cuts,
             link_cuts: self.faults.cuts(),
+            received_bytes: seen.received_bytes,
         }
     }
 }
@@ -151,14 +158,22 @@ impl Member {
 impl Row<'_> {
     fn heading() -> String {
         format!(
-            "{:<12} {:<7} {:<12} {:<12} {:<12} {:>5} {:>10} {:>9}",
-            "THING", "ONLINE", "VERSION", "PHASE", "LAST", "BOOTS", "POWER CUTS", "LINK CUTS"
+            "{:<12} {:<7} {:<12} {:<12} {:<12} {:>5} {:>10} {:>9} {:>10}",
+            "THING",
+            "ONLINE",
+            "VERSION",
+            "PHASE",
+            "LAST",
+            "BOOTS",
+            "POWER CUTS",
+            "LINK CUTS",
+            "RECEIVED"
         )
     }
 
     fn to_text(&self) -> String {
         format!(
-            "{:<12} {:<7} {:<12} {:<12} {:<12} {:>5} {:>10} {:>9}",
+            "{:<12} {:<7} {:<12} {:<12} {:<12} {:>5} {:>10} {:>9} {:>10}",
             self.thing.as_str(),
             if self.online { "yes" } else { "no" },
             self.version.as_deref().unwrap_or(UNKNOWN),
@@ -166,7 +181,8 @@ impl Row<'_> {
             self.last.unwrap_or("-"),
             self.boots,
             self.power_cuts,
-            self.link_cuts
+            self.link_cuts,
+            self.received_bytes
         )
     }
 }
@@ -194,6 +210,7 @@ mod tests {
             phase,
             version: version.map(str::to_owned),
             power_cuts: 1,
+            received_bytes: 700_000,
             ..Seen::default()
         };
         let devices = [
@@ -205,11 +222,11 @@ mod tests {
         assert_eq!(
             summary.to_text(),
             "     0 s  2 of 3 online, 1 without power; 1 on 1.0.4, 1 on 1.0.5, 1 on ?; \
-             updates: 1 downloading; cuts: 3 of power, 6 of links"
+             updates: 1 downloading; cuts: 3 of power, 6 of links; 2.1 MB received"
         );
         assert_eq!(
             json(&summary),
-            r#"{"seconds":0,"devices":3,"on":2,"online":2,"versions":{"1.0.4":1,"1.0.5":1,"?":1},"phases":{"downloading":1},"power_cuts":3,"link_cuts":6}"#
+            r#"{"seconds":0,"devices":3,"on":2,"online":2,"versions":{"1.0.4":1,"1.0.5":1,"?":1},"phases":{"downloading":1},"power_cuts":3,"link_cuts":6,"received_bytes":2100000}"#
         );
     }
 }

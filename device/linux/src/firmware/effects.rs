@@ -160,6 +160,7 @@ impl Firmware<'_> {
             manifest: checked.manifest,
             link_kbps: self.options.link_kbps,
             faults: self.options.faults.clone(),
+            view: self.options.view.clone(),
             told,
         };
         self.heard = Some(heard);
