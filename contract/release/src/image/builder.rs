@@ -31,6 +31,7 @@ pub struct ImageBuilder {
     flash_size: u8,
     behaviour: Option<Behaviour>,
     has_appended_hash: bool,
+    code: Option<Vec<u8>>,
 }
 
 /// Header, three segment headers, descriptor, marker, least code, padding, hash.
@@ -57,6 +58,7 @@ impl ImageBuilder {
             flash_size: 2,
             behaviour: None,
             has_appended_hash: true,
+            code: None,
         }
     }
 
@@ -102,6 +104,12 @@ impl ImageBuilder {
         self
     }
 
+    /// These bytes in place of made-up code; the image is as long as they need, at least.
+    pub fn code(mut self, code: Vec<u8>) -> Self {
+        self.code = Some(code);
+        self
+    }
+
     /// Adds the marker segment that says how simulated firmware behaves.
     pub fn behaviour(mut self, behaviour: Behaviour) -> Self {
         self.behaviour = Some(behaviour);
@@ -116,7 +124,9 @@ impl ImageBuilder {
 
     /// Builds the image.
     pub fn build(&self) -> Vec<u8> {
-        let size_bytes = self.size_bytes.max(MIN_BYTES).next_multiple_of(16);
+        let own_code = self.code.as_ref().map(|code| code.len().next_multiple_of(4));
+        let least = MIN_BYTES + own_code.unwrap_or(0);
+        let size_bytes = self.size_bytes.max(least).next_multiple_of(16);
         let mut image = Vec::with_capacity(size_bytes);
         self.append_header(&mut image);
 
@@ -125,7 +135,8 @@ impl ImageBuilder {
         let marker_bytes = self.behaviour.map_or(0, |_| 8 + behaviour::MARKER_BYTES);
         let payload_bytes =
             segments_end - image.len() - 2 * 8 - AppDescriptor::SIZE_BYTES - marker_bytes;
-        let code_bytes = (payload_bytes * CODE_PERCENT / 100).next_multiple_of(4);
+        let usual = (payload_bytes * CODE_PERCENT / 100).next_multiple_of(4);
+        let code_bytes = own_code.unwrap_or(usual);
         let data_bytes = (payload_bytes - code_bytes) / 4 * 4;
 
         let mut checksum = CHECKSUM_SEED;
@@ -138,8 +149,12 @@ impl ImageBuilder {
                 image.extend_from_slice(&behaviour.marker());
             });
         }
-        append_segment(&mut image, &mut checksum, Some(CODE_ADDRESS), |image| {
-            code::append(image, code_bytes, self.seed);
+        append_segment(&mut image, &mut checksum, Some(CODE_ADDRESS), |image| match &self.code {
+            Some(code) => {
+                image.extend_from_slice(code);
+                image.resize(image.len() + code_bytes - code.len(), 0);
+            }
+            None => code::append(image, code_bytes, self.seed),
         });
 
         image.resize(size_bytes - hash_bytes - 1, 0);

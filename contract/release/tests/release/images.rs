@@ -38,6 +38,18 @@ fn facts_of_a_built_image() {
     assert_eq!(facts.max_revision, None);
 }
 
+#[test]
+fn code_of_ones_own_is_in_an_image_as_long_as_it_needs() {
+    let code: Vec<u8> = (0..70_001_u32).map(|at| (at * 7) as u8).collect();
+    for size_bytes in [0, 65_536, 100_000] {
+        let builder = ImageBuilder::new(Chip::Esp32C3).size_bytes(size_bytes).version("1.0.5");
+        let image = builder.behaviour(Behaviour::Pass).code(code.clone()).build();
+        assert_eq!(Image::parse(&image).unwrap().size_bytes, image.len() as u64);
+        assert!(image.len() >= size_bytes && image.len() < code.len().max(size_bytes) + 1_000);
+        assert!(image.windows(code.len()).any(|window| window == code), "{size_bytes}");
+    }
+}
+
 /// Tests and demo name images by SHA-256, so the builder may never change its bytes.
 #[test]
 fn built_bytes_stay_the_same() {
