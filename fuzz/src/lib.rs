@@ -11,6 +11,7 @@ mod agent;
 mod contract;
 pub mod corpus;
 mod device;
+mod download;
 mod flash;
 mod fleet;
 pub mod mutate;
@@ -65,6 +66,7 @@ decoders! {
     device::partition_table,
     device::records,
     device::slot_image,
+    download::patch_answers,
     fleet::product_settings,
     patch::patch,
     patch::patch_records,

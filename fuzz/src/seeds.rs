@@ -22,7 +22,7 @@ use prost::Message;
 
 use crate::device::{self, RECORDS};
 use crate::flash::{CHIP_BYTES, WindowFlash};
-use crate::{patch, sealed};
+use crate::{download, patch, sealed};
 
 /// An input for the corpus.
 #[derive(Clone, Debug)]
@@ -107,6 +107,10 @@ pub fn all() -> Vec<Seed> {
     let mut records = vec![3, 1, 2, 3, 4, b'n', b'e', b'w', b'!', 0x88, 3, 0x89, 31];
     records.resize(records.len() + 1_993, 0);
     add("patch_records", "two-records", records);
+
+    for (name, answers) in download::seeds() {
+        add("patch_answers", name, answers);
+    }
 
     add("device_config", "protobuf", PublishShadowUpdate::desire(config).encode_to_vec());
     seeds

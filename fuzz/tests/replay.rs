@@ -75,6 +75,7 @@ replay! {
     partition_table,
     records,
     slot_image,
+    patch_answers,
     product_settings,
     patch,
     patch_records,

@@ -201,7 +201,7 @@ impl<F: NorFlash> Host<F> {
     ///
     /// None is tried without [`Host::facts`], for a target whose patch was refused since the
     /// processor started, where chunks in flash are not trusted, and after a reset by panic or
-    /// watchdog that no trial explains. `DICTIONARY` is 4096 or 8192: what there is memory for.
+    /// watchdog. `DICTIONARY` is 4096 or 8192: what there is memory for.
     pub fn patch_download<const DICTIONARY: usize>(
         &mut self,
         target: &Target,
