@@ -420,3 +420,47 @@ fn a_restart_forgets_a_refusal_and_a_crash_forbids_patches() {
     let again = host.patch_download::<4096>(&target, &manifest, linux(), true).unwrap().unwrap();
     assert!(matches!(again.ask(), Some(Request::Image(_))), "what is in flash is suspect");
 }
+
+/// A patch that kills whoever unpacks it does so once: what stands in flash is gone on with, by the
+/// image, whatever the server has.
+#[test]
+fn a_device_that_dies_of_a_patch_goes_on_with_the_image() {
+    let patch = patch(&base(), &target());
+    for reset in [ResetCause::Panic, ResetCause::Watchdog] {
+        let mut device = Device::new();
+        let mut server = Server::with(patch.clone());
+        // It dies in the middle of a segment, and says nothing any more.
+        let came = device.fetch(&mut server, patch.len() * 2 / 3);
+        assert!(came.ended.is_err(), "{came:?}");
+        let mut device = device.boots(reset);
+        let stood = device.begin().right_bytes();
+        assert!(stood > 0 && stood < IMAGE_BYTES as u64, "{stood}");
+        server.asked.clear();
+        let came = device.fetch(&mut server, usize::MAX);
+        assert_eq!((came.ended, came.refused), (Ok(()), None), "{reset:?}");
+        assert!(server.asked.iter().all(|asked| asked.starts_with("Image")), "{:?}", server.asked);
+        assert_eq!(came.tally.received_bytes, IMAGE_BYTES as u64 - stood);
+        assert!(device.holds_the_target());
+    }
+}
+
+/// Nor is one tried while it dies again and again, and after that they are as good as ever.
+#[test]
+fn a_device_that_dies_again_and_again_tries_no_patch_until_it_restarts_in_peace() {
+    let patch = patch(&base(), &target());
+    let mut device = Device::new();
+    let mut server = Server::with(patch.clone());
+    assert!(device.fetch(&mut server, patch.len() / 3).ended.is_err());
+    server.asked.clear();
+    for reset in [ResetCause::Panic, ResetCause::Watchdog, ResetCause::Panic] {
+        device = device.boots(reset);
+        let stood = device.begin().right_bytes() as usize;
+        assert!(device.fetch(&mut server, 40_000).ended.is_err(), "{reset:?} at {stood}");
+    }
+    assert!(server.asked.iter().all(|asked| asked.starts_with("Image")), "{:?}", server.asked);
+    let mut device = device.boots(ResetCause::Software);
+    server.asked.clear();
+    assert_eq!(device.fetch(&mut server, usize::MAX).ended, Ok(()));
+    assert!(server.asked[0].starts_with("Patch"), "{:?}", server.asked);
+    assert!(device.holds_the_target());
+}
