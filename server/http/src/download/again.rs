@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use axum::response::Response;
 use otaru_operations::{Admission, Sender};
 
-use super::{Caching, Content, EntityTag, IMAGE, pieces, serve};
+use super::{Caching, Content, EntityTag, pieces, serve};
 use crate::remote::X_FORWARDED_FOR;
 
-/// The last image that a connection was let fetch. Clones are the same.
+/// The last image or patch that a connection was let fetch. Clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct LastDownload(Arc<Mutex<Last>>);
 
@@ -25,6 +25,7 @@ struct Remembered {
     asked: Asked,
     admission: Admission,
     tag: EntityTag,
+    media_type: &'static str,
 }
 
 /// All of a request that says who asks for what, the certificate of its connection aside.
@@ -64,9 +65,9 @@ fn is_plain(method: &Method, headers: &HeaderMap) -> bool {
 
 impl LastDownload {
     /// Keeps what was found out about a request.
-    pub(crate) fn remember(&self, asked: Asked, admission: Admission) {
+    pub(crate) fn remember(&self, asked: Asked, admission: Admission, media_type: &'static str) {
         let tag = EntityTag::of(&admission.firmware().blob.digest());
-        let remembered = Some(Arc::new(Remembered { asked, admission, tag }));
+        let remembered = Some(Arc::new(Remembered { asked, admission, tag, media_type }));
         *self.lock() = Last { remembered, is_current: true };
     }
 
@@ -97,7 +98,7 @@ impl LastDownload {
         let content = Content {
             tag: remembered.tag.clone(),
             len_bytes: blob.len_bytes(),
-            media_type: IMAGE,
+            media_type: remembered.media_type,
             caching: Caching::Private,
             elsewhere: None,
             open: Box::new(move |range| pieces(sender, range)),

@@ -72,12 +72,18 @@ impl FromRequestParts<Site> for Fetching {
 
 impl Fetching {
     /// More of the same on the same connection needs no new question.
-    fn remember(self, app: &App, requester: &Requester, firmware: &Firmware) {
+    fn remember(
+        self,
+        app: &App,
+        requester: &Requester,
+        firmware: &Firmware,
+        media_type: &'static str,
+    ) {
         let Fetching { site, standing, asked: Some(asked), last: Some(last) } = self else {
             return;
         };
         if let Some(admission) = Admission::of(app, standing, requester, &site, firmware) {
-            last.remember(asked, admission);
+            last.remember(asked, admission, media_type);
         }
     }
 }
@@ -156,19 +162,18 @@ async fn download_release(
             // Whoever asks with HEAD fetches nothing.
             if method == Method::GET && !note_download(&app, &requester, &firmware, version).await?
             {
-                fetching.remember(&app, &requester, &firmware);
+                fetching.remember(&app, &requester, &firmware, IMAGE);
             }
             content
         }
-        // Not remembered: a device asks for a patch a few times, for the parts that it lacks.
         Some((version, "patch")) => {
             let (version, wanted) = (release_version(version)?, patches::wanted(&query)?);
             let requester = query.requester(&app, visitor, &product, &version)?;
             let patch = open_patch(&app, &requester, product, version.clone(), wanted).await;
             let patch = patch.map_err(gone)?;
             let content = image(&app, &requester, &fetching.site, &patch, &method).await?;
-            if method == Method::GET {
-                note_download(&app, &requester, &patch, version).await?;
+            if method == Method::GET && !note_download(&app, &requester, &patch, version).await? {
+                fetching.remember(&app, &requester, &patch, patches::PATCH);
             }
             Content { media_type: patches::PATCH, ..content }
         }
@@ -247,7 +252,7 @@ async fn download_blob(
     let requester = Requester::from(visitor);
     let firmware = open_blob(&app, &requester, sha256).await.map_err(gone)?;
     let content = image(&app, &requester, &fetching.site, &firmware, &method).await?;
-    fetching.remember(&app, &requester, &firmware);
+    fetching.remember(&app, &requester, &firmware, IMAGE);
     Ok(serve(content, &method, &headers))
 }
 

@@ -212,6 +212,30 @@ each_database! {
         assert_eq!(line.range(&link, "", 0).await.unwrap_err(), "410 release_yanked");
     }
 
+    async fn ranges_make_a_patch_until_the_release_is_withdrawn(app: TestApp) {
+        let (image, link) = linked(&app).await;
+        app.make_patches().await;
+        let link = link.replace(".bin?", ".patch?");
+        let serving = app.serve_plain();
+        let mut line = Line::to(&serving).await;
+        let (_, whole) = line.get(&link, "").await;
+        assert_eq!(otaru_patches::apply(b"", &whole).unwrap(), image);
+        for from in (0..whole.len()).step_by(10_000) {
+            let range = format!("Range: bytes={from}-{}\r\n", from + 9_999);
+            line.ask(&request(&link, &range)).await;
+            let (head, part) = line.answer().await;
+            assert!(head.starts_with("http/1.1 206"), "{head}");
+            assert!(head.contains("content-type: application/vnd.otaru.patch\r\n"), "{head}");
+            assert_eq!(part, whole[from..whole.len().min(from + 10_000)], "from {from}");
+        }
+        // The image behind the other name is not the patch.
+        let image_link = link.replace(".patch?", ".bin?");
+        assert_eq!(line.range(&image_link, "", 0).await.unwrap(), image[..10_000]);
+        assert_eq!(line.range(&link, "", 0).await.unwrap(), whole[..10_000]);
+        yank(&app).await;
+        assert_eq!(line.range(&link, "", 0).await.unwrap_err(), "410 release_yanked");
+    }
+
     async fn a_link_ends_in_the_middle(app: TestApp) {
         let (image, link) = linked(&app).await;
         let serving = app.serve_plain();
@@ -284,14 +308,21 @@ each_database! {
 #[tokio::test]
 async fn what_another_server_changed_is_seen_within_a_second_on_sqlite() {
     let app = TestApp::start(Database::Sqlite).await;
-    let (image, link) = linked(&app).await;
+    let (_, image) = linked(&app).await;
+    app.make_patches().await;
+    let patch = image.replace(".bin?", ".patch?");
     let serving = app.serve_plain();
-    let mut line = Line::to(&serving).await;
-    line.range(&link, "", 0).await.unwrap();
+    let (mut of_image, mut of_patch) = (Line::to(&serving).await, Line::to(&serving).await);
+    let begun = [
+        of_image.range(&image, "", 0).await.unwrap(),
+        of_patch.range(&patch, "", 0).await.unwrap(),
+    ];
     let database = rusqlite::Connection::open(app.image_folder().with_file_name("otaru.db"));
     database.unwrap().execute("UPDATE releases SET yanked_at = 1", ()).unwrap();
     app.advance(Duration::from_millis(999));
-    assert_eq!(line.range(&link, "", 0).await.unwrap(), image[..10_000], "it was not asked for");
+    assert_eq!(of_image.range(&image, "", 0).await.unwrap(), begun[0], "it was not asked for");
+    assert_eq!(of_patch.range(&patch, "", 0).await.unwrap(), begun[1], "it was not asked for");
     app.advance(Duration::from_millis(1));
-    assert_eq!(line.range(&link, "", 0).await.unwrap_err(), "410 release_yanked");
+    assert_eq!(of_image.range(&image, "", 0).await.unwrap_err(), "410 release_yanked");
+    assert_eq!(of_patch.range(&patch, "", 0).await.unwrap_err(), "410 release_yanked");
 }
