@@ -1,6 +1,7 @@
 //! Patches: which are wanted, who makes them, and what became of each.
 //!
-//! [`plan_patches`] and publishing say which are wanted; they are rows of the database. A
+//! [`plan_patches`] and publishing say which are wanted; they are rows of the database. A skipped
+//! one is wanted again when the settings allow it (`revival.rs`). A
 //! [`PatchWorker`] takes one after another with a lease and makes it (`maker.rs`); a server that
 //! ends loses the work and nothing else. [`forget_patches`] drops what nobody can use any more.
 //!
@@ -10,6 +11,7 @@
 mod limits;
 mod maker;
 mod plan;
+mod revival;
 mod worker;
 
 use std::time::Duration;
@@ -60,6 +62,13 @@ impl Default for PatchSettings {
             max_image_bytes: 16 << 20,
             lease: Duration::from_secs(120),
         }
+    }
+}
+
+impl PatchSettings {
+    /// The most bytes that a patch may have to an image whose packed form has so many, if it has one.
+    fn most_bytes(&self, packed_bytes: Option<u64>, target_bytes: u64) -> u64 {
+        (self.max_share * packed_bytes.unwrap_or(target_bytes) as f64) as u64
     }
 }
 

@@ -68,8 +68,8 @@ pub(super) async fn make(
     let too_large = match is_packed {
         true => (size_bytes >= target_bytes).then_some(PatchReason::NotSmaller),
         false => {
-            let most = settings.max_share * packed_bytes.unwrap_or(target_bytes) as f64;
-            (size_bytes as f64 > most).then_some(PatchReason::TooLarge)
+            let most_bytes = settings.most_bytes(packed_bytes, target_bytes);
+            (size_bytes > most_bytes).then_some(PatchReason::TooLarge)
         }
     };
     match too_large {

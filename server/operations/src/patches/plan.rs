@@ -3,10 +3,11 @@
 use otaru_store::{DeviceRow, PatchKey, ReleaseRow, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::{Digest, ProductName, ReleaseVersion, payload::FirmwareState};
 
-use super::show_change;
+use super::{revival, show_change};
 use crate::{App, OperationError};
 
-/// Wants the patches to the newest release of each channel, from what devices run now.
+/// Wants the patches to the newest release of each channel, from what devices run now, and those
+/// that were skipped under other settings.
 ///
 /// # Errors
 /// [`OperationError::Store`].
@@ -14,6 +15,7 @@ pub async fn plan_patches(app: &App) -> Result<(), OperationError> {
     if !app.inner.patches.enabled {
         return Ok(());
     }
+    revival::revive_patches(app).await?;
     let newest = |tx: &mut Tx<'_>| otaru_store::newest_releases(tx, &SystemScope::for_background());
     for (organisation, product, version) in app.inner.store.read(newest).await? {
         plan_release(app, &Scope::of(organisation), &product, &version).await?;

@@ -178,3 +178,20 @@ pub fn remake_patch(
     )?;
     Ok(())
 }
+
+/// Has a patch made after all that was skipped.
+pub fn revive_patch(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    key: &PatchKey,
+    now: i64,
+) -> Result<(), StoreError> {
+    let [base, target, codec] = key.values();
+    tx.execute(
+        "UPDATE patches SET state = 'waiting', due_at = $4, attempts = 0, waits = 0, reason = NULL,
+             detail = NULL, size_bytes = NULL
+         WHERE base = $1 AND target = $2 AND codec = $3 AND state = 'skipped'",
+        &[base, target, codec, now.into()],
+    )?;
+    Ok(())
+}

@@ -84,6 +84,30 @@ pub fn patch(
     tx.first(select_patches!("WHERE base = $1 AND target = $2 AND codec = $3"), &key.values())
 }
 
+/// Patches that were not made for what settings say of lengths, of each target the packed image first.
+pub fn skipped_patches(tx: &mut Tx<'_>, _: &SystemScope) -> Result<Vec<PatchRow>, StoreError> {
+    tx.all(
+        select_patches!(
+            "WHERE state = 'skipped' AND reason IN ('patch_too_large', 'image_too_large')
+             ORDER BY target, codec, place, base"
+        ),
+        params![],
+    )
+}
+
+/// How long an image of a release is, whoever published it; none when it is not stored.
+pub fn image_bytes(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    sha256: &Digest,
+) -> Result<Option<u64>, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT size_bytes FROM releases WHERE sha256 = $1 AND image_deleted_at IS NULL LIMIT 1",
+        params![sha256.to_string()],
+    )?;
+    Ok(found.map(i64::unsigned_abs))
+}
+
 /// How many patches, without the packed image, are wanted of this codec to this image; those that
 /// turned out to be of no use left out.
 pub fn count_patch_bases(

@@ -165,6 +165,66 @@ each_database! {
         assert_eq!(states(&app, "1.0.6").await, too_large);
         let detail = patches(&app, "1.0.6").await[0]["detail"].clone();
         assert_eq!(detail, "300016 bytes are more than 300000");
+
+        // What other settings allow is made after all; what is gone stays so.
+        std::fs::write(app.image_folder().join(old.sha256().to_string()), &old.image).unwrap();
+        plan_patches(&app.operations).await.unwrap();
+        assert_eq!(states(&app, "1.0.6").await, too_large);
+        app.set_patches(PatchSettings { max_image_bytes: 300_016, ..PatchSettings::default() });
+        app.restart().await;
+        plan_patches(&app.operations).await.unwrap();
+        assert_eq!(states(&app, "1.0.6").await, "packed waiting, 1.0.4 waiting");
+        app.make_patches().await;
+        assert_eq!(states(&app, "1.0.6").await, "packed ready, 1.0.4 ready");
+        assert_eq!(states(&app, "1.0.5").await, "packed ready, 1.0.4 skipped (base_gone)");
+    }
+
+    async fn a_patch_that_was_too_large_is_made_when_it_may_be_larger(app: TestApp) {
+        let mut app = app;
+        let settings = |max_share| PatchSettings { max_share, max_bases: 1, ..PatchSettings::default() };
+        with_settings(&mut app, settings(0.6)).await;
+        let old = [app.publish("clock", "1.0.3", 3).await, app.publish("clock", "1.0.4", 4).await];
+        for (thing, firmware) in [("clock-01", &old[1]), ("clock-02", &old[1]), ("clock-03", &old[0])] {
+            app.add_device(thing, "clock").await;
+            report(&app, thing, firmware, "confirmed").await;
+        }
+        app.publish("clock", "1.0.5", 5).await;
+        app.make_patches().await;
+        // What is of no use takes no place.
+        report(&app, "clock-03", &old[1], "confirmed").await;
+        report(&app, "clock-03", &old[0], "confirmed").await;
+        app.make_patches().await;
+        let states = async |app: &TestApp| {
+            let listed = patches(app, "1.0.5").await;
+            let state = |patch: &Value| format!("{} {}", patch["state"], patch["reason"]);
+            let mut states: Vec<String> = listed[1..].iter().map(state).collect();
+            states.sort();
+            states.join(", ").replace('"', "")
+        };
+        let both = "skipped patch_too_large, skipped patch_too_large";
+        assert_eq!(states(&app).await, both);
+        for max_share in [0.6, 0.61] {
+            app.set_patches(settings(max_share));
+            app.restart().await;
+            plan_patches(&app.operations).await.unwrap();
+            assert_eq!((app.make_patches().await, states(&app).await.as_str()), (0, both));
+        }
+
+        // One base is all that there is room for.
+        app.set_patches(settings(2.0));
+        app.restart().await;
+        plan_patches(&app.operations).await.unwrap();
+        assert_eq!(states(&app).await, "skipped patch_too_large, waiting null");
+        assert_eq!(app.make_patches().await, 2, "and one to 1.0.4, which was the newest before");
+        assert_eq!(states(&app).await, "ready null, skipped patch_too_large");
+        plan_patches(&app.operations).await.unwrap();
+        assert_eq!(app.make_patches().await, 0);
+
+        app.set_patches(PatchSettings { max_bases: 2, ..settings(2.0) });
+        app.restart().await;
+        plan_patches(&app.operations).await.unwrap();
+        assert_eq!(app.make_patches().await, 1);
+        assert_eq!(states(&app).await, "ready null, ready null");
     }
 
     async fn a_maker_that_vanished_is_followed_by_another(app: TestApp) {
@@ -220,6 +280,29 @@ each_database! {
         std::fs::write(&path, &new.image).unwrap();
         assert_eq!(app.make_patches().await, 0);
         app.advance(Duration::from_secs(60));
+        assert_eq!(app.make_patches().await, 1);
+        assert_eq!(states(&app, "1.0.5").await, "packed ready");
+    }
+
+    /// However long it is down: nothing of it is the work's own failure, of which five are enough.
+    async fn an_image_store_that_is_down_for_long_costs_no_try(app: TestApp) {
+        let mut app = app;
+        app.create_product("clock", "device").await;
+        let new = similar(&app, "1.0.5", 5);
+        publish(&app, &new).await;
+        app.restart().await;
+        let path = app.image_folder().join(new.sha256().to_string());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            assert_eq!(app.make_patches().await, 1);
+            assert_eq!(states(&app, "1.0.5").await, "packed waiting (failed)");
+            app.advance(Duration::from_secs(minutes * 60 - 1));
+            assert_eq!(app.make_patches().await, 0, "after {minutes} minutes");
+            app.advance(Duration::from_secs(1));
+        }
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, &new.image).unwrap();
         assert_eq!(app.make_patches().await, 1);
         assert_eq!(states(&app, "1.0.5").await, "packed ready");
     }
