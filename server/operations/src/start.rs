@@ -7,9 +7,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::error;
 
 use crate::{
-    App, OperationError, deadlines, events, expire_silent_updates, finish_releases, forget_patches,
+    App, OperationError, deadlines, events, expire_silent_updates, finish_releases,
     images::finish_deletions,
-    look_at_due_offers, plan_patches, remove_orphans,
+    look_at_due_offers, patches, remove_orphans,
     retention::{trim, trim_shadow_history},
     roots,
     tokens::{Secret, admin_token},
@@ -63,20 +63,25 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
 
 /// Watches deadlines and retention, and finishes what was left undone, until it is dropped.
 pub async fn run_background(app: App) {
+    // What is wanted of patches is counted over whole fleets: no deadline waits for that.
+    tokio::join!(watch_deadlines(&app), patches::keep_planned(&app));
+}
+
+async fn watch_deadlines(app: &App) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for tick in 0_u64.. {
         ticks.tick().await;
-        if let Err(cause) = expire_silent_updates(&app).await {
+        if let Err(cause) = expire_silent_updates(app).await {
             error!(error = &cause as &dyn std::error::Error, "Deadlines were not looked at");
         }
         if tick % OFFERS_EVERY == 0
-            && let Err(cause) = look_at_due_offers(&app).await
+            && let Err(cause) = look_at_due_offers(app).await
         {
             error!(error = &cause as &dyn std::error::Error, "Offers were not looked at");
         }
         if tick % DELETIONS_EVERY == 0
-            && let Err(cause) = finish_deletions(&app).await
+            && let Err(cause) = finish_deletions(app).await
         {
             error!(error = &cause as &dyn std::error::Error, "Images were not deleted");
         }
@@ -86,25 +91,19 @@ pub async fn run_background(app: App) {
         if tick % ROUND_EVERY != 0 {
             continue;
         }
-        if let Err(cause) = finish_releases(&app).await {
+        if let Err(cause) = finish_releases(app).await {
             error!(error = &cause as &dyn std::error::Error, "Releases were not finished");
         }
-        if let Err(cause) = plan_patches(&app).await {
-            error!(error = &cause as &dyn std::error::Error, "Patches were not planned");
-        }
-        if let Err(cause) = forget_patches(&app).await {
-            error!(error = &cause as &dyn std::error::Error, "Patches were not forgotten");
-        }
-        if let Err(cause) = trim(&app).await {
+        if let Err(cause) = trim(app).await {
             error!(error = &cause as &dyn std::error::Error, "Old logs were not dropped");
         }
         if tick == 0
-            && let Err(cause) = trim_shadow_history(&app).await
+            && let Err(cause) = trim_shadow_history(app).await
         {
             error!(error = &cause as &dyn std::error::Error, "Old versions were not dropped");
         }
         if tick % DAY_EVERY == 0
-            && let Err(cause) = remove_orphans(&app).await
+            && let Err(cause) = remove_orphans(app).await
         {
             error!(error = &cause as &dyn std::error::Error, "Unused images were not looked for");
         }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use otaru_operations::{PatchCodec, PatchSettings, PatchWorker, forget_patches, plan_patches};
+use otaru_operations::{
+    PatchCodec, PatchSettings, PatchWorker, forget_patches, plan_patches, run_background,
+};
 use otaru_release::{Chip, ImageBuilder};
 use otaru_test_app::{Firmware, TestApp, each_database};
 use serde_json::{Value, json};
@@ -352,6 +354,19 @@ each_database! {
         assert_eq!(app.make_patches().await, 2, "to the newest of the channel");
         assert_eq!(states(&app, "1.0.5").await, "packed ready, 1.0.4 ready");
         assert_eq!(states(&app, "1.0.4").await, "");
+    }
+
+    async fn a_server_that_starts_plans_them_beside_its_other_work(app: TestApp) {
+        let mut app = app;
+        with_settings(&mut app, PatchSettings { enabled: false, ..PatchSettings::default() }).await;
+        publish(&app, &similar(&app, "1.0.5", 5)).await;
+        app.set_patches(PatchSettings::default());
+        app.restart().await;
+        let running = tokio::spawn(run_background(app.operations.clone()));
+        while states(&app, "1.0.5").await != "packed waiting" {
+            assert!(!running.is_finished());
+        }
+        running.abort();
     }
 
     async fn screens_hear_how_patches_come_along(app: TestApp) {
