@@ -29,6 +29,9 @@ const MOST_OBJECTS: usize = 10_000;
 /// How long a look may take: one that hangs must not end the watch.
 const LOOK_LIMIT: Duration = Duration::from_secs(30 * 60);
 
+/// Between two looks, whoever asks for more: a list costs money, and anybody who may publish can ask.
+const LEAST_BETWEEN: Duration = Duration::from_secs(5);
+
 /// The bucket to be watched.
 pub struct BucketWatch {
     /// What images are dropped into.
@@ -64,9 +67,15 @@ pub async fn watch_bucket(app: App) {
             }
             Err(_) => warn!("A look at the watched bucket took too long"),
         }
-        // Whoever asks meanwhile is remembered.
-        let _ = tokio::time::timeout(*interval, watch.look_now.notified()).await;
+        until_next_look(&watch.look_now, *interval).await;
     }
+}
+
+/// Waits until it is time to look again, or somebody asks. Whoever asks too soon is remembered.
+async fn until_next_look(look_now: &Notify, interval: Duration) {
+    let least = LEAST_BETWEEN.min(interval);
+    tokio::time::sleep(least).await;
+    let _ = tokio::time::timeout(interval - least, look_now.notified()).await;
 }
 
 /// Looks at the bucket once; returns how many objects were new.
@@ -283,6 +292,35 @@ pub async fn fetch_bucket_image(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Seconds until the next look after the last one, if somebody asks so many times before it
+    /// and again so many seconds later.
+    async fn next_look_s(asked: u32, later_s: Option<u64>) -> u64 {
+        let look_now = Notify::new();
+        (0..asked).for_each(|_| look_now.notify_one());
+        let began = tokio::time::Instant::now();
+        let asking = async {
+            if let Some(later_s) = later_s {
+                tokio::time::sleep(Duration::from_secs(later_s)).await;
+                look_now.notify_one();
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = until_next_look(&look_now, Duration::from_secs(60)) => {}
+            () = asking => {}
+        }
+        began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_is_looked_at_when_somebody_asks_but_not_more_often_than_every_five_seconds() {
+        assert_eq!(next_look_s(0, None).await, 60);
+        assert_eq!(next_look_s(1, None).await, 5);
+        assert_eq!(next_look_s(1_000, Some(1)).await, 5);
+        assert_eq!(next_look_s(0, Some(2)).await, 5);
+        assert_eq!(next_look_s(0, Some(20)).await, 20);
+    }
 
     #[test]
     fn a_path_names_product_and_version() {
