@@ -11,12 +11,14 @@ use bytes::Bytes;
 use otaru_blobs::{BlobError, Bucket, BucketObject};
 use otaru_fleet::Permission;
 use otaru_store::{BucketObjectRow, ProductRow, Scope, StoreError, SystemScope, Tx};
-use otaru_wire::{Digest, ProductName, ReleaseVersion};
+use otaru_wire::{Digest, OrganisationId, ProductName, ReleaseVersion};
+use serde_json::json;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::{
     Actor, App, BucketImageObject, MAX_IMAGE_BYTES, OperationError, Page, PageRequest, Refusal,
+    events::{People, tick_after_commit},
     images, intake, releases,
 };
 
@@ -115,10 +117,12 @@ pub async fn look_at_bucket(app: &App) -> Result<u64, OperationError> {
             }
         }
     }
-    let gone: Vec<String> = known.into_keys().collect();
+    let gone: Vec<BucketObjectRow> = known.into_values().collect();
     if !gone.is_empty() {
         let forget = move |tx: &mut Tx<'_>| {
-            otaru_store::forget_bucket_objects(tx, &SystemScope::for_background(), &gone)
+            gone.iter().for_each(|row| show_change(tx, &row.organisation, &row.path));
+            let paths: Vec<String> = gone.into_iter().map(|row| row.path).collect();
+            otaru_store::forget_bucket_objects(tx, &SystemScope::for_background(), &paths)
         };
         app.inner.store.write(forget).await?;
     }
@@ -170,7 +174,14 @@ async fn take_in(app: &App, bucket: &Bucket, object: BucketObject) -> Result<(),
 }
 
 fn keep(tx: &mut Tx<'_>, row: &BucketObjectRow) -> Result<(), StoreError> {
+    show_change(tx, &row.organisation, &row.path);
     otaru_store::put_bucket_object(tx, &SystemScope::for_background(), row)
+}
+
+/// Screens that show what is in the bucket look again.
+fn show_change(tx: &mut Tx<'_>, organisation: &OrganisationId, path: &str) {
+    let (scope, body) = (Scope::of(organisation.clone()), json!({ "path": path }));
+    tick_after_commit(tx, &scope, People::default(), "bucket_changed", &body);
 }
 
 /// The image and its digest, if all but the manifest is right.

@@ -20,7 +20,7 @@ pub struct Heard {
     pub id: Option<i64>,
     /// `firmware_available`, `update_changed`, `update_finished`, `settings_changed`,
     /// `device_online`, `device_offline` or `device_changed`; of a whole fleet also
-    /// `shadow_changed`, `logs_added` and `patches_changed`.
+    /// `shadow_changed`, `logs_added`, `releases_changed`, `patches_changed` and `bucket_changed`.
     pub kind: String,
     /// JSON object.
     pub body: String,

@@ -219,6 +219,7 @@ fn delete(
     now: i64,
 ) -> Result<Option<Digest>, OperationError> {
     let is_shared = otaru_store::is_image_of_another(tx, &SystemScope::for_background(), release)?;
+    releases::show_change(tx, scope, &release.product, &release.version);
     if release.is_draft {
         otaru_store::delete_draft(tx, scope, &release.product, &release.version)?;
         otaru_store::forget_bucket_image(tx, scope, &release.product, &release.version)?;

@@ -13,7 +13,7 @@ use otaru_wire::ProductName;
 use crate::{
     Actor, App, OperationError, Refusal, ReleaseObject, images, intake, products,
     refusal::typed_text,
-    releases::{channel, may_publish, tell},
+    releases::{channel, may_publish, show_change, tell},
     uploads,
 };
 pub(crate) use admission::promote;
@@ -238,5 +238,6 @@ fn store_release(
         _ if release.is_draft => otaru_store::insert_draft(tx, scope, &release, manifest)?,
         _ => otaru_store::insert_release(tx, scope, &release, manifest)?,
     }
+    show_change(tx, scope, &release.product, &release.version);
     Ok((release, is_new))
 }

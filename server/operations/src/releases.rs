@@ -4,9 +4,14 @@ use otaru_fleet::Permission;
 use otaru_store::{ReleaseRow, Scope, StoreError, Tx};
 use otaru_wire::{ProductName, ReleaseVersion};
 
+use serde_json::json;
+
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath,
-    device_offers, patches, products, publish, refusal::typed_text,
+    device_offers,
+    events::{People, tick_after_commit},
+    patches, products, publish,
+    refusal::typed_text,
 };
 
 /// Longest reason of a withdrawal, in bytes.
@@ -26,6 +31,17 @@ pub(crate) async fn tell(app: &App, actor: &Actor, release: &ReleaseRow) {
     let (product, version) = (release.product.clone(), release.version.clone());
     let told = async move { aftermath::tell_owners(&app, &scope, &product, &version).await };
     aftermath::begin(told).await;
+}
+
+/// Screens that show releases look again.
+pub(crate) fn show_change(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    product: &ProductName,
+    version: &ReleaseVersion,
+) {
+    let body = json!({ "product": product, "version": version });
+    tick_after_commit(tx, scope, People::default(), "releases_changed", &body);
 }
 
 /// The name of a channel, `stable` if none is given.
@@ -73,7 +89,10 @@ pub async fn publish_draft(
     let work = move |tx: &mut Tx<'_>| {
         let found = known(tx, &scope, &product, &version)?;
         Ok::<_, OperationError>(match found.is_draft {
-            true => (publish::promote(tx, &scope, found, now)?, true),
+            true => {
+                show_change(tx, &scope, &product, &version);
+                (publish::promote(tx, &scope, found, now)?, true)
+            }
             false => (found, false),
         })
     };
@@ -175,6 +194,7 @@ pub async fn yank_release(
         }
         otaru_store::yank_release(tx, &scope, &product, &version, reason.as_deref(), now)?;
         device_offers::withdraw(tx, &scope, &product, &version, now)?;
+        show_change(tx, &scope, &product, &version);
         known(tx, &scope, &product, &version)
     };
     let release = app.inner.store.write(work).await?;

@@ -58,6 +58,14 @@ impl Bucket {
         self.moto.put(&format!("/{}/{name}", self.name), bytes);
     }
 
+    /// Takes an object away, past whoever else uses the bucket.
+    ///
+    /// # Panics
+    /// When moto does not.
+    pub fn delete(&self, name: &str) {
+        self.moto.delete(&format!("/{}/{name}", self.name));
+    }
+
     /// Where the server listens: `http://127.0.0.1:port`.
     pub fn address(&self) -> &str {
         self.moto.address()

@@ -50,12 +50,22 @@ impl Moto {
         self.put(&format!("/{name}"), b"");
     }
 
-    /// A PUT. moto believes any signature, and takes no request that has none.
+    /// A PUT.
     pub(crate) fn put(&self, path: &str, body: &[u8]) {
+        self.ask("PUT", path, body);
+    }
+
+    /// A DELETE.
+    pub(crate) fn delete(&self, path: &str) {
+        self.ask("DELETE", path, b"");
+    }
+
+    /// moto believes any signature, and takes no request that has none.
+    fn ask(&self, method: &str, path: &str, body: &[u8]) {
         let host = self.address.trim_start_matches("http://");
         let credential = "testing/20260101/us-east-1/s3/aws4_request";
         let head = format!(
-            "PUT {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\
              Authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, \
              Signature=0\r\nConnection: close\r\n\r\n",
             body.len()
@@ -64,6 +74,6 @@ impl Moto {
         stream.write_all(&[head.as_bytes(), body].concat()).expect("the request goes out");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("moto answers");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{path} was not taken: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 20"), "{method} {path} was refused: {answer}");
     }
 }

@@ -11,7 +11,9 @@ const KINDS = [
   'firmware_available',
   'shadow_changed',
   'logs_added',
+  'releases_changed',
   'patches_changed',
+  'bucket_changed',
 ] as const;
 
 type Hear = (event: StreamEvent) => void;

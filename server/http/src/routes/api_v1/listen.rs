@@ -20,8 +20,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
 ///
 /// Resumed like `/app/listen`. Beside its events there are `shadow_changed` (`thing`, `name` of a
 /// named shadow, `version`) and `logs_added` (`thing`), at most once a second for each shadow
-/// and log, and `patches_changed` (`product`, `version`): they have no id, and say only that there
-/// is something to read.
+/// and log, `releases_changed` and `patches_changed` (`product`, `version`), and `bucket_changed`
+/// (`path`): they have no id, and say only that there is something to read.
 #[utoipa::path(get, path = "/api/v1/listen", operation_id = "listen", tag = "events",
     params(("last_event_id" = Option<i64>, Query, description = "As the header Last-Event-ID")),
     responses((status = 200, content_type = "text/event-stream", body = String)))]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use otaru_operations::{look_at_bucket, remove_orphans};
-use otaru_s3::Bucket;
+use otaru_release::{Chip, ImageBuilder};
+use otaru_s3::{Bucket, Fault, Link};
 use otaru_test_app::{TestApp, each_database};
 use serde_json::{Value, json};
 
@@ -97,6 +98,61 @@ each_database! {
         assert_eq!(look(&app).await, 1);
         let waiting = app.admin().get(&format!("{PATH}/clock/1.0.5")).await;
         assert_eq!(waiting.expect_status(200).body(), firmware.image);
+    }
+
+    async fn an_object_that_cannot_be_read_stops_nothing(app: TestApp) {
+        let mut app = app;
+        let bucket = Bucket::fresh();
+        let link = Link::to(bucket.address()).await;
+        app.set_watched_bucket(bucket.url("incoming"), bucket.options(link.address()));
+        app.restart().await;
+        app.create_product("clock", "device").await;
+        let small = ImageBuilder::new(Chip::Esp32C3).size_bytes(4_096);
+        for (version, image) in [
+            ("1.0.1", small.clone().version("1.0.1").build()),
+            ("1.0.2", small.clone().version("1.0.2").size_bytes(1_500_000).build()),
+            ("1.0.3", small.clone().version("1.0.3").build()),
+        ] {
+            bucket.put(&format!("incoming/firmware/clock/{version}.bin"), &image);
+        }
+        // So many tries as there are bring less than the long one, and all of the others.
+        link.set(Fault::CutAfter(100_000));
+        assert_eq!(look(&app).await, 2);
+        let waiting = |version: &str| format!("firmware/clock/{version}.bin waiting -");
+        assert_eq!(listed(&app).await, [waiting("1.0.1"), waiting("1.0.3")]);
+        assert_eq!(look(&app).await, 0);
+        link.set(Fault::None);
+        assert_eq!(look(&app).await, 1);
+        assert_eq!(listed(&app).await, ["1.0.1", "1.0.2", "1.0.3"].map(waiting));
+    }
+
+    async fn screens_hear_of_what_comes_and_goes(app: TestApp) {
+        let (app, bucket) = watching(app).await;
+        let mut events = app.operator().await.listen("/api/v1/listen").await;
+        events.place().await;
+        // Hints are for who is up to date: something of the log says that it is.
+        app.add_device("clock-01", "clock").await;
+        let path = "/api/v1/devices/clock-01/channel";
+        app.admin().put(path, json!({ "channel": "beta" })).await.expect_status(200);
+        assert_eq!(events.next().await.kind, "device_changed");
+        let mut hears = async |kind: &str, body: Value| {
+            let event = events.next().await;
+            assert_eq!((event.kind.as_str(), &event.body), (kind, &body));
+        };
+        let path = "firmware/clock/1.0.5.bin";
+        bucket.put(&format!("incoming/{path}"), b"no firmware");
+        assert_eq!(look(&app).await, 1);
+        hears("bucket_changed", json!({ "path": path })).await;
+        bucket.put(&format!("incoming/{path}"), &app.firmware("clock", "1.0.5", 2).image);
+        assert_eq!(look(&app).await, 1);
+        hears("bucket_changed", json!({ "path": path })).await;
+        app.publish("clock", "1.0.5", 2).await;
+        hears("releases_changed", json!({ "product": "clock", "version": "1.0.5" })).await;
+        hears("patches_changed", json!({ "product": "clock", "version": "1.0.5" })).await;
+        bucket.delete(&format!("incoming/{path}"));
+        assert_eq!(look(&app).await, 0);
+        hears("bucket_changed", json!({ "path": path })).await;
+        assert_eq!(listed(&app).await, [""; 0]);
     }
 
     async fn a_webhook_is_believed_nothing(app: TestApp) {
