@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { ago, duration, moment, size } from '../src/shared/language/format';
+import { ago, duration, moment, share, size } from '../src/shared/language/format';
 import { bestLanguage } from '../src/shared/language/catalogue';
 import { NOW } from './objects';
 
@@ -30,6 +30,11 @@ test.each([
 test('sizes are in the units of the language', () => {
   expect(size(1_500_000, 'de')).toBe('1,5 MB');
   expect(size(615_000, 'en')).toBe('615 kB');
+});
+
+test('a small part is not nothing', () => {
+  expect([0.6432, 0.0512, 0.00071, 0].map((part) => share(part, 'en'))).toEqual(['64%', '5.1%', '0.071%', '0%']);
+  expect(share(0.051, 'de')).toMatch(/^5,1\s%$/);
 });
 
 describe('moment', () => {

@@ -51,3 +51,8 @@ export function date(at: number, language: string): string {
 export function percent(fraction: number, language: string): string {
   return new Intl.NumberFormat(language, { style: 'percent' }).format(fraction);
 }
+
+/** "64%", "5.1%", "0.07%": a part that may be small. */
+export function share(fraction: number, language: string): string {
+  return new Intl.NumberFormat(language, { style: 'percent', maximumSignificantDigits: 2 }).format(fraction);
+}
