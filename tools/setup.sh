@@ -44,6 +44,8 @@ if [ "${1:-build}" = bench ]; then
 fi
 
 if [ "${1:-build}" = browser ]; then
+    # For the S3 server that images are dropped into.
+    need python3-venv /usr/lib/python3*/ensurepip/__init__.py /usr/local/lib/python3*/ensurepip/__init__.py
     need chromium /usr/bin/chromium
     need fonts-noto-core /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
     need fonts-noto-cjk /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc

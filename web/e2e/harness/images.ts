@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +19,20 @@ export function images(): { old: string; good: string; bad: string } {
     good: join(folder, 'good/images/clock-1.0.5.bin'),
     bad: join(folder, 'bad/images/clock-1.0.5.bin'),
   };
+}
+
+/** An image of the same code that calls itself another version. */
+export async function relabelled(image: string, from: string, to: string): Promise<Buffer> {
+  const bytes = await readFile(image);
+  const [old, label] = [from, to].map((text) => Buffer.from(`${text}\0`, 'latin1')) as [Buffer, Buffer];
+  const at = bytes.indexOf(old);
+  if (at < 0 || old.length !== label.length) throw new Error(`${image} does not call itself ${from}`);
+  label.copy(bytes, at);
+  // The checksum is the XOR of all segments and stands before the hash of everything.
+  const end = bytes.length - 32;
+  bytes[end - 1] = [...old, ...label].reduce((sum, byte) => sum ^ byte, bytes[end - 1] ?? 0);
+  createHash('sha256').update(bytes.subarray(0, end)).digest().copy(bytes, end);
+  return bytes;
 }
 
 export default async function globalSetUp(): Promise<() => Promise<void>> {

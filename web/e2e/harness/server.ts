@@ -30,12 +30,12 @@ export class Server {
   }
 
   /** Starts it on free ports; again, on the same ones. */
-  async start(): Promise<void> {
+  async start(env: Record<string, string> = {}): Promise<void> {
     const data = join(this.folder, 'server');
     const ports = this.#ports ?? { http: '127.0.0.1:0', https: '127.0.0.1:0', device_https: '127.0.0.1:0', mqtts: '127.0.0.1:0' };
     await rm(join(data, 'listen.json'), { force: true });
     const listen = Object.entries(ports).flatMap(([name, address]) => [`--listen-${name.replace('_', '-')}`, address]);
-    const started = new Process(['serve', '--data', data, ...listen]);
+    const started = new Process(['serve', '--data', data, ...listen], env);
     this.#process = started;
     this.#ports = await until('the server', async () => {
       if (started.hasEnded) throw new Error(`the server ended:\n${started.output}`);
