@@ -13,6 +13,8 @@ use otaru_real_fleet::{Api, Behaviour, Client, Server, firmware};
 use otaru_wire::Digest;
 use tempfile::TempDir;
 
+#[path = "intake/bucket.rs"]
+mod bucket;
 #[path = "intake/patches.rs"]
 mod patches;
 
@@ -33,10 +35,20 @@ impl House {
 
     /// With these settings of the server, as its file says them.
     async fn start_with(settings: &str, binary: impl FnOnce(&Path) -> PathBuf) -> House {
+        House::start_as(settings, Vec::new(), binary).await
+    }
+
+    /// And with these variables in its environment.
+    async fn start_as(
+        settings: &str,
+        environment: Vec<(String, String)>,
+        binary: impl FnOnce(&Path) -> PathBuf,
+    ) -> House {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("server")).unwrap();
         fs::write(folder.path().join("server/otaru.toml"), settings).unwrap();
-        let mut server = Server::new(&binary(folder.path()), folder.path(), None).unwrap();
+        let server = Server::new(&binary(folder.path()), folder.path(), None).unwrap();
+        let mut server = server.with_environment(environment);
         server.start().await.unwrap();
         let client = Client::new(otaru(), &server.url(), &server.admin_token_file());
         let house = House { server, client, folder };

@@ -25,6 +25,7 @@ pub struct Server {
     database_url: Option<String>,
     ports: Ports,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     program: Option<Program>,
 }
 
@@ -46,6 +47,7 @@ impl Server {
             database_url: database_url.map(str::to_owned),
             ports: Ports::free()?,
             arguments: Vec::new(),
+            environment: Vec::new(),
             program: None,
         })
     }
@@ -62,6 +64,12 @@ impl Server {
     /// Adds arguments of `otaru serve`.
     pub fn with_arguments(mut self, arguments: &[&str]) -> Server {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Adds variables to its environment.
+    pub fn with_environment(mut self, variables: Vec<(String, String)>) -> Server {
+        self.environment.extend(variables);
         self
     }
 
@@ -161,8 +169,10 @@ impl Server {
         String::from_utf8_lossy(tail).into_owned()
     }
 
-    fn environment(&self) -> Vec<(&'static str, &str)> {
-        self.database_url.iter().map(|url| ("OTARU__DATABASE__URL", url.as_str())).collect()
+    fn environment(&self) -> Vec<(&str, &str)> {
+        let database = self.database_url.iter().map(|url| ("OTARU__DATABASE__URL", url.as_str()));
+        let own = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        database.chain(own).collect()
     }
 }
 
