@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-trust bench-device bench-delta fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -21,6 +21,8 @@ help:
 	@echo 'make bench-shadow durable shadow updates a second, how long each waits and what a device costs,'
 	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
 	@echo 'make bench-sim    what a simulated device costs, of a thousand in one process'
+	@echo 'make bench-release-day  a thousand simulated devices take one update, by patch and by full image;'
+	@echo '                  DEVICES=100 takes fewer'
 	@echo 'make bench-trust  what the check of a release costs a device: instructions, bytes, code'
 	@echo 'make bench-device what the whole agent costs a device: code, memory, writes, erases, bytes fetched again'
 	@echo 'make bench-delta  bytes of patches between real images, beside bsdiff, xdelta3, zstd and detools;'
@@ -92,6 +94,10 @@ bench-shadow: setup-bench
 bench-sim: setup-bench
 	$(CARGO) build --locked --release --package otaru
 	$(CARGO) run --locked --release --quiet --package otaru-bench -- sim
+
+bench-release-day: setup-bench
+	$(CARGO) build --locked --release --package otaru
+	$(CARGO) run --locked --release --quiet --package otaru-bench -- release-day
 
 bench-trust: setup-bench
 	$(CARGO) run --locked --quiet --package otaru-bench -- trust

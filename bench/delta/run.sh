@@ -1,5 +1,6 @@
 #!/bin/sh
-# Patches beside other makers': fetches the images and the peers into target/, then runs bench.py.
+# Patches beside other makers': fetches the images and the peers into target/, then runs bench.py, or the
+# script that is named.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,4 +15,7 @@ if [ "$(cat "$venv/made-from" 2>/dev/null || true)" != "$wanted" ]; then
     echo "$wanted" >"$venv/made-from"
 fi
 export PYTHONDONTWRITEBYTECODE=1
-exec "$venv/bin/python" "$here/bench.py" "$root/target" "$@"
+script=${1:-bench}
+[ $# -eq 0 ] || shift
+mkdir -p "$root/target/delta"
+exec "$venv/bin/python" "$here/$script.py" "$root/target" "$@"

@@ -11,10 +11,25 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Resident memory of a process.
 pub(crate) fn resident_kib(id: u32) -> Result<u64> {
+    status_kib(id, "VmRSS:")
+}
+
+/// Most resident memory of a process since it began, or since [`reset_peak`].
+pub(crate) fn peak_kib(id: u32) -> Result<u64> {
+    status_kib(id, "VmHWM:")
+}
+
+/// Lets [`peak_kib`] begin anew.
+pub(crate) fn reset_peak(id: u32) -> Result<()> {
+    // What proc(5) calls it.
+    fs::write(format!("/proc/{id}/clear_refs"), "5").context("could not reset the peak of memory")
+}
+
+fn status_kib(id: u32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    let number = line.split_whitespace().nth(1).context("VmRSS has no number")?;
-    number.parse().context("VmRSS is not a number")
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).with_context(|| format!("no {name}"))
 }
 
 /// Processor time that these processes took since they began, to a hundredth of a second.

@@ -11,6 +11,7 @@ mod figure;
 mod listeners;
 mod machine;
 mod mosquitto;
+mod release_day;
 mod serve;
 mod shadow;
 mod sim;
@@ -36,13 +37,15 @@ async fn main() -> ExitCode {
         ["shadow", binary] => shadow::measure(Path::new(binary)).await,
         ["sim"] => sim::measure(&built).await,
         ["sim", binary] => sim::measure(Path::new(binary)).await,
+        ["release-day"] => release_day::measure(&built).await,
+        ["release-day", binary] => release_day::measure(Path::new(binary)).await,
         ["serve"] => serve::measure(&built).await,
         ["serve", binary] => serve::measure(Path::new(binary)).await,
         ["trust"] => trust::measure(),
         ["device"] => device::measure(),
         _ => {
             eprintln!(
-                "usage: otaru-bench start|listeners|serve|shadow|sim [BINARY]; otaru-bench trust|device"
+                "usage: otaru-bench start|listeners|serve|shadow|sim|release-day [BINARY]; otaru-bench trust|device"
             );
             return ExitCode::from(2);
         }
