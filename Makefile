@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -31,6 +31,8 @@ help:
 	@echo 'make proof        every way power can go in the whole life of a device, and LIVES random lives'
 	@echo '                  (default 1000000); goes on where it was stopped'
 	@echo 'make proof-mutants  builds faults into the device and shows which test sees each'
+	@echo 'make boards       firmware for boards, built for their chips; prints what it weighs'
+	@echo 'make boards-test  the same, run in QEMU against a real server'
 	@echo 'make setup        install the Debian packages the above need, if missing'
 
 # With --auto nobody opens a page.
@@ -120,6 +122,23 @@ proof: setup-build
 proof-mutants: setup-build
 	CARGO='$(CARGO)' testing/sim-device/mutants/run.py
 
+BOARDS_TARGET := riscv32imac-unknown-none-elf
+boards: setup-boards
+	cd device/boards && $(CARGO) build --locked --release --package otaru-board-virt --target $(BOARDS_TARGET)
+	cd device/boards && $(CARGO) run --locked --quiet --package otaru-board-rig --bin sizes
+
+boards-check: setup-boards
+	cd device/boards && $(CARGO) fmt --all --check
+	cd device/boards && $(CARGO) clippy --locked --release --package otaru-board-virt --package otaru-firmware \
+		--target $(BOARDS_TARGET) -- --deny warnings
+	cd device/boards && $(CARGO) clippy --locked --all-targets --package otaru-board-rig -- --deny warnings
+
+# The server is that of the other workspace, as its own tests run it.
+boards-test: boards
+	$(CARGO) build --locked --workspace --bin otaru
+	cd device/boards && $(CARGO) test --locked --lib --package otaru-board-virt --package otaru-firmware
+	cd device/boards && $(CARGO) test --locked --package otaru-board-rig
+
 setup-build:
 	@tools/setup.sh build
 
@@ -131,3 +150,7 @@ setup-browser:
 
 setup-bench:
 	@tools/setup.sh bench
+
+setup-boards:
+	@tools/setup.sh boards
+	@rustup target list --installed | grep --quiet --line-regexp $(BOARDS_TARGET) || rustup target add $(BOARDS_TARGET)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that building (`build`), testing (`test`), testing the pages (`browser`) or
-# measuring (`bench`) needs, only those missing.
+# Installs the Debian packages that building (`build`), testing (`test`), testing the pages (`browser`),
+# measuring (`bench`) or running firmware of boards (`boards`) needs, only those missing.
 # Installs nothing when nothing is missing, and never touches Rust: that is rustup's.
 set -eu
 
@@ -49,6 +49,10 @@ if [ "${1:-build}" = browser ]; then
     need chromium /usr/bin/chromium
     need fonts-noto-core /usr/share/fonts/truetype/noto/NotoSans-Regular.ttf
     need fonts-noto-cjk /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
+fi
+
+if [ "${1:-build}" = boards ]; then
+    need qemu-system-misc /usr/bin/qemu-system-riscv32 /usr/local/bin/qemu-system-riscv32
 fi
 
 if ! command -v "${CARGO:-cargo}" >/dev/null && [ ! -x "$HOME/.cargo/bin/cargo" ]; then

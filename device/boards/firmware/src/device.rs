@@ -1,0 +1,310 @@
+//! One boot of a device: what was heard, what is under way, and what comes of it.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use embassy_futures::select::select;
+use embassy_time::{Duration, Instant, Timer};
+use embedded_storage::nor_flash::NorFlash;
+use otaru_agent::{
+    Agent, AgentConfig, Fault, Input, LogLine, Moment, ResetCause, Stored, Target, Wanted,
+};
+use otaru_host::{Host, HostError};
+use otaru_slots::{Layout, Slot};
+use otaru_wire::payload::LogLevel;
+use otaru_wire::{Reason, ShadowId};
+
+use crate::check::Checked;
+use crate::session::{Lines, News};
+use crate::{Net, session};
+
+mod effects;
+
+/// How long what was said last has to reach the broker before a restart.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What is the board's own.
+pub trait Board {
+    /// Its flash.
+    type Flash: NorFlash;
+
+    /// Writes a line of the log.
+    fn log(&mut self, line: &LogLine<'_>);
+
+    /// Applies a setting: name and value as they stand in JSON. Whether the product takes it.
+    fn apply_setting(&mut self, name: &str, value: &str) -> bool;
+
+    /// Whether this firmware is good enough to stay.
+    fn self_test(&mut self) -> Result<(), Reason>;
+
+    /// Keeps the signed documents of an image beside its slot, for a bootloader that reads them:
+    /// root documents from the root key's own on, and the manifest. It is durable when this returns.
+    fn keep_proof(
+        &mut self,
+        flash: &mut Self::Flash,
+        slot: Slot,
+        documents: &[&[u8]],
+    ) -> Result<(), Reason>;
+
+    /// Restarts the processor.
+    fn restart(&mut self) -> !;
+}
+
+/// Flash, or the records in it: a restart is all that is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure;
+
+impl From<HostError> for Failure {
+    fn from(_: HostError) -> Failure {
+        Failure
+    }
+}
+
+impl From<otaru_slots::StorageError> for Failure {
+    fn from(_: otaru_slots::StorageError) -> Failure {
+        Failure
+    }
+}
+
+/// What ends a job.
+pub(crate) enum Broken {
+    /// The agent hears of it.
+    Fault(Fault),
+    /// The device restarts.
+    Failure,
+}
+
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Broken {
+        Broken::Fault(fault)
+    }
+}
+
+impl From<Reason> for Broken {
+    fn from(reason: Reason) -> Broken {
+        Broken::Fault(reason.into())
+    }
+}
+
+impl From<Failure> for Broken {
+    fn from(_: Failure) -> Broken {
+        Broken::Failure
+    }
+}
+
+impl From<HostError> for Broken {
+    fn from(_: HostError) -> Broken {
+        Broken::Failure
+    }
+}
+
+/// The one long thing under way.
+enum Job {
+    Check(Wanted),
+    Watch,
+    Download { target: Target, from_start: bool },
+    SelfTest,
+}
+
+/// A device between power-on and restart.
+pub struct Device<B: Board> {
+    pub(crate) board: B,
+    pub(crate) net: Net,
+    pub(crate) host: Host<B::Flash>,
+    /// The manifest checked last, and its documents.
+    pub(crate) checked: Option<Checked>,
+    lines: &'static Lines,
+    /// Where it is but within a step of its own.
+    agent: Option<Box<Agent>>,
+    /// Answers to effects, which come before what is heard.
+    answers: VecDeque<Input<'static>>,
+    job: Option<Job>,
+    /// What is under way has to end.
+    pub(crate) is_stopped: bool,
+    pub(crate) is_restarting: bool,
+}
+
+impl<B: Board> Device<B> {
+    /// Looks at flash and starts the agent. `slot` is the one that runs.
+    pub fn start(
+        board: B,
+        flash: B::Flash,
+        layout: Layout,
+        slot: Slot,
+        reset: ResetCause,
+        net: Net,
+        lines: &'static Lines,
+    ) -> Result<Device<B>, Failure> {
+        let mut host = Host::start(flash, layout, slot, Some(net.identity.chip))?;
+        host.set_root_key(Some(net.identity.root_key));
+        let facts = host.facts(reset)?;
+        let (journal, settings) = host.stored()?;
+        let recreated = host.storage().0.recreated();
+        let stored = Stored { journal: &journal, settings: &settings, recreated };
+        let config = AgentConfig::new(net.identity.thing.clone(), net.identity.namespace.clone());
+        let (answers, job) = (VecDeque::new(), None);
+        let mut device = Device {
+            board,
+            net,
+            host,
+            checked: None,
+            lines,
+            agent: None,
+            answers,
+            job,
+            is_stopped: false,
+            is_restarting: false,
+        };
+        let (mut carried, now) = (Ok(()), device.moment());
+        let agent = Box::new(Agent::start(config, &facts, stored, now, &mut |effect| {
+            device.carry_out(effect, &mut carried);
+        }));
+        let floor = agent.journal().security_floor;
+        device.agent = Some(agent);
+        carried?;
+        if device.host.trusted()?.1.is_lost() {
+            device.complain(Reason::TrustLost);
+        }
+        if let Err(reason) = device.host.begin_trust(&facts, floor)? {
+            device.complain(reason);
+        }
+        let (storage, flash) = device.host.storage();
+        storage.acknowledge_recreated(flash)?;
+        Ok(device)
+    }
+
+    /// Lives until the restart.
+    pub async fn run(mut self) -> ! {
+        while !self.is_restarting {
+            if self.live().await.is_err() {
+                self.complain(Reason::FlashFailed);
+                break;
+            }
+        }
+        // What was said last should be heard.
+        let until = Instant::now() + FAREWELL;
+        while !self.lines.say.is_empty() && Instant::now() < until {
+            Timer::after_millis(10).await;
+        }
+        Timer::after_millis(50).await;
+        self.board.restart()
+    }
+
+    /// One piece of it.
+    async fn live(&mut self) -> Result<(), Failure> {
+        self.catch_up()?;
+        if let Some(job) = self.job.take() {
+            return self.work(job).await;
+        }
+        let wake = Timer::at(self.wake_at_ms().map_or(Instant::MAX, Instant::from_millis));
+        let is_quiet = self.answers.is_empty() && !self.is_restarting;
+        if is_quiet {
+            select(self.lines.news.ready_to_receive(), wake).await;
+        }
+        Ok(())
+    }
+
+    /// Steps the agent with whatever there is: it is never kept waiting by a job for longer than
+    /// a part of a body takes.
+    pub(crate) fn catch_up(&mut self) -> Result<(), Failure> {
+        while !self.is_restarting {
+            if let Some(answer) = self.answers.pop_front() {
+                self.step(answer)?;
+            } else if let Ok(news) = self.lines.news.try_receive() {
+                self.hear(news)?;
+            } else if self.wake_at_ms().is_some_and(|at| at <= Instant::now().as_millis()) {
+                self.step(Input::TimePassed)?;
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn wake_at_ms(&self) -> Option<u64> {
+        self.agent.as_ref().and_then(|agent| agent.wake_at_ms())
+    }
+
+    fn hear(&mut self, news: News) -> Result<(), Failure> {
+        match news {
+            News::Up => {
+                self.note(
+                    LogLevel::Info,
+                    "BROKER_CONNECTED",
+                    "the broker accepted the session",
+                    None,
+                );
+                self.step(Input::LinkUp)
+            }
+            News::Subscribed => self.step(Input::Subscribed),
+            News::Down(reason) => {
+                self.note(LogLevel::Warn, "BROKER_LOST", &session::words(reason), reason);
+                self.step(Input::LinkDown)
+            }
+            News::Message { topic, payload } => {
+                let shadow = ShadowId::classic(self.net.identity.thing.clone());
+                match shadow.topic_of(&topic) {
+                    Some(topic) => self.step(Input::ShadowArrived { topic, payload: &payload }),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input<'_>) -> Result<(), Failure> {
+        let Some(mut agent) = self.agent.take() else { return Ok(()) };
+        let (mut carried, now) = (Ok(()), self.moment());
+        agent.step(now, input, &mut |effect| self.carry_out(effect, &mut carried));
+        self.agent = Some(agent);
+        carried
+    }
+
+    fn moment(&self) -> Moment {
+        let uptime_ms = Instant::now().as_millis();
+        Moment { uptime_ms, wall_ms: None, random: self.net.random_word() }
+    }
+
+    async fn work(&mut self, job: Job) -> Result<(), Failure> {
+        self.is_stopped = false;
+        let answer = match job {
+            Job::Check(wanted) => match self.check_manifest(&wanted).await {
+                Ok(target) => Input::ManifestChecked(Ok(target)),
+                Err(Broken::Fault(fault)) => Input::ManifestChecked(Err(fault)),
+                Err(Broken::Failure) => return Err(Failure),
+            },
+            Job::Watch => return self.watch_trust().await,
+            Job::Download { target, from_start } => {
+                match self.download(&target, from_start).await {
+                    Ok(()) => Input::DownloadEnded(Ok(())),
+                    Err(Broken::Fault(fault)) => Input::DownloadEnded(Err(fault)),
+                    Err(Broken::Failure) => return Err(Failure),
+                }
+            }
+            Job::SelfTest => Input::SelfTestEnded(self.board.self_test()),
+        };
+        if !self.is_stopped {
+            self.answers.push_back(answer);
+        }
+        Ok(())
+    }
+
+    /// The agent hears this before anything else.
+    pub(crate) fn answer(&mut self, answer: Input<'static>) {
+        self.answers.push_back(answer);
+    }
+
+    /// Something was lost or not kept: a line for the log.
+    pub(crate) fn complain(&mut self, reason: Reason) {
+        self.note(LogLevel::Error, "IO_FAILED", reason.name(), Some(reason));
+    }
+
+    pub(crate) fn note(
+        &mut self,
+        level: LogLevel,
+        code: &'static str,
+        message: &str,
+        reason: Option<Reason>,
+    ) {
+        self.board.log(&LogLine { level, code: Some(code), message: &[message], reason });
+    }
+}

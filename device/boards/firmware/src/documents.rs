@@ -1,0 +1,42 @@
+//! Small documents, fetched whole.
+
+use alloc::vec::Vec;
+
+use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
+use otaru_wire::Reason;
+
+use crate::https::{self, Ask};
+use crate::{Net, link};
+
+const DOWN: Reason = Reason::LinkDownAtInstall;
+
+/// Gets a document of at most so many bytes; `None` where there is none.
+pub(crate) async fn get(net: &Net, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
+    let host = &net.identity.https;
+    let ask = Ask { host: &host.0, path, range: None };
+    let got = link::with(net, host, DOWN, async |tls| -> Result<Option<Vec<u8>>, Fault> {
+        let (head, mut body) = https::get(tls, &ask, DOWN).await?;
+        let answer = head.answer();
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        // Nobody knows how long it is.
+        match judge(Asked { offset: 0, total: 0 }, Answer { content_length: None, ..answer }) {
+            Verdict::Append if answer.status == 200 => {}
+            Verdict::Fail(fault) => return Err(fault),
+            _ => return Err(Reason::ServerError.into()),
+        }
+        let mut document = Vec::new();
+        loop {
+            let part = body.read().await?;
+            if part.is_empty() {
+                return Ok(Some(document));
+            }
+            if document.len() + part.len() > bytes_max {
+                return Err(Reason::TooManyBytes.into());
+            }
+            document.extend_from_slice(part);
+        }
+    });
+    got.await?
+}

@@ -1,0 +1,70 @@
+//! Who the device is, and what it reaches the server with.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use embassy_net::Stack;
+use embassy_sync::blocking_mutex::CriticalSectionMutex;
+use otaru_release::{Chip, PublicKey};
+use otaru_wire::{Namespace, ProductName, ThingName};
+
+/// What a device leaves the factory with.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its name.
+    pub thing: ThingName,
+    /// First level of progress topics.
+    pub namespace: Namespace,
+    /// Its kind.
+    pub product: ProductName,
+    /// Its chip.
+    pub chip: Chip,
+    /// Where downloads are.
+    pub https: (String, u16),
+    /// Where the broker is.
+    pub mqtt: (String, u16),
+    /// When it was made, in seconds since 1970: no certificate that ended before is believed.
+    pub made_at: i64,
+    /// Its certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The certificate's private key, on P-256.
+    pub key: [u8; 32],
+    /// The certificate of the authority that signed the server's, DER.
+    pub authority: Vec<u8>,
+    /// The key that root documents descend from.
+    pub root_key: PublicKey,
+}
+
+/// What every connection needs.
+#[derive(Clone, Copy)]
+pub struct Net {
+    /// The network.
+    pub stack: Stack<'static>,
+    /// The device.
+    pub identity: &'static Identity,
+    /// Fills with bytes that nobody can guess.
+    pub random: fn(&mut [u8]),
+    /// Takes a line for the log: what a reason alone does not say.
+    pub note: fn(&str),
+    /// A time that has passed, in seconds since 1970: when the newest timestamp was signed.
+    pub passed_at: &'static CriticalSectionMutex<Cell<i64>>,
+}
+
+impl Net {
+    /// The latest time that has certainly passed.
+    pub(crate) fn passed_at(&self) -> i64 {
+        self.passed_at.lock(Cell::get).max(self.identity.made_at)
+    }
+
+    /// A timestamp says that this time has passed.
+    pub(crate) fn note_passed(&self, at: i64) {
+        self.passed_at.lock(|passed| passed.set(passed.get().max(at)));
+    }
+
+    pub(crate) fn random_word(&self) -> u64 {
+        let mut bytes = [0; 8];
+        (self.random)(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+}

@@ -1,0 +1,105 @@
+//! One connection: TCP, and TLS in it, for as long as something is done with it.
+
+use alloc::vec;
+use core::cell::RefCell;
+use core::net::Ipv4Addr;
+
+use embassy_net::dns::DnsQueryType;
+use embassy_net::tcp::{self, TcpReader, TcpSocket, TcpWriter};
+use embassy_net::{IpAddress, IpEndpoint};
+use embassy_time::{Duration, with_timeout};
+use embedded_io_async::{ErrorType, Read, Write};
+use embedded_tls::{Aes128GcmSha256, TlsConfig, TlsConnection, TlsContext};
+use otaru_wire::Reason;
+
+use crate::Net;
+use crate::tls::Provider;
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
+/// Between two bytes.
+pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// A server sends records of any length up to this, whatever it is asked for.
+const RECORD_BYTES: usize = 16_640;
+/// What is sent is shorter: a certificate, or a message of the agent.
+const SENT_RECORD_BYTES: usize = 4096;
+const RECEIVE_BYTES: usize = 8192;
+const SEND_BYTES: usize = 4096;
+
+/// A connection that is open.
+pub(crate) type Tls<'a> = TlsConnection<'a, Socket<'a>, Aes128GcmSha256>;
+
+/// Connects to a host, and does something with it. The connection ends with that.
+///
+/// Errors: why there was no connection; `down` where nobody knows.
+pub(crate) async fn with<R>(
+    net: &Net,
+    (host, port): &(alloc::string::String, u16),
+    down: Reason,
+    use_it: impl for<'a> AsyncFnOnce(&mut Tls<'a>) -> R,
+) -> Result<R, Reason> {
+    let address = address_of(net, host).await.ok_or(down)?;
+    let (mut received, mut sent) = (vec![0; RECEIVE_BYTES], vec![0; SEND_BYTES]);
+    let mut tcp = TcpSocket::new(net.stack, &mut received, &mut sent);
+    tcp.set_timeout(Some(SILENCE_LIMIT * 3));
+    tcp.set_nagle_enabled(false);
+    let connected = with_timeout(CONNECT_LIMIT, tcp.connect(IpEndpoint::new(address, *port))).await;
+    connected.map_err(|_| down)?.map_err(|_| down)?;
+    let (reader, writer) = tcp.split();
+    let (reader, writer) = (RefCell::new(reader), RefCell::new(writer));
+    let socket = Socket { reader: &reader, writer: &writer };
+    let (mut read_record, mut written) = (vec![0; RECORD_BYTES], vec![0; SENT_RECORD_BYTES]);
+    let mut tls = TlsConnection::new(socket, &mut read_record, &mut written);
+    let mut provider = Provider::new(net, host).ok_or(Reason::TlsUntrusted)?;
+    let config = match host.parse::<Ipv4Addr>() {
+        Ok(_) => TlsConfig::new(),
+        Err(_) => TlsConfig::new().with_server_name(host),
+    };
+    let opened =
+        with_timeout(HANDSHAKE_LIMIT, tls.open(TlsContext::new(&config, &mut provider))).await;
+    match (opened, provider.outcome()) {
+        (_, Some(Err(reason))) => Err(reason),
+        (Ok(Ok(())), Some(Ok(()))) => Ok(use_it(&mut tls).await),
+        // It talks, and never said that the certificate is its own.
+        (Ok(Ok(())), None) => Err(Reason::TlsUntrusted),
+        _ => Err(down),
+    }
+}
+
+async fn address_of(net: &Net, host: &str) -> Option<IpAddress> {
+    with_timeout(CONNECT_LIMIT, net.stack.wait_config_up()).await.ok()?;
+    if let Ok(address) = host.parse::<Ipv4Addr>() {
+        return Some(address.into());
+    }
+    let found = with_timeout(CONNECT_LIMIT, net.stack.dns_query(host, DnsQueryType::A)).await;
+    found.ok()?.ok()?.first().copied()
+}
+
+/// Both directions of a socket, which may be held twice: once to read, once to write.
+#[derive(Clone, Copy)]
+pub(crate) struct Socket<'a> {
+    reader: &'a RefCell<TcpReader<'a>>,
+    writer: &'a RefCell<TcpWriter<'a>>,
+}
+
+impl ErrorType for Socket<'_> {
+    type Error = tcp::Error;
+}
+
+#[expect(clippy::await_holding_refcell_ref, reason = "one reads and one writes, never two")]
+impl Read for Socket<'_> {
+    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, tcp::Error> {
+        self.reader.borrow_mut().read(bytes).await
+    }
+}
+
+#[expect(clippy::await_holding_refcell_ref, reason = "one reads and one writes, never two")]
+impl Write for Socket<'_> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, tcp::Error> {
+        self.writer.borrow_mut().write(bytes).await
+    }
+
+    async fn flush(&mut self) -> Result<(), tcp::Error> {
+        self.writer.borrow_mut().flush().await
+    }
+}

@@ -1,0 +1,5 @@
+//! The firmware of `virt`, run by QEMU.
+
+mod boot;
+mod proof;
+mod update;

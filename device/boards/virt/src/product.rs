@@ -1,0 +1,99 @@
+//! What this board is beside updating itself: a clock that tells the time in phrases.
+
+use core::fmt::Write;
+
+use alloc::vec;
+
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+use otaru_agent::LogLine;
+use otaru_firmware::Board;
+use otaru_slots::Slot;
+use otaru_wire::Reason;
+use otaru_wire::payload::LogLevel;
+
+use crate::chip::handover::{self, Cause};
+use crate::chip::nor::Nor;
+use crate::chip::serial::{Escaped, Serial};
+use crate::chip::time::uptime_ms;
+use crate::chip::{heap, power};
+use crate::partitions::{self, PROOF_BYTES};
+use crate::{proof, say};
+
+/// The product.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// Whether it finds itself good enough to stay.
+    pub is_good: bool,
+}
+
+impl Board for Clock {
+    type Flash = Nor;
+
+    fn log(&mut self, line: &LogLine<'_>) {
+        let level = match line.level {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            _ => "debug",
+        };
+        let mut serial = Serial;
+        // The port takes everything.
+        let _ = write!(serial, "{{\"uptime_ms\":{},\"level\":\"{level}\"", uptime_ms());
+        if let Some(code) = line.code {
+            let _ = write!(serial, ",\"code\":\"{code}\"");
+        }
+        let _ = write!(serial, ",\"message\":\"");
+        for piece in line.message {
+            let _ = write!(serial, "{}", Escaped(piece));
+        }
+        let _ = write!(serial, "\"");
+        if let Some(reason) = line.reason {
+            let _ = write!(serial, ",\"reason\":\"{}\"", reason.name());
+        }
+        let _ = serial.write_str("}\n");
+    }
+
+    fn apply_setting(&mut self, name: &str, value: &str) -> bool {
+        if name != "phrase_type" {
+            return false;
+        }
+        let phrase = match value {
+            "\"classic\"" => "It is half past ten.",
+            "\"poetic\"" => "The tenth hour leans on its half.",
+            _ => return false,
+        };
+        say!("info", "PHRASE", "text": phrase);
+        true
+    }
+
+    fn self_test(&mut self) -> Result<(), Reason> {
+        if self.is_good { Ok(()) } else { Err(Reason::SelfTestFailed) }
+    }
+
+    fn keep_proof(
+        &mut self,
+        flash: &mut Nor,
+        slot: Slot,
+        documents: &[&[u8]],
+    ) -> Result<(), Reason> {
+        let mut bytes = vec![0xFF; PROOF_BYTES as usize];
+        let length = proof::write(documents, &mut bytes).ok_or(Reason::StorageFull)?;
+        let length = length.next_multiple_of(Nor::WRITE_SIZE);
+        let region = partitions::proof_of(slot);
+        let failed = |_| Reason::FlashFailed;
+        flash.erase(region.offset, region.end()).map_err(failed)?;
+        // The head last: without it what is behind it is nothing.
+        let (head, rest) = bytes[..length].split_at(proof::HEAD_BYTES);
+        flash.write(region.offset + proof::HEAD_BYTES as u32, rest).map_err(failed)?;
+        flash.write(region.offset, head).map_err(failed)?;
+        let mut found = vec![0; length];
+        flash.read(region.offset, &mut found).map_err(failed)?;
+        if found == bytes[..length] { Ok(()) } else { Err(Reason::FlashFailed) }
+    }
+
+    fn restart(&mut self) -> ! {
+        say!("info", "RESTARTING", "heap_peak_bytes": heap::peak_bytes());
+        handover::leave_last_words(Cause::Software);
+        power::reset()
+    }
+}
