@@ -15,8 +15,8 @@ use otaru_wire::payload::TrustReport;
 use crate::device::{Board, Broken, Device, Failure};
 use crate::documents::get;
 
-/// Largest manifest fetched: that of an image of 64 MiB, and as much again.
-const MANIFEST_BYTES_MAX: usize = 64 * 1024;
+/// Largest manifest fetched: that of an image of 8 MiB, and as much again.
+const MANIFEST_BYTES_MAX: usize = 8 * 1024;
 /// More root documents than any product will have; a server that goes on serving is broken.
 const WALK_MAX: u64 = 1000;
 

@@ -162,8 +162,12 @@ impl<B: Board> Device<B> {
         let floor = agent.journal().security_floor;
         device.agent = Some(agent);
         carried?;
-        if device.host.trusted()?.1.is_lost() {
+        let (root, trust) = device.host.trusted()?;
+        if trust.is_lost() {
             device.complain(Reason::TrustLost);
+        }
+        if let Some(seen) = root.and_then(|root| trust.seen_timestamp(&root)) {
+            device.net.note_passed(seen.signed_at);
         }
         if let Err(reason) = device.host.begin_trust(&facts, floor)? {
             device.complain(reason);

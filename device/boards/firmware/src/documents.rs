@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use embassy_time::{Duration, with_timeout};
 use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_wire::Reason;
 
@@ -9,6 +10,8 @@ use crate::https::{self, Ask};
 use crate::{Net, link};
 
 const DOWN: Reason = Reason::LinkDownAtInstall;
+/// How long a document may take from the first packet on: the agent waits, with all its own limits.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Gets a document of at most so many bytes; `None` where there is none.
 pub(crate) async fn get(net: &Net, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
@@ -38,5 +41,5 @@ pub(crate) async fn get(net: &Net, path: &str, bytes_max: usize) -> Result<Optio
             document.extend_from_slice(part);
         }
     });
-    got.await?
+    with_timeout(LIMIT, got).await.map_err(|_| Fault::from(DOWN))??
 }

@@ -96,8 +96,11 @@ pub(crate) async fn get<'t, 'a>(
         }
     }
     request += "\r\n";
-    tls.write_all(request.as_bytes()).await.map_err(|_| down)?;
-    tls.flush().await.map_err(|_| down)?;
+    let asked = async {
+        tls.write_all(request.as_bytes()).await?;
+        tls.flush().await
+    };
+    with_timeout(SILENCE_LIMIT, asked).await.map_err(|_| down)?.map_err(|_| down)?;
     let mut body = Body { tls, held: Vec::new(), left: None, buffer: vec![0; PART_BYTES], down };
     let mut head = Vec::new();
     let end = loop {

@@ -158,9 +158,10 @@ async fn say<W: Write>(
     acknowledgements: &Channel<CriticalSectionRawMutex, u16, 8>,
 ) -> Over {
     let mut number: u16 = 0;
+    // Whatever else is said: a message without acknowledgement is answered by nobody.
+    let mut ping_at = Instant::now() + PING_EVERY;
     loop {
-        let next =
-            select3(acknowledgements.receive(), lines.say.receive(), Timer::after(PING_EVERY));
+        let next = select3(acknowledgements.receive(), lines.say.receive(), Timer::at(ping_at));
         let (packet, is_last) = match next.await {
             Either3::First(packet) => (mqtt::acknowledge(packet), false),
             Either3::Second(Say::Disconnect) => (mqtt::disconnect(), true),
@@ -172,7 +173,10 @@ async fn say<W: Write>(
                 number = number.checked_add(1).unwrap_or(1);
                 (mqtt::publish(&topic, &payload, at_least_once.then_some(number)), false)
             }
-            Either3::Third(()) => (mqtt::ping(), false),
+            Either3::Third(()) => {
+                ping_at = Instant::now() + PING_EVERY;
+                (mqtt::ping(), false)
+            }
         };
         if write(writer, &packet).await.is_none() || is_last {
             return Over(None);

@@ -48,7 +48,16 @@ fn nobody_else_is_a_server() {
 fn a_certificate_has_its_time() {
     let over = (false, Some(Err(Reason::TlsRootExpired)));
     assert_eq!(shown("10.0.2.2", 4_000_000_000, &[SERVER]), over);
-    assert_eq!(shown("10.0.2.2", 1_000_000_000, &[SERVER]), over);
+}
+
+/// A device knows a time that has passed. The server's certificate may be younger than that.
+#[test]
+fn a_certificate_made_after_the_device_is_believed() {
+    for chain in [&[SERVER][..], &[SERVER, AUTHORITY]] {
+        assert_eq!(shown("10.0.2.2", 1_000_000_000, chain), (true, None));
+    }
+    let untrusted = (false, Some(Err(Reason::TlsUntrusted)));
+    assert_eq!(shown("10.0.2.2", 1_000_000_000, &[DEVICE]), untrusted);
 }
 
 #[test]

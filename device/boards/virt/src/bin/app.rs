@@ -79,14 +79,10 @@ mod app {
             },
             Some(Flaw::FailsSelfTest) | None => {}
         }
-        spawner.spawn(feed().expect("spawned once"));
         assert!(virtio::start_chance(), "there is no generator");
         let mut flash = Nor::take();
-        let Some(identity) = read_identity(&mut flash) else {
-            // Firmware that is nobody's is not there to be updated.
-            say!("error", "NOBODY");
-            return;
-        };
+        // Firmware that does not know whose it is can never be updated: on trial it has to go back.
+        let identity = read_identity(&mut flash).expect("the device has an identity");
         let identity: &'static Identity = Box::leak(Box::new(identity));
         let card = Card::start().expect("there is a network card");
         let resources = Box::leak(Box::new(StackResources::<SOCKETS>::new()));
@@ -118,6 +114,8 @@ mod app {
         let clock = Clock { is_good: head().flaw() != Some(Flaw::FailsSelfTest) };
         let device = Device::start(clock, flash, layout, told.slot, reset, net, &LINES);
         spawner.spawn(live(device.expect("flash works")).expect("spawned once"));
+        // Not before all is there that can tell whether this firmware is of use.
+        spawner.spawn(feed().expect("spawned once"));
     }
 
     fn read_identity(flash: &mut Nor) -> Option<Identity> {
