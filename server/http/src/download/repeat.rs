@@ -37,22 +37,24 @@ enum State {
     Reading(Vec<u8>),
     /// HTTP has a request.
     Asked(Asked),
-    /// HTTP is answering, and so many bytes are still to come.
-    Answering(Exchange, u64),
+    /// HTTP is answering, and so many bytes are still to come; then it is idle with this.
+    Answering(Option<Exchange>, u64),
     /// Something else is going on, which HTTP alone understands.
     Lost,
 }
 
-/// A request for a range.
+/// A request without a body.
 struct Asked {
+    request: Vec<u8>,
+    /// Where the numbers of its one range are, if it is for one.
+    numbers: Option<Range<usize>>,
+}
+
+/// A request for a range and the head of its answer.
+struct Exchange {
     request: Vec<u8>,
     /// Where the numbers of the range are.
     numbers: Range<usize>,
-}
-
-/// A request and the head of its answer.
-struct Exchange {
-    asked: Asked,
     /// Without its end and the lines that are another's each time.
     head: Vec<u8>,
 }
@@ -96,7 +98,7 @@ impl Repeats {
             State::Idle(_) | State::Reading(_) | State::Lost => return,
         };
         self.state = match left.checked_sub(count as u64) {
-            Some(0) => State::Idle(Some(exchange)),
+            Some(0) => State::Idle(exchange),
             Some(left) => State::Answering(exchange, left),
             None => State::Lost,
         };
@@ -120,40 +122,46 @@ impl State {
 }
 
 impl Asked {
-    /// Reads a request, if these bytes are one GET for one range, whole and without a body.
+    /// Reads a request, if these bytes are one GET, whole and without a body.
     fn read(request: Vec<u8>) -> Option<Asked> {
         let bytes = &*request;
-        let is_simple =
-            bytes.starts_with(b"GET ") && position(bytes, END) == Some(bytes.len() - END.len());
+        // HTTP takes a line feed alone for the end of a line, too: what ends where is then its own.
+        let is_simple = bytes.starts_with(b"GET ")
+            && position(bytes, END) == Some(bytes.len() - END.len())
+            && bytes
+                .iter()
+                .zip(&bytes[1..])
+                .all(|(before, byte)| *byte != b'\n' || *before == b'\r');
         let mut lines = lines(bytes).filter(|_| is_simple);
         if !bytes[lines.next()?].ends_with(b" HTTP/1.1") {
             return None;
         }
-        let mut numbers = None;
+        let (mut ranges, mut numbers) = (0, None);
         for line in lines {
             let (name, value) = header(bytes, line)?;
             match &*name.to_ascii_lowercase() {
-                b"range" if numbers.is_none() => numbers = Some(value),
-                b"range" | b"content-length" | b"transfer-encoding" | b"expect" | b"upgrade" => {
-                    return None;
+                b"range" => {
+                    ranges += 1;
+                    numbers = numbers_in(bytes, value);
                 }
+                b"content-length" | b"transfer-encoding" | b"expect" | b"upgrade" => return None,
                 _ => {}
             }
         }
-        let value = numbers?;
-        let text = bytes[value.clone()].strip_prefix(b"bytes=")?;
-        range(text)?;
-        let numbers = value.end - text.len()..value.end;
+        let numbers = numbers.filter(|_| ranges == 1);
         Some(Asked { request, numbers })
     }
 
-    /// Reads the beginning of an answer: what of it holds for the next one, and how long it is.
-    fn answered(self, bytes: &[u8]) -> Option<(Exchange, u64)> {
+    /// Reads the beginning of an answer: what of it holds for the next one, if anything does, and
+    /// how long it is.
+    fn answered(self, bytes: &[u8]) -> Option<(Option<Exchange>, u64)> {
         let head_bytes = position(bytes, END)? + END.len();
         let bytes = &bytes[..head_bytes];
         let mut lines = lines(bytes);
         let status = &bytes[lines.next()?];
-        if !status.starts_with(b"HTTP/1.1 206 ") {
+        let code = status.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
+        // These have no body, whatever their length says.
+        if code.starts_with(b"1") || matches!(code, b"204" | b"304") {
             return None;
         }
         let (mut head, mut body_bytes) = ([status, b"\r\n"].concat(), None);
@@ -166,7 +174,10 @@ impl Asked {
                 _ => head.extend_from_slice(&bytes[line.start..line.end + 2]),
             }
         }
-        Some((Exchange { asked: self, head }, head_bytes as u64 + body_bytes?))
+        let Asked { request, numbers } = self;
+        let exchange = numbers.filter(|_| code == b"206");
+        let exchange = exchange.map(|numbers| Exchange { request, numbers, head });
+        Some((exchange, head_bytes as u64 + body_bytes?))
     }
 }
 
@@ -175,6 +186,9 @@ impl Exchange {
     fn again(&self, request: &[u8], last: &LastDownload) -> Option<Answer> {
         let range = self.wanted(request)?;
         let (sender, len_bytes) = last.more()?;
+        if range.end > len_bytes {
+            return None;
+        }
         let body = sender.piece_now(&range)?;
         let is_whole = body.len() as u64 == range.end - range.start;
         let head = self.head_for(&range, len_bytes);
@@ -182,7 +196,7 @@ impl Exchange {
     }
 
     fn wanted(&self, request: &[u8]) -> Option<Range<u64>> {
-        let Asked { request: first, numbers } = &self.asked;
+        let Exchange { request: first, numbers, .. } = self;
         let rest = request.strip_prefix(&first[..numbers.start])?;
         let range = range(rest.strip_suffix(&first[numbers.end..])?)?;
         (range.end - range.start <= MOST_RANGE_BYTES).then_some(range)
@@ -194,6 +208,7 @@ impl Exchange {
         let mut id = Uuid::encode_buffer();
         let id = Uuid::new_v4().hyphenated().encode_lower(&mut id);
         let (first, last, length) = (range.start, range.end - 1, range.end - range.start);
+        tracing::debug!(request.id = %id, first, last, "Range is answered below HTTP");
         write!(
             head,
             "content-range: bytes {first}-{last}/{len_bytes}\r\ncontent-length: {length}\r\n\
@@ -242,6 +257,13 @@ fn header(head: &[u8], line: Range<usize>) -> Option<(&[u8], Range<usize>)> {
     let colon = line.start + head[line.clone()].iter().position(|byte| *byte == b':')?;
     let spaces = head[colon + 1..line.end].iter().take_while(|byte| **byte == b' ').count();
     Some((&head[line.start..colon], colon + 1 + spaces..line.end))
+}
+
+/// Where the numbers of the one range are that the value of a header is about.
+fn numbers_in(head: &[u8], value: Range<usize>) -> Option<Range<usize>> {
+    let text = head[value.clone()].strip_prefix(b"bytes=")?;
+    range(text)?;
+    Some(value.end - text.len()..value.end)
 }
 
 /// `first-last`, with one byte at least.

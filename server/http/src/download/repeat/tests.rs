@@ -78,6 +78,8 @@ fn only_a_simple_request_is_followed() {
         request("Range: bytes=0-9\r\nRange: bytes=0-9\r\n"),
         request("Range: bytes=0-9\r\nContent-Length: 1\r\n"),
         request("Range: bytes=0-9\r\nTransfer-Encoding: chunked\r\n"),
+        request("X-Other: a\nContent-Length: 9\r\nRange: bytes=0-9\r\n"),
+        request("Range: bytes=0-9\n\nGET /other HTTP/1.1\r\nRange: bytes=0-9\r\n"),
         request("Range: bytes=0-9\r\nExpect: 100-continue\r\n"),
         request("Range: bytes=0-9\r\nno colon\r\n"),
         request(""),
@@ -88,6 +90,38 @@ fn only_a_simple_request_is_followed() {
         request(&format!("Range: bytes=0-9\r\nX: {}\r\n", "x".repeat(MOST_REQUEST_BYTES))),
     ] {
         assert!(after(&text, HEAD).is_none(), "{}", String::from_utf8_lossy(&text));
+    }
+}
+
+/// A device fetches its manifest and what else it needs on the connection of the ranges.
+#[test]
+fn ranges_go_on_behind_other_requests() {
+    let mut repeats = Repeats::new(LastDownload::default());
+    let whole = HEAD.replace("206 Partial Content", "200 OK");
+    let refused = HEAD.replace("206 Partial Content", "404 Not Found");
+    for (rest, head) in
+        [("", &whole), ("Range: bytes=0-\r\n", &whole), ("Range: bytes=0-9\r\n", &refused)]
+    {
+        assert!(repeats.read(&request(rest)).is_none());
+        repeats.written(
+            &[IoSlice::new(head.as_bytes()), IoSlice::new(b"0123456789")],
+            head.len() + 10,
+        );
+        assert!(matches!(repeats.state, State::Idle(None)), "{rest}");
+    }
+    assert!(repeats.read(&request("Range: bytes=0-9\r\n")).is_none());
+    repeats.written(&[IoSlice::new(HEAD.as_bytes()), IoSlice::new(b"0123456789")], HEAD.len() + 10);
+    assert!(matches!(repeats.state, State::Idle(Some(_))));
+}
+
+#[test]
+fn answer_that_has_no_body_ends_it() {
+    for status in ["304 Not Modified", "204 No Content", "100 Continue"] {
+        let mut repeats = Repeats::new(LastDownload::default());
+        assert!(repeats.read(&request("")).is_none());
+        let head = HEAD.replace("206 Partial Content", status);
+        repeats.written(&[IoSlice::new(head.as_bytes())], head.len());
+        assert!(matches!(repeats.state, State::Lost), "{status}");
     }
 }
 
@@ -131,15 +165,18 @@ fn a_request_before_the_answer_is_over_is_for_http_and_so_is_all_after_it() {
 
 proptest! {
     #[test]
-    fn whatever_is_followed_is_one_request_for_one_range(
-        rest in "((Range: bytes=[0-9]{1,3}-[0-9]{0,3}|[a-z]{1,5}: [a-z ]{0,5}|)\r\n){0,4}",
+    fn whatever_is_followed_is_one_request_and_its_numbers_are_of_its_one_range(
+        rest in "((Range: bytes=[0-9]{1,3}-[0-9]{0,3}|[a-z]{1,5}: [a-z ]{0,5}|)\r?\n){0,4}",
         tail in "(\r\n)?[a-z]?",
     ) {
         let text = format!("{GET}{rest}{tail}");
         if let Some(Asked { request, numbers }) = Asked::read(text.clone().into_bytes()) {
             prop_assert_eq!(text.matches("\r\n\r\n").count(), 1);
-            prop_assert_eq!(text.matches("Range: ").count(), 1);
-            prop_assert!(range(&request[numbers]).is_some());
+            prop_assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
+            if let Some(numbers) = numbers {
+                prop_assert_eq!(text.matches("Range: ").count(), 1);
+                prop_assert!(range(&request[numbers]).is_some());
+            }
         }
     }
 }

@@ -164,7 +164,19 @@ each_database! {
             assert!(body == own_body || head.starts_with("http/1.1 4"), "{asked}");
             below_http.push(is_below_http(&head));
         }
-        assert_eq!(below_http[..6], [true, true, false, true, true, false], "{below_http:?}");
+        let expected = [true, true, false, true, true, false, false, false, true];
+        assert_eq!(below_http[..9], expected, "{below_http:?}");
+    }
+
+    async fn a_range_at_the_end_of_all_numbers_is_refused(app: TestApp) {
+        let (_, link) = linked(&app).await;
+        let serving = app.serve_plain();
+        let mut line = Line::to(&serving).await;
+        line.ask(&range_request(&link, 0, 9)).await;
+        line.answer().await;
+        line.ask(&range_request(&link, usize::MAX - 15, usize::MAX - 5)).await;
+        let (head, _) = line.answer().await;
+        assert!(head.starts_with("http/1.1 416"), "{head}");
     }
 
     async fn requests_that_come_together_or_in_parts_are_answered_in_turn(app: TestApp) {
