@@ -136,8 +136,9 @@ typedef struct otaru_board {
      * Returns 0 if it is applied. Without this function every setting is refused. Optional. */
     int32_t (*apply_setting)(void *context, const char *name, const char *json);
     /* May this update go on? `before` is OTARU_BEFORE_..., `size` the length of its image. Answer
-     * with otaru_input_decision, later; no answer within a minute counts as later. Without this
-     * function nothing is asked. Optional. */
+     * with otaru_input_decision, later; no answer within a minute counts as later. A question takes
+     * back the one before it: answer the last alone. Without this function nothing is asked.
+     * Optional. */
     void (*ask)(void *context, uint8_t before, const char *version, uint64_t size);
     /* Show this release as one that can be installed; with a null version, nothing any more.
      * What somebody at the device decides is otaru_input_offer. Optional. */

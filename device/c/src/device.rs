@@ -288,6 +288,8 @@ impl Device {
                 self.answers.retain(|answer| {
                     !matches!(answer, Input::SlotVerified(_) | Input::BytesRead { .. })
                 });
+                // The product answered what is not asked any more.
+                self.heard.retain(|heard| !matches!(heard, Heard::Input(Input::ProductDecided(_))));
             }
             Effect::AskProduct(question) => self.board.ask(&question),
             Effect::ShowOffer(offer) => self.board.show_offer(offer.as_ref()),

@@ -94,6 +94,18 @@ fn product_may_refuse() {
     assert!(world.noted("restart").is_empty());
 }
 
+/// Both are said before the next poll: the answer is to a question that is taken back.
+#[test]
+fn answer_to_a_question_taken_back_does_not_count_for_the_next() {
+    let mut world = World::new();
+    let (now, refuse) = ((api::DECISION_NOW, 0), (api::DECISION_REFUSE, 0));
+    world.decisions.extend([now, now, refuse]);
+    world.changes_mind_at = Some(2);
+    world.live(has_ended);
+    assert_eq!(world.outcome(), "cancelled", "{:#?}", world.notes);
+    assert!(world.noted("restart").is_empty());
+}
+
 #[test]
 fn offer_is_shown_and_decided_at_the_device() {
     let mut world = World::new();

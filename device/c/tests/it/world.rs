@@ -37,6 +37,8 @@ pub(crate) struct World {
     /// What the product answers, one for each question; behind them it says now.
     pub(crate) decisions: VecDeque<(u8, u64)>,
     pub(crate) questions: usize,
+    /// Before which answer, counted from the last, the product says that it changed its mind.
+    pub(crate) changes_mind_at: Option<usize>,
     /// What is installed is decided at the device.
     pub(crate) decides_offer: Option<u8>,
     pub(crate) offered: Option<CString>,
@@ -71,6 +73,7 @@ impl World {
             wants_test: false,
             decisions: VecDeque::new(),
             questions: 0,
+            changes_mind_at: None,
             decides_offer: None,
             offered: None,
             takes_settings: true,
@@ -192,6 +195,9 @@ impl World {
                 api::otaru_input_self_test(otaru, 0);
             }
             for _ in 0..std::mem::take(&mut self.questions) {
+                if self.changes_mind_at == Some(self.decisions.len()) {
+                    api::otaru_input_decision_changed(otaru);
+                }
                 let (decision, wait_ms) =
                     self.decisions.pop_front().unwrap_or((api::DECISION_NOW, 0));
                 assert_eq!(api::otaru_input_decision(otaru, decision, wait_ms), api::IDLE);
