@@ -18,8 +18,8 @@ use super::LastDownload;
 /// The longest request that is compared.
 const MOST_REQUEST_BYTES: usize = 2 * 1024;
 
-/// The longest range: the kernel takes so much of an answer at once even for a slow client, so
-/// that no timer of HTTP, which knows nothing of it, ends while it is sent.
+/// The longest range: the kernel takes so much of an answer at once even for a slow client. HTTP's
+/// timer for the next request knows nothing of it, and may end where a client asks far ahead.
 const MOST_RANGE_BYTES: u64 = 32 * 1024;
 
 const END: &[u8] = b"\r\n\r\n";
