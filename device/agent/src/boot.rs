@@ -109,15 +109,35 @@ pub enum NextAction {
     ReportReverted,
 }
 
+/// Whether the entry of what runs promises it one boot alone.
+pub(crate) fn is_entry_of_trial(facts: &BootFacts) -> bool {
+    matches!(facts.running_entry, EntryState::New | EntryState::PendingVerify)
+}
+
+/// Whether firmware that was confirmed is on trial again: a bit of its entry turned over, and the
+/// next restart would end it.
+pub(crate) fn lost_its_confirmation(journal: &Journal, facts: &BootFacts) -> bool {
+    let is_new = journal.attempt.as_ref().is_some_and(|attempt| runs(attempt, facts));
+    is_entry_of_trial(facts) && !is_new && journal.confirmed == Some(facts.running.sha256)
+}
+
+fn is_on_trial(journal: &Journal, facts: &BootFacts) -> bool {
+    is_entry_of_trial(facts) && !lost_its_confirmation(journal, facts)
+}
+
+/// Whether an attempt is about the firmware that runs.
+fn runs(attempt: &Attempt, facts: &BootFacts) -> bool {
+    attempt.target.as_ref().is_some_and(|target| target.sha256 == facts.running.sha256)
+}
+
 /// Decides what a boot means. Total: every combination has exactly one answer.
 ///
 /// Truth ranks: hash of the running slot, then the selector's records, then the journal.
 pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
-    let running = facts.running.sha256;
     let Some(attempt) = &journal.attempt else {
         return without_attempt(journal, facts);
     };
-    if attempt.target.as_ref().is_some_and(|target| target.sha256 == running) {
+    if runs(attempt, facts) {
         return match facts.running_entry {
             // Whatever its entry says: given up, 3, is one bit from confirmed, 2.
             _ if attempt.verdict.is_some() => NextAction::RollBackNow,
@@ -134,11 +154,7 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
     match attempt.stage {
         // Something else on trial although nothing was armed: flashed by cable, say.
         // Until that is decided the other slot is its way back, and takes no download.
-        Stage::Fetching
-            if matches!(facts.running_entry, EntryState::PendingVerify | EntryState::New) =>
-        {
-            NextAction::StartTrial
-        }
+        Stage::Fetching if is_on_trial(journal, facts) => NextAction::StartTrial,
         Stage::Fetching => NextAction::ResumeFetch,
         Stage::Staged => not_booted(attempt, facts),
         Stage::Trial => match attempt.verdict {
@@ -160,7 +176,7 @@ fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
         // went in the bootloader's own write.
         EntryState::Undefined if is_bad || failed => NextAction::RollBackNow,
         // The journal was lost during a trial: without a decision the next reset goes back.
-        EntryState::PendingVerify | EntryState::New => NextAction::StartTrial,
+        _ if is_on_trial(journal, facts) => NextAction::StartTrial,
         _ if journal.confirmed.is_some_and(|confirmed| confirmed != running)
             && journal.previous == Some(running) =>
         {

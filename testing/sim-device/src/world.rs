@@ -174,7 +174,7 @@ pub struct World<'a, const UNIT: usize> {
 pub fn tell<const UNIT: usize>(life: &Life) -> String {
     let mut world = World::new(life, life.geometry.chip::<UNIT>(life.factory));
     world.transcript = Some(String::new());
-    let result = world.run_boots();
+    let result = world.run_life();
     world.note(|| format!("{result:?}"));
     world.transcript.unwrap_or_default()
 }
@@ -234,18 +234,23 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
 
     /// Lives to the end of the plan.
     pub fn run(mut self) -> Result<Summary, Violation> {
-        self.run_boots().map_err(|violation| self.told(violation))?;
-        let cycles = if self.summary.limits == 0 { self.life.power_cycles } else { 0 };
-        for _ in 0..cycles {
-            // Everything has ended: what runs now stays, whatever power does.
-            self.cycle_power().map_err(|violation| self.told(violation))?;
-        }
+        self.run_life().map_err(|violation| self.told(violation))?;
         let chip = self.take_chip();
         self.summary.operations = self.operations_before + chip.operations();
         self.summary.boots = self.boot;
         self.summary.gusts = self.sky.count;
         self.summary.ends = std::mem::take(&mut self.server.ends);
         Ok(self.summary)
+    }
+
+    fn run_life(&mut self) -> Result<(), Violation> {
+        self.run_boots()?;
+        let cycles = if self.summary.limits == 0 { self.life.power_cycles } else { 0 };
+        for _ in 0..cycles {
+            // Everything has ended: what runs now stays, whatever power does.
+            self.cycle_power()?;
+        }
+        Ok(())
     }
 
     /// Adds a line to the transcript, if there is one.

@@ -220,3 +220,25 @@ fn firmware_that_gave_itself_up_is_not_confirmed_by_one_bit() {
         }
     }
 }
+
+/// While its successor rolls back, the bit that tells confirmed from armed turns over in what is
+/// to run again: that is confirmed, and its one boot is not its last.
+#[test]
+fn confirmed_firmware_outlives_one_bit_of_its_entry() {
+    let life = one_wish(Geometry::Small, SIZES[0], Behaviour::Pass);
+    let first = life.wishes[0];
+    let second = catalogue().pick(first.release, SIZES[1], Behaviour::Fail);
+    let second = Wish { release: second.expect("a newer release"), ..first };
+    let life = Life { wishes: vec![first, second], ..life };
+    let otadata = Geometry::Small.layout().otadata;
+    for after in 1..trace(&life).len() as u64 {
+        for entry in [otadata.offset, otadata.offset + 4096] {
+            for bit in 0..3 {
+                let life = with_cut(&life, after, CutKind::Before);
+                let life = Life { flips: vec![(entry + 24, bit)], ..life };
+                let lived = judge_life(&life);
+                lived.unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+            }
+        }
+    }
+}

@@ -8,6 +8,7 @@ use super::{
     Agent, AgentPhase, Core, Meter, Reporter, Screen, Settings, Settling, Step, TrustWatch,
     settings,
 };
+use crate::boot::{is_entry_of_trial, lost_its_confirmation};
 use crate::journal::Ended;
 use crate::json::Json;
 use crate::{AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, reconcile};
@@ -65,12 +66,10 @@ impl<const ROOM: usize> Agent<ROOM> {
 impl Core {
     /// What is known before anything that was stored.
     fn new(config: AgentConfig, facts: &BootFacts, now: Moment) -> Core {
-        let is_on_trial =
-            matches!(facts.running_entry, EntryState::New | EntryState::PendingVerify);
         Core {
             config,
             running: facts.running.clone(),
-            running_stays: !is_on_trial,
+            running_stays: !is_entry_of_trial(facts),
             journal: Journal::default(),
             phase: AgentPhase::Idle,
             settling: Settling::Settled,
@@ -95,6 +94,10 @@ impl Step<'_> {
     }
 
     fn act_on_boot(&mut self, facts: &BootFacts) {
+        if lost_its_confirmation(&self.agent.journal, facts) {
+            self.agent.running_stays = true;
+            (self.out)(Effect::ConfirmSlot);
+        }
         let action = reconcile(&self.agent.journal, facts);
         if action == NextAction::StartTrial && facts.running_entry == EntryState::New {
             let message = ["the bootloader left the trial unmarked: it cannot go back by itself"];

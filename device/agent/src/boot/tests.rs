@@ -107,6 +107,23 @@ fn an_image_on_trial_is_decided_about_before_another_is_fetched() {
     }
 }
 
+/// A bit of its entry turned over: nothing about it is in doubt, and no broker is needed for it.
+#[test]
+fn what_was_confirmed_needs_no_second_trial() {
+    for attempt in [None, Some(attempt(Stage::Fetching, 0, None))] {
+        let expected = match attempt {
+            None => NextAction::FollowWish,
+            Some(_) => NextAction::ResumeFetch,
+        };
+        let confirmed = Some(Digest::of(OLD));
+        let journal = Journal { attempt, confirmed, ..Journal::default() };
+        for entry in [EntryState::PendingVerify, EntryState::New] {
+            let facts = facts(OLD, entry, EntryState::Valid, ResetCause::PowerOn);
+            assert_eq!(reconcile(&journal, &facts), expected, "{entry:?}");
+        }
+    }
+}
+
 #[test]
 fn a_confirmed_image_that_vanished_is_reported() {
     let journal = Journal {
