@@ -138,13 +138,6 @@ impl FileFlash {
         self.write(offset, &padded)
     }
 
-    /// Reads a range into memory.
-    pub(crate) fn dump(&mut self, offset: u32, length: u32) -> Result<Vec<u8>, FileFlashError> {
-        let mut bytes = vec![0; length as usize];
-        self.read(offset, &mut bytes)?;
-        Ok(bytes)
-    }
-
     /// The part that holds the whole range, and where in its file the range begins.
     fn part(
         &self,

@@ -15,9 +15,9 @@ use rumqttc::{
 /// Longest expiry there is: the broker decides how long it keeps a session.
 pub(crate) const EXPIRY_S: u32 = u32::MAX;
 
-/// Messages under way at a time. The client keeps a place for each that may be: for as many as
+/// Messages under way at a time. The client keeps 220 bytes for each that may be: for as many as
 /// MQTT allows it would take 16 MiB.
-pub(crate) const IN_FLIGHT: u16 = 64;
+pub(crate) const IN_FLIGHT: u16 = 16;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
 
