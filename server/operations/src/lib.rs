@@ -13,6 +13,7 @@ mod actor;
 mod aftermath;
 mod app;
 mod attempts;
+mod background;
 mod bucket_watch;
 mod claims;
 mod clock;
@@ -79,6 +80,7 @@ pub use actor::{Actor, Credential, CredentialKind, DevicePrincipal, Reach};
 pub use aftermath::finish_releases;
 pub use app::{App, AppConfig, ShadowSettings, Urls};
 pub use attempts::Remote;
+pub use background::run_background;
 pub use bucket_watch::{
     BucketWatch, fetch_bucket_image, list_bucket_images, look_at_bucket, nudge_bucket_watch,
     watch_bucket,
@@ -162,7 +164,7 @@ pub use shadows::{
 };
 pub use sharing::{leave_device, list_people, remove_person, share_device};
 pub use sign_up::sign_up;
-pub use start::{run_background, start_up};
+pub use start::start_up;
 pub use tokens::{
     NewToken, USUAL_SHARED_TOKENS, authenticate_token, create_token, list_tokens, revoke_token,
 };

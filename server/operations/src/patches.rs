@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub use plan::plan_patches;
-pub(crate) use plan::{keep_planned, plan_release, want_for_device};
+pub(crate) use plan::{plan_release, want_for_device};
 pub use worker::{PatchWorker, make_patches};
 
 /// Which patches are made, and how.

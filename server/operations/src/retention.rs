@@ -1,6 +1,6 @@
 //! Logs and events do not grow for ever, and what has ended is not kept.
 
-use otaru_store::{SystemScope, Tx};
+use otaru_store::{StoreError, SystemScope, Tx};
 
 use crate::{App, OperationError, sessions, uploads};
 
@@ -15,6 +15,9 @@ const EVENTS_MS: i64 = 7 * DAY_MS;
 /// How long a token is listed after its end, for who wonders why a program stopped.
 const TOKENS_MS: i64 = 90 * DAY_MS;
 
+/// Rows that are dropped at once: others write in between.
+const ROWS: u32 = 500;
+
 /// Drops what is older than it is kept. Returns how many entries went.
 ///
 /// # Errors
@@ -23,8 +26,6 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
     let now = app.now_ms();
     let work = move |tx: &mut Tx<'_>| {
         let system = SystemScope::for_background();
-        let logs = otaru_store::trim_logs(tx, &system, now - LOGS_MS)?;
-        let events = otaru_store::trim_events(tx, &system, now - EVENTS_MS)?;
         let ended = otaru_store::trim_sessions(
             tx,
             &system,
@@ -34,14 +35,34 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
         let links = otaru_store::trim_invitations(tx, &system, now)?
             + otaru_store::trim_password_resets(tx, &system, now)?;
         let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?;
-        Ok::<_, OperationError>(logs + events + ended + links + tokens)
+        Ok::<_, OperationError>(ended + links + tokens)
     };
-    let dropped = app.inner.store.write(work).await?;
+    let ended = app.inner.store.write(work).await?;
+    let logs = in_parts(app, move |tx| {
+        otaru_store::trim_logs(tx, &SystemScope::for_background(), now - LOGS_MS, ROWS)
+    });
+    let logs = logs.await?;
+    let events = in_parts(app, move |tx| {
+        otaru_store::trim_events(tx, &SystemScope::for_background(), now - EVENTS_MS, ROWS)
+    });
+    let dropped = ended + logs + events.await?;
     Ok(dropped + uploads::forget_idle(app).await? + uploads::sweep(app).await?)
 }
 
-/// Rows of history that are dropped at once: others write in between.
-const HISTORY_ROWS: u32 = 500;
+/// Drops [`ROWS`] at once until fewer are left. Returns how many went.
+async fn in_parts(
+    app: &App,
+    drop_some: impl Fn(&mut Tx<'_>) -> Result<u64, StoreError> + Clone + Send + 'static,
+) -> Result<u64, OperationError> {
+    let mut dropped = 0;
+    loop {
+        let some = app.inner.store.write(drop_some.clone()).await?;
+        dropped += some;
+        if some < u64::from(ROWS) {
+            return Ok(dropped);
+        }
+    }
+}
 
 /// Drops versions of shadows that are too many since fewer are kept than before the last start.
 ///
@@ -53,10 +74,10 @@ pub async fn trim_shadow_history(app: &App) -> Result<u64, OperationError> {
     loop {
         let surplus = move |tx: &mut Tx<'_>| {
             let system = SystemScope::for_background();
-            otaru_store::surplus_shadow_history(tx, &system, kept, HISTORY_ROWS)
+            otaru_store::surplus_shadow_history(tx, &system, kept, ROWS)
         };
         let surplus = app.inner.store.read(surplus).await?;
-        let is_last = surplus.len() < HISTORY_ROWS as usize;
+        let is_last = surplus.len() < ROWS as usize;
         let work = move |tx: &mut Tx<'_>| {
             otaru_store::drop_shadow_history(tx, &SystemScope::for_background(), &surplus)
         };

@@ -1,32 +1,10 @@
 //! Which patches are wanted.
 
-use std::time::Duration;
-
 use otaru_store::{DeviceRow, PatchKey, ReleaseRow, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::{Digest, ProductName, ReleaseVersion, payload::FirmwareState};
-use tokio::time::{MissedTickBehavior, interval};
-use tracing::error;
 
-use super::{forget_patches, revival, show_change};
+use super::{revival, show_change};
 use crate::{App, OperationError};
-
-/// How often it is looked at what is wanted, beside when something happens.
-const PLAN_EVERY: Duration = Duration::from_secs(3_600);
-
-/// Plans patches and drops what is of no use, now and every hour. Ends never.
-pub(crate) async fn keep_planned(app: &App) {
-    let mut rounds = interval(PLAN_EVERY);
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        rounds.tick().await;
-        if let Err(cause) = plan_patches(app).await {
-            error!(error = &cause as &dyn std::error::Error, "Patches were not planned");
-        }
-        if let Err(cause) = forget_patches(app).await {
-            error!(error = &cause as &dyn std::error::Error, "Patches were not forgotten");
-        }
-    }
-}
 
 /// Wants the patches to the newest release of each channel, from what devices run now, and those
 /// that were skipped under other settings.

@@ -81,7 +81,16 @@ pub fn last_event_id(tx: &mut Tx<'_>, scope: &Scope) -> Result<i64, StoreError> 
     Ok(found.unwrap_or(0))
 }
 
-/// Drops entries older than `before`; returns how many.
-pub fn trim_events(tx: &mut Tx<'_>, _: &SystemScope, before: i64) -> Result<u64, StoreError> {
-    tx.execute("DELETE FROM events WHERE created_at < $1", params![before])
+/// Drops entries older than `before`, the oldest ones first, so many at most; returns how many.
+pub fn trim_events(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    before: i64,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < $1
+             ORDER BY created_at LIMIT $2)",
+        params![before, limit],
+    )
 }

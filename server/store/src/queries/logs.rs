@@ -63,9 +63,18 @@ pub fn log_tail(
     Ok(found.unwrap_or(0))
 }
 
-/// Drops records older than `before`; returns how many.
-pub fn trim_logs(tx: &mut Tx<'_>, _: &SystemScope, before: i64) -> Result<u64, StoreError> {
-    tx.execute("DELETE FROM logs WHERE received_at < $1", params![before])
+/// Drops records older than `before`, the oldest ones first, so many at most; returns how many.
+pub fn trim_logs(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    before: i64,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE received_at < $1
+             ORDER BY received_at LIMIT $2)",
+        params![before, limit],
+    )
 }
 
 /// Keeps only the `keep` newest records of a device; returns how many went.

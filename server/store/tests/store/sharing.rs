@@ -108,7 +108,7 @@ async fn an_event_is_heard_by_everybody_it_concerned(fixture: Fixture) {
         assert_eq!(kinds(tx, Some("u-2"))?, ["first"]);
         assert_eq!(kinds(tx, Some("u-3"))?, [""; 0]);
         assert_eq!(kinds(tx, None)?, ["first", "second"]);
-        trim_events(tx, &SystemScope::for_background(), 2)?;
+        trim_events(tx, &SystemScope::for_background(), 2, 9)?;
         assert_eq!(kinds(tx, Some("u-2"))?, [""; 0]);
         Ok(())
     })

@@ -55,7 +55,7 @@ async fn events_are_numbered_in_commit_order(fixture: Fixture) {
             assert_eq!(last_event_id(tx, &scope)?, second.id);
             assert_eq!(events(tx, &scope, Some("u-1"), 0, 10)?, std::slice::from_ref(&first));
             assert_eq!(events(tx, &scope, None, first.id, 10)?, [second]);
-            assert_eq!(trim_events(tx, &SystemScope::for_background(), 20)?, 1);
+            assert_eq!(trim_events(tx, &SystemScope::for_background(), 20, 9)?, 1);
             Ok(())
         })
         .await
@@ -79,7 +79,9 @@ async fn logs_are_kept_to_a_length(fixture: Fixture) {
             }
             assert_eq!(trim_logs_of_thing(tx, &scope, &thing, 4)?, 6);
             assert_eq!(logs(tx, &scope, &thing, 0, 10)?.len(), 4);
-            assert_eq!(trim_logs(tx, &SystemScope::for_background(), 8)?, 2);
+            for (limit, went) in [(0, 0), (1, 1), (9, 1)] {
+                assert_eq!(trim_logs(tx, &SystemScope::for_background(), 8, limit)?, went);
+            }
             assert_eq!(logs(tx, &scope, &thing, 0, 10)?.len(), 2);
             Ok(())
         })

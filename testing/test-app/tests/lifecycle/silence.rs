@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use otaru_operations::run_background;
 use otaru_test_app::{MqttSession, each_database};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::home::{DAY, HOUR, Home, MINUTE, SECOND, UPDATE, progress, said, version};
 
@@ -282,5 +284,35 @@ each_database! {
         // The client is told anew though desired names the version already.
         let second = home.install_told(&mut plain).await;
         assert_ne!(first["id"], second["id"]);
+    }
+
+    /// What a server does beside is of many kinds, and each may take as long as it takes.
+    async fn a_deadline_waits_for_no_other_work(app: TestApp) {
+        let mut home = Home::new(app).await;
+        let mut agent = home.agent().await;
+        home.install_told(&mut agent).await;
+        // An image store that takes a request and answers nothing.
+        let store = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", store.local_addr().unwrap());
+        let options = [
+            ("AWS_ENDPOINT", endpoint.as_str()),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "testing"),
+            ("AWS_SECRET_ACCESS_KEY", "testing"),
+        ];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        home.app.set_images("s3://images".to_owned(), options.to_vec());
+        home.app.restart().await;
+        let running = tokio::spawn(run_background(home.app.operations.clone()));
+        let (waiting, _) = store.accept().await.unwrap();
+
+        home.app.advance(5 * MINUTE + SECOND);
+        let mut request = [0; 4_096];
+        while home.end().await != "notified vanished" {
+            // As long as this connection is open somebody waits for an answer.
+            assert!(!matches!(waiting.try_read(&mut request), Ok(0)), "the store was given up");
+        }
+        running.abort();
     }
 }
