@@ -138,9 +138,13 @@ fn show_change(tx: &mut Tx<'_>, target: &Digest) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The packed image of the same target and codec, if it is stored.
-fn packed_bytes(tx: &mut Tx<'_>, row: &PatchRow) -> Result<Option<u64>, StoreError> {
+/// What became of the packed image of the same target and codec, if it was ever wanted.
+fn packed_image(tx: &mut Tx<'_>, row: &PatchRow) -> Result<Option<PatchRow>, StoreError> {
     let key = otaru_store::PatchKey { base: None, ..row.key };
-    let packed = otaru_store::patch(tx, &SystemScope::for_background(), &key)?;
-    Ok(packed.filter(|packed| packed.sha256.is_some()).and_then(|packed| packed.size_bytes))
+    otaru_store::patch(tx, &SystemScope::for_background(), &key)
+}
+
+/// How long a patch is that is stored.
+fn stored_bytes(row: Option<PatchRow>) -> Option<u64> {
+    row.filter(|row| row.sha256.is_some()).and_then(|row| row.size_bytes)
 }

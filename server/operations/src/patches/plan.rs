@@ -115,6 +115,18 @@ fn want(
     }
 }
 
+/// Whether a release with this image can be installed, whoever published it.
+pub(super) fn is_image_offered(tx: &mut Tx<'_>, sha256: &Digest) -> Result<bool, StoreError> {
+    let offers = otaru_store::offers_of_image(tx, &SystemScope::for_background(), sha256)?;
+    for (organisation, product, version) in offers {
+        let release = otaru_store::release(tx, &Scope::of(organisation), &product, &version)?;
+        if release.is_some_and(|release| is_offered(&release)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether devices can install it.
 fn is_offered(release: &ReleaseRow) -> bool {
     release.yanked_at.is_none() && release.image_deleted_at.is_none() && release.is_trusted()

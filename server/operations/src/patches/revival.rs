@@ -1,8 +1,9 @@
 //! Patches that were skipped and would not be now: settings change with every start.
 
-use otaru_store::{PatchReason, PatchRow, StoreError, SystemScope, Tx};
+use otaru_release::patch::Codec;
+use otaru_store::{PatchReason, PatchRow, PatchState, StoreError, SystemScope, Tx};
 
-use super::{PatchSettings, packed_bytes, show_change};
+use super::{PatchSettings, packed_image, plan, show_change, stored_bytes};
 use crate::{App, OperationError};
 
 /// Has skipped patches made after all that the settings allow by now.
@@ -54,28 +55,55 @@ fn allowed_now(tx: &mut Tx<'_>, settings: &PatchSettings) -> Result<Vec<PatchRow
     Ok(allowed)
 }
 
+/// Whether it would be made if it were wanted now, as far as lengths are known.
 fn is_allowed(
     tx: &mut Tx<'_>,
     settings: &PatchSettings,
     row: &PatchRow,
 ) -> Result<bool, StoreError> {
-    let system = SystemScope::for_background();
-    let Some(target_bytes) = otaru_store::image_bytes(tx, &system, &row.key.target)? else {
+    let is_packed_so = |codec: &Codec| *codec as u8 == row.key.codec;
+    if !settings.codecs.iter().any(is_packed_so) || !plan::is_image_offered(tx, &row.key.target)? {
         return Ok(false);
-    };
+    }
+    let Some(longest) = longest_image(tx, row)? else { return Ok(false) };
+    if longest > settings.max_image_bytes {
+        return Ok(false);
+    }
     match row.reason {
-        Some(PatchReason::TooLarge) => {
-            let most_bytes = settings.most_bytes(packed_bytes(tx, row)?, target_bytes);
-            Ok(row.size_bytes.is_some_and(|size_bytes| size_bytes <= most_bytes))
-        }
-        Some(PatchReason::ImageTooLarge) => {
-            let base_bytes = match &row.key.base {
-                Some(base) => otaru_store::image_bytes(tx, &system, base)?,
-                None => Some(0),
-            };
-            let longest = base_bytes.map(|base_bytes| base_bytes.max(target_bytes));
-            Ok(longest.is_some_and(|longest| longest <= settings.max_image_bytes))
-        }
+        Some(PatchReason::TooLarge) => is_small_enough(tx, settings, row),
+        Some(PatchReason::ImageTooLarge) => Ok(true),
         _ => Ok(false),
     }
+}
+
+/// Whether a patch that was too large would be kept now. That is not known while the packed image
+/// that it is held against is still to be made, or waits for the same settings.
+fn is_small_enough(
+    tx: &mut Tx<'_>,
+    settings: &PatchSettings,
+    row: &PatchRow,
+) -> Result<bool, StoreError> {
+    let packed = packed_image(tx, row)?;
+    let is_to_come = packed.as_ref().is_some_and(|packed| {
+        matches!(packed.state, PatchState::Waiting | PatchState::Running)
+            || packed.reason == Some(PatchReason::ImageTooLarge)
+    });
+    let system = SystemScope::for_background();
+    let target_bytes = otaru_store::image_bytes(tx, &system, &row.key.target)?;
+    let (Some(size_bytes), Some(target_bytes)) = (row.size_bytes, target_bytes) else {
+        return Ok(false);
+    };
+    let most_bytes = settings.most_bytes(stored_bytes(packed), target_bytes);
+    Ok(!is_to_come && size_bytes <= most_bytes)
+}
+
+/// How long the longer of its images is; none when one of them is not stored.
+fn longest_image(tx: &mut Tx<'_>, row: &PatchRow) -> Result<Option<u64>, StoreError> {
+    let system = SystemScope::for_background();
+    let target_bytes = otaru_store::image_bytes(tx, &system, &row.key.target)?;
+    let base_bytes = match &row.key.base {
+        Some(base) => otaru_store::image_bytes(tx, &system, base)?,
+        None => Some(0),
+    };
+    Ok(target_bytes.zip(base_bytes).map(|(target, base)| target.max(base)))
 }

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::limits::{MOST_ATTEMPTS, wait_ms};
 use super::maker::{Made, make};
-use super::{packed_bytes, show_change};
+use super::{packed_image, show_change, stored_bytes};
 use crate::{App, OperationError, Refusal, images};
 
 /// How often it is looked for work that nobody told of: what is due again, what others left, what
@@ -91,7 +91,7 @@ impl PatchWorker {
             let key = row.key;
             show_change(tx, &key.target)?;
             if row.attempts < MOST_ATTEMPTS {
-                let packed_bytes = packed_bytes(tx, &row)?;
+                let packed_bytes = stored_bytes(packed_image(tx, &row)?);
                 return Ok(Some(Work { row, packed_bytes }));
             }
             let end = PatchEnd::Skipped {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use otaru_operations::{
     PatchCodec, PatchSettings, PatchWorker, forget_patches, plan_patches, run_background,
 };
@@ -52,6 +54,23 @@ async fn with_settings(app: &mut TestApp, settings: PatchSettings) {
     app.set_patches(settings);
     app.restart().await;
     app.create_product("clock", "device").await;
+}
+
+/// Publishes 1.0.4, which a device runs, and 1.0.5, whose code is another; how long that is.
+async fn too_large_patch(app: &TestApp) -> usize {
+    let old = app.publish("clock", "1.0.4", 4).await;
+    app.add_device("clock-01", "clock").await;
+    report(app, "clock-01", &old, "confirmed").await;
+    let new = app.publish("clock", "1.0.5", 5).await;
+    app.make_patches().await;
+    new.image.len()
+}
+
+/// As a server does that starts with other settings.
+async fn plan_again(app: &mut TestApp, settings: PatchSettings) {
+    app.set_patches(settings);
+    app.restart().await;
+    plan_patches(&app.operations).await.unwrap();
 }
 
 each_database! {
@@ -227,6 +246,56 @@ each_database! {
         plan_patches(&app.operations).await.unwrap();
         assert_eq!(app.make_patches().await, 1);
         assert_eq!(states(&app).await, "ready null, ready null");
+    }
+
+    async fn a_patch_of_a_codec_that_is_switched_off_stays_skipped(app: TestApp) {
+        let mut app = app;
+        let settings = |codecs, max_share| PatchSettings { codecs, max_share, ..PatchSettings::default() };
+        let both = vec![PatchCodec::Lzma4K, PatchCodec::Lzma8K];
+        with_settings(&mut app, settings(both.clone(), 0.6)).await;
+        too_large_patch(&app).await;
+        let of_one = "packed ready, 1.0.4 skipped (patch_too_large)";
+        assert_eq!(states(&app, "1.0.5").await, format!("{of_one}, {of_one}"));
+        plan_again(&mut app, settings(vec![PatchCodec::Lzma4K], 2.0)).await;
+        assert_eq!(states(&app, "1.0.5").await, format!("packed ready, 1.0.4 waiting, {of_one}"));
+        plan_again(&mut app, settings(both, 2.0)).await;
+        let revived = "packed ready, 1.0.4 waiting";
+        assert_eq!(states(&app, "1.0.5").await, format!("{revived}, {revived}"));
+    }
+
+    async fn a_patch_to_what_devices_refuse_stays_skipped(app: TestApp) {
+        let mut app = app;
+        app.create_product("clock", "device").await;
+        too_large_patch(&app).await;
+        let stolen = app.keys().release_key_id();
+        let root = app.keys().with_release_key(9).next_root(2, |root| root.revoked.push(stolen));
+        let body = json!({ "root": STANDARD.encode(root) });
+        app.admin().post("/api/v1/products/clock/roots", body).await.expect_status(201);
+        plan_again(&mut app, PatchSettings { max_share: 2.0, ..PatchSettings::default() }).await;
+        assert_eq!(states(&app, "1.0.5").await, "packed ready, 1.0.4 skipped (patch_too_large)");
+    }
+
+    /// Its length says how large the patch may be.
+    async fn a_patch_stays_skipped_while_the_packed_image_is_to_be_made(app: TestApp) {
+        let mut app = app;
+        app.create_product("clock", "device").await;
+        let image_bytes = too_large_patch(&app).await;
+        let listed = patches(&app, "1.0.5").await;
+        // Of the image it is this share, of the packed image more.
+        let max_share = listed[1]["size"].as_f64().unwrap() * 1.001 / image_bytes as f64;
+        app.restart().await;
+        std::fs::remove_file(app.image_folder().join(listed[0]["sha256"].as_str().unwrap())).unwrap();
+        app.admin().get("/firmware/clock/1.0.5.patch").await.expect_status(404);
+        let to_be_made = "packed waiting, 1.0.4 skipped (patch_too_large)";
+        assert_eq!(states(&app, "1.0.5").await, to_be_made);
+        let settings = PatchSettings { max_share, ..PatchSettings::default() };
+        plan_again(&mut app, settings.clone()).await;
+        assert_eq!(states(&app, "1.0.5").await, to_be_made);
+        app.make_patches().await;
+        plan_again(&mut app, settings).await;
+        assert_eq!(states(&app, "1.0.5").await, "packed ready, 1.0.4 skipped (patch_too_large)");
+        plan_again(&mut app, PatchSettings { max_share: 2.0, ..PatchSettings::default() }).await;
+        assert_eq!(states(&app, "1.0.5").await, "packed ready, 1.0.4 waiting");
     }
 
     async fn a_maker_that_vanished_is_followed_by_another(app: TestApp) {
