@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
+use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -251,4 +253,46 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
     drop(client);
     let freed = async { while reqwest::get(&url).await.is_err() {} };
     tokio::time::timeout(PATIENCE, freed).await.expect("the place is free again");
+}
+
+/// Hands an image out in pieces without an end, and counts what was taken of it.
+fn endless(taken: Arc<AtomicUsize>) -> Router {
+    let pieces = move || async move {
+        let piece = axum::body::Bytes::from_static(&[7; 16 * 1024]);
+        let pieces = futures::stream::repeat_with(move || {
+            taken.fetch_add(piece.len(), Ordering::Relaxed);
+            Ok::<_, Infallible>(piece.clone())
+        });
+        axum::body::Body::from_stream(pieces)
+    };
+    Router::new().route("/", get(pieces))
+}
+
+/// As over a link that has gone: what was sent is neither acknowledged nor refused.
+#[tokio::test]
+async fn what_a_client_does_not_acknowledge_is_bounded() {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let serving = serve(Security::Plain, endless(taken.clone()));
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 * 1024 * 1024).unwrap();
+    let mut stream = socket.connect(serving.address()).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    // The window opens with what is read, far beyond what is kept.
+    let (mut read, mut part) = (0, vec![0; 1024 * 1024]);
+    while read < 64 * 1024 * 1024 {
+        read += stream.read(&mut part).await.unwrap();
+    }
+    // Drops whatever comes.
+    let nothing = SockFilter::new(0x06, 0, 0, 0);
+    SockRef::from(&stream).attach_filter(&[nothing]).unwrap();
+    while let Ok(more) = stream.try_read(&mut part) {
+        read += more;
+    }
+    // Time goes by when everybody waits: the server has written what it could.
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let kept = taken.load(Ordering::Relaxed) - read;
+    assert!(kept > 64 * 1024, "{kept} bytes: the window was small");
+    // The kernel counts its own overhead, and a piece or two wait for it.
+    assert!(kept <= 2 * 512 * 1024 + 64 * 1024, "{kept} bytes");
 }
