@@ -6,6 +6,7 @@
 
 mod admission;
 mod handshake;
+mod head_timer;
 mod wire;
 
 use std::io;
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 use admission::Admission;
 use handshake::Handshake;
 pub use handshake::TlsPort;
+use head_timer::HeadTimer;
 
 /// Connections of one listener beyond which new ones are closed at once. A
 /// connection costs about 40 KiB while it downloads.
@@ -37,6 +39,11 @@ const BACKLOG: u32 = 4096;
 
 /// Longest request head, and how much of a response is collected before it is written.
 const HTTP1_BUFFER_BYTES: usize = 16 * 1024;
+
+/// How long sent bytes may stay unacknowledged or a window closed before the
+/// connection counts as dead. A device resumes elsewhere; a client that never
+/// reads would hold its place for ever.
+const SILENCE_LIMIT: Duration = Duration::from_secs(120);
 
 /// From the accepted (and shaken) connection to the first whole request head.
 const FIRST_REQUEST_LIMIT: Duration = Duration::from_secs(15);
@@ -66,6 +73,7 @@ pub struct Listener {
     address: SocketAddr,
     security: Security,
     max_connections: usize,
+    silence_limit: Duration,
     insists_on_tls: bool,
 }
 
@@ -77,13 +85,25 @@ impl Listener {
         socket.bind(address)?;
         let socket = socket.listen(BACKLOG)?;
         let address = socket.local_addr()?;
-        let max_connections = DEFAULT_MAX_CONNECTIONS;
-        Ok(Listener { socket, address, security, max_connections, insists_on_tls: false })
+        Ok(Listener {
+            socket,
+            address,
+            security,
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            silence_limit: SILENCE_LIMIT,
+            insists_on_tls: false,
+        })
     }
 
     /// Changes how many connections may be open at once.
     pub fn with_max_connections(mut self, max_connections: usize) -> Listener {
         self.max_connections = max_connections;
+        self
+    }
+
+    /// Changes how long a client may acknowledge nothing of what it is sent.
+    pub fn with_silence_limit(mut self, silence_limit: Duration) -> Listener {
+        self.silence_limit = silence_limit;
         self
     }
 
@@ -105,7 +125,8 @@ impl Listener {
     pub fn serve(self, router: Router) -> Serving {
         let (draining, is_draining) = watch::channel(false);
         let handle = Handle::new();
-        let admission = Admission::new(self.max_connections, Draining(is_draining));
+        let is_draining = Draining(is_draining);
+        let admission = Admission::new(self.max_connections, self.silence_limit, is_draining);
         // What a layer adds to every answer is missing from those that no route makes.
         let admission = admission.going_on(!self.insists_on_tls);
         let server = Server::from_listener(self.socket).handle(handle.clone());
@@ -194,7 +215,11 @@ fn tuned<A>(server: Tuned<A>) -> Tuned<A> {
             tracing::debug!(client = client.map(tracing::field::display), error = %error, "Connection refused");
         });
     let builder = server.http_builder();
-    builder.http1().header_read_timeout(NEXT_REQUEST_LIMIT).max_buf_size(HTTP1_BUFFER_BYTES);
+    builder
+        .http1()
+        .timer(HeadTimer)
+        .header_read_timeout(NEXT_REQUEST_LIMIT)
+        .max_buf_size(HTTP1_BUFFER_BYTES);
     builder
         .http2()
         .keep_alive_interval(HTTP2_PING_INTERVAL)

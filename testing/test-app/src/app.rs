@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use otaru_authority::Authority;
 use otaru_blobs::{Blobs, Bucket, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
@@ -347,11 +346,16 @@ impl TestApp {
 
     /// A device's connection, as if TLS had found its certificate on it.
     pub fn serve_device(&self, device: &Device) -> Serving {
-        on_any_port(Security::Plain, device.https.connected_router())
+        any_port(Security::Plain).serve(device.https.connected_router())
+    }
+
+    /// As [`TestApp::serve_plain`], on a port that is set otherwise.
+    pub fn serve_plain_with(&self, set: impl FnOnce(Listener) -> Listener) -> Serving {
+        set(any_port(Security::Plain)).serve(Port::People(self.ports.clone()).router())
     }
 
     fn serve(&self, security: Security) -> Serving {
-        on_any_port(security, Port::People(self.ports.clone()).router())
+        any_port(security).serve(Port::People(self.ports.clone()).router())
     }
 
     /// Somebody without a credential, on the people's port.
@@ -507,7 +511,7 @@ impl Drop for TestApp {
     }
 }
 
-fn on_any_port(security: Security, router: Router) -> Serving {
+fn any_port(security: Security) -> Listener {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Listener::bind(any_port, security).expect("a free port").serve(router)
+    Listener::bind(any_port, security).expect("a free port")
 }

@@ -18,8 +18,7 @@ use super::LastDownload;
 /// The longest request that is compared.
 const MOST_REQUEST_BYTES: usize = 2 * 1024;
 
-/// The longest range: the kernel takes so much of an answer at once even for a slow client. HTTP's
-/// timer for the next request knows nothing of it, and may end where a client asks far ahead.
+/// The longest range: about so much of an answer the kernel takes at once, also for a slow client.
 const MOST_RANGE_BYTES: u64 = 32 * 1024;
 
 const END: &[u8] = b"\r\n\r\n";
@@ -65,7 +64,7 @@ pub(crate) struct Answer {
     body: Bytes,
     written: usize,
     /// The download has its places until the answer is dropped.
-    _sender: Sender,
+    _sender: Option<Sender>,
 }
 
 impl Repeats {
@@ -192,7 +191,7 @@ impl Exchange {
         let body = sender.piece_now(&range)?;
         let is_whole = body.len() as u64 == range.end - range.start;
         let head = self.head_for(&range, len_bytes);
-        is_whole.then_some(Answer { head, body, written: 0, _sender: sender })
+        is_whole.then_some(Answer { head, body, written: 0, _sender: Some(sender) })
     }
 
     fn wanted(&self, request: &[u8]) -> Option<Range<u64>> {
@@ -220,6 +219,12 @@ impl Exchange {
 }
 
 impl Answer {
+    /// One of nobody's download.
+    #[cfg(test)]
+    pub(crate) fn of(head: &'static [u8], body: &'static [u8]) -> Answer {
+        Answer { head: head.to_vec(), body: Bytes::from_static(body), written: 0, _sender: None }
+    }
+
     /// What is still to be written.
     pub(crate) fn left(&self) -> [IoSlice<'_>; 2] {
         let of_head = self.written.min(self.head.len());

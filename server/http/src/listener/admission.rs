@@ -20,11 +20,6 @@ use super::wire::{UNSENT_BYTES, Wire};
 use crate::download::LastDownload;
 use crate::layers::dress_alone;
 
-/// How long sent bytes may stay unacknowledged or a window closed before the
-/// connection counts as dead. A device resumes elsewhere; a client that never
-/// reads would hold its place for ever.
-const SILENCE_LIMIT: Duration = Duration::from_secs(120);
-
 /// What the kernel keeps for a connection at most, sent and unsent, also of a client that stops
 /// to acknowledge; enough for 4 MB/s over 100 ms. Linux doubles it, and caps it by
 /// `net.core.wmem_max`.
@@ -34,13 +29,20 @@ const SEND_BUFFER_BYTES: usize = 512 * 1024;
 #[derive(Clone)]
 pub(super) struct Admission {
     places: Arc<Semaphore>,
+    /// How long sent bytes may stay unacknowledged.
+    silence_limit: Duration,
     draining: Draining,
     goes_on: bool,
 }
 
 impl Admission {
-    pub(super) fn new(max_connections: usize, draining: Draining) -> Admission {
-        Admission { places: Arc::new(Semaphore::new(max_connections)), draining, goes_on: true }
+    pub(super) fn new(
+        max_connections: usize,
+        silence_limit: Duration,
+        draining: Draining,
+    ) -> Admission {
+        let places = Arc::new(Semaphore::new(max_connections));
+        Admission { places, silence_limit, draining, goes_on: true }
     }
 
     /// Whether connections go on with downloads by themselves.
@@ -54,7 +56,7 @@ impl Admission {
         let place = place.map_err(|_| io::Error::other("too many connections"))?;
         stream.set_nodelay(true)?;
         let socket = SockRef::from(stream);
-        socket.set_tcp_user_timeout(Some(SILENCE_LIMIT))?;
+        socket.set_tcp_user_timeout(Some(self.silence_limit))?;
         socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
         socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
         let last = self.goes_on.then(LastDownload::default);

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::head_timer::say_whether_owed;
 use crate::download::{Answer, LastDownload, Repeats};
 
 /// What the kernel takes of an answer beyond what the client's window has room for. Without a
@@ -113,20 +114,27 @@ impl<T: Transport> Wire<T> {
 
     /// Writes the answer that is under way, if one is.
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(answer) = &mut self.answer {
-            if answer.is_written() {
-                ready!(Pin::new(&mut self.transport).poll_flush(context))?;
-                self.answer = None;
-                break;
-            }
-            let transport = Pin::new(&mut self.transport);
-            let written = ready!(transport.poll_write_vectored(context, &answer.left()))?;
+        let Some(mut answer) = self.answer.take() else { return Poll::Ready(Ok(())) };
+        let written = self.poll_words(context, &mut answer);
+        if !matches!(written, Poll::Ready(Ok(()))) {
+            self.answer = Some(answer);
+        }
+        written
+    }
+
+    fn poll_words(
+        &mut self,
+        context: &mut Context<'_>,
+        answer: &mut Answer,
+    ) -> Poll<io::Result<()>> {
+        while !answer.is_written() {
+            let written = ready!(self.poll_transport(context, &answer.left()))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             answer.advance(written);
         }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.transport).poll_flush(context)
     }
 
     /// Writes what HTTP has.
@@ -136,24 +144,32 @@ impl<T: Transport> Wire<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_answer(context))?;
-        let written = self.poll_transport(context, slices);
-        self.learn(&written);
-        let bytes = ready!(written)?;
+        let bytes = ready!(self.poll_transport(context, slices))?;
         if let Some(repeats) = &mut self.repeats {
             repeats.written(slices, bytes);
         }
         Poll::Ready(Ok(bytes))
     }
 
+    /// Writes where there is room, and learns from what becomes of it.
     fn poll_transport(
         &mut self,
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if !self.is_quick {
-            ready!(self.transport.poll_room(context))?;
-        }
-        Pin::new(&mut self.transport).poll_write_vectored(context, slices)
+        let room = match self.is_quick {
+            true => Poll::Ready(Ok(())),
+            false => self.transport.poll_room(context),
+        };
+        let written = match room {
+            Poll::Ready(Ok(())) => {
+                Pin::new(&mut self.transport).poll_write_vectored(context, slices)
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
+        self.learn(&written);
+        written
     }
 
     /// Learns from what became of a write.
@@ -173,24 +189,35 @@ impl<T: Transport> Wire<T> {
     }
 }
 
+impl<T: Transport> Wire<T> {
+    fn poll_read_or_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        loop {
+            ready!(self.poll_answer(context))?;
+            ready!(Pin::new(&mut self.transport).poll_read(context, buffer))?;
+            let read = &buffer.filled()[before..];
+            self.answer = self.repeats.as_mut().and_then(|repeats| repeats.read(read));
+            if self.answer.is_none() {
+                return Poll::Ready(Ok(()));
+            }
+            buffer.set_filled(before);
+        }
+    }
+}
+
 impl<T: Transport> AsyncRead for Wire<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let wire = &mut *self;
-        let before = buffer.filled().len();
-        loop {
-            ready!(wire.poll_answer(context))?;
-            ready!(Pin::new(&mut wire.transport).poll_read(context, buffer))?;
-            let read = &buffer.filled()[before..];
-            wire.answer = wire.repeats.as_mut().and_then(|repeats| repeats.read(read));
-            if wire.answer.is_none() {
-                return Poll::Ready(Ok(()));
-            }
-            buffer.set_filled(before);
-        }
+        let read = self.poll_read_or_answer(context, buffer);
+        say_whether_owed(self.answer.is_some());
+        read
     }
 }
 

@@ -70,6 +70,7 @@ mod app {
 }
 mod firmware {
     mod again;
+    mod ahead;
     mod blobs;
     mod elsewhere;
     mod limits;

@@ -1,5 +1,6 @@
 use futures::task::noop_waker;
 
+use super::super::head_timer::is_owed;
 use super::*;
 
 /// A socket with so much room, behind something that prepares bytes.
@@ -92,4 +93,47 @@ fn who_takes_much_at_once_is_quick_until_that_ends() {
     assert_eq!(wire.transport.suited, [true]);
     fill(&mut wire, 50_000);
     assert_eq!(wire.transport.suited, [true, false]);
+}
+
+/// Gives the socket so much more room and has the answer go on; whether it is over.
+fn go_on(wire: &mut Wire<Fake>, room: usize) -> bool {
+    wire.transport.room = room;
+    let waker = noop_waker();
+    let mut context = Context::from_waker(&waker);
+    let mut bytes = [0; 16];
+    let read = Pin::new(&mut *wire).poll_read(&mut context, &mut ReadBuf::new(&mut bytes));
+    assert!(read.is_pending(), "nobody asks for anything");
+    wire.answer.is_none()
+}
+
+#[test]
+fn an_answer_below_http_is_prepared_for_the_room_there_is() {
+    let mut wire = Wire::new(Fake::default(), None);
+    wire.answer = Some(Answer::of(b"head", &[0; 30_000]));
+    for (room, written) in [(0, 0), (1, 1), (0, 1), (10_000, 10_001), (0, 10_001)] {
+        assert!(!go_on(&mut wire, room));
+        assert_eq!(wire.transport.written, written);
+    }
+    assert!(go_on(&mut wire, 100_000));
+    assert_eq!(wire.transport.written, 30_004);
+}
+
+#[test]
+fn an_answer_below_http_shows_who_is_quick() {
+    let mut wire = Wire::new(Fake::default(), None);
+    for _ in 0..7 {
+        wire.answer = Some(Answer::of(b"head", &[0; 30_000]));
+        assert!(go_on(&mut wire, 100_000));
+    }
+    assert_eq!(wire.transport.suited, [true]);
+}
+
+#[test]
+fn a_client_is_owed_what_the_socket_did_not_take() {
+    let mut wire = Wire::new(Fake::default(), None);
+    wire.answer = Some(Answer::of(b"head", b"body"));
+    go_on(&mut wire, 7);
+    assert!(is_owed());
+    go_on(&mut wire, 1);
+    assert!(!is_owed());
 }

@@ -15,9 +15,9 @@ const IMAGE: &str = "/firmware/clock/1.0.5.bin";
 const REFUSED_LINK: &str = "403 download_link_invalid";
 
 /// A connection that stays.
-struct Line(Box<dyn Wire>);
+pub(super) struct Line(pub(super) Box<dyn Wire>);
 
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 impl Line {
@@ -32,13 +32,13 @@ impl Line {
         (head[9..12].to_owned(), body)
     }
 
-    async fn ask(&mut self, request: &str) {
+    pub(super) async fn ask(&mut self, request: &str) {
         self.0.write_all(request.as_bytes()).await.expect("it is open");
         self.0.flush().await.expect("it is open");
     }
 
     /// Head and body of the next answer.
-    async fn answer(&mut self) -> (String, Vec<u8>) {
+    pub(super) async fn answer(&mut self) -> (String, Vec<u8>) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.0.read_u8().await.expect("an answer"));
@@ -68,7 +68,7 @@ fn request(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: otaru\r\n{headers}\r\n")
 }
 
-fn range_request(path: &str, from: usize, to: usize) -> String {
+pub(super) fn range_request(path: &str, from: usize, to: usize) -> String {
     request(path, &format!("Range: bytes={from}-{to}\r\n"))
 }
 
@@ -81,12 +81,12 @@ fn said(head: &str) -> Vec<&str> {
 }
 
 /// Whether an answer was given without HTTP, which has the date last.
-fn is_below_http(head: &str) -> bool {
+pub(super) fn is_below_http(head: &str) -> bool {
     head.lines().rfind(|line| !line.is_empty()).expect("a line").starts_with("x-request-id: ")
 }
 
 /// A server with a release, and a path by which everybody fetches it for ten minutes.
-async fn linked(app: &TestApp) -> (Vec<u8>, String) {
+pub(super) async fn linked(app: &TestApp) -> (Vec<u8>, String) {
     app.create_product("clock", "device").await;
     let image = app.publish("clock", "1.0.5", 1).await.image;
     let path = "/api/v1/products/clock/releases/1.0.5/link";
