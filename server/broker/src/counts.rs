@@ -13,6 +13,8 @@ pub struct Counts {
     pub dropped_session_ended: u64,
     /// Messages left out because they are larger than their receiver said it takes.
     pub dropped_too_large: u64,
+    /// Messages whose sender gave them less time than they waited.
+    pub dropped_expired: u64,
     /// Sessions that were ended because their receiver did not keep up.
     pub fell_behind: u64,
     /// Messages that clients were not allowed to publish.
@@ -26,6 +28,7 @@ pub(crate) struct Counters {
     pub(crate) dropped_queue_full: AtomicU64,
     pub(crate) dropped_session_ended: AtomicU64,
     pub(crate) dropped_too_large: AtomicU64,
+    pub(crate) dropped_expired: AtomicU64,
     pub(crate) fell_behind: AtomicU64,
     pub(crate) refused_publishes: AtomicU64,
 }
@@ -37,6 +40,7 @@ impl Counters {
             dropped_queue_full: self.dropped_queue_full.load(Relaxed),
             dropped_session_ended: self.dropped_session_ended.load(Relaxed),
             dropped_too_large: self.dropped_too_large.load(Relaxed),
+            dropped_expired: self.dropped_expired.load(Relaxed),
             fell_behind: self.fell_behind.load(Relaxed),
             refused_publishes: self.refused_publishes.load(Relaxed),
         }

@@ -99,8 +99,8 @@ async fn call(hub: &Arc<Hub>, parameter: &Parameter<'_>) -> Option<HookResult> {
             hub.message_leaves(session, publish).await;
             None
         }
-        Parameter::MessageDropped(to, from, _, reason) => {
-            hub.message_dropped(to.as_ref(), from, reason).await;
+        Parameter::MessageDropped(to, from, publish, reason) => {
+            hub.message_dropped(to.as_ref(), from, publish, reason).await;
             None
         }
         _ => None,

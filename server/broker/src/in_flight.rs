@@ -4,7 +4,7 @@ use rmqtt::codec::types::QoS;
 use rmqtt::codec::v5::PublishProperties;
 use rmqtt::inflight::{MomentStatus, OutInflightMessage};
 use rmqtt::session::Session as MqttSession;
-use rmqtt::types::{From as Sender, Publish};
+use rmqtt::types::{From as Sender, Publish, To};
 
 use crate::hub::Hub;
 
@@ -31,6 +31,15 @@ impl Hub {
         let Ok(connect) = session.connect_info().await else { return false };
         let Some(max) = connect.max_packet_size() else { return false };
         packet_bytes(publish) > usize::try_from(max.get()).unwrap_or(usize::MAX)
+    }
+
+    /// [`Hub::is_too_large`] for the session of a receiver.
+    pub(crate) async fn is_too_large_for(&self, to: &To, publish: &Publish) -> bool {
+        let session = self.mqtt.extends.shared().await.entry(to.clone()).session();
+        match session.filter(|session| session.id == *to) {
+            Some(session) => self.is_too_large(&session, publish).await,
+            None => false,
+        }
     }
 }
 

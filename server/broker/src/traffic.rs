@@ -163,6 +163,7 @@ impl Hub {
         self: &Arc<Hub>,
         to: Option<&To>,
         from: &Sender,
+        publish: &Publish,
         reason: &Reason,
     ) {
         // Without a receiver it was refused, not lost.
@@ -174,8 +175,10 @@ impl Hub {
             }
             // A repeat that turned out to be superfluous.
             Reason::MessageExpiration if resend::is_repeat(from) => return,
-            // Messages have no age here: it was left out for its size.
-            Reason::MessageExpiration => &self.counters.dropped_too_large,
+            Reason::MessageExpiration if self.is_too_large_for(to, publish).await => {
+                &self.counters.dropped_too_large
+            }
+            Reason::MessageExpiration => &self.counters.dropped_expired,
             _ => &self.counters.dropped_session_ended,
         };
         counter.fetch_add(1, Relaxed);

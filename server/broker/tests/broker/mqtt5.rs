@@ -1,5 +1,7 @@
 //! MQTT 5, by rumqttc.
 
+use std::time::Duration;
+
 use otaru_authority::IssuedDevice;
 use otaru_broker::DisconnectReason;
 use rumqttc::mqttbytes::QoS;
@@ -12,7 +14,7 @@ use rumqttc::{
 };
 
 use crate::client::PATIENCE;
-use crate::room::{Room, shadow};
+use crate::room::{Room, now, shadow};
 use crate::service::delta_payload;
 
 struct Device {
@@ -26,6 +28,13 @@ fn device(room: &Room, certificate: &IssuedDevice, client_id: &str) -> Device {
     options.set_transport(Transport::Tls(TlsConfiguration::from(tls)));
     options.set_clean_start(false);
     options.set_session_expiry_interval(Some(600));
+    let (client, events) = AsyncClient::builder(options).capacity(100).build();
+    Device { client, events }
+}
+
+/// A program of this machine.
+fn backend(room: &Room, client_id: &str) -> Device {
+    let options = MqttOptions::new(client_id, ("127.0.0.1", room.plain().port()));
     let (client, events) = AsyncClient::builder(options).capacity(100).build();
     Device { client, events }
 }
@@ -222,4 +231,42 @@ async fn what_is_too_large_by_its_properties_is_left_out() {
     device.client.publish(&update, "small", PublishOptions::at_least_once()).await.unwrap();
     assert_eq!(device.message().await.payload, "small");
     assert_eq!(room.broker.counts().dropped_too_large, 1);
+}
+
+/// Its sender says how long it is worth something, and it waits for longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_too_long_is_left_out_and_is_not_too_large() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    let update = shadow("clock-01", "update");
+    let mut absent = device(&room, &certificate, "clock-01");
+    absent.connack().await.unwrap();
+    absent.subscribe(&update).await;
+    let lasting = |seconds| {
+        let properties =
+            PublishProperties { message_expiry_interval: seconds, ..Default::default() };
+        PublishOptions::at_least_once().properties(properties)
+    };
+    let mut backend = backend(&room, "backend-01");
+    backend.connack().await.unwrap();
+    drop(absent);
+    room.heard.disconnected().await;
+    backend.client.publish(&update, "short", lasting(Some(1))).await.unwrap();
+    backend.puback().await;
+    backend.client.publish(&update, "for ever", lasting(None)).await.unwrap();
+    backend.puback().await;
+    // It is the broker's own clock that decides.
+    let sent_at = now();
+    while now().duration_since(sent_at).unwrap() <= Duration::from_secs(1) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    let mut back = device(&room, &certificate, "clock-01");
+    back.events
+        .options
+        .set_broker_session_resume_policy(rumqttc::BrokerSessionResumePolicy::AllowBrokerOnly);
+    back.connack().await.unwrap();
+    assert_eq!(back.message().await.payload, "for ever");
+    let counts = room.broker.counts();
+    assert_eq!((counts.dropped_expired, counts.dropped_too_large), (1, 0));
 }
