@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::accepting::Accepting;
+use crate::handover::Sessions;
 use crate::hub::Hub;
 use crate::keep_alive::KeepAlive;
 use crate::router::EscapingRouter;
@@ -99,6 +100,7 @@ impl Broker {
         let mqtt = ServerContext::new().busy_check_enable(false).build().await;
         let router = EscapingRouter::new(mqtt.clone());
         *mqtt.extends.router_mut().await = Box::new(router.clone());
+        *mqtt.extends.shared_mut().await = Box::new(Sessions::new(mqtt.clone()));
         *mqtt.extends.fitter_mgr_mut().await = Box::new(KeepAlive);
         let mqtts = config.mqtts.clone();
         let hub = Arc::new(Hub::new(mqtt, router, ingress, config));

@@ -17,6 +17,7 @@ mod config;
 mod connection;
 mod counts;
 mod falling_behind;
+mod handover;
 mod hooks;
 mod hub;
 mod in_flight;

@@ -1,5 +1,10 @@
 //! Sessions that outlive connections, and how they end.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
 use otaru_broker::DisconnectReason;
 use tokio::net::TcpStream;
 
@@ -145,4 +150,44 @@ async fn shutdown_ends_every_connection_and_frees_the_ports() {
     for address in [mqtts, plain] {
         until("the port is free", async || std::net::TcpListener::bind(address).is_ok()).await;
     }
+}
+
+/// As a client does that believes its connection gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn session_that_is_taken_over_loses_nothing_of_what_is_sent_meanwhile() {
+    let room = Arc::new(Room::new().await);
+    let accepted = shadow("clock-01", "update/accepted");
+    let mut taker = room.try_backend(Options::persistent("taker")).await.unwrap();
+    taker.subscribe(&accepted, 1).await;
+    let enough = Arc::new(AtomicBool::new(false));
+    let publishing = tokio::spawn({
+        let (room, enough, accepted) = (room.clone(), enough.clone(), accepted.clone());
+        async move {
+            let mut count = 0;
+            while !enough.load(Relaxed) {
+                room.publish(&accepted, count.to_string()).await;
+                count += 1;
+                // No faster than it is read, or the queue runs over.
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+            count
+        }
+    });
+    let mut heard = BTreeSet::new();
+    for _ in 0..200 {
+        for _ in 0..5 {
+            heard.insert(taker.next().await.text());
+        }
+        let next = room.try_backend(Options::persistent("taker")).await.expect("let in");
+        assert!(next.session_present);
+        taker = next;
+    }
+    enough.store(true, Relaxed);
+    let count = publishing.await.unwrap();
+    room.publish(&accepted, "end").await;
+    while !heard.contains("end") {
+        heard.insert(taker.next().await.text());
+    }
+    let lost: Vec<u32> = (0..count).filter(|number| !heard.contains(&number.to_string())).collect();
+    assert!(lost.is_empty(), "{} of {count}: {lost:?}", lost.len());
 }

@@ -1,0 +1,285 @@
+//! Sessions that go over from one connection to the next: what is sent to one meanwhile waits for
+//! the new connection.
+//!
+//! rmqtt takes the old connection's queue as soon as that one has heard of it, and has a place for
+//! messages again when the new one is ready. What came in between it would lose, though it counts
+//! as handed over: the old connection never looks at it again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rmqtt::context::ServerContext;
+use rmqtt::session::Session as MqttSession;
+use rmqtt::shared::{DefaultShared, Entry, Shared};
+use rmqtt::types::{
+    ClientId, ForwardedCount, ForwardedRecipients, From as Sender, Id, IsAdmin, MsgID,
+    OfflineSession, Publish, Reason, SessionStatus, SubRelation, SubRelations, SubRelationsMap,
+    SubsSearchParams, SubsSearchResult, Subscribe, SubscribeReturn, To, Tx, Unsubscribe,
+};
+use tokio::sync::RwLock;
+
+/// A message, and which subscription it is for.
+type Waiting = (Sender, Publish, SubRelation);
+
+/// What waits for one client.
+#[derive(Default)]
+struct GoingOver {
+    /// Connections in a row that have not ended their handover.
+    handovers: usize,
+    messages: Mutex<Vec<Waiting>>,
+}
+
+/// What could not be handed over.
+type Lost = Vec<(To, Sender, Publish, Reason)>;
+
+/// rmqtt's table of sessions. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    mqtt: ServerContext,
+    all: DefaultShared,
+    /// The clients whose session goes over just now. Whoever sends holds it meanwhile, so that
+    /// none is half-way when a session begins to go or has gone.
+    going_over: Arc<RwLock<HashMap<ClientId, GoingOver>>>,
+}
+
+impl Sessions {
+    pub(crate) fn new(mqtt: ServerContext) -> Sessions {
+        let all = DefaultShared::new(Some(mqtt.clone()));
+        Sessions { mqtt, all, going_over: Arc::default() }
+    }
+
+    /// Keeps messages for the client from now on. All that were sent to its session before are in
+    /// front of what that is told next.
+    async fn begin(&self, client_id: ClientId) -> Handover {
+        self.going_over.write().await.entry(client_id.clone()).or_default().handovers += 1;
+        Handover { sessions: self.clone(), client_id }
+    }
+
+    async fn end(&self, client_id: &ClientId) {
+        let mut going_over = self.going_over.write().await;
+        let Some(of_client) = going_over.get_mut(client_id) else { return };
+        of_client.handovers -= 1;
+        if of_client.handovers > 0 {
+            // The next connection is on its way already.
+            return;
+        }
+        let ended = going_over.remove(client_id).unwrap_or_default();
+        let messages = ended.messages.into_inner().expect("nothing panics while it holds the lock");
+        let mut lost = Lost::new();
+        for (from, publish, relation) in messages {
+            let forwarded = self.all.forwards_to(from, &publish, vec![relation], None).await;
+            lost.extend(forwarded.err().into_iter().flat_map(|(_, lost)| lost));
+        }
+        drop(going_over);
+        // No new connection came of it. Their senders were told that they are on their way.
+        for (to, from, publish, reason) in lost {
+            self.mqtt.extends.hook_mgr().message_dropped(Some(to), from, publish, reason).await;
+        }
+    }
+
+    /// Hands a message to whom it can be handed now, and keeps it for the others.
+    async fn forward_or_keep(
+        &self,
+        going_over: &HashMap<ClientId, GoingOver>,
+        from: Sender,
+        publish: Publish,
+    ) -> Result<ForwardedCount, (ForwardedCount, Lost)> {
+        let router = self.mqtt.extends.router().await;
+        let relations = router.matches(from.id.clone(), &publish.topic).await.unwrap_or_default();
+        let (mut now, mut kept) = (SubRelations::new(), 0);
+        for relation in relations.into_values().flatten() {
+            let Some(of_client) = going_over.get(&relation.1) else {
+                now.push(relation);
+                continue;
+            };
+            of_client.keep((from.clone(), publish.clone(), relation));
+            kept += 1;
+        }
+        match self.all.forwards_to(from, &publish, now, None).await {
+            Ok(recipients) => Ok(kept + recipients.len()),
+            Err((recipients, lost)) => Err((kept + recipients.len(), lost)),
+        }
+    }
+}
+
+impl GoingOver {
+    fn keep(&self, message: Waiting) {
+        let mut messages = self.messages.lock().expect("nothing panics while it holds the lock");
+        messages.push(message);
+    }
+}
+
+#[async_trait]
+impl Shared for Sessions {
+    fn entry(&self, id: Id) -> Box<dyn Entry> {
+        Box::new(Place { sessions: self.clone(), entry: self.all.entry(id), handover: None })
+    }
+
+    fn exist(&self, client_id: &str) -> bool {
+        self.all.exist(client_id)
+    }
+
+    async fn forwards(
+        &self,
+        msg_id: Option<MsgID>,
+        from: Sender,
+        publish: Publish,
+    ) -> Result<ForwardedCount, (ForwardedCount, Lost)> {
+        let going_over = self.going_over.read().await;
+        if going_over.is_empty() {
+            return self.all.forwards(msg_id, from, publish).await;
+        }
+        self.forward_or_keep(&going_over, from, publish).await
+    }
+
+    async fn forwards_and_get_shareds(
+        &self,
+        from: Sender,
+        publish: Publish,
+    ) -> Result<(SubRelationsMap, ForwardedRecipients), (ForwardedRecipients, Lost)> {
+        self.all.forwards_and_get_shareds(from, publish).await
+    }
+
+    async fn forwards_to(
+        &self,
+        from: Sender,
+        publish: &Publish,
+        relations: SubRelations,
+        msg_id: Option<MsgID>,
+    ) -> Result<ForwardedRecipients, (ForwardedRecipients, Lost)> {
+        self.all.forwards_to(from, publish, relations, msg_id).await
+    }
+
+    fn iter(&self) -> Box<dyn Iterator<Item = Box<dyn Entry>> + Sync + Send + '_> {
+        self.all.iter()
+    }
+
+    fn random_session(&self) -> Option<MqttSession> {
+        self.all.random_session()
+    }
+
+    async fn session_status(&self, client_id: &str) -> Option<SessionStatus> {
+        self.all.session_status(client_id).await
+    }
+
+    async fn client_states_count(&self) -> usize {
+        self.all.client_states_count().await
+    }
+
+    fn sessions_count(&self) -> usize {
+        self.all.sessions_count()
+    }
+
+    async fn query_subscriptions(&self, query: &SubsSearchParams) -> Vec<SubsSearchResult> {
+        self.all.query_subscriptions(query).await
+    }
+
+    async fn subscriptions_count(&self) -> usize {
+        self.all.subscriptions_count().await
+    }
+}
+
+/// A session that goes over until this is dropped: when the new connection has it, or when none
+/// came of that.
+struct Handover {
+    sessions: Sessions,
+    client_id: ClientId,
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        let (sessions, client_id) = (self.sessions.clone(), self.client_id.clone());
+        tokio::spawn(async move { sessions.end(&client_id).await });
+    }
+}
+
+/// A client's place in the table. rmqtt holds one, locked, from before it takes the session of an
+/// old connection until the new one has it.
+struct Place {
+    sessions: Sessions,
+    entry: Box<dyn Entry>,
+    handover: Option<Handover>,
+}
+
+#[async_trait]
+impl Entry for Place {
+    async fn try_lock(&self) -> rmqtt::Result<Box<dyn Entry>> {
+        let entry = self.entry.try_lock().await?;
+        Ok(Box::new(Place { sessions: self.sessions.clone(), entry, handover: None }))
+    }
+
+    fn id(&self) -> Id {
+        self.entry.id()
+    }
+
+    fn id_same(&self) -> Option<bool> {
+        self.entry.id_same()
+    }
+
+    async fn set(&mut self, session: MqttSession, inbox: Tx) -> rmqtt::Result<()> {
+        self.entry.set(session, inbox).await
+    }
+
+    async fn remove(&mut self) -> rmqtt::Result<Option<(MqttSession, Tx)>> {
+        self.entry.remove().await
+    }
+
+    async fn remove_with(&mut self, id: &Id) -> rmqtt::Result<Option<(MqttSession, Tx)>> {
+        self.entry.remove_with(id).await
+    }
+
+    async fn kick(
+        &mut self,
+        clean_start: bool,
+        clear_subscriptions: bool,
+        is_admin: IsAdmin,
+    ) -> rmqtt::Result<OfflineSession> {
+        // What is forgotten goes to nobody.
+        if !clean_start && self.exist() {
+            let client_id = self.id().client_id.clone();
+            self.handover = Some(self.sessions.begin(client_id).await);
+        }
+        self.entry.kick(clean_start, clear_subscriptions, is_admin).await
+    }
+
+    async fn online(&self) -> bool {
+        self.entry.online().await
+    }
+
+    async fn is_connected(&self) -> bool {
+        self.entry.is_connected().await
+    }
+
+    fn session(&self) -> Option<MqttSession> {
+        self.entry.session()
+    }
+
+    fn exist(&self) -> bool {
+        self.entry.exist()
+    }
+
+    fn tx(&self) -> Option<Tx> {
+        self.entry.tx()
+    }
+
+    async fn subscribe(&self, subscribe: &Subscribe) -> rmqtt::Result<SubscribeReturn> {
+        self.entry.subscribe(subscribe).await
+    }
+
+    async fn unsubscribe(&self, unsubscribe: &Unsubscribe) -> rmqtt::Result<bool> {
+        self.entry.unsubscribe(unsubscribe).await
+    }
+
+    async fn publish(
+        &self,
+        from: Sender,
+        publish: Publish,
+    ) -> Result<(), (Sender, Publish, Reason)> {
+        self.entry.publish(from, publish).await
+    }
+
+    async fn subscriptions(&self) -> Option<Vec<SubsSearchResult>> {
+        self.entry.subscriptions().await
+    }
+}
