@@ -36,6 +36,29 @@ pub struct Identity {
     pub root_key: PublicKey,
 }
 
+impl Identity {
+    /// The device that a partition names. `None` where a name in it is none.
+    pub fn of(
+        found: &otaru_identity::Identity<'_>,
+        chip: Chip,
+        root_key: PublicKey,
+    ) -> Option<Identity> {
+        Some(Identity {
+            thing: ThingName::parse(found.thing)?,
+            namespace: Namespace::parse(found.namespace)?,
+            product: ProductName::parse(found.product)?,
+            chip,
+            https: (found.https.0.into(), found.https.1),
+            mqtt: (found.mqtt.0.into(), found.mqtt.1),
+            made_at: found.made_at,
+            certificate: found.certificate.into(),
+            key: *found.key,
+            authority: found.authority.into(),
+            root_key,
+        })
+    }
+}
+
 /// What every connection needs.
 #[derive(Clone, Copy)]
 pub struct Net {

@@ -140,7 +140,8 @@ impl Server {
         }
     }
 
-    fn path(&self, name: &str) -> String {
+    /// A file of the folder.
+    pub fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 }
@@ -191,6 +192,8 @@ fn identity_of(folder: &Path) -> Result<Vec<u8>> {
         certificate: &certificate,
         key: &key,
         authority: &authority,
+        wifi: None,
+        root_key: None,
     };
     let mut bytes = vec![0xFF; partitions::IDENTITY.size as usize];
     let length = identity.write(&mut bytes).context("the identity has no room")?;

@@ -13,11 +13,12 @@ extern crate alloc;
 #[cfg(target_arch = "riscv32")]
 pub mod chip;
 pub mod head;
-pub mod identity;
 pub mod partitions;
 #[cfg(target_arch = "riscv32")]
 pub mod product;
 pub mod proof;
+
+pub use otaru_identity as identity;
 
 /// What manifests call this chip. Its images are raw bytes.
 pub const CHIP_NAME: &str = "virt";

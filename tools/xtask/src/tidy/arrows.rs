@@ -23,6 +23,7 @@ const ROOMS: &[Room] = &[
     Room { folder: "contract/*", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "device/slots", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "device/agent", may_use: &["contract/*"], never: OUTSIDE_WORLD },
+    Room { folder: "device/identity", may_use: &[], never: OUTSIDE_WORLD },
     Room {
         folder: "device/host",
         may_use: &["contract/*", "device/agent", "device/slots"],

@@ -122,19 +122,7 @@ mod app {
         let mut bytes = vec![0; IDENTITY.size as usize];
         flash.read(IDENTITY.offset, &mut bytes).ok()?;
         let found = identity::Identity::read(&bytes)?;
-        Some(Identity {
-            thing: otaru_wire::ThingName::parse(found.thing)?,
-            namespace: otaru_wire::Namespace::parse(found.namespace)?,
-            product: otaru_wire::ProductName::parse(found.product)?,
-            chip: CHIP_NAME.parse().ok()?,
-            https: (found.https.0.into(), found.https.1),
-            mqtt: (found.mqtt.0.into(), found.mqtt.1),
-            made_at: found.made_at,
-            certificate: found.certificate.into(),
-            key: *found.key,
-            authority: found.authority.into(),
-            root_key: read_only::root_key()?,
-        })
+        Identity::of(&found, CHIP_NAME.parse().ok()?, read_only::root_key()?)
     }
 
     #[embassy_executor::task]

@@ -1,27 +1,32 @@
-//! Who the device is, as it stands in the partition `identity`: written where the device is made.
+//! Who a board is, as it stands in its partition `identity`: written where the device is made.
 //!
 //! `OTID`, the length of what follows in four bytes, and fields: a tag, the length in two bytes,
-//! the bytes. All numbers are little-endian. A tag that is not known is left out, one that is
-//! missing makes the device one that is nobody. The root key is not here but in the read-only bank.
-//!
-//! | tag | |
-//! | --- | --- |
-//! | 1 | name of the device |
-//! | 2 | first level of its topics |
-//! | 3 | product |
-//! | 4 | host of the server, and port in two bytes behind a zero byte |
-//! | 5 | host of the broker, likewise |
-//! | 6 | when it was made: seconds since 1970, eight bytes |
-//! | 7 | certificate of the device, DER |
-//! | 8 | its private key on P-256, 32 bytes |
-//! | 9 | certificate of the authority, DER |
+//! the bytes. All numbers are little-endian. A tag that is not known is left out; of the first nine
+//! a missing one makes the device one that is nobody. No heap and no copy: what is read points
+//! into what was given.
+#![no_std]
 
 const MAGIC: [u8; 4] = *b"OTID";
 const HEAD_BYTES: usize = 8;
 
 /// What the partition says.
+///
+/// | tag | |
+/// | --- | --- |
+/// | 1 | name of the device |
+/// | 2 | first level of its topics |
+/// | 3 | product |
+/// | 4 | host of the server, and port in two bytes behind a zero byte |
+/// | 5 | host of the broker, likewise |
+/// | 6 | when it was made: seconds since 1970, eight bytes |
+/// | 7 | certificate of the device, DER |
+/// | 8 | its private key on P-256, 32 bytes |
+/// | 9 | certificate of the authority, DER |
+/// | 10 | name of the Wi-Fi network, for a board that needs one |
+/// | 11 | its password; missing for an open network |
+/// | 12 | the root key, for a board without memory that cannot be written |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table above says what each is")]
+#[expect(missing_docs, reason = "the table says what each is")]
 pub struct Identity<'a> {
     pub thing: &'a str,
     pub namespace: &'a str,
@@ -32,6 +37,9 @@ pub struct Identity<'a> {
     pub certificate: &'a [u8],
     pub key: &'a [u8; 32],
     pub authority: &'a [u8],
+    /// Name and password; an empty password for an open network.
+    pub wifi: Option<(&'a str, &'a str)>,
+    pub root_key: Option<&'a [u8]>,
 }
 
 impl<'a> Identity<'a> {
@@ -40,7 +48,7 @@ impl<'a> Identity<'a> {
         let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         let mut rest = rest.get(..usize::try_from(length).ok()?)?;
-        let mut fields: [Option<&[u8]>; 10] = [None; 10];
+        let mut fields: [Option<&[u8]>; 13] = [None; 13];
         while let Some((tag, after)) = rest.split_first() {
             let (length, after) = after.split_first_chunk::<2>()?;
             let (field, after) = after.split_at_checked(u16::from_le_bytes(*length).into())?;
@@ -60,6 +68,11 @@ impl<'a> Identity<'a> {
             certificate: fields[7]?,
             key: fields[8]?.try_into().ok()?,
             authority: fields[9]?,
+            wifi: match fields[10] {
+                Some(_) => Some((text(10)?, if fields[11].is_some() { text(11)? } else { "" })),
+                None => None,
+            },
+            root_key: fields[12],
         })
         .filter(|_| head[..4] == MAGIC)
     }
@@ -88,7 +101,16 @@ impl<'a> Identity<'a> {
         put(6, &[&self.made_at.to_le_bytes()])?;
         put(7, &[self.certificate])?;
         put(8, &[self.key])?;
-        let end = put(9, &[self.authority])?;
+        let mut end = put(9, &[self.authority])?;
+        if let Some((name, password)) = self.wifi {
+            end = put(10, &[name.as_bytes()])?;
+            if !password.is_empty() {
+                end = put(11, &[password.as_bytes()])?;
+            }
+        }
+        if let Some(key) = self.root_key {
+            end = put(12, &[key])?;
+        }
         out[..4].copy_from_slice(&MAGIC);
         out[4..HEAD_BYTES].copy_from_slice(&((end - HEAD_BYTES) as u32).to_le_bytes());
         Some(end)
@@ -116,6 +138,8 @@ mod tests {
         certificate: &[1; 700],
         key: &[2; 32],
         authority: &[3; 500],
+        wifi: None,
+        root_key: None,
     };
 
     #[test]
@@ -124,6 +148,18 @@ mod tests {
         CLOCK.write(&mut bytes).unwrap();
         assert_eq!(Identity::read(&bytes), Some(CLOCK));
         assert_eq!(CLOCK.write(&mut [0; 1200]), None);
+    }
+
+    #[test]
+    fn a_network_may_be_open_and_a_key_may_be_elsewhere() {
+        let mut bytes = [0xFF; 2048];
+        for wifi in [None, Some(("home", "secret 12")), Some(("cafe", ""))] {
+            for root_key in [None, Some(&[4; 33][..])] {
+                let clock = Identity { wifi, root_key, ..CLOCK };
+                clock.write(&mut bytes).unwrap();
+                assert_eq!(Identity::read(&bytes), Some(clock));
+            }
+        }
     }
 
     #[test]
