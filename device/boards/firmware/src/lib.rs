@@ -16,10 +16,13 @@ mod documents;
 mod download;
 mod https;
 mod identity;
+mod line;
 mod link;
 mod mqtt;
 pub mod session;
 mod tls;
+pub mod trial;
 
 pub use device::{Board, Device, Failure};
 pub use identity::{Identity, Net};
+pub use line::{Escaped, Line};

@@ -1,0 +1,78 @@
+//! A line of the log as one JSON object, for whatever port a board has.
+
+use core::fmt;
+
+use otaru_agent::LogLine;
+use otaru_wire::payload::LogLevel;
+
+/// A line, when it was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// Milliseconds since the start.
+    pub uptime_ms: u64,
+    /// What it says.
+    pub line: &'a LogLine<'a>,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.line.level {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            _ => "debug",
+        };
+        write!(f, "{{\"uptime_ms\":{},\"level\":\"{level}\"", self.uptime_ms)?;
+        if let Some(code) = self.line.code {
+            write!(f, ",\"code\":\"{code}\"")?;
+        }
+        f.write_str(",\"message\":\"")?;
+        for piece in self.line.message {
+            Escaped(piece).fmt(f)?;
+        }
+        f.write_str("\"")?;
+        if let Some(reason) = self.line.reason {
+            write!(f, ",\"reason\":\"{}\"", reason.name())?;
+        }
+        f.write_str("}")
+    }
+}
+
+/// Text as it stands in JSON between quotes.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        for character in self.0.chars() {
+            match character {
+                '"' | '\\' => write!(f, "\\{character}")?,
+                '\0'..=' ' if character != ' ' => write!(f, "\\u{:04x}", character as u32)?,
+                _ => f.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use otaru_wire::Reason;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_object() {
+        let message = &["it said \"no\"", "\n"][..];
+        let reason = Some(Reason::FlashFailed);
+        let line = LogLine { level: LogLevel::Warn, code: Some("LINK"), message, reason };
+        assert_eq!(
+            Line { uptime_ms: 7, line: &line }.to_string(),
+            "{\"uptime_ms\":7,\"level\":\"warn\",\"code\":\"LINK\",\
+             \"message\":\"it said \\\"no\\\"\\u000a\",\"reason\":\"flash_failed\"}"
+        );
+    }
+}
