@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test esp32 esp32-check esp32-test fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -33,6 +33,9 @@ help:
 	@echo 'make proof-mutants  builds faults into the device and shows which test sees each'
 	@echo 'make boards       firmware for boards, built for their chips; prints what it weighs'
 	@echo 'make boards-test  the same, run in QEMU against a real server'
+	@echo 'make esp32        the firmware as images for ESP32-C6 and ESP32-C3, read by esptool; what they weigh;'
+	@echo '                  OTARU_FIRMWARE_VERSION=1.2.3 says which version they are'
+	@echo 'make esp32-test   the same, handed to a real server'
 	@echo 'make setup        install the Debian packages the above need, if missing'
 
 # With --auto nobody opens a page.
@@ -133,11 +136,29 @@ boards-check: setup-boards
 		--target $(BOARDS_TARGET) -- --deny warnings
 	cd device/boards && $(CARGO) clippy --locked --all-targets --package otaru-board-rig -- --deny warnings
 
+# One feature for each chip, and the instructions that it has.
+ESP32_CHIPS := esp32c6:$(BOARDS_TARGET) esp32c3:riscv32imc-unknown-none-elf
+ESP32 := --locked --release --package otaru-board-esp32 --bins --examples
+esp32: setup-boards
+	for chip in $(ESP32_CHIPS); do \
+		(cd device/boards && $(CARGO) build $(ESP32) --features $${chip%:*} --target $${chip#*:}) && \
+		device/boards/images.sh $${chip%:*} $${chip#*:} || exit 1; \
+	done
+	cd device/boards && $(CARGO) test --locked --quiet --package otaru-board-rig --test esp32 -- --nocapture
+
+esp32-test: esp32
+	$(CARGO) build --locked --workspace --bin otaru
+	cd device/boards && $(CARGO) test --locked --package otaru-board-rig --test esp32_server
+
+# The chips differ in one function.
+esp32-check: setup-boards
+	cd device/boards && $(CARGO) clippy $(ESP32) --features esp32c6 --target $(BOARDS_TARGET) -- --deny warnings
+
 # The server is that of the other workspace, as its own tests run it.
 boards-test: boards
 	$(CARGO) build --locked --workspace --bin otaru
 	cd device/boards && $(CARGO) test --locked --lib --package otaru-board-virt --package otaru-firmware
-	cd device/boards && $(CARGO) test --locked --package otaru-board-rig
+	cd device/boards && $(CARGO) test --locked --package otaru-board-rig --lib --bins --test it
 
 setup-build:
 	@tools/setup.sh build

@@ -52,6 +52,8 @@ if [ "${1:-build}" = browser ]; then
 fi
 
 if [ "${1:-build}" = boards ]; then
+    # For esptool, which makes images of an ESP32.
+    need python3-venv /usr/lib/python3*/ensurepip/__init__.py /usr/local/lib/python3*/ensurepip/__init__.py
     need qemu-system-misc /usr/bin/qemu-system-riscv32 /usr/local/bin/qemu-system-riscv32
 fi
 

@@ -1,0 +1,63 @@
+//! A product on this board.
+
+use alloc::boxed::Box;
+use alloc::format;
+
+use esp_storage::FlashStorage;
+use otaru_agent::LogLine;
+use otaru_firmware::Board;
+use otaru_slots::Slot;
+use otaru_wire::Reason;
+use otaru_wire::payload::LogLevel;
+
+use crate::chip::{power, serial};
+
+/// What is the product's own. Nothing here may wait: it is asked between two packets, with the
+/// watchdog running.
+pub trait Product {
+    /// Applies a setting: name and value as they stand in JSON, so that text has its quotes.
+    /// `false` refuses it, which its owner sees. After a start every setting in force comes again.
+    fn apply_setting(&mut self, name: &str, value: &str) -> bool;
+
+    /// Whether this firmware is good enough to stay: asked once, on trial, when the broker was
+    /// reached. An error takes the device back to what ran before, and is what people read; at
+    /// most a few seconds, or the watchdog says the same.
+    fn self_test(&mut self) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+/// A product, with the chip.
+pub(crate) struct Chip(pub(crate) Box<dyn Product>);
+
+impl Board for Chip {
+    type Flash = FlashStorage<'static>;
+
+    fn log(&mut self, line: &LogLine<'_>) {
+        serial::write(line);
+    }
+
+    fn apply_setting(&mut self, name: &str, value: &str) -> bool {
+        self.0.apply_setting(name, value)
+    }
+
+    fn self_test(&mut self) -> Result<(), Reason> {
+        self.0.self_test()
+    }
+
+    /// ESP-IDF's bootloader would not read it.
+    fn keep_proof(
+        &mut self,
+        _: &mut FlashStorage<'static>,
+        _: Slot,
+        _: &[&[u8]],
+    ) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    fn restart(&mut self) -> ! {
+        let peak = format!("{}", esp_alloc::HEAP.stats().max_usage);
+        serial::say(LogLevel::Info, "RESTARTING", &["heap peak: ", &peak, " bytes"]);
+        power::restart()
+    }
+}
