@@ -1,4 +1,5 @@
 mod add;
+mod flash_image;
 mod fleet;
 mod folder;
 mod logs;
@@ -24,6 +25,8 @@ pub enum DeviceCommand {
     Add(add::Add),
     /// Give a device a new certificate and write what it is provisioned with
     Renew(renew::Renew),
+    /// Make the flash image that a board is provisioned with
+    FlashImage(flash_image::FlashImage),
     /// List devices
     List(DeviceListOptions),
     /// Show a device
@@ -66,6 +69,7 @@ impl DeviceCommand {
         match self {
             DeviceCommand::Add(add) => add.run(context).await,
             DeviceCommand::Renew(renew) => renew.run(context).await,
+            DeviceCommand::FlashImage(image) => image.run(context),
             DeviceCommand::Settings(settings) => settings.run(context).await,
             DeviceCommand::Logs(logs) => logs.run(context).await,
             DeviceCommand::List(DeviceListOptions { list }) => {

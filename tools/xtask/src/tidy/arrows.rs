@@ -71,7 +71,13 @@ const ROOMS: &[Room] = &[
     },
     Room {
         folder: "tools/cli",
-        may_use: &["contract/*", "tools/client", "server/patches"],
+        may_use: &[
+            "contract/*",
+            "device/identity",
+            "device/slots",
+            "server/patches",
+            "tools/client",
+        ],
         never: BEHIND_OPERATIONS,
     },
     Room { folder: "tools/*", may_use: &["contract/*", "tools/client"], never: BEHIND_OPERATIONS },
