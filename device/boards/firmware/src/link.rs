@@ -9,11 +9,11 @@ use embassy_net::tcp::{self, TcpReader, TcpSocket, TcpWriter};
 use embassy_net::{IpAddress, IpEndpoint};
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
-use embedded_tls::{Aes128GcmSha256, TlsConfig, TlsConnection, TlsContext};
+use embedded_tls::{TlsConfig, TlsConnection, TlsContext};
 use otaru_wire::Reason;
 
 use crate::Net;
-use crate::tls::Provider;
+use crate::tls::{Forged, Provider, Records, Suite};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
@@ -27,7 +27,7 @@ const RECEIVE_BYTES: usize = 8192;
 const SEND_BYTES: usize = 4096;
 
 /// A connection that is open.
-pub(crate) type Tls<'a> = TlsConnection<'a, Socket<'a>, Aes128GcmSha256>;
+pub(crate) type Tls<'a> = TlsConnection<'a, Socket<'a>, Suite>;
 
 /// Connects to a host, and does something with it. The connection ends with that.
 ///
@@ -46,7 +46,8 @@ pub(crate) async fn with<R>(
     let connected = with_timeout(CONNECT_LIMIT, tcp.connect(IpEndpoint::new(address, *port))).await;
     connected.map_err(|_| down)?.map_err(|_| down)?;
     let (reader, writer) = tcp.split();
-    let (reader, writer) = (RefCell::new(reader), RefCell::new(writer));
+    let reader = RefCell::new(Reader { tcp: reader, records: Records::new() });
+    let writer = RefCell::new(writer);
     let socket = Socket { reader: &reader, writer: &writer };
     let (mut read_record, mut written) = (vec![0; RECORD_BYTES], vec![0; SENT_RECORD_BYTES]);
     let mut tls = TlsConnection::new(socket, &mut read_record, &mut written);
@@ -59,7 +60,10 @@ pub(crate) async fn with<R>(
         with_timeout(HANDSHAKE_LIMIT, tls.open(TlsContext::new(&config, &mut provider))).await;
     match (opened, provider.outcome()) {
         (_, Some(Err(reason))) => Err(reason),
-        (Ok(Ok(())), Some(Ok(()))) => Ok(use_it(&mut tls).await),
+        (Ok(Ok(())), Some(Ok(()))) => {
+            reader.borrow_mut().records.open();
+            Ok(use_it(&mut tls).await)
+        }
         // It talks, and never said that the certificate is its own.
         (Ok(Ok(())), None) => Err(Reason::TlsUntrusted),
         _ => Err(down),
@@ -78,8 +82,13 @@ async fn address_of(net: &Net, host: &str) -> Option<IpAddress> {
 /// Both directions of a socket, which may be held twice: once to read, once to write.
 #[derive(Clone, Copy)]
 pub(crate) struct Socket<'a> {
-    reader: &'a RefCell<TcpReader<'a>>,
+    reader: &'a RefCell<Reader<'a>>,
     writer: &'a RefCell<TcpWriter<'a>>,
+}
+
+struct Reader<'a> {
+    tcp: TcpReader<'a>,
+    records: Records,
 }
 
 impl ErrorType for Socket<'_> {
@@ -89,7 +98,11 @@ impl ErrorType for Socket<'_> {
 #[expect(clippy::await_holding_refcell_ref, reason = "one reads and one writes, never two")]
 impl Read for Socket<'_> {
     async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, tcp::Error> {
-        self.reader.borrow_mut().read(bytes).await
+        let reader = &mut *self.reader.borrow_mut();
+        let length = reader.tcp.read(bytes).await?;
+        // Whoever sent it, this connection is none any more.
+        let passed = reader.records.pass(&mut bytes[..length]);
+        passed.map_err(|Forged| tcp::Error::ConnectionReset).map(|()| length)
     }
 }
 

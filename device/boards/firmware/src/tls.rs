@@ -1,15 +1,16 @@
 //! The server's certificate, checked to its end, and the device's own.
 //!
-//! `embedded-tls` hands over what a server sends and believes it. Two things are added: the chain
-//! is checked as rustls checks it, up to the device's one authority; and a handshake in which the
-//! server proved that it has the certificate's key counts, no other. The library itself would take
-//! a server that shows somebody's certificate and leaves the proof out.
+//! `embedded-tls` hands over what a server sends and believes it. Three things are added: the chain
+//! is checked as rustls checks it, up to the device's one authority; a handshake in which the
+//! server proved that it has the certificate's key counts, no other, where the library itself would
+//! take a server that shows somebody's certificate and leaves the proof out; and what would end
+//! the program or a session comes from the server alone ([`records`]), or never arrives ([`suite`]).
 
 use alloc::format;
 use alloc::vec::Vec;
 
 use embedded_tls::{
-    Aes128GcmSha256, Certificate, CertificateEntryRef, CertificateRef, CertificateVerifyRef,
+    Certificate, CertificateEntryRef, CertificateRef, CertificateVerifyRef,
     CryptoProvider, SignatureScheme, TlsError, TlsVerifier,
 };
 use otaru_wire::Reason;
@@ -25,8 +26,13 @@ use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
 
 use crate::Net;
 
+mod records;
+mod suite;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use records::{Forged, Records};
+pub(crate) use suite::Suite;
 
 /// What a server signs to prove that it has its certificate's key (RFC 8446, 4.4.3).
 const PROOF_LABEL: &[u8] = b"TLS 1.3, server CertificateVerify\0";
@@ -54,14 +60,14 @@ impl<'a> Provider<'a> {
 }
 
 impl CryptoProvider for Provider<'_> {
-    type CipherSuite = Aes128GcmSha256;
+    type CipherSuite = Suite;
     type Signature = DerSignature;
 
     fn rng(&mut self) -> impl CryptoRngCore {
         &mut self.chance
     }
 
-    fn verifier(&mut self) -> Result<&mut impl TlsVerifier<Aes128GcmSha256>, TlsError> {
+    fn verifier(&mut self) -> Result<&mut impl TlsVerifier<Suite>, TlsError> {
         Ok(&mut self.verifier)
     }
 
@@ -144,7 +150,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-impl TlsVerifier<Aes128GcmSha256> for Verifier<'_> {
+impl TlsVerifier<Suite> for Verifier<'_> {
     fn set_hostname_verification(&mut self, _: &str) -> Result<(), TlsError> {
         // It is known already, and addresses are checked as well.
         Ok(())

@@ -1,3 +1,5 @@
+use alloc::vec;
+
 use super::*;
 
 /// In the middle of the life of every certificate in `chains`.
@@ -75,4 +77,122 @@ fn a_proof_of_another_key_is_none() {
     };
     assert!(verifier.verify_signature(proof).is_err());
     assert_eq!(verifier.outcome, Some(Err(Reason::TlsUntrusted)));
+}
+
+mod injected {
+    //! What somebody on the way, or a server that is broken, sends in between.
+
+    use aes_gcm::aead::{AeadInPlace, KeyInit};
+
+    use super::super::records::{Forged, Records};
+    use super::super::suite::{HANDSHAKE_VERSION, OPEN_VERSION, Suite};
+    use super::*;
+
+    type Cipher = <Suite as embedded_tls::TlsCipherSuite>::Cipher;
+
+    /// A record as it is on the line.
+    fn record(kind: u8, content: &[u8]) -> Vec<u8> {
+        let length = (content.len() as u16).to_be_bytes();
+        [&[kind, 3, 3, length[0], length[1]], content].concat()
+    }
+
+    /// How a stream passes that arrives in pieces of so many bytes; what TLS gets to see.
+    fn passed(is_open: bool, stream: &[u8], piece: usize) -> Result<Vec<u8>, Forged> {
+        let mut records = Records::new();
+        if is_open {
+            records.open();
+        }
+        let mut bytes = stream.to_vec();
+        bytes.chunks_mut(piece).try_for_each(|piece| records.pass(piece))?;
+        Ok(bytes)
+    }
+
+    const ENCRYPTED_EXTENSIONS: [u8; 6] = [8, 0, 0, 2, 0, 0];
+    const CLOSE_NOTIFY: [u8; 2] = [1, 0];
+
+    #[test]
+    fn behind_the_handshake_nothing_passes_that_is_not_encrypted() {
+        let content = [0xA5; 40];
+        for (kind, content) in [
+            (22, &ENCRYPTED_EXTENSIONS[..]),
+            (21, &CLOSE_NOTIFY),
+            (20, &[1]),
+            (24, &[0; 3]),
+            (0, &[]),
+        ] {
+            for piece in [1, 2, 5, 7, 1000] {
+                let stream = [record(23, &[0xA5; 40]), record(kind, content)].concat();
+                assert_eq!(passed(true, &stream, piece), Err(Forged), "{kind}");
+            }
+        }
+        for piece in [1, 2, 5, 7, 1000] {
+            let stream = [record(23, &content), record(23, &[]), record(23, &content)].concat();
+            let found = passed(true, &stream, piece).unwrap();
+            let mut marked = stream.clone();
+            for at in [0, 45, 50] {
+                marked[at + 1..at + 3].copy_from_slice(&OPEN_VERSION);
+            }
+            assert_eq!(found, marked);
+        }
+    }
+
+    #[test]
+    fn within_the_handshake_one_hello_comes_in_the_open() {
+        let hello = record(22, &[2; 100]);
+        let good = [hello.clone(), record(20, &[1]), record(23, &[0; 50])].concat();
+        assert_eq!(passed(false, &good, 3), Ok(good.clone()));
+        let refused = [hello.clone(), record(21, &[2, 40])].concat();
+        assert_eq!(passed(false, &refused, 3), Ok(refused.clone()));
+        for kind in [22, 24, 0xFF] {
+            let stream = [hello.clone(), record(kind, &ENCRYPTED_EXTENSIONS)].concat();
+            assert_eq!(passed(false, &stream, 3), Err(Forged));
+        }
+        // Nobody but us marks a record.
+        let [high, low] = OPEN_VERSION;
+        assert_eq!(passed(false, &[23, high, low, 0, 1, 0], 6), Err(Forged));
+    }
+
+    /// What is left of a record that the server encrypted, where it may be taken.
+    fn decrypted(version: [u8; 2], plain: &[u8]) -> Option<Vec<u8>> {
+        let (key, nonce) = ([7; 16].into(), [9; 12].into());
+        let length = (plain.len() as u16 + 16).to_be_bytes();
+        let header = |version: [u8; 2]| [23, version[0], version[1], length[0], length[1]];
+        let mut bytes = plain.to_vec();
+        let (cipher, sent) = (Cipher::new(&key), header(HANDSHAKE_VERSION));
+        let tag = cipher.encrypt_in_place_detached(&nonce, &sent, &mut bytes).unwrap();
+        let seen = header(version);
+        cipher.decrypt_in_place_detached(&nonce, &seen, &mut bytes, &tag).ok().map(|()| bytes)
+    }
+
+    #[test]
+    fn a_record_with_nothing_in_it_is_not_authentic() {
+        for version in [HANDSHAKE_VERSION, OPEN_VERSION] {
+            for zeros in [0, 1, 5] {
+                assert_eq!(decrypted(version, &[0; 5][..zeros]), None);
+            }
+            // No content, of a kind: that is a record, and the library reads on.
+            assert_eq!(decrypted(version, &[23]), Some(vec![23]));
+            assert_eq!(decrypted(version, &[1, 2, 23, 0, 0]), Some(vec![1, 2, 23, 0, 0]));
+        }
+        // Whatever stands there but the mark is what was sent: the filter lets nothing else through.
+        assert_eq!(decrypted([3, 1], &[1, 23]), Some(vec![1, 23]));
+    }
+
+    #[test]
+    fn behind_the_handshake_a_server_has_no_messages_but_tickets() {
+        let message = |kind, body: &[u8]| [&[kind, 0, 0, body.len() as u8], body].concat();
+        let sent = |messages: &[Vec<u8>]| [messages.concat(), vec![22]].concat();
+        let good = sent(&[message(4, &[1; 20]), message(4, &[])]);
+        assert_eq!(decrypted(OPEN_VERSION, &good), Some(good.clone()));
+        for kind in [1, 2, 8, 11, 13, 15, 20, 24, 254] {
+            let bad = sent(&[message(4, &[1; 20]), message(kind, &[0, 0])]);
+            assert_eq!(decrypted(OPEN_VERSION, &bad), None, "{kind}");
+            assert_eq!(decrypted(HANDSHAKE_VERSION, &bad), Some(bad.clone()), "{kind}");
+        }
+        // One that goes on in the next record, which the library could not put together.
+        assert_eq!(decrypted(OPEN_VERSION, &[4, 0, 0, 9, 1, 22]), None);
+        assert_eq!(decrypted(OPEN_VERSION, &[4, 0, 22]), None);
+        let close = [1, 0, 21];
+        assert_eq!(decrypted(OPEN_VERSION, &close), Some(close.to_vec()));
+    }
 }
