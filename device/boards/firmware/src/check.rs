@@ -13,7 +13,6 @@ use otaru_wire::Reason;
 use otaru_wire::payload::TrustReport;
 
 use crate::device::{Board, Broken, Device, Failure};
-use crate::documents::get;
 
 /// Largest manifest fetched: that of an image of 8 MiB, and as much again.
 const MANIFEST_BYTES_MAX: usize = 8 * 1024;
@@ -37,8 +36,7 @@ impl<B: Board> Device<B> {
         if root.server_key.is_some() {
             self.get_order(wanted, &root, &manifest).await?;
         }
-        let mut documents = self.root_chain(&root).await?;
-        documents.push(bytes);
+        let documents = self.proof(&root, bytes).await?;
         self.host.manifest_checked(signer);
         self.checked = Some(Checked { manifest, documents });
         Ok(target)
@@ -53,7 +51,7 @@ impl<B: Board> Device<B> {
         match watched.await {
             Err(Broken::Failure) => Err(Failure),
             // What it came to is told already.
-            Ok(()) | Err(Broken::Fault(_)) => Ok(()),
+            Ok(()) | Err(Broken::Fault(_) | Broken::Stopped) => Ok(()),
         }
     }
 
@@ -78,32 +76,40 @@ impl<B: Board> Device<B> {
 
     async fn get_root(&mut self, number: u64) -> Result<Option<Vec<u8>>, Broken> {
         let path = format!("/firmware/{}/root/{number}", self.net.identity.product);
-        Ok(get(&self.net, &path, RootDocument::MAX_BYTES).await?)
+        self.document(&path, RootDocument::MAX_BYTES).await
     }
 
-    /// The documents that lead from the built-in root key to `root`: itself, as long as that key
-    /// signs them, or all of them.
-    async fn root_chain(&mut self, root: &RootDocument) -> Result<Vec<Vec<u8>>, Broken> {
+    /// The documents that lead from the built-in root key to a manifest: root documents from the
+    /// newest that this key signed itself, and the manifest. A board that has no room for them
+    /// takes no image that it could not start.
+    async fn proof(
+        &mut self,
+        root: &RootDocument,
+        manifest: Vec<u8>,
+    ) -> Result<Vec<Vec<u8>>, Broken> {
         let key = [self.net.identity.root_key];
-        let newest = self.get_root(root.number).await?.ok_or(Reason::RootMissing)?;
-        match RootDocument::verify(&newest, &key) {
-            Ok(found) if found == *root => return Ok(vec![newest]),
-            _ => {}
-        }
-        let (mut chain, mut last) = (Vec::new(), None::<RootDocument>);
-        for number in 1..=root.number {
+        // From the last to the first.
+        let mut documents = vec![manifest];
+        let mut number = root.number;
+        let first = loop {
             let bytes = self.get_root(number).await?.ok_or(Reason::RootMissing)?;
-            let verified = match &last {
-                Some(last) => last.verify_next(&bytes),
-                None => RootDocument::verify(&bytes, &key),
-            };
-            last = Some(verified.map_err(|error| error.reason())?);
-            chain.push(bytes);
+            let first = RootDocument::verify(&bytes, &key).ok();
+            documents.push(bytes);
+            let all: Vec<&[u8]> = documents.iter().map(Vec::as_slice).collect();
+            if !self.board.has_room_for_proof(&all) {
+                return Err(Reason::StorageFull.into());
+            }
+            if let Some(first) = first {
+                break first;
+            }
+            number = number.checked_sub(1).filter(|&number| number > 0).ok_or(Reason::RootInvalid)?;
+        };
+        documents.reverse();
+        let mut last = first;
+        for bytes in &documents[1..documents.len() - 1] {
+            last = last.verify_next(bytes).map_err(|error| error.reason())?;
         }
-        match last.as_ref() == Some(root) {
-            true => Ok(chain),
-            false => Err(Reason::RootInvalid.into()),
-        }
+        if last == *root { Ok(documents) } else { Err(Reason::RootInvalid.into()) }
     }
 
     fn clock(&self, root: &RootDocument, trust: &Trust) -> Clock {
@@ -118,7 +124,7 @@ impl<B: Board> Device<B> {
         let Some(key) = root.server_key else { return Ok(()) };
         let (_, trust) = self.host.trusted()?;
         let path = format!("/firmware/{}/timestamp", self.net.identity.product);
-        let (timestamp, reason) = match get(&self.net, &path, Timestamp::MAX_BYTES).await {
+        let (timestamp, reason) = match self.document(&path, Timestamp::MAX_BYTES).await {
             Ok(Some(bytes)) => match Timestamp::verify(&bytes, root, &self.net.identity.product) {
                 Ok(timestamp) => {
                     let seen_at = trust.seen_timestamp(root).map(|seen| seen.signed_at);
@@ -133,8 +139,9 @@ impl<B: Board> Device<B> {
             },
             Ok(None) => (None, Some(Reason::TimestampMissing)),
             // A link that is down withholds nothing on purpose.
-            Err(fault) if fault.reason == Reason::LinkDownAtInstall => return Ok(()),
-            Err(fault) => (None, Some(fault.reason)),
+            Err(Broken::Fault(fault)) if fault.reason == Reason::LinkDownAtInstall => return Ok(()),
+            Err(Broken::Fault(fault)) => (None, Some(fault.reason)),
+            Err(broken) => return Err(broken),
         };
         let withheld = timestamp.as_ref().is_some_and(|found| found.root_number > root.number);
         let reason = if withheld { Some(Reason::RootWithheld) } else { reason };
@@ -152,14 +159,14 @@ impl<B: Board> Device<B> {
     }
 
     async fn find_manifest(
-        &self,
+        &mut self,
         wanted: &Wanted,
         root: &RootDocument,
         trust: &Trust,
     ) -> Result<(Manifest, Vec<u8>, Target, KeyId), Broken> {
         let product = &self.net.identity.product;
         let path = format!("/firmware/{product}/{}.manifest", wanted.version);
-        let bytes = get(&self.net, &path, MANIFEST_BYTES_MAX).await?;
+        let bytes = self.document(&path, MANIFEST_BYTES_MAX).await?;
         let bytes = bytes.ok_or(Reason::ManifestMissing)?;
         let passed = self.clock(root, trust).passed();
         let manifest =
@@ -179,7 +186,7 @@ impl<B: Board> Device<B> {
 
     /// Asks the server whether it means this device, now.
     async fn get_order(
-        &self,
+        &mut self,
         wanted: &Wanted,
         root: &RootDocument,
         manifest: &Manifest,
@@ -189,7 +196,7 @@ impl<B: Board> Device<B> {
         let hex: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
         let Manifest { product, version, sha256, .. } = manifest;
         let path = format!("/firmware/{product}/{version}.order?nonce={hex}");
-        let bytes = get(&self.net, &path, Order::MAX_BYTES).await?.ok_or(Reason::OrderMissing)?;
+        let bytes = self.document(&path, Order::MAX_BYTES).await?.ok_or(Reason::OrderMissing)?;
         let asked = OrderAsked {
             thing: &self.net.identity.thing,
             product,

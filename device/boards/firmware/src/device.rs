@@ -2,8 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use core::pin::pin;
 
-use embassy_futures::select::select;
+use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, Instant, Timer};
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{
@@ -15,6 +16,7 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ShadowId};
 
 use crate::check::Checked;
+use crate::link::Company;
 use crate::session::{Lines, News};
 use crate::{Net, session};
 
@@ -22,6 +24,8 @@ mod effects;
 
 /// How long what was said last has to reach the broker before a restart.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// Longest time without a sign of life, whatever is waited for.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// What is the board's own.
 pub trait Board {
@@ -34,8 +38,22 @@ pub trait Board {
     /// Applies a setting: name and value as they stand in JSON. Whether the product takes it.
     fn apply_setting(&mut self, name: &str, value: &str) -> bool;
 
+    /// What this product wants otherwise than everybody.
+    fn configure(&self, config: AgentConfig) -> AgentConfig {
+        config
+    }
+
     /// Whether this firmware is good enough to stay.
     fn self_test(&mut self) -> Result<(), Reason>;
+
+    /// The device is not stuck: for a watchdog. It hears this once a second at least, but for
+    /// as long as a slot is verified or the self-test runs.
+    fn alive(&mut self) {}
+
+    /// Whether [`Board::keep_proof`] has room for documents. A board that keeps none has.
+    fn has_room_for_proof(&self, _documents: &[&[u8]]) -> bool {
+        true
+    }
 
     /// Keeps the signed documents of an image beside its slot, for a bootloader that reads them:
     /// root documents from the root key's own on, and the manifest. It is durable when this returns.
@@ -72,6 +90,8 @@ pub(crate) enum Broken {
     Fault(Fault),
     /// The device restarts.
     Failure,
+    /// Nobody wants it any more.
+    Stopped,
 }
 
 impl From<Fault> for Broken {
@@ -142,6 +162,7 @@ impl<B: Board> Device<B> {
         let recreated = host.storage().0.recreated();
         let stored = Stored { journal: &journal, settings: &settings, recreated };
         let config = AgentConfig::new(net.identity.thing.clone(), net.identity.namespace.clone());
+        let config = board.configure(config);
         let (answers, job) = (VecDeque::new(), None);
         let mut device = Device {
             board,
@@ -187,7 +208,7 @@ impl<B: Board> Device<B> {
         }
         // What was said last should be heard.
         let until = Instant::now() + FAREWELL;
-        while !self.lines.say.is_empty() && Instant::now() < until {
+        while !self.lines.is_all_said() && Instant::now() < until {
             Timer::after_millis(10).await;
         }
         Timer::after_millis(50).await;
@@ -200,17 +221,25 @@ impl<B: Board> Device<B> {
         if let Some(job) = self.job.take() {
             return self.work(job).await;
         }
-        let wake = Timer::at(self.wake_at_ms().map_or(Instant::MAX, Instant::from_millis));
         let is_quiet = self.answers.is_empty() && !self.is_restarting;
         if is_quiet {
-            select(self.lines.news.ready_to_receive(), wake).await;
+            self.something_new().await;
         }
         Ok(())
+    }
+
+    /// Waits for news, for the time that the agent wants to be woken at, or for a sign of life
+    /// to be due.
+    async fn something_new(&self) {
+        let due = Instant::now() + ALIVE_EVERY;
+        let wake = self.wake_at_ms().map_or(due, |at| Instant::from_millis(at).min(due));
+        select(self.lines.news.ready_to_receive(), Timer::at(wake)).await;
     }
 
     /// Steps the agent with whatever there is: it is never kept waiting by a job for longer than
     /// a part of a body takes.
     pub(crate) fn catch_up(&mut self) -> Result<(), Failure> {
+        self.board.alive();
         while !self.is_restarting {
             if let Some(answer) = self.answers.pop_front() {
                 self.step(answer)?;
@@ -245,7 +274,7 @@ impl<B: Board> Device<B> {
                 self.note(LogLevel::Warn, "BROKER_LOST", &session::words(reason), reason);
                 self.step(Input::LinkDown)
             }
-            News::Message { topic, payload } => {
+            News::Message { topic, payload, room: _room } => {
                 let shadow = ShadowId::classic(self.net.identity.thing.clone());
                 match shadow.topic_of(&topic) {
                     Some(topic) => self.step(Input::ShadowArrived { topic, payload: &payload }),
@@ -275,6 +304,7 @@ impl<B: Board> Device<B> {
                 Ok(target) => Input::ManifestChecked(Ok(target)),
                 Err(Broken::Fault(fault)) => Input::ManifestChecked(Err(fault)),
                 Err(Broken::Failure) => return Err(Failure),
+                Err(Broken::Stopped) => return Ok(()),
             },
             Job::Watch => return self.watch_trust().await,
             Job::Download { target, from_start } => {
@@ -282,6 +312,7 @@ impl<B: Board> Device<B> {
                     Ok(()) => Input::DownloadEnded(Ok(())),
                     Err(Broken::Fault(fault)) => Input::DownloadEnded(Err(fault)),
                     Err(Broken::Failure) => return Err(Failure),
+                    Err(Broken::Stopped) => return Ok(()),
                 }
             }
             Job::SelfTest => Input::SelfTestEnded(self.board.self_test()),
@@ -310,5 +341,22 @@ impl<B: Board> Device<B> {
         reason: Option<Reason>,
     ) {
         self.board.log(&LogLine { level, code: Some(code), message: &[message], reason });
+    }
+}
+
+impl<B: Board> Company for Device<B> {
+    type Broken = Broken;
+
+    async fn wait<F: Future>(&mut self, something: F) -> Result<F::Output, Broken> {
+        let mut something = pin!(something);
+        loop {
+            self.catch_up()?;
+            if self.is_stopped || self.is_restarting {
+                return Err(Broken::Stopped);
+            }
+            if let Either::First(found) = select(&mut something, self.something_new()).await {
+                return Ok(found);
+            }
+        }
     }
 }

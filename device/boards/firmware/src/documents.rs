@@ -6,18 +6,33 @@ use embassy_time::{Duration, with_timeout};
 use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_wire::Reason;
 
+use crate::device::{Board, Broken, Device};
 use crate::https::{self, Ask};
-use crate::{Net, link};
+use crate::link::{self, Company};
+use crate::Net;
 
 const DOWN: Reason = Reason::LinkDownAtInstall;
 /// How long a document may take from the first packet on: the agent waits, with all its own limits.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Gets a document of at most so many bytes; `None` where there is none.
-pub(crate) async fn get(net: &Net, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
+impl<B: Board> Device<B> {
+    /// Gets a document of at most so many bytes; `None` where there is none. The agent goes on
+    /// meanwhile.
+    pub(crate) async fn document(
+        &mut self,
+        path: &str,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<u8>>, Broken> {
+        let net = self.net;
+        self.wait(get(&net, path, bytes_max)).await?.map_err(Broken::from)
+    }
+}
+
+async fn get(net: &Net, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
     let host = &net.identity.https;
     let ask = Ask { host: &host.0, path, range: None };
-    let got = link::with(net, host, DOWN, async |tls| -> Result<Option<Vec<u8>>, Fault> {
+    let mut alone = link::Alone;
+    let got = link::with(net, host, DOWN, &mut alone, async |tls, _: &mut _| {
         let (head, mut body) = https::get(tls, &ask, DOWN).await?;
         let answer = head.answer();
         if answer.status == 404 {

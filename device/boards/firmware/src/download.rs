@@ -12,7 +12,7 @@ use otaru_wire::payload::LogLevel;
 
 use crate::device::{Board, Broken, Device};
 use crate::https::{self, Ask};
-use crate::link;
+use crate::link::{self, Company};
 
 /// Memory for the dictionary of a patch.
 const DICTIONARY_BYTES: usize = 4096;
@@ -31,14 +31,18 @@ impl<B: Board> Device<B> {
         let chip = self.net.identity.chip;
         let mut download: Download =
             self.host.patch_download(target, &checked.manifest, chip, from_start)??;
-        self.answer(Input::BytesRead { done: download.right_bytes() });
+        let there = download.right_bytes();
+        self.answer(Input::BytesRead { done: there });
+        let (version, total) = (&checked.manifest.version, checked.manifest.size_bytes);
+        let message = format!("update to {version}: {there} of {total} bytes are there");
+        self.note(LogLevel::Info, "OTA_DOWNLOADING", &message, None);
         while let Some(request) = download.ask() {
             self.fetch(&mut download, &checked.manifest, request).await?;
             if self.is_stopped || self.is_restarting {
                 return Ok(());
             }
         }
-        let (version, tally) = (&checked.manifest.version, download.tally());
+        let tally = download.tally();
         let message = format!(
             "update to {version}: {} bytes received for {}",
             tally.received_bytes, tally.made_bytes
@@ -60,27 +64,26 @@ impl<B: Board> Device<B> {
         let host = &net.identity.https;
         let (path, range) = request_of(download, manifest, request);
         let ask = Ask { host: &host.0, path: &path, range };
-        let done = link::with(&net, host, DOWN, async |tls| -> Result<(), Broken> {
-            let (head, mut body) = https::get(tls, &ask, DOWN).await?;
+        let done = link::with(&net, host, DOWN, self, async |tls, device: &mut Self| {
+            let (head, mut body) = device.wait(https::get(tls, &ask, DOWN)).await??;
             if download.answer(head.answer(), head.etag.as_deref())? == Flow::Ask {
-                self.look_for_refusal(download, manifest);
+                device.look_for_refusal(download, manifest);
                 return Ok(());
             }
             loop {
-                let part = body.read().await?;
+                let part = device.wait(body.read()).await??;
                 if part.is_empty() {
-                    download.body_ended(self.host.flash())?;
-                    self.tell(download.right_bytes());
+                    download.body_ended(device.host.flash())?;
+                    device.tell(download.right_bytes());
                     return Ok(());
                 }
                 let mut told = None;
-                let flow = download.part(self.host.flash(), part, |done| told = Some(done))?;
+                let flow = download.part(device.host.flash(), part, |done| told = Some(done))?;
                 if let Some(done) = told {
-                    self.tell(done);
+                    device.tell(done);
                 }
-                self.look_for_refusal(download, manifest);
-                self.catch_up()?;
-                if flow == Flow::Ask || self.is_stopped || self.is_restarting {
+                device.look_for_refusal(download, manifest);
+                if flow == Flow::Ask {
                     return Ok(());
                 }
             }

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
 
-use embassy_time::with_timeout;
+use embassy_time::{Duration, Instant, with_timeout};
 use embedded_io_async::Write;
 use embedded_tls::TlsError;
 use otaru_agent::Answer;
@@ -14,6 +14,9 @@ use crate::link::{SILENCE_LIMIT, Tls};
 
 const HEAD_BYTES_MAX: usize = 4096;
 const PART_BYTES: usize = 2048;
+/// A body slower than this, over such a while, is as good as none.
+const RATE_MIN_BYTES_PER_S: u64 = 256;
+const RATE_WINDOW: Duration = Duration::from_secs(60);
 
 /// What is asked for.
 pub(crate) struct Ask<'a> {
@@ -76,7 +79,29 @@ pub(crate) struct Body<'t, 'a> {
     /// How much there is still to come, where the server said so.
     left: Option<u64>,
     buffer: Vec<u8>,
+    rate: Rate,
     down: Reason,
+}
+
+/// How fast it comes.
+#[derive(Debug)]
+struct Rate {
+    began: Instant,
+    bytes: u64,
+}
+
+impl Rate {
+    /// So many bytes came. Errors: it has been a trickle for a whole window.
+    fn note(&mut self, now: Instant, bytes: usize) -> Result<(), Reason> {
+        self.bytes += bytes as u64;
+        if now.saturating_duration_since(self.began) >= RATE_WINDOW {
+            if self.bytes < RATE_MIN_BYTES_PER_S * RATE_WINDOW.as_secs() {
+                return Err(Reason::DownloadStalled);
+            }
+            *self = Rate { began: now, bytes: 0 };
+        }
+        Ok(())
+    }
 }
 
 /// Asks, and reads the head of the answer.
@@ -101,7 +126,9 @@ pub(crate) async fn get<'t, 'a>(
         tls.flush().await
     };
     with_timeout(SILENCE_LIMIT, asked).await.map_err(|_| down)?.map_err(|_| down)?;
-    let mut body = Body { tls, held: Vec::new(), left: None, buffer: vec![0; PART_BYTES], down };
+    let rate = Rate { began: Instant::now(), bytes: 0 };
+    let buffer = vec![0; PART_BYTES];
+    let mut body = Body { tls, held: Vec::new(), left: None, buffer, rate, down };
     let mut head = Vec::new();
     let end = loop {
         if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -143,7 +170,10 @@ impl Body<'_, '_> {
                 None => Ok(&[]),
                 Some(_) => Err(self.down),
             },
-            Ok(length) => Ok(self.count(length)),
+            Ok(length) => {
+                self.rate.note(Instant::now(), length)?;
+                Ok(self.count(length))
+            }
             Err(_) => Err(self.down),
         }
     }
@@ -153,5 +183,32 @@ impl Body<'_, '_> {
             *left = left.saturating_sub(length as u64);
         }
         &self.buffer[..length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trickle_is_as_good_as_silence() {
+        let at = |s| Instant::from_secs(s);
+        let trickle = |bytes_per_s| {
+            let mut rate = Rate { began: at(100), bytes: 0 };
+            (101..=400).find(|&s| rate.note(at(s), bytes_per_s).is_err())
+        };
+        assert_eq!(trickle(1), Some(160));
+        assert_eq!(trickle(255), Some(160));
+        assert_eq!(trickle(256), None);
+    }
+
+    #[test]
+    fn a_body_that_slows_down_is_noticed() {
+        let at = |s| Instant::from_secs(s);
+        let mut rate = Rate { began: at(0), bytes: 0 };
+        assert_eq!(rate.note(at(59), 1_000_000), Ok(()));
+        assert_eq!(rate.note(at(60), 1), Ok(()));
+        assert_eq!(rate.note(at(119), 1), Ok(()));
+        assert_eq!(rate.note(at(120), 1), Err(Reason::DownloadStalled));
     }
 }

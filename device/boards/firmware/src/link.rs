@@ -29,22 +29,43 @@ const SEND_BYTES: usize = 4096;
 /// A connection that is open.
 pub(crate) type Tls<'a> = TlsConnection<'a, Socket<'a>, Suite>;
 
+/// What else there is to do while somebody waits for the network.
+pub(crate) trait Company {
+    /// What ends the waiting.
+    type Broken: From<Reason>;
+
+    /// Waits for something. Errors: it is of no use any more.
+    async fn wait<F: Future>(&mut self, something: F) -> Result<F::Output, Self::Broken>;
+}
+
+/// Nothing else.
+pub(crate) struct Alone;
+
+impl Company for Alone {
+    type Broken = Reason;
+
+    async fn wait<F: Future>(&mut self, something: F) -> Result<F::Output, Reason> {
+        Ok(something.await)
+    }
+}
+
 /// Connects to a host, and does something with it. The connection ends with that.
 ///
 /// Errors: why there was no connection; `down` where nobody knows.
-pub(crate) async fn with<R>(
+pub(crate) async fn with<R, C: Company>(
     net: &Net,
     (host, port): &(alloc::string::String, u16),
     down: Reason,
-    use_it: impl for<'a> AsyncFnOnce(&mut Tls<'a>) -> R,
-) -> Result<R, Reason> {
-    let address = address_of(net, host).await.ok_or(down)?;
+    company: &mut C,
+    use_it: impl for<'a> AsyncFnOnce(&mut Tls<'a>, &mut C) -> R,
+) -> Result<R, C::Broken> {
+    let address = company.wait(address_of(net, host)).await?.ok_or(down)?;
     let (mut received, mut sent) = (vec![0; RECEIVE_BYTES], vec![0; SEND_BYTES]);
     let mut tcp = TcpSocket::new(net.stack, &mut received, &mut sent);
     tcp.set_timeout(Some(SILENCE_LIMIT * 3));
     tcp.set_nagle_enabled(false);
-    let connected = with_timeout(CONNECT_LIMIT, tcp.connect(IpEndpoint::new(address, *port))).await;
-    connected.map_err(|_| down)?.map_err(|_| down)?;
+    let connect = with_timeout(CONNECT_LIMIT, tcp.connect(IpEndpoint::new(address, *port)));
+    company.wait(connect).await?.map_err(|_| down)?.map_err(|_| down)?;
     let (reader, writer) = tcp.split();
     let reader = RefCell::new(Reader { tcp: reader, records: Records::new() });
     let writer = RefCell::new(writer);
@@ -56,17 +77,17 @@ pub(crate) async fn with<R>(
         Ok(_) => TlsConfig::new(),
         Err(_) => TlsConfig::new().with_server_name(host),
     };
-    let opened =
-        with_timeout(HANDSHAKE_LIMIT, tls.open(TlsContext::new(&config, &mut provider))).await;
+    let open = with_timeout(HANDSHAKE_LIMIT, tls.open(TlsContext::new(&config, &mut provider)));
+    let opened = company.wait(open).await?;
     match (opened, provider.outcome()) {
-        (_, Some(Err(reason))) => Err(reason),
+        (_, Some(Err(reason))) => Err(reason.into()),
         (Ok(Ok(())), Some(Ok(()))) => {
             reader.borrow_mut().records.open();
-            Ok(use_it(&mut tls).await)
+            Ok(use_it(&mut tls, company).await)
         }
         // It talks, and never said that the certificate is its own.
-        (Ok(Ok(())), None) => Err(Reason::TlsUntrusted),
-        _ => Err(down),
+        (Ok(Ok(())), None) => Err(Reason::TlsUntrusted.into()),
+        _ => Err(down.into()),
     }
 }
 

@@ -78,13 +78,13 @@ pub(crate) fn disconnect() -> Vec<u8> {
 }
 
 /// What a packet says: its first byte, and what stands behind the length. `None` for nonsense.
-pub(crate) fn read(first: u8, body: &[u8]) -> Option<Heard> {
+pub(crate) fn read(first: u8, body: Vec<u8>) -> Option<Heard> {
     match first >> 4 {
         2 => Some(Heard::Connected(*body.get(1)?)),
         3 => message(first, body),
         9 => {
             let (_, rest) = body.split_at_checked(2)?;
-            let codes = behind_properties(rest)?;
+            let codes = rest.get(behind_properties(rest)?..)?;
             Some(Heard::Subscribed(!codes.is_empty() && codes.iter().all(|&code| code < 0x80)))
         }
         4 | 13 => Some(Heard::Alive),
@@ -93,7 +93,7 @@ pub(crate) fn read(first: u8, body: &[u8]) -> Option<Heard> {
     }
 }
 
-fn message(first: u8, body: &[u8]) -> Option<Heard> {
+fn message(first: u8, mut body: Vec<u8>) -> Option<Heard> {
     let (length, rest) = body.split_first_chunk::<2>()?;
     let (topic, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
     let topic = String::from(core::str::from_utf8(topic).ok()?);
@@ -105,17 +105,21 @@ fn message(first: u8, body: &[u8]) -> Option<Heard> {
         }
         _ => return None,
     };
-    Some(Heard::Message { topic, payload: behind_properties(rest)?.to_vec(), packet })
+    let behind = rest.len().checked_sub(behind_properties(rest)?)?;
+    // A long one is not held twice.
+    body.drain(..body.len() - behind);
+    Some(Heard::Message { topic, payload: body, packet })
 }
 
-fn behind_properties(bytes: &[u8]) -> Option<&[u8]> {
+/// Where properties end that these bytes begin with.
+fn behind_properties(bytes: &[u8]) -> Option<usize> {
     let mut length = Length::new();
     let mut rest = bytes;
     loop {
         let (&byte, after) = rest.split_first()?;
         rest = after;
         if let Some(length) = length.take(byte)? {
-            return rest.get(length..);
+            return Some(bytes.len() - rest.len() + length);
         }
     }
 }
@@ -193,16 +197,16 @@ mod tests {
                 let (first, body) = open(&bytes);
                 let topic = "a/b".to_string();
                 let expected = Heard::Message { topic, payload, packet: number };
-                assert_eq!(read(first, body), Some(expected));
+                assert_eq!(read(first, body.to_vec()), Some(expected));
             }
         }
     }
 
     #[test]
     fn every_topic_has_to_be_granted() {
-        assert_eq!(read(0x90, &[0, 1, 0, 1, 1]), Some(Heard::Subscribed(true)));
-        assert_eq!(read(0x90, &[0, 1, 0, 1, 0x87]), Some(Heard::Subscribed(false)));
-        assert_eq!(read(0x90, &[0, 1, 0]), Some(Heard::Subscribed(false)));
+        assert_eq!(read(0x90, vec![0, 1, 0, 1, 1]), Some(Heard::Subscribed(true)));
+        assert_eq!(read(0x90, vec![0, 1, 0, 1, 0x87]), Some(Heard::Subscribed(false)));
+        assert_eq!(read(0x90, vec![0, 1, 0]), Some(Heard::Subscribed(false)));
     }
 
     #[test]
@@ -217,7 +221,7 @@ mod tests {
             (0xF0, &[]),
         ];
         for (first, body) in cases {
-            assert_eq!(read(first, body), None, "{first:#x} {body:?}");
+            assert_eq!(read(first, body.to_vec()), None, "{first:#x} {body:?}");
         }
     }
 

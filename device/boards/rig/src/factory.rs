@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::Target;
 use otaru_board_virt::partitions::{self, IDENTITY, PROOF_BYTES};
-use otaru_board_virt::{ROOT_KEY_OFFSET, proof};
+use otaru_board_virt::{PRODUCT_OFFSET, ROOT_KEY_OFFSET, proof};
 use otaru_host::Storage;
 use otaru_release::{Manifest, PublicKey, RootDocument};
 use otaru_sim_flash::WordFlash;
@@ -25,14 +25,15 @@ pub struct Release {
     pub manifest: Vec<u8>,
 }
 
-/// The read-only bank: the bootloader, and behind it the root key.
-pub fn read_only_bank(bootloader: &[u8], root_key: PublicKey) -> Vec<u8> {
+/// The read-only bank: the bootloader, and behind it the root key and the product's name.
+pub fn read_only_bank(bootloader: &[u8], root_key: PublicKey, product: &str) -> Vec<u8> {
     let mut bank = vec![0xFF; BANK_BYTES];
     bank[..bootloader.len()].copy_from_slice(bootloader);
-    let key = root_key.to_bytes();
-    let length = (key.len() as u32).to_le_bytes();
-    bank[ROOT_KEY_OFFSET..][..4].copy_from_slice(&length);
-    bank[ROOT_KEY_OFFSET + 4..][..key.len()].copy_from_slice(&key);
+    let fields = [(ROOT_KEY_OFFSET, &root_key.to_bytes()[..]), (PRODUCT_OFFSET, product.as_bytes())];
+    for (offset, field) in fields {
+        bank[offset..][..4].copy_from_slice(&(field.len() as u32).to_le_bytes());
+        bank[offset + 4..][..field.len()].copy_from_slice(field);
+    }
     bank
 }
 

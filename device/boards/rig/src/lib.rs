@@ -9,3 +9,4 @@ pub mod factory;
 pub mod firmware;
 pub mod qemu;
 pub mod server;
+pub mod site;

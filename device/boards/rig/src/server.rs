@@ -21,7 +21,8 @@ use crate::factory::Release;
 
 /// This machine, as QEMU's guests see it.
 const HOST: &str = "10.0.2.2";
-const PRODUCT: &str = "clock";
+/// Its product.
+pub const PRODUCT: &str = "clock";
 const START_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -32,11 +33,13 @@ pub struct Server {
     url: String,
     process: Child,
     folder: TempDir,
+    /// Where devices find downloads and the broker.
+    device_ports: [u16; 2],
 }
 
 impl Server {
-    /// Starts it, and makes keys and the product.
-    pub fn start() -> Result<Server> {
+    /// Starts it, and makes keys and the product. `settings` are variables of its environment.
+    pub fn start(settings: &[(&str, &str)]) -> Result<Server> {
         let binary = binary()?;
         let folder = tempfile::tempdir()?;
         let ports = free_ports()?;
@@ -48,10 +51,12 @@ impl Server {
         for (flag, port) in flags.iter().zip(ports) {
             command.args([flag, &format!("127.0.0.1:{port}")[..]]);
         }
+        command.envs(settings.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = command.spawn().context("could not run otaru serve")?;
         let url = format!("http://127.0.0.1:{}", ports[0]);
-        let mut server = Server { binary, url, process, folder };
+        let device_ports = [ports[2], ports[3]];
+        let mut server = Server { binary, url, process, folder, device_ports };
         server.wait_until_ready(ports[0])?;
         let keys = server.path("keys");
         server.run(&["key", "new", "--out", &keys, "--no-passphrase"])?;
@@ -120,11 +125,17 @@ impl Server {
         PublicKey::from_file(&text).map_err(|error| anyhow::anyhow!("root.pub: {error}"))
     }
 
-    /// Makes a device known to the server; answers what its flash says of it.
-    pub fn add_device(&self, thing: &str) -> Result<Vec<u8>> {
+    /// Makes a device known to the server; answers what its flash says of it. It finds downloads
+    /// and the broker at these ports.
+    pub fn add_device(&self, thing: &str, ports: [u16; 2]) -> Result<Vec<u8>> {
         let folder = self.path(thing);
         self.run(&["device", "add", thing, "--product", PRODUCT, "--out", &folder])?;
-        identity_of(Path::new(&folder))
+        identity_of(Path::new(&folder), Some(ports))
+    }
+
+    /// Where devices find downloads and the broker.
+    pub fn device_ports(&self) -> [u16; 2] {
+        self.device_ports
     }
 
     /// Waits until what a command prints is as it should be; answers it.
@@ -138,6 +149,34 @@ impl Server {
             ensure!(begin.elapsed() < START_LIMIT * 2, "{arguments:?} goes on saying {found}");
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Waits until a device is known to run a version for good.
+    pub fn until_it_runs(&self, thing: &str, version: &str) -> Result<()> {
+        let runs = |device: &Value| {
+            device["running"]["version"] == version && device["running"]["state"] == "confirmed"
+        };
+        self.until(&["device", "show", thing], runs).map(|_| ())
+    }
+
+    /// Waits until a device is known to run a version, whether or not it came back to it.
+    pub fn until_it_runs_whatever(&self, thing: &str, version: &str) -> Result<()> {
+        let runs = |device: &Value| {
+            device["running"]["version"] == version && device["running"]["state"] != "trial"
+        };
+        self.until(&["device", "show", thing], runs).map(|_| ())
+    }
+
+    /// Waits until there is a patch to a version.
+    pub fn until_patch(&self, version: &str, base: &str) -> Result<()> {
+        let is_there = |list: &Value| {
+            let patches = list["items"].as_array().or(list.as_array());
+            patches.into_iter().flatten().any(|patch| {
+                patch["base_version"] == base && patch["state"] == "ready"
+            })
+        };
+        let list = ["release", "patch", "list", version, "--product", PRODUCT];
+        self.until(&list, is_there).map(|_| ())
     }
 
     /// A file of the folder.
@@ -165,12 +204,15 @@ fn binary() -> Result<PathBuf> {
     Ok(found)
 }
 
-/// Reads the folder that `device add` wrote.
-fn identity_of(folder: &Path) -> Result<Vec<u8>> {
+/// Reads the folder that `device add` wrote. Downloads and the broker are at `ports`, or where it says.
+pub fn identity_of(folder: &Path, ports: Option<[u16; 2]>) -> Result<Vec<u8>> {
     let settings: toml::Table = std::fs::read_to_string(folder.join("device.toml"))?.parse()?;
     let text = |name: &str| settings.get(name).and_then(toml::Value::as_str);
     // On the loopback of this machine, which is another one's for the guest.
-    let place = |name: &str| -> Result<(&str, u16)> {
+    let place = |name: &str, port: Option<u16>| -> Result<(&str, u16)> {
+        if let Some(port) = port {
+            return Ok((HOST, port));
+        }
         let url = text(name).with_context(|| format!("device.toml has no {name}"))?;
         let (_, port) = url.trim_end_matches('/').rsplit_once(':').context("no port")?;
         Ok((HOST, port.parse()?))
@@ -186,8 +228,8 @@ fn identity_of(folder: &Path) -> Result<Vec<u8>> {
         thing: text("thing").context("device.toml has no thing")?,
         namespace: text("namespace").unwrap_or("otaru"),
         product: text("product").context("device.toml has no product")?,
-        https: place("device_url")?,
-        mqtt: place("mqtt_url")?,
+        https: place("device_url", ports.map(|ports| ports[0]))?,
+        mqtt: place("mqtt_url", ports.map(|ports| ports[1]))?,
         made_at: made_at as i64,
         certificate: &certificate,
         key: &key,

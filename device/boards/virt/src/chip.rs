@@ -6,6 +6,7 @@ pub mod nor;
 pub mod power;
 pub mod read_only;
 pub mod serial;
+pub mod stack;
 pub mod time;
 pub mod virtio;
 pub mod watchdog;

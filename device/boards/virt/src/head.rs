@@ -27,6 +27,8 @@ pub enum Flaw {
     Hangs = 2,
     /// It says that it is not good enough to stay.
     FailsSelfTest = 3,
+    /// It never looks for the broker.
+    StaysOffline = 4,
 }
 
 /// The head of an image.
@@ -60,7 +62,7 @@ impl Head {
 impl Head {
     /// What is wrong with the image.
     pub fn flaw(&self) -> Option<Flaw> {
-        let flaws = [Flaw::Crashes, Flaw::Hangs, Flaw::FailsSelfTest];
+        let flaws = [Flaw::Crashes, Flaw::Hangs, Flaw::FailsSelfTest, Flaw::StaysOffline];
         flaws.into_iter().find(|flaw| *flaw as u8 == self.flaw)
     }
 }

@@ -24,5 +24,7 @@ pub use otaru_identity as identity;
 pub const CHIP_NAME: &str = "virt";
 /// Where the root key is in the read-only bank: its length in four bytes, then the key.
 pub const ROOT_KEY_OFFSET: usize = 48 * 1024;
+/// Where the product's name is in that bank, likewise: what was signed for another one is not started.
+pub const PRODUCT_OFFSET: usize = ROOT_KEY_OFFSET + 256;
 /// Bytes of the read-only bank that the bootloader may fill.
 pub const BOOT_BYTES_MAX: usize = ROOT_KEY_OFFSET;

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use alloc::vec;
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
-use otaru_agent::LogLine;
+use otaru_agent::{AgentConfig, LogLine};
 use otaru_firmware::Board;
 use otaru_slots::Slot;
 use otaru_wire::Reason;
@@ -15,15 +15,22 @@ use crate::chip::handover::{self, Cause};
 use crate::chip::nor::Nor;
 use crate::chip::serial::{Escaped, Serial};
 use crate::chip::time::uptime_ms;
-use crate::chip::{heap, power};
+use crate::chip::virtio::Net;
+use crate::chip::watchdog::Watchdog;
+use crate::chip::{heap, power, stack};
 use crate::partitions::{self, PROOF_BYTES};
 use crate::{proof, say};
 
+/// Behind these lines of the log it is told how much memory was ever in use.
+const MEMORY_AT: [&str; 2] = ["BROKER_CONNECTED", "OTA_RECEIVED"];
+
 /// The product.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Clock {
     /// Whether it finds itself good enough to stay.
     pub is_good: bool,
+    /// What resets it where it is stuck.
+    pub watchdog: Option<Watchdog>,
 }
 
 impl Board for Clock {
@@ -51,6 +58,19 @@ impl Board for Clock {
             let _ = write!(serial, ",\"reason\":\"{}\"", reason.name());
         }
         let _ = serial.write_str("}\n");
+        if line.code.is_some_and(|code| MEMORY_AT.contains(&code)) {
+            tell_memory();
+        }
+    }
+
+    fn configure(&self, config: AgentConfig) -> AgentConfig {
+        // Nobody waits ten minutes at a desk.
+        AgentConfig {
+            retry_base_ms: 1000,
+            retry_cap_ms: 10_000,
+            broker_limit_ms: 20_000,
+            ..config
+        }
     }
 
     fn apply_setting(&mut self, name: &str, value: &str) -> bool {
@@ -68,6 +88,16 @@ impl Board for Clock {
 
     fn self_test(&mut self) -> Result<(), Reason> {
         if self.is_good { Ok(()) } else { Err(Reason::SelfTestFailed) }
+    }
+
+    fn alive(&mut self) {
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.feed();
+        }
+    }
+
+    fn has_room_for_proof(&self, documents: &[&[u8]]) -> bool {
+        proof::length(documents) <= PROOF_BYTES as usize
     }
 
     fn keep_proof(
@@ -92,8 +122,16 @@ impl Board for Clock {
     }
 
     fn restart(&mut self) -> ! {
-        say!("info", "RESTARTING", "heap_peak_bytes": heap::peak_bytes());
+        tell_memory();
+        say!("info", "RESTARTING");
         handover::leave_last_words(Cause::Software);
         power::reset()
     }
+}
+
+fn tell_memory() {
+    say!(
+        "info", "MEMORY", "heap_peak_bytes": heap::peak_bytes(), "heap_bytes": heap::BYTES,
+        "stack_peak_bytes": stack::peak_bytes(), "driver_bytes": Net::MEMORY_BYTES,
+    );
 }

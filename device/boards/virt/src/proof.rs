@@ -12,7 +12,8 @@
 //!
 //! All numbers are little-endian. The last document is the manifest. Those before it are root
 //! documents: the first is signed by the root key of the read-only bank, each other one by its
-//! predecessor, and the last of them names the key that signed the manifest. A key that was
+//! predecessor, and the last of them names the key that signed the manifest, which is one of the
+//! product that the read-only bank names. A key that was
 //! revoked since then may no longer be installed from; what it signed before goes on running,
 //! for a device that starts nothing can be told nothing either.
 
@@ -32,6 +33,8 @@ pub enum Refusal {
     Root(Distrust),
     /// The manifest is not believed.
     Manifest(Distrust),
+    /// The manifest is that of another product's image.
+    Product,
     /// The manifest is that of another chip's image.
     Chip,
     /// The image is longer than its slot.
@@ -49,6 +52,7 @@ impl Refusal {
             Refusal::NoProof => "no_proof",
             Refusal::Root(_) => "root_untrusted",
             Refusal::Manifest(_) => "manifest_untrusted",
+            Refusal::Product => "wrong_product",
             Refusal::Chip => "wrong_chip",
             Refusal::TooLong => "image_too_long",
             Refusal::Digest => "digest_mismatch",
@@ -69,7 +73,12 @@ pub struct Signed {
 /// Reads a proof and follows it from `root_key` to its end.
 ///
 /// Time is not looked at: an image that was good enough to be installed goes on running.
-pub fn verify(bytes: &[u8], root_key: PublicKey, chip: &str) -> Result<Signed, Refusal> {
+pub fn verify(
+    bytes: &[u8],
+    root_key: PublicKey,
+    product: &str,
+    chip: &str,
+) -> Result<Signed, Refusal> {
     let mut documents = Documents::open(bytes).ok_or(Refusal::NoProof)?;
     let first = documents.next().ok_or(Refusal::NoProof)?;
     let mut root = RootView::verify(first, [root_key]).map_err(Refusal::Root)?;
@@ -79,11 +88,19 @@ pub fn verify(bytes: &[u8], root_key: PublicKey, chip: &str) -> Result<Signed, R
         next = after;
     }
     let manifest = ManifestView::verify(next, &root, None).map_err(Refusal::Manifest)?;
+    if manifest.product() != product.as_bytes() {
+        return Err(Refusal::Product);
+    }
     if manifest.chip() != chip.as_bytes() {
         return Err(Refusal::Chip);
     }
     let size_bytes = u32::try_from(manifest.size_bytes()).map_err(|_| Refusal::TooLong)?;
     Ok(Signed { size_bytes, sha256: manifest.sha256() })
+}
+
+/// Length of a proof of these documents.
+pub fn length(documents: &[&[u8]]) -> usize {
+    documents.iter().fold(HEAD_BYTES, |sum, document| sum.saturating_add(2 + document.len()))
 }
 
 /// Writes documents as a proof; answers its length. `None` where they have no room.

@@ -77,9 +77,8 @@ impl<B: Board> Device<B> {
         }
     }
 
-    /// A message that has no room is one that was lost: the agent says it again.
     fn say(&mut self, say: Say) {
-        let _ = self.lines.say.try_send(say);
+        self.lines.say(say);
     }
 
     fn stop(&mut self) {

@@ -22,10 +22,14 @@ impl Bench {
     }
 
     fn release(&self, version: &str, sequence: u64) -> Release {
+        self.release_for("clock", version, sequence)
+    }
+
+    fn release_for(&self, product: &str, version: &str, sequence: u64) -> Release {
         let image = firmware::application(version).unwrap();
         let manifest = Manifest {
             sequence,
-            product: ProductName::new("clock").unwrap(),
+            product: ProductName::new(product).unwrap(),
             chip: CHIP_NAME.parse().unwrap(),
             min_revision: 0,
             max_revision: None,
@@ -62,7 +66,8 @@ impl Bench {
     }
 
     fn board(&self, flash: Flash) -> Board {
-        let bank = read_only_bank(&firmware::bootloader().unwrap(), self.root_key.public_key());
+        let (bootloader, key) = (firmware::bootloader().unwrap(), self.root_key.public_key());
+        let bank = read_only_bank(&bootloader, key, "clock");
         Board::new(&bank, &flash.into_bank()).unwrap()
     }
 }
@@ -126,6 +131,14 @@ fn a_root_of_somebody_elses_key_is_refused() {
     let mut flash = bench.flash(true);
     flash.install(Slot::Ota1, &thief().release("1.0.5", 5)).unwrap();
     refuses(&bench, flash, "root_untrusted");
+}
+
+#[test]
+fn an_image_signed_for_another_product_is_refused() {
+    let bench = Bench::new();
+    let mut flash = bench.flash(true);
+    flash.install(Slot::Ota1, &bench.release_for("oven", "1.0.5", 5)).unwrap();
+    refuses(&bench, flash, "wrong_product");
 }
 
 #[test]

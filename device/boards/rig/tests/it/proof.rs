@@ -41,7 +41,7 @@ fn roots() -> [Vec<u8>; 3] {
 fn verified(documents: &[&[u8]], root_key: u8) -> Result<proof::Signed, Refusal> {
     let mut bytes = vec![0xFF; PROOF_BYTES as usize];
     proof::write(documents, &mut bytes).unwrap();
-    proof::verify(&bytes, key(root_key).public_key(), CHIP_NAME)
+    proof::verify(&bytes, key(root_key).public_key(), "clock", CHIP_NAME)
 }
 
 #[test]
@@ -77,13 +77,25 @@ fn an_image_of_another_chip_is_refused() {
 }
 
 #[test]
+fn an_image_of_another_product_is_refused() {
+    let [first, second, third] = roots();
+    let documents = [&first[..], &second, &third, &manifest(CHIP_NAME)];
+    let mut bytes = vec![0xFF; PROOF_BYTES as usize];
+    assert_eq!(proof::write(&documents, &mut bytes), Some(proof::length(&documents)));
+    for product in ["clocks", "cloc", "oven", ""] {
+        let verified = proof::verify(&bytes, key(1).public_key(), product, CHIP_NAME);
+        assert_eq!(verified, Err(Refusal::Product));
+    }
+}
+
+#[test]
 fn what_is_cut_off_or_changed_is_none() {
     let [_, second, third] = roots();
     let image = manifest(CHIP_NAME);
     let mut bytes = vec![0xFF; PROOF_BYTES as usize];
     let length = proof::write(&[&second, &third, &image], &mut bytes).unwrap();
     let root_key = key(1).public_key();
-    let is_good = |bytes: &[u8]| proof::verify(bytes, root_key, CHIP_NAME).is_ok();
+    let is_good = |bytes: &[u8]| proof::verify(bytes, root_key, "clock", CHIP_NAME).is_ok();
     assert!(is_good(&bytes));
     for end in (0..length).step_by(7) {
         assert!(!is_good(&bytes[..end]), "{end}");

@@ -1,39 +1,24 @@
 //! A board and a real server: what devices in the field do.
 
-use otaru_board_rig::factory::{Flash, read_only_bank};
 use otaru_board_rig::firmware;
 use otaru_board_rig::qemu::{Board, Qemu};
 use otaru_board_rig::server::Server;
+use otaru_board_rig::site::Site;
 use otaru_board_virt::head::Flaw;
-use otaru_slots::Slot;
 
 const THING: &str = "clock-01";
 
-/// A server, and a board that left the factory with 1.0.4.
-fn site() -> (Server, Board) {
-    let server = Server::start().unwrap();
-    let factory = server.sign_for_factory("1.0.4", firmware::application("1.0.4").unwrap());
-    let mut flash = Flash::new().unwrap();
-    flash.install(Slot::Ota0, &factory.unwrap()).unwrap();
-    flash.identify(&server.add_device(THING).unwrap()).unwrap();
-    let bank = read_only_bank(&firmware::bootloader().unwrap(), server.root_key().unwrap());
-    let board = Board::new(&bank, &flash.into_bank()).unwrap();
-    (server, board)
-}
-
-fn until_it_runs(server: &Server, version: &str) {
-    server
-        .until(&["device", "show", THING], |device| {
-            device["running"]["version"] == version && device["running"]["state"] == "confirmed"
-        })
-        .unwrap();
+fn site() -> (Site, Board) {
+    let site = Site::start().unwrap();
+    let board = site.board(THING).unwrap();
+    (site, board)
 }
 
 fn update(server: &Server, qemu: &mut Qemu, version: &str) {
     server.run(&["update", "start", THING, version]).unwrap();
     let is_it = |line: &serde_json::Value| line["code"] == "STARTED" && line["version"] == version;
     qemu.until_line(version, is_it).unwrap();
-    until_it_runs(server, version);
+    server.until_it_runs(THING, version).unwrap();
     let update = server.until(&["update", "show", THING], |update| !update["outcome"].is_null());
     assert_eq!(update.unwrap()["outcome"], "confirmed");
 }
@@ -48,27 +33,22 @@ fn received(qemu: &Qemu, version: &str) -> usize {
     qemu.seen().iter().find_map(number).unwrap()
 }
 
-fn is_ready(list: &serde_json::Value, base: &str) -> bool {
-    let patches = list["items"].as_array().or(list.as_array()).unwrap();
-    patches.iter().any(|patch| patch["base_version"] == base && patch["state"] == "ready")
-}
-
 #[test]
 fn releases_are_installed_one_after_the_other() {
-    let (server, board) = site();
+    let (site, board) = site();
+    let server = &site.server;
     let mut qemu = board.start().unwrap();
     qemu.until("BROKER_CONNECTED").unwrap();
-    until_it_runs(&server, "1.0.4");
+    server.until_it_runs(THING, "1.0.4").unwrap();
     let image = |version| firmware::application(version).unwrap();
     server.publish("1.0.5", &image("1.0.5")).unwrap();
-    update(&server, &mut qemu, "1.0.5");
+    update(server, &mut qemu, "1.0.5");
     // Whole, or packed where the server was quick.
     assert!(received(&qemu, "1.0.5") > 100_000, "{}", received(&qemu, "1.0.5"));
     // Two images of one code: the patch between them is a few bytes.
     server.publish("1.0.6", &image("1.0.6")).unwrap();
-    let patches = ["release", "patch", "list", "1.0.6", "--product", "clock"];
-    server.until(&patches, |list| is_ready(list, "1.0.5")).unwrap();
-    update(&server, &mut qemu, "1.0.6");
+    server.until_patch("1.0.6", "1.0.5").unwrap();
+    update(server, &mut qemu, "1.0.6");
     assert!(received(&qemu, "1.0.6") < 10_000, "{}", received(&qemu, "1.0.6"));
     // What was confirmed is what starts when power comes back.
     qemu.kill().unwrap();
@@ -77,7 +57,8 @@ fn releases_are_installed_one_after_the_other() {
 
 #[test]
 fn a_wished_setting_changes_what_the_clock_says() {
-    let (server, board) = site();
+    let (site, board) = site();
+    let server = &site.server;
     let mut qemu = board.start().unwrap();
     qemu.until("BROKER_CONNECTED").unwrap();
     server.run(&["device", "settings", THING, "phrase_type=poetic"]).unwrap();
@@ -95,8 +76,10 @@ fn what_is_not_good_goes_back_by_itself() {
         (Flaw::Crashes, "firmware_crashed"),
         (Flaw::Hangs, "self_test_timed_out"),
         (Flaw::FailsSelfTest, "self_test_failed"),
+        (Flaw::StaysOffline, "broker_unreachable"),
     ] {
-        let (server, board) = site();
+        let (site, board) = site();
+        let server = &site.server;
         let mut qemu = board.start().unwrap();
         qemu.until("BROKER_CONNECTED").unwrap();
         let image = firmware::flawed_application("1.0.5", Some(flaw)).unwrap();

@@ -17,14 +17,13 @@ mod app {
     use embassy_executor::{Executor, Spawner};
     use embassy_net::{Config, Runner, StackResources};
     use embassy_sync::blocking_mutex::CriticalSectionMutex;
-    use embassy_time::{Duration, Timer};
     use otaru_agent::ResetCause;
     use otaru_board_virt::chip::handover::{self, Cause};
-    use otaru_board_virt::chip::heap::Heap;
+    use otaru_board_virt::chip::heap::{self, Heap};
     use otaru_board_virt::chip::nor::Nor;
     use otaru_board_virt::chip::virtio::{self, Net as Card};
     use otaru_board_virt::chip::watchdog::Watchdog;
-    use otaru_board_virt::chip::{power, read_only, time};
+    use otaru_board_virt::chip::{power, read_only, stack, time};
     use otaru_board_virt::head::{Flaw, Head};
     use otaru_board_virt::partitions::{self, IDENTITY};
     use otaru_board_virt::product::Clock;
@@ -40,9 +39,6 @@ mod app {
     #[used]
     static HEAD: Head = Head::new();
 
-    const HEAP_BYTES: usize = 160 * 1024;
-    /// How often the watchdog is fed. It is as long as something waits for nothing but events.
-    const FEED: Duration = Duration::from_secs(1);
     /// DHCP, DNS, the broker, downloads, and one that is being closed.
     const SOCKETS: usize = 5;
 
@@ -58,10 +54,11 @@ mod app {
 
     #[riscv_rt::entry]
     fn main() -> ! {
-        static mut ROOM: [u8; HEAP_BYTES] = [0; HEAP_BYTES];
+        static mut ROOM: [u8; heap::BYTES] = [0; heap::BYTES];
+        stack::paint();
         time::start();
         // SAFETY: this is the only place that takes it, and it runs once.
-        unsafe { HEAP.init((&raw mut ROOM) as usize, HEAP_BYTES) };
+        unsafe { HEAP.init((&raw mut ROOM) as usize, heap::BYTES) };
         let executor = Box::leak(Box::new(Executor::new()));
         executor.run(start)
     }
@@ -77,7 +74,7 @@ mod app {
             Some(Flaw::Hangs) => loop {
                 core::hint::spin_loop();
             },
-            Some(Flaw::FailsSelfTest) | None => {}
+            Some(Flaw::FailsSelfTest | Flaw::StaysOffline) | None => {}
         }
         assert!(virtio::start_chance(), "there is no generator");
         let mut flash = Nor::take();
@@ -100,7 +97,9 @@ mod app {
         };
         spawner.spawn(network(runner).expect("spawned once"));
         spawner.spawn(announce(net).expect("spawned once"));
-        spawner.spawn(broker(net).expect("spawned once"));
+        if head().flaw() != Some(Flaw::StaysOffline) {
+            spawner.spawn(broker(net).expect("spawned once"));
+        }
 
         let reset = match told.cause {
             Cause::PowerOn => ResetCause::PowerOn,
@@ -111,11 +110,11 @@ mod app {
         let mut table = [0; TABLE_BYTES];
         flash.read(TABLE_OFFSET, &mut table).expect("the table is on the chip");
         let layout = partitions::find(&table).expect("the bootloader read it");
-        let clock = Clock { is_good: head().flaw() != Some(Flaw::FailsSelfTest) };
+        // Not fed before all is there that can tell whether this firmware is of use.
+        let watchdog = Watchdog::find();
+        let clock = Clock { is_good: head().flaw() != Some(Flaw::FailsSelfTest), watchdog };
         let device = Device::start(clock, flash, layout, told.slot, reset, net, &LINES);
         spawner.spawn(live(device.expect("flash works")).expect("spawned once"));
-        // Not before all is there that can tell whether this firmware is of use.
-        spawner.spawn(feed().expect("spawned once"));
     }
 
     fn read_identity(flash: &mut Nor) -> Option<Identity> {
@@ -123,17 +122,6 @@ mod app {
         flash.read(IDENTITY.offset, &mut bytes).ok()?;
         let found = identity::Identity::read(&bytes)?;
         Identity::of(&found, CHIP_NAME.parse().ok()?, read_only::root_key()?)
-    }
-
-    #[embassy_executor::task]
-    async fn feed() {
-        let mut watchdog = Watchdog::find();
-        loop {
-            if let Some(watchdog) = &mut watchdog {
-                watchdog.feed();
-            }
-            Timer::after(FEED).await;
-        }
     }
 
     #[embassy_executor::task]

@@ -57,6 +57,7 @@ mod boot {
     fn choose() -> Result<(Slot, u32), &'static str> {
         let mut flash = Nor::take();
         let root_key = read_only::root_key().ok_or("root_key_missing")?;
+        let product = read_only::product().ok_or("product_missing")?;
         let mut table = [0; TABLE_BYTES];
         flash.read(TABLE_OFFSET, &mut table).map_err(|_| "flash_failed")?;
         let layout = partitions::find(&table).map_err(|_| "partition_table")?;
@@ -67,7 +68,7 @@ mod boot {
             let Some(slot) = slot.clone().find(|&slot| layout.slot(slot) == region) else {
                 return Ok(false);
             };
-            let loaded = load(flash, &layout, slot, root_key);
+            let loaded = load(flash, &layout, slot, root_key, product);
             check_us = (time::uptime_us() - begin) as u32;
             if let Err(refusal) = loaded {
                 say!("error", "SLOT_REFUSED", "slot": slot.name(), "reason": refusal.word());
@@ -81,11 +82,17 @@ mod boot {
     }
 
     /// Copies a slot's image to where it runs, and checks it there.
-    fn load(flash: &mut Nor, layout: &Layout, slot: Slot, key: PublicKey) -> Result<(), Refusal> {
+    fn load(
+        flash: &mut Nor,
+        layout: &Layout,
+        slot: Slot,
+        key: PublicKey,
+        product: &str,
+    ) -> Result<(), Refusal> {
         let mut bytes = [0; PROOF_BYTES as usize];
         let at = partitions::proof_of(slot).offset;
         flash.read(at, &mut bytes).map_err(|_| Refusal::Flash)?;
-        let signed = proof::verify(&bytes, key, CHIP_NAME)?;
+        let signed = proof::verify(&bytes, key, product, CHIP_NAME)?;
         let region = layout.slot(slot);
         if signed.size_bytes > region.size || (signed.size_bytes as usize) < head::HEAD_BYTES {
             return Err(Refusal::TooLong);

@@ -89,6 +89,10 @@ pub struct Net {
 }
 
 impl Net {
+    /// Memory that it takes, and the generator, which no chip would: queues, and frames.
+    pub const MEMORY_BYTES: usize =
+        size_of::<Pages>() + size_of::<Net>() + RECEIVE_BUFFERS * BUFFER_BYTES;
+
     /// Begins to use it. `None` where there is none, or nobody has memory for it.
     pub fn start() -> Option<Net> {
         let (slot, transport) = find(DeviceType::Network)?;
