@@ -102,7 +102,8 @@ impl<B: Board> Device<B> {
             if let Some(first) = first {
                 break first;
             }
-            number = number.checked_sub(1).filter(|&number| number > 0).ok_or(Reason::RootInvalid)?;
+            number =
+                number.checked_sub(1).filter(|&number| number > 0).ok_or(Reason::RootInvalid)?;
         };
         documents.reverse();
         let mut last = first;

@@ -8,7 +8,8 @@ use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, Instant, Timer};
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{
-    Agent, AgentConfig, Fault, Input, LogLine, Moment, ResetCause, Stored, Target, Wanted,
+    Agent, AgentConfig, BootFacts, Fault, Input, LogLine, Moment, ResetCause, Stored, Target,
+    Wanted,
 };
 use otaru_host::{Host, HostError};
 use otaru_slots::{Layout, Slot};
@@ -176,13 +177,7 @@ impl<B: Board> Device<B> {
             is_stopped: false,
             is_restarting: false,
         };
-        let (mut carried, now) = (Ok(()), device.moment());
-        let agent = Box::new(Agent::start(config, &facts, stored, now, &mut |effect| {
-            device.carry_out(effect, &mut carried);
-        }));
-        let floor = agent.journal().security_floor;
-        device.agent = Some(agent);
-        carried?;
+        let floor = device.wake_agent(config, &facts, stored)?;
         let (root, trust) = device.host.trusted()?;
         if trust.is_lost() {
             device.complain(Reason::TrustLost);
@@ -196,6 +191,23 @@ impl<B: Board> Device<B> {
         let (storage, flash) = device.host.storage();
         storage.acknowledge_recreated(flash)?;
         Ok(device)
+    }
+
+    /// Starts the agent; answers the security floor that its journal knows.
+    #[inline(never)]
+    fn wake_agent(
+        &mut self,
+        config: AgentConfig,
+        facts: &BootFacts,
+        stored: Stored<'_>,
+    ) -> Result<u32, Failure> {
+        let (mut carried, now) = (Ok(()), self.moment());
+        let agent = Box::new(Agent::start(config, facts, stored, now, &mut |effect| {
+            self.carry_out(effect, &mut carried);
+        }));
+        let floor = agent.journal().security_floor;
+        self.agent = Some(agent);
+        carried.map(|()| floor)
     }
 
     /// Lives until the restart.

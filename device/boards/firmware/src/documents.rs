@@ -6,10 +6,10 @@ use embassy_time::{Duration, with_timeout};
 use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_wire::Reason;
 
+use crate::Net;
 use crate::device::{Board, Broken, Device};
 use crate::https::{self, Ask};
 use crate::link::{self, Company};
-use crate::Net;
 
 const DOWN: Reason = Reason::LinkDownAtInstall;
 /// How long a document may take from the first packet on: the agent waits, with all its own limits.

@@ -1,5 +1,6 @@
 //! A download: by patch where there is one, the full image otherwise.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -28,9 +29,7 @@ impl<B: Board> Device<B> {
         from_start: bool,
     ) -> Result<(), Broken> {
         let checked = self.checked.take().ok_or(Reason::Internal)?;
-        let chip = self.net.identity.chip;
-        let mut download: Download =
-            self.host.patch_download(target, &checked.manifest, chip, from_start)??;
+        let mut download = self.begin(target, &checked.manifest, from_start)?;
         let there = download.right_bytes();
         self.answer(Input::BytesRead { done: there });
         let (version, total) = (&checked.manifest.version, checked.manifest.size_bytes);
@@ -51,6 +50,18 @@ impl<B: Board> Device<B> {
         let slot = self.host.slot().other();
         let documents: Vec<&[u8]> = checked.documents.iter().map(Vec::as_slice).collect();
         Ok(self.board.keep_proof(self.host.flash(), slot, &documents)?)
+    }
+
+    /// It is large, and moved about a few times: not on the stack of what waits.
+    #[inline(never)]
+    fn begin(
+        &mut self,
+        target: &Target,
+        manifest: &Manifest,
+        from_start: bool,
+    ) -> Result<Box<Download>, Broken> {
+        let chip = self.net.identity.chip;
+        Ok(Box::new(self.host.patch_download(target, manifest, chip, from_start)??))
     }
 
     /// One request, to the end of its body or as far as it is of use.

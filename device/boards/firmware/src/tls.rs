@@ -10,8 +10,8 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use embedded_tls::{
-    Certificate, CertificateEntryRef, CertificateRef, CertificateVerifyRef,
-    CryptoProvider, SignatureScheme, TlsError, TlsVerifier,
+    Certificate, CertificateEntryRef, CertificateRef, CertificateVerifyRef, CryptoProvider,
+    SignatureScheme, TlsError, TlsVerifier,
 };
 use otaru_wire::Reason;
 use p256::ecdsa::signature::{SignerMut, Verifier as _};

@@ -65,12 +65,7 @@ impl Board for Clock {
 
     fn configure(&self, config: AgentConfig) -> AgentConfig {
         // Nobody waits ten minutes at a desk.
-        AgentConfig {
-            retry_base_ms: 1000,
-            retry_cap_ms: 10_000,
-            broker_limit_ms: 20_000,
-            ..config
-        }
+        AgentConfig { retry_base_ms: 1000, retry_cap_ms: 10_000, broker_limit_ms: 20_000, ..config }
     }
 
     fn apply_setting(&mut self, name: &str, value: &str) -> bool {

@@ -18,7 +18,7 @@ mod app {
     use embassy_net::{Config, Runner, StackResources};
     use embassy_sync::blocking_mutex::CriticalSectionMutex;
     use otaru_agent::ResetCause;
-    use otaru_board_virt::chip::handover::{self, Cause};
+    use otaru_board_virt::chip::handover::{self, Cause, Told};
     use otaru_board_virt::chip::heap::{self, Heap};
     use otaru_board_virt::chip::nor::Nor;
     use otaru_board_virt::chip::virtio::{self, Net as Card};
@@ -30,6 +30,7 @@ mod app {
     use otaru_board_virt::{CHIP_NAME, identity, say};
     use otaru_firmware::session::{self, Lines};
     use otaru_firmware::{Device, Identity, Net};
+    use otaru_slots::Layout;
     use otaru_slots::table::{TABLE_BYTES, TABLE_OFFSET};
 
     use embedded_storage::nor_flash::ReadNorFlash;
@@ -63,6 +64,8 @@ mod app {
         executor.run(start)
     }
 
+    /// What follows is not inlined: its room on the stack would be taken for as long as it runs.
+    #[inline(never)]
     fn start(spawner: Spawner) {
         let told = handover::told();
         say!(
@@ -78,8 +81,14 @@ mod app {
         }
         assert!(virtio::start_chance(), "there is no generator");
         let mut flash = Nor::take();
+        let net = bring_up(spawner, &mut flash);
+        begin_to_live(spawner, flash, told, net);
+    }
+
+    #[inline(never)]
+    fn bring_up(spawner: Spawner, flash: &mut Nor) -> Net {
         // Firmware that does not know whose it is can never be updated: on trial it has to go back.
-        let identity = read_identity(&mut flash).expect("the device has an identity");
+        let identity = read_identity(flash).expect("the device has an identity");
         let identity: &'static Identity = Box::leak(Box::new(identity));
         let card = Card::start().expect("there is a network card");
         let resources = Box::leak(Box::new(StackResources::<SOCKETS>::new()));
@@ -100,21 +109,30 @@ mod app {
         if head().flaw() != Some(Flaw::StaysOffline) {
             spawner.spawn(broker(net).expect("spawned once"));
         }
+        net
+    }
 
+    #[inline(never)]
+    fn begin_to_live(spawner: Spawner, mut flash: Nor, told: Told, net: Net) {
         let reset = match told.cause {
             Cause::PowerOn => ResetCause::PowerOn,
             Cause::Software => ResetCause::Software,
             Cause::Panic => ResetCause::Panic,
             Cause::Watchdog => ResetCause::Watchdog,
         };
-        let mut table = [0; TABLE_BYTES];
-        flash.read(TABLE_OFFSET, &mut table).expect("the table is on the chip");
-        let layout = partitions::find(&table).expect("the bootloader read it");
+        let layout = read_layout(&mut flash).expect("the bootloader read it");
         // Not fed before all is there that can tell whether this firmware is of use.
         let watchdog = Watchdog::find();
         let clock = Clock { is_good: head().flaw() != Some(Flaw::FailsSelfTest), watchdog };
         let device = Device::start(clock, flash, layout, told.slot, reset, net, &LINES);
         spawner.spawn(live(device.expect("flash works")).expect("spawned once"));
+    }
+
+    #[inline(never)]
+    fn read_layout(flash: &mut Nor) -> Option<Layout> {
+        let mut table = [0; TABLE_BYTES];
+        flash.read(TABLE_OFFSET, &mut table).ok()?;
+        partitions::find(&table).ok()
     }
 
     fn read_identity(flash: &mut Nor) -> Option<Identity> {
