@@ -29,7 +29,8 @@ pub struct Release {
 pub fn read_only_bank(bootloader: &[u8], root_key: PublicKey, product: &str) -> Vec<u8> {
     let mut bank = vec![0xFF; BANK_BYTES];
     bank[..bootloader.len()].copy_from_slice(bootloader);
-    let fields = [(ROOT_KEY_OFFSET, &root_key.to_bytes()[..]), (PRODUCT_OFFSET, product.as_bytes())];
+    let fields =
+        [(ROOT_KEY_OFFSET, &root_key.to_bytes()[..]), (PRODUCT_OFFSET, product.as_bytes())];
     for (offset, field) in fields {
         bank[offset..][..4].copy_from_slice(&(field.len() as u32).to_le_bytes());
         bank[offset + 4..][..field.len()].copy_from_slice(field);

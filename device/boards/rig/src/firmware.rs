@@ -7,6 +7,7 @@ use otaru_board_virt::BOOT_BYTES_MAX;
 use otaru_board_virt::head::{self, Flaw};
 
 use crate::elf::{self, Program};
+use crate::seed::Seed;
 
 const TARGET: &str = "riscv32imac-unknown-none-elf";
 const IMAGE_BASE: u32 = 0x8040_0000;
@@ -39,6 +40,16 @@ pub fn bootloader() -> Result<Vec<u8>> {
 /// The application as an image of this version.
 pub fn application(version: &str) -> Result<Vec<u8>> {
     flawed_application(version, None)
+}
+
+/// The same, made this long by noise that nothing packs.
+pub fn padded_application(version: &str, bytes: usize) -> Result<Vec<u8>> {
+    let mut image = application(version)?;
+    let mut noise = Seed::new(version.bytes().map(u64::from).sum());
+    while image.len() < bytes {
+        image.push(noise.below(256) as u8);
+    }
+    Ok(image)
 }
 
 /// The same with something wrong.

@@ -8,5 +8,7 @@ pub mod elf;
 pub mod factory;
 pub mod firmware;
 pub mod qemu;
+pub mod relay;
+pub mod seed;
 pub mod server;
 pub mod site;

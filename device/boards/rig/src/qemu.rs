@@ -49,23 +49,16 @@ impl Board {
         self.folder.path()
     }
 
+    /// Power off, at whatever it is doing, and on.
+    pub fn start_after(&self, running: &mut Qemu) -> Result<Qemu> {
+        running.end();
+        self.start()
+    }
+
     /// Power on.
     pub fn start(&self) -> Result<Qemu> {
-        let drive = |unit: u8, path: &Path, rest: &str| {
-            let path = path.display();
-            format!("if=pflash,unit={unit},format=raw,file={path}{rest}")
-        };
-        let mut command = Command::new("qemu-system-riscv32");
-        command
-            .args(["-M", "virt", "-m", "8M", "-bios", "none", "-display", "none"])
-            .args(["-monitor", "none", "-serial", "stdio", "-action", "watchdog=reset"])
-            .args(["-drive", &drive(0, &self.boot, ",readonly=on")])
-            .args(["-drive", &drive(1, &self.flash, "")])
-            .args(["-netdev", "user,id=n0", "-device", "virtio-net-device,netdev=n0"])
-            .args(["-device", "virtio-rng-device", "-device", "i6300esb"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+        let mut command = command(&self.boot, &self.flash);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().context("could not run qemu-system-riscv32")?;
         let output = child.stdout.take().context("the serial port is piped")?;
         // For whoever wants to watch: `OTARU_BOARD_LOG=1`.
@@ -86,6 +79,23 @@ impl Board {
     }
 }
 
+/// QEMU with these banks, and the serial port on its output.
+pub fn command(boot: &Path, flash: &Path) -> Command {
+    let drive = |unit: u8, path: &Path, rest: &str| {
+        // A comma in it would begin another option.
+        let path = path.display().to_string().replace(',', ",,");
+        format!("if=pflash,unit={unit},format=raw,file={path}{rest}")
+    };
+    let mut command = Command::new("qemu-system-riscv32");
+    command
+        .args(["-M", "virt", "-m", "8M", "-bios", "none", "-display", "none"])
+        .args(["-monitor", "none", "-serial", "stdio", "-action", "watchdog=reset"])
+        .args(["-drive", &drive(0, boot, ",readonly=on"), "-drive", &drive(1, flash, "")])
+        .args(["-netdev", "user,id=n0", "-device", "virtio-net-device,netdev=n0"])
+        .args(["-device", "virtio-rng-device", "-device", "i6300esb"]);
+    command
+}
+
 /// A board that is on.
 #[derive(Debug)]
 pub struct Qemu {
@@ -104,19 +114,25 @@ impl Qemu {
     pub fn until_line(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
         let begin = Instant::now();
         loop {
-            let left = LINE_LIMIT.saturating_sub(begin.elapsed());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    let value = serde_json::from_str(&line).unwrap_or(Value::Null);
-                    self.seen.push(line);
-                    if is_it(&value) {
-                        return Ok(value);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => bail!("no {what}:\n{}", self.seen.join("\n")),
-                Err(RecvTimeoutError::Disconnected) => {
-                    bail!("it ended without {what}:\n{}", self.seen.join("\n"))
-                }
+            match self.next(LINE_LIMIT.saturating_sub(begin.elapsed()))? {
+                Some(line) if is_it(&line) => return Ok(line),
+                Some(_) => {}
+                None => bail!("no {what}:\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
+    /// Waits for the next line; none within this time.
+    pub fn next(&mut self, limit: Duration) -> Result<Option<Value>> {
+        match self.lines.recv_timeout(limit) {
+            Ok(line) => {
+                let value = serde_json::from_str(&line).unwrap_or(Value::Null);
+                self.seen.push(line);
+                Ok(Some(value))
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => {
+                bail!("it ended by itself:\n{}", self.seen.join("\n"))
             }
         }
     }

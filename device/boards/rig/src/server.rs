@@ -23,6 +23,8 @@ use crate::factory::Release;
 const HOST: &str = "10.0.2.2";
 /// Its product.
 pub const PRODUCT: &str = "clock";
+/// A root document names no more.
+const RELEASE_KEYS_MAX: u64 = 8;
 const START_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -106,6 +108,25 @@ impl Server {
         Ok(())
     }
 
+    /// Signs so many root documents behind this one, each by the key of the one before, with as
+    /// many release keys as there may be; answers the number of the newest.
+    pub fn rotate_roots(&self, from: u64, count: u64) -> Result<u64> {
+        let name = |number: u64| match number {
+            1 => self.path("keys/root"),
+            _ => self.path(&format!("keys/root-{number}")),
+        };
+        for number in from..from + count {
+            let (root, key) = (name(number) + ".cbor", name(number) + ".key");
+            let rotate = ["key", "rotate", "--root", &root, "--key", &key, "--product", PRODUCT];
+            let out = self.path("keys");
+            let what = ["--out", &out, "--new-root", "--no-passphrase"];
+            let more = ["--release", "--keep-release"];
+            let more = if number < RELEASE_KEYS_MAX { &more[..] } else { &[] };
+            self.run(&[&rotate[..], &what, more].concat())?;
+        }
+        Ok(from + count)
+    }
+
     /// The image of a release with the documents that come with it, as a factory downloads them.
     pub fn sign_for_factory(&self, version: &str, image: Vec<u8>) -> Result<Release> {
         let file = self.path(&format!("clock-{version}.bin"));
@@ -171,9 +192,10 @@ impl Server {
     pub fn until_patch(&self, version: &str, base: &str) -> Result<()> {
         let is_there = |list: &Value| {
             let patches = list["items"].as_array().or(list.as_array());
-            patches.into_iter().flatten().any(|patch| {
-                patch["base_version"] == base && patch["state"] == "ready"
-            })
+            patches
+                .into_iter()
+                .flatten()
+                .any(|patch| patch["base_version"] == base && patch["state"] == "ready")
         };
         let list = ["release", "patch", "list", version, "--product", PRODUCT];
         self.until(&list, is_there).map(|_| ())
@@ -194,7 +216,7 @@ impl Drop for Server {
 }
 
 /// The program under test: `OTARU_BINARY`, or what the other workspace built last.
-fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     let found = std::env::var_os("OTARU_BINARY").map(PathBuf::from).unwrap_or_else(|| {
         let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
         let ours = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../target");

@@ -1,5 +1,7 @@
 //! The firmware of `virt`, run by QEMU.
 
 mod boot;
+mod link;
 mod proof;
+mod roots;
 mod update;
