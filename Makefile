@@ -128,6 +128,7 @@ proof-mutants: setup-build
 BOARDS_TARGET := riscv32imac-unknown-none-elf
 boards: setup-boards
 	cd device/boards && $(CARGO) build --locked --release --package otaru-board-virt --target $(BOARDS_TARGET)
+	cd device/boards && $(CARGO) build --locked --package otaru-board-rig --bins
 	cd device/boards && $(CARGO) run --locked --quiet --package otaru-board-rig --bin sizes
 
 boards-check: setup-boards

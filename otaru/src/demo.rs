@@ -6,10 +6,12 @@
 //! with `--auto` a token that claims, installs and listens.
 
 mod account;
+mod board;
 mod commands;
 mod folder;
 mod happenings;
 mod owner;
+mod patch;
 mod processes;
 mod stay;
 mod story;
@@ -21,6 +23,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::machine;
+use board::{Board, BoardName};
 use folder::{Folder, Kept};
 use story::Story;
 
@@ -33,7 +36,10 @@ pub(crate) struct DemoArguments {
     /// Publish a firmware that fails its self-test: every device must go back and say why.
     #[arg(long)]
     bad_release: bool,
-    /// How many devices [default: 3].
+    /// Run real firmware in QEMU in place of simulated devices: first an image, then a patch.
+    #[arg(long, value_name = "BOARD", conflicts_with_all = ["self_test_ms", "link_kbps"])]
+    board: Option<BoardName>,
+    /// How many devices [default: 3, with --board 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=50))]
     devices: Option<u8>,
     /// Folder for everything; a temporary one that goes away if not given. One that a demo
@@ -57,7 +63,9 @@ pub(crate) struct DemoArguments {
 pub(crate) async fn demo(arguments: DemoArguments) -> anyhow::Result<()> {
     let folder = Folder::open(arguments.data.as_deref())?;
     let kept = what_to_go_on_with(&arguments, &folder)?;
-    let mut story = Story::new(folder.path().to_owned(), &arguments);
+    let board = arguments.board.or(kept.as_ref().and_then(|kept| kept.board));
+    let board = board.map(Board::find).transpose()?;
+    let mut story = Story::new(folder.path().to_owned(), &arguments, board);
     let told = tokio::select! {
         told = tell(&mut story, &arguments, &folder, kept) => told,
         // Who only watches has seen enough; who waits for the end has not got it.
@@ -106,6 +114,9 @@ fn what_to_go_on_with(arguments: &DemoArguments, folder: &Folder) -> anyhow::Res
     let another = "remove the folder or choose another --data";
     if arguments.auto {
         bail!("{path} holds a demo already, and --auto begins from nothing: {another}");
+    }
+    if arguments.board.is_some() && kept.board != arguments.board {
+        bail!("{path} holds a demo with simulated devices: {another}");
     }
     if arguments.bad_release && !kept.bad_release {
         bail!("{path} holds a demo with a good release: {another}");

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::account::Account;
+use super::{account::Account, board::BoardName};
 
 /// Says that the demo in the folder is whole.
 const KEPT: &str = "demo.json";
@@ -26,6 +26,8 @@ pub(crate) struct Kept {
     pub(crate) things: Vec<String>,
     pub(crate) owner: Account,
     pub(crate) developer: Account,
+    #[serde(default)]
+    pub(crate) board: Option<BoardName>,
 }
 
 /// A folder that no other demo uses.
@@ -142,11 +144,13 @@ mod tests {
         assert_eq!(folder.left_behind(), None);
         let owner = Account::new("owner@example.org").unwrap();
         let things = vec!["clock-01".to_owned()];
-        let kept = Kept { bad_release: true, things, owner: owner.clone(), developer: owner };
+        let board = Some(BoardName::Virt);
+        let (bad_release, developer) = (true, owner.clone());
+        let kept = Kept { bad_release, things, owner, developer, board };
         folder.keep(&kept).unwrap();
         fs::create_dir(home.path().join("keys")).unwrap();
         let read = folder.kept().unwrap().expect("it was kept");
-        assert_eq!(read.owner.password, kept.owner.password);
+        assert_eq!((read.owner.password, read.board), (kept.owner.password, board));
         assert_eq!(folder.left_behind(), Some("keys"));
         fs::write(home.path().join(KEPT), "{}").unwrap();
         assert!(folder.kept().is_err());

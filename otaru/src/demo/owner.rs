@@ -60,10 +60,11 @@ impl Owner {
         Ok(())
     }
 
-    /// Follows the updates until all have ended; `say` hears each step.
+    /// Follows the updates to a version until all have ended; `say` hears each step.
     pub(crate) async fn follow(
         &self,
         things: &[String],
+        version: &str,
         mut say: impl FnMut(&str),
     ) -> anyhow::Result<BTreeMap<String, Update>> {
         // Listens from the beginning of the log: nothing that happened meanwhile is missed.
@@ -77,6 +78,9 @@ impl Owner {
             }
             let update: Update =
                 serde_json::from_value(body).context("an event that is no update")?;
+            if update.version != version {
+                continue;
+            }
             let line = describe(&update, STEPS);
             if said.insert(line.clone()) {
                 say(&line);

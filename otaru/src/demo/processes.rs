@@ -20,9 +20,19 @@ pub(crate) struct Process {
 impl Process {
     /// Starts this program with other arguments.
     pub(crate) fn start(name: &str, folder: &Path, arguments: &[&str]) -> anyhow::Result<Process> {
+        Process::start_program(&std::env::current_exe()?, name, folder, arguments)
+    }
+
+    /// Starts a program.
+    pub(crate) fn start_program(
+        program: &Path,
+        name: &str,
+        folder: &Path,
+        arguments: &[&str],
+    ) -> anyhow::Result<Process> {
         let log = folder.join(format!("{name}.log"));
         let output = File::create(&log).with_context(|| log.display().to_string())?;
-        let child = Command::new(std::env::current_exe()?)
+        let child = Command::new(program)
             .args(arguments)
             .env("OTARU_LOG", "warn,otaru=info")
             .stdin(Stdio::null())
@@ -50,9 +60,14 @@ impl Process {
         let _has_ended_already = self.child.kill().await;
     }
 
+    /// Everything it wrote.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The last lines it wrote.
     pub(crate) fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.said();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
@@ -69,8 +84,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server with its plain port at `http`, its others wherever it is free.
-    pub(crate) fn launch(folder: &Path, http: &str) -> anyhow::Result<Server> {
+    /// Starts a server with its plain port at `http`, its others wherever it is free. Its
+    /// certificates are for these names, too.
+    pub(crate) fn launch(folder: &Path, http: &str, names: &[&str]) -> anyhow::Result<Server> {
         let data = folder.join("server");
         let data_text = data.display().to_string();
         let ports = ["--listen-https", "--listen-device-https", "--listen-mqtts"]
@@ -79,6 +95,7 @@ impl Server {
         let arguments: Vec<&str> = ["serve", "--data", &data_text, "--listen-http", http]
             .into_iter()
             .chain(ports)
+            .chain(names.iter().flat_map(|name| ["--tls-name", *name]))
             .collect();
         // Ports of an earlier run must not be mistaken for this one's.
         let _ = std::fs::remove_file(data.join("listen.json"));

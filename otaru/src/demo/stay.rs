@@ -27,7 +27,8 @@ impl Story {
         self.let_in(&owner).await?;
         self.let_in(&developer).await?;
         let things = self.things.clone();
-        Ok(Kept { bad_release: self.bad_release, things, owner, developer })
+        let board = self.board.as_ref().map(|board| board.name);
+        Ok(Kept { bad_release: self.bad_release, things, owner, developer, board })
     }
 
     /// Starts again what the folder holds.

@@ -8,13 +8,14 @@ use otaru_wire::{Digest, ReleaseVersion};
 
 use super::{
     DemoArguments,
+    board::Board,
     commands::{otaru, path},
     owner::Owner,
     processes::{ANY_PORT, Process, Server, free_or_any},
 };
 
-const PRODUCT: &str = "clock";
-const OLD: &str = "1.0.4";
+pub(super) const PRODUCT: &str = "clock";
+pub(super) const OLD: &str = "1.0.4";
 pub(crate) const NEW: &str = "1.0.5";
 pub(crate) const EMAIL: &str = "owner@example.org";
 
@@ -44,14 +45,16 @@ pub(crate) struct Story {
     pace: Pace,
     /// Where the server listens for people.
     http: &'static str,
+    /// What runs the devices, unless they are simulated.
+    pub(super) board: Option<Board>,
     pub(super) server: Option<Server>,
     pub(super) devices: Vec<(String, Process)>,
 }
 
 impl Story {
-    pub(crate) fn new(folder: PathBuf, arguments: &DemoArguments) -> Story {
+    pub(crate) fn new(folder: PathBuf, arguments: &DemoArguments, board: Option<Board>) -> Story {
         let usual = if arguments.auto { FAST } else { UNHURRIED };
-        let devices = arguments.devices.unwrap_or(3);
+        let devices = arguments.devices.unwrap_or(if board.is_some() { 1 } else { 3 });
         Story {
             folder,
             begin: Instant::now(),
@@ -62,6 +65,7 @@ impl Story {
                 link_kbps: arguments.link_kbps.or(usual.link_kbps),
             },
             http: if arguments.auto { ANY_PORT } else { free_or_any(MEMORABLE) },
+            board,
             server: None,
             devices: Vec::new(),
         }
@@ -101,8 +105,13 @@ impl Story {
     pub(crate) async fn act(&mut self) -> anyhow::Result<()> {
         let owner = self.prepare().await?;
         let sha256 = self.publish_and_offer(&owner).await?;
-        self.install(&owner).await?;
-        self.check_end(&owner, &sha256).await
+        self.install(&owner, NEW).await?;
+        self.check_end(&owner, NEW, &sha256).await?;
+        if self.board.is_some() && !self.bad_release {
+            self.say_what_was_received(NEW);
+            self.go_on_by_patch(&owner).await?;
+        }
+        Ok(())
     }
 
     /// Everything before the release.
@@ -118,7 +127,7 @@ impl Story {
 
     /// The release, up to the owner's app; answers what every device runs in the end.
     pub(super) async fn publish_and_offer(&self, owner: &Owner) -> anyhow::Result<String> {
-        let sha256 = self.publish().await?;
+        let sha256 = self.publish(NEW).await?;
         owner.wait_until_offered(NEW).await?;
         self.say(&format!("The owner's app offers {NEW}"));
         Ok(sha256)
@@ -128,7 +137,8 @@ impl Story {
         // Another program may take the port in the meantime; then any other will do.
         for http in [self.http, ANY_PORT] {
             // Kept before it is ready, so that it is ended whenever this is.
-            let server = self.server.insert(Server::launch(&self.folder, http)?);
+            let names = if self.board.is_some() { &[Board::HOST, "localhost"][..] } else { &[] };
+            let server = self.server.insert(Server::launch(&self.folder, http, names)?);
             match server.ready().await {
                 Ok(()) => break,
                 Err(error) if http == ANY_PORT => return Err(error),
@@ -145,13 +155,29 @@ impl Story {
         self.run(&["key", "new", "--out", path(&keys)?, "--no-passphrase"]).await?;
         let root = keys.join("root.cbor");
         let root = ["--root", path(&root)?];
-        let product = ["product", "create", PRODUCT, "--chip", "esp32c3", "--flash", "4M"];
-        self.run(&[&product[..], &root].concat()).await?;
-        let behaviour = if self.bad_release { Behaviour::Fail } else { Behaviour::Pass };
-        fs::write(self.image(OLD), build(OLD, Behaviour::Pass))?;
-        fs::write(self.image(NEW), build(NEW, behaviour))?;
-        self.say(&format!("Product {PRODUCT} (ESP32-C3, 4 MiB flash) with keys of its own"));
+        let (chip, words) = match &self.board {
+            None => (&["--chip", "esp32c3", "--flash", "4M"][..], "ESP32-C3"),
+            Some(_) => (&Board::PRODUCT[..], "the board virt"),
+        };
+        self.run(&[&["product", "create", PRODUCT][..], chip, &root].concat()).await?;
+        self.make_image(OLD, false).await?;
+        self.make_image(NEW, self.bad_release).await?;
+        if self.board.is_some() {
+            self.sign_for_factory().await?;
+        }
+        self.say(&format!("Product {PRODUCT} ({words}, 4 MiB flash) with keys of its own"));
         Ok(())
+    }
+
+    pub(super) async fn make_image(&self, version: &str, is_bad: bool) -> anyhow::Result<()> {
+        let file = self.image(version);
+        match &self.board {
+            Some(board) => board.make_image(version, is_bad, &file).await,
+            None => {
+                let behaviour = if is_bad { Behaviour::Fail } else { Behaviour::Pass };
+                Ok(fs::write(file, build(version, behaviour))?)
+            }
+        }
     }
 
     async fn add_owner(&self) -> anyhow::Result<Owner> {
@@ -177,6 +203,11 @@ impl Story {
 
     pub(super) fn start_device(&mut self, thing: &str) -> anyhow::Result<()> {
         let (files, flash) = (self.folder.join(thing), self.folder.join(format!("{thing}.flash")));
+        if let Some(board) = &self.board {
+            let process = self.start_board(board, thing, &files, &flash)?;
+            self.devices.push((thing.to_owned(), process));
+            return Ok(());
+        }
         let (image, self_test) = (self.image(OLD), self.pace.self_test_ms.to_string());
         let link = self.pace.link_kbps.map(|kbps| kbps.to_string());
         let mut arguments = vec!["sim", "--dir", path(&files)?, "--flash", path(&flash)?];
@@ -187,18 +218,19 @@ impl Story {
         Ok(())
     }
 
-    async fn publish(&self) -> anyhow::Result<String> {
-        let (image, key) = (self.image(NEW), self.folder.join("keys/release.key"));
-        let publish = ["release", "publish", path(&image)?, "--product", PRODUCT, "--version", NEW];
+    pub(super) async fn publish(&self, version: &str) -> anyhow::Result<String> {
+        let (image, key) = (self.image(version), self.folder.join("keys/release.key"));
+        let publish = ["release", "publish", path(&image)?, "--product", PRODUCT];
         let signed = ["--key", path(&key)?, "--notes", "Winter time comes on the right day."];
-        self.run(&[&publish[..], &signed].concat()).await?;
-        self.say(&format!("Release {NEW} signed and published"));
-        let expected = if self.bad_release { OLD } else { NEW };
+        let raw = if self.board.is_some() { &Board::RAW[..] } else { &[] };
+        self.run(&[&publish[..], &["--version", version], raw, &signed].concat()).await?;
+        self.say(&format!("Release {version} signed and published"));
+        let expected = if self.bad_release { OLD } else { version };
         Ok(Digest::of(&fs::read(self.image(expected))?).to_string())
     }
 
-    async fn install(&self, owner: &Owner) -> anyhow::Result<()> {
-        let version = ReleaseVersion::new(NEW)?;
+    pub(super) async fn install(&self, owner: &Owner, version: &str) -> anyhow::Result<()> {
+        let version = ReleaseVersion::new(version)?;
         for thing in &self.things {
             owner.install(thing, &version).await?;
             self.say(&format!("{thing}: Install"));
@@ -206,8 +238,13 @@ impl Story {
         Ok(())
     }
 
-    async fn check_end(&mut self, owner: &Owner, sha256: &str) -> anyhow::Result<()> {
-        let ended = owner.follow(&self.things, |step| self.say(step)).await?;
+    pub(super) async fn check_end(
+        &mut self,
+        owner: &Owner,
+        version: &str,
+        sha256: &str,
+    ) -> anyhow::Result<()> {
+        let ended = owner.follow(&self.things, version, |step| self.say(step)).await?;
         let promised = if self.bad_release { "rolled_back" } else { "confirmed" };
         for (thing, update) in &ended {
             let reason = update.reason.as_ref().map(|reason| reason.name.as_str());
@@ -216,19 +253,21 @@ impl Story {
                 bail!("{thing} ended {:?} ({reason:?}), not {promised}", update.outcome);
             }
         }
-        let expected = if self.bad_release { OLD } else { NEW };
+        let expected = if self.bad_release { OLD } else { version };
         owner.check_all_run(expected, sha256, promised).await?;
         for (_, process) in &mut self.devices {
             process.check()?;
         }
         self.say(&match self.bad_release {
-            false => format!("Done: {} devices run and have confirmed {NEW}", self.things.len()),
+            false => {
+                format!("Done: {} devices run and have confirmed {version}", self.things.len())
+            }
             true => format!("Done: {} devices kept {OLD} and said why", self.things.len()),
         });
         Ok(())
     }
 
-    fn image(&self, version: &str) -> PathBuf {
+    pub(super) fn image(&self, version: &str) -> PathBuf {
         self.folder.join(format!("images/{PRODUCT}-{version}.bin"))
     }
 

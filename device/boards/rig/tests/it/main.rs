@@ -1,6 +1,7 @@
 //! The firmware of `virt`, run by QEMU.
 
 mod boot;
+mod demo;
 mod link;
 mod proof;
 mod roots;
