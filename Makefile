@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test esp32 esp32-check esp32-test fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test boards-powercut bench-boards esp32 esp32-check esp32-test fuzz proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -33,6 +33,7 @@ help:
 	@echo 'make proof-mutants  builds faults into the device and shows which test sees each'
 	@echo 'make boards       firmware for boards, built for their chips; prints what it weighs'
 	@echo 'make boards-test  the same, run in QEMU against a real server'
+	@echo 'make boards-powercut  boards killed at N moments (300), and started again'
 	@echo 'make esp32        the firmware as images for ESP32-C6 and ESP32-C3, read by esptool; what they weigh;'
 	@echo '                  OTARU_FIRMWARE_VERSION=1.2.3 says which version they are'
 	@echo 'make esp32-test   the same, handed to a real server'
@@ -160,6 +161,15 @@ boards-test: boards
 	$(CARGO) build --locked --workspace --bin otaru
 	cd device/boards && $(CARGO) test --locked --lib --package otaru-board-virt --package otaru-firmware
 	cd device/boards && $(CARGO) test --locked --package otaru-board-rig --lib --bins --test it
+
+N ?= 300
+boards-powercut: boards
+	$(CARGO) build --locked --workspace --bin otaru
+	cd device/boards && $(CARGO) run --locked --package otaru-board-rig --bin powercut -- --cuts $(N)
+
+bench-boards: boards
+	$(CARGO) build --locked --workspace --bin otaru
+	cd device/boards && $(CARGO) run --locked --package otaru-board-rig --bin bench
 
 setup-build:
 	@tools/setup.sh build

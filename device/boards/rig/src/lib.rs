@@ -7,6 +7,7 @@
 pub mod elf;
 pub mod factory;
 pub mod firmware;
+pub mod powercut;
 pub mod qemu;
 pub mod relay;
 pub mod seed;

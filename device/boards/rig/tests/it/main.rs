@@ -3,6 +3,7 @@
 mod boot;
 mod demo;
 mod link;
+mod powercut;
 mod proof;
 mod roots;
 mod update;
