@@ -45,10 +45,19 @@ pub struct Powercut {
 pub struct Cut {
     /// Of the life.
     pub seed: u64,
-    /// When it was.
+    /// When it was to be.
     pub plan: Plan,
+    /// What the device was at by then.
+    pub at: Phase,
     /// What started behind it.
     pub version: String,
+}
+
+/// What comes of following an update.
+enum Followed {
+    Ended(End),
+    /// Power is to go, and this is what the device is at.
+    Cut(Phase),
 }
 
 /// How an update ended.
@@ -136,13 +145,13 @@ impl Life<'_> {
         let end = loop {
             let plan = (left > 0).then(|| Plan::some(rng));
             match self.follow(version, plan)? {
-                Some(end) => break end,
-                None => {
+                Followed::Ended(end) => break end,
+                Followed::Cut(at) => {
                     left -= 1;
                     let plan = plan.context("nothing cuts without a plan")?;
-                    in_trial += usize::from(plan.phase == Phase::Boot || plan.phase >= Phase::Arm);
-                    let started = self.cut()?;
-                    tell(&Cut { seed: self.seed, plan, version: started });
+                    in_trial += usize::from(at == Phase::Boot || at >= Phase::Arm);
+                    let version = self.cut()?;
+                    tell(&Cut { seed: self.seed, plan, at, version });
                 }
             }
         };
@@ -151,8 +160,9 @@ impl Life<'_> {
     }
 
     /// Follows an update until power is to go, or to its end.
-    fn follow(&mut self, version: &'static str, plan: Option<Plan>) -> Result<Option<End>> {
+    fn follow(&mut self, version: &'static str, plan: Option<Plan>) -> Result<Followed> {
         let begin = Instant::now();
+        let mut at = Phase::Boot;
         let mut cut_at = plan.filter(|plan| plan.phase == Phase::Boot).map(|p| begin + p.after);
         let confirmed = format!("update to {version}: confirmed");
         let mut is_trial = false;
@@ -161,9 +171,9 @@ impl Life<'_> {
             let wait = cut_at.map_or(QUIET, |at| at.saturating_duration_since(Instant::now()));
             let Some(line) = self.qemu.next(wait)? else {
                 match cut_at {
-                    Some(_) => return Ok(None),
+                    Some(_) => return Ok(Followed::Cut(at)),
                     None => match self.end(version)? {
-                        Some(end) => return Ok(Some(end)),
+                        Some(end) => return Ok(Followed::Ended(end)),
                         None => continue,
                     },
                 }
@@ -175,6 +185,7 @@ impl Life<'_> {
             }
             is_trial |= message.starts_with("trial boot");
             let phase = Phase::beginning_with(&line, is_trial, version);
+            at = phase.unwrap_or(at);
             if let (Some(plan), None) = (plan, cut_at)
                 && phase == Some(plan.phase)
             {

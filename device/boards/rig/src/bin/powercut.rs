@@ -46,9 +46,12 @@ fn main() -> Result<()> {
         let most = if arguments.is_alone { CUTS } else { CUTS.min(arguments.cuts - cuts) };
         let lived = powercut.live(seed, most, &mut |cut| {
             cuts += 1;
-            *phases.entry(cut.plan.phase).or_insert(0_usize) += 1;
+            *phases.entry(cut.at).or_insert(0_usize) += 1;
             let (phase, after_us) = (cut.plan.phase.name(), cut.plan.after.as_micros());
-            println!("life {seed} cut {cuts}: {after_us} us into {phase}: {} starts", cut.version);
+            let (at, version) = (cut.at.name(), &cut.version);
+            println!(
+                "life {seed} cut {cuts}: {after_us} us from {phase}, at {at}: {version} starts"
+            );
         });
         match lived {
             Ok(lived) => {
