@@ -1,6 +1,6 @@
 //! The words the server and a device say to each other: names, digests, MQTT
-//! topics, phases, reason numbers, payloads, the settings message, and the events
-//! that apps hear of.
+//! topics, phases, reason numbers, payloads, the settings message, the events
+//! that apps hear of, and how the audit log is hashed.
 //!
 //! Pure text and numbers: no clock, no I/O, no `std`. What arrives from outside
 //! is checked here once and carried on as a type.
@@ -13,6 +13,8 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(feature = "alloc")]
+pub mod audit;
 #[cfg(feature = "alloc")]
 mod config;
 mod digest;
