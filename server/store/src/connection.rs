@@ -78,6 +78,18 @@ impl Connection {
         }
     }
 
+    /// Runs statements of a migration that each engine is told in its own words.
+    pub(crate) fn change_schema_otherwise(
+        &mut self,
+        sqlite: &str,
+        postgres: &str,
+    ) -> Result<(), StoreError> {
+        match self {
+            Connection::Sqlite(connection) => connection.batch(sqlite),
+            Connection::Postgres(connection) => connection.batch(postgres),
+        }
+    }
+
     /// How many rows the statement changed.
     pub(crate) fn execute(
         &mut self,

@@ -2,21 +2,48 @@
 
 use crate::{StoreError, connection::Connection, value::params};
 
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/0001_first.sql"),
-    include_str!("../migrations/0002_silence.sql"),
-    include_str!("../migrations/0003_telling.sql"),
-    include_str!("../migrations/0004_accounts.sql"),
-    include_str!("../migrations/0005_consent.sql"),
-    include_str!("../migrations/0006_watching.sql"),
-    include_str!("../migrations/0007_access_keys.sql"),
-    include_str!("../migrations/0008_history.sql"),
-    include_str!("../migrations/0009_server_keys.sql"),
-    include_str!("../migrations/0010_intake.sql"),
-    include_str!("../migrations/0011_signers.sql"),
-    include_str!("../migrations/0012_patches.sql"),
-    include_str!("../migrations/0013_bucket.sql"),
+/// A step of the schema.
+struct Migration {
+    sql: &'static str,
+    /// What SQLite alone is told after it.
+    sqlite: &'static str,
+    /// What PostgreSQL alone is told after it.
+    postgres: &'static str,
+}
+
+macro_rules! migrations {
+    ($($name:literal),* $(,)?) => {
+        [$(Migration {
+            sql: include_str!(concat!("../migrations/", $name, ".sql")),
+            sqlite: "",
+            postgres: "",
+        }),*]
+    };
+}
+
+/// What both engines are told in the same words.
+static IN_ONE_TEXT: [Migration; 13] = migrations![
+    "0001_first",
+    "0002_silence",
+    "0003_telling",
+    "0004_accounts",
+    "0005_consent",
+    "0006_watching",
+    "0007_access_keys",
+    "0008_history",
+    "0009_server_keys",
+    "0010_intake",
+    "0011_signers",
+    "0012_patches",
+    "0013_bucket",
 ];
+
+/// What each is told in its own.
+static AUDIT: Migration = Migration {
+    sql: include_str!("../migrations/0014_audit.sql"),
+    sqlite: include_str!("../migrations/0014_audit.sqlite.sql"),
+    postgres: include_str!("../migrations/0014_audit.postgres.sql"),
+};
 
 /// Brings the schema up to date; each step is one transaction.
 pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {
@@ -29,13 +56,15 @@ pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {
         Some(mut row) => row.int("schema_version")?,
         None => 0,
     };
-    let known = MIGRATIONS.len() as i64;
+    let all = IN_ONE_TEXT.iter().chain([&AUDIT]);
+    let known = IN_ONE_TEXT.len() as i64 + 1;
     if current > known {
         return Err(StoreError::NewerSchema { found: current, known });
     }
-    for (number, sql) in (1..).zip(MIGRATIONS).skip(current as usize) {
+    for (number, migration) in (1..).zip(all).skip(current as usize) {
         connection.begin()?;
-        connection.change_schema(sql)?;
+        connection.change_schema(migration.sql)?;
+        connection.change_schema_otherwise(migration.sqlite, migration.postgres)?;
         connection
             .execute("INSERT INTO schema_version (version) VALUES ($1)", params![number as i64])?;
         connection.batch("COMMIT")?;

@@ -1,5 +1,6 @@
 //! Every SQL statement, one file per noun.
 
+mod audit;
 mod bucket_objects;
 mod certificates;
 mod claim_codes;
@@ -30,6 +31,7 @@ mod updates;
 mod uploads;
 mod users;
 
+pub use audit::*;
 pub use bucket_objects::*;
 pub use certificates::*;
 pub use claim_codes::*;

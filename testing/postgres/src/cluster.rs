@@ -89,6 +89,11 @@ impl Cluster {
         execute(&self.installation, &self.address, statements)
     }
 
+    /// As [`Cluster::execute`], in another database than that of the superuser.
+    pub(crate) fn execute_in(&self, database: &str, statements: &[&str]) -> Result<()> {
+        execute_in(&self.installation, &self.address, database, statements)
+    }
+
     fn join_or_start(durability: Durability) -> Result<Cluster> {
         let installation = Installation::find()?;
         let folder = own_folder(durability)?;
@@ -247,9 +252,18 @@ fn watch(installation: &Installation, folder: &Path) -> Result<()> {
 }
 
 fn execute(installation: &Installation, address: &str, statements: &[&str]) -> Result<()> {
+    execute_in(installation, address, "postgres", statements)
+}
+
+fn execute_in(
+    installation: &Installation,
+    address: &str,
+    database: &str,
+    statements: &[&str],
+) -> Result<()> {
     let mut command = installation.client_command("psql");
     command.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname"]);
-    command.arg(format!("{address}/postgres"));
+    command.arg(format!("{address}/{database}"));
     // Without the notice of each database that was not there to drop.
     command.env("PGOPTIONS", "--client-min-messages=warning").stdin(Stdio::null());
     for statement in statements {

@@ -60,6 +60,16 @@ impl Database {
         self.cluster.execute(&[&end]).unwrap_or_else(|error| panic!("{error:#}"));
     }
 
+    /// Runs each statement in this database as the superuser, each in its own transaction.
+    ///
+    /// # Errors
+    ///
+    /// What PostgreSQL says to the first that it refuses.
+    pub fn execute(&self, statements: &[&str]) -> Result<(), String> {
+        let ran = self.cluster.execute_in(&self.name, statements);
+        ran.map_err(|error| format!("{error:#}"))
+    }
+
     fn on(durability: Durability) -> Database {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

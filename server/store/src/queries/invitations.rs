@@ -62,6 +62,19 @@ pub fn invitation_by_code(
     )
 }
 
+/// The invitation with this id.
+pub fn invitation(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &str,
+) -> Result<Option<InvitationRow>, StoreError> {
+    tx.first(
+        "SELECT id, organisation, email, role, invited_by, created_at, expires_at
+         FROM invitations WHERE organisation = $1 AND id = $2",
+        params![scope.organisation().as_str(), id],
+    )
+}
+
 /// Invitations that can still be taken at `now`, after `after` (an e-mail address), by e-mail
 /// address.
 pub fn invitations(

@@ -77,6 +77,14 @@ pub fn token_by_id(
     tx.first(select_tokens!("WHERE id = $1"), params![id])
 }
 
+/// A token of the organisation.
+pub fn token(tx: &mut Tx<'_>, scope: &Scope, id: &str) -> Result<Option<TokenRow>, StoreError> {
+    tx.first(
+        select_tokens!("WHERE organisation = $1 AND id = $2"),
+        params![scope.organisation().as_str(), id],
+    )
+}
+
 /// Tokens after `after` (an id), by id.
 pub fn tokens(
     tx: &mut Tx<'_>,
