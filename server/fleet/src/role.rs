@@ -25,15 +25,18 @@ pub enum Permission {
     PublishReleases,
     /// Register devices; start and cancel updates; write shadows.
     OperateDevices,
+    /// Read the audit log.
+    ReadAudit,
     /// Users, invitations, tokens and organisations.
     ManagePeople,
 }
 
 impl Permission {
-    const ALL: [Permission; 4] = [
+    const ALL: [Permission; 5] = [
         Permission::ReadFleet,
         Permission::PublishReleases,
         Permission::OperateDevices,
+        Permission::ReadAudit,
         Permission::ManagePeople,
     ];
 }
@@ -47,7 +50,7 @@ impl Role {
             Role::Owner => false,
             Role::Viewer => permission == ReadFleet,
             Role::Publisher => matches!(permission, ReadFleet | PublishReleases),
-            Role::Operator => matches!(permission, ReadFleet | OperateDevices),
+            Role::Operator => matches!(permission, ReadFleet | OperateDevices | ReadAudit),
             Role::Admin => true,
         }
     }

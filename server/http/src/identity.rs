@@ -12,6 +12,7 @@ use otaru_operations::{
 
 use crate::ApiError;
 use crate::extract::Preferred;
+use crate::remote::CameFrom;
 use crate::session_cookie::{check_same_site, session_secrets};
 use crate::site::Site;
 use crate::user_agent::browser;
@@ -29,8 +30,14 @@ impl FromRequestParts<Site> for Caller {
         };
         let actor = actor.ok_or(Refusal::Unauthenticated)?;
         let Ok(Preferred(language)) = Preferred::from_request_parts(parts, site).await;
-        Ok(Caller(Actor { language, ..actor }))
+        Ok(Caller(Actor { language, ..from(parts, actor) }))
     }
+}
+
+/// The actor of this request.
+fn from(parts: &Parts, actor: Actor) -> Actor {
+    let CameFrom(origin) = CameFrom::of(parts);
+    Actor { origin, ..actor }
 }
 
 /// The person whose browser sent the request; `None` when no session of its cookie holds.
@@ -69,9 +76,11 @@ impl FromRequestParts<Site> for Visitor {
             return Ok(Visitor::Device(device(&site.app, peer).await?));
         }
         if let Some(token) = bearer(&parts.headers) {
-            return Ok(Visitor::Person(authenticate_token(&site.app, token).await?));
+            let actor = authenticate_token(&site.app, token).await?;
+            return Ok(Visitor::Person(from(parts, actor)));
         }
-        Ok(signed_in(parts, site).await?.map_or(Visitor::Stranger, Visitor::Person))
+        let actor = signed_in(parts, site).await?.map(|actor| from(parts, actor));
+        Ok(actor.map_or(Visitor::Stranger, Visitor::Person))
     }
 }
 

@@ -2,10 +2,11 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::HeaderName;
 use axum::http::request::Parts;
-use otaru_operations::Remote;
+use axum::http::{HeaderName, header};
+use otaru_operations::{Origin, Remote};
 
+use crate::layers::RequestId;
 use crate::listener::OverTls;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -25,6 +26,26 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<From, Infallible> {
         Ok(From::of(parts))
+    }
+}
+
+/// Where a request comes from, and with which program: for the audit log, and for limits.
+pub(crate) struct CameFrom(pub(crate) Origin);
+
+impl CameFrom {
+    /// Where the request with this head comes from.
+    pub(crate) fn of(head: &Parts) -> CameFrom {
+        let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let id = head.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
+        CameFrom(Origin::new(address(head), agent, id))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CameFrom {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<CameFrom, Infallible> {
+        Ok(CameFrom::of(parts))
     }
 }
 

@@ -6,7 +6,7 @@ use otaru_shadow::Rejection;
 use otaru_sigv4::{Flaw, Signed};
 
 use crate::ApiError;
-use crate::remote::From as Origin;
+use crate::remote::CameFrom;
 use crate::site::Site;
 
 const NO_SESSIONS: &str = "Session tokens are not taken; sign with an access key that has none";
@@ -36,14 +36,14 @@ pub(crate) async fn authenticate(
     signed: &Signed,
     site: &Site,
 ) -> Result<AccessKey, NotSignedIn> {
-    let Origin(remote) = Origin::of(head);
+    let CameFrom(origin) = CameFrom::of(head);
     let mut flaw = None;
     let is_signed_with = |secret: &str| {
         flaw = signed.check(head, body, secret).err();
         flaw.is_none()
     };
     let key = signed.access_key_id();
-    match authenticate_access_key(&site.app, &remote, key, is_signed_with).await {
+    match authenticate_access_key(&site.app, &origin, key, is_signed_with).await {
         Ok(key) => Ok(key),
         Err(OperationError::Refused(Refusal::Unauthenticated)) => {
             Err(refused(flaw.unwrap_or(Flaw::Key)))

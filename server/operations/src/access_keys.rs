@@ -8,15 +8,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use otaru_fleet::{Permission, Role};
 use otaru_shadow::Rejection;
-use otaru_store::{Notice, Scope, StoreError, SystemScope, TokenRow, TokenSecret, Tx};
+use otaru_store::{Scope, StoreError, SystemScope, TokenRow, TokenSecret, Tx};
 use otaru_wire::{OrganisationId, ThingName};
 use zeroize::Zeroizing;
 
 use crate::attempts::Attempts;
+use crate::audit::{Entry, Who};
 use crate::sealing::{Closed, SealingKey};
 use crate::shadow_history::Writer;
 use crate::tokens::{self, role_now};
-use crate::{Actor, App, NewToken, OperationError, Refusal, Remote, ShadowActor, TokenObject};
+use crate::{Actor, App, NewToken, OperationError, Origin, Refusal, ShadowActor, TokenObject};
 
 /// How every id begins. Upper-case letters and digits, as AWS's, and unlike them.
 const PREFIX: &str = "OTARU";
@@ -62,7 +63,7 @@ pub async fn create_access_key(
     let (id, secret) = random()?;
     let bound = bound_text(&id, actor.scope.organisation());
     let sealed = app.inner.sealing_key.seal(secret.as_bytes(), &bound)?;
-    let (app_, actor) = (app.clone(), actor.clone());
+    let (app_, actor, who) = (app.clone(), actor.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         let token = tokens::row(&app_, tx, &actor, new, id, TokenSecret::Sealed(sealed), now)?;
         refuse_other_key(tx, &app_.inner.sealing_key, now)?;
@@ -72,10 +73,13 @@ pub async fn create_access_key(
         }
         let token = TokenRow { things, ..token };
         otaru_store::insert_token(tx, &actor.scope, &token)?;
-        Ok::<_, OperationError>(token)
+        let did = who.did("token.create", tokens::object(&token));
+        let record = TokenObject::from(token);
+        let made = did.made(&record);
+        Ok::<_, OperationError>((record, made))
     };
-    let token = app.inner.store.write(work).await?;
-    Ok(NewAccessKey { record: token.into(), secret })
+    let record = app.inner.store.audited(work).await?;
+    Ok(NewAccessKey { record, secret })
 }
 
 fn checked_things(mut things: Vec<ThingName>) -> Result<Vec<ThingName>, Refusal> {
@@ -171,14 +175,15 @@ pub async fn check_access_keys(
     let (app_, now) = (app.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
         let closed = closed_keys(tx, &app_.inner.sealing_key, now)?;
+        let mut revoked: Vec<Entry> = Vec::new();
         for (row, _) in closed.iter().filter(|_| revoke) {
             let scope = Scope::of(row.organisation.clone());
-            otaru_store::revoke_token(tx, &scope, &row.id, now)?;
-            tx.notify(Notice::CredentialRevoked { id: row.id.clone() });
+            revoked.extend(tokens::revoke_in(tx, &scope, Who::server(&scope), &row.id, now)?);
         }
-        Ok::<_, OperationError>(closed.into_iter().map(|(row, _)| row.id).collect::<Vec<_>>())
+        let ids = closed.into_iter().map(|(row, _)| row.id).collect::<Vec<_>>();
+        Ok::<_, OperationError>((ids, revoked))
     };
-    let ids = app.inner.store.write(work).await?;
+    let ids = app.inner.store.audited(work).await?;
     if ids.is_empty() || revoke {
         return Ok(Ok(()));
     }
@@ -193,6 +198,8 @@ pub struct AccessKey {
     role: Role,
     /// The things it is limited to, if it is.
     things: Option<Vec<ThingName>>,
+    /// Where the request came from.
+    pub(crate) origin: Origin,
 }
 
 /// Who an access key speaks for, if `is_signed_with` its secret.
@@ -202,7 +209,7 @@ pub struct AccessKey {
 /// [`Refusal::TooManyAttempts`].
 pub async fn authenticate_access_key(
     app: &App,
-    remote: &Remote,
+    origin: &Origin,
     id: &str,
     is_signed_with: impl FnOnce(&str) -> bool,
 ) -> Result<AccessKey, OperationError> {
@@ -214,12 +221,13 @@ pub async fn authenticate_access_key(
     let known = found.filter(|(_, _, secret)| is_signed_with(secret));
     let Some((token, role, _)) = known else {
         // Only wrong ones count, and only they are refused: nobody is locked out by others.
-        attempts.begin(&remote.with(id), now)?;
+        attempts.begin(&origin.remote().with(id), now)?;
         return Err(Refusal::Unauthenticated.into());
     };
     tokens::note_use(app, &token, now).await?;
     let TokenRow { id, organisation, things, .. } = token;
-    Ok(AccessKey { id, scope: Scope::of(organisation), role, things })
+    let (scope, origin) = (Scope::of(organisation), origin.clone());
+    Ok(AccessKey { id, scope, role, things, origin })
 }
 
 /// A key that works now, what it may do, and its secret.
@@ -267,7 +275,8 @@ impl AccessKey {
         thing: &ThingName,
     ) -> Result<ShadowActor, Rejection> {
         if self.role.allows(permission) && self.reaches(Some(thing)) {
-            return Ok(ShadowActor { scope: self.scope.clone(), writer: self.writer() });
+            let (scope, origin) = (self.scope.clone(), self.origin.clone());
+            return Ok(ShadowActor { scope, writer: self.writer(), origin });
         }
         Err(Rejection::forbidden())
     }
@@ -313,6 +322,7 @@ mod tests {
             scope: Scope::of("org-1".parse().unwrap()),
             role,
             things: things.map(|things| things.iter().map(|name| thing(name)).collect()),
+            origin: Origin::default(),
         };
         let (own, other) = (thing("clock-01"), thing("clock-02"));
         for (role, reads, writes) in [

@@ -2,7 +2,7 @@ use otaru_fleet::{Language, Permission, Role};
 use otaru_store::Scope;
 use otaru_wire::{ProductName, ThingName};
 
-use crate::Refusal;
+use crate::{Origin, Refusal};
 
 /// A person or token that asks for something, and the one organisation it may touch.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Actor {
     pub credential: Credential,
     /// The language the request asked for; what a person chose for themselves counts more.
     pub language: Option<Language>,
+    /// Where the request came from.
+    pub origin: Origin,
 }
 
 /// What an actor proved itself with: whatever lasts must end with it.
@@ -75,6 +77,7 @@ fn needs(permission: Permission) -> &'static str {
         Permission::ReadFleet => "viewer, publisher, operator or admin",
         Permission::PublishReleases => "publisher or admin",
         Permission::OperateDevices => "operator or admin",
+        Permission::ReadAudit => "operator or admin",
         Permission::ManagePeople => "admin",
     }
 }

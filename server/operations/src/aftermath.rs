@@ -10,6 +10,7 @@ use otaru_store::{HopelessUpdate, Scope, StoreError, SystemScope, Tx};
 use otaru_wire::{ProductName, ReleaseVersion};
 use tracing::error;
 
+use crate::audit::{self, Who};
 use crate::{App, OperationError, devices, offers, patches, updates};
 
 /// Devices looked at in one transaction: about 50 ms on PostgreSQL.
@@ -58,7 +59,7 @@ pub(crate) async fn tell_owners(
         let (app_, scope, now) = (app.clone(), scope.clone(), app.now_ms());
         let (product, version) = (product.clone(), version.clone());
         let work = move |tx: &mut Tx<'_>| tell_batch(&app_, tx, &scope, &product, &version, now);
-        if !app.inner.store.write(work).await? {
+        if !app.inner.store.unaudited("what begins by policy notes itself", work).await? {
             return Ok(());
         }
     }
@@ -96,7 +97,8 @@ pub(crate) async fn cancel_hopeless(app: &App) -> Result<(), OperationError> {
     let found = app.inner.store.read(found).await?;
     for batch in found.chunks(BATCH as usize) {
         let (app_, batch) = (app.clone(), batch.to_vec());
-        app.inner.store.write(move |tx| cancel_batch(&app_, tx, batch)).await?;
+        let work = move |tx: &mut Tx<'_>| cancel_batch(&app_, tx, batch);
+        app.inner.store.unaudited("each update that is cancelled notes itself", work).await?;
     }
     Ok(())
 }
@@ -109,7 +111,11 @@ fn cancel_batch(app: &App, tx: &mut Tx<'_>, batch: Vec<HopelessUpdate>) -> Resul
         // It may have ended since it was found.
         let update = otaru_store::update(tx, &scope, &id)?;
         if let Some(open) = update.filter(|row| row.update.is_open()) {
+            let before = open.clone();
             let row = updates::advance(app, tx, &scope, open, &input, now)?;
+            if let Some(entry) = updates::cancelled(Who::server(&scope), &before, &row) {
+                audit::note(tx, entry, now)?;
+            }
             offers::ended(app, tx, &scope, &row, now)?;
         }
     }

@@ -3,8 +3,9 @@ use std::sync::{Arc, OnceLock};
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
 use otaru_shadow::Rules as ShadowRules;
-use otaru_store::{Store, SystemScope};
+use otaru_store::{Store, SystemScope, Tx};
 use otaru_wire::{Namespace, OrganisationId};
+use serde_json::json;
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
@@ -12,8 +13,10 @@ use crate::{
     SealingKey, SecretCode,
     access_keys::wrong_signatures,
     attempts::{Attempts, PasswordGuard, StrangerGuard},
+    audit::{Entry, Object, Who},
     bucket_watch::Watch,
     claims::WRONG_CLAIMS,
+    database::Database,
     downloads::OpenDownloads,
     events::Live,
     fleet_ticks::FleetTicks,
@@ -103,7 +106,7 @@ pub struct App {
 }
 
 pub(crate) struct Inner {
-    pub(crate) store: Store,
+    pub(crate) store: Database,
     pub(crate) blobs: Blobs,
     pub(crate) authority: Authority,
     pub(crate) clock: Clock,
@@ -163,18 +166,8 @@ impl App {
         let now = clock.now_ms();
         let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
             .expect("a UUID is a valid organisation id");
-        let default_organisation = store
-            .write(move |tx| {
-                let system = SystemScope::for_background();
-                otaru_store::ensure_organisation(
-                    tx,
-                    &system,
-                    &fresh,
-                    OrganisationId::DEFAULT_NAME,
-                    now,
-                )
-            })
-            .await?;
+        let store = Database::new(store, clock.clone());
+        let default_organisation = store.audited(move |tx| ensure_default(tx, &fresh, now)).await?;
         let inner = Inner {
             store,
             blobs,
@@ -252,4 +245,19 @@ impl App {
     pub fn namespace(&self) -> &Namespace {
         &self.inner.namespace
     }
+}
+
+/// The organisation `default`, made as `fresh` if it is missing.
+fn ensure_default(
+    tx: &mut Tx<'_>,
+    fresh: &OrganisationId,
+    now: i64,
+) -> Result<(OrganisationId, Option<Entry>), OperationError> {
+    let (system, name) = (SystemScope::for_background(), OrganisationId::DEFAULT_NAME);
+    let found = otaru_store::ensure_organisation(tx, &system, fresh, name, now)?;
+    let is_new = found == *fresh;
+    let made = Who::the_server(system)
+        .did("organisation.create", Object::new("organisation", &found).called(Some(name)))
+        .made(&json!({ "name": name }));
+    Ok((found, is_new.then_some(made)))
 }

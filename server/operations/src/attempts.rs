@@ -122,11 +122,15 @@ const PROMPT_ANSWERS: u32 = 20;
 /// What further ones cost. Nobody is locked out by what others try, only slowed down.
 const DELAY: Duration = Duration::from_millis(500);
 
+/// Wrong passwords for an account that are noted within a window.
+const NOTED: u32 = 20;
+
 /// Guards passwords against guessing.
 pub(crate) struct PasswordGuard {
     pairs: Attempts,
     places: Attempts,
     accounts: Attempts,
+    noted: Attempts,
 }
 
 impl Default for PasswordGuard {
@@ -135,6 +139,7 @@ impl Default for PasswordGuard {
             pairs: Attempts::new(WRONG_PASSWORDS, WINDOW_MS),
             places: Attempts::new(WRONG_PASSWORDS_OF_PLACE, WINDOW_MS),
             accounts: Attempts::new(u32::MAX, WINDOW_MS),
+            noted: Attempts::new(NOTED, WINDOW_MS),
         }
     }
 }
@@ -152,6 +157,11 @@ impl PasswordGuard {
         let before = self.accounts.count(email, now);
         self.accounts.begin(email, now)?;
         Ok(if before < PROMPT_ANSWERS { Duration::ZERO } else { DELAY })
+    }
+
+    /// Whether one more wrong password for an account is to be noted.
+    pub(crate) fn is_worth_noting(&self, email: &str, now: i64) -> bool {
+        self.noted.begin(email, now).is_ok()
     }
 
     /// The password was right.

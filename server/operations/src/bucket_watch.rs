@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, BucketImageObject, MAX_IMAGE_BYTES, OperationError, Page, PageRequest, Refusal,
     events::{People, tick_after_commit},
@@ -124,7 +125,8 @@ pub async fn look_at_bucket(app: &App) -> Result<u64, OperationError> {
             let paths: Vec<String> = gone.into_iter().map(|row| row.path).collect();
             otaru_store::forget_bucket_objects(tx, &SystemScope::for_background(), &paths)
         };
-        app.inner.store.write(forget).await?;
+        let why = "an object that was told of is not in the bucket any more";
+        app.inner.store.unaudited(why, forget).await?;
     }
     Ok(new)
 }
@@ -155,7 +157,7 @@ async fn take_in(app: &App, bucket: &Bucket, object: BucketObject) -> Result<(),
         Ok((image, digest)) => {
             row.sha256 = Some(digest);
             let put = row.clone();
-            images::put_and(app, image, &digest, move |tx| Ok(keep(tx, &put)?)).await?;
+            images::put_and(app, image, &digest, move |tx| Ok(((), keep(tx, &put)?))).await?;
             info!(path = row.path, "An image in the bucket waits for its signature");
             Ok(())
         }
@@ -167,15 +169,20 @@ async fn take_in(app: &App, bucket: &Bucket, object: BucketObject) -> Result<(),
             );
             row.code = Some(refusal.code().to_owned());
             row.detail = Some(refusal.to_string());
-            Ok(app.inner.store.write(move |tx| keep(tx, &row)).await?)
+            let work = move |tx: &mut Tx<'_>| Ok::<_, StoreError>(((), keep(tx, &row)?));
+            Ok(app.inner.store.audited(work).await?)
         }
         Err(error) => Err(error),
     }
 }
 
-fn keep(tx: &mut Tx<'_>, row: &BucketObjectRow) -> Result<(), StoreError> {
+fn keep(tx: &mut Tx<'_>, row: &BucketObjectRow) -> Result<Entry, StoreError> {
     show_change(tx, &row.organisation, &row.path);
-    otaru_store::put_bucket_object(tx, &SystemScope::for_background(), row)
+    otaru_store::put_bucket_object(tx, &SystemScope::for_background(), row)?;
+    let who = Who::server(&Scope::of(row.organisation.clone()));
+    let action = if row.code.is_some() { "bucket_image.refuse" } else { "bucket_image.take" };
+    let found = json!({ "sha256": row.sha256, "size": row.size_bytes, "code": row.code });
+    Ok(who.did(action, Object::new("bucket_image", &row.path)).made(&found))
 }
 
 /// Screens that show what is in the bucket look again.
@@ -292,7 +299,8 @@ pub async fn fetch_bucket_image(
             let forget = move |tx: &mut Tx<'_>| {
                 otaru_store::forget_bucket_image(tx, &scope, &product, &version)
             };
-            app.inner.store.write(forget).await?;
+            let why = "an image whose bytes are gone is taken from the bucket anew";
+            app.inner.store.unaudited(why, forget).await?;
             app.inner.bucket_watch.look_now.notify_one();
             Err(unknown.into())
         }

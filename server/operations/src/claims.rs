@@ -3,7 +3,9 @@
 use otaru_fleet::Permission;
 use otaru_store::{Scope, Tx, UsedCode};
 use otaru_wire::{Digest, ThingName};
+use serde_json::json;
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, OperationError, OwnDeviceObject, Reach, Refusal, devices, events, events::People,
     offers, sharing, show_own_device,
@@ -34,9 +36,10 @@ pub async fn create_claim_code(
     let work = move |tx: &mut Tx<'_>| {
         devices::reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         otaru_store::insert_claim_code(tx, &actor.scope, &thing, &digest, now)?;
-        Ok::<_, OperationError>(())
+        let made = Who::of(&actor).did("device.claim_code", Object::device(&thing));
+        Ok::<_, OperationError>(((), made))
     };
-    app.inner.store.write(work).await?;
+    app.inner.store.audited(work).await?;
     Ok(code)
 }
 
@@ -55,9 +58,9 @@ pub async fn claim_device(
     app.inner.claim_attempts.begin(&person, now)?;
     let digest = digest_of(code);
     let (scope, owner) = (actor.scope.clone(), person.clone());
-    let app_ = app.clone();
-    let work = move |tx: &mut Tx<'_>| claim_in(&app_, tx, &scope, &owner, &digest, now);
-    let thing = app.inner.store.write(work).await?;
+    let (app_, who) = (app.clone(), Who::of(actor));
+    let work = move |tx: &mut Tx<'_>| claim_in(&app_, tx, &scope, &owner, &digest, who, now);
+    let thing = app.inner.store.audited(work).await?;
     app.inner.claim_attempts.forgive(&person);
     show_own_device(app, actor, thing).await
 }
@@ -69,14 +72,16 @@ pub(crate) fn claim_in(
     scope: &Scope,
     owner: &str,
     code: &Digest,
+    who: Who,
     now: i64,
-) -> Result<ThingName, OperationError> {
+) -> Result<(ThingName, Entry), OperationError> {
     let used =
         otaru_store::use_claim_code(tx, scope, code, now)?.ok_or(Refusal::ClaimCodeUnknown)?;
     let UsedCode { thing, shared_by } = used;
+    let did = who.did("device.claim", Object::device(&thing));
     if shared_by.is_some() {
         sharing::join(app, tx, scope, &thing, owner, now)?;
-        return Ok(thing);
+        return Ok((thing, did.made(&json!({ "shared_with": owner }))));
     }
     if !otaru_store::set_device_owner(tx, scope, &thing, owner, now)? {
         return Err(Refusal::DeviceClaimed(thing.to_string()).into());
@@ -87,7 +92,7 @@ pub(crate) fn claim_in(
     let people = People::of(tx, &device)?;
     events::device_changed(tx, &device, &people, now)?;
     offers::consider(app, tx, scope, &device, now)?;
-    Ok(thing)
+    Ok((thing, did.made(&json!({ "owner": owner }))))
 }
 
 /// The page of the app that takes a claim or share code.

@@ -13,6 +13,7 @@ use otaru_wire::{
 use serde_json::{Map, Value, json};
 use tracing::info;
 
+use crate::audit::{self, Who};
 use crate::{
     App, OperationError, When, offers,
     shadow_history::By,
@@ -87,9 +88,13 @@ pub(crate) fn take_decision(
         OfferDecision::Tonight => When::Tonight,
     };
     let since = device.owned_at.unwrap_or(0);
-    let decider = Decider { decided_by: DecidedBy::Device, requested_by: None, since };
+    let who = Who::device(scope, &device.thing);
+    let decider = Decider { decided_by: DecidedBy::Device, requested_by: None, since, who };
     match updates::decide_in(app, tx, scope, decider, device, &offer.version, when) {
-        Ok(_) => Ok(()),
+        Ok(decided) => match decided.entry {
+            Some(entry) => audit::note(tx, entry, now),
+            None => Ok(()),
+        },
         Err(OperationError::Store(error)) => Err(error),
         Err(refusal) => {
             info!(device.thing = %device.thing, %refusal, "Decision at a device was not taken");

@@ -9,7 +9,9 @@ use otaru_store::{
     DeviceFilter, DeviceRow, Notice, ReleaseRow, Scope, StoreError, SystemScope, Tx,
 };
 use otaru_wire::{ProductName, ThingName};
+use serde_json::json;
 
+use crate::audit::{Object, Who};
 use crate::{
     Actor, App, DeviceObject, DevicePrincipal, OperationError, Page, PageRequest, Reach, Refusal,
     Urls, downgrades, events, events::People, offers, own_devices, patches, releases,
@@ -52,9 +54,13 @@ pub async fn add_device(
     }
     let now = app.now_ms();
     let issued = issue(app, actor, &thing, now)?;
-    let (scope, serial) = (actor.scope.clone(), issued.serial.clone());
-    let work = move |tx: &mut Tx<'_>| register(tx, &scope, &thing, &product, &serial, now);
-    let built = app.inner.store.write(work).await?;
+    let (scope, serial, who) = (actor.scope.clone(), issued.serial.clone(), Who::of(actor));
+    let work = move |tx: &mut Tx<'_>| {
+        let built = register(tx, &scope, &thing, &product, &serial, now)?;
+        let added = json!({ "product": built.device.product, "certificate": serial });
+        Ok::<_, OperationError>((built, who.did("device.add", Object::device(&thing)).made(&added)))
+    };
+    let built = app.inner.store.audited(work).await?;
     Ok(files(app, issued, built))
 }
 
@@ -78,9 +84,12 @@ pub async fn renew_certificate(
         otaru_store::revoke_certificates(tx, &actor.scope, &thing, now)?;
         otaru_store::insert_certificate(tx, &actor.scope, &serial, &thing, now)?;
         tx.notify(Notice::Disconnect { client_id: thing.to_string() });
-        Ok::<_, OperationError>(Built { device: DeviceObject::from(&device), chip, root_pub })
+        let did = Who::of(&actor).did("device.renew_certificate", Object::device(&thing));
+        let renewed = did.made(&json!({ "certificate": serial }));
+        let built = Built { device: DeviceObject::from(&device), chip, root_pub };
+        Ok::<_, OperationError>((built, renewed))
     };
-    let built = app.inner.store.write(work).await?;
+    let built = app.inner.store.audited(work).await?;
     Ok(files(app, issued, built))
 }
 
@@ -224,16 +233,19 @@ pub async fn set_device_channel(
     let channel = releases::channel(Some(channel))?;
     let (app_, actor, now) = (app.clone(), actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        let before = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         otaru_store::set_device_channel(tx, &actor.scope, &thing, &channel)?;
         let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         offers::consider(&app_, tx, &actor.scope, &device, now)?;
         patches::want_for_device(&app_, tx, &actor.scope, &device, now)?;
         let people = People::of(tx, &device)?;
         events::device_changed(tx, &device, &people, now)?;
-        Ok::<_, OperationError>(DeviceObject::from(&device))
+        let channel = |device: &DeviceRow| json!({ "channel": device.channel });
+        let did = Who::of(&actor).did("device.set_channel", Object::device(&thing));
+        let changed = did.changed(&channel(&before), &channel(&device));
+        Ok::<_, OperationError>((DeviceObject::from(&device), changed))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
 }
 
 /// Stops a device's certificates from working and ends its session.
@@ -250,9 +262,10 @@ pub async fn revoke_device(
         reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         otaru_store::revoke_certificates(tx, &actor.scope, &thing, now)?;
         tx.notify(Notice::Disconnect { client_id: thing.to_string() });
-        Ok::<_, OperationError>(())
+        let revoked = Who::of(&actor).did("device.revoke", Object::device(&thing));
+        Ok::<_, OperationError>(((), revoked))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
 }
 
 /// The device whose certificate has this serial and names this thing.

@@ -22,7 +22,8 @@ use otaru_store::{ReleaseRow, Scope, SystemScope, Tx};
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 use tokio::time::timeout;
 
-use crate::{Actor, App, OperationError, Refusal, forget_patches, releases};
+use crate::audit::{Entries, Object, Who};
+use crate::{Actor, App, OperationError, Refusal, ReleaseObject, forget_patches, releases};
 
 /// Devices named in a refusal.
 const NAMED: u32 = 5;
@@ -52,15 +53,17 @@ pub async fn delete_release(
     version: ReleaseVersion,
 ) -> Result<(), OperationError> {
     releases::may_publish(actor)?;
-    let (scope, now) = (actor.scope.clone(), app.now_ms());
+    let (scope, now, who) = (actor.scope.clone(), app.now_ms(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         let release = releases::known(tx, &scope, &product, &version)?;
-        match delete(tx, &scope, &release, now)? {
-            Some(unused) => Deletion::begin(tx, unused, now),
-            None => Ok(None),
-        }
+        let deletion = match delete(tx, &scope, &release, now)? {
+            Some(unused) => Deletion::begin(tx, unused, now)?,
+            None => None,
+        };
+        let did = who.did("release.delete", Object::release(&product, &version));
+        Ok::<_, OperationError>((deletion, did.ended(&ReleaseObject::from(release))))
     };
-    if let Some(deletion) = app.inner.store.write(work).await? {
+    if let Some(deletion) = app.inner.store.audited(work).await? {
         deletion.carry_out(app).await?;
     }
     // Those to and from it.
@@ -112,7 +115,7 @@ impl Deletion {
             let system = SystemScope::for_background();
             otaru_store::end_image_deletion(tx, &system, &digest, number, now)
         };
-        Ok(app.inner.store.write(end).await?)
+        Ok(app.inner.store.unaudited("the bytes of an image are gone", end).await?)
     }
 }
 
@@ -125,11 +128,11 @@ fn given_up_before(now: i64) -> i64 {
 ///
 /// # Errors
 /// [`Refusal::ImageBeingDeleted`]; what `name` refuses, with no trace of it but the bytes.
-pub(crate) async fn put_and<T: Send + 'static>(
+pub(crate) async fn put_and<T: Send + 'static, A: Into<Entries>>(
     app: &App,
     image: Bytes,
     digest: &Digest,
-    name: impl Fn(&mut Tx<'_>) -> Result<T, OperationError> + Clone + Send + 'static,
+    name: impl Fn(&mut Tx<'_>) -> Result<(T, A), OperationError> + Clone + Send + 'static,
 ) -> Result<T, OperationError> {
     let digest = *digest;
     let newest = move |tx: &mut Tx<'_>| {
@@ -143,10 +146,10 @@ pub(crate) async fn put_and<T: Send + 'static>(
         app.inner.blobs.put(image.clone()).await?;
         let name = name.clone();
         let work = move |tx: &mut Tx<'_>| match newest(tx)? == before {
-            true => name(tx).map(Some),
-            false => Ok(None),
+            true => name(tx).map(|(named, entries)| (Some(named), entries.into())),
+            false => Ok((None, Entries::default())),
         };
-        if let Some(named) = app.inner.store.write(work).await? {
+        if let Some(named) = app.inner.store.audited(work).await? {
             return Ok(named);
         }
     }
@@ -178,7 +181,8 @@ pub async fn finish_deletions(app: &App) -> Result<(), OperationError> {
                 _ => Ok::<_, OperationError>(deletion),
             }
         };
-        if let Some(deletion) = app.inner.store.write(again).await? {
+        let why = "a deletion that somebody asked for is done again";
+        if let Some(deletion) = app.inner.store.unaudited(why, again).await? {
             deletion.carry_out(app).await?;
         }
     }
@@ -203,7 +207,8 @@ pub(crate) async fn delete_unnamed(
         }
         Ok::<_, OperationError>(begun)
     };
-    let begun = app.inner.store.write(begin).await?;
+    let why = "what nothing names is nobody's any more";
+    let begun = app.inner.store.unaudited(why, begin).await?;
     let count = begun.len() as u64;
     for deletion in begun {
         deletion.carry_out(app).await?;
@@ -263,7 +268,8 @@ pub async fn remove_orphans(app: &App) -> Result<u64, OperationError> {
             true => Ok(None),
             false => Deletion::begin(tx, digest, now),
         };
-        if let Some(deletion) = app.inner.store.write(begin).await? {
+        let why = "what nothing names is nobody's any more";
+        if let Some(deletion) = app.inner.store.unaudited(why, begin).await? {
             deletion.carry_out(app).await?;
             removed += 1;
         }

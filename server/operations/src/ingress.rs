@@ -15,8 +15,9 @@ use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic, payload::P
 use serde_json::Value;
 use tracing::{error, warn};
 
+use crate::audit;
 use crate::{
-    App, ShadowActor, authenticate_device, devices, events, logs::store_logs,
+    App, Origin, ShadowActor, authenticate_device, devices, events, logs::store_logs,
     progress::take_progress, reports, shadow_history::Writer, shadows, updates,
 };
 
@@ -57,7 +58,7 @@ impl Ingress for MqttIngress {
             Principal::Device { .. } => Writer::Device,
             Principal::Backend { .. } => Writer::Backend,
         };
-        let actor = ShadowActor { scope, writer };
+        let actor = ShadowActor { scope, writer, origin: Origin::default() };
         take(&self.app, actor, topic, payload, turn).await.map_err(|cause| {
             error!(error = &cause as &dyn std::error::Error, "A message was not taken");
             NotTaken::new(cause.to_string())
@@ -89,7 +90,8 @@ impl Ingress for MqttIngress {
         };
         let (app, thing) = (self.app.clone(), thing.clone());
         let work = move |tx: &mut Tx<'_>| told(&app, tx, &thing, &version);
-        report(self.app.inner.store.write(work).await, "A handed over wish was not noted");
+        let noted = self.app.inner.store.unaudited("a device was told", work).await;
+        report(noted, "A handed over wish was not noted");
     }
 }
 
@@ -107,7 +109,8 @@ impl MqttIngress {
             }
             _ => set_online(tx, &scope, &thing, number, online, now),
         };
-        report(self.app.inner.store.write(work).await, "Presence was not stored");
+        let stored = self.app.inner.store.unaudited("a device came or went", work).await;
+        report(stored, "Presence was not stored");
     }
 }
 
@@ -180,7 +183,8 @@ async fn enqueue(
             let _ = failed.send(Notice::ShadowRejected { shadow: refused, verb, rejection });
         }
     };
-    store.enqueue_for_shadow(asked, work, done).await
+    let why = "who is no device and known notes it in `answer`";
+    store.enqueue_for_shadow_unaudited(why, asked, work, done).await
 }
 
 /// Gives a refusal the request's token, by which its sender knows it.
@@ -210,20 +214,28 @@ fn refuse(
 fn answer(
     app: &App,
     tx: &mut Tx<'_>,
-    ShadowActor { scope, writer }: &ShadowActor,
+    actor: &ShadowActor,
     shadow: &ShadowId,
     verb: ShadowVerb,
     payload: &[u8],
 ) -> Result<Result<(), Rejection>, StoreError> {
     let (now, rules) = (app.now_ms(), &app.inner.shadow_rules);
+    let ShadowActor { scope, writer, .. } = actor;
     if verb == ShadowVerb::Update {
-        return match UpdateRequest::parse(payload, rules) {
-            Err(rejection) => Ok(Err(rejection)),
-            Ok(request) => {
-                let applied = shadows::apply(app, tx, scope, shadow, request, writer, now)?;
-                Ok(applied.map(drop))
-            }
+        let request = match UpdateRequest::parse(payload, rules) {
+            Err(rejection) => return Ok(Err(rejection)),
+            Ok(request) => request,
         };
+        let asked = request.clone();
+        let applied = shadows::apply(app, tx, scope, shadow, request, writer, now)?;
+        let entry = applied
+            .as_ref()
+            .ok()
+            .and_then(|document| shadows::updated(actor, shadow, &asked, document));
+        if let Some(entry) = entry {
+            audit::note(tx, entry, now)?;
+        }
+        return Ok(applied.map(drop));
     }
     let client_token = match client_token_of(payload, rules) {
         Ok(token) => token,
@@ -232,6 +244,9 @@ fn answer(
     if verb == ShadowVerb::Delete {
         let token = client_token.as_deref();
         let deleted = shadows::delete(app, tx, scope, shadow, token, writer, now)?;
+        if let Some(entry) = deleted.as_ref().ok().and_then(|_| shadows::deleted(actor, shadow)) {
+            audit::note(tx, entry, now)?;
+        }
         return Ok(deleted.map(drop));
     }
     Ok(match shadows::read(tx, scope, shadow)? {

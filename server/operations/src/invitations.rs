@@ -2,10 +2,12 @@
 
 use otaru_fleet::{Permission, Role};
 use otaru_store::{InvitationRow, NewUser, Scope, StoreError, SystemScope, Tx};
+use serde_json::json;
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
-    Actor, App, InvitationObject, OperationError, Page, PageRequest, Password, Refusal, SecretCode,
-    SignedIn,
+    Actor, App, InvitationObject, OperationError, Origin, Page, PageRequest, Password, Refusal,
+    SecretCode, SignedIn,
     mail::Letter,
     one_time_links::{self, Link},
     users::{self, checked_email},
@@ -33,13 +35,19 @@ pub async fn invite_user(
         store_in(tx, &actor.scope, &row, &digest)?;
         let language = users::language_of(tx, &actor)?;
         let organisation = otaru_store::organisation(tx, &actor.scope)?;
-        Ok::<_, OperationError>((language, organisation.map(|row| row.name)))
+        let did = Who::of(&actor).did("invitation.create", object(&row.id, &row.email));
+        let made = did.made(&InvitationObject::from(row));
+        Ok::<_, OperationError>(((language, organisation.map(|row| row.name)), made))
     };
-    let (language, organisation) = app.inner.store.write(work).await?;
+    let (language, organisation) = app.inner.store.audited(work).await?;
     let url = link(app, &code);
     let letter = Letter::Invitation { organisation: organisation.unwrap_or_default() };
     app.send_letter(&new.email, &letter, language, &url);
     Ok((new.into(), url))
+}
+
+fn object(id: &str, email: &str) -> Object {
+    Object::new("invitation", id).called(Some(email))
 }
 
 pub(crate) fn new_invitation(
@@ -100,12 +108,15 @@ pub async fn list_invitations(
 /// [`Refusal::InvitationUnknown`], [`Refusal::Forbidden`].
 pub async fn revoke_invitation(app: &App, actor: &Actor, id: String) -> Result<(), OperationError> {
     actor.require(Permission::ManagePeople)?;
-    let scope = actor.scope.clone();
-    let work = move |tx: &mut Tx<'_>| match otaru_store::delete_invitation(tx, &scope, &id)? {
-        true => Ok::<_, OperationError>(()),
-        false => Err(Refusal::InvitationUnknown(id).into()),
+    let (scope, who) = (actor.scope.clone(), Who::of(actor));
+    let work = move |tx: &mut Tx<'_>| {
+        let known = otaru_store::invitation(tx, &scope, &id)?;
+        let known = known.ok_or_else(|| Refusal::InvitationUnknown(id.clone()))?;
+        otaru_store::delete_invitation(tx, &scope, &id)?;
+        let did = who.did("invitation.revoke", object(&id, &known.email));
+        Ok::<_, OperationError>(((), did.ended(&InvitationObject::from(known))))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
 }
 
 /// Makes the invited a person with a password of their own, and lets them in.
@@ -114,10 +125,11 @@ pub async fn revoke_invitation(app: &App, actor: &Actor, id: String) -> Result<(
 /// [`Refusal::CodeUnknown`], [`Refusal::EmailTaken`], [`Refusal::PasswordWeak`].
 pub async fn accept_invitation(
     app: &App,
+    origin: &Origin,
     code: &str,
     password: Password,
 ) -> Result<SignedIn, OperationError> {
-    one_time_links::take::<Invitation>(app, code, password).await
+    one_time_links::take::<Invitation>(app, origin, code, password).await
 }
 
 struct Invitation(InvitationRow);
@@ -137,8 +149,9 @@ impl Link for Invitation {
         self,
         tx: &mut Tx<'_>,
         password: String,
+        origin: &Origin,
         now: i64,
-    ) -> Result<(Scope, String), OperationError> {
+    ) -> Result<(Scope, String, Entry), OperationError> {
         let Invitation(InvitationRow { id: invitation, organisation, email, role, .. }) = self;
         let scope = Scope::of(organisation);
         let id = uuid::Uuid::now_v7().to_string();
@@ -148,6 +161,9 @@ impl Link for Invitation {
             other => other?,
         }
         otaru_store::delete_invitation(tx, &scope, &invitation)?;
-        Ok((scope, new.id))
+        let who = Who::person(&scope, &new.id, &new.email, origin);
+        let taken = who.did("invitation.accept", object(&invitation, &new.email));
+        let taken = taken.made(&json!({ "user": new.id, "role": new.role.as_str() }));
+        Ok((scope, new.id, taken))
     }
 }

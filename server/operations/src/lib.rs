@@ -13,12 +13,14 @@ mod actor;
 mod aftermath;
 mod app;
 mod attempts;
+mod audit;
 mod background;
 mod bucket_watch;
 mod claims;
 mod clock;
 mod codes;
 mod credentials;
+mod database;
 mod deadlines;
 mod device_offers;
 mod devices;
@@ -80,6 +82,10 @@ pub use actor::{Actor, Credential, CredentialKind, DevicePrincipal, Reach};
 pub use aftermath::finish_releases;
 pub use app::{App, AppConfig, ShadowSettings, Urls};
 pub use attempts::Remote;
+pub use audit::{
+    AuditQuery, AuditReport, AuditState, Origin, export_audit, list_audit, may_read_audit,
+    verify_audit,
+};
 pub use background::run_background;
 pub use bucket_watch::{
     BucketWatch, fetch_bucket_image, list_bucket_images, look_at_bucket, nudge_bucket_watch,
@@ -107,12 +113,13 @@ pub use logs::{follow_logs_from, list_logs, store_logs};
 pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
-    AvailableRelease, BucketImageObject, DeviceObject, InvitationObject, LogObject,
-    OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject,
-    PersonObject, ProductObject, ReasonObject, ReleaseObject, ResetLinkObject, RootObject,
-    RunningDeviceObject, RunningObject, RunningReleaseObject, ServerKeyObject, SessionObject,
-    ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject,
-    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
+    AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease, BucketImageObject,
+    DeviceObject, InvitationObject, LogObject, OrganisationObject, OwnDeviceObject,
+    OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject, ReasonObject,
+    ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject,
+    RunningReleaseObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject,
+    ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject,
+    UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};
@@ -124,7 +131,7 @@ pub use otaru_fleet::{
 };
 pub use otaru_release::NONCE_BYTES;
 pub use otaru_release::patch::Codec as PatchCodec;
-pub use otaru_store::DeviceFilter;
+pub use otaru_store::{AuditFilter, DeviceFilter};
 pub use own_devices::{
     DeviceDetails, list_own_devices, list_own_updates, set_device_details, show_own_device,
 };

@@ -39,20 +39,18 @@ pub async fn store_logs(
         Err(error) => vec![unreadable(payload, &error.to_string(), now)],
     };
     let (scope, thing) = (scope.clone(), thing.clone());
-    app.inner
-        .store
-        .write(move |tx| {
-            for record in &records {
-                let id = otaru_store::insert_log(tx, &scope, &thing, record, now)?;
-                if id % LOOK_EVERY == 0 {
-                    otaru_store::trim_logs_of_thing(tx, &scope, &thing, KEPT)?;
-                }
+    let work = move |tx: &mut Tx<'_>| {
+        for record in &records {
+            let id = otaru_store::insert_log(tx, &scope, &thing, record, now)?;
+            if id % LOOK_EVERY == 0 {
+                otaru_store::trim_logs_of_thing(tx, &scope, &thing, KEPT)?;
             }
-            let (organisation, added_to) = (scope.organisation().clone(), thing.clone());
-            tx.notify(Notice::LogsAdded { organisation, thing: added_to });
-            otaru_store::touch_device(tx, &scope, &thing, now)
-        })
-        .await
+        }
+        let (organisation, added_to) = (scope.organisation().clone(), thing.clone());
+        tx.notify(Notice::LogsAdded { organisation, thing: added_to });
+        otaru_store::touch_device(tx, &scope, &thing, now)
+    };
+    app.inner.store.unaudited("a device's own log", work).await
 }
 
 fn unreadable(payload: &[u8], why: &str, now: i64) -> String {

@@ -1,5 +1,6 @@
 //! The API's objects, as answers and events show them. Times are RFC 3339.
 
+mod audit;
 mod bucket;
 mod patches;
 mod people;
@@ -14,6 +15,7 @@ use otaru_store::{DeviceRow, LogRow, ProductRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use audit::{AuditActorObject, AuditEntryObject, AuditThingObject};
 pub use bucket::BucketImageObject;
 pub use patches::PatchObject;
 pub use people::{

@@ -2,7 +2,10 @@
 
 use otaru_store::{Scope, Tx};
 
-use crate::{App, OperationError, Password, SecretCode, SignedIn, codes::digest_of, sessions};
+use crate::audit::Entry;
+use crate::{
+    App, OperationError, Origin, Password, SecretCode, SignedIn, codes::digest_of, sessions,
+};
 
 /// A kind of link: what it was made for, and what becomes of that.
 pub(crate) trait Link: Sized + Send + 'static {
@@ -12,13 +15,15 @@ pub(crate) trait Link: Sized + Send + 'static {
     /// Whom it was made for.
     fn email(&self) -> &str;
 
-    /// Uses it up for a person whose password is this hash. Returns who they are, and where.
+    /// Uses it up for a person whose password is this hash. Returns who they are, where, and
+    /// what is to be said of it.
     fn use_up(
         self,
         tx: &mut Tx<'_>,
         password: String,
+        origin: &Origin,
         now: i64,
-    ) -> Result<(Scope, String), OperationError>;
+    ) -> Result<(Scope, String, Entry), OperationError>;
 }
 
 /// Lets in who holds the code and chose a password.
@@ -26,6 +31,7 @@ pub(crate) trait Link: Sized + Send + 'static {
 /// Hashing it takes a while: the link is looked up before, and again when it is used.
 pub(crate) async fn take<L: Link>(
     app: &App,
+    origin: &Origin,
     code: &str,
     password: Password,
 ) -> Result<SignedIn, OperationError> {
@@ -35,11 +41,11 @@ pub(crate) async fn take<L: Link>(
     password.check(link.email())?;
     let password = app.inner.passwords.hash(password).await?;
     let session = SecretCode::random()?;
-    let digest = session.digest();
+    let (digest, origin) = (session.digest(), origin.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let (scope, user) = L::find(tx, &code, now)?.use_up(tx, password, now)?;
-        sessions::open_in(tx, &scope, &digest, &user, now)
+        let (scope, user, taken) = L::find(tx, &code, now)?.use_up(tx, password, &origin, now)?;
+        Ok::<_, OperationError>((sessions::open_in(tx, &scope, &digest, &user, now)?, taken))
     };
-    let user = app.inner.store.write(work).await?;
+    let user = app.inner.store.audited(work).await?;
     Ok(SignedIn { user: user.into(), session })
 }

@@ -3,7 +3,9 @@
 use otaru_fleet::{Permission, Role};
 use otaru_store::{OrganisationRow, StoreError, SystemScope, Tx};
 use otaru_wire::OrganisationId;
+use serde_json::json;
 
+use crate::audit::{Object, Who};
 use crate::{
     Actor, App, OperationError, OrganisationObject, Page, PageRequest, Refusal, SecretCode,
     invitations::{self, link, new_invitation},
@@ -53,9 +55,17 @@ pub async fn create_organisation(
         };
         let invitation = new_invitation(&scope, None, email, Role::Admin, now);
         invitations::store_in(tx, &scope, &invitation, &digest)?;
-        Ok((row, invitation, users::language_of(tx, &actor)?))
+        // Both logs say so: that of the server whom it asked for it, its own how it began.
+        let object = || Object::new("organisation", &row.id).called(Some(&row.name));
+        let entry = |who: Who| {
+            let made = json!({ "name": row.name, "invited": invitation.email });
+            who.did("organisation.create", object()).made(&made)
+        };
+        let who = Who::of(&actor).named(tx)?.on_the_server(system);
+        let entries = vec![entry(who), entry(Who::server(&scope))];
+        Ok(((row, invitation, users::language_of(tx, &actor)?), entries))
     };
-    let (row, invitation, language) = app.inner.store.write(work).await?;
+    let (row, invitation, language) = app.inner.store.audited(work).await?;
     let url = link(app, &code);
     let letter = Letter::Invitation { organisation: row.name.clone() };
     app.send_letter(&invitation.email, &letter, language, &url);
@@ -89,7 +99,7 @@ pub async fn list_organisations(
 }
 
 /// Refuses all but the administrators of `default`, who run the server itself.
-fn require_host(app: &App, actor: &Actor) -> Result<(), Refusal> {
+pub(crate) fn require_host(app: &App, actor: &Actor) -> Result<(), Refusal> {
     actor.require(Permission::ManagePeople)?;
     if actor.scope.organisation() == app.default_organisation() {
         return Ok(());

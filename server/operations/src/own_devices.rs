@@ -3,7 +3,9 @@
 use otaru_fleet::{Decision, InstallChoice, Language, Permission};
 use otaru_store::{DeviceRow, DeviceSaid, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{ProductName, ShadowId, ThingName};
+use serde_json::{Value, json};
 
+use crate::audit::{Object, Who};
 use crate::{
     Actor, App, AvailableRelease, DeviceObject, OperationError, OwnDeviceObject, Page, PageRequest,
     Reach, Refusal, UpdateObject, devices, events, events::People, objects::time, offers,
@@ -174,6 +176,7 @@ pub async fn set_device_details(
         let now = app_.now_ms();
         let device =
             devices::reachable(tx, &actor, Reach::Own, &thing, Permission::OperateDevices)?;
+        let before = said_of(&device);
         let said = DeviceSaid {
             name: details.name.as_deref().or(device.name.as_deref()),
             time_zone: details.time_zone.as_deref().or(device.time_zone.as_deref()),
@@ -189,9 +192,17 @@ pub async fn set_device_details(
         }
         let people = People::of(tx, &device)?;
         events::device_changed(tx, &device, &people, now)?;
-        own_device(&app_, tx, &actor, &device)
+        let did = Who::of(&actor).did("device.set", Object::device(&thing));
+        let changed = did.changed(&before, &said_of(&device));
+        Ok::<_, OperationError>((own_device(&app_, tx, &actor, &device)?, changed))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
+}
+
+/// What its owner said about a device.
+fn said_of(device: &DeviceRow) -> Value {
+    let install = device.install.as_str();
+    json!({ "name": device.name, "time_zone": device.time_zone, "install": install })
 }
 
 fn check(details: &DeviceDetails) -> Result<(), Refusal> {

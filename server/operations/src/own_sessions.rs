@@ -1,10 +1,12 @@
 //! What lets a person in: the browsers they are signed in with, and their tokens.
 
 use otaru_fleet::Permission;
-use otaru_store::{Notice, SessionRow, TokenRow, Tx};
+use otaru_store::{Notice, Scope, SessionRow, StoreError, TokenRow, Tx};
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, CredentialKind, OperationError, Refusal, SessionObject, objects::time, sessions,
+    tokens,
 };
 
 /// Letters of a session's digest that name it: nobody finds a secret by them.
@@ -63,6 +65,11 @@ fn of_token(token: TokenRow, actor: &Actor) -> SessionObject {
     }
 }
 
+/// What the audit log calls a session.
+pub(crate) fn object(digest: &str) -> Object {
+    Object::new("session", public_id(digest))
+}
+
 fn public_id(digest: &str) -> &str {
     &digest[..digest.len().min(ID_LETTERS)]
 }
@@ -82,21 +89,32 @@ pub async fn end_session(app: &App, actor: &Actor, id: String) -> Result<(), Ope
     }
     let (actor, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        let (scope, person) = (&actor.scope, actor.person()?);
+        let (scope, person, who) = (&actor.scope, actor.person()?, Who::of(&actor));
         let sessions = otaru_store::sessions_of_user(tx, scope, person)?;
         let session = sessions.into_iter().find(|session| public_id(&session.secret_sha256) == id);
-        if let Some(SessionRow { secret_sha256, .. }) = session {
-            otaru_store::delete_session(tx, scope, &secret_sha256)?;
-            tx.notify(Notice::CredentialRevoked { id: secret_sha256 });
-            return Ok(());
+        if let Some(session) = session {
+            return Ok(((), end_in(tx, scope, who, session)?));
         }
         let tokens = otaru_store::tokens_of_user(tx, scope, person)?;
-        if !tokens.iter().any(|token| token.id == id) {
-            return Err(OperationError::from(Refusal::SessionUnknown(id)));
-        }
-        otaru_store::revoke_token(tx, scope, &id, now)?;
-        tx.notify(Notice::CredentialRevoked { id });
-        Ok(())
+        let revoked = match tokens.iter().any(|token| token.id == id) {
+            true => tokens::revoke_in(tx, scope, who, &id, now)?,
+            false => None,
+        };
+        Ok::<_, OperationError>(((), revoked.ok_or(Refusal::SessionUnknown(id))?))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
+}
+
+/// Ends a session, and what was opened with it.
+pub(crate) fn end_in(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    who: Who,
+    session: SessionRow,
+) -> Result<Entry, StoreError> {
+    let SessionRow { secret_sha256: digest, label, .. } = session;
+    otaru_store::delete_session(tx, scope, &digest)?;
+    let did = who.did("session.end", object(&digest).called(label.as_deref()));
+    tx.notify(Notice::CredentialRevoked { id: digest });
+    Ok(did)
 }

@@ -6,8 +6,9 @@ use otaru_fleet::{Language, Permission};
 use otaru_store::{Scope, SystemScope, Tx, UserRow};
 use tokio::sync::Semaphore;
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
-    Actor, App, Credential, OperationError, Password, Refusal, Remote, ResetLinkObject, SecretCode,
+    Actor, App, Credential, OperationError, Origin, Password, Refusal, ResetLinkObject, SecretCode,
     SignedIn, credentials,
     mail::Letter,
     one_time_links::{self, Link},
@@ -44,7 +45,7 @@ impl Default for ResetRequests {
 /// [`Refusal::MailOff`], [`Refusal::TooManyAttempts`].
 pub async fn request_password_reset(
     app: &App,
-    remote: &Remote,
+    origin: &Origin,
     email: &str,
     language: Option<Language>,
 ) -> Result<(), OperationError> {
@@ -52,7 +53,7 @@ pub async fn request_password_reset(
         return Err(Refusal::MailOff.into());
     }
     let now = app.now_ms();
-    app.inner.stranger_guard.begin(remote, now)?;
+    app.inner.stranger_guard.begin(&origin.remote(), now)?;
     let place = app.inner.reset_requests.0.clone().try_acquire_owned();
     let place = place.map_err(|_| Refusal::TooManyAttempts)?;
     let email = email.trim().to_lowercase();
@@ -60,9 +61,9 @@ pub async fn request_password_reset(
     if email.len() > EMAIL_BYTES || !app.inner.stranger_guard.may_mail(&email, now) {
         return Ok(());
     }
-    let app = app.clone();
+    let (app, origin) = (app.clone(), origin.clone());
     tokio::spawn(async move {
-        if let Err(cause) = mail_link(&app, email, language).await {
+        if let Err(cause) = mail_link(&app, origin, email, language).await {
             let cause = &cause as &dyn std::error::Error;
             tracing::error!(error = cause, "A reset link was not made");
         }
@@ -73,6 +74,7 @@ pub async fn request_password_reset(
 
 async fn mail_link(
     app: &App,
+    origin: Origin,
     email: String,
     language: Option<Language>,
 ) -> Result<(), OperationError> {
@@ -81,13 +83,15 @@ async fn mail_link(
     let work = move |tx: &mut Tx<'_>| {
         let system = SystemScope::for_authentication();
         let user = otaru_store::user_by_email_anywhere(tx, &system, &email)?;
-        let Some(user) = user else { return Ok(None) };
+        let Some(user) = user else { return Ok((None, None)) };
         let scope = Scope::of(user.organisation.clone());
         let ends = now + MAILED_MS;
         otaru_store::insert_password_reset(tx, &scope, &digest, &user.id, now, ends)?;
-        Ok::<_, OperationError>(Some(user))
+        let who = Who::stranger(&scope, &origin);
+        let made = who.did("user.reset_link", Object::user(&user));
+        Ok::<_, OperationError>((Some(user), Some(made)))
     };
-    if let Some(user) = app.inner.store.write(work).await? {
+    if let Some(user) = app.inner.store.audited(work).await? {
         let language = user.language.or(language).unwrap_or_default();
         app.send_letter(&user.email, &Letter::PasswordReset, language, &link(app, &code));
     }
@@ -110,13 +114,14 @@ pub async fn create_reset_link(
     actor.require(Permission::ManagePeople)?;
     let (code, now, scope) = (SecretCode::random()?, app.now_ms(), actor.scope.clone());
     let (digest, expires_at) = (code.digest(), now + PASSED_ON_MS);
+    let who = Who::of(actor);
     let work = move |tx: &mut Tx<'_>| {
         let found = otaru_store::user(tx, &scope, &user)?;
-        let UserRow { id, .. } = found.ok_or(Refusal::UserUnknown(user))?;
-        otaru_store::insert_password_reset(tx, &scope, &digest, &id, now, expires_at)?;
-        Ok::<_, OperationError>(())
+        let found = found.ok_or(Refusal::UserUnknown(user))?;
+        otaru_store::insert_password_reset(tx, &scope, &digest, &found.id, now, expires_at)?;
+        Ok::<_, OperationError>(((), who.did("user.reset_link", Object::user(&found))))
     };
-    app.inner.store.write(work).await?;
+    app.inner.store.audited(work).await?;
     Ok(ResetLinkObject::new(link(app, &code), expires_at))
 }
 
@@ -127,10 +132,11 @@ pub async fn create_reset_link(
 /// [`Refusal::CodeUnknown`], [`Refusal::PasswordWeak`].
 pub async fn reset_password(
     app: &App,
+    origin: &Origin,
     code: &str,
     password: Password,
 ) -> Result<SignedIn, OperationError> {
-    one_time_links::take::<PasswordReset>(app, code, password).await
+    one_time_links::take::<PasswordReset>(app, origin, code, password).await
 }
 
 struct PasswordReset(UserRow);
@@ -150,12 +156,15 @@ impl Link for PasswordReset {
         self,
         tx: &mut Tx<'_>,
         password: String,
+        origin: &Origin,
         _now: i64,
-    ) -> Result<(Scope, String), OperationError> {
-        let PasswordReset(UserRow { id, organisation, .. }) = self;
-        let scope = Scope::of(organisation);
-        replace(tx, &scope, &id, &password, None)?;
-        Ok((scope, id))
+    ) -> Result<(Scope, String, Entry), OperationError> {
+        let PasswordReset(user) = self;
+        let scope = Scope::of(user.organisation.clone());
+        replace(tx, &scope, &user.id, &password, None)?;
+        let who = Who::person(&scope, &user.id, &user.email, origin);
+        let reset = who.did("user.reset_password", Object::user(&user));
+        Ok((scope, user.id, reset))
     }
 }
 
@@ -181,7 +190,6 @@ fn replace(
 pub async fn change_password(
     app: &App,
     actor: &Actor,
-    remote: &Remote,
     current: Password,
     password: Password,
 ) -> Result<(), OperationError> {
@@ -194,16 +202,23 @@ pub async fn change_password(
     };
     let (user, stored) = app.inner.store.read(find).await?;
     password.check(&user.email)?;
-    sessions::check_password(app, remote, &user.email, current, stored.as_deref()).await?;
+    let origin = &actor.origin;
+    let checked =
+        sessions::check_password(app, origin, &user.email, current, stored.as_deref()).await;
+    if let Err(OperationError::Refused(Refusal::SignInFailed)) = checked {
+        sessions::note_refused(app, origin, &user).await?;
+    }
+    checked?;
     let password = app.inner.passwords.hash(password).await?;
     let scope = actor.scope.clone();
-    let kept = actor.credential.clone();
+    let (kept, who) = (actor.credential.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         // What was true while the password was compared may have changed since.
         if otaru_store::user_password(tx, &scope, &user.id)? != stored {
             return Err(Refusal::SignInFailed.into());
         }
-        replace(tx, &scope, &user.id, &password, Some(&kept))
+        replace(tx, &scope, &user.id, &password, Some(&kept))?;
+        Ok(((), who.did("user.change_password", Object::user(&user))))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
 }

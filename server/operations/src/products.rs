@@ -10,6 +10,7 @@ use otaru_store::{ProductRow, Scope, SigningKeyRow, StoreError, Tx};
 use otaru_wire::ProductName;
 use serde_json::{Map, Value};
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, OperationError, Page, PageRequest, ProductObject, Refusal, aftermath, roots,
     server_keys, updates,
@@ -98,13 +99,15 @@ pub async fn create_product(
         settings: None,
         created_at: app.now_ms(),
     };
-    let (scope, stored) = (actor.scope.clone(), product.clone());
+    let (scope, stored, who) = (actor.scope.clone(), product.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         server_keys::refuse_unknown(tx, &scope, named.as_ref())?;
-        insert(tx, &scope, &stored, &new.root, &keys)
+        insert(tx, &scope, &stored, &new.root, &keys)?;
+        let object = ProductObject::from(stored);
+        let made = who.did("product.create", Object::new("product", &object.name)).made(&object);
+        Ok::<_, OperationError>((object, made))
     };
-    app.inner.store.write(work).await?;
-    Ok(product.into())
+    app.inner.store.audited(work).await
 }
 
 fn insert(
@@ -206,16 +209,13 @@ pub async fn set_product_limits(
     changes: Map<String, Value>,
 ) -> Result<ProductObject, OperationError> {
     actor.require(Permission::OperateDevices)?;
-    let (scope, product) = (actor.scope.clone(), name.clone());
-    let work = move |tx: &mut Tx<'_>| {
-        let known_ = known(tx, &scope, &product)?;
-        let limits = changed_limits(&known_.limits, changes)?;
-        otaru_store::set_product_limits(tx, &scope, &product, &limits)?;
-        known(tx, &scope, &product)
+    let set = move |tx: &mut Tx<'_>, scope: &Scope, known: &ProductRow| {
+        let limits = changed_limits(&known.limits, changes)?;
+        Ok(otaru_store::set_product_limits(tx, scope, &known.name, &limits)?)
     };
-    let changed = app.inner.store.write(work).await?;
+    let changed = change(app, actor, "product.set_limits", name.clone(), set).await?;
     updates::renew_deadlines(app, &actor.scope, &name).await?;
-    Ok(changed.into())
+    Ok(changed)
 }
 
 /// Says which chip revisions the devices of a product have, so that an image that does not run
@@ -230,13 +230,30 @@ pub async fn set_chip_revisions(
     revisions: Option<ChipRevisions>,
 ) -> Result<ProductObject, OperationError> {
     actor.require(Permission::PublishReleases)?;
-    let scope = actor.scope.clone();
-    let work = move |tx: &mut Tx<'_>| {
-        check_revisions(known(tx, &scope, &name)?.images, revisions)?;
-        otaru_store::set_chip_revisions(tx, &scope, &name, revisions)?;
-        known(tx, &scope, &name)
+    let set = move |tx: &mut Tx<'_>, scope: &Scope, known: &ProductRow| {
+        check_revisions(known.images, revisions)?;
+        Ok(otaru_store::set_chip_revisions(tx, scope, &known.name, revisions)?)
     };
-    Ok(app.inner.store.write(work).await?.into())
+    change(app, actor, "product.set_chip_revisions", name, set).await
+}
+
+/// Changes a product, and notes what of it became another.
+pub(crate) async fn change(
+    app: &App,
+    actor: &Actor,
+    action: &'static str,
+    name: ProductName,
+    set: impl FnOnce(&mut Tx<'_>, &Scope, &ProductRow) -> Result<(), OperationError> + Send + 'static,
+) -> Result<ProductObject, OperationError> {
+    let (scope, who) = (actor.scope.clone(), Who::of(actor));
+    let work = move |tx: &mut Tx<'_>| {
+        let before = known(tx, &scope, &name)?;
+        set(tx, &scope, &before)?;
+        let (before, after) = (before.into(), ProductObject::from(known(tx, &scope, &name)?));
+        let entry: Option<Entry> = who.did(action, Object::product(&name)).changed(&before, &after);
+        Ok::<_, OperationError>((after, entry))
+    };
+    app.inner.store.audited(work).await
 }
 
 /// Sets who decides when a product's releases are installed. What that changes for releases
@@ -254,17 +271,14 @@ pub async fn set_product_consent(
     if !consent.is_sane() {
         return Err(Refusal::invalid("deadline_days", "it is 1 to 365").into());
     }
-    let (scope, product) = (actor.scope.clone(), name.clone());
-    let work = move |tx: &mut Tx<'_>| {
-        known(tx, &scope, &product)?;
-        otaru_store::set_product_consent(tx, &scope, &product, &consent)?;
-        otaru_store::tell_again_of_newest(tx, &scope, &product)?;
-        known(tx, &scope, &product)
+    let set = move |tx: &mut Tx<'_>, scope: &Scope, known: &ProductRow| {
+        otaru_store::set_product_consent(tx, scope, &known.name, &consent)?;
+        Ok(otaru_store::tell_again_of_newest(tx, scope, &known.name)?)
     };
-    let changed = app.inner.store.write(work).await?;
+    let changed = change(app, actor, "product.set_consent", name, set).await?;
     let app = app.clone();
     aftermath::begin(async move { aftermath::finish_releases(&app).await }).await;
-    Ok(changed.into())
+    Ok(changed)
 }
 
 /// Describes a product's settings; `None` lets any member of `config` be set.
@@ -281,13 +295,10 @@ pub async fn set_product_settings(
     if let Some(fault) = settings.as_deref().and_then(settings_fault) {
         return Err(Refusal::invalid("settings", fault).into());
     }
-    let scope = actor.scope.clone();
-    let work = move |tx: &mut Tx<'_>| {
-        known(tx, &scope, &name)?;
-        otaru_store::set_product_settings(tx, &scope, &name, settings.as_deref())?;
-        known(tx, &scope, &name)
+    let set = move |tx: &mut Tx<'_>, scope: &Scope, known: &ProductRow| {
+        Ok(otaru_store::set_product_settings(tx, scope, &known.name, settings.as_deref())?)
     };
-    Ok(app.inner.store.write(work).await?.into())
+    change(app, actor, "product.set_settings", name, set).await
 }
 
 fn changed_limits(limits: &Limits, changes: Map<String, Value>) -> Result<Limits, Refusal> {

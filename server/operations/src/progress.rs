@@ -82,7 +82,8 @@ pub(crate) async fn take_progress(
         return Ok(());
     }
     let (app_, scope, thing) = (app.clone(), scope.clone(), thing.clone());
-    app.inner.store.write(move |tx| store_progress(&app_, tx, &scope, &thing, &progress, now)).await
+    let work = move |tx: &mut Tx<'_>| store_progress(&app_, tx, &scope, &thing, &progress, now);
+    app.inner.store.unaudited("a device says how far it is", work).await
 }
 
 /// Whether the message was only more bytes, too soon to store.

@@ -10,10 +10,11 @@ use otaru_release::Manifest;
 use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, Trust, Tx};
 use otaru_wire::ProductName;
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, OperationError, Refusal, ReleaseObject, images, intake, products,
     refusal::typed_text,
-    releases::{channel, may_publish, show_change, tell},
+    releases::{channel, either, may_publish, show_change, tell},
     uploads,
 };
 pub(crate) use admission::promote;
@@ -109,10 +110,10 @@ pub async fn publish_release(
     let (release, is_new) = match admitted {
         Admitted::Known(known) => (known, false),
         Admitted::Stored { .. } => {
-            let scope = actor.scope.clone();
+            let (scope, who) = (actor.scope.clone(), Who::of(actor));
             let digest = candidate.release.sha256;
             images::put_and(app, image, &digest, move |tx| {
-                store_release(tx, &scope, &candidate, now)
+                store_release(tx, &scope, &who, &candidate, now)
             })
             .await?
         }
@@ -217,13 +218,15 @@ fn product_and_root(
 fn store_release(
     tx: &mut Tx<'_>,
     scope: &Scope,
+    who: &Who,
     candidate: &Candidate,
     now: i64,
-) -> Result<(ReleaseRow, bool), OperationError> {
+) -> Result<((ReleaseRow, bool), Option<Entry>), OperationError> {
     // Once more: another publisher may have been faster since.
     products::known(tx, scope, &candidate.release.product)?;
+    let before = either(tx, scope, &candidate.release.product, &candidate.release.version)?;
     let (release, instead_of, is_new) = match admit(tx, scope, candidate, now)? {
-        Admitted::Known(known) => return Ok((known, false)),
+        Admitted::Known(known) => return Ok(((known, false), None)),
         Admitted::Stored { release, instead_of, is_new } => (release, instead_of, is_new),
     };
     if let Some((sbom, document)) = release.sbom.as_ref().zip(candidate.sbom.as_deref()) {
@@ -239,5 +242,26 @@ fn store_release(
         _ => otaru_store::insert_release(tx, scope, &release, manifest)?,
     }
     show_change(tx, scope, &release.product, &release.version);
-    Ok((release, is_new))
+    let entry = entry(who.clone(), before, &release, instead_of);
+    Ok(((release, is_new), entry))
+}
+
+/// What is to be said of a release that was stored instead of `before`, if that was there.
+fn entry(
+    who: Who,
+    before: Option<ReleaseRow>,
+    release: &ReleaseRow,
+    instead_of: InsteadOf,
+) -> Option<Entry> {
+    let action = match instead_of {
+        _ if release.is_draft => "release.draft",
+        InsteadOf::Release => "release.sign_anew",
+        InsteadOf::Draft | InsteadOf::Nothing => "release.publish",
+    };
+    let did = who.did(action, Object::release(&release.product, &release.version));
+    let after = ReleaseObject::from(release.clone());
+    match before {
+        Some(before) => did.changed(&before.into(), &after),
+        None => Some(did.made(&after)),
+    }
 }

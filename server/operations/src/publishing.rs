@@ -9,7 +9,7 @@ use otaru_wire::{Namespace, ThingName};
 use tokio::sync::oneshot;
 
 use crate::{
-    AccessKey, Actor, App, DevicePrincipal, OperationError, ShadowActor, ingress,
+    AccessKey, Actor, App, DevicePrincipal, OperationError, Origin, ShadowActor, ingress,
     shadow_history::Writer, shadows,
 };
 
@@ -54,6 +54,14 @@ impl Publisher {
             Publisher::Device(_) => Writer::Device,
             Publisher::Actor(actor) => Writer::of(actor),
             Publisher::AccessKey(key) => key.writer(),
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        match self {
+            Publisher::Device(_) => Origin::default(),
+            Publisher::Actor(actor) => actor.origin.clone(),
+            Publisher::AccessKey(key) => key.origin.clone(),
         }
     }
 
@@ -110,7 +118,9 @@ pub async fn publish_message(
         return Ok(Err(Rejection::forbidden()));
     }
     if let Some(executed) = executed {
-        let actor = ShadowActor { scope: publisher.scope().clone(), writer: publisher.writer() };
+        let (scope, writer, origin) =
+            (publisher.scope().clone(), publisher.writer(), publisher.origin());
+        let actor = ShadowActor { scope, writer, origin };
         ingress::take(app, actor, executed, payload.clone(), Turn::free()).await?;
     }
     // The answer waits for the broker: whoever publishes is not faster than their subscribers.

@@ -6,6 +6,7 @@ use otaru_wire::{ProductName, ReleaseVersion};
 
 use serde_json::json;
 
+use crate::audit::{Object, Who};
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath,
     device_offers,
@@ -85,18 +86,20 @@ pub async fn publish_draft(
     version: ReleaseVersion,
 ) -> Result<ReleaseObject, OperationError> {
     may_publish(actor)?;
-    let (scope, now) = (actor.scope.clone(), app.now_ms());
+    let (scope, now, who) = (actor.scope.clone(), app.now_ms(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         let found = known(tx, &scope, &product, &version)?;
-        Ok::<_, OperationError>(match found.is_draft {
-            true => {
-                show_change(tx, &scope, &product, &version);
-                (publish::promote(tx, &scope, found, now)?, true)
-            }
-            false => (found, false),
-        })
+        if !found.is_draft {
+            return Ok(((found, false), None));
+        }
+        show_change(tx, &scope, &product, &version);
+        let before = ReleaseObject::from(found.clone());
+        let release = publish::promote(tx, &scope, found, now)?;
+        let did = who.did("release.publish", Object::release(&product, &version));
+        let published = did.changed(&before, &release.clone().into());
+        Ok::<_, OperationError>(((release, true), published))
     };
-    let (release, is_new) = app.inner.store.write(work).await?;
+    let (release, is_new) = app.inner.store.audited(work).await?;
     if is_new {
         tell(app, actor, &release).await;
     }
@@ -187,24 +190,28 @@ pub async fn yank_release(
             return Err(Refusal::invalid("reason", detail).into());
         }
     }
-    let (scope, now) = (actor.scope.clone(), app.now_ms());
+    let (scope, now, who) = (actor.scope.clone(), app.now_ms(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
-        if known(tx, &scope, &product, &version)?.is_draft {
+        let before = known(tx, &scope, &product, &version)?;
+        if before.is_draft {
             return Err(Refusal::ReleaseIsDraft(version.to_string()).into());
         }
         otaru_store::yank_release(tx, &scope, &product, &version, reason.as_deref(), now)?;
         device_offers::withdraw(tx, &scope, &product, &version, now)?;
         show_change(tx, &scope, &product, &version);
-        known(tx, &scope, &product, &version)
+        let release = ReleaseObject::from(known(tx, &scope, &product, &version)?);
+        let did = who.did("release.yank", Object::release(&product, &version));
+        let yanked = did.changed(&before.into(), &release);
+        Ok::<_, OperationError>((release, yanked))
     };
-    let release = app.inner.store.write(work).await?;
+    let release = app.inner.store.audited(work).await?;
     let app = app.clone();
     let work = async move {
         aftermath::cancel_hopeless(&app).await?;
         patches::forget_patches(&app).await.map(drop)
     };
     aftermath::begin(work).await;
-    Ok(release.into())
+    Ok(release)
 }
 
 /// The release or draft of this version.

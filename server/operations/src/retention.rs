@@ -37,7 +37,7 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
         let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?;
         Ok::<_, OperationError>(ended + links + tokens)
     };
-    let ended = app.inner.store.write(work).await?;
+    let ended = app.inner.store.unaudited("what has ended is not kept", work).await?;
     let logs = in_parts(app, move |tx| {
         otaru_store::trim_logs(tx, &SystemScope::for_background(), now - LOGS_MS, ROWS)
     });
@@ -56,7 +56,8 @@ async fn in_parts(
 ) -> Result<u64, OperationError> {
     let mut dropped = 0;
     loop {
-        let some = app.inner.store.write(drop_some.clone()).await?;
+        let why = "what is too old is not kept";
+        let some = app.inner.store.unaudited(why, drop_some.clone()).await?;
         dropped += some;
         if some < u64::from(ROWS) {
             return Ok(dropped);
@@ -81,7 +82,7 @@ pub async fn trim_shadow_history(app: &App) -> Result<u64, OperationError> {
         let work = move |tx: &mut Tx<'_>| {
             otaru_store::drop_shadow_history(tx, &SystemScope::for_background(), &surplus)
         };
-        dropped += app.inner.store.write(work).await?;
+        dropped += app.inner.store.unaudited("fewer versions are kept", work).await?;
         if is_last {
             return Ok(dropped);
         }

@@ -6,6 +6,7 @@ use otaru_release::{KeyId, Manifest, RootDocument};
 use otaru_store::{Scope, SigningKeyRow, SystemScope, Tx, UnreadManifest};
 use otaru_wire::ProductName;
 
+use crate::audit::{Object, Who};
 use crate::{Actor, App, OperationError, Refusal, RootObject, aftermath, products, server_keys};
 
 /// Manifests read in one transaction.
@@ -28,12 +29,12 @@ pub async fn add_root(
 ) -> Result<(RootObject, bool), OperationError> {
     actor.require(Permission::PublishReleases)?;
     server_keys::refuse_private_key("root", &document)?;
-    let (scope, now) = (actor.scope.clone(), app.now_ms());
+    let (scope, now, who) = (actor.scope.clone(), app.now_ms(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         products::known(tx, &scope, &product)?;
         let newest = newest(tx, &scope, &product)?;
         if let Some(known) = stored_before(tx, &scope, &product, newest.number, &document)? {
-            return Ok((known.into(), false));
+            return Ok(((known.into(), false), None));
         }
         let next = newest.verify_next(&document).map_err(invalid)?;
         server_keys::refuse_unknown(tx, &scope, next.server_key.as_ref())?;
@@ -43,9 +44,12 @@ pub async fn add_root(
             otaru_store::look_again_at_untrusted_offers(tx, &scope, &product, now)?;
             otaru_store::tell_again_of_newest(tx, &scope, &product)?;
         }
-        Ok::<_, OperationError>((next.into(), true))
+        let root = RootObject::from(next);
+        let object = Object::new("root", format!("{product}/{}", root.number));
+        let added = who.did("root.add", object).made(&root);
+        Ok::<_, OperationError>(((root, true), Some(added)))
     };
-    let (root, is_new) = app.inner.store.write(work).await?;
+    let (root, is_new) = app.inner.store.audited(work).await?;
     if is_new {
         let app = app.clone();
         aftermath::begin(async move { aftermath::finish_releases(&app).await }).await;
@@ -72,8 +76,9 @@ pub(crate) async fn read_signers(app: &App) -> Result<(), OperationError> {
         }
         Ok::<_, OperationError>(())
     };
-    app.inner.store.write(work).await?;
-    while app.inner.store.write(read_batch).await? == BATCH as usize {}
+    let why = "what a program before this one stored is read: it says nothing new";
+    app.inner.store.unaudited(why, work).await?;
+    while app.inner.store.unaudited(why, read_batch).await? == BATCH as usize {}
     Ok(())
 }
 

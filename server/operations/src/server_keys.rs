@@ -7,6 +7,7 @@ use otaru_store::{Scope, ServerKeyRow, Tx};
 use otaru_wire::OrganisationId;
 use zeroize::Zeroizing;
 
+use crate::audit::{Object, Who};
 use crate::sealing::Closed;
 use crate::{Actor, App, OperationError, Refusal, SealingKey, ServerKeyObject};
 
@@ -47,14 +48,16 @@ pub async fn create_server_key(
         sealed_secret: app.inner.sealing_key.seal(seed.as_slice(), &bound)?,
         created_at: now,
     };
-    let (scope, stored) = (actor.scope.clone(), row.clone());
+    let (scope, who) = (actor.scope.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         forget_unnamed(tx, &scope, now - UNNAMED_MS)?;
-        otaru_store::insert_server_key(tx, &scope, &stored)?;
-        Ok::<_, OperationError>(())
+        otaru_store::insert_server_key(tx, &scope, &row)?;
+        let key = ServerKeyObject::from(row);
+        let did = who.did("server_key.create", Object::new("server_key", &key.key_id));
+        let made = did.made(&key);
+        Ok::<_, OperationError>((key, made))
     };
-    app.inner.store.write(work).await?;
-    Ok(row.into())
+    app.inner.store.audited(work).await
 }
 
 fn forget_unnamed(tx: &mut Tx<'_>, scope: &Scope, before: i64) -> Result<(), OperationError> {

@@ -2,9 +2,10 @@
 
 use otaru_store::{Notice, Scope, SessionRow, SystemScope, Tx, UserRow};
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
-    Actor, App, Credential, CredentialKind, OperationError, Password, Refusal, Remote, SecretCode,
-    UserObject, codes::digest_of, users::EMAIL_BYTES,
+    Actor, App, Credential, CredentialKind, OperationError, Origin, Password, Refusal, SecretCode,
+    UserObject, codes::digest_of, own_sessions, users::EMAIL_BYTES,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -35,7 +36,7 @@ pub struct SignedIn {
 /// same time; [`Refusal::TooManyAttempts`].
 pub async fn sign_in(
     app: &App,
-    remote: &Remote,
+    origin: &Origin,
     email: &str,
     password: Password,
     replaced: &[String],
@@ -56,35 +57,61 @@ pub async fn sign_in(
     };
     let known = app.inner.store.read(work).await?;
     let stored = known.as_ref().map(|(_, stored)| stored.as_str());
-    check_password(app, remote, &email, password, stored).await?;
+    let checked = check_password(app, origin, &email, password, stored).await;
+    if let (Err(OperationError::Refused(Refusal::SignInFailed)), Some((user, _))) =
+        (&checked, &known)
+    {
+        note_refused(app, origin, user).await?;
+    }
+    checked?;
     let (user, stored) = known.ok_or(Refusal::SignInFailed)?;
     let (session, now) = (SecretCode::random()?, app.now_ms());
     let digest = session.digest();
     let replaced: Vec<String> = replaced.iter().map(|secret| digest_of(secret)).collect();
-    let scope = Scope::of(user.organisation.clone());
+    let (scope, origin) = (Scope::of(user.organisation.clone()), origin.clone());
     let work = move |tx: &mut Tx<'_>| {
         // What was true while the password was compared may have changed since.
         if otaru_store::user_password(tx, &scope, &user.id)? != Some(stored) {
             return Err(OperationError::from(Refusal::SignInFailed));
         }
+        let mut entries = Vec::new();
         for replaced in &replaced {
-            end(tx, replaced)?;
+            entries.extend(end(tx, replaced, &origin)?);
         }
-        open_in(tx, &scope, &digest, &user.id, now)
+        let user = open_in(tx, &scope, &digest, &user.id, now)?;
+        let who = Who::person(&scope, &user.id, &user.email, &origin);
+        entries.push(who.did("session.create", own_sessions::object(&digest)));
+        Ok((user, entries))
     };
-    let user = app.inner.store.write(work).await?;
+    let user = app.inner.store.audited(work).await?;
     Ok(SignedIn { user: user.into(), session })
+}
+
+/// Notes that somebody tried a wrong password for a person: the first ones within a while, as
+/// nobody is to fill the log. Nobody waits for it: how long an answer takes must not say whether
+/// there is such a person.
+pub(crate) async fn note_refused(
+    app: &App,
+    origin: &Origin,
+    user: &UserRow,
+) -> Result<(), OperationError> {
+    if !app.inner.password_guard.is_worth_noting(&user.email, app.now_ms()) {
+        return Ok(());
+    }
+    let who = Who::stranger(&Scope::of(user.organisation.clone()), origin);
+    let refused = who.did("session.refuse", Object::user(user));
+    Ok(app.inner.store.audited_later(move |_| Ok(((), refused))).await?)
 }
 
 /// Compares a password within the limits of guessing.
 pub(crate) async fn check_password(
     app: &App,
-    remote: &Remote,
+    origin: &Origin,
     email: &str,
     password: Password,
     stored: Option<&str>,
 ) -> Result<(), OperationError> {
-    let guard = &app.inner.password_guard;
+    let (guard, remote) = (&app.inner.password_guard, &origin.remote());
     let delay = guard.begin(remote, email, app.now_ms())?;
     tokio::time::sleep(delay).await;
     if !app.inner.passwords.is_right(password, stored).await? {
@@ -105,7 +132,8 @@ pub(crate) fn open_in(
     let mut open = otaru_store::sessions_of_user(tx, scope, user)?;
     open.truncate((open.len() + 1).saturating_sub(MOST_SESSIONS));
     for oldest in open {
-        end(tx, &oldest.secret_sha256)?;
+        otaru_store::delete_session(tx, scope, &oldest.secret_sha256)?;
+        tx.notify(Notice::CredentialRevoked { id: oldest.secret_sha256 });
     }
     otaru_store::insert_session(tx, scope, digest, user, now)?;
     let row = otaru_store::user(tx, scope, user)?;
@@ -116,17 +144,20 @@ pub(crate) fn open_in(
 ///
 /// # Errors
 /// [`OperationError::Store`].
-pub async fn sign_out(app: &App, secret: &str) -> Result<(), OperationError> {
-    let digest = digest_of(secret);
-    app.inner.store.write(move |tx| end(tx, &digest)).await
+pub async fn sign_out(app: &App, origin: &Origin, secret: &str) -> Result<(), OperationError> {
+    let (digest, origin) = (digest_of(secret), origin.clone());
+    let work = move |tx: &mut Tx<'_>| Ok(((), end(tx, &digest, &origin)?));
+    app.inner.store.audited(work).await
 }
 
-fn end(tx: &mut Tx<'_>, digest: &str) -> Result<(), OperationError> {
+/// Ends a session by the word of who has it.
+fn end(tx: &mut Tx<'_>, digest: &str, origin: &Origin) -> Result<Option<Entry>, OperationError> {
     let found = otaru_store::session(tx, &SystemScope::for_authentication(), digest)?;
-    let Some(session) = found else { return Ok(()) };
-    otaru_store::delete_session(tx, &Scope::of(session.organisation), digest)?;
-    tx.notify(Notice::CredentialRevoked { id: digest.to_owned() });
-    Ok(())
+    let Some(session) = found else { return Ok(None) };
+    let scope = Scope::of(session.organisation.clone());
+    let Some(user) = otaru_store::user(tx, &scope, &session.user_id)? else { return Ok(None) };
+    let who = Who::person(&scope, &user.id, &user.email, origin);
+    Ok(Some(own_sessions::end_in(tx, &scope, who, session)?))
 }
 
 /// Who a browser's session speaks for, with the role they have now. `browser` is what the
@@ -149,17 +180,18 @@ pub async fn authenticate_session(
         let digest = session.secret_sha256.clone();
         let work = move |tx: &mut Tx<'_>| otaru_store::touch_session(tx, &scope, &digest, now);
         // Nobody waits for it: at worst the session looks older than it is.
-        app.inner.store.enqueue(work, drop).await?;
+        app.inner.store.enqueue_unaudited("a session is in use", work, drop).await?;
     }
     if let Some(label) = browser.filter(|_| session.label.is_none()) {
         let scope = Scope::of(session.organisation.clone());
         let digest = session.secret_sha256.clone();
         let work = move |tx: &mut Tx<'_>| otaru_store::label_session(tx, &scope, &digest, &label);
-        app.inner.store.enqueue(work, drop).await?;
+        app.inner.store.enqueue_unaudited("a browser has a name", work, drop).await?;
     }
     let credential = credential(session.secret_sha256, session.created_at);
     let (scope, user) = (Scope::of(session.organisation), Some(session.user_id));
-    Ok(Actor { scope, role: session.role, user, credential, language: None })
+    let (language, origin) = (None, Origin::default());
+    Ok(Actor { scope, role: session.role, user, credential, language, origin })
 }
 
 fn credential(digest: String, created_at: i64) -> Credential {
@@ -184,5 +216,6 @@ pub(crate) fn actor_of(user: &UserRow, session: &SecretCode, now: i64) -> Actor 
         user: Some(user.id.clone()),
         credential: credential(session.digest(), now),
         language: None,
+        origin: Origin::default(),
     }
 }

@@ -5,6 +5,7 @@ use otaru_store::{DeviceRow, Tx};
 use otaru_wire::{ReleaseVersion, ThingName};
 use serde_json::{Map, Value, json};
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, OperationError, Reach, Refusal, UserObject, When, devices, events,
     refusal::typed_text, shadow_history::By, updates, users,
@@ -32,10 +33,10 @@ pub async fn apply_settings(
         let app = app.clone();
         move |tx: &mut Tx<'_>| {
             let device = devices::reachable(tx, &actor, reach, &thing, Permission::OperateDevices)?;
-            wish_settings(&app, tx, &actor, reach, &device, settings)
+            Ok(((), wish_settings(&app, tx, &actor, reach, &device, settings)?))
         }
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
 }
 
 fn check(settings: &Map<String, Value>) -> Result<(), Refusal> {
@@ -79,6 +80,11 @@ pub async fn set_user_settings(
     let UserSettings { firmware_version, phrase_type, language } = settings;
     let work = move |tx: &mut Tx<'_>| {
         let (scope, person) = (&actor_.scope, actor_.person()?);
+        let user = |tx: &mut Tx<'_>| {
+            let user = otaru_store::user(tx, scope, person)?;
+            user.ok_or_else(|| OperationError::from(Refusal::UserUnknown(person.to_owned())))
+        };
+        let (before, mut entries) = (user(tx)?, Vec::new());
         if let Some(language) = language {
             otaru_store::set_user_language(tx, scope, person, language)?;
         }
@@ -94,21 +100,16 @@ pub async fn set_user_settings(
             typed_text("phrase_type", &phrase_type)?;
             otaru_store::set_user_phrase_type(tx, scope, person, Some(&phrase_type))?;
             if let Some(device) = &device {
-                wish_settings(&app_, tx, &actor_, Reach::Own, device, settings)?;
+                entries.push(wish_settings(&app_, tx, &actor_, Reach::Own, device, settings)?);
             }
         }
         if let Some(version) = firmware_version {
             match &device {
                 Some(device) => {
-                    updates::request_in(
-                        &app_,
-                        tx,
-                        &actor_,
-                        Reach::Own,
-                        device,
-                        &version,
-                        When::Now,
-                    )?;
+                    let (reach, when) = (Reach::Own, When::Now);
+                    let decided =
+                        updates::request_in(&app_, tx, &actor_, reach, device, &version, when)?;
+                    entries.extend(decided.entry);
                 }
                 None => otaru_store::set_user_firmware_version(
                     tx,
@@ -118,9 +119,12 @@ pub async fn set_user_settings(
                 )?,
             }
         }
-        Ok(())
+        let after = user(tx)?;
+        let did = Who::of(&actor_).did("user.set", Object::user(&after));
+        entries.extend(did.changed(&UserObject::from(before), &after.into()));
+        Ok(((), entries))
     };
-    app.inner.store.write(work).await?;
+    app.inner.store.audited(work).await?;
     users::show_user(app, actor).await
 }
 
@@ -153,17 +157,19 @@ fn wish_settings(
     reach: Reach,
     device: &DeviceRow,
     settings: Map<String, Value>,
-) -> Result<(), OperationError> {
+) -> Result<Entry, OperationError> {
     let product = otaru_store::product(tx, &actor.scope, &device.product)?;
     if let Some(described) = product.and_then(|product| product.settings) {
         check_described(&described, reach, &settings)?;
     }
     let now = app.now_ms();
+    let did = Who::of(actor).did("device.set_settings", Object::device(&device.thing));
+    let wished = did.made(&settings);
     let body = json!({ "thing": device.thing, "settings": settings });
     let patch = json!({ "desired": { "config": settings } });
     updates::shadow_patch(app, tx, &actor.scope, &device.thing, patch, By::Settings, now)?
         .map_err(|rejection| Refusal::shadow(&device.thing, &rejection))?;
     let people = events::People::of(tx, device)?;
     events::emit(tx, &actor.scope, &people, "settings_changed", &body, now)?;
-    Ok(())
+    Ok(wished)
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
+use crate::audit::{Object, Who};
 use crate::{
-    App, OperationError, Password, Refusal, SecretCode, SignedIn, codes::digest_of, sessions,
-    users::checked_email,
+    App, OperationError, Origin, Password, Refusal, SecretCode, SignedIn, UserObject,
+    codes::digest_of, sessions, users::checked_email,
 };
 
 /// The digest of the code this run of the server printed, until it is used.
@@ -76,6 +77,7 @@ pub async fn create_setup_code(app: &App) -> Result<Option<SecretCode>, Operatio
 /// [`Refusal::EmailTaken`], [`Refusal::InvalidField`].
 pub async fn set_up(
     app: &App,
+    origin: &Origin,
     code: &str,
     email: &str,
     password: Password,
@@ -91,16 +93,21 @@ pub async fn set_up(
     let password = app.inner.passwords.hash(password).await?;
     let (session, now) = (SecretCode::random()?, app.now_ms());
     let (scope, digest) = (Scope::of(app.default_organisation().clone()), session.digest());
+    let origin = origin.clone();
     let work = move |tx: &mut Tx<'_>| {
         if !is_needed(tx, &scope)? {
             return Err(OperationError::from(Refusal::SetupDone));
         }
         let admin = first_admin(tx, &scope, email, password, now)?;
-        sessions::open_in(tx, &scope, &digest, &admin, now)
+        let user = sessions::open_in(tx, &scope, &digest, &admin, now)?;
+        let who = Who::person(&scope, &user.id, &user.email, &origin);
+        let (did, user) = (who.did("user.set_up", Object::user(&user)), UserObject::from(user));
+        let made = did.made(&user);
+        Ok((user, made))
     };
-    let user = app.inner.store.write(work).await?;
+    let user = app.inner.store.audited(work).await?;
     app.inner.setup_code.set(None);
-    Ok(SignedIn { user: user.into(), session })
+    Ok(SignedIn { user, session })
 }
 
 fn first_admin(

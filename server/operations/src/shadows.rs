@@ -4,9 +4,11 @@ use otaru_fleet::Permission;
 use otaru_shadow::{Change, Document, Rejection, UpdateRequest};
 use otaru_store::{Notice, Scope, ShadowChange, ShadowChangeRow, StoreError, SystemScope, Tx};
 use otaru_wire::{ShadowId, ThingName};
+use serde_json::{Value, json};
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
-    Actor, App, DevicePrincipal, OperationError, reports, request_limits::OpenRequest,
+    Actor, App, DevicePrincipal, OperationError, Origin, reports, request_limits::OpenRequest,
     shadow_history::Writer, updates,
 };
 
@@ -15,6 +17,24 @@ use crate::{
 pub struct ShadowActor {
     pub(crate) scope: Scope,
     pub(crate) writer: Writer,
+    pub(crate) origin: Origin,
+}
+
+/// What the audit log is to say of an update that `actor` asked for.
+pub(crate) fn updated(
+    actor: &ShadowActor,
+    shadow: &ShadowId,
+    request: &UpdateRequest,
+    current: &Document,
+) -> Option<Entry> {
+    let did = Who::writing(actor)?.did("shadow.update", Object::shadow(shadow));
+    let state: Value = serde_json::from_str(&request.state_to_json()).unwrap_or_default();
+    Some(did.made(&json!({ "version": current.version(), "state": state })))
+}
+
+/// What the audit log is to say of a shadow that `actor` deleted.
+pub(crate) fn deleted(actor: &ShadowActor, shadow: &ShadowId) -> Option<Entry> {
+    Some(Who::writing(actor)?.did("shadow.delete", Object::shadow(shadow)))
 }
 
 /// A device may touch the shadows of its own thing.
@@ -26,7 +46,8 @@ pub fn shadow_actor_of_device(
     thing: &ThingName,
 ) -> Result<ShadowActor, Rejection> {
     if device.thing == *thing {
-        return Ok(ShadowActor { scope: device.scope.clone(), writer: Writer::Device });
+        let (scope, origin) = (device.scope.clone(), Origin::default());
+        return Ok(ShadowActor { scope, writer: Writer::Device, origin });
     }
     Err(Rejection::forbidden())
 }
@@ -50,7 +71,10 @@ impl Actor {
 
     fn shadow_actor(&self, permission: Permission) -> Result<ShadowActor, Rejection> {
         match self.require(permission) {
-            Ok(()) => Ok(ShadowActor { scope: self.scope.clone(), writer: Writer::of(self) }),
+            Ok(()) => {
+                let (scope, origin) = (self.scope.clone(), self.origin.clone());
+                Ok(ShadowActor { scope, writer: Writer::of(self), origin })
+            }
             Err(_) => Err(Rejection::forbidden()),
         }
     }
@@ -81,17 +105,20 @@ pub async fn update_shadow(
         Ok(asked) => asked,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let (app_, ShadowActor { scope, writer }) = (app.clone(), actor.clone());
-    let answer = app.inner.store.write(move |tx| {
+    let (app_, actor) = (app.clone(), actor.clone());
+    let answer = app.inner.store.audited(move |tx| {
+        let ShadowActor { scope, writer, .. } = &actor;
         let now = app_.now_ms();
         let asked = request.clone();
-        let applied = apply(&app_, tx, &scope, &shadow, request, &writer, now)?;
+        let applied = apply(&app_, tx, scope, &shadow, request, writer, now)?;
+        let entry =
+            applied.as_ref().ok().and_then(|current| updated(&actor, &shadow, &asked, current));
         let answer = applied.map(|current| {
             let at_s = now / 1_000;
             let change = Change { previous: None, current: &current, request: &asked, at_s };
             change.accepted(&app_.inner.shadow_rules)
         });
-        Ok::<_, StoreError>((answer, place))
+        Ok::<_, StoreError>(((answer, place), entry))
     });
     let (answer, _until_committed) = answer.await?;
     Ok(answer)
@@ -135,13 +162,14 @@ pub async fn delete_shadow(
         Ok(place) => place,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let (app_, ShadowActor { scope, writer }) = (app.clone(), actor.clone());
-    let answer = app.inner.store.write(move |tx| {
+    let (app_, actor) = (app.clone(), actor.clone());
+    let answer = app.inner.store.audited(move |tx| {
+        let ShadowActor { scope, writer, .. } = &actor;
         let now = app_.now_ms();
-        let deleted = delete(&app_, tx, &scope, &shadow, None, &writer, now)?;
-        let answer =
-            deleted.map(|deleted| otaru_shadow::delete_accepted(&deleted, now / 1_000, None));
-        Ok::<_, StoreError>((answer, place))
+        let gone = delete(&app_, tx, scope, &shadow, None, writer, now)?;
+        let entry = gone.as_ref().ok().and_then(|_| deleted(&actor, &shadow));
+        let answer = gone.map(|gone| otaru_shadow::delete_accepted(&gone, now / 1_000, None));
+        Ok::<_, StoreError>(((answer, place), entry))
     });
     let (answer, _until_committed) = answer.await?;
     Ok(answer)

@@ -5,6 +5,7 @@ use otaru_store::{DecidedBy, DeviceRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ShadowId, ThingName};
 use serde_json::{Map, Value, json};
 
+use crate::audit::{Object, Who};
 use crate::{
     Actor, App, OperationError, PersonObject, Reach, Refusal, ShareCodeObject,
     claims::{claim_url, digest_of, new_code},
@@ -40,9 +41,10 @@ pub async fn share_device(
         owned(tx, &actor, &thing)?;
         let (scope, person) = (&actor.scope, actor.person()?);
         otaru_store::insert_share_code(tx, scope, &thing, &digest, person, now, expires_at)?;
-        Ok::<_, OperationError>(())
+        let did = Who::of(&actor).did("device.share", Object::device(&thing));
+        Ok::<_, OperationError>(((), did.made(&json!({ "expires_at": time(expires_at) }))))
     };
-    app.inner.store.write(work).await?;
+    app.inner.store.audited(work).await?;
     let url = claim_url(app, &code);
     Ok(ShareCodeObject { code, url, expires_at: time(expires_at) })
 }
@@ -93,9 +95,10 @@ pub async fn remove_person(
         if !leave(&app_, tx, &actor.scope, &device, &person, now)? {
             return Err(Refusal::UserUnknown(person).into());
         }
-        Ok(())
+        let did = Who::of(&actor).did("device.unshare", Object::device(&thing));
+        Ok::<_, OperationError>(((), did.ended(&json!({ "shared_with": person }))))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
 }
 
 /// Gives a device up, or leaves one that somebody else shares.
@@ -116,13 +119,20 @@ pub async fn leave_device(
         let device =
             devices::reachable(tx, &actor, Reach::Own, &thing, Permission::OperateDevices)?;
         let person = actor.person()?;
-        match own_devices::access(tx, scope, person, &device)? {
-            Some(Access::Owner { .. }) => give_up(&app_, tx, scope, &device, now)?,
-            _ => drop(leave(&app_, tx, scope, &device, person, now)?),
-        }
-        Ok::<_, OperationError>(())
+        let before = match own_devices::access(tx, scope, person, &device)? {
+            Some(Access::Owner { .. }) => {
+                give_up(&app_, tx, scope, &device, now)?;
+                json!({ "owner": person })
+            }
+            _ => {
+                leave(&app_, tx, scope, &device, person, now)?;
+                json!({ "shared_with": person })
+            }
+        };
+        let did = Who::of(&actor).did("device.leave", Object::device(&thing));
+        Ok::<_, OperationError>(((), did.ended(&before)))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
 }
 
 /// Takes every device from a person who goes.

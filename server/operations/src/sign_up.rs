@@ -3,8 +3,10 @@
 use otaru_fleet::Role;
 use otaru_store::{NewUser, Scope, StoreError, SystemScope, Tx};
 
+use crate::audit::{Object, Who};
 use crate::{
-    App, OperationError, OwnDeviceObject, Password, Refusal, Remote, SecretCode, SignedIn,
+    App, OperationError, Origin, OwnDeviceObject, Password, Refusal, SecretCode, SignedIn,
+    UserObject,
     claims::{claim_in, digest_of},
     sessions, show_own_device,
     users::checked_email,
@@ -18,12 +20,13 @@ use crate::{
 /// [`Refusal::PasswordWeak`], [`Refusal::InvalidField`], [`Refusal::TooManyAttempts`].
 pub async fn sign_up(
     app: &App,
-    remote: &Remote,
+    origin: &Origin,
     email: &str,
     password: Password,
     code: &str,
 ) -> Result<(SignedIn, OwnDeviceObject), OperationError> {
     let now = app.now_ms();
+    let remote = &origin.remote();
     app.inner.stranger_guard.begin(remote, now)?;
     let code = digest_of(code);
     let system = SystemScope::for_authentication();
@@ -41,17 +44,20 @@ pub async fn sign_up(
     let (session, id) = (SecretCode::random()?, uuid::Uuid::now_v7().to_string());
     let digest = session.digest();
     let new = NewUser { id, email, role: Role::Owner, password: Some(password) };
-    let app_ = app.clone();
+    let (app_, origin) = (app.clone(), origin.clone());
     let work = move |tx: &mut Tx<'_>| {
         match otaru_store::insert_user(tx, &scope, &new, now) {
             Err(StoreError::Duplicate(_)) => return Err(Refusal::EmailTaken(new.email).into()),
             other => other?,
         }
-        let thing = claim_in(&app_, tx, &scope, &new.id, &code, now)?;
+        let who = Who::person(&scope, &new.id, &new.email, &origin);
+        let (thing, claimed) = claim_in(&app_, tx, &scope, &new.id, &code, who.clone(), now)?;
         let user = sessions::open_in(tx, &scope, &digest, &new.id, now)?;
-        Ok::<_, OperationError>((user, thing))
+        let signed_up = who.did("user.sign_up", Object::user(&user));
+        let signed_up = signed_up.made(&UserObject::from(user.clone()));
+        Ok::<_, OperationError>(((user, thing), vec![signed_up, claimed]))
     };
-    let (user, thing) = app.inner.store.write(work).await?;
+    let (user, thing) = app.inner.store.audited(work).await?;
     app.inner.stranger_guard.forgive(remote);
     let actor = sessions::actor_of(&user, &session, now);
     let device = show_own_device(app, &actor, thing).await?;

@@ -1,7 +1,9 @@
 //! What a server does once when it starts.
 
 use otaru_store::{Scope, SystemScope, Tx};
+use serde_json::json;
 
+use crate::audit::{Object, Who};
 use crate::{
     App, OperationError, deadlines, events, roots,
     tokens::{Secret, admin_token},
@@ -25,12 +27,15 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
             events::device_presence(tx, &device, false, now)?;
         }
         deadlines::resume_deadlines(&app_, tx)?;
+        let version = json!({ "version": env!("CARGO_PKG_VERSION") });
+        let server = Who::the_server(SystemScope::for_background());
+        let started = server.did("server.start", Object::new("server", "server")).made(&version);
         if let Some(secret) = &secret {
             admin_token(tx, &scope, secret, now)?;
         }
-        Ok::<_, OperationError>(())
+        Ok::<_, OperationError>(((), started))
     };
-    app.inner.store.write(work).await?;
+    app.inner.store.audited(work).await?;
     roots::read_signers(app).await?;
     Ok(text)
 }

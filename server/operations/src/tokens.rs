@@ -8,8 +8,10 @@ use otaru_store::{Notice, Scope, StoreError, SystemScope, TokenRow, TokenSecret,
 use otaru_wire::Digest;
 use subtle::ConstantTimeEq;
 
+use crate::audit::{self, Entry, Object, Who};
 use crate::{
-    Actor, App, Credential, CredentialKind, OperationError, Page, PageRequest, Refusal, TokenObject,
+    Actor, App, Credential, CredentialKind, OperationError, Origin, Page, PageRequest, Refusal,
+    TokenObject,
 };
 
 const PREFIX: &str = "otaru";
@@ -56,14 +58,26 @@ pub async fn create_token(
     check(&new, now)?;
     let secret = Secret::random()?;
     let (app_, text, actor) = (app.clone(), secret.text(), actor.clone());
+    let who = Who::of(&actor);
     let work = move |tx: &mut Tx<'_>| {
         let kept = TokenSecret::Sha256(secret.digest().to_string());
         let token = row(&app_, tx, &actor, new, secret.id, kept, now)?;
         otaru_store::insert_token(tx, &actor.scope, &token)?;
-        Ok::<_, OperationError>(token)
+        let (did, token) = (who.did("token.create", object(&token)), TokenObject::from(token));
+        let made = did.made(&token);
+        Ok::<_, OperationError>((token, made))
     };
-    let token = app.inner.store.write(work).await?;
-    Ok((token.into(), text))
+    let token = app.inner.store.audited(work).await?;
+    Ok((token, text))
+}
+
+/// What the audit log calls a token, or an access key.
+pub(crate) fn object(token: &TokenRow) -> Object {
+    let kind = match token.secret {
+        TokenSecret::Sha256(_) => "token",
+        TokenSecret::Sealed(_) => "access_key",
+    };
+    Object::new(kind, &token.id).called(token.label.as_deref())
 }
 
 /// What can be checked of a wish without the database.
@@ -177,7 +191,9 @@ pub(crate) fn admin_token(
         label: Some("first start".to_owned()),
         last_used_at: None,
     };
-    otaru_store::insert_token(tx, scope, &token)
+    otaru_store::insert_token(tx, scope, &token)?;
+    let made = Who::server(scope).did("token.create", object(&token));
+    audit::note(tx, made.made(&TokenObject::from(token)), now)
 }
 
 /// Who a token speaks for: never more than its person may now.
@@ -200,7 +216,8 @@ pub async fn authenticate_token(app: &App, text: &str) -> Result<Actor, Operatio
     let TokenRow { id, organisation, user_id, expires_at, .. } = token;
     let scope = Scope::of(organisation);
     let credential = Credential { kind: CredentialKind::Token, id, expires_at };
-    Ok(Actor { scope, role, user: user_id, credential, language: None })
+    let (language, origin) = (None, Origin::default());
+    Ok(Actor { scope, role, user: user_id, credential, language, origin })
 }
 
 /// Notes that a token is in use, every few minutes.
@@ -211,7 +228,7 @@ pub(crate) async fn note_use(app: &App, token: &TokenRow, now: i64) -> Result<()
     let (scope, id) = (Scope::of(token.organisation.clone()), token.id.clone());
     let work = move |tx: &mut Tx<'_>| otaru_store::touch_token(tx, &scope, &id, now);
     // Nobody waits for it: at worst the token looks less used than it is.
-    app.inner.store.enqueue(work, drop).await
+    app.inner.store.enqueue_unaudited("a token is in use", work, drop).await
 }
 
 /// What a token allows now; `None` when it does not work.
@@ -254,15 +271,30 @@ pub async fn revoke_token(app: &App, actor: &Actor, id: String) -> Result<(), Op
     if actor.credential.kind != CredentialKind::Token || actor.credential.id != id {
         actor.require(Permission::ManagePeople)?;
     }
-    let (scope, now) = (actor.scope.clone(), app.now_ms());
+    let (scope, now, who) = (actor.scope.clone(), app.now_ms(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
-        if !otaru_store::revoke_token(tx, &scope, &id, now)? {
-            return Err(OperationError::from(Refusal::TokenUnknown(id)));
-        }
-        tx.notify(Notice::CredentialRevoked { id });
-        Ok(())
+        let revoked = revoke_in(tx, &scope, who, &id, now)?;
+        Ok(((), revoked.ok_or(Refusal::TokenUnknown(id))?))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
+}
+
+/// Revokes a token that works; `None` when there is none.
+pub(crate) fn revoke_in(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    who: Who,
+    id: &str,
+    now: i64,
+) -> Result<Option<Entry>, OperationError> {
+    if !otaru_store::revoke_token(tx, scope, id, now)? {
+        return Ok(None);
+    }
+    tx.notify(Notice::CredentialRevoked { id: id.to_owned() });
+    let token = otaru_store::token(tx, scope, id)?;
+    let token = token.ok_or_else(|| Refusal::TokenUnknown(id.to_owned()))?;
+    let did = who.did("token.revoke", object(&token));
+    Ok(Some(did.ended(&TokenObject::from(token))))
 }
 
 /// A token's id and secret. Never printed by accident: it has no `Debug`.

@@ -12,6 +12,7 @@ use otaru_store::{DecidedBy, DeviceRow, ReleaseRow, Scope, StoreError, Tx, Updat
 use otaru_wire::{Phase, ProductName, Reason, ReleaseVersion, ThingName, UpdateId};
 use tracing::warn;
 
+use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Reach, Refusal, UpdateObject, devices,
     downgrades, events, offers, own_devices,
@@ -44,9 +45,11 @@ pub async fn request_update(
     let (app_, actor) = (app.clone(), actor.clone());
     let work = move |tx: &mut Tx<'_>| {
         let device = devices::reachable(tx, &actor, reach, &thing, Permission::OperateDevices)?;
-        request_in(&app_, tx, &actor, reach, &device, &version, when)
+        let Decided { row, is_new, entry } =
+            request_in(&app_, tx, &actor, reach, &device, &version, when)?;
+        Ok::<_, OperationError>(((row, is_new), entry))
     };
-    let (row, is_new) = app.inner.store.write(work).await?;
+    let (row, is_new) = app.inner.store.audited(work).await?;
     Ok((UpdateObject::from(&row), is_new))
 }
 
@@ -143,11 +146,24 @@ pub async fn cancel_update(
         }
         let input = Input::CancelRequested { reason: None };
         let now = app_.now_ms();
+        let before = newest.clone();
         let row = advance(&app_, tx, &actor.scope, newest, &input, now)?;
         offers::ended(&app_, tx, &actor.scope, &row, now)?;
-        Ok::<_, OperationError>(row)
+        let entry = cancelled(Who::of(&actor), &before, &row);
+        Ok::<_, OperationError>((UpdateObject::from(&row), entry))
     };
-    Ok(UpdateObject::from(&app.inner.store.write(work).await?))
+    app.inner.store.audited(work).await
+}
+
+/// What is to be said of an update that somebody stopped, or asked to stop.
+pub(crate) fn cancelled(who: Who, before: &UpdateRow, row: &UpdateRow) -> Option<Entry> {
+    let did = who.did("update.cancel", Object::device(&row.thing));
+    did.changed(&UpdateObject::from(before), &UpdateObject::from(row))
+}
+
+/// What is to be said of an update that somebody began.
+pub(crate) fn started(who: Who, row: &UpdateRow) -> Entry {
+    who.did("update.start", Object::device(&row.thing)).made(&UpdateObject::from(row))
 }
 
 /// Everything of [`request_update`] that happens in its transaction.
@@ -159,13 +175,14 @@ pub(crate) fn request_in(
     device: &DeviceRow,
     version: &ReleaseVersion,
     when: When,
-) -> Result<(UpdateRow, bool), OperationError> {
+) -> Result<Decided, OperationError> {
     let decided_by = match reach {
         Reach::Own => DecidedBy::Owner,
         Reach::Fleet => DecidedBy::Operator,
     };
     let since = own_devices::since(tx, actor, reach, device)?;
-    let decider = Decider { decided_by, requested_by: actor.user.clone(), since };
+    let who = Who::of(actor);
+    let decider = Decider { decided_by, requested_by: actor.user.clone(), since, who };
     decide_in(app, tx, &actor.scope, decider, device, version, when)
 }
 
@@ -175,6 +192,17 @@ pub(crate) struct Decider {
     pub(crate) requested_by: Option<String>,
     /// Since when they may know what happened to the device.
     pub(crate) since: i64,
+    /// As the audit log says it.
+    pub(crate) who: Who,
+}
+
+/// What came of a decision.
+pub(crate) struct Decided {
+    pub(crate) row: UpdateRow,
+    /// Whether it began with it.
+    pub(crate) is_new: bool,
+    /// What is to be said of it.
+    pub(crate) entry: Option<Entry>,
 }
 
 /// A decision about a device's move to a release, whoever made it.
@@ -186,11 +214,11 @@ pub(crate) fn decide_in(
     device: &DeviceRow,
     version: &ReleaseVersion,
     when: When,
-) -> Result<(UpdateRow, bool), OperationError> {
+) -> Result<Decided, OperationError> {
     let now = app.now_ms();
     let until_at = when.until_at(device.time_zone.as_deref(), now);
     let open = newest_open(tx, scope, &device.thing)?;
-    let Decider { decided_by, requested_by, since } = decider;
+    let Decider { decided_by, requested_by, since, who } = decider;
     let known = open.as_ref().filter(|open| own_devices::may_see(since, device, open));
     // One that is being cancelled is not what is asked for: its end is its own.
     if let Some(same) = known.filter(|open| is_same(open, version)) {
@@ -198,7 +226,9 @@ pub(crate) fn decide_in(
         if let Some(release) = otaru_store::release(tx, scope, &device.product, version)? {
             offers::decided(app, tx, scope, device, &release, when, now)?;
         }
-        return Ok((row, false));
+        let did = who.did("update.set", Object::device(&device.thing));
+        let entry = did.changed(&UpdateObject::from(same), &UpdateObject::from(&row));
+        return Ok(Decided { row, is_new: false, entry });
     }
     let release = installable(tx, scope, device, version)?;
     // Older software on purpose is nothing a home should find by itself.
@@ -227,14 +257,17 @@ pub(crate) fn decide_in(
         return match decided_by {
             // Nobody waits for an answer: an end with a reason stands where they can read it.
             DecidedBy::Device => {
-                Ok((advance(app, tx, scope, row, &Input::WishRefused, now)?, true))
+                let row = advance(app, tx, scope, row, &Input::WishRefused, now)?;
+                let entry = Some(started(who, &row));
+                Ok(Decided { row, is_new: true, entry })
             }
             _ => Err(Refusal::shadow(&device.thing, &rejection).into()),
         };
     }
     set_row(tx, scope, device, Some(version.as_str()))?;
     offers::decided(app, tx, scope, device, &release, when, now)?;
-    Ok((row, true))
+    let entry = Some(started(who, &row));
+    Ok(Decided { row, is_new: true, entry })
 }
 
 /// Lets `input` move an update, with all that follows from it, and returns where it is now.

@@ -63,7 +63,8 @@ pub async fn begin_upload(
         otaru_store::insert_upload(tx, &scope, &id, size_bytes, sha256.as_ref(), now)?;
         known(tx, &scope, &id)
     };
-    Ok(app.inner.store.write(work).await?.into())
+    let why = "bytes on their way are nothing yet";
+    Ok(app.inner.store.unaudited(why, work).await?.into())
 }
 
 /// Forgets the upload of an image whose bytes are gone: it was being forgotten when the server
@@ -133,7 +134,7 @@ pub async fn grow_upload(
             false => Err(elsewhere(upload.received_bytes).into()),
         }
     };
-    let grown = app.inner.store.write(work).await;
+    let grown = app.inner.store.unaudited("bytes on their way are nothing yet", work).await;
     if let (Err(OperationError::Refused(_)), Some(piece)) = (&grown, &piece) {
         take_back(app, piece).await;
     }

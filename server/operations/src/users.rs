@@ -3,6 +3,7 @@
 use otaru_fleet::{Language, Permission, Role};
 use otaru_store::{NewUser, Scope, StoreError, Tx, UserRow};
 
+use crate::audit::{Object, Who};
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, UserObject, credentials, sharing,
 };
@@ -23,16 +24,19 @@ pub async fn add_user(
     actor.require(Permission::ManagePeople)?;
     let email = checked_email(email)?;
     let id = uuid::Uuid::now_v7().to_string();
-    let (scope, now) = (actor.scope.clone(), app.now_ms());
+    let (scope, now, who) = (actor.scope.clone(), app.now_ms(), Who::of(actor));
     let new = NewUser { id, email, role, password: None };
     let work = move |tx: &mut Tx<'_>| {
         match otaru_store::insert_user(tx, &scope, &new, now) {
             Err(StoreError::Duplicate(_)) => return Err(Refusal::EmailTaken(new.email).into()),
             other => other?,
         }
-        known(tx, &scope, &new.id)
+        let user = known(tx, &scope, &new.id)?;
+        let (did, user) = (who.did("user.add", Object::user(&user)), UserObject::from(user));
+        let made = did.made(&user);
+        Ok((user, made))
     };
-    Ok(app.inner.store.write(work).await?.into())
+    app.inner.store.audited(work).await
 }
 
 fn known(tx: &mut Tx<'_>, scope: &Scope, id: &str) -> Result<UserRow, OperationError> {
@@ -51,7 +55,7 @@ pub async fn set_user_role(
     role: Role,
 ) -> Result<UserObject, OperationError> {
     actor.require(Permission::ManagePeople)?;
-    let scope = actor.scope.clone();
+    let (scope, who) = (actor.scope.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         let user = known(tx, &scope, &id)?;
         if role != Role::Admin {
@@ -63,9 +67,12 @@ pub async fn set_user_role(
             credentials::interrupt(tx, &scope, &id)?;
         }
         otaru_store::set_user_role(tx, &scope, &id, role)?;
-        known(tx, &scope, &id)
+        let did = who.did("user.set_role", Object::user(&user));
+        let (before, after) = (user.into(), UserObject::from(known(tx, &scope, &id)?));
+        let changed = did.changed(&before, &after);
+        Ok::<_, OperationError>((after, changed))
     };
-    Ok(app.inner.store.write(work).await?.into())
+    app.inner.store.audited(work).await
 }
 
 /// Removes a person: what let them in ends, and their devices have no owner any more.
@@ -74,16 +81,19 @@ pub async fn set_user_role(
 /// [`Refusal::UserUnknown`], [`Refusal::LastAdmin`], [`Refusal::Forbidden`].
 pub async fn remove_user(app: &App, actor: &Actor, id: String) -> Result<(), OperationError> {
     actor.require(Permission::ManagePeople)?;
-    let (app_, scope) = (app.clone(), actor.scope.clone());
+    let (app_, scope, who) = (app.clone(), actor.scope.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         let user = known(tx, &scope, &id)?;
+        // Who removes themselves has no name any more afterwards.
+        let who = if who.is_person(&id) { who.called(&user.email) } else { who };
         keep_an_admin(tx, &scope, &user)?;
         credentials::interrupt(tx, &scope, &id)?;
         sharing::leave_all(&app_, tx, &scope, &id, app_.now_ms())?;
         otaru_store::delete_user(tx, &scope, &id)?;
-        Ok::<_, OperationError>(())
+        let did = who.did("user.remove", Object::user(&user));
+        Ok::<_, OperationError>(((), did.ended(&UserObject::from(user))))
     };
-    app.inner.store.write(work).await
+    app.inner.store.audited(work).await
 }
 
 /// Refuses to lose the last administrator who can sign in.

@@ -283,6 +283,11 @@ impl TestApp {
         self.ports.replace(run.bound);
     }
 
+    /// The server's database, where that is one of PostgreSQL.
+    pub fn postgres(&self) -> Option<&otaru_postgres::Database> {
+        self.home.postgres.as_ref()
+    }
+
     /// The files of the image store, by name.
     pub fn stored_images(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.image_folder());

@@ -1,5 +1,6 @@
 //! `/api/v1`: what publishers and operators do.
 
+mod audit;
 mod bucket_watch;
 mod claim_code;
 mod devices;
@@ -54,5 +55,6 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(invitations::routes())
         .merge(organisations::routes())
         .merge(tokens::routes())
+        .merge(audit::routes())
         .merge(listen::routes())
 }

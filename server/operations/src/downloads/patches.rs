@@ -55,7 +55,7 @@ async fn make_again(app: &App, row: PatchRow) -> Result<(), OperationError> {
     let work = move |tx: &mut Tx<'_>| {
         otaru_store::remake_patch(tx, &SystemScope::for_background(), &row, now)
     };
-    app.inner.store.write(work).await?;
+    app.inner.store.unaudited("a patch is made again", work).await?;
     app.inner.patch_work.notify_waiters();
     Ok(())
 }

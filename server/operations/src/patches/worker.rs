@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::limits::{MOST_ATTEMPTS, wait_ms};
 use super::maker::{Made, make};
 use super::{packed_image, show_change, stored_bytes};
+use crate::audit::Entries;
 use crate::{App, OperationError, Refusal, images};
 
 /// How often it is looked for work that nobody told of: what is due again, what others left, what
@@ -102,7 +103,7 @@ impl PatchWorker {
             otaru_store::end_patch(tx, &system, &key, &owner, &end, now)?;
             Ok::<_, StoreError>(None)
         };
-        Ok(self.app.inner.store.write(work).await?)
+        Ok(self.app.inner.store.unaudited("a patch is being made", work).await?)
     }
 
     /// Does the work and keeps the lease meanwhile. A lease that was lost costs the work: its end
@@ -122,7 +123,8 @@ impl PatchWorker {
             let keep = move |tx: &mut Tx<'_>| {
                 otaru_store::keep_patch(tx, &SystemScope::for_background(), &key, &owner, until)
             };
-            if let Err(cause) = self.app.inner.store.write(keep).await {
+            let kept = self.app.inner.store.unaudited("a patch is being made", keep).await;
+            if let Err(cause) = kept {
                 warn!(error = &cause as &dyn std::error::Error, "A patch's lease was not kept");
             }
         }
@@ -149,7 +151,7 @@ impl PatchWorker {
         };
         let (owner, key, now) = (self.owner.clone(), row.key, self.app.now_ms());
         let work = move |tx: &mut Tx<'_>| end_work(tx, &key, &owner, &end, now);
-        self.app.inner.store.write(work).await?;
+        self.app.inner.store.unaudited("a patch is made", work).await?;
         Ok(())
     }
 
@@ -164,7 +166,9 @@ impl PatchWorker {
         let (owner, key, now) = (self.owner.clone(), row.key, self.app.now_ms());
         let took_ms = (now - begun_at).unsigned_abs();
         let end = PatchEnd::Ready { sha256, size_bytes, took_ms };
-        let name = move |tx: &mut Tx<'_>| Ok(end_work(tx, &key, &owner, &end, now)?);
+        // Nothing for the audit log: patches are made, or not, as it pays.
+        let name =
+            move |tx: &mut Tx<'_>| Ok((end_work(tx, &key, &owner, &end, now)?, Entries::default()));
         let refused = match images::put_and(&self.app, patch, &sha256, name).await {
             Ok(true) => {
                 info!(target = %key.target, size_bytes, took_ms, "A patch was made");

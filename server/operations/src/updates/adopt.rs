@@ -5,7 +5,11 @@ use otaru_shadow::Document;
 use otaru_store::{DecidedBy, DeviceRow, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ReleaseVersion, ThingName};
 
-use super::{Start, advance, apply_effect, begin, installable, is_same, newest_open, set_row};
+use super::{
+    Start, advance, apply_effect, begin, cancelled, installable, is_same, newest_open, set_row,
+    started,
+};
+use crate::audit::{self, Who};
 use crate::{App, OperationError, device_offers, downgrades, reports::firmware_version};
 
 /// A backend wrote or removed the version in desired: the update it asks for gets a record,
@@ -31,6 +35,7 @@ pub(crate) fn adopt_wish(
         advance(app, tx, scope, open, &Input::Superseded, now)?;
     }
     let row = begin(app, tx, scope, device, &release, Start::by(DecidedBy::Backend), now)?;
+    audit::note(tx, started(Who::backend(scope), &row), now)?;
     otaru_store::remove_offer(tx, scope, &device.thing)?;
     device_offers::show(app, tx, scope, device, now)?;
     // A plain client was told by what was written just now.
@@ -67,8 +72,12 @@ fn take_back(
             if open.update.phase != Phase::Deferred
                 && wish != Some(open.update.version.as_str()) =>
         {
-            let input = Input::CancelRequested { reason: None };
-            advance(app, tx, scope, open, &input, now).map(drop)
+            let (input, before) = (Input::CancelRequested { reason: None }, open.clone());
+            let row = advance(app, tx, scope, open, &input, now)?;
+            match cancelled(Who::backend(scope), &before, &row) {
+                Some(entry) => audit::note(tx, entry, now),
+                None => Ok(()),
+            }
         }
         _ => Ok(()),
     }

@@ -4,7 +4,8 @@ use otaru_fleet::{Effect, Input, Update};
 use otaru_store::{DecidedBy, DeviceRow, PutOff, ReleaseRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, UpdateId};
 
-use super::{When, advance, apply_effect, deadline, note, set_row};
+use super::{When, advance, apply_effect, deadline, note, set_row, started};
+use crate::audit::{self, Who};
 use crate::{App, UpdateObject, downgrades, events};
 
 /// How an update begins.
@@ -92,6 +93,7 @@ pub(crate) fn begin_by_policy(
     let until_at = when.until_at(device.time_zone.as_deref(), now);
     let start = Start { until_at, put_off: when.put_off(), ..Start::by(DecidedBy::Policy) };
     let row = begin(app, tx, scope, device, release, start, now)?;
+    audit::note(tx, started(Who::server(scope), &row), now)?;
     set_row(tx, scope, device, Some(release.version.as_str()))?;
     if until_at.is_some() {
         return Ok(row);

@@ -4,6 +4,9 @@
 //! table. Each line says who meets what; a change of it is a change of who may do what.
 //! Accept one with `UPDATE_EXPECT=1`, and read the diff.
 //!
+//! What changes something is in the audit log: on every route but those of [`UNNOTED`] somebody's
+//! success leaves an entry, and the logs are whole in the end.
+//!
 //! gRPC is in no such description; its one call is asked as well, at the end of the table.
 //!
 //! All ask the same server, one after the other: who comes later may find done already what
@@ -16,6 +19,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Method;
 use expect_test::expect_file;
+use otaru_store::{AuditLog, Scope, StoreError, SystemScope, Tx};
 use otaru_test_app::{Answer, Client, Database, Firmware, PASSWORD, TestApp};
 use otaru_wire::notifications::{LISTEN_UPDATES_PATH, ListenUpdatesRequest};
 use prost::Message;
@@ -24,6 +28,17 @@ use tokio::task::JoinSet;
 
 /// Worlds alive at once.
 const AT_ONCE: usize = 4;
+
+/// Routes that are no GET, and change nothing that is for the audit log.
+const UNNOTED: [(&str, &str, &str); 7] = [
+    ("POST", "/api/v1/bucket-watch", "only looks; what is found notes itself"),
+    ("POST", "/api/v1/products/{product}/releases/{version}/link", "stores nothing"),
+    ("POST", "/api/v1/uploads", "bytes on their way are nothing yet"),
+    ("PATCH", "/api/v1/uploads/{id}", "bytes on their way are nothing yet"),
+    ("HEAD", "/api/v1/uploads/{id}", "reads"),
+    ("DELETE", "/api/v1/uploads/{id}", "bytes on their way are nothing yet"),
+    ("POST", "/topics/{topic}", "answers before it is carried out"),
+];
 
 /// A server with two organisations, and everybody who may ask it for something.
 struct World {
@@ -152,21 +167,51 @@ impl World {
     /// Who met what on one route, one line for each answer.
     async fn ask_all(&self, method: &Method, path: &str) -> String {
         let mut met: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let (mut succeeded, mut was_noted) = (false, false);
         for (turn, (name, client)) in self.actors.iter().enumerate() {
             if name.ends_with("device") && !is_for_devices(path) {
                 continue;
             }
+            let before = self.entries().await;
             let answer = self.ask(client, method, path, turn).await;
+            let is_success = answer.status() < 400;
+            // What devices do of themselves is for no audit log.
+            succeeded |= is_success && !name.ends_with("device");
+            was_noted |= is_success && self.entries().await > before;
             if *name == "foreign admin" && path.starts_with("/api/v1/") {
                 show_nothing_of_ours(method, path, &answer);
             }
             met.entry(outcome(&answer)).or_default().push(name);
+        }
+        let is_unnoted = |(other, route, _): &(&str, &str, &str)| other == method && *route == path;
+        let is_change = method != Method::GET;
+        if !UNNOTED.iter().any(is_unnoted) {
+            assert_eq!(was_noted, succeeded && is_change, "{method} {path} in the audit log");
+        }
+        for log in ["", "?log=server"] {
+            let report = self.app.admin().get(&format!("/api/v1/audit/verify{log}")).await.json();
+            assert_eq!(report["whole"], true, "{method} {path}: {report}");
         }
         let mut lines = format!("{method} {path}\n");
         for (outcome, names) in met {
             writeln!(lines, "    {outcome}: {}", names.join(", ")).expect("a text takes it");
         }
         lines
+    }
+
+    /// How many entries all audit logs have together.
+    async fn entries(&self) -> u64 {
+        let work = |tx: &mut Tx<'_>| {
+            let system = SystemScope::for_organisations();
+            let organisations = otaru_store::organisations(tx, &system, "", 200)?;
+            let logs = organisations.into_iter().map(|row| AuditLog::Of(Scope::of(row.id)));
+            let mut all = 0;
+            for log in logs.chain([AuditLog::Server(system)]) {
+                all += otaru_store::audit_head(tx, &log)?.map_or(0, |head| head.sequence);
+            }
+            Ok::<_, StoreError>(all)
+        };
+        self.app.store.read(work).await.expect("a database that works")
     }
 
     /// Who may hear what by gRPC.
@@ -197,6 +242,16 @@ impl World {
 
     async fn ask(&self, client: &Client, method: &Method, path: &str, turn: usize) -> Answer {
         let concrete = self.concrete(path);
+        if path.ends_with("/publish") {
+            if turn == 0 {
+                let draft = self.app.firmware("clock", "1.0.7", 3);
+                let draft = [&draft.form()[..], &[("draft", b"true")]].concat();
+                let releases = "/api/v1/products/clock/releases";
+                self.app.admin().upload(releases, &draft).await.expect_status(201);
+            }
+            let concrete = concrete.replace("1.0.5", "1.0.7");
+            return client.send(method.clone(), &concrete, Body::empty()).await;
+        }
         if (method.as_str(), path) == ("POST", "/api/v1/products/{product}/releases") {
             return client.upload(&concrete, &self.firmware.form()).await;
         }

@@ -41,6 +41,7 @@ mod api_v1 {
         }
     }
     mod access_keys;
+    mod audit;
     mod broken_uploads;
     mod bucket_watch;
     mod tokens;

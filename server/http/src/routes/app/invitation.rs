@@ -8,6 +8,7 @@ use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::extract::Json;
+use crate::remote::CameFrom;
 use crate::routes::app::password_reset::LinkRequest;
 use crate::session_cookie::{NotCrossSite, SessionCookie, SetCookie};
 use crate::site::Site;
@@ -22,10 +23,11 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
 async fn accept(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
+    CameFrom(origin): CameFrom,
     cookie: SessionCookie,
     Json(request): Json<LinkRequest>,
 ) -> Result<(StatusCode, SetCookie, Json<UserObject>), ApiError> {
     let LinkRequest { code, password } = request;
-    let signed_in = accept_invitation(&app, &code, password).await?;
+    let signed_in = accept_invitation(&app, &origin, &code, password).await?;
     Ok((StatusCode::CREATED, cookie.keep(&signed_in.session), Json(signed_in.user)))
 }

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::extract::{Json, Preferred};
-use crate::remote::From;
+use crate::remote::CameFrom;
 use crate::session_cookie::{NotCrossSite, SessionCookie, SetCookie};
 use crate::site::Site;
 
@@ -31,11 +31,11 @@ struct RequestPasswordResetRequest {
 async fn request_reset(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
-    From(remote): From,
+    CameFrom(origin): CameFrom,
     Preferred(language): Preferred,
     Json(request): Json<RequestPasswordResetRequest>,
 ) -> Result<StatusCode, ApiError> {
-    request_password_reset(&app, &remote, &request.email, language).await?;
+    request_password_reset(&app, &origin, &request.email, language).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -56,10 +56,11 @@ pub(super) struct LinkRequest {
 async fn reset(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
+    CameFrom(origin): CameFrom,
     cookie: SessionCookie,
     Json(request): Json<LinkRequest>,
 ) -> Result<(SetCookie, Json<UserObject>), ApiError> {
     let LinkRequest { code, password } = request;
-    let signed_in = reset_password(&app, &code, password).await?;
+    let signed_in = reset_password(&app, &origin, &code, password).await?;
     Ok((cookie.keep(&signed_in.session), Json(signed_in.user)))
 }

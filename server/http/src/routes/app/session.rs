@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::extract::Json;
-use crate::remote::From;
+use crate::remote::CameFrom;
 use crate::session_cookie::{NotCrossSite, OwnSessions, SessionCookie, SetCookie};
 use crate::site::Site;
 
@@ -33,13 +33,13 @@ struct SignInRequest {
 async fn create(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
-    From(remote): From,
+    CameFrom(origin): CameFrom,
     OwnSessions(replaced): OwnSessions,
     cookie: SessionCookie,
     Json(request): Json<SignInRequest>,
 ) -> Result<(SetCookie, Json<UserObject>), ApiError> {
     let SignInRequest { email, password } = request;
-    let signed_in = sign_in(&app, &remote, &email, password, &replaced).await?;
+    let signed_in = sign_in(&app, &origin, &email, password, &replaced).await?;
     Ok((cookie.keep(&signed_in.session), Json(signed_in.user)))
 }
 
@@ -49,11 +49,12 @@ async fn create(
 async fn end(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
+    CameFrom(origin): CameFrom,
     OwnSessions(sessions): OwnSessions,
     cookie: SessionCookie,
 ) -> Result<SetCookie, ApiError> {
     for session in sessions {
-        sign_out(&app, &session).await?;
+        sign_out(&app, &origin, &session).await?;
     }
     Ok(cookie.clear())
 }

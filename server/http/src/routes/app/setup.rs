@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use crate::ApiError;
 use crate::extract::Json;
 use crate::identity::Caller;
+use crate::remote::CameFrom;
 use crate::session_cookie::{NotCrossSite, SessionCookie, SetCookie};
 use crate::site::Site;
 
@@ -57,10 +58,11 @@ struct SetUpRequest {
 async fn create(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
+    CameFrom(origin): CameFrom,
     cookie: SessionCookie,
     Json(request): Json<SetUpRequest>,
 ) -> Result<(StatusCode, SetCookie, Json<UserObject>), ApiError> {
     let SetUpRequest { code, email, password } = request;
-    let signed_in = set_up(&app, &code, &email, password).await?;
+    let signed_in = set_up(&app, &origin, &code, &email, password).await?;
     Ok((StatusCode::CREATED, cookie.keep(&signed_in.session), Json(signed_in.user)))
 }

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::extract::Json;
-use crate::remote::From;
+use crate::remote::CameFrom;
 use crate::session_cookie::{NotCrossSite, SessionCookie, SetCookie};
 use crate::site::Site;
 
@@ -44,12 +44,12 @@ struct SignUpResponse {
 async fn create(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
-    From(remote): From,
+    CameFrom(origin): CameFrom,
     cookie: SessionCookie,
     Json(request): Json<SignUpRequest>,
 ) -> Result<(StatusCode, SetCookie, Json<SignUpResponse>), ApiError> {
     let SignUpRequest { email, password, code } = request;
-    let (signed_in, device) = sign_up(&app, &remote, &email, password, &code).await?;
+    let (signed_in, device) = sign_up(&app, &origin, &email, password, &code).await?;
     let answer = SignUpResponse { user: signed_in.user, device };
     Ok((StatusCode::CREATED, cookie.keep(&signed_in.session), Json(answer)))
 }

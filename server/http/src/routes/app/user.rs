@@ -15,7 +15,6 @@ use utoipa_axum::routes;
 use crate::ApiError;
 use crate::extract::Json;
 use crate::identity::Caller;
-use crate::remote::From;
 use crate::site::Site;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
@@ -83,10 +82,9 @@ struct ChangePasswordRequest {
 async fn change(
     State(app): State<App>,
     Caller(actor): Caller,
-    From(remote): From,
     Json(request): Json<ChangePasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
     let ChangePasswordRequest { current, password } = request;
-    change_password(&app, &actor, &remote, current, password).await?;
+    change_password(&app, &actor, current, password).await?;
     Ok(StatusCode::NO_CONTENT)
 }

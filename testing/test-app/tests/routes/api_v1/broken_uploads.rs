@@ -10,8 +10,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use otaru_fleet::Role;
 use otaru_operations::{
-    Actor, Credential, CredentialKind, OperationError, Refusal, begin_upload, cancel_upload,
-    grow_upload, show_upload, trim,
+    Actor, Credential, CredentialKind, OperationError, Origin, Refusal, begin_upload,
+    cancel_upload, grow_upload, show_upload, trim,
 };
 use otaru_store::{Scope, StoreError, Tx};
 use otaru_test_app::{Client, Database, TestApp, each_database};
@@ -28,7 +28,8 @@ fn scope(app: &TestApp) -> Scope {
 fn publisher(app: &TestApp) -> Actor {
     let credential =
         Credential { kind: CredentialKind::Token, id: "a-token".to_owned(), expires_at: None };
-    Actor { scope: scope(app), role: Role::Publisher, user: None, credential, language: None }
+    let (scope, role, origin) = (scope(app), Role::Publisher, Origin::default());
+    Actor { scope, role, user: None, credential, language: None, origin }
 }
 
 /// Looks at some work this often, and no more, if it has not ended then.
