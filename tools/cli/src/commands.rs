@@ -1,5 +1,6 @@
 //! The commands, one file per noun.
 
+mod audit;
 mod device;
 mod key;
 mod login;
@@ -64,6 +65,9 @@ pub enum ClientCommand {
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Who changed what
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Print a completion script for a shell
     Completion {
         /// Which shell
@@ -87,6 +91,7 @@ impl ClientCommand {
             ClientCommand::Invitation(command) => command.run(context).await?,
             ClientCommand::Organisation(command) => command.run(context).await?,
             ClientCommand::Token(command) => command.run(context).await?,
+            ClientCommand::Audit(command) => command.run(context).await?,
             ClientCommand::Completion { shell } => context.print_completion(shell),
         }
         Ok(Exit::Done)

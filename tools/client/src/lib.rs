@@ -6,6 +6,7 @@
 //!
 //! Start at [`Client`]; live events are in [`Events`].
 
+mod audit;
 mod bucket;
 mod client;
 mod devices;
@@ -26,6 +27,7 @@ mod trust;
 mod updates;
 mod uploads;
 
+pub use audit::{AuditEntry, AuditHead, AuditLines, AuditParty, AuditQuery, AuditReport};
 pub use bucket::BucketImage;
 pub use client::{Client, ClientOptions};
 pub use devices::{ClaimCode, Device, LogPart, LogRecord, NewDevice, Running};

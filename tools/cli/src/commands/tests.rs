@@ -117,6 +117,11 @@ fn documented_command_lines_are_understood() {
         "token create --expires-at 2027-01-31T00:00:00Z",
         "token list",
         "token revoke abc",
+        "audit list --actor ada@example.com --action release --object clock/1.0.5 --all",
+        "audit list --since 2027-01-31T00:00:00Z --until 2027-02-01T00:00:00Z --log server -o json",
+        "audit export --after 100",
+        "audit verify",
+        "audit verify a.ndjson b.ndjson --head 0000000000000000000000000000000000000000000000000000000000000000",
         "completion bash",
     ];
     for line in lines {
