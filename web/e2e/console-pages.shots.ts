@@ -18,8 +18,8 @@ test('the pages a developer sees most', async ({ admin, server }) => {
   await shoot(admin, 'console-device');
   server.goOn('clock-01');
 
-  for (const page of ['releases', 'products', 'people'] as const) {
-    const name = page === 'people' ? '' : '/clock';
+  for (const page of ['releases', 'products', 'people', 'audit'] as const) {
+    const name = page === 'people' || page === 'audit' ? '' : '/clock';
     await admin.goto(`${server.url}/console/${page}${name}`);
     await expect(admin.locator('main :is(table, section)').first()).toBeVisible();
     await shoot(admin, `console-${page}`);

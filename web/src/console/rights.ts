@@ -1,13 +1,13 @@
 import type { Role } from '../shared/api/objects';
 
-export type Right = 'publish' | 'operate' | 'manage_people';
+export type Right = 'publish' | 'operate' | 'read_audit' | 'manage_people';
 
 const RIGHTS: Record<Role, readonly Right[]> = {
   owner: [],
   viewer: [],
   publisher: ['publish'],
-  operator: ['operate'],
-  admin: ['publish', 'operate', 'manage_people'],
+  operator: ['operate', 'read_audit'],
+  admin: ['publish', 'operate', 'read_audit', 'manage_people'],
 };
 
 export const ROLES: readonly Role[] = ['owner', 'viewer', 'publisher', 'operator', 'admin'];

@@ -1,12 +1,12 @@
 // Which page an address means. Pure.
 
 export type Place =
-  | { page: 'devices' | 'updates' | 'products' | 'people' | 'tokens' | 'nowhere' }
+  | { page: 'devices' | 'updates' | 'products' | 'people' | 'tokens' | 'audit' | 'nowhere' }
   | { page: 'device'; thing: string }
   | { page: 'releases'; product: string | undefined }
   | { page: 'product'; product: string };
 
-export type Section = 'devices' | 'updates' | 'releases' | 'products' | 'people' | 'tokens';
+export type Section = 'devices' | 'updates' | 'releases' | 'products' | 'people' | 'tokens' | 'audit';
 
 export function placeOf(path: string): Place {
   const parts = path.split('/').filter((part) => part !== '').slice(1);
@@ -25,6 +25,7 @@ export function placeOf(path: string): Place {
     case 'updates':
     case 'people':
     case 'tokens':
+    case 'audit':
       return { page: name === undefined ? section : 'nowhere' };
     default:
       return { page: 'nowhere' };

@@ -13,6 +13,8 @@ test.each([
   ['/console/products/clock', { page: 'product', product: 'clock' }],
   ['/console/people', { page: 'people' }],
   ['/console/people/ada', { page: 'nowhere' }],
+  ['/console/audit', { page: 'audit' }],
+  ['/console/audit/1', { page: 'nowhere' }],
   ['/console/devices/a/b', { page: 'nowhere' }],
   ['/console/rollouts', { page: 'nowhere' }],
 ])('%s', (path, place) => {
