@@ -26,7 +26,7 @@ fn image(chip: &str, target: &str) -> String {
 
 /// A server with a product for this chip, whose images say themselves what they are.
 fn site(chip: &str) -> Server {
-    let server = Server::start().unwrap();
+    let server = Server::start(&[]).unwrap();
     let root = server.path("keys/root.cbor");
     let create = ["product", "create", chip, "--chip", chip, "--flash", "4M", "--root", &root];
     server.run(&create).unwrap();
