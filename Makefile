@@ -127,6 +127,7 @@ proof-mutants: setup-build
 	CARGO='$(CARGO)' testing/sim-device/mutants/run.py
 
 BOARDS_TARGET := riscv32imac-unknown-none-elf
+ESP32C3_TARGET := riscv32imc-unknown-none-elf
 boards: setup-boards
 	cd device/boards && $(CARGO) build --locked --release --package otaru-board-virt --target $(BOARDS_TARGET)
 	cd device/boards && $(CARGO) build --locked --package otaru-board-rig --bins
@@ -139,7 +140,7 @@ boards-check: setup-boards
 	cd device/boards && $(CARGO) clippy --locked --all-targets --package otaru-board-rig -- --deny warnings
 
 # One feature for each chip, and the instructions that it has.
-ESP32_CHIPS := esp32c6:$(BOARDS_TARGET) esp32c3:riscv32imc-unknown-none-elf
+ESP32_CHIPS := esp32c6:$(BOARDS_TARGET) esp32c3:$(ESP32C3_TARGET)
 ESP32 := --locked --release --package otaru-board-esp32 --bins --examples
 esp32: setup-boards
 	for chip in $(ESP32_CHIPS); do \
@@ -185,4 +186,6 @@ setup-bench:
 
 setup-boards:
 	@tools/setup.sh boards
-	@rustup target list --installed | grep --quiet --line-regexp $(BOARDS_TARGET) || rustup target add $(BOARDS_TARGET)
+	@for target in $(BOARDS_TARGET) $(ESP32C3_TARGET); do \
+		rustup target list --installed | grep --quiet --line-regexp $$target || rustup target add $$target || exit 1; \
+	done
