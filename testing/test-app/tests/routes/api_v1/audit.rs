@@ -390,4 +390,22 @@ each_database! {
         let without_head: Vec<&str> = found[..5].iter().map(|(_, detail)| *detail).collect();
         assert_eq!(exported, without_head);
     }
+
+    async fn a_thousand_entries_that_cannot_be_read_are_passed(app: TestApp) {
+        let first = &export(&app.admin(), "").await[0];
+        let log = first["log"].as_str().unwrap();
+        let last = head(&app.admin()).await["sequence"].as_u64().unwrap();
+        let forge = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+             INSERT INTO audit_entries (log, sequence, at, actor_kind, action, object_kind,
+                 object_id, prev_hash, hash)
+             SELECT '{log}', {last} + i, 0, 'server', 'a.b', 'c', 'd', 'x', 'x' FROM n ORDER BY i"
+        );
+        run_sql(&app, &[&forge]).unwrap();
+
+        let report = app.admin().get(&format!("{PATH}/verify")).await.expect_status(200).json();
+        assert_eq!(report["whole"], false);
+        assert_eq!(report["head"]["sequence"], last);
+        assert_eq!(report["flaws"].as_array().unwrap().len(), 100);
+    }
 }
