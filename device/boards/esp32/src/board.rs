@@ -10,7 +10,8 @@ use otaru_slots::Slot;
 use otaru_wire::Reason;
 use otaru_wire::payload::LogLevel;
 
-use crate::chip::{power, serial};
+use crate::chip::power::{self, Watchdog};
+use crate::chip::serial;
 
 /// What is the product's own. Nothing here may wait: it is asked between two packets, with the
 /// watchdog running.
@@ -28,7 +29,10 @@ pub trait Product {
 }
 
 /// A product, with the chip.
-pub(crate) struct Chip(pub(crate) Box<dyn Product>);
+pub(crate) struct Chip {
+    pub(crate) product: Box<dyn Product>,
+    pub(crate) watchdog: Watchdog,
+}
 
 impl Board for Chip {
     type Flash = FlashStorage<'static>;
@@ -38,11 +42,15 @@ impl Board for Chip {
     }
 
     fn apply_setting(&mut self, name: &str, value: &str) -> bool {
-        self.0.apply_setting(name, value)
+        self.product.apply_setting(name, value)
     }
 
     fn self_test(&mut self) -> Result<(), Reason> {
-        self.0.self_test()
+        self.product.self_test()
+    }
+
+    fn alive(&mut self) {
+        self.watchdog.feed();
     }
 
     /// ESP-IDF's bootloader would not read it.

@@ -8,7 +8,6 @@ use core::cell::Cell;
 use embassy_executor::Spawner;
 use embassy_net::{Config, Runner, StackResources};
 use embassy_sync::blocking_mutex::CriticalSectionMutex;
-use embassy_time::{Duration, Timer};
 use esp_hal::peripherals::{FLASH, FROM_CPU_INTR0, RTC_TIMER, TIMG0, WIFI};
 use esp_hal::timer::timg::TimerGroup;
 use esp_radio::wifi::{ControllerConfig, Interface, WifiController};
@@ -32,8 +31,6 @@ use crate::memory::{FRAMES_KEPT, FRAMES_READY, HEAP_BYTES, RECLAIMED_BYTES};
 
 /// DHCP, DNS, the broker, downloads, and one that is being closed.
 const SOCKETS: usize = 5;
-/// How often the watchdog is fed. It is as long as something waits for nothing but events.
-const FEED: Duration = Duration::from_secs(1);
 /// Label of the partition that says who the device is.
 const IDENTITY: &[u8] = b"identity";
 
@@ -113,11 +110,10 @@ pub fn start<P: Product + 'static>(spawner: Spawner, parts: Parts, product: impl
     spawner.spawn(announce(net).expect("spawned once"));
     spawner.spawn(broker(net).expect("spawned once"));
     watchdog.feed();
-    let chip = Chip(Box::new(product()));
+    // From here on the device's own loop says that it is not stuck.
+    let chip = Chip { product: Box::new(product()), watchdog };
     let device = Device::start(chip, flash, layout, slot, cause, net, &LINES);
     spawner.spawn(live(device.expect("flash works")).expect("spawned once"));
-    // Not before all is there that can tell whether this firmware is of use.
-    spawner.spawn(feed(watchdog).expect("spawned once"));
 }
 
 /// What updates touch, and where the identity is.
@@ -182,14 +178,6 @@ async fn broker(net: Net) {
 #[embassy_executor::task]
 async fn live(device: Device<Chip>) {
     device.run().await
-}
-
-#[embassy_executor::task]
-async fn feed(mut watchdog: Watchdog) {
-    loop {
-        watchdog.feed();
-        Timer::after(FEED).await;
-    }
 }
 
 #[panic_handler]

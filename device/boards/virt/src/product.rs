@@ -6,14 +6,13 @@ use alloc::vec;
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use otaru_agent::{AgentConfig, LogLine};
-use otaru_firmware::Board;
+use otaru_firmware::{Board, Line};
 use otaru_slots::Slot;
 use otaru_wire::Reason;
-use otaru_wire::payload::LogLevel;
 
 use crate::chip::handover::{self, Cause};
 use crate::chip::nor::Nor;
-use crate::chip::serial::{Escaped, Serial};
+use crate::chip::serial::Serial;
 use crate::chip::time::uptime_ms;
 use crate::chip::virtio::Net;
 use crate::chip::watchdog::Watchdog;
@@ -37,27 +36,8 @@ impl Board for Clock {
     type Flash = Nor;
 
     fn log(&mut self, line: &LogLine<'_>) {
-        let level = match line.level {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            _ => "debug",
-        };
-        let mut serial = Serial;
         // The port takes everything.
-        let _ = write!(serial, "{{\"uptime_ms\":{},\"level\":\"{level}\"", uptime_ms());
-        if let Some(code) = line.code {
-            let _ = write!(serial, ",\"code\":\"{code}\"");
-        }
-        let _ = write!(serial, ",\"message\":\"");
-        for piece in line.message {
-            let _ = write!(serial, "{}", Escaped(piece));
-        }
-        let _ = write!(serial, "\"");
-        if let Some(reason) = line.reason {
-            let _ = write!(serial, ",\"reason\":\"{}\"", reason.name());
-        }
-        let _ = serial.write_str("}\n");
+        let _ = writeln!(Serial, "{}", Line { uptime_ms: uptime_ms(), line });
         if line.code.is_some_and(|code| MEMORY_AT.contains(&code)) {
             tell_memory();
         }

@@ -2,6 +2,8 @@
 
 use core::fmt::{self, Write};
 
+use otaru_firmware::Escaped;
+
 use super::{peek, poke};
 
 const UART: usize = 0x1000_0000;
@@ -17,23 +19,6 @@ impl Write for Serial {
         for byte in text.bytes() {
             while peek::<u8>(LINE_STATUS) & CAN_SEND == 0 {}
             poke(UART, byte);
-        }
-        Ok(())
-    }
-}
-
-/// Text as it stands in JSON between quotes.
-#[derive(Clone, Copy, Debug)]
-pub struct Escaped<'a>(pub &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character {
-                '"' | '\\' => write!(f, "\\{character}")?,
-                '\0'..=' ' if character != ' ' => write!(f, "\\u{:04x}", character as u32)?,
-                _ => f.write_char(character)?,
-            }
         }
         Ok(())
     }
