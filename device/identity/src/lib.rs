@@ -6,6 +6,8 @@
 //! into what was given.
 #![no_std]
 
+use core::fmt;
+
 const MAGIC: [u8; 4] = *b"OTID";
 const HEAD_BYTES: usize = 8;
 
@@ -25,7 +27,7 @@ const HEAD_BYTES: usize = 8;
 /// | 10 | name of the Wi-Fi network, for a board that needs one |
 /// | 11 | its password; missing for an open network |
 /// | 12 | the root key, for a board without memory that cannot be written |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table says what each is")]
 pub struct Identity<'a> {
     pub thing: &'a str,
@@ -114,6 +116,13 @@ impl<'a> Identity<'a> {
         out[..4].copy_from_slice(&MAGIC);
         out[4..HEAD_BYTES].copy_from_slice(&((end - HEAD_BYTES) as u32).to_le_bytes());
         Some(end)
+    }
+}
+
+/// Without the key and the network's password.
+impl fmt::Debug for Identity<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("thing", &self.thing).finish_non_exhaustive()
     }
 }
 

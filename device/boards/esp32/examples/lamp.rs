@@ -13,6 +13,7 @@ mod lamp {
     use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
     use embassy_sync::signal::Signal;
     use embassy_time::Timer;
+    use esp_hal::clock::CpuClock;
     use esp_hal::gpio::{Level, Output, OutputConfig};
     use otaru_board_esp32::{Product, describe, parts, start};
     use otaru_wire::Reason;
@@ -57,9 +58,12 @@ mod lamp {
 
     #[esp_rtos::main]
     async fn main(spawner: Spawner) {
-        let peripherals = esp_hal::init(esp_hal::Config::default());
+        // At its slowest, which is the default, a start hashes slots for seconds.
+        let config = esp_hal::Config::default().with_cpu_clock(CpuClock::max());
+        let peripherals = esp_hal::init(config);
         start(spawner, parts!(peripherals), || Lamp);
-        let pin = Output::new(peripherals.GPIO8, Level::Low, OutputConfig::default());
+        // An LED with its resistor, to ground.
+        let pin = Output::new(peripherals.GPIO4, Level::Low, OutputConfig::default());
         spawner.spawn(blink(pin).expect("spawned once"));
         core::future::pending().await
     }

@@ -6,7 +6,6 @@ use alloc::format;
 use esp_storage::FlashStorage;
 use otaru_agent::LogLine;
 use otaru_firmware::Board;
-use otaru_slots::Slot;
 use otaru_wire::Reason;
 use otaru_wire::payload::LogLevel;
 
@@ -51,16 +50,6 @@ impl Board for Chip {
 
     fn alive(&mut self) {
         self.watchdog.feed();
-    }
-
-    /// ESP-IDF's bootloader would not read it.
-    fn keep_proof(
-        &mut self,
-        _: &mut FlashStorage<'static>,
-        _: Slot,
-        _: &[&[u8]],
-    ) -> Result<(), Reason> {
-        Ok(())
     }
 
     fn restart(&mut self) -> ! {

@@ -3,11 +3,9 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
-use core::cell::Cell;
 
 use embassy_executor::Spawner;
 use embassy_net::{Config, Runner, StackResources};
-use embassy_sync::blocking_mutex::CriticalSectionMutex;
 use esp_hal::peripherals::{FLASH, FROM_CPU_INTR0, RTC_TIMER, TIMG0, WIFI};
 use esp_hal::timer::timg::TimerGroup;
 use esp_radio::wifi::{ControllerConfig, Interface, WifiController};
@@ -15,7 +13,7 @@ use esp_storage::FlashStorage;
 use otaru_agent::ResetCause;
 use otaru_firmware::session::{self, Lines};
 use otaru_firmware::trial::{self, Verdict};
-use otaru_firmware::{Device, Identity, Net};
+use otaru_firmware::{Device, Escaped, Identity, Net};
 use otaru_release::PublicKey;
 use otaru_slots::boot::images_for;
 use otaru_slots::table::{TABLE_BYTES, TABLE_OFFSET, Table};
@@ -35,7 +33,6 @@ const SOCKETS: usize = 5;
 const IDENTITY: &[u8] = b"identity";
 
 static LINES: Lines = Lines::new();
-static PASSED_AT: CriticalSectionMutex<Cell<i64>> = CriticalSectionMutex::new(Cell::new(0));
 
 /// What the firmware needs of the chip, as [`parts!`](crate::parts) takes it out. The rest is the
 /// product's.
@@ -88,7 +85,7 @@ pub fn start<P: Product + 'static>(spawner: Spawner, parts: Parts, product: impl
     let mut bytes = vec![0; identity_at.size as usize];
     flash.read(identity_at.offset, &mut bytes).expect("the partition is on the chip");
     let found = otaru_identity::Identity::read(&bytes).expect("the device has an identity");
-    let (identity, network) = identity(&found).expect("its identity is whole");
+    let (identity, network) = identity(&found).expect("its identity is whole, with a network");
     let settings = ControllerConfig::default()
         .with_static_rx_buf_num(FRAMES_READY)
         .with_dynamic_rx_buf_num(FRAMES_KEPT.into())
@@ -104,13 +101,14 @@ pub fn start<P: Product + 'static>(spawner: Spawner, parts: Parts, product: impl
     let config = Config::dhcpv4(Default::default());
     let (stack, runner) = embassy_net::new(Interface::station(), config, resources, seed);
     let note = |message: &str| say(LogLevel::Warn, "LINK", &[message]);
-    let net = Net { stack, identity, random: chance::fill, note, passed_at: &PASSED_AT };
+    let net = Net { stack, identity, random: chance::fill, note };
     spawner.spawn(radio(controller).expect("spawned once"));
     spawner.spawn(network_of(runner).expect("spawned once"));
     spawner.spawn(announce(net).expect("spawned once"));
     spawner.spawn(broker(net).expect("spawned once"));
     watchdog.feed();
-    // From here on the device's own loop says that it is not stuck.
+    // From here on the device's own loop says that it is not stuck; it begins behind the start.
+    watchdog.stretch();
     let chip = Chip { product: Box::new(product()), watchdog };
     let device = Device::start(chip, flash, layout, slot, cause, net, &LINES);
     spawner.spawn(live(device.expect("flash works")).expect("spawned once"));
@@ -183,8 +181,10 @@ async fn live(device: Device<Chip>) {
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
+    let message = Escaped(info.message());
     esp_println::println!(
-        "{{\"level\":\"error\",\"code\":\"PANICKED\",\"file\":\"{file}\",\"line\":{line}}}"
+        "{{\"level\":\"error\",\"code\":\"PANICKED\",\"file\":\"{file}\",\"line\":{line},\
+         \"message\":\"{message}\"}}"
     );
     power::give_up()
 }

@@ -22,7 +22,7 @@ const WALK_MAX: u64 = 1000;
 /// A manifest that was checked, and the documents that say why it may be believed.
 pub(crate) struct Checked {
     pub(crate) manifest: Manifest,
-    /// Root documents from the root key's own on, and the manifest.
+    /// Root documents from the root key's own on, and the manifest; none where nobody reads them.
     pub(crate) documents: Vec<Vec<u8>>,
 }
 
@@ -36,7 +36,10 @@ impl<B: Board> Device<B> {
         if root.server_key.is_some() {
             self.get_order(wanted, &root, &manifest).await?;
         }
-        let documents = self.proof(&root, bytes).await?;
+        let documents = match self.board.keeps_proof() {
+            true => self.proof(&root, bytes).await?,
+            false => Vec::new(),
+        };
         self.host.manifest_checked(signer);
         self.checked = Some(Checked { manifest, documents });
         Ok(target)
@@ -148,7 +151,6 @@ impl<B: Board> Device<B> {
         let reason = if withheld { Some(Reason::RootWithheld) } else { reason };
         let signed_at = timestamp.as_ref().map(|found| found.signed_at);
         if let (Some(signed_at), None) = (signed_at, reason) {
-            self.net.note_passed(signed_at);
             let seen = SeenTimestamp { key: key.id(), signed_at };
             if let Err(reason) = self.host.keep_seen(seen)? {
                 self.complain(reason);

@@ -48,22 +48,32 @@ pub trait Board {
     fn self_test(&mut self) -> Result<(), Reason>;
 
     /// The device is not stuck: for a watchdog. It hears this once a second at least, but for
-    /// as long as a slot is verified or the self-test runs.
+    /// as long as a slot is verified or the self-test runs; and not before [`Device::run`], behind
+    /// a start that may hash both slots twice.
     fn alive(&mut self) {}
 
-    /// Whether [`Board::keep_proof`] has room for documents. A board that keeps none has.
+    /// Whether a bootloader reads what [`Board::keep_proof`] keeps. Where none does, the
+    /// documents are not fetched.
+    fn keeps_proof(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Board::keep_proof`] has room for documents.
     fn has_room_for_proof(&self, _documents: &[&[u8]]) -> bool {
         true
     }
 
     /// Keeps the signed documents of an image beside its slot, for a bootloader that reads them:
-    /// root documents from the root key's own on, and the manifest. It is durable when this returns.
+    /// root documents from the root key's own on, and the manifest. It is durable when this
+    /// returns. Called where [`Board::keeps_proof`] says so.
     fn keep_proof(
         &mut self,
-        flash: &mut Self::Flash,
-        slot: Slot,
-        documents: &[&[u8]],
-    ) -> Result<(), Reason>;
+        _flash: &mut Self::Flash,
+        _slot: Slot,
+        _documents: &[&[u8]],
+    ) -> Result<(), Reason> {
+        Ok(())
+    }
 
     /// Restarts the processor.
     fn restart(&mut self) -> !;
@@ -178,12 +188,8 @@ impl<B: Board> Device<B> {
             is_restarting: false,
         };
         let floor = device.wake_agent(config, &facts, stored)?;
-        let (root, trust) = device.host.trusted()?;
-        if trust.is_lost() {
+        if device.host.trusted()?.1.is_lost() {
             device.complain(Reason::TrustLost);
-        }
-        if let Some(seen) = root.and_then(|root| trust.seen_timestamp(&root)) {
-            device.net.note_passed(seen.signed_at);
         }
         if let Err(reason) = device.host.begin_trust(&facts, floor)? {
             device.complain(reason);

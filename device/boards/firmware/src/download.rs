@@ -48,6 +48,9 @@ impl<B: Board> Device<B> {
         );
         self.note(LogLevel::Info, "OTA_RECEIVED", &message, None);
         let slot = self.host.slot().other();
+        if !self.board.keeps_proof() {
+            return Ok(());
+        }
         let documents: Vec<&[u8]> = checked.documents.iter().map(Vec::as_slice).collect();
         Ok(self.board.keep_proof(self.host.flash(), slot, &documents)?)
     }

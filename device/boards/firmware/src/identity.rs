@@ -2,15 +2,14 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::fmt;
 
 use embassy_net::Stack;
-use embassy_sync::blocking_mutex::CriticalSectionMutex;
 use otaru_release::{Chip, PublicKey};
 use otaru_wire::{Namespace, ProductName, ThingName};
 
 /// What a device leaves the factory with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identity {
     /// Its name.
     pub thing: ThingName,
@@ -59,6 +58,13 @@ impl Identity {
     }
 }
 
+/// Without the key.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("thing", &self.thing).finish_non_exhaustive()
+    }
+}
+
 /// What every connection needs.
 #[derive(Clone, Copy)]
 pub struct Net {
@@ -70,21 +76,9 @@ pub struct Net {
     pub random: fn(&mut [u8]),
     /// Takes a line for the log: what a reason alone does not say.
     pub note: fn(&str),
-    /// A time that has passed, in seconds since 1970: when the newest timestamp was signed.
-    pub passed_at: &'static CriticalSectionMutex<Cell<i64>>,
 }
 
 impl Net {
-    /// The latest time that has certainly passed.
-    pub(crate) fn passed_at(&self) -> i64 {
-        self.passed_at.lock(Cell::get).max(self.identity.made_at)
-    }
-
-    /// A timestamp says that this time has passed.
-    pub(crate) fn note_passed(&self, at: i64) {
-        self.passed_at.lock(|passed| passed.set(passed.get().max(at)));
-    }
-
     pub(crate) fn random_word(&self) -> u64 {
         let mut bytes = [0; 8];
         (self.random)(&mut bytes);

@@ -38,18 +38,26 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Text as it stands in JSON between quotes.
+/// What is shown, as it stands in JSON between quotes.
 #[derive(Clone, Copy, Debug)]
-pub struct Escaped<'a>(pub &'a str);
+pub struct Escaped<T>(pub T);
 
-impl fmt::Display for Escaped<'_> {
+impl<T: fmt::Display> fmt::Display for Escaped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
-        for character in self.0.chars() {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+struct Escaping<'f, 'b>(&'f mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
             match character {
-                '"' | '\\' => write!(f, "\\{character}")?,
-                '\0'..=' ' if character != ' ' => write!(f, "\\u{:04x}", character as u32)?,
-                _ => f.write_char(character)?,
+                '"' | '\\' => write!(self.0, "\\{character}")?,
+                '\0'..=' ' if character != ' ' => write!(self.0, "\\u{:04x}", character as u32)?,
+                _ => self.0.write_char(character)?,
             }
         }
         Ok(())

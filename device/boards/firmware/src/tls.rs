@@ -24,7 +24,7 @@ use rustls_pki_types::{
 use sha2::{Digest, Sha256};
 use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
 
-use crate::Net;
+use crate::{Identity, Net};
 
 mod records;
 mod suite;
@@ -37,6 +37,10 @@ pub(crate) use suite::Suite;
 /// What a server signs to prove that it has its certificate's key (RFC 8446, 4.4.3).
 const PROOF_LABEL: &[u8] = b"TLS 1.3, server CertificateVerify\0";
 
+/// Certificates that a server may show: its own, the authority, and one between them. Each more
+/// of the same name is one more signature to check, for whoever answers a connection.
+const CHAIN_MAX: usize = 3;
+
 /// What one connection is opened with.
 pub(crate) struct Provider<'a> {
     net: &'a Net,
@@ -48,8 +52,8 @@ impl<'a> Provider<'a> {
     /// For a connection to a host: a name or an address.
     pub(crate) fn new(net: &'a Net, host: &str) -> Option<Provider<'a>> {
         let name = ServerName::try_from(host).ok()?.to_owned();
-        let (authority, passed_at) = (net.identity.authority.as_slice(), net.passed_at());
-        let verifier = Verifier::new(authority, passed_at, name, net.note);
+        let Identity { authority, made_at, .. } = net.identity;
+        let verifier = Verifier::new(authority, *made_at, name, net.note);
         Some(Provider { net, chance: Chance(net.random), verifier })
     }
 
@@ -86,7 +90,7 @@ struct Verifier<'a> {
     /// The one certificate that is believed without another.
     authority: &'a [u8],
     /// In seconds since 1970.
-    passed_at: i64,
+    made_at: i64,
     name: ServerName<'static>,
     note: fn(&str),
     /// The server's certificate, once its chain was found good.
@@ -99,16 +103,19 @@ struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     fn new(
         authority: &'a [u8],
-        passed_at: i64,
+        made_at: i64,
         name: ServerName<'static>,
         note: fn(&str),
     ) -> Verifier<'a> {
         let (leaf, transcript, outcome) = (Vec::new(), None, None);
-        Verifier { authority, passed_at, name, note, leaf, transcript, outcome }
+        Verifier { authority, made_at, name, note, leaf, transcript, outcome }
     }
 
     fn check_chain(&self, chain: &[CertificateDer<'_>]) -> Result<(), Error> {
         let (leaf, intermediates) = chain.split_first().ok_or(Error::UnknownIssuer)?;
+        if chain.len() > CHAIN_MAX {
+            return Err(Error::MaximumPathDepthExceeded);
+        }
         let authority = CertificateDer::from(self.authority);
         let anchors = [anchor_from_trusted_cert(&authority)?];
         let certificate = EndEntityCert::try_from(leaf)?;
@@ -120,19 +127,19 @@ impl<'a> Verifier<'a> {
                 .verify_for_usage(&known, &anchors, intermediates, time, usage, None, None)
                 .map(|_| ())
         };
-        let mut passed_s = u64::try_from(self.passed_at).unwrap_or(0);
+        let mut passed_s = u64::try_from(self.made_at).unwrap_or(0);
         // The time is one that has passed, not the time: what begins later may have begun by now.
-        for _ in chain {
+        // Each certificate moves it once at most.
+        loop {
             match verify_at(passed_s) {
                 Err(Error::CertNotValidYet { not_before, .. })
                     if not_before.as_secs() > passed_s =>
                 {
                     passed_s = not_before.as_secs();
                 }
-                _ => break,
+                verified => break verified?,
             }
         }
-        verify_at(passed_s)?;
         certificate.verify_is_valid_for_subject_name(&self.name)
     }
 

@@ -71,6 +71,10 @@ impl Board for Clock {
         }
     }
 
+    fn keeps_proof(&self) -> bool {
+        true
+    }
+
     fn has_room_for_proof(&self, documents: &[&[u8]]) -> bool {
         proof::length(documents) <= PROOF_BYTES as usize
     }

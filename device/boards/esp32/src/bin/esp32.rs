@@ -7,6 +7,7 @@ fn main() {}
 #[cfg(target_arch = "riscv32")]
 mod app {
     use embassy_executor::Spawner;
+    use esp_hal::clock::CpuClock;
     use otaru_board_esp32::chip::serial::say;
     use otaru_board_esp32::{Product, describe, parts, start};
     use otaru_wire::payload::LogLevel;
@@ -29,7 +30,9 @@ mod app {
 
     #[esp_rtos::main]
     async fn main(spawner: Spawner) {
-        let peripherals = esp_hal::init(esp_hal::Config::default());
+        // At its slowest, which is the default, a start hashes slots for seconds.
+        let config = esp_hal::Config::default().with_cpu_clock(CpuClock::max());
+        let peripherals = esp_hal::init(config);
         start(spawner, parts!(peripherals), || Clock);
         core::future::pending().await
     }

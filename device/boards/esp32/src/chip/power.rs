@@ -10,6 +10,9 @@ use otaru_agent::ResetCause;
 
 /// Without a sign of life for so long the chip is reset. A slot is hashed in a part of it.
 const WATCHDOG: Duration = Duration::from_secs(8);
+/// Until the agent has started: behind an update that failed it hashes both slots twice, and feeds
+/// nobody meanwhile.
+const WATCHDOG_OF_START: Duration = Duration::from_secs(60);
 
 /// Memory that a software reset leaves as it is.
 #[esp_hal::ram(unstable(rtc_fast, persistent))]
@@ -36,8 +39,9 @@ pub fn take_cause() -> ResetCause {
             SOFTWARE => ResetCause::Software,
             WATCHED => ResetCause::Watchdog,
             POWER_ON => ResetCause::PowerOn,
-            // Nobody asked for it in so many words.
-            _ => ResetCause::Panic,
+            PANIC => ResetCause::Panic,
+            // Words of another build, which the linker put elsewhere: it went on to this one.
+            _ => ResetCause::Software,
         },
         Some(
             SocResetReason::CoreMwdt0
@@ -78,7 +82,10 @@ pub fn hand_on(cause: ResetCause) -> ! {
 }
 
 /// The watchdog that goes on whatever the processor does.
-pub struct Watchdog(Rtc<'static>);
+pub struct Watchdog {
+    rtc: Rtc<'static>,
+    is_stretched: bool,
+}
 
 impl Watchdog {
     /// From now on the chip is reset unless it is fed.
@@ -89,11 +96,22 @@ impl Watchdog {
         // Not of the whole system: that would forget the last words.
         rtc.rwdt.set_stage_action(RwdtStage::Stage0, RwdtStageAction::ResetCore);
         rtc.rwdt.feed();
-        Watchdog(rtc)
+        Watchdog { rtc, is_stretched: false }
     }
 
     /// Begins its time anew.
     pub fn feed(&mut self) {
-        self.0.rwdt.feed();
+        if self.is_stretched {
+            self.is_stretched = false;
+            self.rtc.rwdt.set_timeout(RwdtStage::Stage0, WATCHDOG);
+        }
+        self.rtc.rwdt.feed();
+    }
+
+    /// Gives the start of the agent its time: until it is fed next.
+    pub fn stretch(&mut self) {
+        self.is_stretched = true;
+        self.rtc.rwdt.set_timeout(RwdtStage::Stage0, WATCHDOG_OF_START);
+        self.rtc.rwdt.feed();
     }
 }

@@ -1,8 +1,9 @@
 //! Wi-Fi: joins a network, and joins it again for ever.
 
 use alloc::format;
+use alloc::string::String;
 
-use embassy_time::{Duration, Instant, Timer};
+use embassy_time::{Duration, Instant, Timer, with_timeout};
 use esp_radio::wifi::sta::StationConfig;
 use esp_radio::wifi::{AuthenticationMethodConfig, Config, WifiController};
 use otaru_wire::payload::LogLevel;
@@ -15,6 +16,8 @@ const AGAIN_AFTER_MS: u64 = 1000;
 const AGAIN_AT_MOST_MS: u64 = 60_000;
 /// A connection that held for so long was a good one.
 const GOOD_AFTER: Duration = Duration::from_secs(60);
+/// The driver's word for the end of a connection can be missed: it is asked as often as this.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(60);
 /// A driver that says nothing for so long is asked again.
 const JOIN_LIMIT: Duration = Duration::from_secs(30);
 
@@ -31,18 +34,28 @@ pub fn network((name, password): (&str, &str)) -> Option<Config> {
     Some(Config::Station(station))
 }
 
+/// Waits for the end of the connection; says why there was one.
+async fn lost(controller: &mut WifiController<'static>) -> String {
+    loop {
+        match with_timeout(LOOKED_AT_EVERY, controller.wait_for_disconnect_async()).await {
+            Ok(Ok(lost)) => return format!("{:?}", lost.reason),
+            Ok(Err(error)) => return format!("{error:?}"),
+            Err(_) if controller.is_connected() => {}
+            Err(_) => return "unnoticed".into(),
+        }
+    }
+}
+
 /// Keeps the station in its network.
 pub async fn keep(mut controller: WifiController<'static>) -> ! {
     let mut wait_ms = AGAIN_AFTER_MS;
     loop {
-        let joined = embassy_time::with_timeout(JOIN_LIMIT, controller.connect_async()).await;
+        let joined = with_timeout(JOIN_LIMIT, controller.connect_async()).await;
         match joined {
             Ok(Ok(_)) => {
                 say(LogLevel::Info, "WIFI_UP", &["the network took the station"]);
                 let begin = Instant::now();
-                let lost = controller.wait_for_disconnect_async().await;
-                let why = lost
-                    .map_or_else(|error| format!("{error:?}"), |lost| format!("{:?}", lost.reason));
+                let why = lost(&mut controller).await;
                 say(LogLevel::Warn, "WIFI_LOST", &["the network is gone: ", &why]);
                 if begin.elapsed() > GOOD_AFTER {
                     wait_ms = AGAIN_AFTER_MS;
@@ -54,7 +67,7 @@ pub async fn keep(mut controller: WifiController<'static>) -> ! {
             Err(_) => {
                 say(LogLevel::Warn, "WIFI_DOWN", &["no network: no answer"]);
                 // There may be nothing to break off.
-                let _ = controller.disconnect_async().await;
+                let _ = with_timeout(JOIN_LIMIT, controller.disconnect_async()).await;
             }
         }
         // Somewhere between half of it and all of it: no two devices come back at once.

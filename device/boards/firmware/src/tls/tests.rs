@@ -62,21 +62,59 @@ fn a_certificate_made_after_the_device_is_believed() {
     assert_eq!(shown("10.0.2.2", 1_000_000_000, &[DEVICE]), untrusted);
 }
 
+/// Every certificate of one name costs whoever checks the chain another signature.
 #[test]
-fn a_proof_of_another_key_is_none() {
+fn a_long_chain_is_not_looked_at() {
+    let untrusted = (false, Some(Err(Reason::TlsUntrusted)));
+    assert_eq!(shown("10.0.2.2", NOW, &[SERVER, STRANGER, AUTHORITY]), (true, None));
+    assert_eq!(shown("10.0.2.2", NOW, &[SERVER, STRANGER, STRANGER, AUTHORITY]), untrusted);
+}
+
+/// The server's key, as `chains/make.sh` made it.
+const SERVER_KEY: [u8; 32] = [7; 32];
+const SAID: &[u8] = b"the handshake up to the certificate";
+
+/// What comes of a signature over this, by this key, behind that handshake.
+fn proved(
+    key: &[u8; 32],
+    message: &[u8],
+    scheme: SignatureScheme,
+) -> (bool, Option<Result<(), Reason>>) {
     let name = ServerName::try_from("10.0.2.2").unwrap();
     let mut verifier = Verifier::new(AUTHORITY, NOW, name, |_| {});
     let mut certificates = CertificateRef::with_context(&[]);
     certificates.add(CertificateEntryRef::X509(SERVER)).unwrap();
-    verifier.verify_certificate(&Sha256::new(), certificates).unwrap();
-    let key = SigningKey::from_bytes(&[7; 32].into()).unwrap();
-    let signature: DerSignature = p256::ecdsa::signature::Signer::sign(&key, b"whatever");
-    let proof = CertificateVerifyRef {
-        signature_scheme: SignatureScheme::EcdsaSecp256r1Sha256,
-        signature: signature.as_bytes(),
-    };
-    assert!(verifier.verify_signature(proof).is_err());
-    assert_eq!(verifier.outcome, Some(Err(Reason::TlsUntrusted)));
+    verifier.verify_certificate(&Sha256::new_with_prefix(SAID), certificates).unwrap();
+    let key = SigningKey::from_bytes(key.into()).unwrap();
+    let signature: DerSignature = p256::ecdsa::signature::Signer::sign(&key, message);
+    let (signature_scheme, signature) = (scheme, signature.as_bytes());
+    let checked = verifier.verify_signature(CertificateVerifyRef { signature_scheme, signature });
+    (checked.is_ok(), verifier.outcome)
+}
+
+/// RFC 8446, 4.4.3: 64 spaces, what it is for, a zero, the digest of the handshake.
+fn to_sign(spaces: usize, label: &[u8], said: &[u8]) -> Vec<u8> {
+    [&vec![b' '; spaces], label, &Sha256::digest(said)[..]].concat()
+}
+
+#[test]
+fn a_server_proves_that_it_has_the_key_in_this_handshake() {
+    const LABEL: &[u8] = b"TLS 1.3, server CertificateVerify\0";
+    let scheme = SignatureScheme::EcdsaSecp256r1Sha256;
+    let good = to_sign(64, LABEL, SAID);
+    assert_eq!(proved(&SERVER_KEY, &good, scheme), (true, Some(Ok(()))));
+    let untrusted = (false, Some(Err(Reason::TlsUntrusted)));
+    assert_eq!(proved(&[8; 32], &good, scheme), untrusted);
+    assert_eq!(proved(&SERVER_KEY, &good, SignatureScheme::EcdsaSecp384r1Sha384), untrusted);
+    let client = b"TLS 1.3, client CertificateVerify\0";
+    for message in [
+        to_sign(64, LABEL, b"another handshake"),
+        to_sign(64, client, SAID),
+        to_sign(63, LABEL, SAID),
+        Sha256::digest(SAID).to_vec(),
+    ] {
+        assert_eq!(proved(&SERVER_KEY, &message, scheme), untrusted);
+    }
 }
 
 mod injected {
@@ -183,7 +221,9 @@ mod injected {
         let message = |kind, body: &[u8]| [&[kind, 0, 0, body.len() as u8], body].concat();
         let sent = |messages: &[Vec<u8>]| [messages.concat(), vec![22]].concat();
         let good = sent(&[message(4, &[1; 20]), message(4, &[])]);
-        assert_eq!(decrypted(OPEN_VERSION, &good), Some(good.clone()));
+        // As if there were none: what the library would make of one is not to be found out.
+        let nothing = [&[23][..], &vec![0; good.len() - 1]].concat();
+        assert_eq!(decrypted(OPEN_VERSION, &good), Some(nothing));
         for kind in [1, 2, 8, 11, 13, 15, 20, 24, 254] {
             let bad = sent(&[message(4, &[1; 20]), message(kind, &[0, 0])]);
             assert_eq!(decrypted(OPEN_VERSION, &bad), None, "{kind}");

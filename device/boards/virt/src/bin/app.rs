@@ -12,11 +12,9 @@ mod app {
     use alloc::boxed::Box;
     use alloc::format;
     use alloc::vec;
-    use core::cell::Cell;
 
     use embassy_executor::{Executor, Spawner};
     use embassy_net::{Config, Runner, StackResources};
-    use embassy_sync::blocking_mutex::CriticalSectionMutex;
     use otaru_agent::ResetCause;
     use otaru_board_virt::chip::handover::{self, Cause, Told};
     use otaru_board_virt::chip::heap::{self, Heap};
@@ -46,7 +44,6 @@ mod app {
     #[global_allocator]
     static HEAP: Heap = Heap::empty();
     static LINES: Lines = Lines::new();
-    static PASSED_AT: CriticalSectionMutex<Cell<i64>> = CriticalSectionMutex::new(Cell::new(0));
 
     fn head() -> &'static Head {
         // SAFETY: it points to a static, which is read as it is in memory.
@@ -102,7 +99,6 @@ mod app {
             identity,
             random: virtio::fill_with_chance,
             note: |message| say!("warn", "LINK", "message": message),
-            passed_at: &PASSED_AT,
         };
         spawner.spawn(network(runner).expect("spawned once"));
         spawner.spawn(announce(net).expect("spawned once"));
