@@ -29,7 +29,7 @@ const CRASHES: &str = "1.0.7";
 /// The device that is not cut.
 const PIONEER: &str = "pioneer";
 /// Longest wait for anything: more than a device waits for another try.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(90);
 /// Behind so long a silence the server is asked how it ended.
 const QUIET: Duration = Duration::from_millis(700);
 

@@ -84,5 +84,19 @@ fn a_flash_image_starts_it_as_the_device_that_was_added() {
         let root_key = server.root_key().unwrap().to_bytes();
         assert_eq!(identity.root_key, Some(&root_key[..]));
         assert_eq!(identity.wifi, Some(("home", "")));
+
+        // Another network, for a device that keeps everything else.
+        let only = server.path("identity.bin");
+        let what = ["device", "flash-image", &folder, "--identity-only", "--partitions", table];
+        server.run(&[&what[..], &["--wifi", "cafe", "--out", &only]].concat()).unwrap();
+        let partition = std::fs::read(&only).unwrap();
+        assert_eq!(partition.len(), 0x4000);
+        let moved = Identity::read(&partition).unwrap();
+        assert_eq!(moved.wifi, Some(("cafe", "")));
+        assert_eq!((moved.thing, moved.key), (identity.thing, identity.key));
+        // Firmware of ours does not start without one.
+        let file = server.path("nothing.img");
+        let refused = server.run(&[&what[..], &["--out", &file]].concat()).unwrap_err();
+        assert!(refused.to_string().contains("--wifi"), "{refused}");
     }
 }

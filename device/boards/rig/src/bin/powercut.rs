@@ -9,6 +9,8 @@ use otaru_board_rig::powercut::{Phase, Powercut};
 
 /// Cuts of one life.
 const CUTS: usize = 12;
+/// Broken lives behind which there is nothing more to learn.
+const BROKEN_MAX: usize = 10;
 
 /// `--cuts N` until so many; `--seed S` of the first life; `--life S` that one alone.
 struct Arguments {
@@ -65,6 +67,9 @@ fn main() -> Result<()> {
             Err(error) => {
                 println!("life {seed} BROKE, alone with --life {seed}: {error:#}");
                 broken.push(seed);
+                if broken.len() == BROKEN_MAX {
+                    bail!("{BROKEN_MAX} lives broke, and {cuts} cuts were made: {broken:?}");
+                }
             }
         }
         lives += 1;

@@ -1,5 +1,8 @@
 //! The board `virt` for whoever has no rig of his own: `otaru demo --board virt` runs it.
 
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -47,11 +50,7 @@ struct Made<'a> {
 fn run(flash: &Path, folder: &Path, made: &Made<'_>) -> Result<()> {
     let manifest = read(made.manifest, std::fs::read(made.manifest))?;
     let mut chip = match std::fs::read(flash) {
-        Ok(bank) => {
-            ensure!(bank.len() == otaru_board_rig::factory::BANK_BYTES, "{flash:?} is no bank");
-            Flash::of_bank(&bank)
-        }
-        Err(_) => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             let image = read(made.image, std::fs::read(made.image))?;
             let roots = vec![read(made.root, std::fs::read(made.root))?];
             let mut chip = Flash::new()?;
@@ -59,9 +58,14 @@ fn run(flash: &Path, folder: &Path, made: &Made<'_>) -> Result<()> {
             chip.install(Slot::Ota0, &Release { image, roots, manifest })?;
             chip
         }
+        bank => {
+            let bank = bank.with_context(|| flash.display().to_string())?;
+            ensure!(bank.len() == otaru_board_rig::factory::BANK_BYTES, "{flash:?} is no bank");
+            Flash::of_bank(&bank)
+        }
     };
     chip.identify(&identity_of(folder, None)?)?;
-    std::fs::write(flash, chip.into_bank())?;
+    write_private(flash, &chip.into_bank())?;
     let key = read(made.root_key, std::fs::read_to_string(made.root_key))?;
     let key = PublicKey::from_file(&key).map_err(|error| anyhow!("{}: {error}", made.root_key))?;
     let product = Manifest::read_trusted(&manifest)?.product;
@@ -70,6 +74,14 @@ fn run(flash: &Path, folder: &Path, made: &Made<'_>) -> Result<()> {
     // In place of this program: who ends the one ends the other.
     Err(qemu::command(&boot, flash).stdin(Stdio::null()).exec())
         .context("could not run qemu-system-riscv32: `make boards` installs it")
+}
+
+/// For its owner's eyes: the device's key is in it.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(bytes));
+    written.with_context(|| path.display().to_string())
 }
 
 fn read<T>(name: &str, done: std::io::Result<T>) -> Result<T> {
