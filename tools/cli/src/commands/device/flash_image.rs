@@ -26,11 +26,15 @@ pub struct FlashImage {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Firmware for the first slot: an ESP-IDF image, such as `make esp32` makes
-    #[arg(long, value_name = "FILE")]
-    app: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "identity_only")]
+    app: Option<PathBuf>,
     /// Second-stage bootloader of the chip, as ESP-IDF builds it and espflash brings it
-    #[arg(long, value_name = "FILE")]
-    bootloader: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "identity_only")]
+    bootloader: Option<PathBuf>,
+    /// Only what the partition `identity` holds: for a device that keeps its firmware, and gets
+    /// another certificate or network
+    #[arg(long, conflicts_with_all = ["app", "bootloader"])]
+    identity_only: bool,
     /// Partition table, as ESP-IDF has them in text
     #[arg(long, value_name = "FILE")]
     partitions: PathBuf,
@@ -38,8 +42,11 @@ pub struct FlashImage {
     #[arg(long, value_parser = units::size_bytes, default_value = "4M")]
     flash: u64,
     /// Wi-Fi network that the device joins
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", required_unless_present = "no_wifi")]
     wifi: Option<String>,
+    /// The device has another network; firmware of ours for ESP32 does not start without Wi-Fi
+    #[arg(long, conflicts_with = "wifi")]
+    no_wifi: bool,
     /// File with the network's password in its first line; without it the network is open
     #[arg(long, value_name = "FILE", requires = "wifi")]
     wifi_password: Option<PathBuf>,
@@ -52,31 +59,56 @@ impl FlashImage {
     pub(super) fn run(&self, context: &Context<'_>) -> Result<()> {
         let wifi = self.wifi()?;
         let device = identity::Device::read(&self.folder)?;
-        let read = |path: &Path| {
-            std::fs::read(path).with_context(|| format!("could not read {}", path.display()))
-        };
+        let identity =
+            device.identity(wifi.as_ref().map(|(name, password)| (&name[..], &password[..])))?;
         let table = String::from_utf8(read(&self.partitions)?);
         let table = table.with_context(|| format!("{} is no text", self.partitions.display()))?;
         let partitions =
             Partitions::parse(&table).with_context(|| format!("{}", self.partitions.display()))?;
+        let (Some(app), Some(bootloader)) = (&self.app, &self.bootloader) else {
+            return self.write_identity(context, &device.thing, &partitions, identity);
+        };
         let flash_bytes = u32::try_from(self.flash).context("no chip has so much flash")?;
-        let app = read(&self.app)?;
-        let facts = Image::parse(&app).with_context(|| format!("{}", self.app.display()))?;
+        let app_bytes = read(app)?;
+        let facts = Image::parse(&app_bytes).with_context(|| format!("{}", app.display()))?;
         ensure!(
             facts.chip.name() == device.chip,
             "{} is for {}, and the device has {}",
-            self.app.display(),
+            app.display(),
             facts.chip.name(),
             device.chip
         );
-        let boot = bootloader::for_flash(&read(&self.bootloader)?, facts.chip, flash_bytes)
-            .with_context(|| format!("{}", self.bootloader.display()))?;
-        let identity =
-            device.identity(wifi.as_ref().map(|(name, password)| (&name[..], &password[..])))?;
-        let parts = Parts { boot: &boot, facts: &facts, app: &app, identity: &identity };
+        let boot = bootloader::for_flash(&read(bootloader)?, facts.chip, flash_bytes)
+            .with_context(|| format!("{}", bootloader.display()))?;
+        let parts = Parts { boot: &boot, facts: &facts, app: &app_bytes, identity: &identity };
         let image = merge(&partitions, flash_bytes, &parts)?;
         keys::write_new(&self.out, &image, 0o600)?;
         self.print(context, &device.thing, &facts, image.len())
+    }
+
+    /// The partition as a whole, so that nothing of what stood there before is left.
+    fn write_identity(
+        &self,
+        context: &Context<'_>,
+        thing: &str,
+        partitions: &Partitions,
+        mut identity: Vec<u8>,
+    ) -> Result<()> {
+        let place = partitions.find(IDENTITY)?;
+        ensure!(
+            identity.len() <= place.size as usize,
+            "the identity has {} bytes, and there is room for {}",
+            identity.len(),
+            place.size
+        );
+        identity.resize(place.size as usize, 0xFF);
+        keys::write_new(&self.out, &identity, 0o600)?;
+        let (at, out) = (format!("{:#x}", place.offset), self.out.display().to_string());
+        let object =
+            json!({ "thing": thing, "offset": place.offset, "bytes": place.size, "file": out });
+        let bytes = place.size.to_string();
+        let lines = [("thing", thing.to_owned()), ("offset", at), ("bytes", bytes), ("file", out)];
+        Ok(context.printer.object(&object, &lines)?)
     }
 
     fn wifi(&self) -> Result<Option<(String, String)>> {
@@ -114,6 +146,10 @@ impl FlashImage {
     }
 }
 
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("could not read {}", path.display()))
+}
+
 /// What is put together.
 struct Parts<'a> {
     boot: &'a [u8],
@@ -128,6 +164,7 @@ fn merge(partitions: &Partitions, flash_bytes: u32, parts: &Parts<'_>) -> Result
     let table = partitions.build()?;
     let layout = Layout::find(&partitions.table(&table)?, flash_bytes)
         .context("the partition table is not one that updates work with")?;
+    partitions.check_readable()?;
     let identity_at = partitions.find(IDENTITY)?;
     let boot_at = bootloader::offset(parts.facts.chip);
     let mut image = vec![0xFF; flash_bytes as usize];

@@ -9,6 +9,8 @@ const HEADER_BYTES: usize = 24;
 const SEGMENT_HEADER_BYTES: usize = 8;
 /// The high half of this byte says how long the flash is: 1 MiB, shifted by it.
 const FLASH_SIZE_AT: usize = 3;
+/// 32 MiB: firmware reads the same byte, and knows no longer one.
+const FLASH_SIZE_MAX: u32 = 5;
 const CHIP_AT: usize = 12;
 const HAS_HASH_AT: usize = 23;
 
@@ -31,8 +33,10 @@ pub(super) fn for_flash(bytes: &[u8], chip: Chip, flash_bytes: u32) -> Result<Ve
     let found = u16::from_le_bytes([bytes[CHIP_AT], bytes[CHIP_AT + 1]]);
     ensure!(found == chip.id(), "it is for chip {found}, and {} is {}", chip.name(), chip.id());
     let size = flash_bytes.checked_ilog2().and_then(|log| log.checked_sub(20));
-    let size = size.filter(|size| 1 << (20 + size) == flash_bytes && *size <= 7);
-    let size = size.with_context(|| format!("no flash has {flash_bytes} bytes"))? as u8;
+    let size = size.filter(|size| 1 << (20 + size) == flash_bytes && *size <= FLASH_SIZE_MAX);
+    let size = size
+        .with_context(|| format!("flash has 1, 2, 4, 8, 16 or 32 MiB, not {flash_bytes} bytes"))?
+        as u8;
     let end = end(bytes)?;
     let mut bytes = bytes.to_vec();
     bytes[FLASH_SIZE_AT] = bytes[FLASH_SIZE_AT] & 0x0F | size << 4;

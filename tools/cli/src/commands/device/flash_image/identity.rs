@@ -89,6 +89,7 @@ fn place(url: &str) -> Result<(&str, u16)> {
     let wrong = || format!("device.toml: {url:?} has no host and port");
     let (scheme, rest) = url.split_once("://").with_context(wrong)?;
     let rest = rest.split('/').next().unwrap_or_default();
+    ensure!(!rest.starts_with('['), "device.toml: {url:?}: boards reach no address of IPv6");
     match rest.rsplit_once(':') {
         Some((host, port)) => Ok((host, port.parse().with_context(wrong)?)),
         None if scheme == "https" => Ok((rest, 443)),

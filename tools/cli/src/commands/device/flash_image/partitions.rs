@@ -12,10 +12,13 @@ const SECTOR_BYTES: u32 = 0x1000;
 const APP_ALIGN: u32 = 0x1_0000;
 const READ_ONLY: u32 = 2;
 const ENCRYPTED: u32 = 1;
+/// Labels of what firmware reads beside selector and slots.
+const IDENTITY: &[u8] = b"identity";
+const RECORDS: &[u8] = b"otaru";
 
 /// The rows of a table.
 #[derive(Debug)]
-pub(super) struct Partitions(Vec<Partition>);
+pub(super) struct Partitions(pub(super) Vec<Partition>);
 
 impl Partitions {
     pub(super) fn parse(text: &str) -> Result<Partitions> {
@@ -50,6 +53,20 @@ impl Partitions {
         Ok(Table::parse(bytes)?)
     }
 
+    /// Refuses what firmware could not read: it knows nothing of the chip's encryption.
+    pub(super) fn check_readable(&self) -> Result<()> {
+        let ours = |row: &&Partition| {
+            row.kind == kind::APP
+                || (row.kind, row.subtype) == (kind::DATA, kind::DATA_OTA)
+                || [IDENTITY, RECORDS].contains(&row.label.as_bytes())
+        };
+        let encrypted = |row: &&Partition| row.flags & ENCRYPTED != 0;
+        match self.0.iter().filter(ours).find(encrypted) {
+            Some(row) => bail!("{:?} is encrypted, which firmware cannot read", row.label),
+            None => Ok(()),
+        }
+    }
+
     /// The partition of this name.
     pub(super) fn find(&self, name: &str) -> Result<Region> {
         let row = self.0.iter().find(|row| row.label.as_bytes() == name.as_bytes());
@@ -77,7 +94,7 @@ fn row(line: &str, free: u32) -> Result<Partition> {
     ensure!(offset.is_multiple_of(align), "it begins at {offset:#x}, no multiple of {align:#x}");
     let size = u32::try_from(size_bytes(size).map_err(anyhow::Error::msg)?)?;
     let flags = flags.split(':').map(str::trim).filter(|flag| !flag.is_empty());
-    let flags = flags.map(flag).sum::<Result<u32>>()?;
+    let flags = flags.map(flag).try_fold(0, |all, flag| anyhow::Ok(all | flag?))?;
     let label = Label::new(name).context("a name has at most 16 bytes")?;
     Ok(Partition { kind, subtype: self::subtype(kind, subtype)?, offset, size, label, flags })
 }

@@ -101,7 +101,7 @@ fn the_bootloader_is_told_how_long_the_flash_is() {
         let length = image::verify(&mut flash, Region::new(0, 1 << 20), None);
         assert_eq!(length, Ok(boot.len() as u32), "its digest is right");
     }
-    for wrong in [0, 3 << 20, 1000] {
+    for wrong in [0, 3 << 20, 1000, 64 << 20] {
         assert!(bootloader::for_flash(&boot, chip("esp32c3"), wrong).is_err(), "{wrong}");
     }
     let error = bootloader::for_flash(&boot, chip("esp32c6"), 4 << 20).unwrap_err();
@@ -142,6 +142,34 @@ fn places_are_found_and_mistakes_named() {
         let error = Partitions::parse(table).unwrap_err();
         assert_eq!(format!("{error:#}"), mistake);
     }
+}
+
+#[test]
+fn what_firmware_could_not_read_or_reach_is_refused() {
+    for (row, label) in [("identity", "identity"), ("otadata", "otadata"), ("ota_1", "ota_1")] {
+        let encrypted: String = TABLE
+            .lines()
+            .map(|line| match line.starts_with(row) {
+                true => format!("{},encrypted\n", line.trim_end().trim_end_matches(',')),
+                false => format!("{line}\n"),
+            })
+            .collect();
+        let error = Partitions::parse(&encrypted).unwrap().check_readable().unwrap_err();
+        let mistake = format!("{label:?} is encrypted, which firmware cannot read");
+        assert_eq!(error.to_string(), mistake);
+    }
+    Partitions::parse(TABLE).unwrap().check_readable().unwrap();
+    // Twice is still encrypted, and nothing else.
+    let twice = Partitions::parse("ota_0, app, ota_0, , 1M, encrypted:encrypted").unwrap();
+    assert_eq!(twice.0[0].flags, 1);
+
+    let folder = folder();
+    let path = folder.path().join("device.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, settings.replace("https://updates.example", "https://[fd00::1]"))
+        .unwrap();
+    let error = identity::Device::read(folder.path()).unwrap().identity(None).unwrap_err();
+    assert!(error.to_string().ends_with("boards reach no address of IPv6"), "{error}");
 }
 
 #[test]
