@@ -17,12 +17,16 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::Problem;
+use crate::routes::DataPlaneError;
 use crate::site::Site;
 
 /// Names of the ways to authenticate here; a client certificate is not
 /// something an API description can ask for.
 const BEARER: &str = "bearer";
 const SESSION: &str = "session";
+
+/// Where paths of the data plane begin.
+const DATA_PLANE: [&str; 3] = ["/things/", "/api/things/", "/topics/"];
 
 /// What AWS's clients do on the data plane.
 const SIGV4: &str = "sigv4";
@@ -50,29 +54,37 @@ pub(crate) fn start() -> OpenApiRouter<Site> {
     let signed = ApiKeyValue::with_description("Authorization", signed);
     components.add_security_scheme(SIGV4, SecurityScheme::ApiKey(ApiKey::Header(signed)));
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    components.schemas.insert(DataPlaneError::name().into_owned(), DataPlaneError::schema());
     let document = OpenApiBuilder::new().info(info).components(Some(components)).build();
     OpenApiRouter::with_openapi(document)
 }
 
 /// Adds what all operations share.
 pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
-    for path in document.paths.paths.values_mut() {
-        let operations =
-            [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
+    for (path, item) in &mut document.paths.paths {
+        let is_data_plane = DATA_PLANE.iter().any(|prefix| path.starts_with(prefix));
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.delete,
+            &mut item.head,
+        ];
         for operation in operations.into_iter().flatten() {
-            complete_operation(operation);
+            complete_operation(operation, is_data_plane);
         }
     }
     document
 }
 
-fn complete_operation(operation: &mut Operation) {
-    let problem =
-        ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
-    let refused = ResponseBuilder::new()
-        .description("Refused; `code` says why")
-        .content("application/problem+json", problem)
-        .build();
+fn complete_operation(operation: &mut Operation, is_data_plane: bool) {
+    let (why, kind, body) = match is_data_plane {
+        true => ("Refused, as AWS says it", "application/json", DataPlaneError::name()),
+        false => ("Refused; `code` says why", "application/problem+json", Problem::name()),
+    };
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name(body))).build();
+    let refused = ResponseBuilder::new().description(why).content(kind, body).build();
     operation.responses.responses.insert("default".to_owned(), refused.into());
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response

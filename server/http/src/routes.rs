@@ -18,6 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use authority::OfferedAuthority;
+pub(crate) use things::DataPlaneError;
 
 use crate::extract::MAX_JSON_BYTES;
 use crate::site::{HealthFor, Readiness, Site};

@@ -349,6 +349,7 @@ impl Refusal {
             | TooManyTokens { .. }
             | SetupDone
             | LastAdmin
+            | MailOff
             | OrganisationTaken(_) => Kind::Conflict,
             RootInvalid { .. }
             | PrivateKey { .. }
@@ -368,7 +369,7 @@ impl Refusal {
             | ShadowRefused { .. } => Kind::Unprocessable,
             TooManyAttempts | TooManyUploads | TooManyDownloads { .. } => Kind::TooMany,
             StorageFull => Kind::Full,
-            MailOff | SecretsKeyOther { .. } => Kind::Unavailable,
+            SecretsKeyOther { .. } => Kind::Unavailable,
         }
     }
 

@@ -25,6 +25,7 @@ use utoipa_axum::routes;
 use crate::extract::{Path, Query};
 use crate::site::Site;
 use asker::Asked;
+pub(crate) use refused::DataPlaneError;
 pub(super) use refused::ErrorsHaveTraceId;
 use refused::Refused;
 

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use otaru_operations::OperationError;
 use otaru_shadow::Rejection;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::ApiError;
 use crate::layers::RequestId;
@@ -66,9 +67,11 @@ impl IntoResponse for Refused {
 }
 
 /// The body of an error. No `code`: some SDKs read it as text and fail on a number.
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DataPlaneError<'a> {
+    /// What was wrong.
     message: &'a str,
+    /// The request, as `x-amzn-requestid` names it.
     #[serde(rename = "traceId", skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
 }
@@ -85,7 +88,7 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(Refused(rejection)) = response.extensions_mut().remove::<Refused>() {
         let trace_id = Some(&*request_id).filter(|_| named);
-        let body = ErrorBody { message: &rejection.message, trace_id };
+        let body = DataPlaneError { message: &rejection.message, trace_id };
         let (head, body) = Json(body).into_response().into_parts();
         *response.body_mut() = Body::new(body);
         let headers = response.headers_mut();

@@ -57,7 +57,7 @@ each_database! {
     async fn a_server_without_mail_says_so(app: TestApp) {
         let asked = json!({ "email": "ada@x.org" });
         let answer = app.anonymous().post("/app/password-reset", asked).await;
-        assert_eq!(answer.refusal(), "503 mail_off");
+        assert_eq!(answer.refusal(), "409 mail_off");
     }
 }
 
