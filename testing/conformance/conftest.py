@@ -2,7 +2,7 @@
 
 Every test runs against a server on SQLite and one on PostgreSQL; what concerns all ways to ask runs
 over MQTT 3.1.1, MQTT 5 and HTTP. `assertions` has the numbered checklist, `rules` what goes beyond it,
-`clients` the vendors' own clients.
+`clients` the vendors' own clients, `abuse` what nobody should send.
 """
 
 import os
@@ -53,6 +53,7 @@ def server(
     running = Server(tmp_path_factory.mktemp("server"), fresh_database())
     yield running
     assert running.end(signal.SIGTERM) == 0
+    assert not [s for s in [running.administrator, *running.secrets] if s in running.log]
 
 
 @pytest.fixture(params=WAYS)

@@ -39,13 +39,17 @@ class Identity:
 class Server:
     """A server process that can be ended and started again on the same data."""
 
-    def __init__(self, folder: Path, database_url: str | None, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, database_url: str | None, log: str | None = None, **settings: str
+    ) -> None:
         self.folder = folder
+        self._log = {"OTARU_LOG": log} if log else {}
         self._binary = needed(os.environ["OTARU_BINARY"])
         self._data = folder / "server"
         self._database_url = database_url
         self._settings = {f"OTARU__{name}": value for name, value in settings.items()}
         self._devices: dict[str, Identity] = {}
+        self.secrets: list[str] = []
         self._program: Program | None = None
         self.start()
 
@@ -54,7 +58,7 @@ class Server:
         command: list[str | Path] = [self._binary, "serve", "--data", self._data]
         for listener in _LISTENERS:
             command += [f"--listen-{listener}", "127.0.0.1:0"]
-        env = plain_environment() | self._settings
+        env = plain_environment() | self._settings | self._log
         if self._database_url:
             env["OTARU__DATABASE__URL"] = self._database_url
         (self._data / "listen.json").unlink(missing_ok=True)
@@ -66,6 +70,16 @@ class Server:
         assert self._program, "the server does not run"
         program, self._program = self._program, None
         return program.end(how)
+
+    @property
+    def administrator(self) -> str:
+        """The token of the first administrator."""
+        return (self._data / "admin.token").read_text().strip()
+
+    @property
+    def log(self) -> str:
+        """What it has printed."""
+        return (self.folder / "server.log").read_text(errors="replace")
 
     def port(self, listener: str) -> int:
         """The port of a listener: http, https, device_https, mqtts or mqtt."""
@@ -96,6 +110,7 @@ class Server:
     def new_access_key(self, *limits: str) -> dict[str, str]:
         made = self.command("token", "create", "--aws", "--role", "operator", "-o", "json", *limits)
         key: dict[str, str] = json.loads(made)
+        self.secrets.append(key["secret_access_key"])
         return key
 
     @cached_property
