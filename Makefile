@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO_ARGS ?=
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test boards-powercut bench-boards esp32 esp32-check esp32-test fuzz proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-identity bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test boards-powercut bench-boards esp32 esp32-check esp32-test fuzz deny proof proof-mutants
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench-start  start-up time, idle memory, time of one update'
 	@echo 'make bench-listeners  memory of 5,000 open event streams, and how fast one event reaches them'
 	@echo 'make bench-serve  what sending images costs, fast and to 2,000 slow clients, beside nginx'
+	@echo 'make bench-identity  what tokens, handshakes of devices and passwords cost, beside mosquitto'
 	@echo 'make bench-shadow durable shadow updates a second, how long each waits and what a device costs,'
 	@echo '                  beside bare brokers; BENCH_SHADOWS=100000 stores fewer than a million'
 	@echo 'make bench-sim    what a simulated device costs, of a thousand in one process'
@@ -28,6 +29,7 @@ help:
 	@echo 'make bench-delta  bytes of patches between real images, beside bsdiff, xdelta3, zstd and detools;'
 	@echo '                  OTARU_FIRMWARE_DIR names a folder with more: <name>-<version>.bin'
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
+	@echo 'make deny         licences, sources and known holes of all dependencies (deny.toml)'
 	@echo 'make proof        every way power can go in the whole life of a device, and LIVES random lives'
 	@echo '                  (default 1000000); goes on where it was stopped'
 	@echo 'make proof-mutants  builds faults into the device and shows which test sees each'
@@ -89,6 +91,10 @@ bench-listeners: setup-bench
 	$(CARGO) build --locked --release --package otaru
 	$(CARGO) run --locked --release --quiet --package otaru-bench -- listeners
 
+bench-identity: setup-bench
+	$(CARGO) build --locked --release --package otaru
+	$(CARGO) run --locked --release --quiet --package otaru-bench -- identity
+
 bench-serve: setup-bench
 	$(CARGO) build --locked --release --package otaru
 	$(CARGO) run --locked --release --quiet --package otaru-bench -- serve
@@ -118,6 +124,12 @@ bench-delta: setup-bench
 SECONDS ?= 60
 fuzz: setup-build
 	$(CARGO) run --locked --release --package otaru-fuzz -- --seconds $(SECONDS)
+
+# Advisories come from the network. A tool of its own: what it needs is not ours to ship.
+deny: setup-build
+	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --all-features check
+	cd device/boards && $(CARGO) deny --config ../../deny.toml check licenses bans sources
 
 LIVES ?= 1000000
 proof: setup-build

@@ -8,6 +8,7 @@
 mod chip;
 mod device;
 mod figure;
+mod identity;
 mod listeners;
 mod machine;
 mod mosquitto;
@@ -33,6 +34,8 @@ async fn main() -> ExitCode {
         ["start", binary] => start::measure(Path::new(binary)).await,
         ["listeners"] => listeners::measure(&built).await,
         ["listeners", binary] => listeners::measure(Path::new(binary)).await,
+        ["identity"] => identity::measure(&built).await,
+        ["identity", binary] => identity::measure(Path::new(binary)).await,
         ["shadow"] => shadow::measure(&built).await,
         ["shadow", binary] => shadow::measure(Path::new(binary)).await,
         ["sim"] => sim::measure(&built).await,
@@ -45,7 +48,7 @@ async fn main() -> ExitCode {
         ["device"] => device::measure(),
         _ => {
             eprintln!(
-                "usage: otaru-bench start|listeners|serve|shadow|sim|release-day [BINARY]; otaru-bench trust|device"
+                "usage: otaru-bench start|listeners|serve|identity|shadow|sim|release-day [BINARY]; otaru-bench trust|device"
             );
             return ExitCode::from(2);
         }
