@@ -20,6 +20,9 @@ const SAVED_EVERY: u64 = 500;
 /// Failures printed of one shard: one is enough to work on.
 const FAILURES_MAX: u64 = 3;
 
+const USAGE: &str = "[--suite NAME [--life N [--tell]]] [--lives N] [--threads N] [--seconds N] \
+                     [--stride N] [--dir STATE]";
+
 struct Options {
     lives: u64,
     dir: PathBuf,
@@ -56,7 +59,10 @@ fn options() -> Options {
             "--stride" => options.stride = number().unwrap_or(1).max(1),
             "--dir" => options.dir = words.next().map_or(options.dir, PathBuf::from),
             "--suite" => options.only = words.next(),
-            other => eprintln!("unknown option {other}"),
+            other => {
+                eprintln!("{other:?} is not known: {USAGE}");
+                std::process::exit(2);
+            }
         }
     }
     options
