@@ -1,5 +1,6 @@
 //! Decoders of `contract/wire`.
 
+use otaru_wire::audit::Chain;
 use otaru_wire::notifications::{Event, ListenUpdatesRequest, ListenUpdatesResponse};
 use otaru_wire::payload::{
     DesiredUpdate, FirmwareReport, LogRecord, PresencePayload, Progress, UpdateOffer,
@@ -11,6 +12,21 @@ use otaru_wire::{
 };
 use prost::Message;
 use serde_json::{Map, Value};
+
+/// Entries of the audit log, a line each.
+pub(crate) fn audit_chain(bytes: &[u8]) -> bool {
+    let mut chain = Chain::default();
+    let mut is_whole = true;
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let entry: Value = serde_json::from_slice(line).unwrap_or_default();
+        if let Err(flaw) = chain.take(&entry) {
+            assert!(!flaw.to_string().is_empty());
+            let _named = flaw.sequence();
+            is_whole = false;
+        }
+    }
+    is_whole
+}
 
 /// Topic names.
 pub(crate) fn topics(bytes: &[u8]) -> bool {

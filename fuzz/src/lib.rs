@@ -53,6 +53,7 @@ decoders! {
     agent::stored_settings,
     agent::stored_target,
     agent::stored_trust,
+    contract::audit_chain,
     contract::device_config,
     contract::firmware_members,
     contract::listen_updates,

@@ -62,6 +62,7 @@ replay! {
     stored_settings,
     stored_target,
     stored_trust,
+    audit_chain,
     device_config,
     firmware_members,
     listen_updates,

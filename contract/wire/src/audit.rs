@@ -105,7 +105,7 @@ impl Flaw {
     /// The entry it is about; of several the first.
     pub fn sequence(&self) -> u64 {
         match *self {
-            Flaw::Unreadable { after } => after + 1,
+            Flaw::Unreadable { after } => after.saturating_add(1),
             Flaw::Missing { from, .. } => from,
             Flaw::Altered { sequence }
             | Flaw::Misplaced { sequence }
@@ -124,7 +124,7 @@ impl fmt::Display for Flaw {
             Flaw::Missing { from, to } => write!(f, "entries {from} to {to} are missing"),
             Flaw::Misplaced { sequence } => write!(f, "entry {sequence} is not where it belongs"),
             Flaw::Replaced { sequence } => {
-                let next = sequence + 1;
+                let next = sequence.saturating_add(1);
                 write!(f, "entry {sequence} was replaced: entry {next} followed another one")
             }
             Flaw::Foreign { sequence } => write!(f, "entry {sequence} is of another log"),

@@ -196,6 +196,8 @@ pub struct AccessKey {
     id: String,
     pub(crate) scope: Scope,
     role: Role,
+    /// The person it acts for.
+    pub(crate) person: Option<String>,
     /// The things it is limited to, if it is.
     things: Option<Vec<ThingName>>,
     /// Where the request came from.
@@ -225,9 +227,9 @@ pub async fn authenticate_access_key(
         return Err(Refusal::Unauthenticated.into());
     };
     tokens::note_use(app, &token, now).await?;
-    let TokenRow { id, organisation, things, .. } = token;
+    let TokenRow { id, organisation, user_id: person, things, .. } = token;
     let (scope, origin) = (Scope::of(organisation), origin.clone());
-    Ok(AccessKey { id, scope, role, things, origin })
+    Ok(AccessKey { id, scope, role, person, things, origin })
 }
 
 /// A key that works now, what it may do, and its secret.
@@ -276,7 +278,8 @@ impl AccessKey {
     ) -> Result<ShadowActor, Rejection> {
         if self.role.allows(permission) && self.reaches(Some(thing)) {
             let (scope, origin) = (self.scope.clone(), self.origin.clone());
-            return Ok(ShadowActor { scope, writer: self.writer(), origin });
+            let (writer, person) = (self.writer(), self.person.clone());
+            return Ok(ShadowActor { scope, writer, person, origin });
         }
         Err(Rejection::forbidden())
     }
@@ -321,6 +324,7 @@ mod tests {
             id: "OTARUAAAAAAAAAAAAAAA".to_owned(),
             scope: Scope::of("org-1".parse().unwrap()),
             role,
+            person: None,
             things: things.map(|things| things.iter().map(|name| thing(name)).collect()),
             origin: Origin::default(),
         };

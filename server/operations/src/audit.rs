@@ -20,6 +20,11 @@ pub use reading::{
 };
 pub(crate) use who::Who;
 
+/// Notes an entry, if there is one.
+pub(crate) fn note_if(tx: &mut Tx<'_>, entry: Option<Entry>, now: i64) -> Result<(), StoreError> {
+    entry.map_or(Ok(()), |entry| note(tx, entry, now))
+}
+
 /// Appends an entry to its log.
 pub(crate) fn note(tx: &mut Tx<'_>, entry: Entry, now: i64) -> Result<(), StoreError> {
     let Entry { who, action, object, before, after } = entry;

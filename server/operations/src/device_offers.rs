@@ -69,6 +69,7 @@ pub(crate) fn take_decision(
     scope: &Scope,
     device: &DeviceRow,
     change: &Change<'_>,
+    who: Who,
     now: i64,
 ) -> Result<(), StoreError> {
     if !decides(change.request) {
@@ -88,13 +89,9 @@ pub(crate) fn take_decision(
         OfferDecision::Tonight => When::Tonight,
     };
     let since = device.owned_at.unwrap_or(0);
-    let who = Who::device(scope, &device.thing);
     let decider = Decider { decided_by: DecidedBy::Device, requested_by: None, since, who };
     match updates::decide_in(app, tx, scope, decider, device, &offer.version, when) {
-        Ok(decided) => match decided.entry {
-            Some(entry) => audit::note(tx, entry, now),
-            None => Ok(()),
-        },
+        Ok(decided) => audit::note_if(tx, decided.entry, now),
         Err(OperationError::Store(error)) => Err(error),
         Err(refusal) => {
             info!(device.thing = %device.thing, %refusal, "Decision at a device was not taken");

@@ -12,10 +12,10 @@ use otaru_fleet::Input;
 use otaru_shadow::{Rejection, UpdateRequest, client_token_of, delta_message};
 use otaru_store::{Notice, Scope, StoreError, Tx};
 use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic, payload::Progress};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::{error, warn};
 
-use crate::audit;
+use crate::audit::{self, Object, Who};
 use crate::{
     App, Origin, ShadowActor, authenticate_device, devices, events, logs::store_logs,
     progress::take_progress, reports, shadow_history::Writer, shadows, updates,
@@ -58,7 +58,7 @@ impl Ingress for MqttIngress {
             Principal::Device { .. } => Writer::Device,
             Principal::Backend { .. } => Writer::Backend,
         };
-        let actor = ShadowActor { scope, writer, origin: Origin::default() };
+        let actor = ShadowActor { scope, writer, person: None, origin: Origin::default() };
         take(&self.app, actor, topic, payload, turn).await.map_err(|cause| {
             error!(error = &cause as &dyn std::error::Error, "A message was not taken");
             NotTaken::new(cause.to_string())
@@ -135,9 +135,13 @@ pub(crate) async fn take(
             enqueue(app, actor, shadow, verb, payload, turn).await?;
         }
         // Its PUBACK makes the device forget the records: they must be durable first.
-        Topic::Logs { thing } => store_logs(app, scope, &thing, &payload).await?,
+        Topic::Logs { thing } => {
+            note_speaker(app, &actor, "device.write_logs", &thing, &payload).await?;
+            store_logs(app, scope, &thing, &payload).await?;
+        }
         Topic::Progress { thing } => match Progress::parse_payload(&payload) {
             Ok(progress) => {
+                note_speaker(app, &actor, "device.report_progress", &thing, &payload).await?;
                 report(take_progress(app, scope, &thing, progress).await, "Progress was not stored")
             }
             Err(error) => warn!(device.thing = %thing, %error, "Unreadable progress"),
@@ -145,6 +149,20 @@ pub(crate) async fn take(
         _ => {}
     }
     Ok(())
+}
+
+/// Somebody who is known speaks for a device: what they say counts as its own.
+async fn note_speaker(
+    app: &App,
+    actor: &ShadowActor,
+    action: &'static str,
+    thing: &ThingName,
+    payload: &Bytes,
+) -> Result<(), StoreError> {
+    let Some(who) = Who::writing(actor) else { return Ok(()) };
+    let said = String::from_utf8_lossy(payload).into_owned();
+    let entry = who.did(action, Object::device(thing)).made(&json!({ "payload": said }));
+    app.inner.store.audited(move |_| Ok(((), entry))).await
 }
 
 /// Queues a shadow request; its answer follows the commit, then its sender's turn ends.
@@ -244,7 +262,8 @@ fn answer(
     if verb == ShadowVerb::Delete {
         let token = client_token.as_deref();
         let deleted = shadows::delete(app, tx, scope, shadow, token, writer, now)?;
-        if let Some(entry) = deleted.as_ref().ok().and_then(|_| shadows::deleted(actor, shadow)) {
+        let entry = deleted.as_ref().ok().and_then(|gone| shadows::deleted(actor, shadow, gone));
+        if let Some(entry) = entry {
             audit::note(tx, entry, now)?;
         }
         return Ok(deleted.map(drop));

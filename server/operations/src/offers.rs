@@ -11,6 +11,7 @@ use otaru_store::{
 use otaru_wire::Phase;
 use serde_json::json;
 
+use crate::audit::{self, Who};
 use crate::{App, OperationError, When, device_offers, devices, events, events::People, updates};
 
 /// How long later is, in milliseconds: a day.
@@ -92,7 +93,9 @@ fn withdraw(
     row: UpdateRow,
     now: i64,
 ) -> Result<(), StoreError> {
-    updates::advance(app, tx, scope, row, &Input::Superseded, now)?;
+    let before = row.clone();
+    let row = updates::advance(app, tx, scope, row, &Input::Superseded, now)?;
+    audit::note_if(tx, updates::cancelled(Who::server(scope), &before, &row), now)?;
     updates::set_row(tx, scope, device, device.running_version.as_deref())
 }
 
@@ -111,19 +114,21 @@ fn begin(
     decision: Decision,
     now: i64,
 ) -> Result<(), StoreError> {
-    match waits {
+    let moved = match waits {
         Some(row) if decision == Decision::Now => {
-            updates::advance(app, tx, scope, row, &Input::Due, now).map(drop)
+            (row.clone(), updates::advance(app, tx, scope, row, &Input::Due, now)?)
         }
         Some(row) if row.put_off == Some(PutOff::Later) => {
-            updates::put_off_until_night(app, tx, scope, device, row, now).map(drop)
+            (row.clone(), updates::put_off_until_night(app, tx, scope, device, row, now)?)
         }
-        Some(_) => Ok(()),
+        Some(_) => return Ok(()),
         None => {
             let when = if decision == Decision::Now { When::Now } else { When::Tonight };
-            updates::begin_by_policy(app, tx, scope, device, release, when, now).map(drop)
+            return updates::begin_by_policy(app, tx, scope, device, release, when, now).map(drop);
         }
-    }
+    };
+    let (before, row) = moved;
+    audit::note_if(tx, updates::set(Who::server(scope), &before, &row), now)
 }
 
 /// How updates of this device to the release ended, the present owner's word included.

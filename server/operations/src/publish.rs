@@ -261,6 +261,8 @@ fn entry(
     let did = who.did(action, Object::release(&release.product, &release.version));
     let after = ReleaseObject::from(release.clone());
     match before {
+        // Signed anew with another end is another manifest, whatever else stays.
+        Some(_) if instead_of == InsteadOf::Release => Some(did.made(&after)),
         Some(before) => did.changed(&before.into(), &after),
         None => Some(did.made(&after)),
     }

@@ -57,6 +57,14 @@ impl Publisher {
         }
     }
 
+    fn person(&self) -> Option<String> {
+        match self {
+            Publisher::Device(_) => None,
+            Publisher::Actor(actor) => actor.user.clone(),
+            Publisher::AccessKey(key) => key.person.clone(),
+        }
+    }
+
     fn origin(&self) -> Origin {
         match self {
             Publisher::Device(_) => Origin::default(),
@@ -120,7 +128,7 @@ pub async fn publish_message(
     if let Some(executed) = executed {
         let (scope, writer, origin) =
             (publisher.scope().clone(), publisher.writer(), publisher.origin());
-        let actor = ShadowActor { scope, writer, origin };
+        let actor = ShadowActor { scope, writer, person: publisher.person(), origin };
         ingress::take(app, actor, executed, payload.clone(), Turn::free()).await?;
     }
     // The answer waits for the broker: whoever publishes is not faster than their subscribers.

@@ -9,9 +9,10 @@ use otaru_wire::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::audit::Who;
 use crate::{
     App, device_offers, devices, events, offers, patches,
-    shadow_history::By,
+    shadow_history::{By, Writer},
     shadows, updates,
     updates::{set_row, shadow_patch},
 };
@@ -23,6 +24,7 @@ pub(crate) fn observe(
     scope: &Scope,
     thing: &ThingName,
     change: &Change<'_>,
+    writer: &Writer,
     now: i64,
 ) -> Result<(), StoreError> {
     let (request, current) = (change.request, change.current);
@@ -43,13 +45,15 @@ pub(crate) fn observe(
         events::device_changed(tx, &device, &people, now)?;
     }
     if wishes {
-        updates::adopt_wish(app, tx, scope, &device, current, now)?;
+        let who = Who::behind(writer, scope, thing);
+        updates::adopt_wish(app, tx, scope, who, &device, current, now)?;
     }
     if reports {
         device_reported(app, tx, scope, device, change, now)?;
     }
     if answers && let Some(device) = otaru_store::device(tx, scope, thing)? {
-        device_offers::take_decision(app, tx, scope, &device, change, now)?;
+        let who = Who::behind(writer, scope, thing);
+        device_offers::take_decision(app, tx, scope, &device, change, who, now)?;
     }
     Ok(())
 }

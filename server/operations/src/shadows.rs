@@ -17,6 +17,8 @@ use crate::{
 pub struct ShadowActor {
     pub(crate) scope: Scope,
     pub(crate) writer: Writer,
+    /// The person it acts for.
+    pub(crate) person: Option<String>,
     pub(crate) origin: Origin,
 }
 
@@ -33,8 +35,9 @@ pub(crate) fn updated(
 }
 
 /// What the audit log is to say of a shadow that `actor` deleted.
-pub(crate) fn deleted(actor: &ShadowActor, shadow: &ShadowId) -> Option<Entry> {
-    Some(Who::writing(actor)?.did("shadow.delete", Object::shadow(shadow)))
+pub(crate) fn deleted(actor: &ShadowActor, shadow: &ShadowId, gone: &Document) -> Option<Entry> {
+    let did = Who::writing(actor)?.did("shadow.delete", Object::shadow(shadow));
+    Some(did.ended(&json!({ "version": gone.version(), "desired": gone.desired(), "reported": gone.reported() })))
 }
 
 /// A device may touch the shadows of its own thing.
@@ -47,7 +50,7 @@ pub fn shadow_actor_of_device(
 ) -> Result<ShadowActor, Rejection> {
     if device.thing == *thing {
         let (scope, origin) = (device.scope.clone(), Origin::default());
-        return Ok(ShadowActor { scope, writer: Writer::Device, origin });
+        return Ok(ShadowActor { scope, writer: Writer::Device, person: None, origin });
     }
     Err(Rejection::forbidden())
 }
@@ -73,7 +76,8 @@ impl Actor {
         match self.require(permission) {
             Ok(()) => {
                 let (scope, origin) = (self.scope.clone(), self.origin.clone());
-                Ok(ShadowActor { scope, writer: Writer::of(self), origin })
+                let (writer, person) = (Writer::of(self), self.user.clone());
+                Ok(ShadowActor { scope, writer, person, origin })
             }
             Err(_) => Err(Rejection::forbidden()),
         }
@@ -167,7 +171,7 @@ pub async fn delete_shadow(
         let ShadowActor { scope, writer, .. } = &actor;
         let now = app_.now_ms();
         let gone = delete(&app_, tx, scope, &shadow, None, writer, now)?;
-        let entry = gone.as_ref().ok().and_then(|_| deleted(&actor, &shadow));
+        let entry = gone.as_ref().ok().and_then(|gone| deleted(&actor, &shadow, gone));
         let answer = gone.map(|gone| otaru_shadow::delete_accepted(&gone, now / 1_000, None));
         Ok::<_, StoreError>(((answer, place), entry))
     });
@@ -237,7 +241,7 @@ pub(crate) fn apply(
     if writer.is_outside() && shadow.name.is_none() {
         let previous = previous.as_ref();
         let change = Change { previous, current: &current, request: &request, at_s };
-        reports::observe(app, tx, scope, &shadow.thing, &change, now)?;
+        reports::observe(app, tx, scope, &shadow.thing, &change, writer, now)?;
     }
     Ok(Ok(current))
 }
@@ -280,7 +284,7 @@ pub(crate) fn delete(
         at_s: now / 1_000,
     });
     if shadow.name.is_none() {
-        updates::forget_wish(app, tx, scope, &shadow.thing, now)?;
+        updates::forget_wish(app, tx, scope, &shadow.thing, writer, now)?;
     }
     Ok(Ok(document))
 }

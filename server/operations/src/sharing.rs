@@ -5,7 +5,7 @@ use otaru_store::{DecidedBy, DeviceRow, Scope, StoreError, Tx, UpdateRow};
 use otaru_wire::{Phase, ShadowId, ThingName};
 use serde_json::{Map, Value, json};
 
-use crate::audit::{Object, Who};
+use crate::audit::{self, Object, Who};
 use crate::{
     Actor, App, OperationError, PersonObject, Reach, Refusal, ShareCodeObject,
     claims::{claim_url, digest_of, new_code},
@@ -211,7 +211,9 @@ fn give_up(
     let people = People::of(tx, device)?;
     let newest = otaru_store::newest_update(tx, scope, &device.thing)?;
     if let Some(theirs) = newest.filter(|row| row.update.is_open() && is_owners_word(row)) {
-        updates::advance(app, tx, scope, theirs, &Input::CancelRequested { reason: None }, now)?;
+        let (input, before) = (Input::CancelRequested { reason: None }, theirs.clone());
+        let row = updates::advance(app, tx, scope, theirs, &input, now)?;
+        audit::note_if(tx, updates::cancelled(Who::server(scope), &before, &row), now)?;
     }
     forget_wishes(app, tx, scope, device, now)?;
     otaru_store::remove_offer(tx, scope, &device.thing)?;

@@ -161,6 +161,12 @@ pub(crate) fn cancelled(who: Who, before: &UpdateRow, row: &UpdateRow) -> Option
     did.changed(&UpdateObject::from(before), &UpdateObject::from(row))
 }
 
+/// What is to be said of an update that goes another way than it did.
+pub(crate) fn set(who: Who, before: &UpdateRow, row: &UpdateRow) -> Option<Entry> {
+    let did = who.did("update.set", Object::device(&row.thing));
+    did.changed(&UpdateObject::from(before), &UpdateObject::from(row))
+}
+
 /// What is to be said of an update that somebody began.
 pub(crate) fn started(who: Who, row: &UpdateRow) -> Entry {
     who.did("update.start", Object::device(&row.thing)).made(&UpdateObject::from(row))

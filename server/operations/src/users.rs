@@ -84,8 +84,8 @@ pub async fn remove_user(app: &App, actor: &Actor, id: String) -> Result<(), Ope
     let (app_, scope, who) = (app.clone(), actor.scope.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         let user = known(tx, &scope, &id)?;
-        // Who removes themselves has no name any more afterwards.
-        let who = if who.is_person(&id) { who.called(&user.email) } else { who };
+        // Who removes themselves, or a token of theirs, has no name any more afterwards.
+        let who = who.named(tx)?;
         keep_an_admin(tx, &scope, &user)?;
         credentials::interrupt(tx, &scope, &id)?;
         sharing::leave_all(&app_, tx, &scope, &id, app_.now_ms())?;

@@ -45,6 +45,12 @@ static AUDIT: Migration = Migration {
     postgres: include_str!("../migrations/0014_audit.postgres.sql"),
 };
 
+static AUDIT_FOLLOWS: Migration = Migration {
+    sql: include_str!("../migrations/0020_audit_follows.sql"),
+    sqlite: include_str!("../migrations/0020_audit_follows.sqlite.sql"),
+    postgres: include_str!("../migrations/0020_audit_follows.postgres.sql"),
+};
+
 /// Brings the schema up to date; each step is one transaction.
 pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {
     connection.change_schema(
@@ -56,8 +62,8 @@ pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {
         Some(mut row) => row.int("schema_version")?,
         None => 0,
     };
-    let all = IN_ONE_TEXT.iter().chain([&AUDIT]);
-    let known = IN_ONE_TEXT.len() as i64 + 1;
+    let all = IN_ONE_TEXT.iter().chain([&AUDIT, &AUDIT_FOLLOWS]);
+    let known = IN_ONE_TEXT.len() as i64 + 2;
     if current > known {
         return Err(StoreError::NewerSchema { found: current, known });
     }

@@ -42,6 +42,17 @@ pub struct AuditReport {
     pub head: AuditHead,
     /// Whether nothing is wrong.
     pub whole: bool,
+    /// What is wrong, from the first entry on.
+    pub flaws: Vec<AuditFlaw>,
+}
+
+/// Something that is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AuditFlaw {
+    /// The entry it is about; of several the first.
+    pub sequence: u64,
+    /// What is wrong, for people.
+    pub detail: String,
 }
 
 /// How far a log is.

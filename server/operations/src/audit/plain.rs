@@ -21,6 +21,13 @@ const SECRET: [&str; 9] = [
     "credential",
 ];
 
+/// The same, where it is a whole word of the name.
+const SECRET_WORDS: [&str; 7] = ["key", "keys", "pass", "passwd", "passcode", "pin", "auth"];
+
+/// Beside one of these a key is none that anybody minds.
+const OPEN_WORDS: [&str; 9] =
+    ["public", "id", "root", "release", "server", "signing", "signer", "revoked", "fingerprint"];
+
 const REDACTED: &str = "(not kept)";
 
 /// The text that is kept of a value.
@@ -50,9 +57,31 @@ fn plain(value: Value) -> Value {
 
 /// Nothing is as telling as that there was none.
 fn is_secret(name: &str, value: &Value) -> bool {
-    let name = name.to_ascii_lowercase();
-    let can_be = !matches!(value, Value::Null | Value::Bool(_));
-    can_be && SECRET.iter().any(|word| name.contains(word))
+    if matches!(value, Value::Null | Value::Bool(_)) {
+        return false;
+    }
+    let words = words(name);
+    let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
+    let lower = name.to_ascii_lowercase();
+    SECRET.iter().any(|part| lower.contains(part)) || (has(&SECRET_WORDS) && !has(&OPEN_WORDS))
+}
+
+/// `wifi_key`, `wifi-key` and `wifiKey` in lower case, word by word.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for character in name.chars() {
+        let begins = character.is_ascii_uppercase() && was_lower;
+        if begins || !character.is_alphanumeric() {
+            words.push(String::new());
+        }
+        if character.is_alphanumeric() {
+            let word = words.last_mut().expect("there is always one");
+            word.extend(character.to_lowercase());
+        }
+        was_lower = character.is_lowercase() || character.is_ascii_digit();
+    }
+    words
 }
 
 #[cfg(test)]
@@ -69,6 +98,17 @@ mod tests {
             kept(value),
             r#"{"desired":{"api_token":"(not kept)","wifi":[{"Password":"(not kept)","ssid":"home"}]},"has_password":true,"secret_access_key":null,"volume":"0.5"}"#
         );
+    }
+
+    #[test]
+    fn keys_are_secrets_unless_they_are_public() {
+        let names = ["key", "api_key", "apiKey", "wifi-key", "WPA_KEY", "passwd", "pin", "auth"];
+        for name in names {
+            assert_eq!(kept(json!({ name: "hunter2" })), format!(r#"{{"{name}":"(not kept)"}}"#));
+        }
+        for name in ["public_key", "key_id", "root_key", "monkey", "keyboard", "author", "spin"] {
+            assert_eq!(kept(json!({ name: "open" })), format!(r#"{{"{name}":"open"}}"#));
+        }
     }
 
     #[test]

@@ -90,7 +90,21 @@ impl Who {
             Writer::Person(id) => ("person", id),
             Writer::Device | Writer::Backend | Writer::Operation(_) => return None,
         };
-        Some(Who::new(&actor.scope, kind, Some(id)).at(&actor.origin))
+        let person = actor.person.clone().filter(|_| kind != "person");
+        Some(Who { person, ..Who::new(&actor.scope, kind, Some(id)) }.at(&actor.origin))
+    }
+
+    /// Whose write of a thing's shadow had a consequence. Where it came from stands with the
+    /// write itself.
+    pub(crate) fn behind(writer: &Writer, scope: &Scope, thing: &ThingName) -> Who {
+        match writer {
+            Writer::Token(id) => Who::new(scope, "token", Some(id)),
+            Writer::AccessKey(id) => Who::new(scope, "access_key", Some(id)),
+            Writer::Person(id) => Who::new(scope, "person", Some(id)),
+            Writer::Device => Who::device(scope, thing),
+            Writer::Backend => Who::backend(scope),
+            Writer::Operation(_) => Who::server(scope),
+        }
     }
 
     fn at(self, origin: &Origin) -> Who {

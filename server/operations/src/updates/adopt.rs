@@ -6,19 +6,23 @@ use otaru_store::{DecidedBy, DeviceRow, ReleaseRow, Scope, StoreError, Tx, Updat
 use otaru_wire::{Phase, ReleaseVersion, ThingName};
 
 use super::{
-    Start, advance, apply_effect, begin, cancelled, installable, is_same, newest_open, set_row,
-    started,
+    Start, advance, apply_effect, begin, cancelled, installable, is_same, newest_open, set,
+    set_row, started,
 };
 use crate::audit::{self, Who};
-use crate::{App, OperationError, device_offers, downgrades, reports::firmware_version};
+use crate::{
+    App, OperationError, device_offers, downgrades, reports::firmware_version,
+    shadow_history::Writer,
+};
 
-/// A backend wrote or removed the version in desired: the update it asks for gets a record,
+/// Somebody wrote or removed the version in desired: the update it asks for gets a record,
 /// so that it has a clock and an end like any other; the one it no longer asks for is
 /// cancelled.
 pub(crate) fn adopt_wish(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
+    who: Who,
     device: &DeviceRow,
     current: &Document,
     now: i64,
@@ -26,16 +30,18 @@ pub(crate) fn adopt_wish(
     let open = newest_open(tx, scope, &device.thing)?;
     let wish = firmware_version(current.desired());
     let Some(release) = adoptable(tx, scope, device, wish)? else {
-        return take_back(app, tx, scope, open, wish, now);
+        return take_back(app, tx, scope, who, open, wish, now);
     };
     if let Some(open) = open {
         if is_same(&open, &release.version) {
-            return advance(app, tx, scope, open, &Input::Due, now).map(drop);
+            let before = open.clone();
+            let row = advance(app, tx, scope, open, &Input::Due, now)?;
+            return audit::note_if(tx, set(who, &before, &row), now);
         }
         advance(app, tx, scope, open, &Input::Superseded, now)?;
     }
     let row = begin(app, tx, scope, device, &release, Start::by(DecidedBy::Backend), now)?;
-    audit::note(tx, started(Who::backend(scope), &row), now)?;
+    audit::note(tx, started(who, &row), now)?;
     otaru_store::remove_offer(tx, scope, &device.thing)?;
     device_offers::show(app, tx, scope, device, now)?;
     // A plain client was told by what was written just now.
@@ -52,10 +58,11 @@ pub(crate) fn forget_wish(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
+    writer: &Writer,
     now: i64,
 ) -> Result<(), StoreError> {
     let open = newest_open(tx, scope, thing)?;
-    take_back(app, tx, scope, open, None, now)
+    take_back(app, tx, scope, Who::behind(writer, scope, thing), open, None, now)
 }
 
 /// Cancels the update that desired no longer names; one put off was not named yet.
@@ -63,6 +70,7 @@ fn take_back(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,
+    who: Who,
     open: Option<UpdateRow>,
     wish: Option<&str>,
     now: i64,
@@ -74,10 +82,7 @@ fn take_back(
         {
             let (input, before) = (Input::CancelRequested { reason: None }, open.clone());
             let row = advance(app, tx, scope, open, &input, now)?;
-            match cancelled(Who::backend(scope), &before, &row) {
-                Some(entry) => audit::note(tx, entry, now),
-                None => Ok(()),
-            }
+            audit::note_if(tx, cancelled(who, &before, &row), now)
         }
         _ => Ok(()),
     }

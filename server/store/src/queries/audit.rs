@@ -194,7 +194,8 @@ pub fn audit_entries(
         select_entries!(
             "WHERE log = $1 AND sequence < $2
                  AND ($3 = '' OR actor_id = $3 OR actor_name = $3 OR actor_person = $3)
-                 AND ($4 = '' OR action = $4 OR action LIKE $4 || '.%')
+                 AND ($4 = '' OR action = $4
+                     OR substr(action, 1, length($4) + 1) = $4 || '.')
                  AND ($5 = '' OR object_id = $5 OR object_name = $5
                      OR object_kind || ':' || object_id = $5)
                  AND at >= $6 AND at < $7

@@ -119,7 +119,8 @@ async fn export(context: &Context<'_>, log: LogOptions, after: u64) -> Result<()
     Ok(stdout.flush()?)
 }
 
-/// Reads the server's log as it sends it. Its own word counts for one thing: how far it is.
+/// Reads the server's log as it sends it. Its own word counts as well: how far it is, and what it
+/// found wrong, such as an end that was cut off both.
 async fn check_server(context: &Context<'_>, log: LogOptions, check: &mut Check) -> Result<()> {
     let (client, log) = (context.client()?, log.log.as_deref());
     let report = client.verify_audit(log).await?;
@@ -128,6 +129,9 @@ async fn check_server(context: &Context<'_>, log: LogOptions, check: &mut Check)
         check.take(&line);
     }
     check.reaches(report.head.sequence);
+    for flaw in report.flaws {
+        check.note_once(flaw.sequence, flaw.detail);
+    }
     Ok(())
 }
 
@@ -167,6 +171,13 @@ impl Check {
         }
         if let Some((hash, is_there)) = &mut self.wanted {
             *is_there |= self.chain.head().1 == *hash;
+        }
+    }
+
+    /// What the server found, unless it was found here as well.
+    fn note_once(&mut self, sequence: u64, detail: String) {
+        if !self.flaws.iter().any(|flaw| flaw["detail"] == detail.as_str()) {
+            self.note(Some(sequence), detail);
         }
     }
 

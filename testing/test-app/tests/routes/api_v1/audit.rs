@@ -336,10 +336,17 @@ each_database! {
             Some(postgres) => {
                 assert!(postgres.execute(&["TRUNCATE audit_entries"]).is_err());
                 assert!(postgres.execute(&["TRUNCATE audit_heads"]).is_err());
+                let follow = "INSERT INTO audit_entries SELECT log, sequence + 9000, at, actor_kind,
+                    actor_id, actor_name, actor_person, action, object_kind, object_id,
+                    object_name, before_change, after_change, address, user_agent, request,
+                    prev_hash, hash FROM audit_entries";
+                assert!(postgres.execute(&[follow]).is_err());
             }
             None => {
                 let replace = "INSERT OR REPLACE INTO audit_entries SELECT * FROM audit_entries";
                 assert!(run_sql(&app, &[replace]).is_err());
+                let set_back = "INSERT OR REPLACE INTO audit_heads SELECT log, 1, hash FROM audit_heads";
+                assert!(run_sql(&app, &[set_back]).is_err());
             }
         }
         let report = app.admin().get(&format!("{PATH}/verify")).await.json();
