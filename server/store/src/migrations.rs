@@ -11,45 +11,45 @@ struct Migration {
     postgres: &'static str,
 }
 
-macro_rules! migrations {
-    ($($name:literal),* $(,)?) => {
-        [$(Migration {
+/// Both engines are told the same words.
+macro_rules! same {
+    ($name:literal) => {
+        Migration {
             sql: include_str!(concat!("../migrations/", $name, ".sql")),
             sqlite: "",
             postgres: "",
-        }),*]
+        }
     };
 }
 
-/// What both engines are told in the same words.
-static IN_ONE_TEXT: [Migration; 13] = migrations![
-    "0001_first",
-    "0002_silence",
-    "0003_telling",
-    "0004_accounts",
-    "0005_consent",
-    "0006_watching",
-    "0007_access_keys",
-    "0008_history",
-    "0009_server_keys",
-    "0010_intake",
-    "0011_signers",
-    "0012_patches",
-    "0013_bucket",
+/// Each is told the rest in its own.
+macro_rules! each {
+    ($name:literal) => {
+        Migration {
+            sql: include_str!(concat!("../migrations/", $name, ".sql")),
+            sqlite: include_str!(concat!("../migrations/", $name, ".sqlite.sql")),
+            postgres: include_str!(concat!("../migrations/", $name, ".postgres.sql")),
+        }
+    };
+}
+
+static ALL: &[Migration] = &[
+    same!("0001_first"),
+    same!("0002_silence"),
+    same!("0003_telling"),
+    same!("0004_accounts"),
+    same!("0005_consent"),
+    same!("0006_watching"),
+    same!("0007_access_keys"),
+    same!("0008_history"),
+    same!("0009_server_keys"),
+    same!("0010_intake"),
+    same!("0011_signers"),
+    same!("0012_patches"),
+    same!("0013_bucket"),
+    each!("0014_audit"),
+    each!("0015_audit_follows"),
 ];
-
-/// What each is told in its own.
-static AUDIT: Migration = Migration {
-    sql: include_str!("../migrations/0014_audit.sql"),
-    sqlite: include_str!("../migrations/0014_audit.sqlite.sql"),
-    postgres: include_str!("../migrations/0014_audit.postgres.sql"),
-};
-
-static AUDIT_FOLLOWS: Migration = Migration {
-    sql: include_str!("../migrations/0020_audit_follows.sql"),
-    sqlite: include_str!("../migrations/0020_audit_follows.sqlite.sql"),
-    postgres: include_str!("../migrations/0020_audit_follows.postgres.sql"),
-};
 
 /// Brings the schema up to date; each step is one transaction.
 pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {
@@ -62,12 +62,11 @@ pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {
         Some(mut row) => row.int("schema_version")?,
         None => 0,
     };
-    let all = IN_ONE_TEXT.iter().chain([&AUDIT, &AUDIT_FOLLOWS]);
-    let known = IN_ONE_TEXT.len() as i64 + 2;
+    let known = ALL.len() as i64;
     if current > known {
         return Err(StoreError::NewerSchema { found: current, known });
     }
-    for (number, migration) in (1..).zip(all).skip(current as usize) {
+    for (number, migration) in (1..).zip(ALL).skip(current as usize) {
         connection.begin()?;
         connection.change_schema(migration.sql)?;
         connection.change_schema_otherwise(migration.sqlite, migration.postgres)?;
