@@ -50,6 +50,9 @@ const ROOMS: &[Room] = &[
     Room { folder: "server/authority", may_use: &["contract/*"], never: EDGES },
     Room { folder: "server/patches", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "server/sigv4", may_use: &[], never: EDGES },
+    // It calls others: that is what reqwest is for.
+    Room { folder: "server/outbound", may_use: &[], never: &["axum", "rusqlite"] },
+    Room { folder: "server/oidc", may_use: &["server/outbound"], never: EDGES },
     Room { folder: "server/broker", may_use: &["contract/*"], never: &["axum", "rusqlite"] },
     Room {
         folder: "server/operations",
@@ -61,6 +64,8 @@ const ROOMS: &[Room] = &[
             "server/authority",
             "server/broker",
             "server/patches",
+            "server/outbound",
+            "server/oidc",
         ],
         never: EDGES,
     },
