@@ -48,8 +48,12 @@ static ALL: &[Migration] = &[
     same!("0012_patches"),
     same!("0013_bucket"),
     each!("0014_audit"),
-    each!("0015_audit_follows"),
+    same!("0015_oidc"),
+    each!("0020_audit_follows"),
 ];
+
+/// What both are told in the same words again.
+static AFTER_AUDIT: [Migration; 1] = migrations!["0015_oidc"];
 
 /// Brings the schema up to date; each step is one transaction.
 pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {

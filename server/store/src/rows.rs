@@ -99,6 +99,48 @@ pub struct SessionRow {
     pub label: Option<String>,
 }
 
+/// A person as an identity provider knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityRow {
+    /// Opaque id.
+    pub id: String,
+    /// Organisation of the person.
+    pub organisation: OrganisationId,
+    /// The person.
+    pub user_id: String,
+    /// What the person may do now.
+    pub role: Role,
+    /// Who knows them.
+    pub issuer: String,
+    /// What it calls them.
+    pub subject: String,
+    /// What it calls their address, to be shown.
+    pub email: Option<String>,
+    /// When it was linked.
+    pub created_at: i64,
+    /// When it was last used, to a few minutes.
+    pub used_at: Option<i64>,
+    /// When the token was made whose claims were looked at last.
+    pub claims_at: i64,
+}
+
+/// What is known of a session that a provider opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderSessionRow {
+    /// Which session.
+    pub secret_sha256: String,
+    /// The identity it was opened by.
+    pub identity_id: String,
+    /// Who knows the person.
+    pub issuer: String,
+    /// What the provider calls its own session.
+    pub provider_session: Option<String>,
+    /// The provider's token, sealed.
+    pub id_token: Option<Vec<u8>>,
+    /// When the person proved themselves anew because they were asked to.
+    pub proven_at: Option<i64>,
+}
+
 /// Somebody who may become a person of the organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationRow {

@@ -28,6 +28,8 @@ mod commits;
 mod fleet;
 #[path = "store/history.rs"]
 mod history;
+#[path = "store/identities.rs"]
+mod identities;
 #[path = "store/patches.rs"]
 mod patches;
 #[path = "store/rows.rs"]

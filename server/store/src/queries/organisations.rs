@@ -56,6 +56,17 @@ pub fn organisation(tx: &mut Tx<'_>, scope: &Scope) -> Result<Option<Organisatio
     )
 }
 
+/// The scope of the organisation with this name.
+pub fn organisation_named(
+    tx: &mut Tx<'_>,
+    _: &SystemScope,
+    name: &str,
+) -> Result<Option<Scope>, StoreError> {
+    let found: Option<OrganisationRow> =
+        tx.first("SELECT id, name, created_at FROM organisations WHERE name = $1", params![name])?;
+    Ok(found.map(|row| Scope::of(row.id)))
+}
+
 /// Every organisation of the server after `after` (a name), by name.
 pub fn organisations(
     tx: &mut Tx<'_>,

@@ -223,6 +223,7 @@ pub fn set_user_phrase_type(
 pub fn delete_user(tx: &mut Tx<'_>, scope: &Scope, id: &str) -> Result<bool, StoreError> {
     let key = params![scope.organisation().as_str(), id];
     for sql in [
+        "DELETE FROM identities WHERE organisation = $1 AND user_id = $2",
         "DELETE FROM sessions WHERE organisation = $1 AND user_id = $2",
         "DELETE FROM tokens WHERE organisation = $1 AND user_id = $2",
         "DELETE FROM password_resets WHERE organisation = $1 AND user_id = $2",
