@@ -2,6 +2,7 @@
 
 mod bucket_watch;
 mod downloads;
+mod oidc;
 mod patches;
 mod shadows;
 mod sources;
@@ -11,7 +12,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use otaru_operations::{
-    DownloadSettings, MailSettings, PatchSettings, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS,
+    DownloadSettings, IdentityProvider, MailSettings, OutboundSettings, PatchSettings, SealingKey,
+    ShadowSettings, USUAL_SHARED_TOKENS,
 };
 use otaru_wire::Namespace;
 use serde::Deserialize;
@@ -21,6 +23,7 @@ use crate::reach;
 use bucket_watch::BucketWatchSection;
 pub(crate) use bucket_watch::WatchedBucket;
 use downloads::DownloadsSection;
+use oidc::{OidcSections, OutboundSection};
 use patches::PatchesSection;
 use shadows::ShadowsSection;
 
@@ -117,6 +120,8 @@ pub(crate) struct Config {
     pub(crate) patches: PatchSettings,
     pub(crate) shared_tokens: u32,
     pub(crate) bucket_watch: Option<WatchedBucket>,
+    pub(crate) providers: Vec<IdentityProvider>,
+    pub(crate) outbound: OutboundSettings,
 }
 
 /// Where somebody else keeps the certificate for people fresh.
@@ -142,6 +147,8 @@ struct File {
     patches: PatchesSection,
     bucket_watch: BucketWatchSection,
     tokens: TokensSection,
+    oidc: OidcSections,
+    outbound: OutboundSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -259,6 +266,8 @@ impl Config {
             patches: file.patches.settings()?,
             shared_tokens: file.tokens.shared.unwrap_or(USUAL_SHARED_TOKENS),
             bucket_watch: file.bucket_watch.settings()?,
+            providers: oidc::providers(file.oidc)?,
+            outbound: file.outbound.settings(),
             data: flags.data,
         };
         config.refuse_open_plain_ports()?;

@@ -16,8 +16,8 @@ use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Readiness, Serving};
 use otaru_operations::{
-    App, AppConfig, Clock, Mailer, MqttIngress, create_setup_code, deliver_mail, deliver_notices,
-    make_patches, run_background, watch_bucket,
+    App, AppConfig, Clock, Mailer, MqttIngress, Outbound, create_setup_code, deliver_mail,
+    deliver_notices, make_patches, run_background, watch_bucket,
 };
 use otaru_store::Store;
 use serde_json::json;
@@ -106,6 +106,8 @@ impl Server {
             patches,
             shared_tokens,
             bucket_watch: config.bucket_watch.as_ref().map(WatchedBucket::open).transpose()?,
+            providers: config.providers.clone(),
+            outbound: Outbound::new(&config.outbound)?,
         };
         let app = App::new(parts).await?;
         secrets.settle(&app, config).await?;

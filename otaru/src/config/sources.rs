@@ -22,16 +22,22 @@ pub(super) fn read<T: DeserializeOwned>(file: Option<&Path>, data: &Path) -> any
             sources.add_source(config::File::from(path.as_path()).format(config::FileFormat::Toml));
     }
     for (key, value) in environment(env::vars_os())? {
-        sources = match key.as_str() {
-            "server.tls_names" | "patches.codecs" => {
-                let names: Vec<&str> = value.split(',').map(str::trim).collect();
-                sources.set_override(key, names)?
-            }
-            _ => sources.set_override(key, value)?,
+        sources = if is_list(&key) {
+            let names: Vec<&str> = value.split(',').map(str::trim).collect();
+            sources.set_override(key, names)?
+        } else {
+            sources.set_override(key, value)?
         };
     }
     let settings = sources.build().context("could not read the settings")?;
     settings.try_deserialize().context("settings that are not known or have the wrong type")
+}
+
+/// Whether a setting is several texts, with commas between them where one line has them all.
+fn is_list(key: &str) -> bool {
+    let lists = ["server.tls_names", "patches.codecs", "outbound.private_hosts"];
+    let of_provider = [".scopes", ".audiences"].iter().any(|name| key.ends_with(name));
+    lists.contains(&key) || (key.starts_with("oidc.") && of_provider)
 }
 
 /// `OTARU__SECTION__KEY`, and `OTARU__SECTION__KEY_FILE` for what no environment should hold.

@@ -6,8 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use otaru_operations::{
-    Actor, App, DevicePrincipal, OperationError, PeerCertificate, Refusal, authenticate_device,
-    authenticate_session, authenticate_token,
+    Actor, App, DevicePrincipal, OperationError, PeerCertificate, Refusal, authenticate_bearer,
+    authenticate_device, authenticate_session,
 };
 
 use crate::ApiError;
@@ -25,7 +25,7 @@ impl FromRequestParts<Site> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Caller, ApiError> {
         let actor = match bearer(&parts.headers) {
-            Some(token) => Some(authenticate_token(&site.app, token).await?),
+            Some(token) => Some(authenticate_bearer(&site.app, token).await?),
             None => signed_in(parts, site).await?,
         };
         let actor = actor.ok_or(Refusal::Unauthenticated)?;
@@ -76,7 +76,7 @@ impl FromRequestParts<Site> for Visitor {
             return Ok(Visitor::Device(device(&site.app, peer).await?));
         }
         if let Some(token) = bearer(&parts.headers) {
-            let actor = authenticate_token(&site.app, token).await?;
+            let actor = authenticate_bearer(&site.app, token).await?;
             return Ok(Visitor::Person(from(parts, actor)));
         }
         let actor = signed_in(parts, site).await?.map(|actor| from(parts, actor));
@@ -86,6 +86,18 @@ impl FromRequestParts<Site> for Visitor {
 
 async fn device(app: &App, peer: &PeerCertificate) -> Result<DevicePrincipal, ApiError> {
     Ok(authenticate_device(app, &peer.serial, &peer.common_name).await?)
+}
+
+/// What a program sends as bearer, not looked at yet.
+pub(crate) struct BearerText(pub(crate) String);
+
+impl FromRequestParts<Site> for BearerText {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _site: &Site) -> Result<BearerText, ApiError> {
+        let text = bearer(&parts.headers).ok_or(Refusal::Unauthenticated)?;
+        Ok(BearerText(text.to_owned()))
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

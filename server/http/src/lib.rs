@@ -11,6 +11,7 @@
 mod download;
 mod error;
 mod extract;
+mod flow_cookie;
 mod grpc;
 mod identity;
 mod layers;

@@ -38,7 +38,7 @@ pub(crate) enum Reached {
 }
 
 impl Reached {
-    fn by(parts: &Parts) -> Reached {
+    pub(crate) fn by(parts: &Parts) -> Reached {
         let says_https = |name: HeaderName, start: &str| {
             let value = parts.headers.get(name).and_then(|value| value.to_str().ok());
             value.is_some_and(|value| value.trim().to_ascii_lowercase().starts_with(start))
@@ -51,15 +51,18 @@ impl Reached {
         if is_secure { Reached::Securely } else { Reached::Locally }
     }
 
-    fn cookie_name(self) -> &'static str {
-        match self {
-            Reached::Securely => SECURE_NAME,
-            Reached::Locally => PLAIN_NAME,
-        }
+    fn cookie(self, value: &str, max_age_s: u32) -> HeaderValue {
+        self.cookie_named([SECURE_NAME, PLAIN_NAME], value, max_age_s)
     }
 
-    fn cookie(self, value: &str, max_age_s: u32) -> HeaderValue {
-        let name = self.cookie_name();
+    /// A cookie with the first name where it is secure, the second where it is plain.
+    pub(crate) fn cookie_named(
+        self,
+        [secure_name, plain_name]: [&str; 2],
+        value: &str,
+        max_age_s: u32,
+    ) -> HeaderValue {
+        let name = if self == Reached::Securely { secure_name } else { plain_name };
         let secure = if self == Reached::Securely { "; Secure" } else { "" };
         let text =
             format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
@@ -73,6 +76,11 @@ impl Reached {
 /// first; the plain one counts only where it is ours. A browser of this machine may have both,
 /// of the plain port and of the one with TLS.
 pub(crate) fn session_secrets(parts: &Parts) -> Vec<&str> {
+    cookies(parts, [SECURE_NAME, PLAIN_NAME])
+}
+
+/// The values of a cookie by its secure and its plain name, as [`session_secrets`].
+pub(crate) fn cookies<'a>(parts: &'a Parts, [secure, plain]: [&str; 2]) -> Vec<&'a str> {
     let cookie = |wanted: &str| {
         let lines = parts.headers.get_all(header::COOKIE).into_iter();
         let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
@@ -80,10 +88,10 @@ pub(crate) fn session_secrets(parts: &Parts) -> Vec<&str> {
         named.find_map(|(name, value)| (name == wanted).then_some(value))
     };
     let plain = match Reached::by(parts) {
-        Reached::Locally => cookie(PLAIN_NAME),
+        Reached::Locally => cookie(plain),
         Reached::Securely => None,
     };
-    cookie(SECURE_NAME).into_iter().chain(plain).collect()
+    cookie(secure).into_iter().chain(plain).collect()
 }
 
 /// Refuses a request with a cookie that changes something and does not come from a page of
@@ -214,7 +222,7 @@ impl SessionCookie {
 }
 
 /// The `Set-Cookie` header of an answer.
-pub(crate) struct SetCookie(HeaderValue);
+pub(crate) struct SetCookie(pub(crate) HeaderValue);
 
 impl IntoResponseParts for SetCookie {
     type Error = std::convert::Infallible;

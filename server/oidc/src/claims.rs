@@ -5,6 +5,9 @@ use crate::Flaw;
 /// Longest subject (OpenID Connect Core, 2).
 const SUBJECT_BYTES: usize = 255;
 
+/// Longest e-mail address (RFC 5321, 4.5.3.1.3).
+const EMAIL_BYTES: usize = 254;
+
 /// Clocks differ: a token may be from so far in the future.
 const LEEWAY_S: i64 = 60;
 
@@ -86,11 +89,14 @@ impl Claims {
 
     /// The e-mail address, verified or not: to be shown, never to know somebody by.
     pub fn email(&self) -> Option<&str> {
-        text(&self.members, "email").filter(|email| !email.is_empty())
+        let is_one = |email: &&str| {
+            (1..=EMAIL_BYTES).contains(&email.len()) && !email.contains(char::is_control)
+        };
+        text(&self.members, "email").filter(is_one)
     }
 
     /// When the person last proved themselves to the provider.
-    pub(crate) fn signed_in_at(&self) -> Option<i64> {
+    pub fn proven_at(&self) -> Option<i64> {
         seconds(&self.members, "auth_time").map(|at| at.saturating_mul(1_000))
     }
 

@@ -64,6 +64,8 @@ impl<T> Kept<T> {
             return held.map(|(document, _)| document).ok_or(OidcError::Silent);
         }
         let outcome = read.await;
+        // Not before: who gives up waiting must not keep others from asking.
+        self.lock().asked_at = Some(now);
         drop(turn);
         match (outcome, held) {
             (Ok(document), _) => Ok(self.hold(document, now)),
@@ -85,12 +87,7 @@ impl<T> Kept<T> {
     }
 
     fn may_ask(&self, now: i64) -> bool {
-        let mut held = self.lock();
-        let may = held.asked_at.is_none_or(|at| !(0..ASK_EVERY_MS).contains(&(now - at)));
-        if may {
-            held.asked_at = Some(now);
-        }
-        may
+        self.lock().asked_at.is_none_or(|at| !(0..ASK_EVERY_MS).contains(&(now - at)))
     }
 
     fn hold(&self, document: T, now: i64) -> Arc<T> {

@@ -134,7 +134,7 @@ impl Provider {
         if text(&claims.members, "nonce") != Some(&flow.nonce) {
             return Err(Flaw::Nonce.into());
         }
-        let signed_in_at = claims.signed_in_at();
+        let signed_in_at = claims.proven_at();
         if flow.is_fresh && signed_in_at.is_none_or(|at| now - at > FRESH_MS) {
             return Err(Flaw::NotFresh.into());
         }

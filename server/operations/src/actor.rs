@@ -26,10 +26,12 @@ pub struct Actor {
 pub struct Credential {
     /// What kind it is.
     pub kind: CredentialKind,
-    /// Public id of a token, digest of a session's secret.
+    /// Public id of a token or an identity, digest of a session's secret.
     pub id: String,
     /// When it stops working, in milliseconds since the epoch.
     pub expires_at: Option<i64>,
+    /// When the person last proved themselves, where it says so.
+    pub proven_at: Option<i64>,
 }
 
 /// The kinds of credential a person or program has.
@@ -39,6 +41,8 @@ pub enum CredentialKind {
     Token,
     /// A signed-in browser.
     Session,
+    /// A token of an identity provider; its id is that of the identity.
+    Identity,
 }
 
 impl Credential {
@@ -63,6 +67,16 @@ impl Actor {
             return Ok(());
         }
         Err(Refusal::Forbidden { role: self.role.as_str(), needs: needs(permission) })
+    }
+
+    /// The person whose own browser asks, and the digest of its session: what changes how they
+    /// come in is for nothing that may have leaked.
+    pub(crate) fn browser(&self) -> Result<(String, String), Refusal> {
+        let person = self.person()?.to_owned();
+        match self.credential.kind {
+            CredentialKind::Session => Ok((person, self.credential.id.clone())),
+            CredentialKind::Token | CredentialKind::Identity => Err(Refusal::SessionRequired),
+        }
     }
 
     /// The person this actor acts for.

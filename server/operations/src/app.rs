@@ -2,6 +2,7 @@ use std::sync::{Arc, OnceLock};
 
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
+use otaru_outbound::Outbound;
 use otaru_shadow::Rules as ShadowRules;
 use otaru_store::{Store, SystemScope, Tx};
 use otaru_wire::{Namespace, OrganisationId};
@@ -9,8 +10,8 @@ use serde_json::json;
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
-    BucketWatch, Clock, DownloadSettings, Mailer, OperationError, PatchSettings, RequestLimits,
-    SealingKey, SecretCode,
+    BucketWatch, Clock, DownloadSettings, IdentityProvider, Mailer, OperationError, PatchSettings,
+    RequestLimits, SealingKey, SecretCode,
     access_keys::wrong_signatures,
     attempts::{Attempts, PasswordGuard, StrangerGuard},
     audit::{Entry, Object, Who},
@@ -23,6 +24,7 @@ use crate::{
     password_resets::ResetRequests,
     passwords::Passwords,
     progress::LiveProgress,
+    providers::{Bearers, LONGEST_FLOW_MS, PROVIDER_RETURNS, Providers},
     request_limits::OpenRequests,
     setup::SetupCode,
     uses::Uses,
@@ -57,6 +59,10 @@ pub struct AppConfig {
     pub shared_tokens: u32,
     /// A bucket that images are dropped into.
     pub bucket_watch: Option<BucketWatch>,
+    /// Who else knows people.
+    pub providers: Vec<IdentityProvider>,
+    /// Calls them.
+    pub outbound: Outbound,
 }
 
 /// What can be set of the shadow service.
@@ -135,6 +141,12 @@ pub(crate) struct Inner {
     pub(crate) reset_requests: ResetRequests,
     pub(crate) setup_code: SetupCode,
     pub(crate) uses: Uses,
+    pub(crate) providers: Providers,
+    pub(crate) bearers: Bearers,
+    /// Ways to providers that were gone already.
+    pub(crate) used_flows: Attempts,
+    /// Browsers that come back from providers, by where they are.
+    pub(crate) provider_returns: Attempts,
     pub(crate) sealing_key: SealingKey,
     pub(crate) wrong_signatures: Attempts,
     pub(crate) mailer: Option<Mailer>,
@@ -162,6 +174,8 @@ impl App {
             patches,
             shared_tokens,
             bucket_watch,
+            providers,
+            outbound,
         } = config;
         let now = clock.now_ms();
         let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
@@ -195,6 +209,10 @@ impl App {
             reset_requests: ResetRequests::default(),
             setup_code: SetupCode::default(),
             uses: Uses::default(),
+            providers: Providers::new(providers, &outbound),
+            bearers: Bearers::default(),
+            used_flows: Attempts::new(1, LONGEST_FLOW_MS),
+            provider_returns: Attempts::new(PROVIDER_RETURNS, 60_000),
             sealing_key,
             wrong_signatures: wrong_signatures(),
             mailer,

@@ -25,6 +25,10 @@ fn role_now(
             let session = otaru_store::session(tx, &system, &credential.id)?;
             Ok(session.filter(|session| sessions::holds(session, now)).map(|session| session.role))
         }
+        CredentialKind::Identity => {
+            let identity = otaru_store::identity(tx, &system, &credential.id)?;
+            Ok(identity.filter(|_| !credential.is_expired(now)).map(|identity| identity.role))
+        }
     }
 }
 
@@ -40,9 +44,19 @@ pub(crate) fn end_sessions(
         if kept.is_some_and(|kept| kept.id == digest) {
             continue;
         }
-        otaru_store::delete_session(tx, scope, &digest)?;
-        tx.notify(Notice::CredentialRevoked { id: digest });
+        end_session(tx, scope, digest)?;
     }
+    Ok(())
+}
+
+/// Ends a session, and what was opened with it.
+pub(crate) fn end_session(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    digest: String,
+) -> Result<(), StoreError> {
+    otaru_store::delete_session(tx, scope, &digest)?;
+    tx.notify(Notice::CredentialRevoked { id: digest });
     Ok(())
 }
 
@@ -51,8 +65,10 @@ pub(crate) fn end_sessions(
 pub(crate) fn interrupt(tx: &mut Tx<'_>, scope: &Scope, user: &str) -> Result<(), StoreError> {
     let sessions = otaru_store::sessions_of_user(tx, scope, user)?;
     let tokens = otaru_store::tokens_of_user(tx, scope, user)?;
+    let identities = otaru_store::identities_of_user(tx, scope, user)?;
     let sessions = sessions.into_iter().map(|session| session.secret_sha256);
-    for id in sessions.chain(tokens.into_iter().map(|token| token.id)) {
+    let identities = identities.into_iter().map(|identity| identity.id);
+    for id in sessions.chain(identities).chain(tokens.into_iter().map(|token| token.id)) {
         tx.notify(Notice::CredentialRevoked { id });
     }
     Ok(())

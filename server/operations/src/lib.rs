@@ -40,6 +40,7 @@ mod offers;
 mod one_time_links;
 mod orders;
 mod organisations;
+mod own_account;
 mod own_devices;
 mod own_sessions;
 mod own_settings;
@@ -49,6 +50,7 @@ mod passwords;
 mod patches;
 mod products;
 mod progress;
+mod providers;
 mod publish;
 mod publishing;
 mod refusal;
@@ -114,12 +116,12 @@ pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
     AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease, BucketImageObject,
-    DeviceObject, InvitationObject, LogObject, OrganisationObject, OwnDeviceObject,
-    OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject, ReasonObject,
-    ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject,
-    RunningReleaseObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject,
-    ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject,
-    UpdatePhaseObject, UploadObject, UserObject,
+    DeviceObject, IdentitiesObject, IdentityObject, InvitationObject, LogObject,
+    OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject,
+    PersonObject, ProductObject, ReasonObject, ReleaseObject, ResetLinkObject, RootObject,
+    RunningDeviceObject, RunningObject, RunningReleaseObject, ServerKeyObject, SessionObject,
+    ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject,
+    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};
@@ -129,9 +131,14 @@ pub use otaru_fleet::{
     ChipRevisions, Consent, ImageFormat, InstallChoice, Language, Limits, Role, Safety, Setting,
     Source, Texts,
 };
+pub use otaru_oidc::{ProviderSettings, Returned};
+pub use otaru_outbound::{Outbound, OutboundError, OutboundSettings};
 pub use otaru_release::NONCE_BYTES;
 pub use otaru_release::patch::Codec as PatchCodec;
 pub use otaru_store::{AuditFilter, DeviceFilter};
+pub use own_account::{
+    ShadowExport, UserExport, delete_own_account, export_own_account, export_user,
+};
 pub use own_devices::{
     DeviceDetails, list_own_devices, list_own_updates, set_device_details, show_own_device,
 };
@@ -148,6 +155,11 @@ pub use patches::{
 pub use products::{
     NewProduct, create_product, list_products, set_chip_revisions, set_product_consent,
     set_product_limits, set_product_settings, show_product,
+};
+pub use providers::{
+    Begun, Came, IdentityProvider, ProviderObject, RoleMapping, authenticate_bearer,
+    begin_confirmation, begin_identity_link, begin_provider_sign_in, finish_provider_sign_in,
+    list_identities, list_providers, sign_out_by_provider, sign_up_with_token, unlink_identity,
 };
 pub use publish::{NewImage, NewRelease, publish_release};
 pub use publishing::{NewMessage, Publisher, publish_message};
@@ -172,9 +184,7 @@ pub use shadows::{
 pub use sharing::{leave_device, list_people, remove_person, share_device};
 pub use sign_up::sign_up;
 pub use start::start_up;
-pub use tokens::{
-    NewToken, USUAL_SHARED_TOKENS, authenticate_token, create_token, list_tokens, revoke_token,
-};
+pub use tokens::{NewToken, USUAL_SHARED_TOKENS, create_token, list_tokens, revoke_token};
 pub use updates::{
     When, cancel_update, find_update, list_updates, request_update, show_update, trace_update,
 };

@@ -19,7 +19,8 @@ pub use audit::{AuditActorObject, AuditEntryObject, AuditThingObject};
 pub use bucket::BucketImageObject;
 pub use patches::PatchObject;
 pub use people::{
-    InvitationObject, OrganisationObject, ResetLinkObject, SessionObject, TokenObject, UserObject,
+    IdentitiesObject, IdentityObject, InvitationObject, OrganisationObject, ResetLinkObject,
+    SessionObject, TokenObject, UserObject,
 };
 pub use releases::{ReleaseObject, RunningDeviceObject, RunningReleaseObject, UploadObject};
 pub use shadows::{ShadowChangeObject, ShadowObject, ShadowWriterObject};

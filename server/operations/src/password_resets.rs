@@ -186,39 +186,48 @@ fn replace(
 ///
 /// # Errors
 /// [`Refusal::SignInFailed`], [`Refusal::PasswordWeak`], [`Refusal::UserRequired`],
-/// [`Refusal::TooManyAttempts`].
+/// [`Refusal::PasswordMissing`], [`Refusal::TooManyAttempts`].
 pub async fn change_password(
     app: &App,
     actor: &Actor,
     current: Password,
     password: Password,
 ) -> Result<(), OperationError> {
-    let (scope, id) = (actor.scope.clone(), actor.person()?.to_owned());
-    let find = move |tx: &mut Tx<'_>| {
-        let user = otaru_store::user(tx, &scope, &id)?;
-        let stored = otaru_store::user_password(tx, &scope, &id)?;
-        let user = user.ok_or(Refusal::UserUnknown(id))?;
-        Ok::<_, OperationError>((user, stored))
-    };
-    let (user, stored) = app.inner.store.read(find).await?;
+    let (user, stored) = prove_password(app, actor, current).await?;
     password.check(&user.email)?;
-    let origin = &actor.origin;
-    let checked =
-        sessions::check_password(app, origin, &user.email, current, stored.as_deref()).await;
-    if let Err(OperationError::Refused(Refusal::SignInFailed)) = checked {
-        sessions::note_refused(app, origin, &user).await?;
-    }
-    checked?;
     let password = app.inner.passwords.hash(password).await?;
     let scope = actor.scope.clone();
     let (kept, who) = (actor.credential.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         // What was true while the password was compared may have changed since.
-        if otaru_store::user_password(tx, &scope, &user.id)? != stored {
+        if otaru_store::user_password(tx, &scope, &user.id)?.as_ref() != Some(&stored) {
             return Err(Refusal::SignInFailed.into());
         }
         replace(tx, &scope, &user.id, &password, Some(&kept))?;
         Ok(((), who.did("user.change_password", Object::user(&user))))
     };
     app.inner.store.audited(work).await
+}
+
+/// Has a person prove who they are with the password they have; returns them, and its hash.
+pub(crate) async fn prove_password(
+    app: &App,
+    actor: &Actor,
+    password: Password,
+) -> Result<(UserRow, String), OperationError> {
+    let (scope, id) = (actor.scope.clone(), actor.person()?.to_owned());
+    let find = move |tx: &mut Tx<'_>| {
+        let user = otaru_store::user(tx, &scope, &id)?;
+        let stored = otaru_store::user_password(tx, &scope, &id)?;
+        let user = user.ok_or(Refusal::UserUnknown(id))?;
+        Ok::<_, OperationError>((user, stored.ok_or(Refusal::PasswordMissing)?))
+    };
+    let (user, stored) = app.inner.store.read(find).await?;
+    let origin = &actor.origin;
+    let checked = sessions::check_password(app, origin, &user.email, password, Some(&stored)).await;
+    if let Err(OperationError::Refused(Refusal::SignInFailed)) = checked {
+        sessions::note_refused(app, origin, &user).await?;
+    }
+    checked?;
+    Ok((user, stored))
 }

@@ -194,6 +194,30 @@ pub enum Refusal {
     InvitationUnknown(String),
     #[error("this is the last administrator who can sign in; make another one first")]
     LastAdmin,
+    #[error("there is no identity provider {0} to sign in with")]
+    ProviderUnknown(String),
+    #[error("the identity provider {0} cannot be used at the moment; try again later")]
+    ProviderUnavailable(String),
+    #[error("what came back from {provider} does not hold: {why}; begin again")]
+    ProviderRefused { provider: String, why: String },
+    #[error("this sign-in was not begun in this browser, or too long ago; begin again")]
+    FlowUnknown,
+    #[error("the token does not hold: {why}")]
+    TokenRefused { why: String },
+    #[error("no account is linked to this sign-in, and nobody may sign up by it unasked")]
+    NotSignedUp,
+    #[error("this account of the provider is linked to another person")]
+    IdentityTaken,
+    #[error("no account of a provider {0} is linked to you")]
+    IdentityUnknown(String),
+    #[error("nothing else lets you in; choose a password or link another provider first")]
+    LastWayIn,
+    #[error("sign in with a browser to do this; a token may have leaked")]
+    SessionRequired,
+    #[error("you have no password; ask for a link to choose one")]
+    PasswordMissing,
+    #[error("prove that it is you: send your password, or sign in at your provider anew")]
+    ProofNeeded,
     #[error("an organisation is called {0}")]
     OrganisationTaken(String),
     #[error("this server sends no mail; ask its administrator for a link")]
@@ -283,6 +307,18 @@ impl Refusal {
             CodeUnknown => "code_unknown",
             InvitationUnknown(_) => "invitation_unknown",
             LastAdmin => "last_admin",
+            ProviderUnknown(_) => "provider_unknown",
+            ProviderUnavailable(_) => "provider_unavailable",
+            ProviderRefused { .. } => "provider_refused",
+            FlowUnknown => "flow_unknown",
+            TokenRefused { .. } => "token_refused",
+            NotSignedUp => "not_signed_up",
+            IdentityTaken => "identity_taken",
+            IdentityUnknown(_) => "identity_unknown",
+            LastWayIn => "last_way_in",
+            SessionRequired => "session_required",
+            PasswordMissing => "password_missing",
+            ProofNeeded => "proof_needed",
             OrganisationTaken(_) => "organisation_taken",
             MailOff => "mail_off",
             SecretsKeyOther { .. } => "secrets_key_other",
@@ -293,13 +329,18 @@ impl Refusal {
     pub fn kind(&self) -> Kind {
         use Refusal::*;
         match self {
-            Unauthenticated | SignInFailed => Kind::Unauthenticated,
+            Unauthenticated | SignInFailed | TokenRefused { .. } => Kind::Unauthenticated,
             Forbidden { .. }
             | UserRequired
             | DownloadForbidden(_)
             | DownloadLinkInvalid(_)
             | SetupCodeWrong
             | NotTheOwner(_)
+            | ProviderRefused { .. }
+            | FlowUnknown
+            | NotSignedUp
+            | SessionRequired
+            | ProofNeeded
             | SettingNotYours(_) => Kind::Forbidden,
             InvalidField { .. }
             | InvalidCursor
@@ -326,6 +367,8 @@ impl Refusal {
             | SbomUnknown(_)
             | UploadUnknown(_)
             | CodeUnknown
+            | ProviderUnknown(_)
+            | IdentityUnknown(_)
             | InvitationUnknown(_) => Kind::NotFound,
             ProductTaken(_)
             | ReleaseOlder { .. }
@@ -350,6 +393,9 @@ impl Refusal {
             | SetupDone
             | LastAdmin
             | MailOff
+            | IdentityTaken
+            | LastWayIn
+            | PasswordMissing
             | OrganisationTaken(_) => Kind::Conflict,
             RootInvalid { .. }
             | PrivateKey { .. }
@@ -369,7 +415,7 @@ impl Refusal {
             | ShadowRefused { .. } => Kind::Unprocessable,
             TooManyAttempts | TooManyUploads | TooManyDownloads { .. } => Kind::TooMany,
             StorageFull => Kind::Full,
-            SecretsKeyOther { .. } => Kind::Unavailable,
+            ProviderUnavailable(_) | SecretsKeyOther { .. } => Kind::Unavailable,
         }
     }
 

@@ -5,7 +5,7 @@ use otaru_store::{Notice, Scope, SessionRow, SystemScope, Tx, UserRow};
 use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, Credential, CredentialKind, OperationError, Origin, Password, Refusal, SecretCode,
-    UserObject, codes::digest_of, own_sessions, users::EMAIL_BYTES,
+    UserObject, codes::digest_of, own_sessions, providers, users::EMAIL_BYTES,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -140,18 +140,34 @@ pub(crate) fn open_in(
     Ok(row.ok_or_else(|| Refusal::UserUnknown(user.to_owned()))?)
 }
 
-/// Ends the session with this secret; nothing happens when there is none.
+/// Ends the session with this secret; nothing happens when there is none. Returns where the
+/// browser signs out at the provider that opened it, if that has such a page.
 ///
 /// # Errors
 /// [`OperationError::Store`].
-pub async fn sign_out(app: &App, origin: &Origin, secret: &str) -> Result<(), OperationError> {
+pub async fn sign_out(
+    app: &App,
+    origin: &Origin,
+    secret: &str,
+) -> Result<Option<String>, OperationError> {
     let (digest, origin) = (digest_of(secret), origin.clone());
-    let work = move |tx: &mut Tx<'_>| Ok(((), end(tx, &digest, &origin)?));
-    app.inner.store.audited(work).await
+    let system = SystemScope::for_authentication();
+    let work = move |tx: &mut Tx<'_>| {
+        let opened = otaru_store::session_of_provider(tx, &system, &digest)?;
+        Ok::<_, OperationError>((opened, end(tx, &digest, &origin)?))
+    };
+    match app.inner.store.audited(work).await? {
+        Some(opened) => Ok(providers::of_ended_session(app, opened).await),
+        None => Ok(None),
+    }
 }
 
 /// Ends a session by the word of who has it.
-fn end(tx: &mut Tx<'_>, digest: &str, origin: &Origin) -> Result<Option<Entry>, OperationError> {
+pub(crate) fn end(
+    tx: &mut Tx<'_>,
+    digest: &str,
+    origin: &Origin,
+) -> Result<Option<Entry>, OperationError> {
     let found = otaru_store::session(tx, &SystemScope::for_authentication(), digest)?;
     let Some(session) = found else { return Ok(None) };
     let scope = Scope::of(session.organisation.clone());
@@ -196,7 +212,7 @@ pub async fn authenticate_session(
 
 fn credential(digest: String, created_at: i64) -> Credential {
     let expires_at = Some(created_at + LIFETIME_MS);
-    Credential { kind: CredentialKind::Session, id: digest, expires_at }
+    Credential { kind: CredentialKind::Session, id: digest, expires_at, proven_at: None }
 }
 
 /// When a session ends if it is not used any more.

@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 use crate::audit::{Object, Who};
 use crate::{
     App, OperationError, Origin, Password, Refusal, SecretCode, SignedIn, UserObject,
-    codes::digest_of, sessions, users::checked_email,
+    codes::digest_of,
+    sessions,
+    users::{self, checked_email},
 };
 
 /// The digest of the code this run of the server printed, until it is used.
@@ -46,12 +48,13 @@ pub struct SetupObject {
 /// [`OperationError::Store`].
 pub async fn show_setup(app: &App) -> Result<SetupObject, OperationError> {
     let scope = Scope::of(app.default_organisation().clone());
-    let needed = app.inner.store.read(move |tx| is_needed(tx, &scope)).await?;
+    let app_ = app.clone();
+    let needed = app.inner.store.read(move |tx| is_needed(&app_, tx, &scope)).await?;
     Ok(SetupObject { needed, mail: app.inner.mailer.is_some(), version: env!("CARGO_PKG_VERSION") })
 }
 
-fn is_needed(tx: &mut Tx<'_>, scope: &Scope) -> Result<bool, OperationError> {
-    Ok(otaru_store::admins_with_password(tx, scope, "")? == 0)
+fn is_needed(app: &App, tx: &mut Tx<'_>, scope: &Scope) -> Result<bool, OperationError> {
+    Ok(!users::has_admin(app, tx, scope, "")?)
 }
 
 /// Makes the code with which the first administrator comes in; one of an earlier call stops
@@ -93,9 +96,9 @@ pub async fn set_up(
     let password = app.inner.passwords.hash(password).await?;
     let (session, now) = (SecretCode::random()?, app.now_ms());
     let (scope, digest) = (Scope::of(app.default_organisation().clone()), session.digest());
-    let origin = origin.clone();
+    let (app_, origin) = (app.clone(), origin.clone());
     let work = move |tx: &mut Tx<'_>| {
-        if !is_needed(tx, &scope)? {
+        if !is_needed(&app_, tx, &scope)? {
             return Err(OperationError::from(Refusal::SetupDone));
         }
         let admin = first_admin(tx, &scope, email, password, now)?;

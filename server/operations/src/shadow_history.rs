@@ -48,7 +48,9 @@ impl Writer {
     pub(crate) fn of(actor: &Actor) -> Writer {
         match (actor.credential.kind, &actor.user) {
             // The id of a session is a digest of what proves it.
-            (CredentialKind::Session, person) => Writer::Person(person.clone().unwrap_or_default()),
+            (CredentialKind::Session | CredentialKind::Identity, person) => {
+                Writer::Person(person.clone().unwrap_or_default())
+            }
             (CredentialKind::Token, _) => Writer::Token(actor.credential.id.clone()),
         }
     }

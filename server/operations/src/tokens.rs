@@ -200,7 +200,7 @@ pub(crate) fn admin_token(
 ///
 /// # Errors
 /// [`Refusal::Unauthenticated`] when it is unknown, expired or revoked.
-pub async fn authenticate_token(app: &App, text: &str) -> Result<Actor, OperationError> {
+pub(crate) async fn authenticate_token(app: &App, text: &str) -> Result<Actor, OperationError> {
     let secret = Secret::parse(text).ok_or(Refusal::Unauthenticated)?;
     let now = app.now_ms();
     let work = move |tx: &mut Tx<'_>| {
@@ -215,7 +215,7 @@ pub async fn authenticate_token(app: &App, text: &str) -> Result<Actor, Operatio
     note_use(app, &token, now).await?;
     let TokenRow { id, organisation, user_id, expires_at, .. } = token;
     let scope = Scope::of(organisation);
-    let credential = Credential { kind: CredentialKind::Token, id, expires_at };
+    let credential = Credential { kind: CredentialKind::Token, id, expires_at, proven_at: None };
     let (language, origin) = (None, Origin::default());
     Ok(Actor { scope, role, user: user_id, credential, language, origin })
 }

@@ -3,7 +3,7 @@
 use otaru_fleet::{Language, Permission, Role};
 use otaru_store::{NewUser, Scope, StoreError, Tx, UserRow};
 
-use crate::audit::{Object, Who};
+use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, OperationError, Page, PageRequest, Refusal, UserObject, credentials, sharing,
 };
@@ -39,7 +39,8 @@ pub async fn add_user(
     app.inner.store.audited(work).await
 }
 
-fn known(tx: &mut Tx<'_>, scope: &Scope, id: &str) -> Result<UserRow, OperationError> {
+/// The person with this id.
+pub(crate) fn known(tx: &mut Tx<'_>, scope: &Scope, id: &str) -> Result<UserRow, OperationError> {
     let user = otaru_store::user(tx, scope, id)?;
     Ok(user.ok_or_else(|| Refusal::UserUnknown(id.to_owned()))?)
 }
@@ -55,24 +56,36 @@ pub async fn set_user_role(
     role: Role,
 ) -> Result<UserObject, OperationError> {
     actor.require(Permission::ManagePeople)?;
-    let (scope, who) = (actor.scope.clone(), Who::of(actor));
+    let (app_, scope, who) = (app.clone(), actor.scope.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         let user = known(tx, &scope, &id)?;
-        if role != Role::Admin {
-            keep_an_admin(tx, &scope, &user)?;
-            otaru_store::delete_invitations_by(tx, &scope, &id)?;
-        }
-        if role != user.role {
-            // Streams are opened anew, with what the person may hear from now on.
-            credentials::interrupt(tx, &scope, &id)?;
-        }
-        otaru_store::set_user_role(tx, &scope, &id, role)?;
-        let did = who.did("user.set_role", Object::user(&user));
-        let (before, after) = (user.into(), UserObject::from(known(tx, &scope, &id)?));
-        let changed = did.changed(&before, &after);
-        Ok::<_, OperationError>((after, changed))
+        set_role_in(&app_, tx, &scope, who, &user, role)
     };
-    app.inner.store.audited(work).await
+    Ok(app.inner.store.audited(work).await?.into())
+}
+
+/// Changes what a person may do, and shows them.
+pub(crate) fn set_role_in(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    who: Who,
+    user: &UserRow,
+    role: Role,
+) -> Result<(UserRow, Option<Entry>), OperationError> {
+    if role != Role::Admin {
+        keep_an_admin(app, tx, scope, user)?;
+        otaru_store::delete_invitations_by(tx, scope, &user.id)?;
+    }
+    if role != user.role {
+        // Streams are opened anew, with what the person may hear from now on.
+        credentials::interrupt(tx, scope, &user.id)?;
+    }
+    otaru_store::set_user_role(tx, scope, &user.id, role)?;
+    let changed = known(tx, scope, &user.id)?;
+    let did = who.did("user.set_role", Object::user(user));
+    let entry = did.changed(&UserObject::from(user.clone()), &changed.clone().into());
+    Ok((changed, entry))
 }
 
 /// Removes a person: what let them in ends, and their devices have no owner any more.
@@ -84,26 +97,64 @@ pub async fn remove_user(app: &App, actor: &Actor, id: String) -> Result<(), Ope
     let (app_, scope, who) = (app.clone(), actor.scope.clone(), Who::of(actor));
     let work = move |tx: &mut Tx<'_>| {
         let user = known(tx, &scope, &id)?;
-        // Who removes themselves, or a token of theirs, has no name any more afterwards.
-        let who = who.named(tx)?;
-        keep_an_admin(tx, &scope, &user)?;
-        credentials::interrupt(tx, &scope, &id)?;
-        sharing::leave_all(&app_, tx, &scope, &id, app_.now_ms())?;
-        otaru_store::delete_user(tx, &scope, &id)?;
-        let did = who.did("user.remove", Object::user(&user));
-        Ok::<_, OperationError>(((), did.ended(&UserObject::from(user))))
+        let removed = remove_in(&app_, tx, &scope, who, "user.remove", user)?;
+        Ok::<_, OperationError>(((), removed))
     };
     app.inner.store.audited(work).await
 }
 
+/// Removes a person with all that is theirs.
+pub(crate) fn remove_in(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    who: Who,
+    action: &'static str,
+    user: UserRow,
+) -> Result<Entry, OperationError> {
+    // Who removes themselves, or a token of theirs, has no name any more afterwards.
+    let who = who.named(tx)?;
+    keep_an_admin(app, tx, scope, &user)?;
+    credentials::interrupt(tx, scope, &user.id)?;
+    sharing::leave_all(app, tx, scope, &user.id, app.now_ms())?;
+    otaru_store::delete_user(tx, scope, &user.id)?;
+    let did = who.did(action, Object::user(&user));
+    Ok(did.ended(&UserObject::from(user)))
+}
+
 /// Refuses to lose the last administrator who can sign in.
-fn keep_an_admin(tx: &mut Tx<'_>, scope: &Scope, user: &UserRow) -> Result<(), OperationError> {
-    let counts =
-        user.role == Role::Admin && otaru_store::user_password(tx, scope, &user.id)?.is_some();
-    if counts && otaru_store::admins_with_password(tx, scope, &user.id)? == 0 {
+fn keep_an_admin(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    user: &UserRow,
+) -> Result<(), OperationError> {
+    let is_last = user.role == Role::Admin && !has_admin(app, tx, scope, &user.id)?;
+    // One who cannot sign in is no loss.
+    if is_last && can_sign_in(app, tx, scope, &user.id)? {
         return Err(Refusal::LastAdmin.into());
     }
     Ok(())
+}
+
+fn can_sign_in(app: &App, tx: &mut Tx<'_>, scope: &Scope, user: &str) -> Result<bool, StoreError> {
+    let is_known = |issuer: &str| app.inner.providers.of_issuer(issuer).is_some();
+    Ok(otaru_store::user_password(tx, scope, user)?.is_some()
+        || otaru_store::identities_of_user(tx, scope, user)?
+            .iter()
+            .any(|identity| is_known(&identity.issuer)))
+}
+
+/// Whether an administrator can sign in, `except` left out.
+pub(crate) fn has_admin(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    except: &str,
+) -> Result<bool, StoreError> {
+    let is_known = |issuer: &String| app.inner.providers.of_issuer(issuer).is_some();
+    Ok(otaru_store::admins_with_password(tx, scope, except)? > 0
+        || otaru_store::issuers_of_admins(tx, scope, except)?.iter().any(is_known))
 }
 
 /// The language of the person who acts: chosen, else asked for; English if neither.

@@ -52,9 +52,6 @@ static ALL: &[Migration] = &[
     each!("0020_audit_follows"),
 ];
 
-/// What both are told in the same words again.
-static AFTER_AUDIT: [Migration; 1] = migrations!["0015_oidc"];
-
 /// Brings the schema up to date; each step is one transaction.
 pub(crate) fn apply(connection: &mut Connection) -> Result<(), StoreError> {
     connection.change_schema(

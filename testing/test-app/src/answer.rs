@@ -41,6 +41,13 @@ impl Answer {
         pair
     }
 
+    /// The cookie of that name which it sets, as a browser sends it back.
+    pub fn cookie_named(&self, name: &str) -> Option<&str> {
+        let lines = self.headers.get_all(header::SET_COOKIE).into_iter();
+        let mut pairs = lines.filter_map(|line| line.to_str().ok()?.split(';').next());
+        pairs.find(|pair| pair.split('=').next() == Some(name))
+    }
+
     /// The bytes of the body.
     pub fn body(&self) -> &[u8] {
         &self.body

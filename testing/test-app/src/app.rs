@@ -8,10 +8,10 @@ use otaru_blobs::{Blobs, Bucket, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
-    App, AppConfig, BucketWatch, Clock, DownloadSettings, MailSettings, Mailer, MqttIngress,
-    PatchSettings, PatchWorker, SealingKey, ShadowSettings, USUAL_SHARED_TOKENS, Urls,
-    create_setup_code, deliver_mail, deliver_notices, expire_silent_updates, look_at_due_offers,
-    start_up, trim_shadow_history,
+    App, AppConfig, BucketWatch, Clock, DownloadSettings, IdentityProvider, MailSettings, Mailer,
+    MqttIngress, Outbound, OutboundSettings, PatchSettings, PatchWorker, SealingKey,
+    ShadowSettings, USUAL_SHARED_TOKENS, Urls, create_setup_code, deliver_mail, deliver_notices,
+    expire_silent_updates, look_at_due_offers, start_up, trim_shadow_history,
 };
 use otaru_store::Store;
 use otaru_wire::Namespace;
@@ -73,6 +73,7 @@ struct Home {
     shared_tokens: u32,
     /// The bucket to be watched.
     watched: Option<(String, Vec<(String, String)>)>,
+    providers: Vec<IdentityProvider>,
 }
 
 impl Home {
@@ -101,6 +102,7 @@ impl Home {
             images: None,
             shared_tokens,
             watched: None,
+            providers: Vec::new(),
         }
     }
 }
@@ -161,6 +163,11 @@ impl Run {
                 bucket: Bucket::open_with(url, options.clone()).expect("a bucket"),
                 interval: Duration::from_secs(3_600),
             }),
+            providers: home.providers.clone(),
+            outbound: Outbound::new(&OutboundSettings {
+                private_hosts: vec!["127.0.0.1".to_owned()],
+            })
+            .expect("TLS of this machine"),
         };
         let app = App::new(config).await.expect("the parts fit");
         app.set_urls(Urls {
@@ -256,6 +263,11 @@ impl TestApp {
     /// Watches this bucket, from the server's next start on; the test says when it is looked at.
     pub fn set_watched_bucket(&mut self, url: String, options: Vec<(String, String)>) {
         self.home.watched = Some((url, options));
+    }
+
+    /// Has these identity providers, from the server's next start on.
+    pub fn set_providers(&mut self, providers: Vec<IdentityProvider>) {
+        self.home.providers = providers;
     }
 
     /// Sets how many tokens may act for no person, from the server's next start on.

@@ -166,6 +166,11 @@ impl Client {
         self.delete(&[&USERS[..], &[id]].concat()).await
     }
 
+    /// All that the server knows of a person, without what proves who they are.
+    pub async fn export_user(&self, id: &str) -> Result<Value, ClientError> {
+        self.get(&[&USERS[..], &[id, "export"]].concat(), &[]).await
+    }
+
     /// Makes a link with which a person chooses a new password.
     pub async fn create_reset_link(&self, id: &str) -> Result<Object<ResetLink>, ClientError> {
         self.post(&[&USERS[..], &[id, "reset-link"]].concat(), &json!({})).await

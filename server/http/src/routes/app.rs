@@ -1,10 +1,13 @@
 //! `/app`: what an owner can do with their own devices.
 
+mod account;
 mod devices;
+mod identities;
 mod invitation;
 mod listen;
 mod password_reset;
 mod people;
+mod providers;
 mod session;
 mod sessions;
 mod settings;
@@ -26,6 +29,9 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(invitation::routes())
         .merge(password_reset::routes())
         .merge(user::routes())
+        .merge(account::routes())
+        .merge(identities::routes())
+        .merge(providers::routes())
         .merge(devices::routes())
         .merge(people::routes())
         .merge(update::routes())

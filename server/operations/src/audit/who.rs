@@ -34,7 +34,9 @@ impl Who {
     pub(crate) fn of(actor: &Actor) -> Who {
         let who = match actor.credential.kind {
             // The id of a session is a digest of what proves it.
-            CredentialKind::Session => Who::new(&actor.scope, "person", actor.user.as_deref()),
+            CredentialKind::Session | CredentialKind::Identity => {
+                Who::new(&actor.scope, "person", actor.user.as_deref())
+            }
             CredentialKind::Token => Who {
                 person: actor.user.clone(),
                 ..Who::new(&actor.scope, "token", Some(&actor.credential.id))

@@ -17,6 +17,18 @@ pub struct Standing {
     at_ms: i64,
 }
 
+impl Standing {
+    /// When that was.
+    pub(crate) fn at_ms(self) -> i64 {
+        self.at_ms
+    }
+
+    /// Whether what was found out when things stood so is still true, things standing as `now`.
+    pub(crate) fn holds(self, now: Standing) -> bool {
+        self.of_store == now.of_store && (0..HOLDS_MS).contains(&(now.at_ms - self.at_ms))
+    }
+}
+
 impl App {
     /// How things stand, for [`Admission::of`]: asked for before anything is looked up.
     pub fn standing(&self) -> Standing {
@@ -66,10 +78,8 @@ impl Admission {
     /// Takes a place for more of the image, if that needs no new question and there is one.
     pub fn more(&self) -> Option<Sender> {
         let now = self.app.standing();
-        let age_ms = now.at_ms - self.standing.at_ms;
-        let holds = now.of_store == self.standing.of_store
-            && (0..HOLDS_MS).contains(&age_ms)
-            && self.ends_at.is_none_or(|ends_at| now.at_ms < ends_at);
+        let holds =
+            self.standing.holds(now) && self.ends_at.is_none_or(|ends_at| now.at_ms < ends_at);
         if !holds {
             return None;
         }

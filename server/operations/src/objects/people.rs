@@ -1,10 +1,11 @@
 use otaru_fleet::Language;
-use otaru_store::{InvitationRow, OrganisationRow, TokenRow, TokenSecret, UserRow};
+use otaru_store::{IdentityRow, InvitationRow, OrganisationRow, TokenRow, TokenSecret, UserRow};
 use otaru_wire::ThingName;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::time;
+use crate::ProviderObject;
 
 /// A person.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -68,6 +69,36 @@ pub struct SessionObject {
     pub last_used_at: Option<String>,
     /// When it ends; a session that is used goes on.
     pub expires_at: Option<String>,
+}
+
+/// A person as an identity provider knows them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct IdentityObject {
+    /// Opaque id.
+    pub id: String,
+    /// Name of the provider; null when it is not configured any more.
+    pub provider: Option<String>,
+    /// What the provider calls itself.
+    pub issuer: String,
+    /// What it calls the person.
+    pub subject: String,
+    /// What it calls their address.
+    pub email: Option<String>,
+    /// When it was linked.
+    pub created_at: String,
+    /// When it was last used, to a few minutes.
+    pub last_used_at: Option<String>,
+}
+
+/// The providers that know a person, and what else lets them in.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct IdentitiesObject {
+    /// Those that know them.
+    pub items: Vec<IdentityObject>,
+    /// Whether they have a password, too.
+    pub has_password: bool,
+    /// Those that could be linked.
+    pub linkable: Vec<ProviderObject>,
 }
 
 /// Somebody who may become a person of the organisation.
@@ -139,6 +170,20 @@ impl From<TokenRow> for TokenObject {
             expires_at: row.expires_at.map(time),
             last_used_at: row.last_used_at.map(time),
             revoked: row.revoked_at.is_some(),
+        }
+    }
+}
+
+impl IdentityObject {
+    pub(crate) fn of(row: IdentityRow, provider: Option<&str>) -> IdentityObject {
+        IdentityObject {
+            id: row.id,
+            provider: provider.map(str::to_owned),
+            issuer: row.issuer,
+            subject: row.subject,
+            email: row.email,
+            created_at: time(row.created_at),
+            last_used_at: row.used_at.map(time),
         }
     }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Method;
 use expect_test::expect_file;
+use otaru_issuer::Issuer;
 use otaru_store::{AuditLog, Scope, StoreError, SystemScope, Tx};
 use otaru_test_app::{Answer, Client, Database, Firmware, PASSWORD, TestApp};
 use otaru_wire::notifications::{LISTEN_UPDATES_PATH, ListenUpdatesRequest};
@@ -26,17 +27,22 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::app::providers::provide;
+
 /// Worlds alive at once.
 const AT_ONCE: usize = 4;
 
 /// Routes that are no GET, and change nothing that is for the audit log.
-const UNNOTED: [(&str, &str, &str); 7] = [
+const UNNOTED: [(&str, &str, &str); 10] = [
     ("POST", "/api/v1/bucket-watch", "only looks; what is found notes itself"),
     ("POST", "/api/v1/products/{product}/releases/{version}/link", "stores nothing"),
     ("POST", "/api/v1/uploads", "bytes on their way are nothing yet"),
     ("PATCH", "/api/v1/uploads/{id}", "bytes on their way are nothing yet"),
     ("HEAD", "/api/v1/uploads/{id}", "reads"),
     ("DELETE", "/api/v1/uploads/{id}", "bytes on their way are nothing yet"),
+    ("POST", "/app/providers/{provider}/confirm", "the browser keeps it all"),
+    ("POST", "/app/providers/{provider}/sign-in", "the browser keeps it all"),
+    ("POST", "/app/user/identities", "the browser keeps it all"),
     ("POST", "/topics/{topic}", "answers before it is carried out"),
 ];
 
@@ -47,11 +53,14 @@ struct World {
     firmware: Firmware,
     /// What stands for each parameter of a path, and in bodies.
     names: BTreeMap<&'static str, String>,
+    /// Who else knows people.
+    _issuer: Issuer,
 }
 
 impl World {
     async fn new() -> World {
-        let app = TestApp::start(Database::Sqlite).await;
+        let mut app = TestApp::start(Database::Sqlite).await;
+        let issuer = provide(&mut app, |_| {}).await;
         app.create_product("clock", "device").await;
         let image = app.publish("clock", "1.0.5", 1).await;
         let device = app.provision("clock-01", "clock").await;
@@ -132,6 +141,8 @@ impl World {
             ("invitation", text(&invited.json()["id"])),
             ("session", text(&spare["id"])),
             ("user", user_id(&app, "leaver@example.org").await),
+            ("provider", "id".to_owned()),
+            ("identity", "unknown".to_owned()),
             ("person", user_id(&app, "guest@example.org").await),
         ]);
         app.advance(Duration::from_secs(3_600));
@@ -161,7 +172,7 @@ impl World {
             ("admin", admin),
         ];
         let firmware = app.firmware("clock", "1.0.6", 2);
-        World { app, actors, firmware, names }
+        World { app, actors, firmware, names, _issuer: issuer }
     }
 
     /// Who met what on one route, one line for each answer.
@@ -269,6 +280,7 @@ impl World {
     fn concrete(&self, path: &str) -> String {
         let id = match path {
             path if path.starts_with("/app/sessions") => "session",
+            path if path.starts_with("/app/user/identities") => "identity",
             path if path.contains("/updates") => "update",
             path if path.starts_with("/api/v1/uploads") => "upload",
             path if path.starts_with("/api/v1/tokens") => "token",
@@ -325,6 +337,11 @@ impl World {
             ("POST", "/app/setup" | "/app/sign-up") => {
                 json!({ "email": "new@example.org", "password": PASSWORD, "code": "wrong" })
             }
+            ("POST", "/app/providers/{provider}/sign-in" | "/app/providers/{provider}/confirm") => {
+                json!({})
+            }
+            ("POST", "/app/user/identities") => json!({ "provider": "id" }),
+            ("DELETE", "/app/user") => json!({ "password": PASSWORD }),
             ("PUT", "/app/user") => json!({ "language": "de" }),
             ("PUT", "/app/user/password") => {
                 json!({ "current": PASSWORD, "password": "another horse" })

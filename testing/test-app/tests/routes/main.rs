@@ -51,6 +51,7 @@ mod api_v1 {
     mod whoami;
 }
 mod app {
+    mod account;
     mod devices {
         mod claim;
         mod get;
@@ -63,6 +64,7 @@ mod app {
     mod listen;
     mod password;
     mod password_reset;
+    pub(crate) mod providers;
     mod session;
     mod sessions;
     mod setup;

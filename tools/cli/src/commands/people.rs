@@ -39,6 +39,11 @@ pub enum UserCommand {
         /// E-mail address or id
         user: String,
     },
+    /// Print all that the server knows of a person, as JSON, without what proves who they are
+    Export {
+        /// E-mail address or id
+        user: String,
+    },
     /// Make a link with which a person chooses a new password; it is shown once
     ResetLink {
         /// E-mail address or id
@@ -88,6 +93,11 @@ impl UserCommand {
                 context.confirm(&format!("Remove {user}?"))?;
                 client.remove_user(&id).await?;
                 printer.line(&format!("{user} is removed"))?;
+            }
+            UserCommand::Export { user } => {
+                let id = id_of(&client, &user).await?;
+                let export = client.export_user(&id).await?;
+                printer.line(&serde_json::to_string_pretty(&export)?)?;
             }
             UserCommand::ResetLink { user } => {
                 let id = id_of(&client, &user).await?;

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use otaru_operations::{
-    App, Page, ResetLinkObject, Role, UserObject, add_user, create_reset_link, find_user,
-    list_users, remove_user, set_user_role,
+    App, Page, ResetLinkObject, Role, UserExport, UserObject, add_user, create_reset_link,
+    export_user, find_user, list_users, remove_user, set_user_role,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -22,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(add, list))
         .routes(routes!(show, set_role, remove))
         .routes(routes!(create_link))
+        .routes(routes!(export))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -112,4 +113,16 @@ async fn create_link(
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<ResetLinkObject>), ApiError> {
     Ok((StatusCode::CREATED, Json(create_reset_link(&app, &actor, id).await?)))
+}
+
+/// All that the server knows of a person, without what proves who they are.
+#[utoipa::path(get, path = "/api/v1/users/{id}/export", operation_id = "export_user",
+    tag = "people", params(("id" = String, Path, description = "User id")),
+    responses((status = 200, body = UserExport)))]
+async fn export(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<UserExport>, ApiError> {
+    Ok(Json(export_user(&app, &actor, id).await?))
 }

@@ -1,8 +1,9 @@
 //! `/app/session`: signing in and out.
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use otaru_operations::{App, Password, UserObject, sign_in, sign_out};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -43,18 +44,31 @@ async fn create(
     Ok((cookie.keep(&signed_in.session), Json(signed_in.user)))
 }
 
+/// Where a browser goes on.
+#[derive(Serialize, ToSchema)]
+struct SignedOutResponse {
+    /// The page of the provider that signed it in, where it signs out there, too.
+    url: String,
+}
+
 /// Signs out; the answer is the same when nobody was signed in.
+///
+/// It has a body where the provider that opened the session has a page to sign out at.
 #[utoipa::path(delete, path = "/app/session", operation_id = "sign_out", tag = "session",
-    responses((status = 204)))]
+    responses((status = 204), (status = 200, body = SignedOutResponse)))]
 async fn end(
     State(app): State<App>,
     NotCrossSite: NotCrossSite,
     CameFrom(origin): CameFrom,
     OwnSessions(sessions): OwnSessions,
     cookie: SessionCookie,
-) -> Result<SetCookie, ApiError> {
+) -> Result<Response, ApiError> {
+    let mut url = None;
     for session in sessions {
-        sign_out(&app, &origin, &session).await?;
+        url = sign_out(&app, &origin, &session).await?.or(url);
     }
-    Ok(cookie.clear())
+    Ok(match url {
+        Some(url) => (cookie.clear(), Json(SignedOutResponse { url })).into_response(),
+        None => cookie.clear().into_response(),
+    })
 }

@@ -26,8 +26,12 @@ fn scope(app: &TestApp) -> Scope {
 }
 
 fn publisher(app: &TestApp) -> Actor {
-    let credential =
-        Credential { kind: CredentialKind::Token, id: "a-token".to_owned(), expires_at: None };
+    let credential = Credential {
+        kind: CredentialKind::Token,
+        id: "a-token".to_owned(),
+        expires_at: None,
+        proven_at: None,
+    };
     let (scope, role, origin) = (scope(app), Role::Publisher, Origin::default());
     Actor { scope, role, user: None, credential, language: None, origin }
 }
