@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 DEMO_ARGS ?=
+OIDC_PROVIDER := testing/oidc-provider/node_modules/.package-lock.json
 
 .PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-identity bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test boards-powercut bench-boards esp32 esp32-check esp32-test fuzz deny proof proof-mutants
 
@@ -45,7 +46,7 @@ help:
 demo: setup-build $(if $(filter --auto,$(DEMO_ARGS)),,web)
 	$(CARGO) run --locked --package otaru -- demo $(DEMO_ARGS)
 
-test: setup setup-browser web-test
+test: setup setup-browser web-test $(OIDC_PROVIDER)
 	$(CARGO) xtask test
 	testing/conformance/run.sh
 	testing/formats/run.sh
@@ -57,6 +58,10 @@ conformance: setup
 
 formats: setup
 	testing/formats/run.sh $(TESTS)
+
+# A real identity provider, for the tests of the pages.
+$(OIDC_PROVIDER): testing/oidc-provider/package.json testing/oidc-provider/package-lock.json | setup-build
+	cd testing/oidc-provider && ../../tools/npm.sh ci
 
 # Rust's own build never calls npm: it embeds what it finds in web/dist, or nothing.
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' \
@@ -72,7 +77,7 @@ web-test: web
 	cd web && ../tools/npm.sh run check && ../tools/npm.sh test
 
 # As a whole workspace, so that it is the program that the other tests run.
-web-e2e: setup-browser web
+web-e2e: setup-browser web $(OIDC_PROVIDER)
 	$(CARGO) build --locked --workspace --bin otaru
 	cd web && ../tools/npm.sh run e2e
 
@@ -187,7 +192,7 @@ bench-boards: boards
 setup-build:
 	@tools/setup.sh build
 
-setup:
+setup: $(OIDC_PROVIDER)
 	@tools/setup.sh test
 
 setup-browser:

@@ -86,7 +86,7 @@ export async function signIn(page: Page, server: Server, email = EMAIL, password
   await page.goto(`${server.url}/sign-in`);
   await page.getByLabel('E-mail address').fill(email);
   await page.getByLabel('Password', { exact: true }).fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
 }
 
 /** Writes down every value the progress bar ever has; read them with `bars`. */

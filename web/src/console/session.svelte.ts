@@ -2,6 +2,7 @@ import type { User } from '../shared/api/objects';
 import { asProblem } from '../shared/api/problem';
 import { whenSignedOut } from '../shared/api/request';
 import { showSetUp, showUser, signOut } from '../shared/api/session';
+import { leaveFor } from '../shared/away';
 import { chooseLanguage } from '../shared/language/translate.svelte';
 
 type State = 'starting' | 'out' | 'in' | 'unreachable';
@@ -29,8 +30,9 @@ class Session {
   }
 
   async leave(): Promise<void> {
-    await signOut();
+    const away = await signOut();
     this.#left();
+    if (away) leaveFor(away);
   }
 
   #left(): void {

@@ -52,6 +52,31 @@ export interface Session {
   expires_at: string | null;
 }
 
+/** Somebody else who knows people, and whom they sign in with. */
+export interface Provider {
+  /** In URLs. */
+  name: string;
+  display_name: string;
+}
+
+/** A person as a provider knows them. */
+export interface Identity {
+  id: string;
+  /** Null when the server does not know the provider any more. */
+  provider: string | null;
+  issuer: string;
+  subject: string;
+  email: string | null;
+  created_at: string;
+  last_used_at: string | null;
+}
+
+export interface Identities {
+  items: Identity[];
+  has_password: boolean;
+  linkable: Provider[];
+}
+
 export interface SetUpState {
   needed: boolean;
   mail: boolean;

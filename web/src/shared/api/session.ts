@@ -10,7 +10,8 @@ export const setUp = (code: string, email: string, password: string) =>
 export const signIn = (email: string, password: string) =>
   request<User>('POST', '/app/session', { email, password });
 
-export const signOut = () => request('DELETE', '/app/session');
+/** Where the browser signs out at the provider that signed it in, if that has a page for it. */
+export const signOut = () => request<{ url: string } | undefined>('DELETE', '/app/session');
 
 /** What lets the person in; the last used first. */
 export const listSessions = async () => (await request<List<Session>>('GET', '/app/sessions')).items;
