@@ -128,11 +128,6 @@ impl Who {
         Who { name: Some(name.to_owned()), ..self }
     }
 
-    /// Whether it is this person, signed in.
-    pub(crate) fn is_person(&self, id: &str) -> bool {
-        self.kind == "person" && self.id.as_deref() == Some(id)
-    }
-
     /// What it is called now.
     pub(super) fn name_in(&self, tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
         match (&self.name, &self.log, self.kind, &self.id) {
