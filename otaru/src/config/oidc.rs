@@ -162,7 +162,7 @@ mod tests {
             "#,
         )
         .unwrap();
-        let [firebase, keycloak] = read.try_into().ok().unwrap();
+        let [firebase, keycloak]: [IdentityProvider; 2] = read.try_into().ok().unwrap();
         assert!(firebase.signs_up && firebase.protocol.client_id.is_none());
         assert!(!keycloak.signs_up && !keycloak.trusts_emails);
         assert_eq!(keycloak.protocol.scopes, ["email", "profile"]);
