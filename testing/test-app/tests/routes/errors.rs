@@ -17,7 +17,7 @@ each_database! {
     async fn a_method_the_route_does_not_take_is_405_with_allow(app: TestApp) {
         let answer = app.anonymous().send(Method::PATCH, "/app/user", Body::empty()).await;
         assert_eq!(answer.refusal(), "405 method_not_allowed");
-        assert_eq!(answer.header("allow"), "GET,HEAD,PUT");
+        assert_eq!(answer.header("allow"), "GET,HEAD,PUT,DELETE");
     }
 
     async fn every_answer_is_marked_and_cached_by_nobody(app: TestApp) {

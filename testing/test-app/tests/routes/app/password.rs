@@ -31,7 +31,7 @@ each_database! {
         // A person without a password has none to know.
         let token = app.owner("bo@x.org").await;
         let answer = token.put("/app/user/password", change("", NEW)).await;
-        assert_eq!(answer.refusal(), "401 sign_in_failed");
+        assert_eq!(answer.refusal(), "409 password_missing");
         let answer = app.admin().put("/app/user/password", change(PASSWORD, NEW)).await;
         assert_eq!(answer.refusal(), "403 user_required");
     }
