@@ -4,6 +4,7 @@ mod bucket_watch;
 mod downloads;
 mod oidc;
 mod patches;
+mod second_factor;
 mod shadows;
 mod sources;
 
@@ -12,8 +13,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use otaru_operations::{
-    DownloadSettings, IdentityProvider, MailSettings, OutboundSettings, PatchSettings, SealingKey,
-    ShadowSettings, USUAL_SHARED_TOKENS,
+    DownloadSettings, IdentityProvider, MailSettings, OutboundSettings, PatchSettings, Role,
+    SealingKey, ShadowSettings, USUAL_SHARED_TOKENS,
 };
 use otaru_wire::Namespace;
 use serde::Deserialize;
@@ -25,6 +26,7 @@ pub(crate) use bucket_watch::WatchedBucket;
 use downloads::DownloadsSection;
 use oidc::{OidcSections, OutboundSection};
 use patches::PatchesSection;
+use second_factor::SecondFactorSection;
 use shadows::ShadowsSection;
 
 /// Flags of `otaru serve`. Each overrides the environment (`OTARU__SECTION__KEY`) and the file.
@@ -119,6 +121,7 @@ pub(crate) struct Config {
     pub(crate) downloads: DownloadSettings,
     pub(crate) patches: PatchSettings,
     pub(crate) shared_tokens: u32,
+    pub(crate) second_factor_roles: Vec<Role>,
     pub(crate) bucket_watch: Option<WatchedBucket>,
     pub(crate) providers: Vec<IdentityProvider>,
     pub(crate) outbound: OutboundSettings,
@@ -149,6 +152,7 @@ struct File {
     tokens: TokensSection,
     oidc: OidcSections,
     outbound: OutboundSection,
+    second_factor: SecondFactorSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -265,6 +269,7 @@ impl Config {
             downloads: file.downloads.settings(&blobs_url)?,
             patches: file.patches.settings()?,
             shared_tokens: file.tokens.shared.unwrap_or(USUAL_SHARED_TOKENS),
+            second_factor_roles: file.second_factor.roles()?,
             bucket_watch: file.bucket_watch.settings()?,
             providers: oidc::providers(file.oidc)?,
             outbound: file.outbound.settings(),

@@ -93,6 +93,7 @@ impl Server {
         let downloads = config.downloads.clone();
         let patches = config.patches.clone();
         let shared_tokens = config.shared_tokens;
+        let second_factor_roles = config.second_factor_roles.clone();
         let parts = AppConfig {
             store,
             blobs,
@@ -105,6 +106,7 @@ impl Server {
             downloads,
             patches,
             shared_tokens,
+            second_factor_roles,
             bucket_watch: config.bucket_watch.as_ref().map(WatchedBucket::open).transpose()?,
             providers: config.providers.clone(),
             outbound: Outbound::new(&config.outbound)?,

@@ -18,6 +18,7 @@ pub(crate) struct ApiError {
     found: Option<String>,
     expected: Option<String>,
     retry_after_s: Option<u32>,
+    challenge: Option<String>,
 }
 
 /// The body of an error.
@@ -37,13 +38,24 @@ pub(crate) struct Problem {
     /// What it would have taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
+    /// What the next step takes, where a second factor is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<String>,
 }
 
 impl ApiError {
     /// An error with this status, code and explanation.
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl ToString) -> ApiError {
         let detail = detail.to_string();
-        ApiError { status, code, detail, found: None, expected: None, retry_after_s: None }
+        ApiError {
+            status,
+            code,
+            detail,
+            found: None,
+            expected: None,
+            retry_after_s: None,
+            challenge: None,
+        }
     }
 
     /// Adds what was found and what was expected instead.
@@ -56,6 +68,12 @@ impl ApiError {
     /// Says when the same request may go better.
     pub(crate) fn with_retry_after(mut self, seconds: Option<u32>) -> ApiError {
         self.retry_after_s = seconds;
+        self
+    }
+
+    /// Says what the next step takes.
+    pub(crate) fn with_challenge(mut self, challenge: Option<&str>) -> ApiError {
+        self.challenge = challenge.map(str::to_owned);
         self
     }
 
@@ -84,9 +102,11 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let ApiError { status, code, detail, found, expected, retry_after_s } = self;
+        let ApiError { status, code, detail, found, expected, retry_after_s, challenge } = self;
         let title = status.canonical_reason().unwrap_or("Error");
-        let problem = Problem { title, status: status.as_u16(), code, detail, found, expected };
+        let status_code = status.as_u16();
+        let problem =
+            Problem { title, status: status_code, code, detail, found, expected, challenge };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");

@@ -34,11 +34,11 @@ impl FromRequestParts<Site> for FlowCookie {
 impl FlowCookie {
     /// The cookie with this in it.
     pub(crate) fn keep(&self, kept: &str) -> SetCookie {
-        SetCookie(self.reached.cookie_named(NAMES, kept, MAX_AGE_S))
+        SetCookie(vec![self.reached.cookie_named(NAMES, kept, MAX_AGE_S)])
     }
 
     /// No cookie any more.
     pub(crate) fn clear(&self) -> SetCookie {
-        SetCookie(self.reached.cookie_named(NAMES, "", 0))
+        SetCookie(vec![self.reached.cookie_named(NAMES, "", 0)])
     }
 }

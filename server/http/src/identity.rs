@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use otaru_operations::{
     Actor, App, DevicePrincipal, OperationError, PeerCertificate, Refusal, authenticate_bearer,
-    authenticate_device, authenticate_session,
+    authenticate_device, authenticate_newcomer, authenticate_session,
 };
 
 use crate::ApiError;
@@ -24,14 +24,36 @@ impl FromRequestParts<Site> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Caller, ApiError> {
-        let actor = match bearer(&parts.headers) {
-            Some(token) => Some(authenticate_bearer(&site.app, token).await?),
-            None => signed_in(parts, site).await?,
-        };
-        let actor = actor.ok_or(Refusal::Unauthenticated)?;
-        let Ok(Preferred(language)) = Preferred::from_request_parts(parts, site).await;
-        Ok(Caller(Actor { language, ..from(parts, actor) }))
+        Ok(Caller(caller(parts, site, Let::WhoMayAll).await?))
     }
+}
+
+/// As [`Caller`], or somebody who must set up a second factor and may do that alone.
+pub(crate) struct Newcomer(pub(crate) Actor);
+
+impl FromRequestParts<Site> for Newcomer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Newcomer, ApiError> {
+        Ok(Newcomer(caller(parts, site, Let::Newcomers).await?))
+    }
+}
+
+/// Whose sessions are let in.
+#[derive(Clone, Copy)]
+enum Let {
+    WhoMayAll,
+    Newcomers,
+}
+
+async fn caller(parts: &mut Parts, site: &Site, whom: Let) -> Result<Actor, ApiError> {
+    let actor = match bearer(&parts.headers) {
+        Some(token) => Some(authenticate_bearer(&site.app, token).await?),
+        None => signed_in(parts, site, whom).await?,
+    };
+    let actor = actor.ok_or(Refusal::Unauthenticated)?;
+    let Ok(Preferred(language)) = Preferred::from_request_parts(parts, site).await;
+    Ok(Actor { language, ..from(parts, actor) })
 }
 
 /// The actor of this request.
@@ -41,13 +63,18 @@ fn from(parts: &Parts, actor: Actor) -> Actor {
 }
 
 /// The person whose browser sent the request; `None` when no session of its cookie holds.
-async fn signed_in(parts: &Parts, site: &Site) -> Result<Option<Actor>, ApiError> {
+async fn signed_in(parts: &Parts, site: &Site, whom: Let) -> Result<Option<Actor>, ApiError> {
     let secrets = session_secrets(parts);
     if !secrets.is_empty() {
         check_same_site(parts, site)?;
     }
     for secret in secrets {
-        match authenticate_session(&site.app, secret, browser(&parts.headers)).await {
+        let (app, browser) = (&site.app, browser(&parts.headers));
+        let authenticated = match whom {
+            Let::WhoMayAll => authenticate_session(app, secret, browser).await,
+            Let::Newcomers => authenticate_newcomer(app, secret, browser).await,
+        };
+        match authenticated {
             Ok(actor) => return Ok(Some(actor)),
             Err(OperationError::Refused(Refusal::Unauthenticated)) => {}
             Err(error) => return Err(error.into()),
@@ -79,7 +106,7 @@ impl FromRequestParts<Site> for Visitor {
             let actor = authenticate_bearer(&site.app, token).await?;
             return Ok(Visitor::Person(from(parts, actor)));
         }
-        let actor = signed_in(parts, site).await?.map(|actor| from(parts, actor));
+        let actor = signed_in(parts, site, Let::WhoMayAll).await?.map(|actor| from(parts, actor));
         Ok(actor.map_or(Visitor::Stranger, Visitor::Person))
     }
 }

@@ -21,6 +21,7 @@ impl From<Refusal> for ApiError {
         };
         let error = ApiError::new(status, refusal.code(), &refusal);
         let error = error.with_retry_after(refusal.retry_after_s());
+        let error = error.with_challenge(refusal.challenge());
         match refusal.found_and_expected() {
             Some((found, expected)) => error.with_found(found, expected),
             None => error,

@@ -8,6 +8,7 @@ use otaru_operations::{Origin, Remote};
 
 use crate::layers::RequestId;
 use crate::listener::OverTls;
+use crate::session_cookie::browser_mark;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -37,7 +38,7 @@ impl CameFrom {
     pub(crate) fn of(head: &Parts) -> CameFrom {
         let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         let id = head.extensions.get::<RequestId>().map(|RequestId(id)| id.clone());
-        CameFrom(Origin::new(address(head), agent, id))
+        CameFrom(Origin::new(address(head), agent, id).of_browser(browser_mark(head)))
     }
 }
 

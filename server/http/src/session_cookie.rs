@@ -10,7 +10,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
-use otaru_operations::SecretCode;
+use otaru_operations::{BrowserMark, SignedIn};
 
 use crate::ApiError;
 use crate::listener::OverTls;
@@ -21,6 +21,13 @@ const SECURE_NAME: &str = "__Host-otaru";
 
 /// For plain HTTP on this machine, where browsers take no secure cookie.
 const PLAIN_NAME: &str = "otaru";
+
+/// What a browser is known again by, after its session too.
+const SECURE_MARK: &str = "__Host-otaru-browser";
+const PLAIN_MARK: &str = "otaru-browser";
+
+/// As long as a mark holds.
+const MARK_AGE_S: u32 = 180 * 24 * 60 * 60;
 
 /// As long as a session can last; the server ends it earlier.
 const MAX_AGE_S: u32 = 90 * 24 * 60 * 60;
@@ -51,10 +58,6 @@ impl Reached {
         if is_secure { Reached::Securely } else { Reached::Locally }
     }
 
-    fn cookie(self, value: &str, max_age_s: u32) -> HeaderValue {
-        self.cookie_named([SECURE_NAME, PLAIN_NAME], value, max_age_s)
-    }
-
     /// A cookie with the first name where it is secure, the second where it is plain.
     pub(crate) fn cookie_named(
         self,
@@ -63,6 +66,17 @@ impl Reached {
         max_age_s: u32,
     ) -> HeaderValue {
         let name = if self == Reached::Securely { secure_name } else { plain_name };
+        self.cookie(name, value, max_age_s)
+    }
+
+    fn mark_name(self) -> &'static str {
+        match self {
+            Reached::Securely => SECURE_MARK,
+            Reached::Locally => PLAIN_MARK,
+        }
+    }
+
+    fn cookie(self, name: &str, value: &str, max_age_s: u32) -> HeaderValue {
         let secure = if self == Reached::Securely { "; Secure" } else { "" };
         let text =
             format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
@@ -81,17 +95,23 @@ pub(crate) fn session_secrets(parts: &Parts) -> Vec<&str> {
 
 /// The values of a cookie by its secure and its plain name, as [`session_secrets`].
 pub(crate) fn cookies<'a>(parts: &'a Parts, [secure, plain]: [&str; 2]) -> Vec<&'a str> {
-    let cookie = |wanted: &str| {
-        let lines = parts.headers.get_all(header::COOKIE).into_iter();
-        let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
-        let mut named = pairs.filter_map(|pair| pair.trim().split_once('='));
-        named.find_map(|(name, value)| (name == wanted).then_some(value))
-    };
     let plain = match Reached::by(parts) {
-        Reached::Locally => cookie(plain),
+        Reached::Locally => cookie(parts, plain),
         Reached::Securely => None,
     };
-    cookie(secure).into_iter().chain(plain).collect()
+    cookie(parts, secure).into_iter().chain(plain).collect()
+}
+
+fn cookie<'p>(parts: &'p Parts, wanted: &str) -> Option<&'p str> {
+    let lines = parts.headers.get_all(header::COOKIE).into_iter();
+    let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
+    let mut named = pairs.filter_map(|pair| pair.trim().split_once('='));
+    named.find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+/// What the browser of a request says it is known by.
+pub(crate) fn browser_mark(parts: &Parts) -> Option<BrowserMark> {
+    cookie(parts, Reached::by(parts).mark_name()).map(BrowserMark::sent)
 }
 
 /// Refuses a request with a cookie that changes something and does not come from a page of
@@ -210,19 +230,24 @@ impl FromRequestParts<Site> for SessionCookie {
 }
 
 impl SessionCookie {
-    /// The cookie with this secret.
-    pub(crate) fn keep(&self, session: &SecretCode) -> SetCookie {
-        SetCookie(self.0.cookie(session.as_str(), MAX_AGE_S))
+    /// The cookie of a session that was just opened, and what its browser is known by.
+    pub(crate) fn keep(&self, signed_in: &SignedIn) -> SetCookie {
+        let SessionCookie(reached) = self;
+        let session = signed_in.session.as_str();
+        SetCookie(vec![
+            reached.cookie(reached.cookie_name(), session, MAX_AGE_S),
+            reached.cookie(reached.mark_name(), signed_in.browser.as_str(), MARK_AGE_S),
+        ])
     }
 
-    /// No cookie any more.
+    /// No session any more. The browser stays known.
     pub(crate) fn clear(&self) -> SetCookie {
-        SetCookie(self.0.cookie("", 0))
+        SetCookie(vec![self.0.cookie(self.0.cookie_name(), "", 0)])
     }
 }
 
-/// The `Set-Cookie` header of an answer.
-pub(crate) struct SetCookie(pub(crate) HeaderValue);
+/// The `Set-Cookie` headers of an answer.
+pub(crate) struct SetCookie(pub(crate) Vec<HeaderValue>);
 
 impl IntoResponseParts for SetCookie {
     type Error = std::convert::Infallible;
@@ -231,7 +256,9 @@ impl IntoResponseParts for SetCookie {
         self,
         mut parts: ResponseParts,
     ) -> Result<ResponseParts, std::convert::Infallible> {
-        parts.headers_mut().append(header::SET_COOKIE, self.0);
+        for cookie in self.0 {
+            parts.headers_mut().append(header::SET_COOKIE, cookie);
+        }
         Ok(parts)
     }
 }
@@ -288,8 +315,23 @@ mod tests {
     }
 
     #[test]
+    fn a_browser_is_known_by_the_cookie_of_how_it_comes() {
+        let mark = |host, cookie| {
+            let parts = parts(&[("host", host), ("cookie", cookie)]);
+            browser_mark(&parts).map(|mark| mark.as_str().to_owned())
+        };
+        let both = "otaru-browser=plain; __Host-otaru-browser=ours";
+        assert_eq!(mark("ota.example", both).as_deref(), Some("ours"));
+        assert_eq!(mark("localhost:8080", both).as_deref(), Some("plain"));
+        assert_eq!(mark("ota.example", "otaru-browser=planted"), None);
+    }
+
+    #[test]
     fn cookies_have_every_mark() {
-        let code = |reached: Reached| reached.cookie("c", 60).to_str().unwrap().to_owned();
+        let code = |reached: Reached| {
+            let cookie = reached.cookie(reached.cookie_name(), "c", 60);
+            cookie.to_str().unwrap().to_owned()
+        };
         assert_eq!(
             code(Reached::Securely),
             "__Host-otaru=c; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure"

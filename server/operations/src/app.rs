@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
 use otaru_outbound::Outbound;
+use otaru_fleet::Role;
 use otaru_shadow::Rules as ShadowRules;
 use otaru_store::{Store, SystemScope, Tx};
 use otaru_wire::{Namespace, OrganisationId};
@@ -13,7 +14,7 @@ use crate::{
     BucketWatch, Clock, DownloadSettings, IdentityProvider, Mailer, OperationError, PatchSettings,
     RequestLimits, SealingKey, SecretCode,
     access_keys::wrong_signatures,
-    attempts::{Attempts, PasswordGuard, StrangerGuard},
+    attempts::{Attempts, CodeGuard, PasswordGuard, StrangerGuard},
     audit::{Entry, Object, Who},
     bucket_watch::Watch,
     claims::WRONG_CLAIMS,
@@ -57,6 +58,8 @@ pub struct AppConfig {
     pub patches: PatchSettings,
     /// Tokens and access keys of one organisation that act for no person and work.
     pub shared_tokens: u32,
+    /// Roles whose people must have a second factor, if they sign in with a password.
+    pub second_factor_roles: Vec<Role>,
     /// A bucket that images are dropped into.
     pub bucket_watch: Option<BucketWatch>,
     /// Who else knows people.
@@ -137,6 +140,8 @@ pub(crate) struct Inner {
     pub(crate) claim_attempts: Attempts,
     pub(crate) passwords: Passwords,
     pub(crate) password_guard: PasswordGuard,
+    pub(crate) code_guard: CodeGuard,
+    pub(crate) second_factor_roles: Vec<Role>,
     pub(crate) stranger_guard: StrangerGuard,
     pub(crate) reset_requests: ResetRequests,
     pub(crate) setup_code: SetupCode,
@@ -173,6 +178,7 @@ impl App {
             downloads,
             patches,
             shared_tokens,
+            second_factor_roles,
             bucket_watch,
             providers,
             outbound,
@@ -205,6 +211,8 @@ impl App {
             claim_attempts: Attempts::new(WRONG_CLAIMS, 60_000),
             passwords: Passwords::new()?,
             password_guard: PasswordGuard::default(),
+            code_guard: CodeGuard::default(),
+            second_factor_roles,
             stranger_guard: StrangerGuard::default(),
             reset_requests: ResetRequests::default(),
             setup_code: SetupCode::default(),

@@ -4,13 +4,12 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use crate::Refusal;
 
-/// Keys counted at once. Who makes up more of them pushes the oldest out, which costs an
-/// attacker as many addresses as it frees.
+/// Keys counted at once in each counter. Who makes up more of them pushes out those that were
+/// tried least.
 const MOST_KEYS: usize = 10_000;
 
 const MINUTE_MS: i64 = 60_000;
@@ -18,29 +17,37 @@ const MINUTE_MS: i64 = 60_000;
 /// Where a request comes from, as limits see it: an IPv4 address, or the /64 network of an
 /// IPv6 one, which is what one line gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remote(String);
+pub struct Remote {
+    place: String,
+    /// The /48 that a site gets, with 65,536 lines; of IPv4 the place.
+    site: String,
+}
 
 impl Remote {
     /// The place of an address; all requests without one share a place.
     pub fn of(address: Option<IpAddr>) -> Remote {
-        Remote(match address.map(|address| address.to_canonical()) {
-            None => "unknown".to_owned(),
-            Some(IpAddr::V4(address)) => address.to_string(),
+        let alone = |place: String| Remote { site: place.clone(), place };
+        match address.map(|address| address.to_canonical()) {
+            None => alone("unknown".to_owned()),
+            Some(IpAddr::V4(address)) => alone(address.to_string()),
             Some(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+                Remote {
+                    place: format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"),
+                    site: format!("{a:x}:{b:x}:{c:x}::/48"),
+                }
             }
-        })
+        }
     }
 
     /// The place itself, as a key.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.place
     }
 
     /// The key of somebody at this place.
     pub(crate) fn with(&self, who: &str) -> String {
-        format!("{} {who}", self.0)
+        format!("{} {who}", self.place)
     }
 }
 
@@ -83,52 +90,86 @@ impl Attempts {
         }
     }
 
-    /// Attempts in the window that is open.
-    fn count(&self, key: &str, now: i64) -> u32 {
-        let counts = self.lock();
-        let open = counts.get(key).filter(|(since, _)| now - since < self.window_ms);
-        open.map_or(0, |(_, count)| *count)
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (i64, u32)>> {
         // A counter is sound whatever happened to the thread that held it.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Whoever tried most stays: a counter that is full is not pushed out by many that were just
+/// begun.
 fn make_room(counts: &mut HashMap<String, (i64, u32)>, ended: i64) {
     counts.retain(|_, (since, _)| *since > ended);
     if counts.len() < MOST_KEYS {
         return;
     }
-    let mut begun: Vec<i64> = counts.values().map(|(since, _)| *since).collect();
-    let (_, median, _) = begun.select_nth_unstable(MOST_KEYS / 2);
+    let mut order: Vec<(u32, i64)> =
+        counts.values().map(|(since, count)| (*count, *since)).collect();
+    let (_, median, _) = order.select_nth_unstable(MOST_KEYS / 2);
     let median = *median;
-    counts.retain(|_, (since, _)| *since > median);
+    counts.retain(|_, (since, count)| (*count, *since) > median);
 }
 
-/// Passwords somebody may try for one account from one place.
+/// Who guesses, as limits see it.
+pub(crate) enum Guesser<'a> {
+    /// A browser or credential that the person came in with before, by its name. What others
+    /// guess is not counted against it.
+    Known(&'a str),
+    /// Anybody, at a place.
+    Unknown(&'a Remote),
+}
+
+impl<'a> Guesser<'a> {
+    pub(crate) fn of(known: Option<&'a str>, remote: &'a Remote) -> Guesser<'a> {
+        known.map_or(Guesser::Unknown(remote), Guesser::Known)
+    }
+}
+
+/// Counters with the key that an attempt has in each.
+type Counted<'g> = Vec<(&'g Attempts, String)>;
+
+/// Counts an attempt in each, or in none.
+fn begin_all(counted: &Counted<'_>, now: i64) -> Result<(), Refusal> {
+    for (number, (attempts, key)) in counted.iter().enumerate() {
+        if let Err(refused) = attempts.begin(key, now) {
+            counted[..number].iter().for_each(|(attempts, key)| attempts.forgive(key));
+            return Err(refused);
+        }
+    }
+    Ok(())
+}
+
+fn forgive_all(counted: &Counted<'_>) {
+    counted.iter().for_each(|(attempts, key)| attempts.forgive(key));
+}
+
+/// Passwords somebody may try for one account from one place, or from a browser that is known.
 const WRONG_PASSWORDS: u32 = 10;
 
 /// Passwords a place may try for all accounts together: an office behind one address
 /// mistypes, too.
 const WRONG_PASSWORDS_OF_PLACE: u32 = 60;
 
+/// Passwords a site may try, which has many places: a /48 of IPv6 costs as little as a /64.
+const WRONG_PASSWORDS_OF_SITE: u32 = 300;
+
+/// Passwords that all places together may try for one account in an hour. Its person has browsers
+/// that are known, and links for a new password.
+const WRONG_PASSWORDS_OF_ACCOUNT: u32 = 50;
+
 const WINDOW_MS: i64 = 15 * MINUTE_MS;
 
-/// Wrong passwords for an account, wherever from, that cost no delay.
-const PROMPT_ANSWERS: u32 = 20;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-/// What further ones cost. Nobody is locked out by what others try, only slowed down.
-const DELAY: Duration = Duration::from_millis(500);
-
-/// Wrong passwords for an account that are noted within a window.
+/// Wrong passwords and codes for an account that are noted within a window.
 const NOTED: u32 = 20;
 
 /// Guards passwords against guessing.
 pub(crate) struct PasswordGuard {
+    known: Attempts,
     pairs: Attempts,
     places: Attempts,
+    sites: Attempts,
     accounts: Attempts,
     noted: Attempts,
 }
@@ -136,27 +177,37 @@ pub(crate) struct PasswordGuard {
 impl Default for PasswordGuard {
     fn default() -> PasswordGuard {
         PasswordGuard {
+            known: Attempts::new(WRONG_PASSWORDS, WINDOW_MS),
             pairs: Attempts::new(WRONG_PASSWORDS, WINDOW_MS),
             places: Attempts::new(WRONG_PASSWORDS_OF_PLACE, WINDOW_MS),
-            accounts: Attempts::new(u32::MAX, WINDOW_MS),
+            sites: Attempts::new(WRONG_PASSWORDS_OF_SITE, WINDOW_MS),
+            accounts: Attempts::new(WRONG_PASSWORDS_OF_ACCOUNT, HOUR_MS),
             noted: Attempts::new(NOTED, WINDOW_MS),
         }
     }
 }
 
 impl PasswordGuard {
-    /// Counts an attempt; how long it has to wait before it is looked at.
+    fn counted(&self, guesser: &Guesser<'_>, email: &str) -> Counted<'_> {
+        match guesser {
+            Guesser::Known(name) => vec![(&self.known, (*name).to_owned())],
+            Guesser::Unknown(remote) => vec![
+                (&self.sites, remote.site.clone()),
+                (&self.places, remote.place.clone()),
+                (&self.pairs, remote.with(email)),
+                (&self.accounts, email.to_owned()),
+            ],
+        }
+    }
+
+    /// Counts an attempt before it is made.
     pub(crate) fn begin(
         &self,
-        remote: &Remote,
+        guesser: &Guesser<'_>,
         email: &str,
         now: i64,
-    ) -> Result<Duration, Refusal> {
-        self.places.begin(&remote.0, now)?;
-        self.pairs.begin(&remote.with(email), now)?;
-        let before = self.accounts.count(email, now);
-        self.accounts.begin(email, now)?;
-        Ok(if before < PROMPT_ANSWERS { Duration::ZERO } else { DELAY })
+    ) -> Result<(), Refusal> {
+        begin_all(&self.counted(guesser, email), now)
     }
 
     /// Whether one more wrong password for an account is to be noted.
@@ -165,14 +216,66 @@ impl PasswordGuard {
     }
 
     /// The password was right.
-    pub(crate) fn forgive(&self, remote: &Remote, email: &str) {
-        self.places.forgive(&remote.0);
-        self.pairs.forgive(&remote.with(email));
-        self.accounts.forgive(email);
+    pub(crate) fn forgive(&self, guesser: &Guesser<'_>, email: &str) {
+        forgive_all(&self.counted(guesser, email));
     }
 }
 
-/// Accounts a place may sign up for, or ask reset mails for, in an hour.
+/// Wrong codes after one password.
+const WRONG_CODES_OF_CHALLENGE: u32 = 5;
+
+/// Wrong codes of a browser or credential that is known, in an hour.
+const WRONG_CODES_OF_KNOWN: u32 = 10;
+
+/// Wrong codes for one account from all other browsers together, in a day. Three of a million
+/// codes are right at a time: after ten years of guessing the odds are one to four.
+const WRONG_CODES_OF_ACCOUNT: u32 = 20;
+
+/// Guards the codes of a second factor against guessing.
+pub(crate) struct CodeGuard {
+    challenges: Attempts,
+    known: Attempts,
+    accounts: Attempts,
+}
+
+impl Default for CodeGuard {
+    fn default() -> CodeGuard {
+        CodeGuard {
+            challenges: Attempts::new(WRONG_CODES_OF_CHALLENGE, WINDOW_MS),
+            known: Attempts::new(WRONG_CODES_OF_KNOWN, HOUR_MS),
+            accounts: Attempts::new(WRONG_CODES_OF_ACCOUNT, 24 * HOUR_MS),
+        }
+    }
+}
+
+impl CodeGuard {
+    fn counted(&self, guesser: &Guesser<'_>, challenge: Option<&str>, user: &str) -> Counted<'_> {
+        let challenge = challenge.map(|nonce| (&self.challenges, nonce.to_owned()));
+        let other = match guesser {
+            Guesser::Known(name) => (&self.known, (*name).to_owned()),
+            Guesser::Unknown(_) => (&self.accounts, user.to_owned()),
+        };
+        challenge.into_iter().chain([other]).collect()
+    }
+
+    /// Counts a code before it is compared.
+    pub(crate) fn begin(
+        &self,
+        guesser: &Guesser<'_>,
+        challenge: Option<&str>,
+        user: &str,
+        now: i64,
+    ) -> Result<(), Refusal> {
+        begin_all(&self.counted(guesser, challenge, user), now)
+    }
+
+    /// The code was right, or none was compared.
+    pub(crate) fn forgive(&self, guesser: &Guesser<'_>, challenge: Option<&str>, user: &str) {
+        forgive_all(&self.counted(guesser, challenge, user));
+    }
+}
+
+/// Wrong claim codes a place may send, or reset mails it may ask for, in an hour.
 const PER_PLACE: u32 = 20;
 
 /// Reset mails an address gets in an hour.
@@ -180,6 +283,7 @@ const MAILS_PER_ADDRESS: u32 = 3;
 
 /// Guards the routes that strangers may call.
 pub(crate) struct StrangerGuard {
+    known: Attempts,
     places: Attempts,
     addresses: Attempts,
 }
@@ -187,21 +291,20 @@ pub(crate) struct StrangerGuard {
 impl Default for StrangerGuard {
     fn default() -> StrangerGuard {
         StrangerGuard {
-            places: Attempts::new(PER_PLACE, 60 * MINUTE_MS),
-            addresses: Attempts::new(MAILS_PER_ADDRESS, 60 * MINUTE_MS),
+            known: Attempts::new(PER_PLACE, HOUR_MS),
+            places: Attempts::new(PER_PLACE, HOUR_MS),
+            addresses: Attempts::new(MAILS_PER_ADDRESS, HOUR_MS),
         }
     }
 }
 
 impl StrangerGuard {
-    /// Counts what a place asks for.
-    pub(crate) fn begin(&self, remote: &Remote, now: i64) -> Result<(), Refusal> {
-        self.places.begin(&remote.0, now)
-    }
-
-    /// What was asked for was rightly asked for.
-    pub(crate) fn forgive(&self, remote: &Remote) {
-        self.places.forgive(&remote.0);
+    /// Counts what somebody asks for.
+    pub(crate) fn begin(&self, guesser: &Guesser<'_>, now: i64) -> Result<(), Refusal> {
+        match guesser {
+            Guesser::Known(name) => self.known.begin(name, now),
+            Guesser::Unknown(remote) => self.places.begin(&remote.place, now),
+        }
     }
 
     /// Whether an address gets one more mail.
@@ -211,69 +314,4 @@ impl StrangerGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn remote(text: &str) -> Remote {
-        Remote::of(Some(text.parse().unwrap()))
-    }
-
-    #[test]
-    fn attempts_are_limited_per_key_and_window() {
-        let attempts = Attempts::new(2, 60_000);
-        assert!(attempts.begin("a", 0).is_ok());
-        assert!(attempts.begin("a", 0).is_ok());
-        assert_eq!(attempts.begin("a", 59_999), Err(Refusal::TooManyAttempts));
-        assert!(attempts.begin("b", 59_999).is_ok());
-        assert!(attempts.begin("a", 60_000).is_ok());
-        attempts.forgive("a");
-        assert_eq!(attempts.count("a", 60_000), 0);
-    }
-
-    #[test]
-    fn the_number_of_keys_is_bounded() {
-        let attempts = Attempts::new(1, 60_000);
-        for number in 0..3 * MOST_KEYS as i64 {
-            attempts.begin(&number.to_string(), number % 50_000).unwrap();
-        }
-        assert!(attempts.lock().len() <= MOST_KEYS);
-    }
-
-    #[test]
-    fn an_ipv6_line_is_one_place() {
-        assert_eq!(remote("2001:db8:1:2::5"), remote("2001:db8:1:2:ffff::9"));
-        assert_ne!(remote("2001:db8:1:2::5"), remote("2001:db8:1:3::5"));
-        assert_eq!(remote("::ffff:192.0.2.1"), remote("192.0.2.1"));
-    }
-
-    #[test]
-    fn guessing_from_one_place_locks_nobody_else_out() {
-        let guard = PasswordGuard::default();
-        let (attacker, ada) = (remote("192.0.2.1"), remote("192.0.2.2"));
-        for _ in 0..WRONG_PASSWORDS {
-            guard.begin(&attacker, "ada@x", 0).unwrap();
-        }
-        assert!(guard.begin(&attacker, "ada@x", 1).is_err());
-        assert_eq!(guard.begin(&ada, "ada@x", 1), Ok(Duration::ZERO));
-        // From many places the account becomes slower to ask, and still answers.
-        for number in 3..30 {
-            guard.begin(&remote(&format!("192.0.2.{number}")), "ada@x", 1).unwrap();
-        }
-        assert_eq!(guard.begin(&ada, "ada@x", 2), Ok(DELAY));
-        assert_eq!(guard.begin(&ada, "bo@x", 2), Ok(Duration::ZERO));
-    }
-
-    #[test]
-    fn one_place_cannot_try_every_account() {
-        let guard = PasswordGuard::default();
-        let place = remote("192.0.2.1");
-        for number in 0..WRONG_PASSWORDS_OF_PLACE {
-            guard.begin(&place, &number.to_string(), 0).unwrap();
-        }
-        assert!(guard.begin(&place, "another", 0).is_err());
-        for _ in 0..5 {
-            guard.forgive(&place, "1");
-        }
-        assert!(guard.begin(&place, "another", 0).is_ok());
-    }
-}
+mod tests;

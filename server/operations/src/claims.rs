@@ -101,7 +101,12 @@ pub fn claim_url(app: &App, code: &str) -> String {
 }
 
 pub(crate) fn new_code() -> Result<String, OperationError> {
-    let mut random = [0_u8; LETTERS];
+    letters(LETTERS)
+}
+
+/// A random code of so many letters, to be typed.
+pub(crate) fn letters(count: usize) -> Result<String, OperationError> {
+    let mut random = vec![0_u8; count];
     getrandom::fill(&mut random).map_err(|_| OperationError::Random)?;
     let letters: Vec<char> =
         random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();

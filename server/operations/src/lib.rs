@@ -32,6 +32,7 @@ mod images;
 mod ingress;
 mod intake;
 mod invitations;
+mod known_browsers;
 mod logs;
 mod mail;
 mod notices;
@@ -61,6 +62,7 @@ mod retention;
 mod roots;
 mod running;
 mod sealing;
+mod second_factor;
 mod server_keys;
 mod sessions;
 mod settings;
@@ -73,6 +75,7 @@ mod start;
 mod tokens;
 mod updates;
 mod uploads;
+mod user_sessions;
 mod users;
 mod uses;
 
@@ -111,17 +114,13 @@ pub use events::{Heard, listen};
 pub use images::{delete_release, finish_deletions, remove_orphans};
 pub use ingress::MqttIngress;
 pub use invitations::{accept_invitation, invite_user, list_invitations, revoke_invitation};
+pub use known_browsers::BrowserMark;
 pub use logs::{follow_logs_from, list_logs, store_logs};
 pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
     AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease, BucketImageObject,
-    DeviceObject, IdentitiesObject, IdentityObject, InvitationObject, LogObject,
-    OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject,
-    PersonObject, ProductObject, ReasonObject, ReleaseObject, ResetLinkObject, RootObject,
-    RunningDeviceObject, RunningObject, RunningReleaseObject, ServerKeyObject, SessionObject,
-    ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject,
-    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
+    DeviceObject, IdentitiesObject, IdentityObject, InvitationObject, LogObject, NewSecondFactorObject, OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject, ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};
@@ -142,7 +141,7 @@ pub use own_account::{
 pub use own_devices::{
     DeviceDetails, list_own_devices, list_own_updates, set_device_details, show_own_device,
 };
-pub use own_sessions::{end_session, list_sessions};
+pub use own_sessions::{end_other_sessions, end_session, list_sessions};
 pub use page::{Page, PageRequest};
 pub use password_resets::{
     change_password, create_reset_link, request_password_reset, reset_password,
@@ -172,8 +171,12 @@ pub use retention::{trim, trim_shadow_history};
 pub use roots::add_root;
 pub use running::{list_running, show_sbom};
 pub use sealing::{NotASealingKey, SealingKey};
+pub use second_factor::{
+    Proof, begin_second_factor, confirm_second_factor, remove_second_factor, renew_recovery_codes,
+    reset_second_factor, show_second_factor, show_second_factor_of, sign_in_with_code,
+};
 pub use server_keys::{create_server_key, show_server_key};
-pub use sessions::{SignedIn, authenticate_session, sign_in, sign_out};
+pub use sessions::{SignedIn, authenticate_newcomer, authenticate_session, sign_in, sign_out};
 pub use settings::{UserSettings, apply_settings, set_user_settings};
 pub use setup::{SetupObject, create_setup_code, set_up, show_setup};
 pub use shadow_history::{list_shadow_history, list_shadows};
@@ -189,4 +192,5 @@ pub use updates::{
     When, cancel_update, find_update, list_updates, request_update, show_update, trace_update,
 };
 pub use uploads::{MAX_IMAGE_BYTES, begin_upload, cancel_upload, grow_upload, show_upload};
+pub use user_sessions::{end_user_session, list_user_sessions, sign_out_user};
 pub use users::{add_user, find_user, list_users, remove_user, set_user_role, show_user};

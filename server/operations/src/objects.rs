@@ -5,6 +5,7 @@ mod bucket;
 mod patches;
 mod people;
 mod releases;
+mod second_factor;
 mod shadows;
 mod trust;
 mod updates;
@@ -23,6 +24,7 @@ pub use people::{
     SessionObject, TokenObject, UserObject,
 };
 pub use releases::{ReleaseObject, RunningDeviceObject, RunningReleaseObject, UploadObject};
+pub use second_factor::{NewSecondFactorObject, RecoveryCodesObject, SecondFactorObject};
 pub use shadows::{ShadowChangeObject, ShadowObject, ShadowWriterObject};
 pub use trust::{RootObject, ServerKeyObject};
 pub use updates::{ReasonObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject};

@@ -1,10 +1,11 @@
 //! Links that let somebody in once, with a password they choose: invitations, resets.
 
-use otaru_store::{Scope, Tx};
+use otaru_store::{Scope, Tx, UserRow};
 
 use crate::audit::Entry;
 use crate::{
-    App, OperationError, Origin, Password, SecretCode, SignedIn, codes::digest_of, sessions,
+    App, OperationError, Origin, Password, Refusal, SecretCode, SignedIn, codes::digest_of,
+    second_factor, sessions,
 };
 
 /// A kind of link: what it was made for, and what becomes of that.
@@ -26,7 +27,8 @@ pub(crate) trait Link: Sized + Send + 'static {
     ) -> Result<(Scope, String, Entry), OperationError>;
 }
 
-/// Lets in who holds the code and chose a password.
+/// Lets in who holds the code and chose a password; whoever has a second factor is asked for that,
+/// with the new password set.
 ///
 /// Hashing it takes a while: the link is looked up before, and again when it is used.
 pub(crate) async fn take<L: Link>(
@@ -42,10 +44,26 @@ pub(crate) async fn take<L: Link>(
     let password = app.inner.passwords.hash(password).await?;
     let session = SecretCode::random()?;
     let (digest, origin) = (session.digest(), origin.clone());
+    let chosen = password.clone();
     let work = move |tx: &mut Tx<'_>| {
         let (scope, user, taken) = L::find(tx, &code, now)?.use_up(tx, password, &origin, now)?;
-        Ok::<_, OperationError>((sessions::open_in(tx, &scope, &digest, &user, now)?, taken))
+        if second_factor::counts(tx, &scope, &user)? {
+            let user = otaru_store::user(tx, &scope, &user)?.ok_or(Refusal::CodeUnknown)?;
+            return Ok(((user, Entered::Half), taken));
+        }
+        let user = sessions::open_in(tx, &scope, &digest, &user, now)?;
+        Ok::<(_, Entry), OperationError>(((user, Entered::Whole), taken))
     };
-    let user = app.inner.store.audited(work).await?;
-    Ok(SignedIn { user: user.into(), session })
+    let (user, entered): (UserRow, Entered) = app.inner.store.audited(work).await?;
+    match entered {
+        Entered::Whole => SignedIn::new(app, user.into(), session),
+        Entered::Half => Err(second_factor::ask(app, &user, &chosen)),
+    }
+}
+
+/// How far somebody came with a link.
+enum Entered {
+    Whole,
+    /// A code of their second factor is missing.
+    Half,
 }

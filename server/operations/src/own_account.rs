@@ -15,7 +15,7 @@ use crate::{
     Actor, App, AuditEntryObject, CredentialKind, IdentitiesObject, OperationError,
     OwnDeviceObject, PageRequest, Password, Refusal, SessionObject, UpdateObject, UserObject,
     list_identities, list_own_devices, list_own_updates, list_sessions,
-    password_resets::prove_password, users,
+    sessions::confirm_password, users,
 };
 
 /// A fresh sign-in at a provider is a proof for so long.
@@ -41,7 +41,7 @@ pub async fn delete_own_account(
     password: Option<Password>,
 ) -> Result<(), OperationError> {
     let proven = match password {
-        Some(password) => Some(prove_password(app, actor, password).await?),
+        Some(password) => Some(confirm_password(app, actor, password).await?),
         None => {
             require_fresh_sign_in(app, actor).await?;
             None

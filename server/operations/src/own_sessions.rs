@@ -19,12 +19,21 @@ const ID_LETTERS: usize = 16;
 pub async fn list_sessions(app: &App, actor: &Actor) -> Result<Vec<SessionObject>, OperationError> {
     let (actor_, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        let (scope, person) = (&actor_.scope, actor_.person()?);
-        let sessions = otaru_store::sessions_of_user(tx, scope, person)?;
-        let tokens = otaru_store::tokens_of_user(tx, scope, person)?;
-        Ok::<_, OperationError>((sessions, tokens))
+        let person = actor_.person()?;
+        Ok::<_, OperationError>(of_person(tx, &actor_, person, now)?)
     };
-    let (sessions, tokens) = app.inner.store.read(work).await?;
+    app.inner.store.read(work).await
+}
+
+/// The sessions and tokens that let a person in, as the actor sees them.
+pub(crate) fn of_person(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    person: &str,
+    now: i64,
+) -> Result<Vec<SessionObject>, StoreError> {
+    let sessions = otaru_store::sessions_of_user(tx, &actor.scope, person)?;
+    let tokens = otaru_store::tokens_of_user(tx, &actor.scope, person)?;
     let sessions = sessions.into_iter().filter(|session| sessions::holds(session, now));
     let tokens = tokens.into_iter().filter(|token| token.expires_at.is_none_or(|at| at > now));
     let mut all: Vec<SessionObject> = sessions
@@ -89,20 +98,70 @@ pub async fn end_session(app: &App, actor: &Actor, id: String) -> Result<(), Ope
     }
     let (actor, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        let (scope, person, who) = (&actor.scope, actor.person()?, Who::of(&actor));
-        let sessions = otaru_store::sessions_of_user(tx, scope, person)?;
-        let session = sessions.into_iter().find(|session| public_id(&session.secret_sha256) == id);
-        if let Some(session) = session {
-            return Ok(((), end_in(tx, scope, who, session)?));
-        }
-        let tokens = otaru_store::tokens_of_user(tx, scope, person)?;
-        let revoked = match tokens.iter().any(|token| token.id == id) {
-            true => tokens::revoke_in(tx, scope, who, &id, now)?,
-            false => None,
-        };
-        Ok::<_, OperationError>(((), revoked.ok_or(Refusal::SessionUnknown(id))?))
+        let person = actor.person()?;
+        Ok::<_, OperationError>(((), end_of_person(tx, &actor, person, &id, now)?))
     };
     app.inner.store.audited(work).await
+}
+
+/// Ends one of the sessions and tokens that let a person in.
+pub(crate) fn end_of_person(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    person: &str,
+    id: &str,
+    now: i64,
+) -> Result<Entry, OperationError> {
+    let (scope, who) = (&actor.scope, Who::of(actor));
+    let sessions = otaru_store::sessions_of_user(tx, scope, person)?;
+    let session = sessions.into_iter().find(|session| public_id(&session.secret_sha256) == id);
+    if let Some(session) = session {
+        return Ok(end_in(tx, scope, who, session)?);
+    }
+    let tokens = otaru_store::tokens_of_user(tx, scope, person)?;
+    let revoked = match tokens.iter().any(|token| token.id == id) {
+        true => tokens::revoke_in(tx, scope, who, id, now)?,
+        false => None,
+    };
+    Ok(revoked.ok_or_else(|| Refusal::SessionUnknown(id.to_owned()))?)
+}
+
+/// Ends all sessions and tokens of the person but the one that asks.
+///
+/// # Errors
+/// [`Refusal::UserRequired`]; [`Refusal::Forbidden`] for a token that is not an administrator's.
+pub async fn end_other_sessions(app: &App, actor: &Actor) -> Result<(), OperationError> {
+    actor.person()?;
+    if actor.credential.kind != CredentialKind::Session {
+        actor.require(Permission::ManagePeople)?;
+    }
+    let (actor, now) = (actor.clone(), app.now_ms());
+    let work = move |tx: &mut Tx<'_>| {
+        let person = actor.person()?;
+        Ok::<_, OperationError>(((), end_all_of(tx, &actor, person, now)?))
+    };
+    app.inner.store.audited(work).await
+}
+
+/// Ends all that lets a person in, but what the actor itself came with.
+pub(crate) fn end_all_of(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    person: &str,
+    now: i64,
+) -> Result<Vec<Entry>, OperationError> {
+    let mut entries = Vec::new();
+    for session in otaru_store::sessions_of_user(tx, &actor.scope, person)? {
+        if session.secret_sha256 != actor.credential.id {
+            entries.push(end_in(tx, &actor.scope, Who::of(actor), session)?);
+        }
+    }
+    for token in otaru_store::tokens_of_user(tx, &actor.scope, person)? {
+        if token.id != actor.credential.id {
+            entries.extend(tokens::revoke_in(tx, &actor.scope, Who::of(actor), &token.id, now)?);
+        }
+    }
+    Ok(entries)
 }
 
 /// Ends a session, and what was opened with it.

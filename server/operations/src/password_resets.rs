@@ -9,7 +9,9 @@ use tokio::sync::Semaphore;
 use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, Credential, OperationError, Origin, Password, Refusal, ResetLinkObject, SecretCode,
-    SignedIn, credentials,
+    SignedIn,
+    attempts::Guesser,
+    credentials, known_browsers,
     mail::Letter,
     one_time_links::{self, Link},
     sessions,
@@ -53,10 +55,11 @@ pub async fn request_password_reset(
         return Err(Refusal::MailOff.into());
     }
     let now = app.now_ms();
-    app.inner.stranger_guard.begin(&origin.remote(), now)?;
+    let email = email.trim().to_lowercase();
+    let known = known_browsers::known(&app.inner.sealing_key, origin, &email, now);
+    app.inner.stranger_guard.begin(&Guesser::of(known.as_deref(), &origin.remote()), now)?;
     let place = app.inner.reset_requests.0.clone().try_acquire_owned();
     let place = place.map_err(|_| Refusal::TooManyAttempts)?;
-    let email = email.trim().to_lowercase();
     // So many for one address would be a nuisance to whoever reads it.
     if email.len() > EMAIL_BYTES || !app.inner.stranger_guard.may_mail(&email, now) {
         return Ok(());
@@ -193,7 +196,7 @@ pub async fn change_password(
     current: Password,
     password: Password,
 ) -> Result<(), OperationError> {
-    let (user, stored) = prove_password(app, actor, current).await?;
+    let (user, stored) = sessions::confirm_password(app, actor, current).await?;
     password.check(&user.email)?;
     let password = app.inner.passwords.hash(password).await?;
     let scope = actor.scope.clone();
@@ -207,27 +210,4 @@ pub async fn change_password(
         Ok(((), who.did("user.change_password", Object::user(&user))))
     };
     app.inner.store.audited(work).await
-}
-
-/// Has a person prove who they are with the password they have; returns them, and its hash.
-pub(crate) async fn prove_password(
-    app: &App,
-    actor: &Actor,
-    password: Password,
-) -> Result<(UserRow, String), OperationError> {
-    let (scope, id) = (actor.scope.clone(), actor.person()?.to_owned());
-    let find = move |tx: &mut Tx<'_>| {
-        let user = otaru_store::user(tx, &scope, &id)?;
-        let stored = otaru_store::user_password(tx, &scope, &id)?;
-        let user = user.ok_or(Refusal::UserUnknown(id))?;
-        Ok::<_, OperationError>((user, stored.ok_or(Refusal::PasswordMissing)?))
-    };
-    let (user, stored) = app.inner.store.read(find).await?;
-    let origin = &actor.origin;
-    let checked = sessions::check_password(app, origin, &user.email, password, Some(&stored)).await;
-    if let Err(OperationError::Refused(Refusal::SignInFailed)) = checked {
-        sessions::note_refused(app, origin, &user).await?;
-    }
-    checked?;
-    Ok((user, stored))
 }

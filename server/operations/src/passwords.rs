@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    num::NonZero,
     sync::{Arc, LazyLock},
 };
 
@@ -21,11 +22,14 @@ const SHORTEST: usize = 10;
 /// Most characters.
 const LONGEST: usize = 200;
 
-/// Hashes made at once. Each takes a core and 19 MiB for about 20 ms.
-const AT_ONCE: usize = 2;
+/// Hashes made at once, at most. Each takes a core and 19 MiB for about 20 ms.
+const MOST_AT_ONCE: usize = 8;
 
-/// Who may wait for one, those being served included: at most a third of a second.
-const ROOM: usize = 32;
+/// Who may wait for each of them, those being served included: a third of a second.
+const ROOM: usize = 16;
+
+/// Room for browsers that are known, which strangers cannot fill.
+const ROOM_FOR_KNOWN: usize = 8;
 
 /// The most common passwords of at least [`SHORTEST`] characters, in lower case.
 static COMMON: LazyLock<HashSet<&'static str>> =
@@ -74,27 +78,38 @@ impl Password {
     }
 }
 
-/// Makes and compares hashes: a few at once, and only so many waiting.
+/// Makes and compares hashes: on as many threads as leave half of the cores to all else, and
+/// with only so many waiting.
 pub(crate) struct Passwords {
     places: Arc<Semaphore>,
     room: Arc<Semaphore>,
+    room_for_known: Arc<Semaphore>,
     /// Compared when there is no account, so that the answer takes as long.
     nobody: Arc<str>,
 }
 
 impl Passwords {
     pub(crate) fn new() -> Result<Passwords, OperationError> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Passwords::on(cores)
+    }
+
+    /// For a machine with so many cores.
+    fn on(cores: usize) -> Result<Passwords, OperationError> {
         let nobody = hash(&Password::from("nobody's password"))?;
+        let at_once = (cores / 2).clamp(1, MOST_AT_ONCE);
+        let room = |places| Arc::new(Semaphore::new(places));
         Ok(Passwords {
-            places: Arc::new(Semaphore::new(AT_ONCE)),
-            room: Arc::new(Semaphore::new(ROOM)),
+            places: room(at_once),
+            room: room(at_once * ROOM),
+            room_for_known: room(ROOM_FOR_KNOWN),
             nobody: nobody.into(),
         })
     }
 
     /// The hash to store, as a PHC string.
     pub(crate) async fn hash(&self, password: Password) -> Result<String, OperationError> {
-        self.run(move || hash(&password)).await
+        self.run(false, move || hash(&password)).await
     }
 
     /// Whether the password is the one that was hashed; never for no hash, after as long.
@@ -102,19 +117,24 @@ impl Passwords {
         &self,
         password: Password,
         stored: Option<&str>,
+        is_known: bool,
     ) -> Result<bool, OperationError> {
-        let is_known = stored.is_some();
+        let has_one = stored.is_some();
         let stored = stored.unwrap_or(&self.nobody).to_owned();
-        let matches = self.run(move || compare(&password, &stored)).await?;
-        Ok(matches && is_known)
+        let matches = self.run(is_known, move || compare(&password, &stored)).await?;
+        Ok(matches && has_one)
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        is_known: bool,
         work: impl FnOnce() -> Result<T, OperationError> + Send + 'static,
     ) -> Result<T, OperationError> {
-        let waits = self.room.clone().try_acquire_owned();
-        let waits = waits.map_err(|_| Refusal::TooManyAttempts)?;
+        let mut waits = self.room.clone().try_acquire_owned();
+        if is_known {
+            waits = waits.or_else(|_| self.room_for_known.clone().try_acquire_owned());
+        }
+        let waits = waits.map_err(|_| Refusal::Busy)?;
         let place = self.places.clone().acquire_owned().await;
         let place = place.expect("the semaphore is never closed");
         // The work goes on when the caller leaves, and so does the place it takes.
@@ -153,6 +173,8 @@ fn compare(password: &Password, stored: &str) -> Result<bool, OperationError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
     use expect_test::expect;
 
     use super::*;
@@ -196,20 +218,43 @@ mod tests {
         let stored = passwords.hash("correct horse".into()).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert_ne!(stored, passwords.hash("correct horse".into()).await.unwrap(), "no salt");
-        assert!(passwords.is_right("correct horse".into(), Some(&stored)).await.unwrap());
-        assert!(!passwords.is_right("correct horsf".into(), Some(&stored)).await.unwrap());
-        assert!(!passwords.is_right("nobody's password".into(), None).await.unwrap());
+        assert!(passwords.is_right("correct horse".into(), Some(&stored), false).await.unwrap());
+        assert!(!passwords.is_right("correct horsf".into(), Some(&stored), false).await.unwrap());
+        assert!(!passwords.is_right("nobody's password".into(), None, false).await.unwrap());
     }
 
     #[tokio::test]
-    async fn a_full_waiting_room_refuses() {
-        let passwords = Passwords::new().unwrap();
-        let waiting: Vec<_> =
-            (0..ROOM).map(|_| passwords.room.clone().try_acquire_owned().unwrap()).collect();
-        let refused = passwords.hash("correct horse".into()).await;
-        let refused = refused.map_err(|error| error.to_string());
-        assert_eq!(refused, Err(Refusal::TooManyAttempts.to_string()));
-        drop(waiting);
+    async fn a_full_waiting_room_refuses_all_but_known_browsers() {
+        let passwords = Passwords::on(4).unwrap();
+        let free = passwords.room.available_permits();
+        assert_eq!(free, 2 * ROOM);
+        let strangers = passwords.room.clone().try_acquire_many_owned(free as u32).unwrap();
+        let refused = passwords.hash("correct horse".into()).await.unwrap_err();
+        assert!(matches!(refused, OperationError::Refused(Refusal::Busy)), "{refused:?}");
+        assert!(passwords.is_right("correct horse".into(), None, true).await.is_ok());
+        drop(strangers);
         assert!(passwords.hash("correct horse".into()).await.is_ok());
+    }
+
+    /// Whatever waits, half of the cores are for all else.
+    #[tokio::test]
+    async fn hashes_are_made_on_half_of_the_cores() {
+        for (cores, at_once) in [(1, 1), (2, 1), (3, 1), (4, 2), (64, 8)] {
+            let passwords = Passwords::on(cores).unwrap();
+            let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let work = || {
+                let (running, most) = (running.clone(), most.clone());
+                passwords.run(false, move || {
+                    most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                    std::thread::yield_now();
+                    running.fetch_sub(1, SeqCst);
+                    Ok(())
+                })
+            };
+            let all = futures::future::join_all((0..ROOM).map(|_| work())).await;
+            assert!(all.iter().all(Result::is_ok));
+            assert!(most.load(SeqCst) <= at_once, "{} on {cores} cores", most.load(SeqCst));
+            assert_eq!(passwords.places.available_permits(), at_once);
+        }
     }
 }

@@ -182,6 +182,20 @@ pub enum Refusal {
     TooManyAttempts,
     #[error("e-mail address or password is wrong")]
     SignInFailed,
+    #[error("the password is right; send a code of the second factor, too")]
+    SecondFactorRequired { challenge: String },
+    #[error("the code is wrong, or was used")]
+    SecondFactorWrong,
+    #[error("this sign-in took too long, or is none; begin again with the password")]
+    ChallengeUnknown,
+    #[error("role {role} needs a second factor; set one up in your account")]
+    SecondFactorMissing { role: &'static str },
+    #[error("a second factor is set up; remove it first")]
+    SecondFactorSet,
+    #[error("there is no second factor")]
+    SecondFactorUnknown,
+    #[error("too many passwords are being compared; try again in a second")]
+    Busy,
     #[error("the password cannot be used: {detail}")]
     PasswordWeak { detail: &'static str },
     #[error("this set-up code does not hold; the newest is printed at each start of the server")]
@@ -301,6 +315,13 @@ impl Refusal {
             ShadowRefused { .. } => "shadow_refused",
             TooManyAttempts => "too_many_attempts",
             SignInFailed => "sign_in_failed",
+            SecondFactorRequired { .. } => "second_factor_required",
+            SecondFactorWrong => "second_factor_wrong",
+            ChallengeUnknown => "challenge_unknown",
+            SecondFactorMissing { .. } => "second_factor_missing",
+            SecondFactorSet => "second_factor_set",
+            SecondFactorUnknown => "second_factor_unknown",
+            Busy => "busy",
             PasswordWeak { .. } => "password_weak",
             SetupCodeWrong => "setup_code_wrong",
             SetupDone => "setup_done",
@@ -329,12 +350,18 @@ impl Refusal {
     pub fn kind(&self) -> Kind {
         use Refusal::*;
         match self {
-            Unauthenticated | SignInFailed | TokenRefused { .. } => Kind::Unauthenticated,
+            Unauthenticated
+            | SignInFailed
+            | TokenRefused { .. }
+            | SecondFactorRequired { .. }
+            | SecondFactorWrong
+            | ChallengeUnknown => Kind::Unauthenticated,
             Forbidden { .. }
             | UserRequired
             | DownloadForbidden(_)
             | DownloadLinkInvalid(_)
             | SetupCodeWrong
+            | SecondFactorMissing { .. }
             | NotTheOwner(_)
             | ProviderRefused { .. }
             | FlowUnknown
@@ -369,8 +396,10 @@ impl Refusal {
             | CodeUnknown
             | ProviderUnknown(_)
             | IdentityUnknown(_)
+            | SecondFactorUnknown
             | InvitationUnknown(_) => Kind::NotFound,
             ProductTaken(_)
+            | SecondFactorSet
             | ReleaseOlder { .. }
             | ReleaseYanked(_)
             | ReleaseUntrusted { .. }
@@ -415,7 +444,7 @@ impl Refusal {
             | ShadowRefused { .. } => Kind::Unprocessable,
             TooManyAttempts | TooManyUploads | TooManyDownloads { .. } => Kind::TooMany,
             StorageFull => Kind::Full,
-            ProviderUnavailable(_) | SecretsKeyOther { .. } => Kind::Unavailable,
+            ProviderUnavailable(_) | SecretsKeyOther { .. } | Busy => Kind::Unavailable,
         }
     }
 
@@ -423,6 +452,15 @@ impl Refusal {
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
             Refusal::TooManyDownloads { come_again_s, .. } => Some(*come_again_s),
+            Refusal::Busy => Some(1),
+            _ => None,
+        }
+    }
+
+    /// What the next step of signing in takes, where there is one.
+    pub fn challenge(&self) -> Option<&str> {
+        match self {
+            Refusal::SecondFactorRequired { challenge } => Some(challenge),
             _ => None,
         }
     }

@@ -4,8 +4,9 @@ use otaru_store::{Notice, Scope, SessionRow, SystemScope, Tx, UserRow};
 
 use crate::audit::{Entry, Object, Who};
 use crate::{
-    Actor, App, Credential, CredentialKind, OperationError, Origin, Password, Refusal, SecretCode,
-    UserObject, codes::digest_of, own_sessions, providers, users::EMAIL_BYTES,
+    Actor, App, BrowserMark, Credential, CredentialKind, OperationError, Origin, Password, Refusal,
+    SecretCode, UserObject, attempts::Guesser, codes::digest_of, known_browsers, own_sessions,
+    providers, second_factor, users::EMAIL_BYTES,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -25,6 +26,56 @@ pub struct SignedIn {
     pub user: UserObject,
     /// What their browser keeps; in this answer and nowhere else.
     pub session: SecretCode,
+    /// What it keeps to be known again, after the session too.
+    pub browser: BrowserMark,
+}
+
+impl SignedIn {
+    /// A person whose session was just opened.
+    pub(crate) fn new(
+        app: &App,
+        user: UserObject,
+        session: SecretCode,
+    ) -> Result<SignedIn, OperationError> {
+        let browser = BrowserMark::new(&app.inner.sealing_key, &user.email, app.now_ms())?;
+        Ok(SignedIn { user, session, browser })
+    }
+}
+
+/// Somebody who is about to come in.
+pub(crate) struct Entrant {
+    pub(crate) scope: Scope,
+    /// Id of the person.
+    pub(crate) user: String,
+    /// The hash of the password that was right.
+    pub(crate) password: String,
+    /// Digests of the sessions their browser had until now.
+    pub(crate) replaced: Vec<String>,
+    pub(crate) origin: Origin,
+}
+
+impl Entrant {
+    /// Opens a session with this digest, and ends those it replaces.
+    pub(crate) fn enter(
+        &self,
+        tx: &mut Tx<'_>,
+        digest: &str,
+        now: i64,
+    ) -> Result<(UserRow, Vec<Entry>), OperationError> {
+        let scope = &self.scope;
+        // What was true while the password was compared may have changed since.
+        if otaru_store::user_password(tx, scope, &self.user)?.as_ref() != Some(&self.password) {
+            return Err(OperationError::from(Refusal::SignInFailed));
+        }
+        let mut entries = Vec::new();
+        for replaced in &self.replaced {
+            entries.extend(end(tx, replaced, &self.origin)?);
+        }
+        let user = open_in(tx, scope, digest, &self.user, now)?;
+        let who = Who::person(scope, &user.id, &user.email, &self.origin);
+        entries.push(who.did("session.create", own_sessions::object(digest)));
+        Ok((user, entries))
+    }
 }
 
 /// Lets a person in who knows their password.
@@ -33,7 +84,8 @@ pub struct SignedIn {
 ///
 /// # Errors
 /// [`Refusal::SignInFailed`], whether the address is unknown or the password wrong, after the
-/// same time; [`Refusal::TooManyAttempts`].
+/// same time; [`Refusal::SecondFactorRequired`], with what [`crate::sign_in_with_code`] takes;
+/// [`Refusal::TooManyAttempts`], [`Refusal::Busy`].
 pub async fn sign_in(
     app: &App,
     origin: &Origin,
@@ -53,38 +105,43 @@ pub async fn sign_in(
         let Some(user) = user else { return Ok(None) };
         let scope = Scope::of(user.organisation.clone());
         let stored = otaru_store::user_password(tx, &scope, &user.id)?;
-        Ok::<_, OperationError>(stored.map(|stored| (user, stored)))
+        let has_second = second_factor::counts(tx, &scope, &user.id)?;
+        Ok::<_, OperationError>(stored.map(|stored| (user, stored, has_second)))
     };
-    let known = app.inner.store.read(work).await?;
-    let stored = known.as_ref().map(|(_, stored)| stored.as_str());
-    let checked = check_password(app, origin, &email, password, stored).await;
-    if let (Err(OperationError::Refused(Refusal::SignInFailed)), Some((user, _))) =
-        (&checked, &known)
+    let found = app.inner.store.read(work).await?;
+    let stored = found.as_ref().map(|(_, stored, _)| stored.as_str());
+    let known = known_browsers::known(&app.inner.sealing_key, origin, &email, app.now_ms());
+    let remote = origin.remote();
+    let guesser = Guesser::of(known.as_deref(), &remote);
+    let checked = check_password(app, &guesser, &email, password, stored).await;
+    if let (Err(OperationError::Refused(Refusal::SignInFailed)), Some((user, ..))) =
+        (&checked, &found)
     {
         note_refused(app, origin, user).await?;
     }
     checked?;
-    let (user, stored) = known.ok_or(Refusal::SignInFailed)?;
+    let (user, stored, has_second) = found.ok_or(Refusal::SignInFailed)?;
+    if has_second {
+        return Err(second_factor::ask(app, &user, &stored));
+    }
     let (session, now) = (SecretCode::random()?, app.now_ms());
     let digest = session.digest();
-    let replaced: Vec<String> = replaced.iter().map(|secret| digest_of(secret)).collect();
-    let (scope, origin) = (Scope::of(user.organisation.clone()), origin.clone());
+    let entrant = Entrant {
+        scope: Scope::of(user.organisation),
+        user: user.id,
+        password: stored,
+        replaced: replaced.iter().map(|secret| digest_of(secret)).collect(),
+        origin: origin.clone(),
+    };
     let work = move |tx: &mut Tx<'_>| {
-        // What was true while the password was compared may have changed since.
-        if otaru_store::user_password(tx, &scope, &user.id)? != Some(stored) {
+        // They may have set up a second factor meanwhile.
+        if second_factor::counts(tx, &entrant.scope, &entrant.user)? {
             return Err(OperationError::from(Refusal::SignInFailed));
         }
-        let mut entries = Vec::new();
-        for replaced in &replaced {
-            entries.extend(end(tx, replaced, &origin)?);
-        }
-        let user = open_in(tx, &scope, &digest, &user.id, now)?;
-        let who = Who::person(&scope, &user.id, &user.email, &origin);
-        entries.push(who.did("session.create", own_sessions::object(&digest)));
-        Ok((user, entries))
+        entrant.enter(tx, &digest, now)
     };
     let user = app.inner.store.audited(work).await?;
-    Ok(SignedIn { user: user.into(), session })
+    SignedIn::new(app, user.into(), session)
 }
 
 /// Notes that somebody tried a wrong password for a person: the first ones within a while, as
@@ -104,21 +161,45 @@ pub(crate) async fn note_refused(
 }
 
 /// Compares a password within the limits of guessing.
-pub(crate) async fn check_password(
+async fn check_password(
     app: &App,
-    origin: &Origin,
+    guesser: &Guesser<'_>,
     email: &str,
     password: Password,
     stored: Option<&str>,
 ) -> Result<(), OperationError> {
-    let (guard, remote) = (&app.inner.password_guard, &origin.remote());
-    let delay = guard.begin(remote, email, app.now_ms())?;
-    tokio::time::sleep(delay).await;
-    if !app.inner.passwords.is_right(password, stored).await? {
-        return Err(Refusal::SignInFailed.into());
+    let guard = &app.inner.password_guard;
+    guard.begin(guesser, email, app.now_ms())?;
+    let is_known = matches!(guesser, Guesser::Known(_));
+    let compared = app.inner.passwords.is_right(password, stored, is_known).await;
+    if !matches!(compared, Ok(false)) {
+        // Nothing was guessed where nothing was compared.
+        guard.forgive(guesser, email);
     }
-    guard.forgive(remote, email);
-    Ok(())
+    if compared? { Ok(()) } else { Err(Refusal::SignInFailed.into()) }
+}
+
+/// The person who acts, if they know their password, and its hash. Nobody else uses up what this
+/// credential may guess.
+pub(crate) async fn confirm_password(
+    app: &App,
+    actor: &Actor,
+    password: Password,
+) -> Result<(UserRow, String), OperationError> {
+    let (scope, id) = (actor.scope.clone(), actor.person()?.to_owned());
+    let find = move |tx: &mut Tx<'_>| {
+        let user = otaru_store::user(tx, &scope, &id)?;
+        let stored = otaru_store::user_password(tx, &scope, &id)?;
+        let user = user.ok_or(Refusal::UserUnknown(id))?;
+        Ok::<_, OperationError>((user, stored.ok_or(Refusal::PasswordMissing)?))
+    };
+    let (user, stored) = app.inner.store.read(find).await?;
+    let guesser = Guesser::Known(&actor.credential.id);
+    let checked = check_password(app, &guesser, &user.email, password, Some(&stored)).await;
+    if let Err(OperationError::Refused(Refusal::SignInFailed)) = checked {
+        note_refused(app, &actor.origin, &user).await?;
+    }
+    checked.map(|()| (user, stored))
 }
 
 /// Opens a session for a person, ends their oldest if they have too many, and shows them.
@@ -180,12 +261,38 @@ pub(crate) fn end(
 /// person will know it by; the first one said stays.
 ///
 /// # Errors
-/// [`Refusal::Unauthenticated`] when it is unknown or has ended.
+/// [`Refusal::Unauthenticated`] when it is unknown or has ended,
+/// [`Refusal::SecondFactorMissing`] when the person must set up a second factor first.
 pub async fn authenticate_session(
     app: &App,
     secret: &str,
     browser: Option<String>,
 ) -> Result<Actor, OperationError> {
+    let (actor, has_one_factor) = session_actor(app, secret, browser).await?;
+    if has_one_factor && app.inner.second_factor_roles.contains(&actor.role) {
+        return Err(Refusal::SecondFactorMissing { role: actor.role.as_str() }.into());
+    }
+    Ok(actor)
+}
+
+/// As [`authenticate_session`], for what somebody may do who must set up a second factor: that.
+///
+/// # Errors
+/// [`Refusal::Unauthenticated`] when it is unknown or has ended.
+pub async fn authenticate_newcomer(
+    app: &App,
+    secret: &str,
+    browser: Option<String>,
+) -> Result<Actor, OperationError> {
+    Ok(session_actor(app, secret, browser).await?.0)
+}
+
+/// The actor of a session, and whether a password alone lets its person in.
+async fn session_actor(
+    app: &App,
+    secret: &str,
+    browser: Option<String>,
+) -> Result<(Actor, bool), OperationError> {
     let digest = digest_of(secret);
     let system = SystemScope::for_authentication();
     let found = app.inner.store.read(move |tx| otaru_store::session(tx, &system, &digest)).await?;
@@ -207,7 +314,8 @@ pub async fn authenticate_session(
     let credential = credential(session.secret_sha256, session.created_at);
     let (scope, user) = (Scope::of(session.organisation), Some(session.user_id));
     let (language, origin) = (None, Origin::default());
-    Ok(Actor { scope, role: session.role, user, credential, language, origin })
+    let actor = Actor { scope, role: session.role, user, credential, language, origin };
+    Ok((actor, session.has_one_factor))
 }
 
 fn credential(digest: String, created_at: i64) -> Credential {

@@ -110,7 +110,7 @@ pub async fn set_up(
     };
     let user = app.inner.store.audited(work).await?;
     app.inner.setup_code.set(None);
-    Ok(SignedIn { user, session })
+    SignedIn::new(app, user, session)
 }
 
 fn first_admin(

@@ -7,6 +7,7 @@ use crate::audit::{Object, Who};
 use crate::{
     App, OperationError, Origin, OwnDeviceObject, Password, Refusal, SecretCode, SignedIn,
     UserObject,
+    attempts::Guesser,
     claims::{claim_in, digest_of},
     sessions, show_own_device,
     users::checked_email,
@@ -26,18 +27,19 @@ pub async fn sign_up(
     code: &str,
 ) -> Result<(SignedIn, OwnDeviceObject), OperationError> {
     let now = app.now_ms();
-    let remote = &origin.remote();
-    app.inner.stranger_guard.begin(remote, now)?;
     let code = digest_of(code);
     let system = SystemScope::for_authentication();
-    let find = move |tx: &mut Tx<'_>| {
-        Ok::<_, OperationError>(
-            otaru_store::organisation_of_claim_code(tx, &system, &code, now)?
-                .ok_or(Refusal::ClaimCodeUnknown)?,
-        )
-    };
+    let find =
+        move |tx: &mut Tx<'_>| otaru_store::organisation_of_claim_code(tx, &system, &code, now);
     // Before anything is said about the address: only who has a device may learn that.
-    let scope = Scope::of(app.inner.store.read(find).await?);
+    let Some(organisation) = app.inner.store.read(find).await? else {
+        app.inner.stranger_guard.begin(&Guesser::Unknown(&origin.remote()), now)?;
+        return Err(Refusal::ClaimCodeUnknown.into());
+    };
+    // Whoever has a code is let in, however much others guess from the same place.
+    let guesser = code.to_string();
+    app.inner.stranger_guard.begin(&Guesser::Known(&guesser), now)?;
+    let scope = Scope::of(organisation);
     let email = checked_email(email)?;
     password.check(&email)?;
     let password = app.inner.passwords.hash(password).await?;
@@ -58,8 +60,7 @@ pub async fn sign_up(
         Ok::<_, OperationError>(((user, thing), vec![signed_up, claimed]))
     };
     let (user, thing) = app.inner.store.audited(work).await?;
-    app.inner.stranger_guard.forgive(remote);
     let actor = sessions::actor_of(&user, &session, now);
     let device = show_own_device(app, &actor, thing).await?;
-    Ok((SignedIn { user: user.into(), session }, device))
+    Ok((SignedIn::new(app, user.into(), session)?, device))
 }

@@ -97,6 +97,19 @@ pub struct SessionRow {
     pub used_at: i64,
     /// What the person knows the browser by.
     pub label: Option<String>,
+    /// Whether the person can sign in with a password and nothing else.
+    pub has_one_factor: bool,
+}
+
+/// A person's second factor: the secret that their authenticator app makes codes of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondFactorRow {
+    /// The secret, sealed.
+    pub sealed_secret: Vec<u8>,
+    /// Since when it counts; `None` until a first code was right.
+    pub confirmed_at: Option<i64>,
+    /// The newest step a code of which was used.
+    pub last_step: u64,
 }
 
 /// A person as an identity provider knows them.

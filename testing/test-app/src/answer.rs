@@ -33,6 +33,13 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
+    /// All cookies it gives, as a browser sends them back.
+    pub fn cookies(&self) -> String {
+        let lines = self.headers.get_all("set-cookie").into_iter();
+        let pairs = lines.map(|line| line.to_str().expect("ASCII").split(';').next());
+        pairs.flatten().collect::<Vec<_>>().join("; ")
+    }
+
     /// The cookie of the session it opens, as a browser sends it back.
     #[track_caller]
     pub fn cookie(&self) -> &str {

@@ -9,7 +9,7 @@ use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
     App, AppConfig, BucketWatch, Clock, DownloadSettings, IdentityProvider, MailSettings, Mailer,
-    MqttIngress, Outbound, OutboundSettings, PatchSettings, PatchWorker, SealingKey,
+    MqttIngress, Outbound, OutboundSettings, PatchSettings, PatchWorker, Role, SealingKey,
     ShadowSettings, USUAL_SHARED_TOKENS, Urls, create_setup_code, deliver_mail, deliver_notices,
     expire_silent_updates, look_at_due_offers, start_up, trim_shadow_history,
 };
@@ -71,6 +71,7 @@ struct Home {
     /// Where images are, if not in the directory.
     images: Option<(String, Vec<(String, String)>)>,
     shared_tokens: u32,
+    second_factor_roles: Vec<Role>,
     /// The bucket to be watched.
     watched: Option<(String, Vec<(String, String)>)>,
     providers: Vec<IdentityProvider>,
@@ -101,6 +102,7 @@ impl Home {
             patches: PatchSettings::default(),
             images: None,
             shared_tokens,
+            second_factor_roles: Vec::new(),
             watched: None,
             providers: Vec::new(),
         }
@@ -159,6 +161,7 @@ impl Run {
             downloads: home.downloads.clone(),
             patches: home.patches.clone(),
             shared_tokens: home.shared_tokens,
+            second_factor_roles: home.second_factor_roles.clone(),
             bucket_watch: home.watched.as_ref().map(|(url, options)| BucketWatch {
                 bucket: Bucket::open_with(url, options.clone()).expect("a bucket"),
                 interval: Duration::from_secs(3_600),
@@ -273,6 +276,11 @@ impl TestApp {
     /// Sets how many tokens may act for no person, from the server's next start on.
     pub fn set_shared_tokens(&mut self, most: u32) {
         self.home.shared_tokens = most;
+    }
+
+    /// Has people with these roles need a second factor, from the server's next start on.
+    pub fn require_second_factor(&mut self, roles: &[Role]) {
+        self.home.second_factor_roles = roles.to_vec();
     }
 
     /// Ends the server and starts it again on the same database and files.

@@ -11,6 +11,7 @@
 mod access_key;
 mod answer;
 mod app;
+mod authenticator;
 mod client;
 mod device;
 mod events;
@@ -22,6 +23,7 @@ mod ports;
 pub use access_key::AccessKey;
 pub use answer::Answer;
 pub use app::{Database, PASSWORD, TestApp};
+pub use authenticator::Authenticator;
 pub use client::Client;
 pub use device::Device;
 pub use events::{Event, Events};

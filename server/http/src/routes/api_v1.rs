@@ -23,6 +23,7 @@ mod tokens;
 mod update;
 mod updates;
 mod uploads;
+mod user_sessions;
 mod users;
 mod whoami;
 
@@ -52,6 +53,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(update::routes())
         .merge(updates::routes())
         .merge(users::routes())
+        .merge(user_sessions::routes())
         .merge(invitations::routes())
         .merge(organisations::routes())
         .merge(tokens::routes())

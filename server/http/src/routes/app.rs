@@ -8,6 +8,7 @@ mod listen;
 mod password_reset;
 mod people;
 mod providers;
+mod second_factor;
 mod session;
 mod sessions;
 mod settings;
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(setup::routes())
         .merge(session::routes())
         .merge(sessions::routes())
+        .merge(second_factor::routes())
         .merge(sign_up::routes())
         .merge(invitation::routes())
         .merge(password_reset::routes())

@@ -26,6 +26,11 @@ impl Entry {
         Entry { before: Some(json(object)), ..self }
     }
 
+    /// Whether it says that this was done.
+    pub(crate) fn is(&self, action: &str) -> bool {
+        self.action == action
+    }
+
     /// It changed this: what of it differs is kept. `None` when nothing does.
     pub(crate) fn changed<T: Serialize>(self, before: &T, after: &T) -> Option<Entry> {
         let (before, after) = differences(json(before), json(after));

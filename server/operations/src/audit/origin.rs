@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use crate::Remote;
+use crate::{BrowserMark, Remote};
 
 /// Most characters of a program's name that are kept.
 const CHARACTERS: usize = 200;
@@ -14,6 +14,8 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// The id that the server gave the request.
     pub request: Option<String>,
+    /// What its browser says it is known by; kept nowhere.
+    pub browser: Option<BrowserMark>,
 }
 
 impl Origin {
@@ -26,7 +28,12 @@ impl Origin {
         let line = |text: &str| -> String {
             text.chars().filter(|c| !c.is_control()).take(CHARACTERS).collect()
         };
-        Origin { address, user_agent: user_agent.map(line), request }
+        Origin { address, user_agent: user_agent.map(line), request, browser: None }
+    }
+
+    /// This one, with what its browser sent to be known by.
+    pub fn of_browser(self, browser: Option<BrowserMark>) -> Origin {
+        Origin { browser, ..self }
     }
 
     /// The place, as limits see it.

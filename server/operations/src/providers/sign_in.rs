@@ -193,7 +193,7 @@ async fn sign_in(
         Ok::<_, OperationError>((user, entries))
     };
     let user = app.inner.store.audited(work).await?;
-    Ok(SignedIn { user: user.into(), session })
+    SignedIn::new(app, user.into(), session)
 }
 
 fn sealed(app: &App, id_token: &str, session: &str) -> Result<Option<Vec<u8>>, OperationError> {

@@ -13,6 +13,7 @@ impl FromRow for SessionRow {
             created_at: row.int("sessions.created_at")?,
             used_at: row.int("sessions.used_at")?,
             label: row.opt_text("sessions.label")?,
+            has_one_factor: row.flag("sessions.has_one_factor")?,
         })
     }
 }
@@ -22,7 +23,11 @@ macro_rules! select_sessions {
     ($rest:literal) => {
         concat!(
             "SELECT secret_sha256, sessions.organisation, user_id, role, sessions.created_at,
-                 used_at, label
+                 used_at, label, (SELECT count(*) FROM users AS person
+                     WHERE person.id = user_id AND person.password IS NOT NULL
+                         AND NOT EXISTS (SELECT 1 FROM second_factors
+                             WHERE second_factors.user_id = person.id
+                                 AND confirmed_at IS NOT NULL))
              FROM sessions JOIN users ON users.id = user_id
                  AND users.organisation = sessions.organisation ",
             $rest

@@ -60,6 +60,7 @@ async fn a_session_knows_the_role_its_person_has_now(fixture: Fixture) {
             created_at: 10,
             used_at: 10,
             label: None,
+            has_one_factor: false,
         };
         assert_eq!(session(tx, &system, "s-1")?, Some(expected.clone()));
         set_user_role(tx, scope, "u-1", Role::Viewer)?;

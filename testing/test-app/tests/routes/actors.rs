@@ -33,7 +33,8 @@ use crate::app::providers::provide;
 const AT_ONCE: usize = 4;
 
 /// Routes that are no GET, and change nothing that is for the audit log.
-const UNNOTED: [(&str, &str, &str); 10] = [
+const UNNOTED: [(&str, &str, &str); 11] = [
+    ("POST", "/app/second-factor", "counts once it is confirmed"),
     ("POST", "/api/v1/bucket-watch", "only looks; what is found notes itself"),
     ("POST", "/api/v1/products/{product}/releases/{version}/link", "stores nothing"),
     ("POST", "/api/v1/uploads", "bytes on their way are nothing yet"),
@@ -143,6 +144,7 @@ impl World {
             ("user", user_id(&app, "leaver@example.org").await),
             ("provider", "id".to_owned()),
             ("identity", "unknown".to_owned()),
+            ("owner", user_id(&app, "owner@example.org").await),
             ("person", user_id(&app, "guest@example.org").await),
         ]);
         app.advance(Duration::from_secs(3_600));
@@ -278,7 +280,9 @@ impl World {
     }
 
     fn concrete(&self, path: &str) -> String {
-        let id = match path {
+        // What lets the owner in is theirs.
+        let path = &path.replace("/users/{id}/sessions", "/users/{owner}/sessions");
+        let id = match path.as_str() {
             path if path.starts_with("/app/sessions") => "session",
             path if path.starts_with("/app/user/identities") => "identity",
             path if path.contains("/updates") => "update",
@@ -332,6 +336,13 @@ impl World {
             ("PUT", "/app/devices/{thing}") => json!({ "name": "Kitchen" }),
             ("PUT", "/app/devices/{thing}/settings") => json!({ "color": "blue" }),
             ("POST", "/app/session") => sign_in,
+            ("POST", "/app/session/second-factor") => {
+                json!({ "challenge": "e30.e30", "code": "123456" })
+            }
+            ("POST", path) if path.starts_with("/app/second-factor") => {
+                json!({ "password": PASSWORD })
+            }
+            ("PUT", "/app/second-factor") => json!({ "code": "123456" }),
             ("POST", "/app/invitation") | ("PUT", "/app/password-reset") => link,
             ("POST", "/app/password-reset") => json!({ "email": "owner@example.org" }),
             ("POST", "/app/setup" | "/app/sign-up") => {

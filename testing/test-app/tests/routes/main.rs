@@ -47,6 +47,7 @@ mod api_v1 {
     mod tokens;
     mod updates;
     mod uploads;
+    mod user_sessions;
     mod users;
     mod whoami;
 }
@@ -60,11 +61,14 @@ mod app {
         mod settings;
         mod update;
     }
+    mod guessing;
     mod invitation;
     mod listen;
     mod password;
     mod password_reset;
     pub(crate) mod providers;
+    mod second_factor;
+    mod second_factor_roles;
     mod session;
     mod sessions;
     mod setup;

@@ -29,5 +29,5 @@ async fn accept(
 ) -> Result<(StatusCode, SetCookie, Json<UserObject>), ApiError> {
     let LinkRequest { code, password } = request;
     let signed_in = accept_invitation(&app, &origin, &code, password).await?;
-    Ok((StatusCode::CREATED, cookie.keep(&signed_in.session), Json(signed_in.user)))
+    Ok((StatusCode::CREATED, cookie.keep(&signed_in), Json(signed_in.user)))
 }

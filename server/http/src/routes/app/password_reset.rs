@@ -62,5 +62,5 @@ async fn reset(
 ) -> Result<(SetCookie, Json<UserObject>), ApiError> {
     let LinkRequest { code, password } = request;
     let signed_in = reset_password(&app, &origin, &code, password).await?;
-    Ok((cookie.keep(&signed_in.session), Json(signed_in.user)))
+    Ok((cookie.keep(&signed_in), Json(signed_in.user)))
 }

@@ -131,7 +131,7 @@ async fn come_back(
     let page = HeaderValue::from_str(&page).unwrap_or(HeaderValue::from_static("/"));
     let on = (StatusCode::SEE_OTHER, away.clear(), [(header::LOCATION, page)]);
     match session {
-        Some(signed_in) => (cookie.keep(&signed_in.session), on).into_response(),
+        Some(signed_in) => (cookie.keep(&signed_in), on).into_response(),
         None => on.into_response(),
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use otaru_operations::{App, Password, UserObject, sign_in, sign_out};
+use otaru_operations::{App, Password, UserObject, sign_in, sign_in_with_code, sign_out};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,7 +15,7 @@ use crate::session_cookie::{NotCrossSite, OwnSessions, SessionCookie, SetCookie}
 use crate::site::Site;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
-    OpenApiRouter::default().routes(routes!(create, end))
+    OpenApiRouter::default().routes(routes!(create, end)).routes(routes!(go_on))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -29,6 +29,9 @@ struct SignInRequest {
 }
 
 /// Signs a person in. The session that the browser had ends.
+///
+/// Whoever has a second factor is answered with 401 `second_factor_required` and a `challenge`, for
+/// `POST /app/session/second-factor`.
 #[utoipa::path(post, path = "/app/session", operation_id = "sign_in", tag = "session",
     request_body = SignInRequest, responses((status = 200, body = UserObject)))]
 async fn create(
@@ -41,7 +44,33 @@ async fn create(
 ) -> Result<(SetCookie, Json<UserObject>), ApiError> {
     let SignInRequest { email, password } = request;
     let signed_in = sign_in(&app, &origin, &email, password, &replaced).await?;
-    Ok((cookie.keep(&signed_in.session), Json(signed_in.user)))
+    Ok((cookie.keep(&signed_in), Json(signed_in.user)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SignInWithCodeRequest {
+    /// From the answer to the password; it holds for five minutes.
+    challenge: String,
+    /// Six digits of the authenticator app, or a recovery code.
+    code: String,
+}
+
+/// Signs a person in whose password was right, with a code of their second factor.
+#[utoipa::path(post, path = "/app/session/second-factor", operation_id = "sign_in_with_code",
+    tag = "session", request_body = SignInWithCodeRequest,
+    responses((status = 200, body = UserObject)))]
+async fn go_on(
+    State(app): State<App>,
+    NotCrossSite: NotCrossSite,
+    CameFrom(origin): CameFrom,
+    OwnSessions(replaced): OwnSessions,
+    cookie: SessionCookie,
+    Json(request): Json<SignInWithCodeRequest>,
+) -> Result<(SetCookie, Json<UserObject>), ApiError> {
+    let SignInWithCodeRequest { challenge, code } = request;
+    let signed_in = sign_in_with_code(&app, &origin, &challenge, &code, &replaced).await?;
+    Ok((cookie.keep(&signed_in), Json(signed_in.user)))
 }
 
 /// Where a browser goes on.

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::extract::Json;
-use crate::identity::Caller;
+use crate::identity::Newcomer;
 use crate::remote::CameFrom;
 use crate::session_cookie::{NotCrossSite, SessionCookie, SetCookie};
 use crate::site::Site;
@@ -34,7 +34,7 @@ struct ShowSetupResponse {
     responses((status = 200, body = ShowSetupResponse)))]
 async fn show(
     State(app): State<App>,
-    caller: Result<Caller, ApiError>,
+    caller: Result<Newcomer, ApiError>,
 ) -> Result<Json<ShowSetupResponse>, ApiError> {
     let setup = show_setup(&app).await?;
     Ok(Json(ShowSetupResponse { setup, signed_in: caller.is_ok() }))
@@ -64,5 +64,5 @@ async fn create(
 ) -> Result<(StatusCode, SetCookie, Json<UserObject>), ApiError> {
     let SetUpRequest { code, email, password } = request;
     let signed_in = set_up(&app, &origin, &code, &email, password).await?;
-    Ok((StatusCode::CREATED, cookie.keep(&signed_in.session), Json(signed_in.user)))
+    Ok((StatusCode::CREATED, cookie.keep(&signed_in), Json(signed_in.user)))
 }

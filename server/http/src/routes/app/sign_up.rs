@@ -50,6 +50,7 @@ async fn create(
 ) -> Result<(StatusCode, SetCookie, Json<SignUpResponse>), ApiError> {
     let SignUpRequest { email, password, code } = request;
     let (signed_in, device) = sign_up(&app, &origin, &email, password, &code).await?;
+    let cookie = cookie.keep(&signed_in);
     let answer = SignUpResponse { user: signed_in.user, device };
-    Ok((StatusCode::CREATED, cookie.keep(&signed_in.session), Json(answer)))
+    Ok((StatusCode::CREATED, cookie, Json(answer)))
 }
