@@ -106,6 +106,7 @@ mod tests {
                 detail: "detail".into(),
                 found: None,
                 expected: None,
+                challenge: None,
             };
             let refused: anyhow::Result<()> = Err(ClientError::Refused(problem).into());
             Exit::of(&refused.context("could not publish").unwrap_err()) as u8

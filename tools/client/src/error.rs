@@ -15,6 +15,8 @@ pub struct Problem {
     pub found: Option<String>,
     /// What it would have taken.
     pub expected: Option<String>,
+    /// What [`crate::Client::sign_in_with_code`] takes, where a second factor is asked for.
+    pub challenge: Option<String>,
 }
 
 impl std::fmt::Display for Problem {
@@ -39,6 +41,7 @@ struct ProblemBody {
     message: Option<String>,
     found: Option<String>,
     expected: Option<String>,
+    challenge: Option<String>,
 }
 
 impl Problem {
@@ -58,6 +61,7 @@ impl Problem {
             detail: read.detail.or(read.message).unwrap_or_else(text),
             found: read.found,
             expected: read.expected,
+            challenge: read.challenge,
         }
     }
 }

@@ -26,6 +26,7 @@ mod sse;
 mod trust;
 mod updates;
 mod uploads;
+mod user_sessions;
 
 pub use audit::{AuditEntry, AuditHead, AuditLines, AuditParty, AuditQuery, AuditReport};
 pub use bucket::BucketImage;
@@ -50,3 +51,4 @@ pub use session::Session;
 pub use shadows::{Shadow, ShadowChange, ShadowWriter};
 pub use trust::{Root, ServerKey};
 pub use updates::{Reason, TracedUpdate, Update, UpdatePhase, When};
+pub use user_sessions::UserSession;

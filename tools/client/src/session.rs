@@ -11,10 +11,21 @@ pub struct Session {
 }
 
 impl Client {
-    /// Signs in with a password.
+    /// Signs in with a password. Whoever has a second factor is refused with a challenge.
     pub async fn sign_in(&self, email: &str, password: &str) -> Result<Session, ClientError> {
         let typed = json!({ "email": email, "password": password });
         self.session(self.request(Method::POST, &["app", "session"]).json(&typed)).await
+    }
+
+    /// Signs in with a code of a second factor, or a recovery code, after the right password.
+    pub async fn sign_in_with_code(
+        &self,
+        challenge: &str,
+        code: &str,
+    ) -> Result<Session, ClientError> {
+        let path = ["app", "session", "second-factor"];
+        let typed = json!({ "challenge": challenge, "code": code });
+        self.session(self.request(Method::POST, &path).json(&typed)).await
     }
 
     /// Sets a new password with the code of a link, and signs in with it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use otaru_client::{Client, ClientOptions, NewToken};
+use otaru_client::{Client, ClientError, ClientOptions, NewToken, Problem};
 use zeroize::Zeroizing;
 
 use super::{Context, token::after};
@@ -22,6 +22,9 @@ pub struct LoginOptions {
     /// File with the password; asked for if not given
     #[arg(long, env = "OTARU_PASSWORD_FILE", value_name = "FILE", requires = "email")]
     password_file: Option<PathBuf>,
+    /// Code of the second factor, or a recovery code; asked for if needed and not given
+    #[arg(long, requires = "email")]
+    code: Option<String>,
 }
 
 /// Signs in, or tries the given token, and remembers server and token.
@@ -30,7 +33,9 @@ pub(super) async fn login(context: &Context<'_>, login: LoginOptions) -> Result<
     let given = options.token.take().filter(|_| login.email.is_none());
     let made = match (given, login.email) {
         (Some(token), _) => Made::Given(token),
-        (None, Some(email)) => sign_in(context, &options, &email, login.password_file).await?,
+        (None, Some(email)) => {
+            sign_in(context, &options, &email, login.password_file, login.code).await?
+        }
         (None, None) => ask(context, &options).await?,
     };
     let (token, made_by_login) = match made {
@@ -67,7 +72,7 @@ async fn ask(context: &Context<'_>, options: &ClientOptions) -> Result<Made> {
     let mut email = String::new();
     std::io::stdin().lock().read_line(&mut email)?;
     if !email.trim().is_empty() {
-        return sign_in(context, options, email.trim(), None).await;
+        return sign_in(context, options, email.trim(), None, None).await;
     }
     let token = rpassword::prompt_password("API token: ")?;
     Ok(Made::Given(token.trim().to_owned()))
@@ -78,6 +83,7 @@ async fn sign_in(
     options: &ClientOptions,
     email: &str,
     password_file: Option<PathBuf>,
+    code: Option<String>,
 ) -> Result<Made> {
     let password = match password_file {
         Some(path) => {
@@ -88,7 +94,13 @@ async fn sign_in(
         None if context.may_ask() => Zeroizing::new(rpassword::prompt_password("Password: ")?),
         None => bail!("no password: name its file in --password-file"),
     };
-    let session = Client::new(options)?.sign_in(email, &password).await?;
+    let client = Client::new(options)?;
+    let session = match client.sign_in(email, &password).await {
+        Err(ClientError::Refused(Problem { challenge: Some(challenge), .. })) => {
+            client.sign_in_with_code(&challenge, &second_factor(context, code)?).await?
+        }
+        other => other?,
+    };
     let new = NewToken {
         user: Some(email.to_owned()),
         expires_at: Some(after(LIFETIME)?),
@@ -98,6 +110,20 @@ async fn sign_in(
     let made = session.create_token(&new).await;
     session.end().await?;
     Ok(Made::Here(made?.into_inner().token))
+}
+
+/// The code of a second factor, as it was given or is typed.
+fn second_factor(context: &Context<'_>, code: Option<String>) -> Result<String> {
+    match code {
+        Some(code) => Ok(code),
+        None if context.may_ask() => {
+            eprint!("Code of the second factor: ");
+            let mut code = String::new();
+            std::io::stdin().lock().read_line(&mut code)?;
+            Ok(code.trim().to_owned())
+        }
+        None => bail!("this account has a second factor: give --code, or an API token"),
+    }
 }
 
 /// Forgets a profile; a token that `login` made stops working.

@@ -1,6 +1,6 @@
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use otaru_client::{Client, Invitation, Paging, User};
+use otaru_client::{Client, Invitation, Paging, User, UserSession};
 use serde_json::Value;
 
 use super::{Context, ListOptions};
@@ -46,6 +46,24 @@ pub enum UserCommand {
     },
     /// Make a link with which a person chooses a new password; it is shown once
     ResetLink {
+        /// E-mail address or id
+        user: String,
+    },
+    /// List the browsers a person is signed in with, and their tokens
+    Sessions {
+        /// E-mail address or id
+        user: String,
+    },
+    /// End all of them, or one
+    SignOut {
+        /// E-mail address or id
+        user: String,
+        /// This one alone
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
+    /// Remove the second factor of a person who has lost it, and sign them out
+    ResetSecondFactor {
         /// E-mail address or id
         user: String,
     },
@@ -105,9 +123,43 @@ impl UserCommand {
                 let lines = [("link", link.url.clone()), ("until", link.expires_at.clone())];
                 printer.object(link.json(), &lines)?;
             }
+            UserCommand::Sessions { user } => {
+                let page = client.list_user_sessions(&id_of(&client, &user).await?).await?;
+                printer.page(&page, &["kind", "label", "last used", "since", "id"], session_row)?;
+            }
+            UserCommand::SignOut { user, session } => {
+                sign_out(context, &client, &user, session.as_deref()).await?;
+            }
+            UserCommand::ResetSecondFactor { user } => {
+                let id = id_of(&client, &user).await?;
+                context.confirm(&format!("Remove the second factor of {user}?"))?;
+                client.reset_second_factor(&id).await?;
+                printer.line(&format!("{user} has no second factor and is signed out"))?;
+            }
         }
         Ok(())
     }
+}
+
+async fn sign_out(
+    context: &Context<'_>,
+    client: &Client,
+    user: &str,
+    session: Option<&str>,
+) -> Result<()> {
+    let id = id_of(client, user).await?;
+    match session {
+        Some(session) => {
+            client.end_user_session(&id, session).await?;
+            context.printer.line(&format!("session {session} of {user} has ended"))?;
+        }
+        None => {
+            context.confirm(&format!("End all sessions and tokens of {user}?"))?;
+            client.sign_out_user(&id).await?;
+            context.printer.line(&format!("{user} is signed out everywhere"))?;
+        }
+    }
+    Ok(())
 }
 
 impl InvitationCommand {
@@ -154,6 +206,12 @@ fn user_lines(user: &User) -> [(&'static str, String); 4] {
 
 fn user_row(user: &User) -> Vec<String> {
     vec![user.email.clone(), user.role.clone(), user.id.clone()]
+}
+
+fn session_row(session: &UserSession) -> Vec<String> {
+    let UserSession { id, kind, label, created_at, last_used_at } = session.clone();
+    let label = or_dash(label.as_deref());
+    vec![kind, label, or_dash(last_used_at.as_deref()), created_at, id]
 }
 
 fn invitation_row(invitation: &Invitation) -> Vec<String> {
