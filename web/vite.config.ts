@@ -16,7 +16,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: ['index.html', 'console.html'],
-      output: { codeSplitting: { groups: [{ name: 'shared', test: /\/(shared|node_modules)\//, minShareCount: 2 }] } },
+      output: { codeSplitting: { groups: [{ name: 'shared', test: /\/(shared|node_modules)\/(?!qr\/|ui\/Qr)/, minShareCount: 2 }] } },
     },
   },
   server: { proxy: { '/app': server, '/api': server } },

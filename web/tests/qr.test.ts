@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { qr } from '../../src/console/qr/matrix';
+import { qr } from '../src/shared/qr/matrix';
 
 // Codes of every length up to the longest were read by another program; this is one of them.
 const READABLE = `

@@ -1,11 +1,11 @@
 import type { User } from '../shared/api/objects';
 import { asProblem } from '../shared/api/problem';
-import { whenSignedOut } from '../shared/api/request';
+import { whenFactorMissing, whenSignedOut } from '../shared/api/request';
 import { showSetUp, showUser, signOut } from '../shared/api/session';
 import { leaveFor } from '../shared/away';
 import { chooseLanguage } from '../shared/language/translate.svelte';
 
-type State = 'starting' | 'out' | 'in' | 'unreachable';
+type State = 'starting' | 'out' | 'in' | 'factor_missing' | 'unreachable';
 
 /** Who uses the console. */
 class Session {
@@ -14,12 +14,14 @@ class Session {
 
   async start(): Promise<void> {
     whenSignedOut(() => this.#left());
+    whenFactorMissing(() => (this.state = 'factor_missing'));
     try {
       const { signed_in } = await showSetUp();
       if (signed_in === false) return this.#left();
       await this.enter(await showUser());
     } catch (cause) {
-      if (!asProblem(cause).isSignedOut) this.state = 'unreachable';
+      const problem = asProblem(cause);
+      if (!problem.isSignedOut && problem.code !== 'second_factor_missing') this.state = 'unreachable';
     }
   }
 

@@ -1,5 +1,6 @@
-import type { List, Role, User } from '../../shared/api/objects';
+import type { List, Role, Session, User } from '../../shared/api/objects';
 import { request } from '../../shared/api/request';
+import type { SecondFactor } from '../../shared/api/second-factor';
 import type { Invitation, Link, Token } from './objects';
 import { path, query } from './path';
 
@@ -13,6 +14,18 @@ export const setRole = (id: string, role: Role) => request<User>('PUT', path('us
 export const removeUser = (id: string) => request('DELETE', path('users', id));
 
 export const createResetLink = (id: string) => request<Link>('POST', path('users', id, 'reset-link'));
+
+/** What lets a person in; the last used first. */
+export const listUserSessions = async (id: string) =>
+  (await request<List<Session>>('GET', path('users', id, 'sessions'))).items;
+
+export const endUserSession = (id: string, session: string) => request('DELETE', path('users', id, 'sessions', session));
+
+export const signOutUser = (id: string) => request('DELETE', path('users', id, 'sessions'));
+
+export const showSecondFactorOf = (id: string) => request<SecondFactor>('GET', path('users', id, 'second-factor'));
+
+export const resetSecondFactor = (id: string) => request('DELETE', path('users', id, 'second-factor'));
 
 export const listInvitations = (limit: number, cursor?: string) =>
   request<List<Invitation>>('GET', query(path('invitations'), { limit, cursor }));

@@ -4,7 +4,7 @@ import { SvelteMap } from 'svelte/reactivity';
 import { listDevices } from '../../shared/api/devices';
 import type { OwnDevice, Update, User } from '../../shared/api/objects';
 import { asProblem } from '../../shared/api/problem';
-import { whenSignedOut } from '../../shared/api/request';
+import { whenFactorMissing, whenSignedOut } from '../../shared/api/request';
 import { showSetUp, showUser } from '../../shared/api/session';
 import { Stream } from '../../shared/api/stream';
 import { chooseLanguage } from '../../shared/language/translate.svelte';
@@ -27,6 +27,8 @@ const KINDS = [
 
 class Home {
   session = $state<Session>('starting');
+  /** The person must set up a second factor before anything else. */
+  factorMissing = $state(false);
   user = $state.raw<User>();
   devices = $state.raw<OwnDevice[]>();
   /** The server is heard; else what is shown is what was last known, `at` that time. */
@@ -45,6 +47,7 @@ class Home {
   /** Shows what was last known at once, then asks the server who is there. */
   async start(): Promise<void> {
     whenSignedOut(() => this.leave());
+    whenFactorMissing(() => (this.factorMissing = true));
     const known = readKnown();
     if (known) {
       this.#water = new HighWater(known.progress);
@@ -60,7 +63,7 @@ class Home {
       if (!signed_in) return this.leave();
       await this.enter(await showUser());
     } catch (cause) {
-      if (asProblem(cause).isSignedOut) return;
+      if (asProblem(cause).isSignedOut || this.factorMissing) return;
       this.connected = false;
       if (!known) this.session = 'unreachable';
       else this.#listen();
@@ -79,10 +82,17 @@ class Home {
 
   /** Nobody is signed in any more: nothing of theirs stays on this phone. */
   leave(): void {
+    this.factorMissing = false;
     this.#stream?.end();
     this.#stream = undefined;
     this.#forget();
     this.session = 'out';
+  }
+
+  /** The second factor is set up: the app starts as for anybody. */
+  async factorSetUp(): Promise<void> {
+    this.factorMissing = false;
+    await this.start();
   }
 
   device(thing: string): OwnDevice | undefined {

@@ -1,3 +1,6 @@
+/** What is said of a password or code: whoever is signed in stays so. */
+const AT_THE_DOOR: readonly string[] = ['sign_in_failed', 'second_factor_required', 'second_factor_wrong', 'challenge_unknown'];
+
 /** Why a request was not carried out: the server's problem, or that there was no answer at all. */
 export class Problem extends Error {
   constructor(
@@ -9,6 +12,8 @@ export class Problem extends Error {
     readonly detail: string,
     readonly found?: string,
     readonly expected?: string,
+    /** What the second step of signing in takes. */
+    readonly challenge?: string,
   ) {
     super(`${code}: ${detail}`);
     this.name = 'Problem';
@@ -20,7 +25,7 @@ export class Problem extends Error {
   }
 
   get isSignedOut(): boolean {
-    return this.status === 401 && this.code !== 'sign_in_failed';
+    return this.status === 401 && !AT_THE_DOOR.includes(this.code);
   }
 }
 
@@ -37,5 +42,5 @@ export async function problemOf(answer: Response): Promise<Problem> {
   const code = text('code') ?? `http_${answer.status}`;
   // The shadow service answers in the shape of AWS IoT, with a message and no code.
   const detail = text('detail') ?? text('message') ?? answer.statusText;
-  return new Problem(answer.status, code, detail, text('found'), text('expected'));
+  return new Problem(answer.status, code, detail, text('found'), text('expected'), text('challenge'));
 }

@@ -10,6 +10,13 @@ export function whenSignedOut(tell: () => void): void {
   signedOut = tell;
 }
 
+let factorMissing = (): void => {};
+
+/** Whom to tell when the person must set up a second factor before anything else. */
+export function whenFactorMissing(tell: () => void): void {
+  factorMissing = tell;
+}
+
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** Carries out one request of the API; throws a `Problem` for anything but success. */
@@ -34,6 +41,7 @@ export async function request<T = void>(method: Method, path: string, body?: unk
   if (!answer.ok) {
     const problem = await problemOf(answer);
     if (problem.isSignedOut) signedOut();
+    if (problem.code === 'second_factor_missing') factorMissing();
     throw problem;
   }
   if (answer.status === 204 || answer.status === 202) return undefined as T;

@@ -10,6 +10,10 @@ export const setUp = (code: string, email: string, password: string) =>
 export const signIn = (email: string, password: string) =>
   request<User>('POST', '/app/session', { email, password });
 
+/** The second step, for who has a second factor. */
+export const signInWithCode = (challenge: string, code: string) =>
+  request<User>('POST', '/app/session/second-factor', { challenge, code });
+
 /** Where the browser signs out at the provider that signed it in, if that has a page for it. */
 export const signOut = () => request<{ url: string } | undefined>('DELETE', '/app/session');
 
@@ -17,6 +21,8 @@ export const signOut = () => request<{ url: string } | undefined>('DELETE', '/ap
 export const listSessions = async () => (await request<List<Session>>('GET', '/app/sessions')).items;
 
 export const endSession = (id: string) => request('DELETE', `/app/sessions/${encodeURIComponent(id)}`);
+
+export const endOtherSessions = () => request('DELETE', '/app/sessions');
 
 export const showUser = () => request<User>('GET', '/app/user');
 
