@@ -5,6 +5,7 @@
 //!
 //! Start at [`Update::step`], the life of one update.
 
+mod approval;
 mod consent;
 mod image_record;
 mod language;
@@ -15,6 +16,7 @@ mod setting;
 mod texts;
 mod update;
 
+pub use approval::{Approval, ApprovalState};
 pub use consent::{Consent, Decision, InstallChoice, Offer, Safety, next_reminder};
 pub use image_record::{ChipRevisions, ImageFormat, ImageRecord, Warning};
 pub use language::{Language, UnknownLanguage};

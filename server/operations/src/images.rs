@@ -23,7 +23,9 @@ use otaru_wire::{Digest, ProductName, ReleaseVersion};
 use tokio::time::timeout;
 
 use crate::audit::{Entries, Object, Who};
-use crate::{Actor, App, OperationError, Refusal, ReleaseObject, forget_patches, releases};
+use crate::{
+    Actor, App, OperationError, Refusal, ReleaseObject, approvals, forget_patches, releases,
+};
 
 /// Devices named in a refusal.
 const NAMED: u32 = 5;
@@ -45,7 +47,8 @@ const TRIES: u32 = 5;
 /// number and what was read from it.
 ///
 /// # Errors
-/// [`Refusal::ImageInUse`], [`Refusal::ReleaseUnknown`], [`Refusal::Forbidden`].
+/// [`Refusal::ImageInUse`], [`Refusal::ReleaseRejected`], [`Refusal::ReleaseUnknown`],
+/// [`Refusal::Forbidden`].
 pub async fn delete_release(
     app: &App,
     actor: &Actor,
@@ -225,6 +228,8 @@ fn delete(
 ) -> Result<Option<Digest>, OperationError> {
     let is_shared = otaru_store::is_image_of_another(tx, &SystemScope::for_background(), release)?;
     releases::show_change(tx, scope, &release.product, &release.version);
+    // That it was is not to be forgotten with it.
+    approvals::refuse_rejected(release)?;
     if release.is_draft {
         otaru_store::delete_draft(tx, scope, &release.product, &release.version)?;
         otaru_store::forget_bucket_image(tx, scope, &release.product, &release.version)?;

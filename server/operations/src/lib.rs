@@ -12,6 +12,7 @@ mod access_keys;
 mod actor;
 mod aftermath;
 mod app;
+mod approvals;
 mod attempts;
 mod audit;
 mod background;
@@ -86,6 +87,7 @@ pub use access_keys::{
 pub use actor::{Actor, Credential, CredentialKind, DevicePrincipal, Reach};
 pub use aftermath::finish_releases;
 pub use app::{App, AppConfig, ShadowSettings, Urls};
+pub use approvals::{approve_release, reject_release, set_product_approval};
 pub use attempts::Remote;
 pub use audit::{
     AuditQuery, AuditReport, AuditState, Origin, export_audit, list_audit, may_read_audit,
@@ -119,8 +121,7 @@ pub use logs::{follow_logs_from, list_logs, store_logs};
 pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
-    AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease, BucketImageObject,
-    DeviceObject, IdentitiesObject, IdentityObject, InvitationObject, LogObject, NewSecondFactorObject, OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject, ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
+    ApprovalObject, AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease, BucketImageObject, DeviceObject, IdentitiesObject, IdentityObject, InvitationObject, LogObject, NewSecondFactorObject, OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject, ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};

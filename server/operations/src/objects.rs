@@ -23,7 +23,7 @@ pub use people::{
     IdentitiesObject, IdentityObject, InvitationObject, OrganisationObject, ResetLinkObject,
     SessionObject, TokenObject, UserObject,
 };
-pub use releases::{ReleaseObject, RunningDeviceObject, RunningReleaseObject, UploadObject};
+pub use releases::{ApprovalObject, ReleaseObject, RunningDeviceObject, RunningReleaseObject, UploadObject};
 pub use second_factor::{NewSecondFactorObject, RecoveryCodesObject, SecondFactorObject};
 pub use shadows::{ShadowChangeObject, ShadowObject, ShadowWriterObject};
 pub use trust::{RootObject, ServerKeyObject};
@@ -57,6 +57,8 @@ pub struct ProductObject {
     /// Its settings; null when any member of `config` may be set.
     #[schema(value_type = Option<Vec<Object>>)]
     pub settings: Option<Vec<Setting>>,
+    /// Whether a release waits until a second person has approved it.
+    pub approval_required: bool,
     /// When it was created.
     pub created_at: String,
 }
@@ -238,6 +240,7 @@ impl From<ProductRow> for ProductObject {
             limits: row.limits,
             consent: row.consent,
             settings: row.settings,
+            approval_required: row.needs_approval,
             created_at: time(row.created_at),
         }
     }

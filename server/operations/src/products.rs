@@ -97,6 +97,7 @@ pub async fn create_product(
         limits: Limits::default(),
         consent: Consent::default(),
         settings: None,
+        needs_approval: false,
         created_at: app.now_ms(),
     };
     let (scope, stored, who) = (actor.scope.clone(), product.clone(), Who::of(actor));

@@ -5,19 +5,21 @@ mod admission;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use otaru_fleet::{Safety, Sbom, Source, Texts};
+use otaru_fleet::{ApprovalState, Safety, Sbom, Source, Texts};
 use otaru_release::Manifest;
 use otaru_store::{ProductRow, ReleaseRow, Scope, StoreError, Trust, Tx};
 use otaru_wire::ProductName;
 
 use crate::audit::{Entry, Object, Who};
 use crate::{
-    Actor, App, OperationError, Refusal, ReleaseObject, images, intake, products,
+    Actor, App, OperationError, Refusal, ReleaseObject, approvals,
+    approvals::Publisher,
+    images, intake, products,
     refusal::typed_text,
     releases::{channel, either, may_publish, show_change, tell},
     uploads,
 };
-pub(crate) use admission::promote;
+pub(crate) use admission::{promotable, promote};
 use admission::{Admitted, InsteadOf, admit};
 
 /// Longest notes, in bytes.
@@ -68,6 +70,7 @@ struct Candidate {
     manifest: Bytes,
     sbom: Option<Bytes>,
     accept: Vec<String>,
+    publisher: Publisher,
     /// Whether the publisher said which channel it is for.
     names_channel: bool,
     /// What the manifest says.
@@ -80,7 +83,8 @@ struct Candidate {
 /// A manifest that devices would refuse, because its signer was revoked or replaced since, gives
 /// way to one that is signed anew.
 ///
-/// Owners are told of it after the commit, as many as there are.
+/// Where the product needs approval, what is published waits for it. Of all else owners are told
+/// after the commit, as many as there are.
 ///
 /// # Errors
 /// [`Refusal::ImageRefused`], [`Refusal::ManifestMissing`], [`Refusal::ManifestUntrusted`],
@@ -89,7 +93,8 @@ struct Candidate {
 /// [`Refusal::ImageBeingDeleted`], [`Refusal::SecurityCounterOlder`], [`Refusal::FlashModeDiffers`],
 /// [`Refusal::ProjectMissing`], [`Refusal::SbomInvalid`], [`Refusal::UploadUnknown`],
 /// [`Refusal::UploadIncomplete`], [`Refusal::UploadCorrupt`], [`Refusal::StorageFull`],
-/// [`Refusal::ProductUnknown`], [`Refusal::Forbidden`]. Nothing is stored then.
+/// [`Refusal::ReleaseRejected`], [`Refusal::ApprovalNeedsVersion`], [`Refusal::ProductUnknown`],
+/// [`Refusal::Forbidden`]. Nothing is stored then.
 pub async fn publish_release(
     app: &App,
     actor: &Actor,
@@ -172,6 +177,7 @@ async fn candidate(
         source: new.source,
         sbom,
         is_draft: new.is_draft,
+        approval: None,
         created_at: now,
         yanked_at: None,
         yank_reason: None,
@@ -181,7 +187,8 @@ async fn candidate(
     };
     let names_channel = new.channel.is_some();
     let (accept, sbom) = (new.accept, new.sbom);
-    Ok(Candidate { release, manifest: signed, sbom, accept, names_channel, said: manifest })
+    let (publisher, said) = (Publisher::of(actor), manifest);
+    Ok(Candidate { release, manifest: signed, sbom, accept, publisher, names_channel, said })
 }
 
 /// What people and programs say about a release, besides image and manifest.
@@ -229,6 +236,10 @@ fn store_release(
         Admitted::Known(known) => return Ok(((known, false), None)),
         Admitted::Stored { release, instead_of, is_new } => (release, instead_of, is_new),
     };
+    let release = candidate.publisher.settle(tx, scope, release, before.as_ref(), now)?;
+    if release.is_draft && instead_of == InsteadOf::Release {
+        return Err(Refusal::ApprovalNeedsVersion(release.version.to_string()).into());
+    }
     if let Some((sbom, document)) = release.sbom.as_ref().zip(candidate.sbom.as_deref()) {
         otaru_store::put_sbom(tx, scope, &sbom.sha256, document, release.created_at)?;
     }
@@ -254,6 +265,7 @@ fn entry(
     instead_of: InsteadOf,
 ) -> Option<Entry> {
     let action = match instead_of {
+        _ if approvals::state(release) == ApprovalState::Waiting => "release.publish",
         _ if release.is_draft => "release.draft",
         InsteadOf::Release => "release.sign_anew",
         InsteadOf::Draft | InsteadOf::Nothing => "release.publish",

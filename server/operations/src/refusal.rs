@@ -100,6 +100,14 @@ pub enum Refusal {
     SbomUnknown(String),
     #[error("release {0} is a draft; publish or delete it")]
     ReleaseIsDraft(String),
+    #[error("release {0} was rejected, which is so for good; publish another version")]
+    ReleaseRejected(String),
+    #[error("release {0} does not wait for approval")]
+    ReleaseNotWaiting(String),
+    #[error("you had a part in publishing release {0}; another person has to approve it")]
+    OwnRelease(String),
+    #[error("release {0} is published and devices refuse it; where releases need approval, publish another version")]
+    ApprovalNeedsVersion(String),
     #[error("the image of release {version} is in use: {why}")]
     ImageInUse { version: String, why: String },
     #[error("image {0} is being deleted; try again in a minute")]
@@ -276,6 +284,10 @@ impl Refusal {
             SbomInvalid { .. } => "sbom_invalid",
             SbomUnknown(_) => "sbom_unknown",
             ReleaseIsDraft(_) => "release_is_draft",
+            ReleaseRejected(_) => "release_rejected",
+            ReleaseNotWaiting(_) => "release_not_waiting",
+            OwnRelease(_) => "own_release",
+            ApprovalNeedsVersion(_) => "approval_needs_version",
             ImageInUse { .. } => "image_in_use",
             ImageBeingDeleted(_) => "image_being_deleted",
             UploadUnknown(_) => "upload_unknown",
@@ -361,6 +373,7 @@ impl Refusal {
             | DownloadForbidden(_)
             | DownloadLinkInvalid(_)
             | SetupCodeWrong
+            | OwnRelease(_)
             | SecondFactorMissing { .. }
             | NotTheOwner(_)
             | ProviderRefused { .. }
@@ -399,6 +412,9 @@ impl Refusal {
             | SecondFactorUnknown
             | InvitationUnknown(_) => Kind::NotFound,
             ProductTaken(_)
+            | ReleaseRejected(_)
+            | ReleaseNotWaiting(_)
+            | ApprovalNeedsVersion(_)
             | SecondFactorSet
             | ReleaseOlder { .. }
             | ReleaseYanked(_)

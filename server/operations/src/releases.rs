@@ -1,6 +1,6 @@
 //! Releases as they are: drafts, published, withdrawn.
 
-use otaru_fleet::Permission;
+use otaru_fleet::{ApprovalState, Permission};
 use otaru_store::{ReleaseRow, Scope, StoreError, Tx};
 use otaru_wire::{ProductName, ReleaseVersion};
 
@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::audit::{Object, Who};
 use crate::{
-    Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath,
+    Actor, App, OperationError, Page, PageRequest, Refusal, ReleaseObject, aftermath, approvals,
+    approvals::Publisher,
     device_offers,
     events::{People, tick_after_commit},
     patches, products, publish,
@@ -73,12 +74,13 @@ pub(crate) fn above_floor(
     }
 }
 
-/// Publishes a draft: from now on devices are offered it. One that is published stays so.
+/// Publishes a draft: from now on devices are offered it, or it waits for approval where the
+/// product needs that. One that is published, or waits, stays so.
 ///
 /// # Errors
 /// [`Refusal::ReleaseUnknown`], [`Refusal::ManifestUntrusted`] and the other refusals of a
 /// manifest, [`Refusal::SequenceTaken`], [`Refusal::SecurityCounterOlder`],
-/// [`Refusal::DowngradeUnmarked`], [`Refusal::Forbidden`].
+/// [`Refusal::DowngradeUnmarked`], [`Refusal::ReleaseRejected`], [`Refusal::Forbidden`].
 pub async fn publish_draft(
     app: &App,
     actor: &Actor,
@@ -87,20 +89,35 @@ pub async fn publish_draft(
 ) -> Result<ReleaseObject, OperationError> {
     may_publish(actor)?;
     let (scope, now, who) = (actor.scope.clone(), app.now_ms(), Who::of(actor));
+    let publisher = Publisher::of(actor);
     let work = move |tx: &mut Tx<'_>| {
         let found = known(tx, &scope, &product, &version)?;
-        if !found.is_draft {
+        approvals::refuse_rejected(&found)?;
+        if !found.is_draft || approvals::state(&found) == ApprovalState::Waiting {
             return Ok(((found, false), None));
         }
         show_change(tx, &scope, &product, &version);
         let before = ReleaseObject::from(found.clone());
-        let release = publish::promote(tx, &scope, found, now)?;
+        let wanted = ReleaseRow { is_draft: false, ..found.clone() };
+        let settled = publisher.settle(tx, &scope, wanted, Some(&found), now)?;
+        let release = match settled.is_draft {
+            true => {
+                publish::promotable(tx, &scope, &found, now)?;
+                otaru_store::set_draft_approval(tx, &scope, &settled)?;
+                settled
+            }
+            false => {
+                let draft = ReleaseRow { approval: None, ..found };
+                publish::promote(tx, &scope, draft, now)?
+            }
+        };
         let did = who.did("release.publish", Object::release(&product, &version));
         let published = did.changed(&before, &release.clone().into());
-        Ok::<_, OperationError>(((release, true), published))
+        let is_out = !release.is_draft;
+        Ok::<_, OperationError>(((release, is_out), published))
     };
-    let (release, is_new) = app.inner.store.audited(work).await?;
-    if is_new {
+    let (release, is_out) = app.inner.store.audited(work).await?;
+    if is_out {
         tell(app, actor, &release).await;
     }
     Ok(release.into())

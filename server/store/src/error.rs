@@ -36,6 +36,9 @@ pub enum StoreError {
     /// both engines, before the database is asked.
     #[error("a text holds the character U+0000")]
     NulInText,
+    /// A release needs the word of a second person, and has none.
+    #[error("a release that nobody approved is not stored as one")]
+    Unapproved,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

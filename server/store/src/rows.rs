@@ -1,7 +1,7 @@
 //! What a query returns. Times are milliseconds since the epoch.
 
 use otaru_fleet::{
-    ChipRevisions, Consent, ImageFormat, ImageRecord, InstallChoice, Language, Limits, Role,
+    Approval, ChipRevisions, Consent, ImageFormat, ImageRecord, InstallChoice, Language, Limits, Role,
     Safety, Sbom, Setting, Source, Texts, Update, Warning,
 };
 use otaru_shadow::Document;
@@ -198,6 +198,8 @@ pub struct ProductRow {
     pub consent: Consent,
     /// Its settings; `None` when any member of `config` may be set.
     pub settings: Option<Vec<Setting>>,
+    /// Whether its releases need the word of a second person.
+    pub needs_approval: bool,
     /// When it was created.
     pub created_at: i64,
 }
@@ -231,8 +233,10 @@ pub struct ReleaseRow {
     pub source: Option<Source>,
     /// What is in it.
     pub sbom: Option<Sbom>,
-    /// Uploaded and not published: neither owners nor devices know of it.
+    /// Uploaded and not published, or not approved: neither owners nor devices know of it.
     pub is_draft: bool,
+    /// Who had a part in it, and who approved it; `None` of one that needed no approval.
+    pub approval: Option<Approval>,
     /// When it was published; of a draft, uploaded.
     pub created_at: i64,
     /// When it was withdrawn.

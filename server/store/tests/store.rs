@@ -123,6 +123,7 @@ fn clock(scope: &Scope) -> ProductRow {
         created_at: 4,
         consent: otaru_fleet::Consent::Deadline { deadline_days: 14, ask_on_device: true },
         settings: Some(Vec::new()),
+        needs_approval: false,
         images: otaru_fleet::ImageFormat::EspIdf,
         chip_revisions: Some(otaru_fleet::ChipRevisions { min: 3, max: 101 }),
     }
@@ -150,6 +151,7 @@ fn release(version: &str, sequence: u64) -> ReleaseRow {
         }),
         sbom: None,
         is_draft: false,
+        approval: None,
         created_at: 6,
         yanked_at: None,
         yank_reason: None,

@@ -1,5 +1,6 @@
 //! `/api/v1`: what publishers and operators do.
 
+mod approvals;
 mod audit;
 mod bucket_watch;
 mod claim_code;
@@ -36,6 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(whoami::routes())
         .merge(products::routes())
         .merge(product_rules::routes())
+        .merge(approvals::routes())
         .merge(releases::routes())
         .merge(roots::routes())
         .merge(server_key::routes())

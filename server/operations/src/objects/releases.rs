@@ -1,9 +1,10 @@
-use otaru_fleet::{ImageRecord, Safety, Sbom, Source, Texts, Warning};
+use otaru_fleet::{Approval, ApprovalState, ImageRecord, Safety, Sbom, Source, Texts, Warning};
 use otaru_store::{DeviceRow, ReleaseRow, UploadRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{RunningObject, time};
+use crate::approvals;
 use crate::uploads::UPLOAD_IDLE_MS;
 
 /// A firmware: a draft, published, or withdrawn.
@@ -13,8 +14,10 @@ pub struct ReleaseObject {
     pub product: String,
     /// Its version.
     pub version: String,
-    /// `draft`, `published` or `yanked`.
+    /// `draft`, `waiting` for approval, `rejected`, `published` or `yanked`.
     pub state: &'static str,
+    /// Who approved or rejected it; null of one that needed no approval.
+    pub approval: Option<ApprovalObject>,
     /// SHA-256 of its image, lower hex: its identity.
     pub sha256: String,
     /// Size of its image in bytes.
@@ -71,6 +74,7 @@ impl From<ReleaseRow> for ReleaseObject {
             product: row.product.to_string(),
             version: row.version.to_string(),
             state: state(&row),
+            approval: row.approval.and_then(ApprovalObject::of),
             sha256: row.sha256.to_string(),
             size: row.size_bytes,
             sequence: row.sequence,
@@ -94,9 +98,41 @@ impl From<ReleaseRow> for ReleaseObject {
     }
 }
 
+/// The word of a second person about a release.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ApprovalObject {
+    /// `waiting`, `approved` or `rejected`.
+    pub state: &'static str,
+    /// E-mail address of who published it; null of a program that acts for no person.
+    pub asked_by: Option<String>,
+    /// When they did.
+    pub asked_at: Option<String>,
+    /// E-mail address of who approved or rejected it.
+    pub by: Option<String>,
+    /// When they did.
+    pub at: Option<String>,
+    /// What they said about it.
+    pub comment: Option<String>,
+}
+
+impl ApprovalObject {
+    /// `None` as long as nobody wants it published.
+    fn of(approval: Approval) -> Option<ApprovalObject> {
+        let object = ApprovalObject {
+            state: approval.state.as_str(),
+            asked_by: approval.asked_by,
+            asked_at: approval.asked_at.map(time),
+            by: approval.decided_by,
+            at: approval.decided_at.map(time),
+            comment: approval.comment,
+        };
+        (approval.state != ApprovalState::Draft).then_some(object)
+    }
+}
+
 fn state(row: &ReleaseRow) -> &'static str {
     match row.yanked_at {
-        _ if row.is_draft => "draft",
+        _ if row.is_draft => approvals::state(row).as_str(),
         Some(_) => "yanked",
         None => "published",
     }

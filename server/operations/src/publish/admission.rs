@@ -1,12 +1,13 @@
 //! Whether a candidate can be stored beside what is there, and in whose place.
 
+use otaru_fleet::ApprovalState;
 use otaru_release::{Manifest, RootDocument};
 use otaru_store::{ReleaseRow, Scope, Tx};
 use otaru_wire::ReleaseVersion;
 
 use super::{Candidate, FLASH_MODE};
 use crate::{
-    OperationError, Refusal, downgrades, intake,
+    OperationError, Refusal, approvals, downgrades, intake,
     releases::{above_floor, either},
     roots,
 };
@@ -56,6 +57,7 @@ pub(super) fn admit(
         let release = ReleaseRow { warnings, ..release.clone() };
         return Ok(Admitted::Stored { release, instead_of: InsteadOf::Nothing, is_new: true });
     };
+    approvals::refuse_rejected(&known)?;
     let stored = stored_manifest(tx, scope, &known)?;
     if says_the_same(&stored, candidate) {
         return again(tx, scope, candidate, known, now);
@@ -75,13 +77,24 @@ pub(crate) fn promote(
     draft: ReleaseRow,
     now: i64,
 ) -> Result<ReleaseRow, OperationError> {
-    let manifest = stored_manifest(tx, scope, &draft)?;
-    let root = roots::newest(tx, scope, &draft.product)?;
-    publishable(tx, scope, &draft, &verify(&manifest, &root, now)?)?;
+    let manifest = promotable(tx, scope, &draft, now)?;
     otaru_store::delete_draft(tx, scope, &draft.product, &draft.version)?;
     let release = ReleaseRow { is_draft: false, created_at: now, ..draft };
     otaru_store::insert_release(tx, scope, &release, &manifest)?;
     Ok(release)
+}
+
+/// The manifest of a draft that could be uploaded as a release today.
+pub(crate) fn promotable(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    draft: &ReleaseRow,
+    now: i64,
+) -> Result<Vec<u8>, OperationError> {
+    let manifest = stored_manifest(tx, scope, draft)?;
+    let root = roots::newest(tx, scope, &draft.product)?;
+    publishable(tx, scope, draft, &verify(&manifest, &root, now)?)?;
+    Ok(manifest)
 }
 
 /// The same manifest once more: a draft takes what is said about it now, and may be published.
@@ -92,7 +105,8 @@ fn again(
     known: ReleaseRow,
     now: i64,
 ) -> Result<Admitted, OperationError> {
-    if !known.is_draft {
+    // What waits is what somebody looks at: it stays as it is.
+    if !known.is_draft || approvals::state(&known) == ApprovalState::Waiting {
         return Ok(Admitted::Known(known));
     }
     let warnings = known.warnings.clone();

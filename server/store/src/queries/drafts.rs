@@ -3,7 +3,10 @@
 use otaru_wire::{ProductName, ReleaseVersion};
 
 use super::releases::{common_columns, select_drafts, values};
-use crate::{ReleaseRow, Scope, StoreError, Tx, value::params};
+use crate::{
+    ReleaseRow, Scope, StoreError, Tx,
+    value::{json, params},
+};
 
 /// Stores a draft. [`StoreError::Duplicate`] when another draft has its version or sequence.
 pub fn insert_draft(
@@ -15,8 +18,8 @@ pub fn insert_draft(
     tx.execute(
         "INSERT INTO drafts (product, version, sha256, size_bytes, sequence, channel, notes,
              created_at, notes_by_language, safety, image, warnings, security_counter, source,
-             sbom, organisation, manifest, signer)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             sbom, approval, organisation, manifest, signer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         &values(scope, draft, manifest),
     )?;
     Ok(())
@@ -46,6 +49,25 @@ pub fn draft_manifest(
         "SELECT manifest FROM drafts WHERE organisation = $1 AND product = $2 AND version = $3",
         params![scope.organisation().as_str(), product.as_str(), version.as_str()],
     )
+}
+
+/// Remembers how far a draft has come.
+pub fn set_draft_approval(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    draft: &ReleaseRow,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE drafts SET approval = $4
+         WHERE organisation = $1 AND product = $2 AND version = $3",
+        params![
+            scope.organisation().as_str(),
+            draft.product.as_str(),
+            draft.version.as_str(),
+            draft.approval.as_ref().map(json)
+        ],
+    )?;
+    Ok(())
 }
 
 /// Forgets a draft.

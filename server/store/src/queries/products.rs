@@ -22,6 +22,7 @@ impl FromRow for ProductRow {
             settings: row.opt_json("products.settings")?,
             images: image_format(row.opt_text("products.images")?)?,
             chip_revisions: chip_revisions(row)?,
+            needs_approval: row.opt_int("products.needs_approval")?.unwrap_or(0) != 0,
         })
     }
 }
@@ -81,7 +82,7 @@ pub fn product(
 ) -> Result<Option<ProductRow>, StoreError> {
     tx.first(
         "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
-             consent, settings, images, min_chip_revision, max_chip_revision
+             consent, settings, images, min_chip_revision, max_chip_revision, needs_approval
          FROM products WHERE organisation = $1 AND name = $2",
         params![scope.organisation().as_str(), name.as_str()],
     )
@@ -95,7 +96,7 @@ pub fn product_anywhere(
 ) -> Result<Option<ProductRow>, StoreError> {
     tx.first(
         "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
-             consent, settings, images, min_chip_revision, max_chip_revision
+             consent, settings, images, min_chip_revision, max_chip_revision, needs_approval
          FROM products WHERE name = $1",
         params![name.as_str()],
     )
@@ -110,7 +111,7 @@ pub fn products(
 ) -> Result<Vec<ProductRow>, StoreError> {
     tx.all(
         "SELECT name, organisation, chip, flash_bytes, slot_bytes, download, phase_limits, created_at,
-             consent, settings, images, min_chip_revision, max_chip_revision
+             consent, settings, images, min_chip_revision, max_chip_revision, needs_approval
          FROM products WHERE organisation = $1 AND name > $2 ORDER BY name LIMIT $3",
         params![scope.organisation().as_str(), after, limit],
     )
@@ -160,6 +161,20 @@ pub fn set_product_consent(
     tx.execute(
         "UPDATE products SET consent = $3 WHERE organisation = $1 AND name = $2",
         params![scope.organisation().as_str(), name.as_str(), json(consent)],
+    )?;
+    Ok(())
+}
+
+/// Sets whether a product's releases need the word of a second person.
+pub fn set_product_approval(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    name: &ProductName,
+    required: bool,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE products SET needs_approval = $3 WHERE organisation = $1 AND name = $2",
+        params![scope.organisation().as_str(), name.as_str(), required],
     )?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-use otaru_fleet::Texts;
+use otaru_fleet::{ApprovalState, Texts};
 use otaru_wire::{Digest, OrganisationId, ProductName, ReleaseVersion};
 
 use crate::{
@@ -24,6 +24,7 @@ impl FromRow for ReleaseRow {
             source: None,
             sbom: None,
             is_draft: false,
+            approval: None,
             yanked_at: None,
             yank_reason: None,
             image_deleted_at: None,
@@ -40,6 +41,7 @@ impl FromRow for ReleaseRow {
         release.security_counter = counter.and_then(|counter| u32::try_from(counter).ok());
         release.source = row.opt_json("releases.source")?;
         release.sbom = row.opt_json("releases.sbom")?;
+        release.approval = row.opt_json("releases.approval")?;
         release.is_draft = row.flag("releases.is_draft")?;
         release.yanked_at = row.opt_int("releases.yanked_at")?;
         release.yank_reason = row.opt_text("releases.yank_reason")?;
@@ -58,7 +60,7 @@ impl FromRow for ReleaseRow {
 macro_rules! common_columns {
     () => {
         "product, version, sha256, size_bytes, sequence, channel, notes, created_at,
-         notes_by_language, safety, image, warnings, security_counter, source, sbom"
+         notes_by_language, safety, image, warnings, security_counter, source, sbom, approval"
     };
 }
 
@@ -92,44 +94,67 @@ macro_rules! select_drafts {
 pub(super) use select_drafts;
 
 /// Stores a release, of which nobody was told yet. [`StoreError::Duplicate`] when its version
-/// or sequence is taken.
+/// or sequence is taken; [`StoreError::Unapproved`] when nobody approved it whose word is needed.
 pub fn insert_release(
     tx: &mut Tx<'_>,
     scope: &Scope,
     release: &ReleaseRow,
     manifest: &[u8],
 ) -> Result<(), StoreError> {
+    refuse_unapproved(tx, scope, release)?;
     tx.execute(
         "INSERT INTO releases (product, version, sha256, size_bytes, sequence, channel, notes,
              created_at, notes_by_language, safety, image, warnings, security_counter, source,
-             sbom, organisation, manifest, signer, tell_after)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, '')",
+             sbom, approval, organisation, manifest, signer, tell_after)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+             $19, '')",
         &values(scope, release, manifest),
     )?;
     Ok(())
 }
 
 /// Puts a release in the place of the one of its version, of which everybody is told again.
-/// [`StoreError::Duplicate`] when its sequence is another's.
+/// [`StoreError::Duplicate`] when its sequence is another's; [`StoreError::Unapproved`] as for a
+/// new one.
 pub fn replace_release(
     tx: &mut Tx<'_>,
     scope: &Scope,
     release: &ReleaseRow,
     manifest: &[u8],
 ) -> Result<(), StoreError> {
+    refuse_unapproved(tx, scope, release)?;
     tx.execute(
         "UPDATE releases SET sha256 = $3, size_bytes = $4, sequence = $5, channel = $6, notes = $7,
              created_at = $8, notes_by_language = $9, safety = $10, image = $11, warnings = $12,
-             security_counter = $13, source = $14, sbom = $15, manifest = $17, signer = $18,
-             tell_after = ''
-         WHERE organisation = $16 AND product = $1 AND version = $2",
+             security_counter = $13, source = $14, sbom = $15, approval = $16, manifest = $18,
+             signer = $19, tell_after = ''
+         WHERE organisation = $17 AND product = $1 AND version = $2",
         &values(scope, release, manifest),
     )?;
     Ok(())
 }
 
+/// The one door to what devices see: nothing comes through that needs a second person's word and
+/// has none, whoever would write it.
+fn refuse_unapproved(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    release: &ReleaseRow,
+) -> Result<(), StoreError> {
+    let needed: Option<i64> = tx.first(
+        "SELECT count(*) FROM products
+         WHERE organisation = $1 AND name = $2 AND needs_approval = 1",
+        params![scope.organisation().as_str(), release.product.as_str()],
+    )?;
+    let state = release.approval.as_ref().map(|approval| approval.state);
+    match needed.unwrap_or(0) > 0 && state != Some(ApprovalState::Approved) {
+        true => Err(StoreError::Unapproved),
+        false => Ok(()),
+    }
+}
+
 /// What both tables hold, in the order of their INSERTs.
-pub(super) fn values(scope: &Scope, release: &ReleaseRow, manifest: &[u8]) -> [Value; 18] {
+pub(super) fn values(scope: &Scope, release: &ReleaseRow, manifest: &[u8]) -> [Value; 19] {
     [
         release.product.as_str().into(),
         release.version.as_str().into(),
@@ -146,6 +171,7 @@ pub(super) fn values(scope: &Scope, release: &ReleaseRow, manifest: &[u8]) -> [V
         release.security_counter.into(),
         release.source.as_ref().map(json).into(),
         release.sbom.as_ref().map(json).into(),
+        release.approval.as_ref().map(json).into(),
         scope.organisation().as_str().into(),
         manifest.into(),
         release.signer.as_deref().into(),

@@ -265,6 +265,17 @@ impl World {
             let concrete = concrete.replace("1.0.5", "1.0.7");
             return client.send(method.clone(), &concrete, Body::empty()).await;
         }
+        if path.ends_with("/approve") || path.ends_with("/reject") {
+            if turn == 0 {
+                let rule = json!({ "required": true });
+                self.app.admin().put("/api/v1/products/clock/approval", rule).await.expect_status(200);
+                let waits = self.app.firmware("clock", "1.0.7", 3);
+                let releases = "/api/v1/products/clock/releases";
+                self.app.admin().upload(releases, &waits.form()).await.expect_status(201);
+            }
+            let concrete = concrete.replace("1.0.5", "1.0.7");
+            return client.send(method.clone(), &concrete, Body::empty()).await;
+        }
         if (method.as_str(), path) == ("POST", "/api/v1/products/{product}/releases") {
             return client.upload(&concrete, &self.firmware.form()).await;
         }
@@ -327,6 +338,7 @@ impl World {
             }
             ("PUT", "/api/v1/products/{product}/consent") => json!({ "mode": "night" }),
             ("PUT", "/api/v1/products/{product}/settings") => json!({ "settings": [] }),
+            ("PUT", "/api/v1/products/{product}/approval") => json!({ "required": turn % 2 == 0 }),
             ("PUT", "/api/v1/products/{product}/chip-revisions") => json!({ "min": 0, "max": 101 }),
             ("PUT", "/api/v1/devices/{thing}/channel") => json!({ "channel": "beta" }),
             ("PUT", "/api/v1/devices/{thing}/settings") => json!({ "color": "blue" }),

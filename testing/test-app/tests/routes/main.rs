@@ -26,6 +26,7 @@ mod api_v1 {
         mod roots;
         mod running;
         pub(crate) mod releases {
+            mod approval;
             mod codes;
             mod delete;
             mod drafts;

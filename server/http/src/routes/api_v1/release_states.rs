@@ -18,7 +18,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default().routes(routes!(publish)).routes(routes!(yank)).routes(routes!(delete))
 }
 
-/// Publishes a draft: from now on devices are offered it.
+/// Publishes a draft: from now on devices are offered it, or it waits where the product needs
+/// approval.
 #[utoipa::path(post, path = "/api/v1/products/{product}/releases/{version}/publish",
     operation_id = "publish_draft", tag = "releases",
     params(("product" = String, Path, description = "Product name"),

@@ -13,7 +13,7 @@ each_database! {
         let created = app.publisher().await.post("/api/v1/products", product(&app)).await;
         let mut created = created.expect_status(201).json();
         created["limits"] = "LIMITS".into();
-        expect![[r#"{"chip":"esp32c3","chip_revisions":null,"consent":{"mode":"ask"},"created_at":"2026-11-23T12:00:00.000Z","download":"device","flash_bytes":4194304,"images":"esp_idf","limits":"LIMITS","name":"clock","settings":null,"slot_bytes":2031616}"#]]
+        expect![[r#"{"approval_required":false,"chip":"esp32c3","chip_revisions":null,"consent":{"mode":"ask"},"created_at":"2026-11-23T12:00:00.000Z","download":"device","flash_bytes":4194304,"images":"esp_idf","limits":"LIMITS","name":"clock","settings":null,"slot_bytes":2031616}"#]]
             .assert_eq(&created.to_string());
     }
 
