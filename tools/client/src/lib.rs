@@ -6,6 +6,7 @@
 //!
 //! Start at [`Client`]; live events are in [`Events`].
 
+mod approvals;
 mod audit;
 mod bucket;
 mod client;
@@ -28,6 +29,7 @@ mod updates;
 mod uploads;
 mod user_sessions;
 
+pub use approvals::Approval;
 pub use audit::{AuditEntry, AuditHead, AuditLines, AuditParty, AuditQuery, AuditReport};
 pub use bucket::BucketImage;
 pub use client::{Client, ClientOptions};

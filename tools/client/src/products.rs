@@ -27,6 +27,9 @@ pub struct Product {
     /// Who decides when a release is installed.
     #[serde(default)]
     pub consent: Consent,
+    /// Whether a release waits until a second person has approved it.
+    #[serde(default)]
+    pub approval_required: bool,
     /// Its settings; `None` when any may be set.
     pub settings: Option<Vec<Setting>>,
 }

@@ -5,7 +5,7 @@ use reqwest::multipart::{Form, Part};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Client, ClientError, Object, Page, Paging, Problem, Running, Texts};
+use crate::{Approval, Client, ClientError, Object, Page, Paging, Problem, Running, Texts};
 
 /// A published firmware.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -14,8 +14,10 @@ pub struct Release {
     pub product: String,
     /// Its version.
     pub version: String,
-    /// `draft`, `published` or `yanked`.
+    /// `draft`, `waiting` for approval, `rejected`, `published` or `yanked`.
     pub state: String,
+    /// Who approved or rejected it; `None` of one that needed no approval.
+    pub approval: Option<Approval>,
     /// SHA-256 of its image: its identity.
     pub sha256: String,
     /// Bytes of its image.

@@ -1,3 +1,4 @@
+mod approval;
 mod consent;
 mod settings;
 
@@ -28,6 +29,8 @@ pub enum ProductCommand {
     ChipRevisions(ProductChipRevisions),
     /// Show or say who decides when its releases are installed
     Consent(consent::ProductConsent),
+    /// Say whether a second person has to approve its releases
+    Approval(approval::ProductApproval),
     /// Show or describe what its owners and operators can set
     Settings(settings::ProductSettings),
 }
@@ -81,6 +84,7 @@ impl ProductCommand {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         match self {
             ProductCommand::Consent(consent) => consent.run(context).await,
+            ProductCommand::Approval(approval) => approval.run(context).await,
             ProductCommand::Settings(settings) => settings.run(context).await,
             ProductCommand::ChipRevisions(ProductChipRevisions { name, range, unknown: _ }) => {
                 print(context, &context.client()?.set_chip_revisions(&name, range).await?)
@@ -136,6 +140,7 @@ fn print(context: &Context<'_>, product: &Object<Product>) -> Result<()> {
         ("download", product.download.clone()),
         ("images", product.images.clone()),
         ("consent", product.consent.mode.clone()),
+        ("approval", if product.approval_required { "on" } else { "off" }.to_owned()),
     ];
     lines.extend(product.chip_revisions.map(|ChipRevisions { min, max }| {
         let (min, max) = (units::readable_revision(min), units::readable_revision(max));

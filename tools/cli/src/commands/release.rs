@@ -1,3 +1,4 @@
+mod approval;
 mod link;
 mod patch;
 mod provenance;
@@ -38,6 +39,10 @@ pub enum ReleaseCommand {
     Show(WhichRelease),
     /// Publish a draft: from then on devices are offered it
     PublishDraft(WhichRelease),
+    /// Approve a release that another person published: from then on devices are offered it
+    Approve(approval::DecideRelease),
+    /// Reject a release that waits for approval, for good
+    Reject(approval::DecideRelease),
     /// Withdraw a release: nobody can install it any more
     Yank(YankRelease),
     /// Delete a draft, or the image of a withdrawn release that nobody uses
@@ -106,6 +111,8 @@ impl ReleaseCommand {
             ReleaseCommand::PublishDraft(WhichRelease { release_version: version, product }) => {
                 print(context, &context.client()?.publish_draft(&product, &version).await?)
             }
+            ReleaseCommand::Approve(decide) => decide.approve(context).await,
+            ReleaseCommand::Reject(decide) => decide.reject(context).await,
             ReleaseCommand::Yank(YankRelease { which, reason }) => {
                 let WhichRelease { release_version: version, product } = which;
                 context.confirm(&format!("Withdraw {product} {version} for good?"))?;
@@ -185,6 +192,7 @@ fn print(context: &Context<'_>, release: &Object<Release>) -> Result<()> {
     ];
     lines.extend(release.signer_key_id.clone().map(|signer| ("signed by", signer)));
     lines.extend(trust(release).map(|trust| ("trust", trust.to_owned())));
+    lines.extend(release.approval.iter().flat_map(approval::lines));
     lines.extend(release.yank_reason.clone().map(|reason| ("yanked for", reason)));
     lines.extend(release.image.iter().flat_map(image_lines));
     lines.extend(release.source.as_ref().map(|source_| ("source", source(source_))));
