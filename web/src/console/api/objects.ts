@@ -56,10 +56,23 @@ export interface RunningDevice {
   running: Running | null;
 }
 
+/** The word of a second person about a release. */
+export interface Approval {
+  state: 'waiting' | 'approved' | 'rejected';
+  /** E-mail address of who published it; null of a program. */
+  asked_by: string | null;
+  asked_at: string | null;
+  by: string | null;
+  at: string | null;
+  comment: string | null;
+}
+
 export interface Release {
   product: string;
   version: string;
-  state: 'draft' | 'published' | 'yanked';
+  state: 'draft' | 'waiting' | 'rejected' | 'published' | 'yanked';
+  /** Null of one that needed no approval. */
+  approval: Approval | null;
   sha256: string;
   size: number;
   sequence: number;
@@ -113,6 +126,8 @@ export interface Product {
   created_at: string;
   consent?: Consent | null;
   settings?: unknown[] | null;
+  /** A release waits until a second person has approved it. */
+  approval_required: boolean;
 }
 
 /** A patch to a release, or what becomes of it; without a base it is the packed image. */

@@ -21,6 +21,9 @@ export const setLimits = (name: string, limits: Record<string, number>) =>
 export const setConsent = (name: string, consent: Consent) =>
   request<unknown>('PUT', path('products', name, 'consent'), consent);
 
+export const setApproval = (name: string, required: boolean) =>
+  request<unknown>('PUT', path('products', name, 'approval'), { required });
+
 export const setSchema = (name: string, settings: unknown) =>
   request<unknown>('PUT', path('products', name, 'settings'), { settings });
 
@@ -29,6 +32,12 @@ export const listReleases = (product: string, limit: number, cursor?: string) =>
 
 export const publishDraft = (product: string, version: string) =>
   request<Release>('POST', path('products', product, 'releases', version, 'publish'));
+
+export const approveRelease = (product: string, version: string, comment: string) =>
+  request<Release>('POST', path('products', product, 'releases', version, 'approve'), { comment });
+
+export const rejectRelease = (product: string, version: string, comment: string) =>
+  request<Release>('POST', path('products', product, 'releases', version, 'reject'), { comment });
 
 export const yankRelease = (product: string, version: string, reason: string) =>
   request<Release>('POST', path('products', product, 'releases', version, 'yank'), { reason });
