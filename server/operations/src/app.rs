@@ -2,8 +2,8 @@ use std::sync::{Arc, OnceLock};
 
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
-use otaru_outbound::Outbound;
 use otaru_fleet::Role;
+use otaru_outbound::Outbound;
 use otaru_shadow::Rules as ShadowRules;
 use otaru_store::{Store, SystemScope, Tx};
 use otaru_wire::{Namespace, OrganisationId};

@@ -191,7 +191,8 @@ impl Decision {
     fn waiting(&self, tx: &mut Tx<'_>) -> Result<(ReleaseRow, Approval), OperationError> {
         let found = releases::known(tx, &self.scope, &self.product, &self.version)?;
         refuse_rejected(&found)?;
-        let waits = |approval: &Approval| found.is_draft && approval.state == ApprovalState::Waiting;
+        let waits =
+            |approval: &Approval| found.is_draft && approval.state == ApprovalState::Waiting;
         match found.approval.clone().filter(waits) {
             Some(approval) => Ok((found, approval)),
             None => Err(Refusal::ReleaseNotWaiting(self.version.to_string()).into()),

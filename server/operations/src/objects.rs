@@ -23,7 +23,9 @@ pub use people::{
     IdentitiesObject, IdentityObject, InvitationObject, OrganisationObject, ResetLinkObject,
     SessionObject, TokenObject, UserObject,
 };
-pub use releases::{ApprovalObject, ReleaseObject, RunningDeviceObject, RunningReleaseObject, UploadObject};
+pub use releases::{
+    ApprovalObject, ReleaseObject, RunningDeviceObject, RunningReleaseObject, UploadObject,
+};
 pub use second_factor::{NewSecondFactorObject, RecoveryCodesObject, SecondFactorObject};
 pub use shadows::{ShadowChangeObject, ShadowObject, ShadowWriterObject};
 pub use trust::{RootObject, ServerKeyObject};

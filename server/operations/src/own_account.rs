@@ -14,8 +14,8 @@ use crate::objects::time;
 use crate::{
     Actor, App, AuditEntryObject, CredentialKind, IdentitiesObject, OperationError,
     OwnDeviceObject, PageRequest, Password, Refusal, SessionObject, UpdateObject, UserObject,
-    list_identities, list_own_devices, list_own_updates, list_sessions,
-    sessions::confirm_password, users,
+    list_identities, list_own_devices, list_own_updates, list_sessions, sessions::confirm_password,
+    users,
 };
 
 /// A fresh sign-in at a provider is a proof for so long.

@@ -19,8 +19,8 @@ use crate::{
     releases::{channel, either, may_publish, show_change, tell},
     uploads,
 };
-pub(crate) use admission::{promotable, promote};
 use admission::{Admitted, InsteadOf, admit};
+pub(crate) use admission::{promotable, promote};
 
 /// Longest notes, in bytes.
 const NOTES_BYTES: usize = 16 * 1024;

@@ -106,7 +106,9 @@ pub enum Refusal {
     ReleaseNotWaiting(String),
     #[error("you had a part in publishing release {0}; another person has to approve it")]
     OwnRelease(String),
-    #[error("release {0} is published and devices refuse it; where releases need approval, publish another version")]
+    #[error(
+        "release {0} is published and devices refuse it; where releases need approval, publish another version"
+    )]
     ApprovalNeedsVersion(String),
     #[error("the image of release {version} is in use: {why}")]
     ImageInUse { version: String, why: String },

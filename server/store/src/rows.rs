@@ -1,8 +1,8 @@
 //! What a query returns. Times are milliseconds since the epoch.
 
 use otaru_fleet::{
-    Approval, ChipRevisions, Consent, ImageFormat, ImageRecord, InstallChoice, Language, Limits, Role,
-    Safety, Sbom, Setting, Source, Texts, Update, Warning,
+    Approval, ChipRevisions, Consent, ImageFormat, ImageRecord, InstallChoice, Language, Limits,
+    Role, Safety, Sbom, Setting, Source, Texts, Update, Warning,
 };
 use otaru_shadow::Document;
 use otaru_wire::{

@@ -268,7 +268,11 @@ impl World {
         if path.ends_with("/approve") || path.ends_with("/reject") {
             if turn == 0 {
                 let rule = json!({ "required": true });
-                self.app.admin().put("/api/v1/products/clock/approval", rule).await.expect_status(200);
+                self.app
+                    .admin()
+                    .put("/api/v1/products/clock/approval", rule)
+                    .await
+                    .expect_status(200);
                 let waits = self.app.firmware("clock", "1.0.7", 3);
                 let releases = "/api/v1/products/clock/releases";
                 self.app.admin().upload(releases, &waits.form()).await.expect_status(201);
