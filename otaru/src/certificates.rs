@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use otaru_authority::{Authority, IssuedCertificate, PeopleCertificate};
 use otaru_broker::Broker;
+use otaru_doors::DeviceTrust;
 use otaru_http::{OfferedAuthority, TlsPort};
 use rustls::ServerConfig;
 use tracing::{error, info, warn};
@@ -23,6 +24,8 @@ const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// The certificates that are in use.
 pub(crate) struct Certificates {
     authority: Authority,
+    /// Whom the ports of the devices believe.
+    trust: DeviceTrust,
     names: Vec<String>,
     own: Option<OwnCertificate>,
     /// Empty while nobody meets a certificate of our own authority.
@@ -71,6 +74,7 @@ impl Certificates {
         };
         Ok(Certificates {
             authority: authority.clone(),
+            trust: authority.device_trust(),
             names: config.tls_names.clone(),
             own: config.own_certificate.clone(),
             offered,
@@ -106,7 +110,16 @@ impl Certificates {
     }
 
     pub(crate) fn device_tls(&self) -> anyhow::Result<Arc<ServerConfig>> {
-        Ok(self.authority.device_tls(&self.devices)?)
+        Ok(self.authority.device_tls(&self.devices, &self.trust)?)
+    }
+
+    pub(crate) fn mqtt_tls(&self) -> anyhow::Result<Arc<ServerConfig>> {
+        Ok(self.authority.mqtt_tls(&self.devices, &self.trust)?)
+    }
+
+    /// Whom the ports of the devices believe.
+    pub(crate) fn trust(&self) -> &DeviceTrust {
+        &self.trust
     }
 
     /// Reads or issues anew what has changed or ends soon. What cannot be used is said once, and
@@ -189,7 +202,6 @@ pub(crate) async fn keep_fresh(
     mut hangups: Hangups,
     now: impl Fn() -> SystemTime,
 ) {
-    let mut broker_is_behind = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -203,15 +215,9 @@ pub(crate) async fn keep_fresh(
         if renewed.devices {
             info!("Devices meet a new certificate");
             replace(in_use.devices.as_ref(), certificates.device_tls());
-            broker_is_behind = true;
-        }
-        if broker_is_behind {
-            match in_use.broker.renew_certificate().await {
-                Ok(()) => broker_is_behind = false,
-                Err(error) => error!(
-                    error = &error as &dyn std::error::Error,
-                    "MQTT has no new certificate; it is tried again"
-                ),
+            match certificates.mqtt_tls() {
+                Ok(tls) => in_use.broker.replace_tls(tls),
+                Err(error) => error!(%error, "MQTT could not take a new certificate into use"),
             }
         }
     }

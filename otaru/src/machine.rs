@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use otaru_doors::KnockLimits;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -10,6 +11,12 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How many may be half-way in at each port, for the files that this process may open.
+pub(crate) fn knock_limits() -> KnockLimits {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    KnockLimits::for_open_files(files.unwrap_or(u64::MAX))
 }
 
 /// Returns when somebody asks this process to end (SIGTERM or Ctrl-C).

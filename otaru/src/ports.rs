@@ -6,7 +6,7 @@ use anyhow::Context;
 use otaru_broker::Addresses;
 use otaru_http::{Listener, Security, Serving};
 
-use crate::{certificates::Certificates, config::Config};
+use crate::{certificates::Certificates, config::Config, machine};
 
 /// What was bound.
 #[derive(Clone, Copy, Debug)]
@@ -30,17 +30,19 @@ impl HttpPorts<Listener> {
         config: &Config,
         certificates: &Certificates,
     ) -> anyhow::Result<HttpPorts<Listener>> {
+        let knocks = machine::knock_limits();
         let bind = |address: Option<SocketAddr>, security: Security| match address {
             None => Ok(None),
             Some(address) => Listener::bind(address, security)
-                .map(Some)
+                .map(|port| Some(port.with_knocks(knocks)))
                 .with_context(|| format!("could not listen on {address}")),
         };
+        let devices = Security::Devices(certificates.device_tls()?, certificates.trust().clone());
         let https = bind(config.https, Security::People(certificates.people_tls()?))?;
         Ok(HttpPorts {
             http: bind(config.http, Security::Plain)?,
             https: https.map(|port| port.insisting_on_tls(config.own_certificate.is_some())),
-            device_https: bind(config.device_https, Security::Devices(certificates.device_tls()?))?,
+            device_https: bind(config.device_https, devices)?,
         })
     }
 

@@ -78,8 +78,12 @@ impl Server {
         let now = SystemTime::now();
         let authority = Authority::open_or_create(&config.data.join("ca"), now)
             .context("could not open the certificate authority")?;
+        for path in authority.mended() {
+            warn!(path = %path.display(), "Others could read or change this; now they cannot");
+        }
         let certificates = Certificates::open(config, &authority, now)?;
-        let mqtts = mqtts_listener(config, &authority);
+        let mqtts = mqtts_listener(config, &certificates)?;
+        let trust = certificates.trust().clone();
         let (store, notices) =
             Store::open(&config.database_url).await.context("could not open the database")?;
         let blobs = Blobs::open(&config.blobs_url).context("could not open the image store")?;
@@ -98,6 +102,7 @@ impl Server {
             store,
             blobs,
             authority,
+            trust,
             clock,
             namespace,
             sealing_key,
@@ -177,13 +182,13 @@ impl Server {
     }
 }
 
-fn mqtts_listener(config: &Config, authority: &Authority) -> Option<MqttsListener> {
-    config.mqtts.map(|address| MqttsListener {
-        address,
-        certificate: authority.server_certificate_path(),
-        key: authority.server_key_path(),
-        client_ca: authority.ca_path(),
-    })
+fn mqtts_listener(
+    config: &Config,
+    certificates: &Certificates,
+) -> anyhow::Result<Option<MqttsListener>> {
+    let Some(address) = config.mqtts else { return Ok(None) };
+    let (tls, trust) = (certificates.mqtt_tls()?, certificates.trust().clone());
+    Ok(Some(MqttsListener { address, tls, trust, knocks: machine::knock_limits() }))
 }
 
 async fn start_broker(

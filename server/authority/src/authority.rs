@@ -33,7 +33,11 @@ pub struct Authority {
     ca_pem: String,
     ca_der: CertificateDer<'static>,
     not_after: SystemTime,
+    mended: Arc<[PathBuf]>,
 }
+
+/// What is for the server's user alone: the directory itself, and these files in it.
+const PRIVATE: [&str; 5] = ["", "ca.key", "server.key", "people.key", "people-issuer.pem"];
 
 impl Authority {
     /// Opens the authority in `dir`, or creates directory, key and certificate.
@@ -41,9 +45,16 @@ impl Authority {
     /// The key (`ca.key`, mode 0600) is durable before the certificate
     /// (`ca.pem`) exists; a crash between the two is mended by the next call.
     /// A certificate without its key is an error, never replaced in silence:
-    /// every device trusts the old one.
+    /// every device trusts the old one. Keys that others could read are closed to them:
+    /// [`Authority::mended`] says which.
     pub fn open_or_create(dir: &Path, now: SystemTime) -> Result<Authority, AuthorityError> {
         files::create_dir(dir)?;
+        let mut mended = Vec::new();
+        for path in PRIVATE.map(|name| dir.join(name)) {
+            if files::keep_private(&path)? {
+                mended.push(path);
+            }
+        }
         let key_path = dir.join("ca.key");
         let certificate_path = dir.join("ca.pem");
         let certificate = files::read(&certificate_path)?;
@@ -61,7 +72,14 @@ impl Authority {
             Some(pem) => pem,
             None => create_certificate(&certificate_path, &key, now)?,
         };
-        Authority::from_parts(dir, key, ca_pem, now)
+        let authority = Authority::from_parts(dir, key, ca_pem, now)?;
+        Ok(Authority { mended: mended.into(), ..authority })
+    }
+
+    /// What others than the server's user could read, or change, until it was opened. Whether
+    /// somebody did is not known: whoever has the authority's key can be every device.
+    pub fn mended(&self) -> &[PathBuf] {
+        &self.mended
     }
 
     fn from_parts(
@@ -84,7 +102,8 @@ impl Authority {
         }
         let issuer = Arc::new(Issuer::from_ca_cert_der(&ca_der, key)?);
         let ca_der = ca_der.clone().into_owned();
-        Ok(Authority { dir: dir.to_owned(), issuer, ca_pem, ca_der, not_after })
+        let mended = Arc::default();
+        Ok(Authority { dir: dir.to_owned(), issuer, ca_pem, ca_der, not_after, mended })
     }
 
     /// The authority's certificate, which devices are given to trust.

@@ -9,7 +9,7 @@ pub enum AuthorityError {
     /// A file could not be read or written.
     #[error("could not {action} {}", path.display())]
     File {
-        /// What was tried: `read`, `write`, `create`.
+        /// What was tried: `read`, `write`, `create`, `protect`.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,

@@ -1,11 +1,14 @@
 //! Files that are whole or absent: written aside, synced, renamed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::AuthorityError;
+
+/// What the group and all others may do.
+const FOR_OTHERS: u32 = 0o077;
 
 /// Who may read a file.
 #[derive(Clone, Copy)]
@@ -33,6 +36,22 @@ pub(crate) fn create_dir(dir: &Path) -> Result<(), AuthorityError> {
         .mode(0o700)
         .create(dir)
         .map_err(|source| failed("create", dir, source))
+}
+
+/// Takes from everybody but the server's user what they may do with a private file or directory.
+/// Says whether they could do anything; nothing happens if it does not exist.
+pub(crate) fn keep_private(path: &Path) -> Result<bool, AuthorityError> {
+    let mode = match fs::metadata(path) {
+        Ok(found) => found.permissions().mode(),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(failed("read", path, source)),
+    };
+    if mode & FOR_OTHERS == 0 {
+        return Ok(false);
+    }
+    let private = Permissions::from_mode(mode & !FOR_OTHERS & 0o7777);
+    fs::set_permissions(path, private).map_err(|source| failed("protect", path, source))?;
+    Ok(true)
 }
 
 /// Reads a text file; `None` if there is none.

@@ -28,6 +28,8 @@ pub struct IssuedDevice {
     pub cert_pem: String,
     /// The private key, PKCS #8.
     pub key_pem: String,
+    /// SHA-256 of the authority's certificate, lower-case hexadecimal.
+    pub issuer: String,
     /// Serial number, lower-case hexadecimal without leading zeros: what is revoked.
     pub serial: String,
     /// When it ends.
@@ -54,7 +56,8 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let cert_pem = params.signed_by(&key, self.issuer())?.pem();
         let (key_pem, serial) = (key.serialize_pem(), serial.as_hex());
-        Ok(IssuedDevice { cert_pem, key_pem, serial, not_after })
+        let issuer = self.fingerprint();
+        Ok(IssuedDevice { cert_pem, key_pem, issuer, serial, not_after })
     }
 }
 
@@ -121,7 +124,7 @@ impl Serial {
         Ok(Serial(bytes))
     }
 
-    /// Lower-case hexadecimal, as [`crate::PeerCertificate`] reads it back.
+    /// Lower-case hexadecimal, as `PeerCertificate` of `server/doors` reads it back.
     pub(crate) fn as_hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }

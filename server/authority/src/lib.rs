@@ -2,10 +2,11 @@
 //!
 //! Keeps one P-256 authority for devices in a directory and another, limited to
 //! the server's names, for people; issues the server's certificates and one
-//! certificate per device, and builds the TLS settings of the HTTPS listeners. It never decides who may connect: a certificate is revoked by
-//! its serial number in the store, and every time is given by the caller.
+//! certificate per device, and builds the TLS settings of the ports. It never decides who may
+//! connect: whom the ports believe is `server/doors`, a certificate is revoked in the store, and
+//! every time is given by the caller.
 //!
-//! Start at [`Authority`]; [`PeerCertificate`] reads what a client presented.
+//! Start at [`Authority`].
 
 mod authority;
 mod error;
@@ -13,7 +14,6 @@ mod files;
 mod issue;
 mod names;
 mod own;
-mod peer;
 mod people;
 mod server;
 mod tls;
@@ -21,6 +21,5 @@ mod tls;
 pub use authority::Authority;
 pub use error::AuthorityError;
 pub use issue::IssuedDevice;
-pub use peer::{PeerCertificate, PeerCertificateError};
 pub use people::{PeopleCertificate, PeopleRoot};
 pub use server::IssuedCertificate;

@@ -1,14 +1,15 @@
-//! TLS settings of the HTTPS listeners.
+//! TLS settings of the ports.
 //!
 //! The cryptographic provider is named here, so nothing depends on which one
 //! the process installed as its default.
 
 use std::sync::Arc;
 
+use otaru_doors::{AuthorityCertificate, DeviceTrust};
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -20,28 +21,49 @@ impl Authority {
         &self,
         server: &IssuedCertificate,
     ) -> Result<Arc<ServerConfig>, AuthorityError> {
-        tls(server, WebPkiClientVerifier::no_client_auth())
+        tls(server, WebPkiClientVerifier::no_client_auth(), &[b"h2", b"http/1.1"])
     }
 
-    /// For devices: asks for a certificate of this authority without requiring
-    /// one; a certificate of anyone else ends the handshake.
+    /// For devices over HTTPS: asks for a certificate that is believed without requiring one; one
+    /// that is not ends the handshake.
     pub fn device_tls(
         &self,
         server: &IssuedCertificate,
+        trust: &DeviceTrust,
     ) -> Result<Arc<ServerConfig>, AuthorityError> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.ca_der().clone())?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
-            .allow_unauthenticated()
-            .build()?;
-        tls(server, verifier)
+        tls(server, trust.verifier(true), &[b"http/1.1"])
+    }
+
+    /// For devices over MQTT: nobody gets in without a certificate that is believed.
+    pub fn mqtt_tls(
+        &self,
+        server: &IssuedCertificate,
+        trust: &DeviceTrust,
+    ) -> Result<Arc<ServerConfig>, AuthorityError> {
+        // Clients name what they like, and some nothing.
+        tls(server, trust.verifier(false), &[])
+    }
+
+    /// Believes this authority, and whom it is told of later.
+    pub fn device_trust(&self) -> DeviceTrust {
+        DeviceTrust::of(&[self.ca_der().clone()])
+    }
+
+    /// Whether this key, by the SHA-256 of its public half, is the authority's.
+    pub fn has_key(&self, key_sha256: &str) -> bool {
+        AuthorityCertificate::from_der(self.ca_der()).is_ok_and(|own| own.key_sha256 == key_sha256)
+    }
+
+    /// What certificates of this authority have as their issuer.
+    pub fn fingerprint(&self) -> String {
+        otaru_doors::fingerprint(self.ca_der())
     }
 }
 
 fn tls(
     server: &IssuedCertificate,
     verifier: Arc<dyn ClientCertVerifier>,
+    protocols: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, AuthorityError> {
     let chain = CertificateDer::pem_slice_iter(server.cert_pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()?;
@@ -50,6 +72,6 @@ fn tls(
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }

@@ -13,11 +13,8 @@ pub(crate) struct Accepting {
 }
 
 impl Accepting {
-    /// Begins to accept. Each listener is a server of its own for rmqtt, so that one can be
-    /// closed and opened again while the other goes on.
+    /// Begins to accept.
     pub(crate) fn start(hub: &Hub, id: ListenerId, listener: Bound) -> Accepting {
-        // rmqtt panics at a number it knows.
-        hub.mqtt.listen_cfgs.remove(&id);
         let server = MqttServer::new(hub.mqtt.clone()).listener_by_id(listener, id).build();
         // Not `start()`: that ends the process when it fails.
         let run = async move {
@@ -26,13 +23,6 @@ impl Accepting {
             }
         };
         Accepting { task: tokio::spawn(run) }
-    }
-
-    /// Closes the socket and returns when it is closed. Clients that are in stay in.
-    pub(crate) async fn close(mut self) {
-        self.task.abort();
-        // The task owns the socket, which is closed when the task is gone.
-        let _ = (&mut self.task).await;
     }
 }
 

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use otaru_doors::PeerCertificate;
 use otaru_wire::ThingName;
 use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill, Message as ToSession, Reason};
 use tokio::time::timeout;
 
 use crate::hub::Hub;
-use crate::listeners;
-use crate::{Connect, Listener, Principal, Refused, acl};
+use crate::{Connect, Listener, Principal, Refused, acl, door, listeners};
 
 /// A client that was let in, between its CONNECT and its session.
 pub(crate) struct Admitted {
     pub(crate) principal: Principal,
     /// `principalIdentifier` of its presence events.
     pub(crate) principal_id: String,
+    pub(crate) certificate: Option<PeerCertificate>,
 }
 
 /// Handshakes that fail after authentication leave an entry behind; beyond
@@ -62,7 +63,8 @@ impl Hub {
         }
         self.separate_listeners(connect, info.id()).await?;
         self.see_off_predecessor(info.id()).await;
-        Ok(Admitted { principal, principal_id: principal_id(connect) })
+        let certificate = connect.certificate.clone();
+        Ok(Admitted { principal, principal_id: principal_id(connect), certificate })
     }
 
     /// A will is published without asking again, so it is judged here.
@@ -135,31 +137,28 @@ impl Hub {
 /// `principalIdentifier` of the events about a client.
 pub(crate) fn principal_id(connect: &Connect) -> String {
     match connect.listener {
-        Listener::Devices => connect.serial.clone().unwrap_or_default(),
+        Listener::Devices => {
+            let certificate = connect.certificate.as_ref();
+            certificate.map(|certificate| certificate.serial.clone()).unwrap_or_default()
+        }
         Listener::Plain => "backend".to_owned(),
     }
 }
 
 fn connect_of(info: &ConnectInfo) -> Connect {
-    let certificate = info.cert();
     Connect {
         client_id: info.client_id().to_string(),
         listener: listeners::of(info.id()),
-        common_name: certificate.and_then(|certificate| certificate.common_name.clone()),
-        serial: certificate.and_then(|certificate| certificate.serial.clone()),
-        organisation_name: certificate.and_then(|certificate| certificate.organization.clone()),
+        certificate: info.cert().and_then(door::certificate),
         ip: info.ipaddress().map(|address| address.ip()),
     }
 }
 
 /// The certificate names the thing, and the client id repeats it.
 fn check_certificate(connect: &Connect) -> Result<(), Refused> {
-    let Some(common_name) = &connect.common_name else {
-        return Err(Refused::new("certificate has no common name"));
+    let Some(PeerCertificate { common_name, .. }) = &connect.certificate else {
+        return Err(Refused::new("no client certificate"));
     };
-    if connect.serial.is_none() {
-        return Err(Refused::new("certificate has no serial number"));
-    }
     if *common_name != connect.client_id {
         return Err(Refused::new(format!("certificate is for {common_name:?}")));
     }

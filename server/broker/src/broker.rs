@@ -1,25 +1,25 @@
 //! The broker as the rest of the server holds it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rmqtt::codec::types::QoS;
 use rmqtt::context::ServerContext;
-use rmqtt::net::Listener as Bound;
 use rmqtt::types::{Id, Message as ToSession, Reason};
+use rustls::ServerConfig;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::accepting::Accepting;
+use crate::door::Door;
 use crate::handover::Sessions;
 use crate::hub::Hub;
 use crate::keep_alive::KeepAlive;
 use crate::router::EscapingRouter;
-use crate::{Addresses, BrokerConfig, Counts, Ingress, MqttsListener, hooks, listeners};
+use crate::{Addresses, BrokerConfig, Counts, Ingress, hooks, listeners};
 
 /// How long [`Broker::shutdown`] waits for connections to end. rmqtt keeps an
 /// MQTT 5 connection half a second after its DISCONNECT.
@@ -34,11 +34,10 @@ pub struct Broker {
 struct Running {
     hub: Arc<Hub>,
     addresses: Addresses,
-    /// The listener of the devices, with the port that was bound.
-    mqtts: Option<MqttsListener>,
+    /// Owned by who accepts there, and closed with that.
+    devices: Option<Weak<Door>>,
     /// Forgotten without [`Broker::shutdown`], they at least let nobody in any more.
-    devices: Mutex<Option<Accepting>>,
-    backends: Mutex<Option<Accepting>>,
+    accepting: Mutex<Vec<Accepting>>,
 }
 
 /// What the service says: goes to every subscriber of the topic, never retained.
@@ -69,19 +68,6 @@ pub enum BrokerError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Certificate, key or client authorities cannot be used.
-    #[error("could not set up TLS for MQTT")]
-    Tls {
-        /// Which file, and why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A file's path cannot be written as text.
-    #[error("path {} is not UTF-8", path.display())]
-    PathNotText {
-        /// The path.
-        path: PathBuf,
-    },
 }
 
 impl Broker {
@@ -92,9 +78,10 @@ impl Broker {
         config: BrokerConfig,
         ingress: Arc<dyn Ingress>,
     ) -> Result<Broker, BrokerError> {
-        let devices = config.mqtts.as_ref().map(listeners::devices).transpose()?;
-        let plain = config.plain.map(listeners::plain).transpose()?;
-        let addresses = Addresses { mqtts: bound(&devices)?, plain: bound(&plain)? };
+        let devices = config.mqtts.as_ref().map(Door::of_devices).transpose()?.map(Arc::new);
+        let plain = config.plain.map(Door::of_backends).transpose()?.map(Arc::new);
+        let bound = |door: &Option<Arc<Door>>| door.as_ref().map(|door| door.address());
+        let addresses = Addresses { mqtts: bound(&devices), plain: bound(&plain) };
 
         // Busy checks would refuse clients whenever the machine has other work.
         let mqtt = ServerContext::new().busy_check_enable(false).build().await;
@@ -102,43 +89,25 @@ impl Broker {
         *mqtt.extends.router_mut().await = Box::new(router.clone());
         *mqtt.extends.shared_mut().await = Box::new(Sessions::new(mqtt.clone()));
         *mqtt.extends.fitter_mgr_mut().await = Box::new(KeepAlive);
-        let mqtts = config.mqtts.clone();
         let hub = Arc::new(Hub::new(mqtt, router, ingress, config));
         hooks::install(&hub).await;
 
-        let accept = |id, listener: Option<Bound>| {
-            Mutex::new(listener.map(|listener| Accepting::start(&hub, id, listener)))
-        };
-        let (devices, backends) =
-            (accept(listeners::DEVICES, devices), accept(listeners::PLAIN, plain));
-        let mqtts = mqtts.zip(addresses.mqtts);
-        let mqtts = mqtts.map(|(config, address)| MqttsListener { address, ..config });
-        let running = Running { hub, addresses, mqtts, devices, backends };
-        Ok(Broker { running: Arc::new(running) })
+        let devices_door = devices.as_ref().map(Arc::downgrade);
+        let of_devices = devices.map(listeners::devices);
+        let of_devices = of_devices.map(|of| Accepting::start(&hub, listeners::DEVICES, of));
+        let of_backends = plain.map(listeners::plain);
+        let of_backends = of_backends.map(|of| Accepting::start(&hub, listeners::PLAIN, of));
+        let accepting = Mutex::new(of_devices.into_iter().chain(of_backends).collect());
+        Ok(Broker {
+            running: Arc::new(Running { hub, addresses, devices: devices_door, accepting }),
+        })
     }
 
-    /// Reads certificate and key of the devices' listener anew, for connections to come; devices
-    /// that are connected stay so. Whoever comes in the moment between is turned away and comes
-    /// again: rmqtt has no way to give a listener another certificate, so the listener is
-    /// closed and another one opened on its port.
-    ///
-    /// # Errors
-    /// Files that are no good leave the old certificate in use. When the port cannot be bound
-    /// again nobody gets in until another call succeeds.
-    pub async fn renew_certificate(&self) -> Result<(), BrokerError> {
-        let Some(config) = &self.running.mqtts else { return Ok(()) };
-        let anywhere = SocketAddr::new(config.address.ip(), 0);
-        listeners::devices(&MqttsListener { address: anywhere, ..config.clone() })?;
-        let mut devices = self.running.devices.lock().await;
-        if self.hub().stopping.load(Relaxed) {
-            return Ok(());
+    /// Shakes hands with devices in another way, for connections to come; those that stand go on.
+    pub fn replace_tls(&self, tls: Arc<ServerConfig>) {
+        if let Some(door) = self.running.devices.as_ref().and_then(Weak::upgrade) {
+            door.replace_tls(tls);
         }
-        if let Some(accepting) = devices.take() {
-            accepting.close().await;
-        }
-        let listener = listeners::devices(config)?;
-        *devices = Some(Accepting::start(self.hub(), listeners::DEVICES, listener));
-        Ok(())
     }
 
     /// Where it listens; free ports are filled in.
@@ -181,9 +150,7 @@ impl Broker {
     pub async fn shutdown(self) {
         let hub = self.hub();
         hub.stopping.store(true, Relaxed);
-        for listener in [&self.running.devices, &self.running.backends] {
-            drop(listener.lock().await.take());
-        }
+        self.running.accepting.lock().await.clear();
         let ids: Vec<Id> = hub.mqtt.extends.shared().await.iter().map(|entry| entry.id()).collect();
         let mut kicks = JoinSet::new();
         for id in ids {
@@ -226,13 +193,4 @@ pub(crate) async fn kick(hub: &Hub, id: Id) {
     while session.deliver_queue().pop().is_some() {
         hub.counters.dropped_session_ended.fetch_add(1, Relaxed);
     }
-}
-
-fn bound(listener: &Option<Bound>) -> Result<Option<SocketAddr>, BrokerError> {
-    let Some(listener) = listener else { return Ok(None) };
-    let address = listener.local_addr().map_err(|source| BrokerError::Bind {
-        address: listener.cfg.laddr,
-        source: source.into(),
-    })?;
-    Ok(Some(address))
 }

@@ -1,10 +1,11 @@
 //! What the broker is told at start, and where it then listens.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use otaru_doors::{DeviceTrust, KnockLimits};
 use otaru_wire::Namespace;
+use rustls::ServerConfig;
 
 /// Tells the time, in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -25,19 +26,18 @@ pub struct BrokerConfig {
     pub retained_is_refused: bool,
 }
 
-/// The TLS listener of the devices. A client without a certificate of `client_ca` is refused.
-///
-/// The files are read at start, and by [`Broker::renew_certificate`](crate::Broker::renew_certificate).
-#[derive(Clone, Debug)]
+/// The TLS listener of the devices.
+#[derive(Clone)]
 pub struct MqttsListener {
     /// Where to listen; port 0 picks a free one.
     pub address: SocketAddr,
-    /// PEM: the server's certificate, followed by intermediates if it has any.
-    pub certificate: PathBuf,
-    /// PEM: its private key.
-    pub key: PathBuf,
-    /// PEM: the authorities whose device certificates are accepted.
-    pub client_ca: PathBuf,
+    /// How it shakes hands, until [`Broker::replace_tls`](crate::Broker::replace_tls). It must ask
+    /// for a certificate that `trust` believes.
+    pub tls: Arc<ServerConfig>,
+    /// Whose certificates of devices are believed.
+    pub trust: DeviceTrust,
+    /// How many may be half-way in: connected, and not answered yet.
+    pub knocks: KnockLimits,
 }
 
 /// Where a broker listens.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use otaru_doors::PeerCertificate;
 use otaru_wire::payload::DisconnectReason;
 use otaru_wire::{OrganisationId, ThingName, Topic};
 use tokio::sync::OwnedSemaphorePermit;
@@ -58,16 +59,13 @@ pub enum Listener {
 /// A client that wants in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
-    /// The MQTT client id. On [`Listener::Devices`] it is a thing name and equals `common_name`.
+    /// The MQTT client id. On [`Listener::Devices`] it is a thing name and equals the
+    /// common name of its certificate.
     pub client_id: String,
     /// Where it came in.
     pub listener: Listener,
-    /// CN of its certificate.
-    pub common_name: Option<String>,
-    /// Serial number of its certificate, lower-case hexadecimal without leading zeros.
-    pub serial: Option<String>,
-    /// O of its certificate.
-    pub organisation_name: Option<String>,
+    /// Its certificate, which TLS has verified.
+    pub certificate: Option<PeerCertificate>,
     /// The address it connects from.
     pub ip: Option<IpAddr>,
 }
@@ -109,8 +107,8 @@ pub struct Session {
     pub client_id: String,
     /// Who it is.
     pub principal: Principal,
-    /// Serial number of a device's certificate.
-    pub serial: Option<String>,
+    /// A device's certificate.
+    pub certificate: Option<PeerCertificate>,
     /// Names this connection; equal in its connected and disconnected events.
     pub session_id: String,
     /// Rises from connection to connection of a client id, over restarts too.

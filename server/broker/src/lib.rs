@@ -16,6 +16,7 @@ mod client_events;
 mod config;
 mod connection;
 mod counts;
+mod door;
 mod falling_behind;
 mod handover;
 mod hooks;
@@ -30,6 +31,7 @@ mod resend;
 mod router;
 mod topic_filter;
 mod traffic;
+mod wire;
 
 pub use acl::{Denied, publish as may_publish};
 pub use broker::{Broker, BrokerError, Message};

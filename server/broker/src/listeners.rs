@@ -1,15 +1,16 @@
-//! The two listeners and their limits.
+//! The sessions of the two listeners, and their limits.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmqtt::codec::types::QoS;
 use rmqtt::net::{Builder, Listener as Bound};
 use rmqtt::types::{Id, ListenerId};
 
-use crate::{BrokerError, Listener, MqttsListener};
+use crate::Listener;
+use crate::door::Door;
 
 /// How rmqtt tells the listeners apart.
 pub(crate) const DEVICES: ListenerId = 1;
@@ -41,59 +42,45 @@ const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest a session waits, whatever the client says.
 const SESSION_EXPIRY_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// From the TLS handshake to the CONNECT, and how long a CONNECT may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
 /// Where a client came in.
 pub(crate) fn of(id: &Id) -> Listener {
     if id.lid() == PLAIN { Listener::Plain } else { Listener::Devices }
 }
 
-/// Binds the listener of the devices.
-pub(crate) fn devices(config: &MqttsListener) -> Result<Bound, BrokerError> {
-    let builder = settings("mqtts", config.address)
+/// How sessions of devices are run.
+pub(crate) fn devices(door: Arc<Door>) -> Bound {
+    let builder = settings("mqtts", door.address())
         .max_inflight(DEVICE_IN_FLIGHT)
         .max_mqueue_len(DEVICE_QUEUE)
         .max_subscriptions(DEVICE_SUBSCRIPTIONS)
-        // Without this no client certificate is asked for at all.
-        .tls_cross_certificate(true)
-        .tls_cert(Some(text(&config.certificate)?))
-        .tls_key(Some(text(&config.key)?))
-        // Left out, the server's own chain would be trusted.
-        .tls_client_ca_certs(Some(text(&config.client_ca)?))
         .collect_cert_info(true);
-    bind(builder)?.tls().map_err(|source| BrokerError::Tls { source: source.into() })
+    Bound::new(builder, door)
 }
 
-/// Binds the listener of the backends, which asks nobody who they are.
-pub(crate) fn plain(address: SocketAddr) -> Result<Bound, BrokerError> {
-    if !address.ip().is_loopback() {
-        return Err(BrokerError::PlainNotLoopback { address });
-    }
-    bind(settings("mqtt", address).max_inflight(BACKEND_IN_FLIGHT).max_mqueue_len(BACKEND_QUEUE))
+/// How sessions of backends are run.
+pub(crate) fn plain(door: Arc<Door>) -> Bound {
+    let builder = settings("mqtt", door.address());
+    let builder = builder.max_inflight(BACKEND_IN_FLIGHT).max_mqueue_len(BACKEND_QUEUE);
+    Bound::new(builder, door)
 }
 
 fn settings(name: &str, address: SocketAddr) -> Builder {
     Builder::new()
         .name(name)
         .laddr(address)
-        .reuseaddr(Some(true))
-        .nodelay(true)
         // True would let clients without a user name in unasked.
         .allow_anonymous(false)
         .max_packet_size(PACKET_BYTES_MAX)
         .max_clientid_len(CLIENT_ID_BYTES_MAX)
         .max_qos_allowed(QoS::AtLeastOnce)
+        .handshake_timeout(CONNECT_LIMIT)
         .session_expiry_interval(SESSION_EXPIRY)
         .max_session_expiry_interval(SESSION_EXPIRY_MAX)
         // Zero is never: what waits for a device stays until it comes or its session ends,
         // and what is unacknowledged is sent again on reconnect, as MQTT has it.
         .message_expiry_interval(Duration::ZERO)
         .message_retry_interval(Duration::ZERO)
-}
-
-fn bind(builder: Builder) -> Result<Bound, BrokerError> {
-    let address = builder.laddr;
-    builder.bind().map_err(|source| BrokerError::Bind { address, source: source.into() })
-}
-
-fn text(path: &Path) -> Result<&str, BrokerError> {
-    path.to_str().ok_or_else(|| BrokerError::PathNotText { path: path.to_owned() })
 }

@@ -23,11 +23,10 @@ impl Hub {
             tracing::error!(client.id = %mqtt.id.client_id, "Session of a client nobody let in");
             return;
         };
-        let is_device = matches!(admitted.principal, Principal::Device { .. });
         let session = Session {
             client_id: mqtt.id.client_id.to_string(),
             principal: admitted.principal,
-            serial: is_device.then(|| admitted.principal_id.clone()),
+            certificate: admitted.certificate,
             session_id: Uuid::new_v4().to_string(),
             version_number: self.next_version(),
             ip: mqtt.id.remote_addr.map(|address| address.ip()),

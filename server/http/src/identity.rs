@@ -112,7 +112,7 @@ impl FromRequestParts<Site> for Visitor {
 }
 
 async fn device(app: &App, peer: &PeerCertificate) -> Result<DevicePrincipal, ApiError> {
-    Ok(authenticate_device(app, &peer.serial, &peer.common_name).await?)
+    Ok(authenticate_device(app, peer).await?)
 }
 
 /// What a program sends as bearer, not looked at yet.

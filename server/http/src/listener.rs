@@ -20,6 +20,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::{Extension, Router};
 use axum_server::{Handle, Server};
+use otaru_doors::{DeviceTrust, KnockLimits};
 use rustls::ServerConfig;
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
@@ -63,8 +64,9 @@ pub enum Security {
     /// TLS for browsers and API clients; HTTP/2 offered.
     People(Arc<ServerConfig>),
     /// TLS for devices; HTTP/1.1 only, which costs less per byte. The
-    /// configuration should ask for a client certificate without requiring one.
-    Devices(Arc<ServerConfig>),
+    /// configuration should ask for a client certificate without requiring one; whose are believed
+    /// is asked again after each handshake.
+    Devices(Arc<ServerConfig>, DeviceTrust),
 }
 
 /// A bound port that does not serve yet.
@@ -75,6 +77,7 @@ pub struct Listener {
     max_connections: usize,
     silence_limit: Duration,
     insists_on_tls: bool,
+    knocks: KnockLimits,
 }
 
 impl Listener {
@@ -92,12 +95,20 @@ impl Listener {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             silence_limit: SILENCE_LIMIT,
             insists_on_tls: false,
+            knocks: KnockLimits::USUAL,
         })
     }
 
     /// Changes how many connections may be open at once.
     pub fn with_max_connections(mut self, max_connections: usize) -> Listener {
         self.max_connections = max_connections;
+        self
+    }
+
+    /// Changes how many may be half-way in: connected, and not answered yet. Not on a plain port,
+    /// where all come from a proxy.
+    pub fn with_knocks(mut self, knocks: KnockLimits) -> Listener {
+        self.knocks = knocks;
         self
     }
 
@@ -137,7 +148,7 @@ impl Listener {
             }
             Security::People(config) => {
                 let tls = TlsPort::new(&config, &[b"h2", b"http/1.1"]);
-                let handshake = Handshake::new(admission, tls.clone());
+                let handshake = Handshake::new(admission, tls.clone(), self.knocks, None);
                 let router = match self.insists_on_tls {
                     true => router.layer(middleware::from_fn(insist_on_tls)),
                     false => router,
@@ -145,9 +156,10 @@ impl Listener {
                 let router = router.layer(Extension(OverTls));
                 (tokio::spawn(run(tuned(server.acceptor(handshake)), router)), Some(tls))
             }
-            Security::Devices(config) => {
+            Security::Devices(config, trust) => {
                 let tls = TlsPort::new(&config, &[b"http/1.1"]);
-                let handshake = Handshake::new(admission, tls.clone());
+                let trust = Some(trust);
+                let handshake = Handshake::new(admission, tls.clone(), self.knocks, trust);
                 let server = tuned(server.acceptor(handshake)).http1_only();
                 let router = router.layer(Extension(OverTls));
                 (tokio::spawn(run(server, router)), Some(tls))

@@ -9,15 +9,17 @@ use std::time::Duration;
 use axum::response::sse::{Event, Sse};
 use axum::routing::get;
 use axum::{Extension, Router};
+use otaru_doors::DeviceTrust;
 use otaru_http::{Listener, Security, Serving};
 use otaru_operations::PeerCertificate;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SerialNumber};
 use rustls::RootCertStore;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
 
 const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -50,13 +52,14 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.clone()).unwrap();
-        let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
-        let verifier = verifier.allow_unauthenticated().build().unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let verifier = self.trust().verifier(true);
         let config = rustls::ServerConfig::builder().with_client_cert_verifier(verifier);
         Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap())
+    }
+
+    fn trust(&self) -> DeviceTrust {
+        DeviceTrust::of(std::slice::from_ref(&self.root))
     }
 
     /// A device's certificate and key, as PEM.
@@ -92,7 +95,7 @@ fn whoami() -> Router {
 #[tokio::test]
 async fn a_device_is_known_by_its_certificate_and_may_come_without() {
     let authority = Authority::new();
-    let serving = serve(Security::Devices(authority.config()), whoami());
+    let serving = serve(Security::Devices(authority.config(), authority.trust()), whoami());
     let url = format!("https://localhost:{}/", serving.address().port());
 
     let identity = reqwest::Identity::from_pem(authority.device("clock-01").as_bytes()).unwrap();
@@ -161,7 +164,7 @@ async fn a_client_with_little_room_gets_all_of_a_long_answer() {
     let whole: Vec<u8> = (0..3_000_000_u32).map(|at| (at / 7) as u8).collect();
     let body = axum::body::Bytes::from(whole.clone());
     let router = Router::new().route("/", get(move || async move { body }));
-    let serving = serve(Security::Devices(authority.config()), router);
+    let serving = serve(Security::Devices(authority.config(), authority.trust()), router);
     let mut roots = RootCertStore::empty();
     roots.add(authority.root.clone()).unwrap();
     let trust = rustls::ClientConfig::builder().with_root_certificates(roots);
@@ -295,4 +298,168 @@ async fn what_a_client_does_not_acknowledge_is_bounded() {
     assert!(kept > 64 * 1024, "{kept} bytes: the window was small");
     // The kernel counts its own overhead, and a piece or two wait for it.
     assert!(kept <= 2 * 512 * 1024 + 64 * 1024, "{kept} bytes");
+}
+
+/// Streams for ever, a piece each time the test lets it.
+fn downloads(pieces: watch::Receiver<usize>) -> Router {
+    let endless = move || {
+        let pieces = pieces.clone();
+        async move {
+            let stream = futures::stream::unfold(0, move |sent| {
+                let mut pieces = pieces.clone();
+                async move {
+                    pieces.wait_for(|wanted| *wanted > sent).await.ok()?;
+                    Some((Ok::<_, Infallible>(axum::body::Bytes::from(vec![7; 1_000])), sent + 1))
+                }
+            });
+            axum::body::Body::from_stream(stream)
+        }
+    };
+    whoami().route("/endless", get(endless))
+}
+
+/// A device on a connection of its own.
+struct Line(tokio_rustls::client::TlsStream<TcpStream>);
+
+impl Line {
+    async fn open(config: &Arc<rustls::ClientConfig>, to: SocketAddr) -> Line {
+        let stream = TcpStream::connect(to).await.unwrap();
+        let tls = tokio_rustls::TlsConnector::from(config.clone());
+        Line(tls.connect("localhost".try_into().unwrap(), stream).await.unwrap())
+    }
+
+    async fn ask(&mut self, path: &str) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.0.write_all(request.as_bytes()).await.unwrap();
+    }
+
+    /// Reads until this is there.
+    async fn read_until(&mut self, wanted: &[u8]) {
+        let mut read = Vec::new();
+        let reading = async {
+            while !read.windows(wanted.len()).any(|part| part == wanted) {
+                let mut part = [0; 1_000];
+                let bytes = self.0.read(&mut part).await.unwrap();
+                assert_ne!(bytes, 0, "it ended before");
+                read.extend_from_slice(&part[..bytes]);
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("it comes");
+    }
+
+    /// Reads to the end; what comes before it is thrown away.
+    async fn end(mut self) {
+        let mut part = [0; 1_000];
+        let reading = async { while self.0.read(&mut part).await.is_ok_and(|bytes| bytes > 0) {} };
+        tokio::time::timeout(PATIENCE, reading).await.expect("it ends");
+    }
+}
+
+impl Authority {
+    fn device_config(&self, thing: &str) -> Arc<rustls::ClientConfig> {
+        let pem = self.device(thing);
+        let chain = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.clone()).unwrap();
+        let trust = rustls::ClientConfig::builder().with_root_certificates(roots);
+        Arc::new(trust.with_client_auth_cert(vec![chain], key).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn what_stands_on_a_certificate_ends_with_it() {
+    let authority = Authority::new();
+    let trust = authority.trust();
+    let (more, pieces) = watch::channel(1);
+    let serving = serve(Security::Devices(authority.config(), trust.clone()), downloads(pieces));
+    let config = authority.device_config("clock-01");
+    let to = serving.address();
+
+    let mut idle = Line::open(&config, to).await;
+    idle.ask("/").await;
+    idle.read_until(b"clock-01 abc").await;
+    let silent = Line::open(&config, to).await;
+    let mut waiting = Line::open(&config, to).await;
+    waiting.ask("/endless").await;
+    waiting.read_until(&[7; 500]).await;
+    let mut running = Line::open(&config, to).await;
+    running.ask("/endless").await;
+    running.read_until(&[7; 500]).await;
+    let mut ahead = Line::open(&config, to).await;
+    ahead.ask("/endless").await;
+    ahead.ask("/").await;
+    ahead.read_until(&[7; 500]).await;
+    let stranger = authority.client().build().unwrap();
+    let url = format!("https://localhost:{}/", to.port());
+    assert_eq!(stranger.get(&url).send().await.unwrap().text().await.unwrap(), "nobody");
+
+    let issuer = otaru_doors::fingerprint(&authority.root);
+    trust.end("another", "abc");
+    trust.end(&issuer, "another");
+    idle.ask("/").await;
+    idle.read_until(b"clock-01 abc").await;
+    trust.end(&issuer, "abc");
+    more.send_replace(usize::MAX);
+
+    for line in [idle, silent, waiting, running, ahead] {
+        line.end().await;
+    }
+    assert_eq!(stranger.get(&url).send().await.unwrap().text().await.unwrap(), "nobody");
+}
+
+#[tokio::test]
+async fn a_tls_session_that_is_resumed_is_judged_anew() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let trust = authority.trust();
+    trust.set_registered(std::slice::from_ref(&other.root));
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &authority.issuer).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder().with_client_cert_verifier(trust.verifier(true));
+    let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let serving = serve(Security::Devices(Arc::new(config), trust.clone()), whoami());
+
+    let pem = other.device("clock-01");
+    let chain = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.root.clone()).unwrap();
+    let client = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let client = Arc::new(client.with_client_auth_cert(vec![chain], key).unwrap());
+    for kind in [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed] {
+        let mut line = Line::open(&client, serving.address()).await;
+        assert_eq!(line.0.get_ref().1.handshake_kind(), Some(kind));
+        line.ask("/").await;
+        line.read_until(b"clock-01 abc").await;
+    }
+
+    trust.set_registered(&[]);
+
+    let mut line = Line::open(&client, serving.address()).await;
+    assert_eq!(line.0.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::Resumed));
+    // It may be closed already.
+    let _ = line.0.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, line.0.read_to_end(&mut answer)).await.expect("it ends");
+    assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn thousands_half_way_in_from_one_address_keep_nobody_out() {
+    let authority = Authority::new();
+    let serving = serve(Security::Devices(authority.config(), authority.trust()), whoami());
+    let mut silent = Vec::new();
+    for _ in 0..5_000 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
+        silent.push(socket.connect(serving.address()).await.unwrap());
+    }
+
+    let mut line = Line::open(&authority.device_config("clock-01"), serving.address()).await;
+    line.ask("/").await;
+    line.read_until(b"clock-01 abc").await;
+    let beyond = tokio::time::timeout(PATIENCE, silent.last_mut().unwrap().read(&mut [0])).await;
+    assert!(matches!(beyond.expect("it is closed"), Ok(0) | Err(_)));
 }

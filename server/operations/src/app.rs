@@ -2,13 +2,14 @@ use std::sync::{Arc, OnceLock};
 
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
+use otaru_doors::DeviceTrust;
 use otaru_fleet::Role;
 use otaru_outbound::Outbound;
 use otaru_shadow::Rules as ShadowRules;
 use otaru_store::{Store, SystemScope, Tx};
 use otaru_wire::{Namespace, OrganisationId};
 use serde_json::json;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Mutex, Notify, broadcast};
 
 use crate::{
     BucketWatch, Clock, DownloadSettings, IdentityProvider, Mailer, OperationError, PatchSettings,
@@ -42,6 +43,8 @@ pub struct AppConfig {
     pub blobs: Blobs,
     /// Issues device certificates.
     pub authority: Authority,
+    /// Whom the ports of the devices believe.
+    pub trust: DeviceTrust,
     /// The time.
     pub clock: Clock,
     /// First level of the log and progress topics.
@@ -118,6 +121,9 @@ pub(crate) struct Inner {
     pub(crate) store: Database,
     pub(crate) blobs: Blobs,
     pub(crate) authority: Authority,
+    pub(crate) trust: DeviceTrust,
+    /// Held while the trust is read: what was read first is not to be set last.
+    pub(crate) reading_trust: Mutex<()>,
     pub(crate) clock: Clock,
     pub(crate) namespace: Namespace,
     pub(crate) shadow_rules: ShadowRules,
@@ -170,6 +176,7 @@ impl App {
             store,
             blobs,
             authority,
+            trust,
             clock,
             namespace,
             sealing_key,
@@ -192,6 +199,8 @@ impl App {
             store,
             blobs,
             authority,
+            trust,
+            reading_trust: Mutex::default(),
             clock,
             namespace,
             shadow_rules: shadows.rules,

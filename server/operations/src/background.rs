@@ -10,12 +10,15 @@ use tracing::error;
 use crate::{
     App, OperationError, expire_silent_updates, finish_releases, forget_patches,
     images::finish_deletions,
-    look_at_due_offers, plan_patches, remove_orphans,
+    look_at_due_offers, plan_patches, read_trust, remove_orphans,
     retention::{trim, trim_shadow_history},
 };
 
 /// How late a deadline may be noticed.
 const DEADLINES_EVERY: Duration = Duration::from_secs(1);
+
+/// How late it may be noticed what another server of the same database revoked or registered.
+const TRUST_EVERY: Duration = Duration::from_secs(1);
 
 /// How late it may be noticed that an offer's reminder or deadline has come.
 const OFFERS_EVERY: Duration = Duration::from_secs(30);
@@ -42,6 +45,7 @@ pub async fn run_background(app: App) {
     };
     tokio::join!(
         rounds(DEADLINES_EVERY, "Deadlines were not looked at", || expire_silent_updates(app)),
+        rounds(TRUST_EVERY, "Whom to believe was not read", || read_trust(app)),
         rounds(OFFERS_EVERY, "Offers were not looked at", || look_at_due_offers(app)),
         rounds(DELETIONS_EVERY, "Images were not deleted", || finish_deletions(app)),
         rounds(IDLE_EVERY, "Idle things were not forgotten", forget_idle),

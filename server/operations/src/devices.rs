@@ -1,20 +1,18 @@
-//! Registering devices, showing them, and knowing them by their certificate.
+//! Registering devices and showing them.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use otaru_authority::IssuedDevice;
 use otaru_fleet::Permission;
 use otaru_release::RootDocument;
-use otaru_store::{
-    DeviceFilter, DeviceRow, Notice, ReleaseRow, Scope, StoreError, SystemScope, Tx,
-};
+use otaru_store::{DeviceFilter, DeviceRow, Notice, ReleaseRow, Scope, StoreError, Tx};
 use otaru_wire::{ProductName, ThingName};
 use serde_json::json;
 
 use crate::audit::{Object, Who};
 use crate::{
-    Actor, App, DeviceObject, DevicePrincipal, OperationError, Page, PageRequest, Reach, Refusal,
-    Urls, downgrades, events, events::People, offers, own_devices, patches, releases,
+    Actor, App, DeviceObject, OperationError, Page, PageRequest, Reach, Refusal, Urls,
+    certificates, downgrades, events, events::People, offers, own_devices, patches, releases,
 };
 
 /// Longest text to look for: as long as the longest name.
@@ -27,8 +25,8 @@ pub struct NewDeviceFiles {
     pub device: DeviceObject,
     /// Its certificate.
     pub cert_pem: String,
-    /// Its private key; not kept by the server.
-    pub key_pem: String,
+    /// Its private key, where the server made it; it does not keep it.
+    pub key_pem: Option<String>,
     /// The authority it trusts for TLS.
     pub ca_pem: String,
     /// The root key it trusts for firmware, as `root.pub`.
@@ -54,14 +52,46 @@ pub async fn add_device(
     }
     let now = app.now_ms();
     let issued = issue(app, actor, &thing, now)?;
-    let (scope, serial, who) = (actor.scope.clone(), issued.serial.clone(), Who::of(actor));
+    let (scope, who) = (actor.scope.clone(), Who::of(actor));
+    let known = (issued.issuer.clone(), issued.serial.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let built = register(tx, &scope, &thing, &product, &serial, now)?;
-        let added = json!({ "product": built.device.product, "certificate": serial });
+        let built = register(tx, &scope, &thing, &product, &known, now)?;
+        let added = json!({ "product": built.device.product, "certificate": known.1 });
         Ok::<_, OperationError>((built, who.did("device.add", Object::device(&thing)).made(&added)))
     };
     let built = app.inner.store.audited(work).await?;
-    Ok(files(app, issued, built))
+    Ok(files(app, issued.cert_pem, Some(issued.key_pem), built))
+}
+
+/// Registers a device that has a certificate of one of its organisation's own authorities, as
+/// PEM: the device's first, then those between it and the authority, if there are any. Its common
+/// name is the thing name.
+///
+/// # Errors
+/// As [`add_device`], and [`Refusal::CertificateRefused`], [`Refusal::CertificateTaken`].
+pub async fn register_device(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+    product: ProductName,
+    certificate: String,
+) -> Result<NewDeviceFiles, OperationError> {
+    actor.require(Permission::OperateDevices)?;
+    if !thing.is_registrable() {
+        return Err(Refusal::ThingNameTooLong(thing.to_string()).into());
+    }
+    let (scope, now, who) = (actor.scope.clone(), app.now_ms(), Who::of(actor));
+    let chain = certificates::read_chain(&certificate)?;
+    let work = move |tx: &mut Tx<'_>| {
+        let known = certificates::believed(tx, &scope, &chain, &thing, now)?;
+        let built = register(tx, &scope, &thing, &product, &known, now)?;
+        let (issuer, serial) = &known;
+        let product = &built.device.product;
+        let added = json!({ "product": product, "certificate": serial, "issuer": issuer });
+        Ok::<_, OperationError>((built, who.did("device.add", Object::device(&thing)).made(&added)))
+    };
+    let built = app.inner.store.audited(work).await?;
+    Ok(files(app, certificate, None, built))
 }
 
 /// Issues a new certificate for a device and revokes those it had: for one whose key was lost
@@ -77,12 +107,12 @@ pub async fn renew_certificate(
     actor.require(Permission::OperateDevices)?;
     let now = app.now_ms();
     let issued = issue(app, actor, &thing, now)?;
-    let (actor, serial) = (actor.clone(), issued.serial.clone());
+    let (actor, issuer, serial) = (actor.clone(), issued.issuer.clone(), issued.serial.clone());
     let work = move |tx: &mut Tx<'_>| {
         let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         let (chip, root_pub) = built_in(tx, &actor.scope, &device.product)?;
-        otaru_store::revoke_certificates(tx, &actor.scope, &thing, now)?;
-        otaru_store::insert_certificate(tx, &actor.scope, &serial, &thing, now)?;
+        certificates::revoke_all(tx, &actor.scope, &thing, now)?;
+        otaru_store::insert_certificate(tx, &actor.scope, &issuer, &serial, &thing, now)?;
         tx.notify(Notice::Disconnect { client_id: thing.to_string() });
         let did = Who::of(&actor).did("device.renew_certificate", Object::device(&thing));
         let renewed = did.made(&json!({ "certificate": serial }));
@@ -90,7 +120,7 @@ pub async fn renew_certificate(
         Ok::<_, OperationError>((built, renewed))
     };
     let built = app.inner.store.audited(work).await?;
-    Ok(files(app, issued, built))
+    Ok(files(app, issued.cert_pem, Some(issued.key_pem), built))
 }
 
 fn issue(
@@ -110,13 +140,13 @@ struct Built {
     root_pub: String,
 }
 
-fn files(app: &App, issued: IssuedDevice, built: Built) -> NewDeviceFiles {
+fn files(app: &App, cert_pem: String, key_pem: Option<String>, built: Built) -> NewDeviceFiles {
     let Built { device, chip, root_pub } = built;
     let device_toml = device_toml(app, &device, &chip);
     NewDeviceFiles {
         device,
-        cert_pem: issued.cert_pem,
-        key_pem: issued.key_pem,
+        cert_pem,
+        key_pem,
         ca_pem: app.inner.authority.ca_pem().to_owned(),
         root_pub,
         device_toml,
@@ -128,7 +158,7 @@ fn register(
     scope: &Scope,
     thing: &ThingName,
     product: &ProductName,
-    serial: &str,
+    (issuer, serial): &(String, String),
     now: i64,
 ) -> Result<Built, OperationError> {
     let (chip, root_pub) = built_in(tx, scope, product)?;
@@ -140,7 +170,10 @@ fn register(
         Err(StoreError::Duplicate(_)) => return Err(taken().into()),
         other => other?,
     }
-    otaru_store::insert_certificate(tx, scope, serial, thing, now)?;
+    match otaru_store::insert_certificate(tx, scope, issuer, serial, thing, now) {
+        Err(StoreError::Duplicate(_)) => return Err(Refusal::CertificateTaken.into()),
+        other => other?,
+    }
     let device = otaru_store::device(tx, scope, thing)?;
     let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
     Ok(Built { device: DeviceObject::from(&device), chip, root_pub })
@@ -246,63 +279,6 @@ pub async fn set_device_channel(
         Ok::<_, OperationError>((DeviceObject::from(&device), changed))
     };
     app.inner.store.audited(work).await
-}
-
-/// Stops a device's certificates from working and ends its session.
-///
-/// # Errors
-/// [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
-pub async fn revoke_device(
-    app: &App,
-    actor: &Actor,
-    thing: ThingName,
-) -> Result<(), OperationError> {
-    let (actor, now) = (actor.clone(), app.now_ms());
-    let work = move |tx: &mut Tx<'_>| {
-        reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
-        otaru_store::revoke_certificates(tx, &actor.scope, &thing, now)?;
-        tx.notify(Notice::Disconnect { client_id: thing.to_string() });
-        let revoked = Who::of(&actor).did("device.revoke", Object::device(&thing));
-        Ok::<_, OperationError>(((), revoked))
-    };
-    app.inner.store.audited(work).await
-}
-
-/// The device whose certificate has this serial and names this thing.
-///
-/// # Errors
-/// [`Refusal::Unauthenticated`] when it is unknown, revoked or names another thing.
-pub async fn authenticate_device(
-    app: &App,
-    serial: &str,
-    common_name: &str,
-) -> Result<DevicePrincipal, OperationError> {
-    let (serial, common_name) = (serial.to_owned(), common_name.to_owned());
-    let work = move |tx: &mut Tx<'_>| {
-        let system = SystemScope::for_authentication();
-        let certificate = otaru_store::certificate(tx, &system, &serial)?
-            .filter(|known| known.revoked_at.is_none() && known.thing.as_str() == common_name)
-            .ok_or(Refusal::Unauthenticated)?;
-        let scope = Scope::of(certificate.organisation);
-        let device =
-            otaru_store::device(tx, &scope, &certificate.thing)?.ok_or(Refusal::Unauthenticated)?;
-        Ok::<_, OperationError>(DevicePrincipal {
-            scope,
-            thing: device.thing,
-            product: device.product,
-        })
-    };
-    app.inner.store.read(work).await
-}
-
-/// Whether the certificate still speaks for the thing.
-pub(crate) fn is_certificate_good(
-    tx: &mut Tx<'_>,
-    serial: &str,
-    thing: &ThingName,
-) -> Result<bool, StoreError> {
-    let found = otaru_store::certificate(tx, &SystemScope::for_authentication(), serial)?;
-    Ok(found.is_some_and(|known| known.revoked_at.is_none() && known.thing == *thing))
 }
 
 /// The device, if the actor may act on it; somebody else's does not exist for an owner.

@@ -17,7 +17,7 @@ use tracing::{error, warn};
 
 use crate::audit::{self, Object, Who};
 use crate::{
-    App, Origin, ShadowActor, authenticate_device, devices, events, logs::store_logs,
+    App, Origin, ShadowActor, authenticate_device, certificates, events, logs::store_logs,
     progress::take_progress, reports, shadow_history::Writer, shadows, updates,
 };
 
@@ -36,18 +36,18 @@ impl MqttIngress {
 #[async_trait]
 impl Ingress for MqttIngress {
     async fn authenticate(&self, connect: &Connect) -> Result<Principal, Refused> {
-        match (connect.listener, &connect.serial, &connect.common_name) {
-            (Listener::Plain, ..) => {
+        match (connect.listener, &connect.certificate) {
+            (Listener::Plain, _) => {
                 Ok(Principal::Backend { organisation: self.app.default_organisation().clone() })
             }
-            (Listener::Devices, Some(serial), Some(name)) => {
-                let device = authenticate_device(&self.app, serial, name)
+            (Listener::Devices, Some(peer)) => {
+                let device = authenticate_device(&self.app, peer)
                     .await
                     .map_err(|error| Refused::new(error.to_string()))?;
                 let organisation = device.scope.organisation().clone();
                 Ok(Principal::Device { thing: device.thing, organisation })
             }
-            _ => Err(Refused::new("no client certificate")),
+            (Listener::Devices, None) => Err(Refused::new("no client certificate")),
         }
     }
 
@@ -100,10 +100,11 @@ impl MqttIngress {
         let Principal::Device { thing, organisation } = &session.principal else { return };
         let (scope, thing) = (Scope::of(organisation.clone()), thing.clone());
         let (number, now) = (session.version_number, self.app.now_ms());
-        let serial = session.serial.clone().filter(|_| online);
-        let work = move |tx: &mut Tx<'_>| match serial {
+        let peer = session.certificate.clone().filter(|_| online);
+        let is_own = peer.as_ref().is_some_and(|peer| self.app.inner.trust.is_own(&peer.issuer));
+        let work = move |tx: &mut Tx<'_>| match peer {
             // Revoked since it was let in, when there was no session to end yet.
-            Some(serial) if !devices::is_certificate_good(tx, &serial, &thing)? => {
+            Some(peer) if certificates::good(tx, &peer, is_own)?.is_none() => {
                 tx.notify(Notice::Disconnect { client_id: thing.to_string() });
                 Ok(())
             }

@@ -17,12 +17,14 @@ mod attempts;
 mod audit;
 mod background;
 mod bucket_watch;
+mod certificates;
 mod claims;
 mod clock;
 mod codes;
 mod credentials;
 mod database;
 mod deadlines;
+mod device_authorities;
 mod device_offers;
 mod devices;
 mod downgrades;
@@ -98,13 +100,20 @@ pub use bucket_watch::{
     BucketWatch, fetch_bucket_image, list_bucket_images, look_at_bucket, nudge_bucket_watch,
     watch_bucket,
 };
+pub use certificates::{
+    WhichCertificates, add_certificate, authenticate_device, list_certificates, revoke_device,
+};
 pub use claims::{claim_device, claim_url, create_claim_code};
 pub use clock::Clock;
 pub use codes::SecretCode;
 pub use deadlines::expire_silent_updates;
+pub use device_authorities::{
+    NewDeviceAuthority, add_device_authority, list_device_authorities, read_trust,
+    registration_code, remove_device_authority, show_device_authority,
+};
 pub use devices::{
-    NewDeviceFiles, add_device, authenticate_device, list_devices, renew_certificate,
-    revoke_device, set_device_channel, show_device,
+    NewDeviceFiles, add_device, list_devices, register_device, renew_certificate,
+    set_device_channel, show_device,
 };
 pub use downloads::{
     Admission, DownloadAllowance, DownloadLimits, DownloadLink, DownloadLinkObject,
@@ -121,19 +130,12 @@ pub use logs::{follow_logs_from, list_logs, store_logs};
 pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
-    ApprovalObject, AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease,
-    BucketImageObject, DeviceObject, IdentitiesObject, IdentityObject, InvitationObject, LogObject,
-    NewSecondFactorObject, OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject,
-    PatchObject, PersonObject, ProductObject, ReasonObject, RecoveryCodesObject, ReleaseObject,
-    ResetLinkObject, RootObject, RunningDeviceObject, RunningObject, RunningReleaseObject,
-    SecondFactorObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject,
-    ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject,
-    UpdatePhaseObject, UploadObject, UserObject,
+    ApprovalObject, AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease, BucketImageObject, CertificateObject, DeviceAuthorityObject, DeviceObject, IdentitiesObject, IdentityObject, InvitationObject, LogObject, NewSecondFactorObject, OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject, ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};
 pub use organisations::{NewOrganisation, create_organisation, list_organisations};
-pub use otaru_authority::PeerCertificate;
+pub use otaru_doors::PeerCertificate;
 pub use otaru_fleet::{
     ChipRevisions, Consent, ImageFormat, InstallChoice, Language, Limits, Role, Safety, Setting,
     Source, Texts,

@@ -7,7 +7,7 @@ use otaru_store::Notice;
 use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb};
 use tokio::sync::mpsc;
 
-use crate::{App, Heard, events::Live};
+use crate::{App, Heard, device_authorities, events::Live};
 
 /// Publishes shadow messages and events of committed work until the store closes.
 ///
@@ -61,6 +61,9 @@ pub async fn deliver_notices(
             Notice::CommitUncertain => drop(app.inner.live_events.send(Live::ReadAgain)),
             Notice::CredentialRevoked { id } => {
                 let _ = app.inner.live_events.send(Live::Revoked { credential: id });
+            }
+            Notice::CertificateRevoked { issuer, serial } => {
+                device_authorities::end(&app, &issuer, &serial);
             }
             Notice::Disconnect { client_id } => {
                 // In a task of its own: a session that waits for its answers, which leave

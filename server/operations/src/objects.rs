@@ -2,6 +2,7 @@
 
 mod audit;
 mod bucket;
+mod certificates;
 mod patches;
 mod people;
 mod releases;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 
 pub use audit::{AuditActorObject, AuditEntryObject, AuditThingObject};
 pub use bucket::BucketImageObject;
+pub use certificates::{CertificateObject, DeviceAuthorityObject};
 pub use patches::PatchObject;
 pub use people::{
     IdentitiesObject, IdentityObject, InvitationObject, OrganisationObject, ResetLinkObject,

@@ -138,6 +138,22 @@ pub enum Refusal {
     ManifestMismatch { what: &'static str, found: String, expected: String },
     #[error("device {0} does not exist")]
     DeviceUnknown(String),
+    #[error("no authority of this organisation has the fingerprint {0}")]
+    DeviceAuthorityUnknown(String),
+    #[error("this is no certificate of an authority that can be believed: {detail}")]
+    DeviceAuthorityInvalid { detail: String },
+    #[error("it is not shown that you have the authority's key: {detail}")]
+    DeviceAuthorityUnproven { detail: String },
+    #[error("the authority, or another with its key, is registered already")]
+    DeviceAuthorityTaken,
+    #[error("an organisation has at most {most} authorities; remove one first")]
+    TooManyDeviceAuthorities { most: u32 },
+    #[error("the certificate cannot be registered: {detail}")]
+    CertificateRefused { detail: String },
+    #[error("the certificate is registered already")]
+    CertificateTaken,
+    #[error("the device has no certificate with the serial number {0}")]
+    CertificateUnknown(String),
     #[error("thing name {0} is taken")]
     ThingNameTaken(String),
     #[error("thing name {0} is longer than the 64 characters a certificate can name")]
@@ -303,6 +319,14 @@ impl Refusal {
             ManifestUntrusted { .. } => "manifest_untrusted",
             ManifestMismatch { .. } => "manifest_mismatch",
             DeviceUnknown(_) => "device_unknown",
+            DeviceAuthorityUnknown(_) => "device_authority_unknown",
+            DeviceAuthorityInvalid { .. } => "device_authority_invalid",
+            DeviceAuthorityUnproven { .. } => "device_authority_unproven",
+            DeviceAuthorityTaken => "device_authority_taken",
+            TooManyDeviceAuthorities { .. } => "too_many_device_authorities",
+            CertificateRefused { .. } => "certificate_refused",
+            CertificateTaken => "certificate_taken",
+            CertificateUnknown(_) => "certificate_unknown",
             ThingNameTaken(_) => "thing_name_taken",
             ThingNameTooLong(_) => "thing_name_too_long",
             ClaimCodeUnknown => "claim_code_unknown",
@@ -394,6 +418,8 @@ impl Refusal {
             ProductUnknown(_)
             | ReleaseUnknown { .. }
             | DeviceUnknown(_)
+            | DeviceAuthorityUnknown(_)
+            | CertificateUnknown(_)
             | ClaimCodeUnknown
             | UpdateUnknown(_)
             | NoSuchUpdate(_)
@@ -431,6 +457,9 @@ impl Refusal {
             | UploadOffset { .. }
             | UploadIncomplete { .. }
             | ThingNameTaken(_)
+            | DeviceAuthorityTaken
+            | TooManyDeviceAuthorities { .. }
+            | CertificateTaken
             | DeviceClaimed(_)
             | DeviceRequired
             | TooLate
@@ -459,6 +488,9 @@ impl Refusal {
             | ManifestMissing
             | ManifestUntrusted { .. }
             | ManifestMismatch { .. }
+            | DeviceAuthorityInvalid { .. }
+            | DeviceAuthorityUnproven { .. }
+            | CertificateRefused { .. }
             | ShadowRefused { .. } => Kind::Unprocessable,
             TooManyAttempts | TooManyUploads | TooManyDownloads { .. } => Kind::TooMany,
             StorageFull => Kind::Full,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::audit::{Object, Who};
 use crate::{
-    App, OperationError, deadlines, events, roots,
+    App, OperationError, deadlines, events, read_trust, roots,
     tokens::{Secret, admin_token},
 };
 
@@ -22,7 +22,9 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
     let secret = if make_admin_token { Some(Secret::random()?) } else { None };
     let text = secret.as_ref().map(Secret::text);
     let (app_, scope) = (app.clone(), Scope::of(app.default_organisation().clone()));
+    let own_authority = app.inner.authority.fingerprint();
     let work = move |tx: &mut Tx<'_>| {
+        otaru_store::name_first_issuer(tx, &SystemScope::for_background(), &own_authority)?;
         for device in otaru_store::close_all_sessions(tx, &SystemScope::for_background(), now)? {
             events::device_presence(tx, &device, false, now)?;
         }
@@ -37,5 +39,6 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
     };
     app.inner.store.audited(work).await?;
     roots::read_signers(app).await?;
+    read_trust(app).await?;
     Ok(text)
 }

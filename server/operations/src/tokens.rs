@@ -162,7 +162,8 @@ fn require_maker(actor: &Actor, user: Option<&UserRow>) -> Result<(), Refusal> {
     if is_signed_in && own { Ok(()) } else { actor.require(Permission::ManagePeople) }
 }
 
-fn checked_label(label: &str) -> Result<(), Refusal> {
+/// A label is one short line.
+pub(crate) fn checked_label(label: &str) -> Result<(), Refusal> {
     let is_line = !label.contains(char::is_control);
     if is_line && (1..=LABEL_CHARACTERS).contains(&label.chars().count()) {
         return Ok(());

@@ -99,7 +99,14 @@ pub enum Notice {
         /// Its public id.
         id: String,
     },
-    /// A device's certificate was revoked or its registration went: its session must end.
+    /// A certificate was revoked: the connections that stand on it must end.
+    CertificateRevoked {
+        /// SHA-256 of its issuer's certificate, lower hex.
+        issuer: String,
+        /// Its serial number, lower hex.
+        serial: String,
+    },
+    /// A device's certificates were revoked or its registration went: its session must end.
     Disconnect {
         /// The session's client id.
         client_id: String,

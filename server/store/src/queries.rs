@@ -1,6 +1,7 @@
 //! Every SQL statement, one file per noun.
 
 mod audit;
+mod authorities;
 mod bucket_objects;
 mod certificates;
 mod claim_codes;
@@ -34,6 +35,7 @@ mod uploads;
 mod users;
 
 pub use audit::*;
+pub use authorities::*;
 pub use bucket_objects::*;
 pub use certificates::*;
 pub use claim_codes::*;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tables that the answer is read from. Of `devices` and `updates` only new and removed rows
 /// count: no statement changes whose a device is or what kind, and both are written all the time.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
+    "authorities",
     "certificates",
     "identities",
     "organisations",

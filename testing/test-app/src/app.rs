@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use otaru_authority::Authority;
 use otaru_blobs::{Blobs, Bucket, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
+use otaru_doors::KnockLimits;
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
     App, AppConfig, BucketWatch, Clock, DownloadSettings, IdentityProvider, MailSettings, Mailer,
@@ -137,22 +138,26 @@ impl Run {
         let authority = Authority::open_or_create(&home.directory.path().join("ca"), start());
         let authority = authority.expect("an authority");
         let names = ["127.0.0.1".to_owned()];
-        authority.issue_server(&names, start()).expect("a certificate");
         let people = authority.issue_people(&names, start()).expect("a certificate");
         let offered = OfferedAuthority::default();
         offered.offer(people.root.pem, people.root.der);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let trust = authority.device_trust();
+        let server = authority.issue_server(&names, start()).expect("a certificate");
         let mqtts = MqttsListener {
             address: any_port,
-            certificate: authority.server_certificate_path(),
-            key: authority.server_key_path(),
-            client_ca: authority.ca_path(),
+            tls: authority.mqtt_tls(&server, &trust).expect("a certificate"),
+            trust: trust.clone(),
+            knocks: KnockLimits::USUAL,
         };
+        let device_tls = authority.device_tls(&server, &trust).expect("a certificate");
+        let security = Security::Devices(device_tls, trust.clone());
         let (broker_clock, namespace) = (clock.clone(), Namespace::default());
         let config = AppConfig {
             store: store.clone(),
             blobs,
             authority,
+            trust,
             clock: clock.clone(),
             namespace,
             sealing_key: home.sealing_key.clone(),
@@ -198,6 +203,7 @@ impl Run {
             people: offered.on(otaru_http::router(app.clone(), readiness.clone(), health)),
             devices: otaru_http::device_router(app.clone(), readiness.clone(), health),
             mqtt: broker.addresses(),
+            security,
         };
         Run { operations: app, store, readiness, broker, deliveries, bound, admin_token }
     }
@@ -354,6 +360,12 @@ impl TestApp {
         trim_shadow_history(&self.operations).await.expect("a database that works");
     }
 
+    /// The certificate of the server's own authority for devices, PEM.
+    pub fn own_authority(&self) -> String {
+        let path = self.home.directory.path().join("ca/ca.pem");
+        std::fs::read_to_string(path).expect("an authority")
+    }
+
     /// Serves the people's routes on a real port, in the clear.
     pub fn serve_plain(&self) -> Serving {
         self.serve(Security::Plain)
@@ -367,6 +379,11 @@ impl TestApp {
         let server = authority.issue_server(&names, start()).expect("a certificate");
         let security = Security::People(authority.people_tls(&server).expect("a certificate"));
         (self.serve(security), trusting(authority.ca_pem()).with_no_client_auth())
+    }
+
+    /// Serves the devices' routes on a real port over TLS, as a server does.
+    pub fn serve_devices(&self) -> Serving {
+        any_port(self.ports.security()).serve(Port::Devices(self.ports.clone()).router())
     }
 
     /// A device's connection, as if TLS had found its certificate on it.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use otaru_doors::fingerprint;
 use otaru_operations::PeerCertificate;
 use rustls::client::WantsClientCert;
 use rustls::time_provider::TimeProvider;
@@ -20,6 +21,8 @@ pub struct Device {
     pub thing: String,
     /// Serial number of its certificate.
     pub serial: String,
+    /// Its certificate, as TLS finds it.
+    pub peer: PeerCertificate,
     /// The devices' HTTPS port, with its certificate.
     pub https: Client,
     ports: Ports,
@@ -33,15 +36,21 @@ impl Device {
         let text = |name: &str| files[name].as_str().expect(name).to_owned();
         let cert_pem = text("cert_pem");
         let der = CertificateDer::from_pem_slice(cert_pem.as_bytes()).expect("PEM");
-        let peer = PeerCertificate::read(&der).expect("a certificate that names a thing");
+        let ca_pem = text("ca_pem");
+        let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).expect("PEM");
+        // A test says so where it is not the server's authority.
+        let issuer = files["issuer"].as_str().map_or_else(|| fingerprint(&ca), str::to_owned);
+        let peer = PeerCertificate::read(&der, &issuer);
+        let peer = peer.expect("a certificate that names a thing");
         Device {
             thing: files["device"]["thing"].as_str().expect("a name").to_owned(),
             serial: peer.serial.clone(),
+            peer: peer.clone(),
             https: Client::new(Port::Devices(ports.clone())).with_certificate(peer),
             ports,
             cert_pem,
             key_pem: text("key_pem"),
-            ca_pem: text("ca_pem"),
+            ca_pem,
         }
     }
 
@@ -55,6 +64,11 @@ impl Device {
     /// Connects over mutual TLS and subscribes to nothing.
     pub async fn connect_silently(&self) -> MqttSession {
         MqttSession::device(&self.thing, &self.ports, self.tls()).await
+    }
+
+    /// Tries to connect over mutual TLS, and is refused.
+    pub async fn refused(&self) {
+        MqttSession::refused(&self.thing, &self.ports, self.tls()).await
     }
 
     /// TLS with its certificate, for a client of the test's own.

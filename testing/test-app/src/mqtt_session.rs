@@ -62,6 +62,13 @@ impl MqttSession {
         session.unwrap_or_else(|why| panic!("{thing} was not let in: {why}"))
     }
 
+    pub(crate) async fn refused(thing: &str, ports: &Ports, tls: Arc<ClientConfig>) {
+        let address = ports.mqtt().mqtts.expect("it listens for devices");
+        let mut options = MqttOptions::new(thing, (address.ip().to_string(), address.port()));
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
+        assert!(MqttSession::start(thing, options).await.is_err(), "{thing} was let in");
+    }
+
     pub(crate) async fn backend(client_id: &str, ports: &Ports) -> MqttSession {
         let address = ports.mqtt().plain.expect("it listens for backends");
         let options = MqttOptions::new(client_id, (address.ip().to_string(), address.port()));

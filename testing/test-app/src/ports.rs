@@ -2,12 +2,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use otaru_broker::Addresses;
+use otaru_http::Security;
 
 /// Where one run of the server is reached.
 pub(crate) struct Bound {
     pub(crate) people: Router,
     pub(crate) devices: Router,
     pub(crate) mqtt: Addresses,
+    /// Of the devices' HTTPS, where a test serves it.
+    pub(crate) security: Security,
 }
 
 /// Where the server is reached now: those who hold it find the server again after a restart.
@@ -25,6 +28,10 @@ impl Ports {
 
     pub(crate) fn mqtt(&self) -> Addresses {
         self.bound().mqtt
+    }
+
+    pub(crate) fn security(&self) -> Security {
+        self.bound().security.clone()
     }
 
     fn bound(&self) -> MutexGuard<'_, Bound> {

@@ -1,6 +1,7 @@
 //! The commands, one file per noun.
 
 mod audit;
+mod authority;
 mod device;
 mod key;
 mod login;
@@ -47,6 +48,9 @@ pub enum ClientCommand {
     /// Physical units
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    /// Authorities of your own, whose certificates your devices may come with
+    #[command(subcommand)]
+    Authority(authority::AuthorityCommand),
     /// Desired and reported state
     #[command(subcommand)]
     Shadow(shadow::ShadowCommand),
@@ -85,6 +89,7 @@ impl ClientCommand {
             ClientCommand::Key(command) => command.run(context).await?,
             ClientCommand::Release(command) => command.run(context).await?,
             ClientCommand::Device(command) => command.run(context).await?,
+            ClientCommand::Authority(command) => command.run(context).await?,
             ClientCommand::Shadow(command) => command.run(context).await?,
             ClientCommand::Update(command) => return command.run(context).await,
             ClientCommand::User(command) => command.run(context).await?,

@@ -45,8 +45,8 @@ pub struct NewDevice {
     pub device: Value,
     /// Its certificate.
     pub cert_pem: String,
-    /// Its private key, which the server does not keep.
-    pub key_pem: String,
+    /// Its private key, where the server made it; it does not keep it.
+    pub key_pem: Option<String>,
     /// The authority it trusts for TLS.
     pub ca_pem: String,
     /// The root key it trusts for firmware, as `root.pub`.
@@ -104,6 +104,17 @@ impl Client {
         product: &ProductName,
     ) -> Result<NewDevice, ClientError> {
         self.post(&DEVICES, &json!({ "thing": thing, "product": product })).await
+    }
+
+    /// Registers a device with a certificate of one of the organisation's own authorities, PEM.
+    pub async fn register_device(
+        &self,
+        thing: &ThingName,
+        product: &ProductName,
+        certificate: &str,
+    ) -> Result<NewDevice, ClientError> {
+        let device = json!({ "thing": thing, "product": product, "certificate": certificate });
+        self.post(&DEVICES, &device).await
     }
 
     /// Issues a new certificate for a device; those it had stop working.

@@ -8,6 +8,7 @@
 
 mod approvals;
 mod audit;
+mod authorities;
 mod bucket;
 mod client;
 mod devices;
@@ -31,6 +32,7 @@ mod user_sessions;
 
 pub use approvals::Approval;
 pub use audit::{AuditEntry, AuditHead, AuditLines, AuditParty, AuditQuery, AuditReport};
+pub use authorities::{Certificate, DeviceAuthority, RegistrationCode};
 pub use bucket::BucketImage;
 pub use client::{Client, ClientOptions};
 pub use devices::{ClaimCode, Device, LogPart, LogRecord, NewDevice, Running};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use otaru_authority::Authority;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
+use otaru_doors::KnockLimits;
 use otaru_linux::{FileFlash, SimError, SimOptions, run_simulated_device};
 use otaru_release::{Behaviour, ImageBuilder, Manifest, RootDocument, SecretKey};
 use otaru_shadow::Document;
@@ -66,7 +67,8 @@ impl Rig {
         let server = authority.issue_server(&names, now).unwrap();
         let service = Arc::new(ShadowService::default());
         let broker = start_broker(&authority, &service, "127.0.0.1:0").await;
-        let web = Web::start(authority.device_tls(&server).unwrap()).await;
+        let web =
+            Web::start(authority.device_tls(&server, &authority.device_trust()).unwrap()).await;
         let (root_key, release_key) =
             (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
         let rig = Rig { dir, authority, service, web, root_key, release_key, broker };
@@ -351,7 +353,7 @@ impl Rig {
     fn device_tls(&self) -> Arc<rustls::ServerConfig> {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let server = self.authority.issue_server(&names, SystemTime::now()).unwrap();
-        self.authority.device_tls(&server).unwrap()
+        self.authority.device_tls(&server, &self.authority.device_trust()).unwrap()
     }
 
     /// Ends the broker and starts another on the same port.
@@ -366,11 +368,14 @@ impl Rig {
 }
 
 async fn start_broker(authority: &Authority, service: &Arc<ShadowService>, at: &str) -> Broker {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let server = authority.issue_server(&names, SystemTime::now()).unwrap();
+    let trust = authority.device_trust();
     let listener = MqttsListener {
         address: at.parse().unwrap(),
-        certificate: authority.server_certificate_path(),
-        key: authority.server_key_path(),
-        client_ca: authority.ca_path(),
+        tls: authority.mqtt_tls(&server, &trust).unwrap(),
+        trust,
+        knocks: KnockLimits::USUAL,
     };
     let config = BrokerConfig {
         mqtts: Some(listener),

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use handshake::{Outcome, shake_hands};
-use otaru_authority::{Authority, AuthorityError, PeerCertificate, PeerCertificateError};
+use otaru_authority::{Authority, AuthorityError};
+use otaru_doors::{PeerCertificate, PeerCertificateError};
 use otaru_wire::{OrganisationId, ThingName};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -70,6 +71,28 @@ fn keys_are_for_the_server_only_and_certificates_for_all() {
 }
 
 #[test]
+fn keys_that_others_could_read_are_closed_to_them_and_named() {
+    let room = room();
+    room.authority.issue_server(&local(), now()).unwrap();
+    assert_eq!(room.reopened().unwrap().mended(), [] as [std::path::PathBuf; 0]);
+    let set = |file: &str, mode| {
+        fs::set_permissions(room.ca(file), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("ca.key", 0o640);
+    set("server.key", 0o602);
+    set("", 0o755);
+
+    let again = room.reopened().unwrap();
+
+    assert_eq!(again.mended(), [room.ca(""), room.ca("ca.key"), room.ca("server.key")]);
+    assert_eq!(mode(&room.ca("ca.key")), 0o600);
+    assert_eq!(mode(&room.ca("server.key")), 0o600);
+    assert_eq!(mode(&room.ca("")), 0o700);
+    assert_eq!(mode(&room.authority.ca_path()), 0o644);
+    assert_eq!(room.reopened().unwrap().mended(), [] as [std::path::PathBuf; 0]);
+}
+
+#[test]
 fn reopened_authority_is_the_same_one() {
     let room = room();
     let device = room.authority.issue_device(&thing("clock-01"), &OrganisationId::default(), now());
@@ -78,7 +101,7 @@ fn reopened_authority_is_the_same_one() {
 
     assert_eq!(again.ca_pem(), room.authority.ca_pem());
     let server = again.issue_server(&local(), now()).unwrap();
-    let tls = again.device_tls(&server).unwrap();
+    let tls = again.device_tls(&server, &again.device_trust()).unwrap();
     let outcome = shake_hands(tls, again.ca_pem(), Some(&device.unwrap()), "localhost", now());
     assert!(matches!(outcome, Outcome::Connected(Some(_))), "{outcome:?}");
 }
@@ -188,14 +211,17 @@ fn device_certificate_names_thing_organisation_and_serial() {
     let organisation = OrganisationId::new("acme").unwrap();
     let device = room.authority.issue_device(&thing("clock:01_a"), &organisation, now()).unwrap();
 
-    let peer = PeerCertificate::read(&der(&device.cert_pem)).unwrap();
+    let peer = PeerCertificate::read(&der(&device.cert_pem), &device.issuer).unwrap();
 
     assert_eq!(peer.common_name, "clock:01_a");
     assert_eq!(peer.organisation.as_deref(), Some("acme"));
     assert_eq!(peer.serial, device.serial);
     assert_eq!(device.serial.len(), 32);
     assert!(device.not_after > now() + 20 * 365 * DAY);
-    assert_eq!(PeerCertificate::read(b"not a certificate"), Err(PeerCertificateError::Malformed));
+    assert_eq!(
+        PeerCertificate::read(b"not a certificate", ""),
+        Err(PeerCertificateError::Malformed)
+    );
 }
 
 #[test]
@@ -206,10 +232,10 @@ fn device_is_recognised_over_tls() {
         room.authority.issue_device(&thing("clock-01"), &OrganisationId::default(), now()).unwrap();
 
     for name in ["localhost", "127.0.0.1", "::1"] {
-        let tls = room.authority.device_tls(&server).unwrap();
+        let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
         match shake_hands(tls, room.authority.ca_pem(), Some(&device), name, now()) {
             Outcome::Connected(Some(peer)) => {
-                assert_eq!(PeerCertificate::read(&peer).unwrap().common_name, "clock-01");
+                assert_eq!(PeerCertificate::read(&peer, "").unwrap().common_name, "clock-01");
             }
             other => panic!("{name}: {other:?}"),
         }
@@ -220,7 +246,7 @@ fn device_is_recognised_over_tls() {
 fn device_port_lets_clients_without_certificate_through() {
     let room = room();
     let server = room.authority.issue_server(&local(), now()).unwrap();
-    let tls = room.authority.device_tls(&server).unwrap();
+    let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
     let outcome = shake_hands(tls, room.authority.ca_pem(), None, "localhost", now());
     assert!(matches!(outcome, Outcome::Connected(None)), "{outcome:?}");
 }
@@ -234,7 +260,7 @@ fn device_of_another_authority_is_refused() {
         .issue_device(&thing("clock-01"), &OrganisationId::default(), now())
         .unwrap();
 
-    let tls = room.authority.device_tls(&server).unwrap();
+    let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
     let outcome = shake_hands(tls, room.authority.ca_pem(), Some(&stranger), "localhost", now());
 
     assert!(matches!(outcome, Outcome::RefusedByServer(_)), "{outcome:?}");
@@ -249,7 +275,7 @@ fn server_certificate_is_no_client_certificate() {
     posing.cert_pem = server.cert_pem.clone();
     posing.key_pem = server.key_pem.clone();
 
-    let tls = room.authority.device_tls(&server).unwrap();
+    let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
     let outcome = shake_hands(tls, room.authority.ca_pem(), Some(&posing), "localhost", now());
 
     assert!(matches!(outcome, Outcome::RefusedByServer(_)), "{outcome:?}");

@@ -105,10 +105,11 @@ fn what_is_signed_for_people_is_no_device() {
     let posing = IssuedDevice {
         cert_pem: posing.cert_pem,
         key_pem: posing.key_pem,
+        issuer: String::new(),
         serial: String::new(),
         not_after: now(),
     };
-    let port = room.authority.device_tls(&server).unwrap();
+    let port = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
     let outcome = shake_hands(port, room.authority.ca_pem(), Some(&posing), "localhost", now());
     assert!(matches!(outcome, Outcome::RefusedByServer(_)), "{outcome:?}");
 }

@@ -16,3 +16,4 @@ mod room;
 mod service;
 mod sessions;
 mod slow;
+mod trust;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use otaru_authority::{Authority, IssuedDevice};
 use otaru_broker::{Broker, BrokerConfig, Message, MqttsListener};
+use otaru_doors::{DeviceTrust, KnockLimits};
 use otaru_wire::{Namespace, OrganisationId, ThingName};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -22,6 +23,7 @@ pub(crate) struct Room {
     pub(crate) service: Arc<Service>,
     pub(crate) heard: Heard,
     pub(crate) authority: Authority,
+    pub(crate) trust: DeviceTrust,
     dir: tempfile::TempDir,
 }
 
@@ -39,10 +41,28 @@ impl Room {
     pub(crate) async fn new() -> Room {
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::open_or_create(&dir.path().join("ca"), now()).unwrap();
-        authority.issue_server(&["localhost".to_owned(), "127.0.0.1".to_owned()], now()).unwrap();
+        Room::of(authority, dir, |_| {}).await
+    }
+
+    /// With other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut MqttsListener)) -> Room {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::open_or_create(&dir.path().join("ca"), now()).unwrap();
+        Room::of(authority, dir, change).await
+    }
+
+    async fn of(
+        authority: Authority,
+        dir: tempfile::TempDir,
+        change: impl FnOnce(&mut MqttsListener),
+    ) -> Room {
         let (service, heard) = Service::new();
-        let broker = Broker::start(config(&authority), service.clone()).await.unwrap();
-        Room { broker, service, heard, authority, dir }
+        let mut config = config(&authority);
+        let mqtts = config.mqtts.as_mut().unwrap();
+        change(mqtts);
+        let trust = mqtts.trust.clone();
+        let broker = Broker::start(config, service.clone()).await.unwrap();
+        Room { broker, service, heard, authority, trust, dir }
     }
 
     pub(crate) fn mqtts(&self) -> SocketAddr {
@@ -113,9 +133,10 @@ impl Room {
         match certificate {
             None => tls.with_no_client_auth(),
             Some(device) => {
-                let chain = CertificateDer::from_pem_slice(device.cert_pem.as_bytes()).unwrap();
+                let chain = CertificateDer::pem_slice_iter(device.cert_pem.as_bytes());
+                let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
                 let key = PrivateKeyDer::from_pem_slice(device.key_pem.as_bytes()).unwrap();
-                tls.with_client_auth_cert(vec![chain], key).unwrap()
+                tls.with_client_auth_cert(chain, key).unwrap()
             }
         }
     }
@@ -136,14 +157,21 @@ impl Room {
     }
 }
 
+/// What the server is called here.
+pub(crate) fn names() -> [String; 2] {
+    ["localhost".to_owned(), "127.0.0.1".to_owned()]
+}
+
 /// Both listeners on free ports.
 pub(crate) fn config(authority: &Authority) -> BrokerConfig {
     let loopback = "127.0.0.1:0".parse().unwrap();
+    let server = authority.issue_server(&names(), now()).unwrap();
+    let trust = authority.device_trust();
     let mqtts = MqttsListener {
         address: loopback,
-        certificate: authority.server_certificate_path(),
-        key: authority.server_key_path(),
-        client_ca: authority.ca_path(),
+        tls: authority.mqtt_tls(&server, &trust).unwrap(),
+        trust,
+        knocks: KnockLimits::USUAL,
     };
     BrokerConfig {
         mqtts: Some(mqtts),

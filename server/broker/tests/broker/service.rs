@@ -129,15 +129,15 @@ impl Ingress for Service {
         if connect.listener == Listener::Plain {
             return Ok(Principal::Backend { organisation });
         }
-        let serial = connect.serial.as_ref().expect("the broker insists on a serial number");
-        if self.revoked.lock().unwrap().contains(serial) {
+        let peer = connect.certificate.as_ref().expect("the broker insists on a certificate");
+        if self.revoked.lock().unwrap().contains(&peer.serial) {
             return Err(Refused::new("certificate is revoked"));
         }
         if let Some(other) = self.mistaken_for.lock().unwrap().clone() {
             return Ok(other);
         }
         let organisation =
-            OrganisationId::new(connect.organisation_name.as_ref().unwrap()).unwrap();
+            OrganisationId::new(peer.organisation.as_deref().unwrap_or("default")).unwrap();
         Ok(Principal::Device { thing: ThingName::new(&connect.client_id).unwrap(), organisation })
     }
 

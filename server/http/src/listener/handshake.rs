@@ -9,8 +9,9 @@ use axum::extract::Request;
 use axum_server::accept::Accept;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use otaru_operations::PeerCertificate;
+use otaru_doors::{DeviceTrust, KnockLimits, Knocking, PeerCertificate, Place};
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -54,16 +55,24 @@ fn acceptor(config: &Arc<ServerConfig>, protocols: &[Vec<u8>]) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Admits a connection and shakes hands.
+/// Admits a connection, shakes hands, and asks whose certificate it has.
 #[derive(Clone)]
 pub(super) struct Handshake {
     admission: Admission,
     tls: TlsPort,
+    knocking: Knocking,
+    /// None where nobody is asked for a certificate.
+    trust: Option<DeviceTrust>,
 }
 
 impl Handshake {
-    pub(super) fn new(admission: Admission, tls: TlsPort) -> Handshake {
-        Handshake { admission, tls }
+    pub(super) fn new(
+        admission: Admission,
+        tls: TlsPort,
+        knocks: KnockLimits,
+        trust: Option<DeviceTrust>,
+    ) -> Handshake {
+        Handshake { admission, tls, knocking: Knocking::new(knocks), trust }
     }
 }
 
@@ -73,23 +82,45 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let admitted = self.admission.admit(&stream, service);
-        let acceptor = self.tls.acceptor();
+        let place = self.place(&stream);
+        let admitted = place.and_then(|place| Ok((self.admission.admit(&stream, service)?, place)));
+        let (acceptor, trust) = (self.tls.acceptor(), self.trust.clone());
         async move {
-            let service = admitted?;
+            let (service, place) = admitted?;
             let handshake = acceptor.accept_with(stream, |connection| {
                 connection.set_buffer_limit(Some(SLOW_BUFFER_BYTES));
             });
             let stream = tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await??;
-            let certificates = stream.get_ref().1.peer_certificates();
-            let certificate = certificates.and_then(|chain| chain.first());
-            let peer = certificate.map(|der| PeerCertificate::read(der)).transpose();
-            let peer = peer.map_err(io::Error::other)?;
+            let peer = match trust.as_ref().zip(stream.get_ref().1.peer_certificates()) {
+                Some((trust, chain)) => Some(judged(trust, chain, acceptor.config())?),
+                None => None,
+            };
+            let standing = trust.zip(peer.as_ref()).map(|(trust, peer)| trust.stand(peer));
             let wire = Wire::new(stream, service.last_download());
+            let wire = wire.half_way_in(place).standing_on(standing);
             Ok((wire, Identified { service, peer: peer.map(Arc::new) }))
         }
         .boxed()
     }
+}
+
+impl Handshake {
+    /// A place half-way in, which the connection has until its first answer.
+    fn place(&self, stream: &TcpStream) -> io::Result<Place> {
+        let place = self.knocking.place(stream.peer_addr()?.ip());
+        place.ok_or_else(|| io::Error::other("too many connections are half-way in"))
+    }
+}
+
+/// Who it is. Asked after every handshake: a session that is resumed was believed when it began.
+fn judged(
+    trust: &DeviceTrust,
+    chain: &[CertificateDer<'static>],
+    config: &ServerConfig,
+) -> io::Result<PeerCertificate> {
+    let now = config.time_provider.current_time();
+    let now = now.ok_or_else(|| io::Error::other("the time is not known"))?;
+    trust.judge(chain, now).map_err(io::Error::other)
 }
 
 /// The service of a connection over TLS: requests carry its [`PeerCertificate`].

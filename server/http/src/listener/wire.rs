@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use otaru_doors::{Place, Standing};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -103,13 +104,39 @@ pub(super) struct Wire<T> {
     repeats: Option<Repeats>,
     /// Under way below HTTP.
     answer: Option<Answer>,
+    /// Before the first answer.
+    place: Option<Place>,
+    /// None without a certificate.
+    standing: Option<Standing>,
 }
 
 impl<T: Transport> Wire<T> {
     /// With what it goes on by itself, if it does.
     pub(super) fn new(transport: T, last: Option<LastDownload>) -> Wire<T> {
         let repeats = last.map(Repeats::new);
-        Wire { transport, taken_bytes: 0, is_quick: false, repeats, answer: None }
+        Wire {
+            transport,
+            taken_bytes: 0,
+            is_quick: false,
+            repeats,
+            answer: None,
+            place: None,
+            standing: None,
+        }
+    }
+
+    /// It has this place until it is answered for the first time.
+    pub(super) fn half_way_in(self, place: Place) -> Wire<T> {
+        Wire { place: Some(place), ..self }
+    }
+
+    /// It ends with the certificate it stands on.
+    pub(super) fn standing_on(self, standing: Option<Standing>) -> Wire<T> {
+        Wire { standing, ..self }
+    }
+
+    fn check(&self, context: &mut Context<'_>) -> io::Result<()> {
+        self.standing.as_ref().map_or(Ok(()), |standing| standing.check(context))
     }
 
     /// Writes the answer that is under way, if one is.
@@ -157,6 +184,8 @@ impl<T: Transport> Wire<T> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check(context)?;
+        self.place = None;
         let room = match self.is_quick {
             true => Poll::Ready(Ok(())),
             false => self.transport.poll_room(context),
@@ -196,6 +225,7 @@ impl<T: Transport> Wire<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
+        self.check(context)?;
         loop {
             ready!(self.poll_answer(context))?;
             ready!(Pin::new(&mut self.transport).poll_read(context, buffer))?;

@@ -3,7 +3,9 @@
 mod approvals;
 mod audit;
 mod bucket_watch;
+mod certificates;
 mod claim_code;
+mod device_authorities;
 mod devices;
 mod download_links;
 mod invitations;
@@ -48,6 +50,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(bucket_watch::routes())
         .merge(uploads::routes())
         .merge(devices::routes())
+        .merge(certificates::routes())
+        .merge(device_authorities::routes())
         .merge(claim_code::routes())
         .merge(settings::routes())
         .merge(logs::routes())

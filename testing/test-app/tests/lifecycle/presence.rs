@@ -87,14 +87,16 @@ each_database! {
         // Between its CONNECT and its session: there is nobody to be told to go.
         let (scope, revoked) = (Scope::of(organisation.clone()), thing.clone());
         let revoke = move |tx: &mut Tx<'_>| {
-            otaru_store::revoke_certificates(tx, &scope, &revoked, 1)?;
+            for certificate in otaru_store::certificates_of_thing(tx, &scope, &revoked)? {
+                otaru_store::revoke_certificate(tx, &scope, &certificate, 1)?;
+            }
             Ok::<_, StoreError>(())
         };
         home.app.store.write(revoke).await.unwrap();
         let session = Session {
             client_id: "clock-01".to_owned(),
             principal: Principal::Device { thing, organisation },
-            serial: Some(home.device.serial.clone()),
+            certificate: Some(home.device.peer.clone()),
             session_id: "late".to_owned(),
             version_number: i64::MAX.unsigned_abs(),
             ip: None,

@@ -28,6 +28,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::app::providers::provide;
+use crate::api_v1::authorities::Desk;
 
 /// Worlds alive at once.
 const AT_ONCE: usize = 4;
@@ -52,6 +53,8 @@ struct World {
     app: TestApp,
     actors: Vec<(&'static str, Client)>,
     firmware: Firmware,
+    /// An authority of the organisation's own.
+    desk: Desk,
     /// What stands for each parameter of a path, and in bodies.
     names: BTreeMap<&'static str, String>,
     /// Who else knows people.
@@ -128,7 +131,10 @@ impl World {
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let begun = app.admin().with_header("upload-length", "9");
         let begun = begun.post("/api/v1/uploads", json!({})).await.expect_status(201).json();
+        let desk = Desk::new("Acme");
+        desk.register(&app.admin()).await;
         let names = BTreeMap::from([
+            ("fingerprint", desk.fingerprint.clone()),
             ("thing", "clock-01".to_owned()),
             ("product", "clock".to_owned()),
             ("version", "1.0.5".to_owned()),
@@ -174,7 +180,7 @@ impl World {
             ("admin", admin),
         ];
         let firmware = app.firmware("clock", "1.0.6", 2);
-        World { app, actors, firmware, names, _issuer: issuer }
+        World { app, actors, firmware, desk, names, _issuer: issuer }
     }
 
     /// Who met what on one route, one line for each answer.
@@ -289,6 +295,10 @@ impl World {
             let client = client.with_header("content-type", "application/offset+octet-stream");
             return client.send(method.clone(), &concrete, Body::empty()).await;
         }
+        if (method.as_str(), path) == ("POST", "/api/v1/authorities") {
+            let wanted = Desk::new("Acme").wanted(&self.app.admin()).await;
+            return client.post(path, wanted).await;
+        }
         let body =
             self.body(method, path, turn).map_or(Body::empty(), |body| body.to_string().into());
         client.send(method.clone(), &concrete, body).await
@@ -375,6 +385,10 @@ impl World {
             }
             ("POST", "/things/{thing}/shadow" | "/topics/{topic}") => {
                 json!({ "state": { "desired": { "color": "green" } } })
+            }
+            ("POST", "/api/v1/devices/{thing}/certificates") => {
+                let serial = u8::try_from(turn).expect("few actors") + 1;
+                json!({ "certificate": self.desk.device("clock-01", serial).cert_pem })
             }
             ("POST", path) if path.ends_with("/certificate") => json!({}),
             _ => return None,

@@ -2,6 +2,7 @@
 //! Beside them, an update's whole life as owner, operator and device meet it.
 
 mod actors;
+mod tls;
 
 mod api_v1 {
     mod devices {
@@ -11,6 +12,7 @@ mod api_v1 {
             mod certificate;
             mod channel;
             mod logs;
+            mod revoke;
             mod shadows;
             mod update;
             mod updates;
@@ -43,6 +45,7 @@ mod api_v1 {
     }
     mod access_keys;
     mod audit;
+    pub(crate) mod authorities;
     mod broken_uploads;
     mod bucket_watch;
     mod tokens;

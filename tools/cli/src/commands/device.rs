@@ -1,4 +1,5 @@
 mod add;
+mod certificates;
 mod flash_image;
 mod fleet;
 mod folder;
@@ -25,6 +26,11 @@ pub enum DeviceCommand {
     Add(add::Add),
     /// Give a device a new certificate and write what it is provisioned with
     Renew(renew::Renew),
+    /// Stop a device's certificates from working and end what is open with them
+    Revoke(certificates::Revoke),
+    /// What a device may come with
+    #[command(subcommand)]
+    Certificate(certificates::CertificateCommand),
     /// Make the flash image that a board is provisioned with
     FlashImage(flash_image::FlashImage),
     /// List devices
@@ -69,6 +75,8 @@ impl DeviceCommand {
         match self {
             DeviceCommand::Add(add) => add.run(context).await,
             DeviceCommand::Renew(renew) => renew.run(context).await,
+            DeviceCommand::Revoke(revoke) => revoke.run(context).await,
+            DeviceCommand::Certificate(command) => command.run(context).await,
             DeviceCommand::FlashImage(image) => image.run(context),
             DeviceCommand::Settings(settings) => settings.run(context).await,
             DeviceCommand::Logs(logs) => logs.run(context).await,

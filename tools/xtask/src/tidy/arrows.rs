@@ -47,13 +47,18 @@ const ROOMS: &[Room] = &[
     Room { folder: "server/fleet", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "server/store", may_use: &["contract/*", "server/fleet"], never: EDGES },
     Room { folder: "server/blobs", may_use: &["contract/*"], never: &["axum", "rusqlite"] },
-    Room { folder: "server/authority", may_use: &["contract/*"], never: EDGES },
+    Room { folder: "server/doors", may_use: &[], never: EDGES },
+    Room { folder: "server/authority", may_use: &["contract/*", "server/doors"], never: EDGES },
     Room { folder: "server/patches", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "server/sigv4", may_use: &[], never: EDGES },
     // It calls others: that is what reqwest is for.
     Room { folder: "server/outbound", may_use: &[], never: &["axum", "rusqlite"] },
     Room { folder: "server/oidc", may_use: &["server/outbound"], never: EDGES },
-    Room { folder: "server/broker", may_use: &["contract/*"], never: &["axum", "rusqlite"] },
+    Room {
+        folder: "server/broker",
+        may_use: &["contract/*", "server/doors"],
+        never: &["axum", "rusqlite"],
+    },
     Room {
         folder: "server/operations",
         may_use: &[
@@ -62,6 +67,7 @@ const ROOMS: &[Room] = &[
             "server/store",
             "server/blobs",
             "server/authority",
+            "server/doors",
             "server/broker",
             "server/patches",
             "server/outbound",
@@ -71,7 +77,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         folder: "server/http",
-        may_use: &["contract/*", "server/operations", "server/sigv4"],
+        may_use: &["contract/*", "server/doors", "server/operations", "server/sigv4"],
         never: BEHIND_OPERATIONS,
     },
     Room {

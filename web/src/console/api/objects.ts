@@ -11,6 +11,16 @@ export interface Device {
   running: Running | null;
 }
 
+/** An authority whose certificates are believed of registered devices. */
+export interface DeviceAuthority {
+  fingerprint: string;
+  label: string;
+  subject: string;
+  not_after: string | null;
+  certificates: number;
+  created_at: string;
+}
+
 /** A phase, or the end, that an update came to. */
 export interface Step {
   phase: Phase;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use otaru_operations::{
     App, DeviceFilter, DeviceObject, NewDeviceFiles, Page, PageRequest, add_device, list_devices,
-    renew_certificate, revoke_device, set_device_channel, show_device,
+    register_device, renew_certificate, set_device_channel, show_device,
 };
 use otaru_wire::{ProductName, ThingName};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,6 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .routes(routes!(add, list))
         .routes(routes!(show))
-        .routes(routes!(revoke))
         .routes(routes!(renew))
         .routes(routes!(set_channel))
 }
@@ -35,6 +34,9 @@ struct AddDeviceRequest {
     /// What kind it is.
     #[schema(value_type = String)]
     product: ProductName,
+    /// A certificate of one of your own authorities, PEM: the device's first, then those between
+    /// it and the authority. Its common name is the thing name. Without it the server issues one.
+    certificate: Option<String>,
 }
 
 /// The files a device is provisioned with. The private key is in this answer
@@ -44,8 +46,8 @@ struct DeviceFilesResponse {
     device: DeviceObject,
     /// Its certificate, PEM.
     cert_pem: String,
-    /// Its private key, PEM.
-    key_pem: String,
+    /// Its private key, PEM; null where it has a certificate of its own.
+    key_pem: Option<String>,
     /// The authority it trusts for TLS, PEM.
     ca_pem: String,
     /// The root key it trusts for firmware.
@@ -67,7 +69,7 @@ impl From<NewDeviceFiles> for DeviceFilesResponse {
     }
 }
 
-/// Registers a device and issues its certificate.
+/// Registers a device and issues its certificate, unless it has one.
 #[utoipa::path(post, path = "/api/v1/devices", operation_id = "add_device", tag = "devices",
     request_body = AddDeviceRequest, responses((status = 201, body = DeviceFilesResponse)))]
 async fn add(
@@ -75,7 +77,11 @@ async fn add(
     Caller(actor): Caller,
     Json(request): Json<AddDeviceRequest>,
 ) -> Result<(StatusCode, Json<DeviceFilesResponse>), ApiError> {
-    let files = add_device(&app, &actor, request.thing, request.product).await?;
+    let AddDeviceRequest { thing, product, certificate } = request;
+    let files = match certificate {
+        None => add_device(&app, &actor, thing, product).await?,
+        Some(certificate) => register_device(&app, &actor, thing, product, certificate).await?,
+    };
     Ok((StatusCode::CREATED, Json(files.into())))
 }
 
@@ -119,19 +125,6 @@ async fn show(
     Path(thing): Path<ThingName>,
 ) -> Result<Json<DeviceObject>, ApiError> {
     Ok(Json(show_device(&app, &actor, thing).await?))
-}
-
-/// Stops the device's certificates from working and ends its session.
-#[utoipa::path(post, path = "/api/v1/devices/{thing}/revoke", operation_id = "revoke_device",
-    tag = "devices", params(("thing" = String, Path, description = "Thing name")),
-    responses((status = 204)))]
-async fn revoke(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path(thing): Path<ThingName>,
-) -> Result<StatusCode, ApiError> {
-    revoke_device(&app, &actor, thing).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Issues a new certificate, for a device whose key was lost or leaked; older ones stop

@@ -5,7 +5,7 @@ use clap::Args;
 use otaru_wire::{ProductName, ThingName};
 
 use super::folder::Folder;
-use crate::commands::Context;
+use crate::commands::{Context, authority};
 
 #[derive(Args, Debug)]
 pub struct Add {
@@ -14,6 +14,9 @@ pub struct Add {
     /// What kind it is
     #[arg(long, value_name = "NAME")]
     product: ProductName,
+    /// Its certificate of one of your own authorities, PEM, if it has one: then none is issued
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// Folder for cert.pem, key.pem, ca.pem, root.pub and device.toml
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -22,7 +25,14 @@ pub struct Add {
 impl Add {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
         let folder = Folder::prepare(self.out)?;
-        let device = context.client()?.add_device(&self.thing, &self.product).await?;
+        let client = context.client()?;
+        let device = match &self.certificate {
+            None => client.add_device(&self.thing, &self.product).await?,
+            Some(file) => {
+                let certificate = authority::read_pem(file)?;
+                client.register_device(&self.thing, &self.product, &certificate).await?
+            }
+        };
         folder.write(&self.thing, &device)?;
         folder.print(context, &self.thing, &device)
     }

@@ -48,14 +48,17 @@ impl Folder {
         // A device that trusts nothing, or anything, must not leave the workbench.
         PublicKey::from_file(&device.root_pub).context("the server's root key is refused")?;
         let contents = [
-            (&device.cert_pem, 0o644),
-            (&device.key_pem, 0o600),
-            (&device.ca_pem, 0o644),
-            (&device.root_pub, 0o644),
-            (&device.device_toml, 0o644),
+            (Some(&device.cert_pem), 0o644),
+            // Absent where the device has a key of its own.
+            (device.key_pem.as_ref(), 0o600),
+            (Some(&device.ca_pem), 0o644),
+            (Some(&device.root_pub), 0o644),
+            (Some(&device.device_toml), 0o644),
         ];
         for (name, (text, mode)) in FILES.iter().zip(contents) {
-            keys::write_new(&self.0.join(name), text.as_bytes(), mode)?;
+            if let Some(text) = text {
+                keys::write_new(&self.0.join(name), text.as_bytes(), mode)?;
+            }
         }
         Ok(())
     }
@@ -111,7 +114,7 @@ mod tests {
         let device = NewDevice {
             device: serde_json::Value::Null,
             cert_pem: String::new(),
-            key_pem: String::new(),
+            key_pem: Some(String::new()),
             ca_pem: String::new(),
             root_pub: "no key".to_owned(),
             device_toml: String::new(),

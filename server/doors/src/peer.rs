@@ -2,12 +2,14 @@
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The subject of a certificate that TLS has already verified.
+/// A certificate that TLS has verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate {
     /// CN: the thing name.
     pub common_name: String,
-    /// Serial number, lower-case hexadecimal without leading zeros.
+    /// SHA-256 of the certificate of the authority that the chain led to, lower-case hexadecimal.
+    pub issuer: String,
+    /// Serial number, lower-case hexadecimal without leading zeros. Unique for its issuer alone.
     pub serial: String,
     /// O: the organisation.
     pub organisation: Option<String>,
@@ -27,8 +29,8 @@ pub enum PeerCertificateError {
 impl PeerCertificate {
     /// Reads a DER certificate, such as the first of rustls' `peer_certificates`.
     ///
-    /// Trust is not checked here: that was the TLS handshake's work.
-    pub fn read(der: &[u8]) -> Result<PeerCertificate, PeerCertificateError> {
+    /// Trust is not checked here: `issuer` is the caller's word.
+    pub fn read(der: &[u8], issuer: &str) -> Result<PeerCertificate, PeerCertificateError> {
         let (_, certificate) =
             X509Certificate::from_der(der).map_err(|_| PeerCertificateError::Malformed)?;
         let subject = certificate.subject();
@@ -40,6 +42,7 @@ impl PeerCertificate {
         let organisation = subject.iter_organization().next().and_then(|name| name.as_str().ok());
         Ok(PeerCertificate {
             common_name: common_name.to_owned(),
+            issuer: issuer.to_owned(),
             serial: certificate.serial.to_str_radix(16),
             organisation: organisation.map(str::to_owned),
         })

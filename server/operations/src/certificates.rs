@@ -1,0 +1,239 @@
+//! Certificates of devices: which there are, whose they are, and their end.
+
+use std::time::Duration;
+
+use otaru_doors::{DeviceTrust, PeerCertificate};
+use otaru_fleet::Permission;
+use otaru_store::{CertificateRow, Notice, Scope, StoreError, SystemScope, Tx};
+use otaru_wire::ThingName;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use serde_json::json;
+
+use crate::audit::{Object, Who};
+use crate::devices::reachable;
+use crate::{
+    Actor, App, CertificateObject, DevicePrincipal, OperationError, Reach, Refusal,
+    device_authorities, server_keys,
+};
+
+/// Certificates that one device may have at once and in all: each was added by somebody.
+const MOST_CERTIFICATES: usize = 100;
+
+/// Those that are looked at for registering a device: authorities of one organisation.
+const ALL: u32 = device_authorities::MOST_AUTHORITIES;
+
+/// The certificates of a device, newest first, revoked ones too.
+///
+/// # Errors
+/// [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
+pub async fn list_certificates(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+) -> Result<Vec<CertificateObject>, OperationError> {
+    let (actor, trust) = (actor.clone(), app.inner.trust.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        reachable(tx, &actor, Reach::Fleet, &thing, Permission::ReadFleet)?;
+        let rows = otaru_store::certificates_of_thing(tx, &actor.scope, &thing)?;
+        let object = |row| CertificateObject::of(row, &trust);
+        Ok::<_, OperationError>(rows.into_iter().map(object).collect())
+    };
+    app.inner.store.read(work).await
+}
+
+/// Lets a device come with another certificate of one of its organisation's own authorities, as
+/// [`crate::register_device`] takes it; those it has go on to work.
+///
+/// # Errors
+/// [`Refusal::CertificateRefused`], [`Refusal::CertificateTaken`], [`Refusal::DeviceUnknown`],
+/// [`Refusal::Forbidden`].
+pub async fn add_certificate(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+    certificate: &str,
+) -> Result<CertificateObject, OperationError> {
+    actor.require(Permission::OperateDevices)?;
+    let chain = read_chain(certificate)?;
+    let (actor, now, trust) = (actor.clone(), app.now_ms(), app.inner.trust.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        let scope = &actor.scope;
+        reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        if otaru_store::certificates_of_thing(tx, scope, &thing)?.len() >= MOST_CERTIFICATES {
+            let detail = format!("{thing} has had {MOST_CERTIFICATES} of them");
+            return Err(Refusal::CertificateRefused { detail }.into());
+        }
+        let (issuer, serial) = believed(tx, scope, &chain, &thing, now)?;
+        match otaru_store::insert_certificate(tx, scope, &issuer, &serial, &thing, now) {
+            Err(StoreError::Duplicate(_)) => return Err(Refusal::CertificateTaken.into()),
+            other => other?,
+        }
+        let added = json!({ "certificate": serial, "issuer": issuer });
+        let did = Who::of(&actor).did("device.add_certificate", Object::device(&thing));
+        let organisation = scope.organisation().clone();
+        let row = CertificateRow {
+            issuer,
+            serial,
+            organisation,
+            thing,
+            created_at: now,
+            revoked_at: None,
+        };
+        Ok::<_, OperationError>((CertificateObject::of(row, &trust), did.made(&added)))
+    };
+    app.inner.store.audited(work).await
+}
+
+/// Which of a device's certificates are meant.
+#[derive(Clone, Debug, Default)]
+pub struct WhichCertificates {
+    /// Only the one with this serial number, lower hex.
+    pub serial: Option<String>,
+    /// Of this issuer, where a device has two with the same serial number.
+    pub issuer: Option<String>,
+}
+
+/// Stops certificates of a device from working, and ends what stands on them: its MQTT session,
+/// downloads, whatever is open.
+///
+/// # Errors
+/// [`Refusal::CertificateUnknown`], [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
+pub async fn revoke_device(
+    app: &App,
+    actor: &Actor,
+    thing: ThingName,
+    which: WhichCertificates,
+) -> Result<(), OperationError> {
+    let (actor, now) = (actor.clone(), app.now_ms());
+    let work = move |tx: &mut Tx<'_>| {
+        reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        let did = Who::of(&actor).did("device.revoke", Object::device(&thing));
+        let WhichCertificates { serial, issuer } = which;
+        let Some(serial) = serial else {
+            revoke_all(tx, &actor.scope, &thing, now)?;
+            tx.notify(Notice::Disconnect { client_id: thing.to_string() });
+            return Ok(((), did));
+        };
+        let all = otaru_store::certificates_of_thing(tx, &actor.scope, &thing)?;
+        let is_meant = |known: &CertificateRow| {
+            known.serial == serial && issuer.as_ref().is_none_or(|issuer| *issuer == known.issuer)
+        };
+        let meant: Vec<_> = all.into_iter().filter(is_meant).collect();
+        if meant.is_empty() {
+            return Err(Refusal::CertificateUnknown(serial).into());
+        }
+        for certificate in &meant {
+            revoke(tx, &actor.scope, certificate, now)?;
+        }
+        Ok::<_, OperationError>(((), did.made(&json!({ "certificate": serial }))))
+    };
+    app.inner.store.audited(work).await
+}
+
+/// Stops every certificate of a device from working.
+pub(crate) fn revoke_all(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    now: i64,
+) -> Result<(), StoreError> {
+    for certificate in otaru_store::certificates_of_thing(tx, scope, thing)? {
+        if certificate.revoked_at.is_none() {
+            revoke(tx, scope, &certificate, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn revoke(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    certificate: &CertificateRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    otaru_store::revoke_certificate(tx, scope, certificate, now)?;
+    let CertificateRow { issuer, serial, .. } = certificate.clone();
+    tx.notify(Notice::CertificateRevoked { issuer, serial });
+    Ok(())
+}
+
+/// The certificates of a PEM text, the device's first.
+pub(crate) fn read_chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, Refusal> {
+    server_keys::refuse_private_key("certificate", pem.as_bytes())?;
+    let chain: Result<Vec<CertificateDer<'static>>, _> =
+        CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        _ => Err(Refusal::CertificateRefused { detail: "it is not PEM".to_owned() }),
+    }
+}
+
+/// Issuer and serial number of a certificate by which the thing will be known: it leads to an
+/// authority that this organisation registered, and names the thing.
+pub(crate) fn believed(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    chain: &[CertificateDer<'static>],
+    thing: &ThingName,
+    now: i64,
+) -> Result<(String, String), OperationError> {
+    let refused = |detail: String| Refusal::CertificateRefused { detail };
+    let authorities = otaru_store::authorities(tx, scope, "", ALL)?;
+    let trust = DeviceTrust::of(&device_authorities::certificates(&authorities));
+    let now = UnixTime::since_unix_epoch(Duration::from_millis(now.unsigned_abs()));
+    let peer = trust.judge(chain, now).map_err(|why| refused(with_cause(&why)))?;
+    if peer.common_name != thing.as_str() {
+        let detail = format!("its common name is {:?}, not {thing}", peer.common_name);
+        return Err(refused(detail).into());
+    }
+    Ok((peer.issuer, peer.serial))
+}
+
+pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// The device that has this certificate, which TLS has verified.
+///
+/// # Errors
+/// [`Refusal::Unauthenticated`] when it is unknown, revoked, names another thing, or is of an
+/// authority of another organisation.
+pub async fn authenticate_device(
+    app: &App,
+    peer: &PeerCertificate,
+) -> Result<DevicePrincipal, OperationError> {
+    let (peer, is_own) = (peer.clone(), app.inner.trust.is_own(&peer.issuer));
+    let work = move |tx: &mut Tx<'_>| {
+        let certificate = good(tx, &peer, is_own)?.ok_or(Refusal::Unauthenticated)?;
+        let scope = Scope::of(certificate.organisation);
+        let device =
+            otaru_store::device(tx, &scope, &certificate.thing)?.ok_or(Refusal::Unauthenticated)?;
+        Ok::<_, OperationError>(DevicePrincipal {
+            scope,
+            thing: device.thing,
+            product: device.product,
+        })
+    };
+    app.inner.store.read(work).await
+}
+
+/// The certificate as it is registered, if it holds. Of an authority that is not the server's own
+/// only while that is registered, and for devices of the same organisation.
+pub(crate) fn good(
+    tx: &mut Tx<'_>,
+    peer: &PeerCertificate,
+    is_own: bool,
+) -> Result<Option<CertificateRow>, StoreError> {
+    let system = SystemScope::for_authentication();
+    let found = otaru_store::certificate(tx, &system, &peer.issuer, &peer.serial, is_own)?;
+    let found = found
+        .filter(|known| known.revoked_at.is_none() && known.thing.as_str() == peer.common_name);
+    let Some(known) = found else { return Ok(None) };
+    let scope = Scope::of(known.organisation.clone());
+    let is_believed = is_own || otaru_store::has_authority(tx, &scope, &peer.issuer)?;
+    Ok(is_believed.then_some(known))
+}

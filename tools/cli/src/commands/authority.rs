@@ -1,0 +1,95 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use otaru_client::{DeviceAuthority, Object};
+
+use super::{Context, ListOptions};
+use crate::output::or_dash;
+
+#[derive(Subcommand, Debug)]
+pub enum AuthorityCommand {
+    /// Print the code that an authority signs to be registered
+    Code,
+    /// Register an authority: devices of yours may come with its certificates
+    Add {
+        /// Its certificate, PEM
+        file: PathBuf,
+        /// What you call it
+        #[arg(long)]
+        label: String,
+        /// A certificate that it signed, PEM, whose common name is the printed code
+        #[arg(long, value_name = "FILE")]
+        verification: PathBuf,
+    },
+    /// List your authorities
+    List(#[command(flatten)] ListOptions),
+    /// Show an authority
+    Show {
+        /// SHA-256 of its certificate, in hex
+        fingerprint: String,
+    },
+    /// Believe an authority no more, and end what is open with its certificates
+    Remove {
+        /// SHA-256 of its certificate, in hex
+        fingerprint: String,
+    },
+}
+
+impl AuthorityCommand {
+    pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
+        let client = context.client()?;
+        match self {
+            AuthorityCommand::Code => {
+                let code = client.registration_code().await?;
+                Ok(context.printer.object(code.json(), &[("code", code.code.clone())])?)
+            }
+            AuthorityCommand::Add { file, label, verification } => {
+                let (certificate, proof) = (read_pem(&file)?, read_pem(&verification)?);
+                let added = client.add_device_authority(&label, &certificate, &proof).await?;
+                print(context, &added)
+            }
+            AuthorityCommand::List(list) => {
+                let page = list.fetch(async |paging| client.list_device_authorities(&paging).await);
+                let columns = ["label", "fingerprint", "certificates", "until"];
+                Ok(context.printer.page(&page.await?, &columns, row)?)
+            }
+            AuthorityCommand::Show { fingerprint } => {
+                print(context, &client.show_device_authority(&fingerprint).await?)
+            }
+            AuthorityCommand::Remove { fingerprint } => {
+                let authority = client.show_device_authority(&fingerprint).await?;
+                let DeviceAuthority { label, certificates, .. } = &*authority;
+                let question =
+                    format!("{certificates} certificates of {label} will stop working; remove it?");
+                context.confirm(&question)?;
+                Ok(client.remove_device_authority(&fingerprint).await?)
+            }
+        }
+    }
+}
+
+/// A PEM file that is sent to the server, which refuses private keys.
+pub(super) fn read_pem(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))
+}
+
+fn row(authority: &DeviceAuthority) -> Vec<String> {
+    vec![
+        authority.label.clone(),
+        authority.fingerprint.clone(),
+        authority.certificates.to_string(),
+        or_dash(authority.not_after.as_deref()),
+    ]
+}
+
+fn print(context: &Context<'_>, authority: &Object<DeviceAuthority>) -> Result<()> {
+    let lines = [
+        ("label", authority.label.clone()),
+        ("fingerprint", authority.fingerprint.clone()),
+        ("subject", authority.subject.clone()),
+        ("certificates", authority.certificates.to_string()),
+        ("until", or_dash(authority.not_after.as_deref())),
+    ];
+    Ok(context.printer.object(authority.json(), &lines)?)
+}
