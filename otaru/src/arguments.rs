@@ -1,6 +1,9 @@
 use clap::{Parser, Subcommand};
 
-use crate::{config::ServeArguments, demo::DemoArguments, sim::SimArguments};
+use crate::{
+    authority_key::AuthorityKeyCommand, config::ServeArguments, demo::DemoArguments,
+    sim::SimArguments,
+};
 
 /// Updates the firmware of devices in people's homes.
 #[derive(Parser)]
@@ -19,6 +22,9 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Run everything on this machine: a server, simulated devices and one update.
     Demo(DemoArguments),
+    /// Put the key of the server's authority under a passphrase, or take it out.
+    #[command(subcommand)]
+    AuthorityKey(AuthorityKeyCommand),
     /// Run a simulated device.
     Sim(SimArguments),
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod bucket_watch;
 mod downloads;
+mod mail;
 mod oidc;
 mod patches;
 mod second_factor;
@@ -12,6 +13,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use otaru_authority::Passphrase;
 use otaru_operations::{
     DownloadSettings, IdentityProvider, MailSettings, OutboundSettings, PatchSettings, Role,
     SealingKey, ShadowSettings, USUAL_SHARED_TOKENS,
@@ -24,6 +26,7 @@ use crate::reach;
 use bucket_watch::BucketWatchSection;
 pub(crate) use bucket_watch::WatchedBucket;
 use downloads::DownloadsSection;
+use mail::MailSection;
 use oidc::{OidcSections, OutboundSection};
 use patches::PatchesSection;
 use second_factor::SecondFactorSection;
@@ -116,6 +119,8 @@ pub(crate) struct Config {
     pub(crate) mail: Option<MailSettings>,
     /// Seals secrets; that of the data folder if `None`.
     pub(crate) secrets_key: Option<SealingKey>,
+    /// Opens the key of the authority, where that is under one.
+    pub(crate) passphrase: Option<Passphrase>,
     pub(crate) revoke_unreadable_keys: bool,
     pub(crate) shadows: ShadowSettings,
     pub(crate) downloads: DownloadSettings,
@@ -145,6 +150,7 @@ struct File {
     mqtt: MqttSection,
     mail: MailSection,
     secrets: SecretsSection,
+    authority: AuthoritySection,
     shadows: ShadowsSection,
     downloads: DownloadsSection,
     patches: PatchesSection,
@@ -195,16 +201,14 @@ struct MqttSection {
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct MailSection {
-    url: Option<String>,
-    from: Option<String>,
-    ca: Option<String>,
+struct SecretsSection {
+    key: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct SecretsSection {
-    key: Option<String>,
+struct AuthoritySection {
+    passphrase: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -257,12 +261,17 @@ impl Config {
                 None => Namespace::default(),
                 Some(name) => Namespace::new(&name).context("mqtt.namespace")?,
             },
-            mail: mail(file.mail)?,
+            mail: file.mail.settings()?,
             secrets_key: file
                 .secrets
                 .key
                 .map(Zeroizing::new)
                 .map(|text| SealingKey::parse(&text).context("secrets.key"))
+                .transpose()?,
+            passphrase: file
+                .authority
+                .passphrase
+                .map(|text| Passphrase::new(text).context("authority.passphrase"))
                 .transpose()?,
             revoke_unreadable_keys: flags.revoke_unreadable_keys,
             shadows: file.shadows.settings()?,
@@ -310,16 +319,6 @@ fn own_certificate(section: TlsSection) -> anyhow::Result<Option<OwnCertificate>
         (Some(certificate), Some(key)) => Ok(Some(OwnCertificate { certificate, key })),
         (None, None) => Ok(None),
         _ => bail!("a certificate of your own needs both tls.certificate and tls.key"),
-    }
-}
-
-fn mail(section: MailSection) -> anyhow::Result<Option<MailSettings>> {
-    match section {
-        MailSection { url: Some(url), from: Some(from), ca: ca_pem } => {
-            Ok(Some(MailSettings { url, from, ca_pem }))
-        }
-        MailSection { url: None, from: None, ca: None } => Ok(None),
-        _ => bail!("mail needs both mail.url and mail.from"),
     }
 }
 

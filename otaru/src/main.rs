@@ -5,6 +5,7 @@
 //! [`demo`](demo::demo) for the whole job on one machine.
 
 mod arguments;
+mod authority_key;
 mod certificates;
 mod config;
 mod demo;
@@ -44,6 +45,7 @@ async fn run(arguments: Arguments) -> ExitCode {
             machine::log_to_stderr(serve.json_logs());
             serve::serve(serve).await
         }
+        Command::AuthorityKey(command) => authority_key::run(&command),
         Command::Demo(demo) => demo::demo(demo).await,
         Command::Sim(sim) => {
             sim.log_to_stderr();

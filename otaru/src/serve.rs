@@ -51,7 +51,7 @@ pub(crate) async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
 }
 
 /// Creates the directory, for its owner only, and makes sure no other server uses it.
-fn own_data_directory(data: &Path) -> anyhow::Result<File> {
+pub(crate) fn own_data_directory(data: &Path) -> anyhow::Result<File> {
     let inside = || format!("data directory {}", data.display());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(inside)?;
     let lock = data.join("lock");
@@ -76,7 +76,8 @@ struct Server {
 impl Server {
     async fn start(config: &Config) -> anyhow::Result<Server> {
         let now = SystemTime::now();
-        let authority = Authority::open_or_create(&config.data.join("ca"), now)
+        let passphrase = config.passphrase.as_ref();
+        let authority = Authority::open_or_create_sealed(&config.data.join("ca"), passphrase, now)
             .context("could not open the certificate authority")?;
         for path in authority.mended() {
             warn!(path = %path.display(), "Others could read or change this; now they cannot");

@@ -12,9 +12,11 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::Zeroizing;
 
 use crate::files::{self, Secrecy};
 use crate::issue::{Serial, valid_from, valid_until};
+use crate::sealed::{self, Passphrase};
 use crate::{AuthorityError, issue};
 
 /// How long the authority lives. Devices are built to trust it and cannot be
@@ -48,6 +50,17 @@ impl Authority {
     /// every device trusts the old one. Keys that others could read are closed to them:
     /// [`Authority::mended`] says which.
     pub fn open_or_create(dir: &Path, now: SystemTime) -> Result<Authority, AuthorityError> {
+        Authority::open_or_create_sealed(dir, None, now)
+    }
+
+    /// As [`Authority::open_or_create`], with the authority's key under a passphrase if one is
+    /// given. A key that is under one opens with it alone, and one that is under none is refused
+    /// where a passphrase is set.
+    pub fn open_or_create_sealed(
+        dir: &Path,
+        passphrase: Option<&Passphrase>,
+        now: SystemTime,
+    ) -> Result<Authority, AuthorityError> {
         files::create_dir(dir)?;
         let mut mended = Vec::new();
         for path in PRIVATE.map(|name| dir.join(name)) {
@@ -55,12 +68,15 @@ impl Authority {
                 mended.push(path);
             }
         }
-        let key_path = dir.join("ca.key");
+        let key_path = key_path(dir);
+        files::remove_left_over(&key_path)?;
         let certificate_path = dir.join("ca.pem");
         let certificate = files::read(&certificate_path)?;
         let key = match (files::read(&key_path)?, &certificate) {
-            (Some(pem), _) => issue::read_key(&key_path, &pem)?,
-            (None, None) => create_key(&key_path)?,
+            (Some(pem), _) => {
+                issue::read_key(&key_path, &sealed::open(&key_path, &pem, passphrase)?)?
+            }
+            (None, None) => create_key(&key_path, passphrase)?,
             (None, Some(_)) => {
                 return Err(AuthorityError::KeyMissing {
                     certificate: certificate_path,
@@ -104,6 +120,28 @@ impl Authority {
         let ca_der = ca_der.clone().into_owned();
         let mended = Arc::default();
         Ok(Authority { dir: dir.to_owned(), issuer, ca_pem, ca_der, not_after, mended })
+    }
+
+    /// Puts the key of the authority in `dir` under a passphrase, in place of the key as it is:
+    /// a crash leaves one of the two. Nobody else may have the authority open.
+    pub fn seal_key(dir: &Path, passphrase: &Passphrase) -> Result<(), AuthorityError> {
+        let (path, pem) = stored_key(dir)?;
+        if sealed::is_sealed(&pem) {
+            return Err(AuthorityError::KeySealed { path });
+        }
+        issue::read_key(&path, &pem)?;
+        let text = sealed::seal(&pem, passphrase)?;
+        // Read back before it takes the place of the only other one.
+        sealed::open(&path, &text, Some(passphrase))?;
+        files::write(&path, &text, Secrecy::Private)
+    }
+
+    /// Takes the key of the authority in `dir` out of its passphrase.
+    pub fn unseal_key(dir: &Path, passphrase: &Passphrase) -> Result<(), AuthorityError> {
+        let (path, pem) = stored_key(dir)?;
+        let text = sealed::open(&path, &pem, Some(passphrase))?;
+        issue::read_key(&path, &text)?;
+        files::write(&path, &text, Secrecy::Private)
     }
 
     /// The authority's certificate, which devices are given to trust.
@@ -151,9 +189,28 @@ impl fmt::Debug for Authority {
     }
 }
 
-fn create_key(path: &Path) -> Result<KeyPair, AuthorityError> {
+fn key_path(dir: &Path) -> PathBuf {
+    dir.join("ca.key")
+}
+
+fn stored_key(dir: &Path) -> Result<(PathBuf, Zeroizing<String>), AuthorityError> {
+    let path = key_path(dir);
+    files::remove_left_over(&path)?;
+    match files::read(&path)? {
+        Some(pem) => Ok((path, Zeroizing::new(pem))),
+        None => Err(AuthorityError::FileMissing { path }),
+    }
+}
+
+fn create_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<KeyPair, AuthorityError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    files::write(path, &key.serialize_pem(), Secrecy::Private)?;
+    let open = Zeroizing::new(key.serialize_pem());
+    match passphrase {
+        None => files::write(path, &open, Secrecy::Private)?,
+        Some(passphrase) => {
+            files::write(path, &sealed::seal(&open, passphrase)?, Secrecy::Private)?;
+        }
+    }
     Ok(key)
 }
 

@@ -9,7 +9,7 @@ pub enum AuthorityError {
     /// A file could not be read or written.
     #[error("could not {action} {}", path.display())]
     File {
-        /// What was tried: `read`, `write`, `create`, `protect`.
+        /// What was tried: `read`, `write`, `create`, `protect`, `remove`.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
@@ -40,6 +40,41 @@ pub enum AuthorityError {
         #[source]
         source: rcgen::Error,
     },
+    /// The authority's key is under a passphrase, and none is set.
+    #[error("{} is under a passphrase; set authority.passphrase", path.display())]
+    PassphraseMissing {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The passphrase does not open the key, or the file is damaged.
+    #[error("the passphrase does not open {}", path.display())]
+    PassphraseWrong {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A passphrase is set, and the key is under none: somebody believes that it is.
+    #[error("{} is under no passphrase; `otaru authority-key seal` puts it under one", path.display())]
+    KeyOpen {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The key is under a passphrase already.
+    #[error("{} is under a passphrase already", path.display())]
+    KeySealed {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A passphrase is too short.
+    #[error("the passphrase has {found} characters, and needs {least}")]
+    PassphraseShort {
+        /// How many it has.
+        found: usize,
+        /// How many it must have.
+        least: usize,
+    },
+    /// The key could not be encrypted.
+    #[error("could not put the key under the passphrase")]
+    Seal,
     /// A certificate file does not hold an X.509 certificate.
     #[error("{} is not a PEM certificate", path.display())]
     CertificateUnreadable {

@@ -54,6 +54,17 @@ pub(crate) fn keep_private(path: &Path) -> Result<bool, AuthorityError> {
     Ok(true)
 }
 
+/// Removes what a crash left beside a file while it was written.
+pub(crate) fn remove_left_over(path: &Path) -> Result<(), AuthorityError> {
+    let aside = path.with_extension("new");
+    match fs::remove_file(&aside) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(failed("remove", &aside, source))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a text file; `None` if there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
     match fs::read_to_string(path) {

@@ -15,6 +15,7 @@ mod issue;
 mod names;
 mod own;
 mod people;
+mod sealed;
 mod server;
 mod tls;
 
@@ -22,4 +23,5 @@ pub use authority::Authority;
 pub use error::AuthorityError;
 pub use issue::IssuedDevice;
 pub use people::{PeopleCertificate, PeopleRoot};
+pub use sealed::Passphrase;
 pub use server::IssuedCertificate;

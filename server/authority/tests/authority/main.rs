@@ -3,6 +3,7 @@
 mod handshake;
 mod own;
 mod people;
+mod sealed;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
