@@ -389,19 +389,6 @@ mod tests {
     }
 
     #[test]
-    fn mail_needs_a_server_and_a_sender() {
-        let section = |url: Option<&str>, from: Option<&str>| MailSection {
-            url: url.map(str::to_owned),
-            from: from.map(str::to_owned),
-            ca: None,
-        };
-        assert!(mail(section(None, None)).unwrap().is_none());
-        assert!(mail(section(Some("smtp://localhost"), Some("o@x.org"))).unwrap().is_some());
-        assert!(mail(section(Some("smtp://localhost"), None)).is_err());
-        assert!(mail(section(None, Some("o@x.org"))).is_err());
-    }
-
-    #[test]
     fn an_address_that_is_none_is_named() {
         let wrong = ServeArguments { listen_mqtts: Some("8883".to_owned()), ..arguments() };
         let error = format!("{:#}", Config::load(wrong).err().unwrap());

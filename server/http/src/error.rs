@@ -18,7 +18,7 @@ pub(crate) struct ApiError {
     found: Option<String>,
     expected: Option<String>,
     retry_after_s: Option<u32>,
-    challenge: Option<String>,
+    challenge: Option<Box<str>>,
 }
 
 /// The body of an error.
@@ -73,7 +73,7 @@ impl ApiError {
 
     /// Says what the next step takes.
     pub(crate) fn with_challenge(mut self, challenge: Option<&str>) -> ApiError {
-        self.challenge = challenge.map(str::to_owned);
+        self.challenge = challenge.map(Box::from);
         self
     }
 
@@ -105,6 +105,7 @@ impl IntoResponse for ApiError {
         let ApiError { status, code, detail, found, expected, retry_after_s, challenge } = self;
         let title = status.canonical_reason().unwrap_or("Error");
         let status_code = status.as_u16();
+        let challenge = challenge.map(String::from);
         let problem =
             Problem { title, status: status_code, code, detail, found, expected, challenge };
         let mut response = (status, Json(problem)).into_response();

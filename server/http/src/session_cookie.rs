@@ -69,6 +69,13 @@ impl Reached {
         self.cookie(name, value, max_age_s)
     }
 
+    fn cookie_name(self) -> &'static str {
+        match self {
+            Reached::Securely => SECURE_NAME,
+            Reached::Locally => PLAIN_NAME,
+        }
+    }
+
     fn mark_name(self) -> &'static str {
         match self {
             Reached::Securely => SECURE_MARK,

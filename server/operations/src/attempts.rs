@@ -307,6 +307,14 @@ impl StrangerGuard {
         }
     }
 
+    /// Takes back what was right.
+    pub(crate) fn forgive(&self, guesser: &Guesser<'_>) {
+        match guesser {
+            Guesser::Known(name) => self.known.forgive(name),
+            Guesser::Unknown(remote) => self.places.forgive(&remote.place),
+        }
+    }
+
     /// Whether an address gets one more mail.
     pub(crate) fn may_mail(&self, email: &str, now: i64) -> bool {
         self.addresses.begin(email, now).is_ok()

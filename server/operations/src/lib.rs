@@ -130,7 +130,14 @@ pub use logs::{follow_logs_from, list_logs, store_logs};
 pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
-    ApprovalObject, AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease, BucketImageObject, CertificateObject, DeviceAuthorityObject, DeviceObject, IdentitiesObject, IdentityObject, InvitationObject, LogObject, NewSecondFactorObject, OrganisationObject, OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject, ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject, RootObject, RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject, TokenObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
+    ApprovalObject, AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease,
+    BucketImageObject, CertificateObject, DeviceAuthorityObject, DeviceObject, IdentitiesObject,
+    IdentityObject, InvitationObject, LogObject, NewSecondFactorObject, OrganisationObject,
+    OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject,
+    ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject, RootObject,
+    RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject, ServerKeyObject,
+    SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject,
+    TokenObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};

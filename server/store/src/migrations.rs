@@ -51,7 +51,6 @@ static ALL: &[Migration] = &[
     same!("0015_oidc"),
     same!("0016_second_factor"),
     same!("0017_approval"),
-    same!("0018_enrolment"),
     each!("0019_authorities"),
     each!("0020_audit_follows"),
 ];

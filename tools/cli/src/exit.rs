@@ -108,7 +108,7 @@ mod tests {
                 expected: None,
                 challenge: None,
             };
-            let refused: anyhow::Result<()> = Err(ClientError::Refused(problem).into());
+            let refused: anyhow::Result<()> = Err(ClientError::Refused(problem.into()).into());
             Exit::of(&refused.context("could not publish").unwrap_err()) as u8
         };
         let codes = [400, 401, 403, 404, 409, 422, 500].map(exit);

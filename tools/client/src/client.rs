@@ -92,7 +92,7 @@ impl Client {
             return Ok(response);
         }
         let body = response.bytes().await.unwrap_or_default();
-        Err(ClientError::Refused(Problem::read(status, &body)))
+        Err(ClientError::Refused(Problem::read(status, &body).into()))
     }
 
     /// Sends a request and reads the answer's JSON.

@@ -71,7 +71,7 @@ impl Problem {
 pub enum ClientError {
     /// The server refused.
     #[error("{0}")]
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// The server cannot be reached, or the connection broke.
     #[error("could not reach {server}")]
     Unreachable {

@@ -123,11 +123,6 @@ impl Who {
         Ok(Who { name: self.name_in(tx)?, ..self })
     }
 
-    /// This one, whose name is not to be looked up any more.
-    pub(crate) fn called(self, name: &str) -> Who {
-        Who { name: Some(name.to_owned()), ..self }
-    }
-
     /// What it is called now.
     pub(super) fn name_in(&self, tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
         match (&self.name, &self.log, self.kind, &self.id) {

@@ -11,6 +11,7 @@ use otaru_wire::Digest;
 
 use super::Known;
 use super::people::{admit, role_to_be};
+use crate::attempts::Guesser;
 use crate::downloads::Standing;
 use crate::tokens::authenticate_token;
 use crate::{Actor, App, Credential, CredentialKind, OperationError, Origin, Refusal, UserObject};
@@ -193,12 +194,13 @@ pub async fn sign_up_with_token(
     token: &str,
 ) -> Result<UserObject, OperationError> {
     let remote = origin.remote();
-    app.inner.stranger_guard.begin(&remote, app.now_ms())?;
+    let guesser = Guesser::Unknown(&remote);
+    app.inner.stranger_guard.begin(&guesser, app.now_ms())?;
     if !looks_like_a_token(token) {
         return Err(Refusal::Unauthenticated.into());
     }
     let verified = verify(app, token).await?;
     let (user, _) = admitted(app, &verified, origin.clone(), true).await?;
-    app.inner.stranger_guard.forgive(&remote);
+    app.inner.stranger_guard.forgive(&guesser);
     Ok(user.into())
 }

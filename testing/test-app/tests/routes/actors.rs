@@ -27,8 +27,8 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::app::providers::provide;
 use crate::api_v1::authorities::Desk;
+use crate::app::providers::provide;
 
 /// Worlds alive at once.
 const AT_ONCE: usize = 4;
@@ -352,7 +352,7 @@ impl World {
             }
             ("PUT", "/api/v1/products/{product}/consent") => json!({ "mode": "night" }),
             ("PUT", "/api/v1/products/{product}/settings") => json!({ "settings": [] }),
-            ("PUT", "/api/v1/products/{product}/approval") => json!({ "required": turn % 2 == 0 }),
+            ("PUT", "/api/v1/products/{product}/approval") => json!({ "required": turn.is_multiple_of(2) }),
             ("PUT", "/api/v1/products/{product}/chip-revisions") => json!({ "min": 0, "max": 101 }),
             ("PUT", "/api/v1/devices/{thing}/channel") => json!({ "channel": "beta" }),
             ("PUT", "/api/v1/devices/{thing}/settings") => json!({ "color": "blue" }),

@@ -129,8 +129,8 @@ async fn check_server(context: &Context<'_>, log: LogOptions, check: &mut Check)
         check.take(&line);
     }
     check.reaches(report.head.sequence);
-    for flaw in report.flaws {
-        check.note_once(flaw.sequence, flaw.detail);
+    for flaw in &report.flaws {
+        check.note_once(flaw.sequence, flaw.detail.clone());
     }
     Ok(())
 }

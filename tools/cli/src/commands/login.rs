@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use otaru_client::{Client, ClientError, ClientOptions, NewToken, Problem};
+use otaru_client::{Client, ClientError, ClientOptions, NewToken};
 use zeroize::Zeroizing;
 
 use super::{Context, token::after};
@@ -96,9 +96,12 @@ async fn sign_in(
     };
     let client = Client::new(options)?;
     let session = match client.sign_in(email, &password).await {
-        Err(ClientError::Refused(Problem { challenge: Some(challenge), .. })) => {
-            client.sign_in_with_code(&challenge, &second_factor(context, code)?).await?
-        }
+        Err(ClientError::Refused(problem)) => match problem.challenge {
+            Some(challenge) => {
+                client.sign_in_with_code(&challenge, &second_factor(context, code)?).await?
+            }
+            None => return Err(ClientError::Refused(problem).into()),
+        },
         other => other?,
     };
     let new = NewToken {
