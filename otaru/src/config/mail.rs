@@ -23,3 +23,21 @@ impl MailSection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_needs_a_server_and_a_sender() {
+        let section = |url: Option<&str>, from: Option<&str>| MailSection {
+            url: url.map(str::to_owned),
+            from: from.map(str::to_owned),
+            ca: None,
+        };
+        assert!(section(None, None).settings().unwrap().is_none());
+        assert!(section(Some("smtp://localhost"), Some("o@x.org")).settings().unwrap().is_some());
+        assert!(section(Some("smtp://localhost"), None).settings().is_err());
+        assert!(section(None, Some("o@x.org")).settings().is_err());
+    }
+}

@@ -51,8 +51,8 @@ static ALL: &[Migration] = &[
     same!("0015_oidc"),
     same!("0016_second_factor"),
     same!("0017_approval"),
-    each!("0019_authorities"),
-    each!("0020_audit_follows"),
+    each!("0018_authorities"),
+    each!("0019_audit_follows"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.
