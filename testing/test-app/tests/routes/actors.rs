@@ -352,7 +352,9 @@ impl World {
             }
             ("PUT", "/api/v1/products/{product}/consent") => json!({ "mode": "night" }),
             ("PUT", "/api/v1/products/{product}/settings") => json!({ "settings": [] }),
-            ("PUT", "/api/v1/products/{product}/approval") => json!({ "required": turn.is_multiple_of(2) }),
+            ("PUT", "/api/v1/products/{product}/approval") => {
+                json!({ "required": turn.is_multiple_of(2) })
+            }
             ("PUT", "/api/v1/products/{product}/chip-revisions") => json!({ "min": 0, "max": 101 }),
             ("PUT", "/api/v1/devices/{thing}/channel") => json!({ "channel": "beta" }),
             ("PUT", "/api/v1/devices/{thing}/settings") => json!({ "color": "blue" }),
