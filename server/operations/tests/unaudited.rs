@@ -24,8 +24,7 @@ fn changes_without_an_entry_are_those_of_the_list() {
         if path == "database.rs" {
             continue;
         }
-        let words = || text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
-        assert!(path == "app.rs" || words().all(|word| word != "Store"), "{path} has a store");
+        assert!(path == "app.rs" || !names_the_store(&text), "{path} has a store");
         note(&path, &text, &mut found);
     }
     let line = |(reason, calls)| match calls {
@@ -34,6 +33,22 @@ fn changes_without_an_entry_are_those_of_the_list() {
     };
     let lines: Vec<String> = found.into_iter().map(line).collect();
     expect_file!["./unaudited.txt"].assert_eq(&(lines.join("\n") + "\n"));
+}
+
+/// Whether what a file takes from the store's crate, by itself or in a list, is the store.
+fn names_the_store(text: &str) -> bool {
+    text.split("otaru_store::").skip(1).any(|rest| {
+        let taken = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or_default(),
+            None => rest,
+        };
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let mut words = taken.split(|letter| !is_word(letter));
+        match rest.starts_with('{') {
+            true => words.any(|word| word == "Store"),
+            false => words.next() == Some("Store"),
+        }
+    })
 }
 
 /// Counts the calls with each reason: the text in the call, else the last `why` of its function.
