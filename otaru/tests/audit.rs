@@ -104,7 +104,7 @@ async fn the_log_is_listed_exported_and_checked_on_sqlite() {
 async fn an_end_that_was_cut_off_is_found_on_the_server_on_sqlite() {
     let desk = Desk::start().await;
     assert_eq!(desk.flaws(&[]).await, Vec::<String>::new());
-    let database = rusqlite::Connection::open(desk.folder.path().join("otaru.db")).unwrap();
+    let database = rusqlite::Connection::open(desk.server.folder().join("otaru.db")).unwrap();
     database.execute_batch("DROP TRIGGER audit_entries_never_go").unwrap();
     let cut = "DELETE FROM audit_entries WHERE sequence > 2 AND log <> 'server'";
     assert_eq!(database.execute(cut, []).unwrap(), 2);
