@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use otaru_wire::{OrganisationId, ThingName};
 use rcgen::{
-    DnType, ExtendedKeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519,
-    PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm,
+    DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
+    PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm,
 };
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject;
@@ -26,7 +26,10 @@ use crate::{Authority, AuthorityError};
 pub const REQUEST_BYTES_MAX: usize = 8 * 1024;
 
 /// CN of a certificate whose holder is found by its serial number. No thing name has spaces.
-const UNNAMED: &str = "Otaru device certificate";
+pub const UNNAMED_HOLDER: &str = "Otaru device certificate";
+
+/// CN of a certificate of a whole batch, which is nobody's.
+pub const CLAIM_HOLDER: &str = "Otaru claim certificate";
 
 /// Why a request is not signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +74,16 @@ pub enum Holder<'a> {
     Unnamed,
 }
 
-/// A device's certificate for a key of its own.
+/// What a certificate is for whose key the authority makes, and that names no thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unnamed {
+    /// A device, which its serial number will name.
+    Device,
+    /// A whole batch of devices, to become things with.
+    Claim,
+}
+
+/// A certificate and whose key it is for.
 #[derive(Clone, Debug)]
 pub struct SignedDevice {
     /// The certificate, without the authority's.
@@ -80,6 +92,8 @@ pub struct SignedDevice {
     pub serial: String,
     /// SHA-256 of the certificate, lower-case hexadecimal.
     pub fingerprint: String,
+    /// SHA-256 of the public key, as [`CertificateRequest::key_digest`].
+    pub key_sha256: String,
     /// When it ends.
     pub not_after: SystemTime,
 }
@@ -106,7 +120,7 @@ impl CertificateRequest {
     /// SHA-256 of the public key as X.509 writes it, lower-case hexadecimal: the same for every
     /// request with this key.
     pub fn key_digest(&self) -> String {
-        hex(&Sha256::digest(self.key.subject_public_key_info()))
+        digest_of(&self.key)
     }
 }
 
@@ -127,23 +141,55 @@ impl Authority {
                 return Err(AuthorityError::ThingNameTooLong { thing: thing.to_string() });
             }
             Holder::Thing(thing) => thing.as_str(),
-            Holder::Unnamed => UNNAMED,
+            Holder::Unnamed => UNNAMED_HOLDER,
         };
+        self.sign(&request.key, name, organisation, life, now)
+    }
+
+    /// Makes a key and signs it, for who cannot make one: the certificate and, PKCS #8, the key,
+    /// which is kept nowhere else.
+    pub fn issue_unnamed(
+        &self,
+        holder: Unnamed,
+        organisation: &OrganisationId,
+        life: Duration,
+        now: SystemTime,
+    ) -> Result<(SignedDevice, String), AuthorityError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let name = match holder {
+            Unnamed::Device => UNNAMED_HOLDER,
+            Unnamed::Claim => CLAIM_HOLDER,
+        };
+        Ok((self.sign(&key, name, organisation, life, now)?, key.serialize_pem()))
+    }
+
+    fn sign(
+        &self,
+        key: &impl PublicKeyData,
+        name: &str,
+        organisation: &OrganisationId,
+        life: Duration,
+        now: SystemTime,
+    ) -> Result<SignedDevice, AuthorityError> {
         let serial = Serial::random()?;
         let not_after = last_day(now + life, self.not_after());
         let mut params = leaf(&serial, now, not_after);
         params.distinguished_name = common_name(name);
         params.distinguished_name.push(DnType::OrganizationName, organisation.as_str());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(&request.key, self.issuer())?;
-        let fingerprint = hex(&Sha256::digest(certificate.der()));
+        let certificate = params.signed_by(key, self.issuer())?;
         Ok(SignedDevice {
             cert_pem: certificate.pem(),
             serial: serial.as_hex(),
-            fingerprint,
+            fingerprint: hex(&Sha256::digest(certificate.der())),
+            key_sha256: digest_of(key),
             not_after,
         })
     }
+}
+
+fn digest_of(key: &impl PublicKeyData) -> String {
+    hex(&Sha256::digest(key.subject_public_key_info()))
 }
 
 impl PublicKeyData for RequestedKey {

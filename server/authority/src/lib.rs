@@ -21,7 +21,10 @@ mod server;
 mod tls;
 
 pub use authority::Authority;
-pub use csr::{CertificateRequest, Holder, REQUEST_BYTES_MAX, RequestError, SignedDevice};
+pub use csr::{
+    CLAIM_HOLDER, CertificateRequest, Holder, REQUEST_BYTES_MAX, RequestError, SignedDevice,
+    UNNAMED_HOLDER, Unnamed,
+};
 pub use error::AuthorityError;
 pub use issue::IssuedDevice;
 pub use people::{PeopleCertificate, PeopleRoot};

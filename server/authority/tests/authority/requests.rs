@@ -2,7 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use otaru_authority::{CertificateRequest, Holder, REQUEST_BYTES_MAX, RequestError};
+use otaru_authority::{
+    CLAIM_HOLDER, CertificateRequest, Holder, IssuedDevice, REQUEST_BYTES_MAX, RequestError,
+    SignedDevice, UNNAMED_HOLDER, Unnamed,
+};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, RsaKeySize, SignatureAlgorithm};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -22,7 +25,7 @@ fn made(key: &KeyPair) -> String {
     CertificateParams::default().serialize_request(key).unwrap().pem().unwrap()
 }
 
-fn sign(room: &Room, pem: &str) -> otaru_authority::SignedDevice {
+fn sign(room: &Room, pem: &str) -> SignedDevice {
     let request = CertificateRequest::parse(pem).unwrap();
     let (thing, organisation) = (thing("clock-01"), OrganisationId::new("acme").unwrap());
     let holder = Holder::Thing(&thing);
@@ -42,7 +45,7 @@ fn keys_of_every_kind_make_their_device_known_over_tls() {
     }
     for key in keys {
         let signed = sign(&room, &made(&key));
-        let device = otaru_authority::IssuedDevice {
+        let device = IssuedDevice {
             cert_pem: signed.cert_pem,
             key_pem: key.serialize_pem(),
             serial: signed.serial.clone(),
@@ -125,6 +128,26 @@ fn holder_without_a_name_is_no_thing() {
         now(),
     );
     assert!(matches!(refused, Err(AuthorityError::ThingNameTooLong { .. })));
+}
+
+#[test]
+fn batch_is_no_thing_and_its_key_is_made_here() {
+    let room = room();
+    let server = room.authority.issue_server(&local(), now()).unwrap();
+    for (holder, name) in [(Unnamed::Device, UNNAMED_HOLDER), (Unnamed::Claim, CLAIM_HOLDER)] {
+        let organisation = OrganisationId::default();
+        let (signed, key_pem) =
+            room.authority.issue_unnamed(holder, &organisation, DAY, now()).unwrap();
+        let key_sha256 = CertificateRequest::parse(&made(&KeyPair::from_pem(&key_pem).unwrap()));
+        assert_eq!(signed.key_sha256, key_sha256.unwrap().key_digest());
+        let SignedDevice { cert_pem, serial, not_after, .. } = signed;
+        let client = IssuedDevice { cert_pem, key_pem, serial, not_after };
+        let tls = room.authority.device_tls(&server).unwrap();
+        let outcome = shake_hands(tls, room.authority.ca_pem(), Some(&client), "localhost", now());
+        let Outcome::Connected(Some(peer)) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(PeerCertificate::read(&peer).unwrap().common_name, name);
+        assert!(ThingName::new(name).is_err());
+    }
 }
 
 #[test]
