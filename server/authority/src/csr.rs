@@ -88,6 +88,8 @@ pub enum Unnamed {
 pub struct SignedDevice {
     /// The certificate, without the authority's.
     pub cert_pem: String,
+    /// SHA-256 of the authority's certificate, lower-case hexadecimal.
+    pub issuer: String,
     /// Serial number, lower-case hexadecimal without leading zeros: what is revoked.
     pub serial: String,
     /// SHA-256 of the certificate, lower-case hexadecimal.
@@ -180,6 +182,7 @@ impl Authority {
         let certificate = params.signed_by(key, self.issuer())?;
         Ok(SignedDevice {
             cert_pem: certificate.pem(),
+            issuer: self.fingerprint(),
             serial: serial.as_hex(),
             fingerprint: hex(&Sha256::digest(certificate.der())),
             key_sha256: digest_of(key),
