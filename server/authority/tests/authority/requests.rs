@@ -48,13 +48,14 @@ fn keys_of_every_kind_make_their_device_known_over_tls() {
         let device = IssuedDevice {
             cert_pem: signed.cert_pem,
             key_pem: key.serialize_pem(),
+            issuer: signed.issuer.clone(),
             serial: signed.serial.clone(),
             not_after: signed.not_after,
         };
-        let tls = room.authority.device_tls(&server).unwrap();
+        let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
         match shake_hands(tls, room.authority.ca_pem(), Some(&device), "localhost", now()) {
             Outcome::Connected(Some(peer)) => {
-                let peer = PeerCertificate::read(&peer).unwrap();
+                let peer = PeerCertificate::read(&peer, &signed.issuer).unwrap();
                 assert_eq!((&*peer.common_name, &*peer.serial), ("clock-01", &*signed.serial));
                 assert_eq!(peer.organisation.as_deref(), Some("acme"));
             }
@@ -116,7 +117,7 @@ fn holder_without_a_name_is_no_thing() {
         .authority
         .sign_device(&request, Holder::Unnamed, &OrganisationId::default(), DAY, now())
         .unwrap();
-    let peer = PeerCertificate::read(&der(&signed.cert_pem)).unwrap();
+    let peer = PeerCertificate::read(&der(&signed.cert_pem), &signed.issuer).unwrap();
     assert!(ThingName::new(&peer.common_name).is_err(), "{}", peer.common_name);
 
     let long = thing(&"x".repeat(65));
@@ -140,12 +141,12 @@ fn batch_is_no_thing_and_its_key_is_made_here() {
             room.authority.issue_unnamed(holder, &organisation, DAY, now()).unwrap();
         let key_sha256 = CertificateRequest::parse(&made(&KeyPair::from_pem(&key_pem).unwrap()));
         assert_eq!(signed.key_sha256, key_sha256.unwrap().key_digest());
-        let SignedDevice { cert_pem, serial, not_after, .. } = signed;
-        let client = IssuedDevice { cert_pem, key_pem, serial, not_after };
-        let tls = room.authority.device_tls(&server).unwrap();
+        let SignedDevice { cert_pem, issuer, serial, not_after, .. } = signed;
+        let client = IssuedDevice { cert_pem, key_pem, issuer, serial, not_after };
+        let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
         let outcome = shake_hands(tls, room.authority.ca_pem(), Some(&client), "localhost", now());
         let Outcome::Connected(Some(peer)) = outcome else { panic!("{outcome:?}") };
-        assert_eq!(PeerCertificate::read(&peer).unwrap().common_name, name);
+        assert_eq!(PeerCertificate::read(&peer, "").unwrap().common_name, name);
         assert!(ThingName::new(name).is_err());
     }
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use otaru_authority::{CLAIM_HOLDER, UNNAMED_HOLDER};
 use otaru_test_app::{Device, TestApp, each_database};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
+
+use crate::api_v1::authorities::{Desk, Made};
 
 const TOKENS: &str = "/api/v1/enrolment-tokens";
 const SHADOW: &str = "/things/clock-01/shadow";
@@ -35,6 +38,25 @@ fn device(app: &TestApp, answer: &Value, key: &KeyPair) -> Device {
         "device": { "thing": "clock-01" }, "cert_pem": answer["cert_pem"],
         "ca_pem": answer["ca_pem"], "key_pem": key.serialize_pem(),
     }))
+}
+
+/// An operator's own authority, and a device that comes with a certificate of it.
+async fn at_the_desk(app: &TestApp) -> (Desk, Value, Made) {
+    app.create_product("clock", "device").await;
+    let desk = Desk::new("Acme");
+    desk.register(&app.admin()).await;
+    let made = desk.device("clock-01", 7);
+    let wanted = json!({ "thing": "clock-01", "product": "clock", "certificate": made.cert_pem });
+    let files = app.admin().post("/api/v1/devices", wanted).await.expect_status(201).json();
+    (desk, files, made)
+}
+
+/// What the device of the desk is provisioned with, and this certificate.
+fn with_certificate(files: &Value, desk: &Desk, made: &Made) -> Value {
+    json!({
+        "device": { "thing": "clock-01" }, "ca_pem": files["ca_pem"], "issuer": desk.fingerprint,
+        "cert_pem": made.cert_pem, "key_pem": made.key_pem,
+    })
 }
 
 each_database! {
@@ -181,5 +203,43 @@ each_database! {
             device.post(path, body()).await.expect_status(201);
         }
         assert_eq!(device.post(path, body()).await.refusal(), "429 too_many_attempts");
+    }
+
+    async fn what_names_no_thing_counts_from_the_servers_own_authority_alone(app: TestApp) {
+        let (desk, files, _) = at_the_desk(&app).await;
+        for name in [UNNAMED_HOLDER, CLAIM_HOLDER] {
+            // Of the serial number that the device is known by.
+            let forged = with_certificate(&files, &desk, &desk.device(name, 7));
+            assert!(app.connect_with("clock-01", &forged).await.is_err(), "{name}");
+            let answer = app.device_of(&forged).https.post(SHADOW, report()).await;
+            assert_eq!(answer.status(), 401, "{name}");
+        }
+    }
+
+    async fn a_device_renews_into_the_servers_own_authority(app: TestApp) {
+        let (desk, files, made) = at_the_desk(&app).await;
+        let old = app.device_of(&with_certificate(&files, &desk, &made));
+        let mut session = old.connect().await;
+        let key = KeyPair::generate().unwrap();
+        let body = json!({ "certificate_request": request(&key) });
+        let answer = old.https.post("/enrolment/renewal", body).await.expect_status(201).json();
+        session.report(json!({ "on": true })).await;
+
+        let new = device(&app, &answer, &key);
+        new.connect().await.report(json!({ "on": false })).await;
+        assert_eq!(old.https.post(SHADOW, report()).await.status(), 401, "it has done its work");
+        old.refused().await;
+        new.https.post(SHADOW, report()).await.expect_status(200);
+    }
+
+    async fn what_is_out_of_service_gets_no_other_certificate(app: TestApp) {
+        let (desk, _, _) = at_the_desk(&app).await;
+        let (admin, path) = (app.admin(), "/api/v1/devices/clock-01");
+        admin.post(&format!("{path}/decommission"), json!({})).await.expect_status(204);
+        let another = json!({ "certificate": desk.device("clock-01", 8).cert_pem });
+        let refused = admin.post(&format!("{path}/certificates"), another).await;
+        assert_eq!(refused.refusal(), "409 device_decommissioned");
+        let refused = admin.post(&format!("{path}/certificate"), json!({})).await;
+        assert_eq!(refused.refusal(), "409 device_decommissioned");
     }
 }
