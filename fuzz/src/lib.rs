@@ -8,7 +8,6 @@
 //! binary for as long as wished, and by `libfuzzer/` with coverage.
 
 mod agent;
-mod authority;
 mod contract;
 pub mod corpus;
 mod device;
@@ -54,7 +53,6 @@ decoders! {
     agent::stored_settings,
     agent::stored_target,
     agent::stored_trust,
-    authority::certificate_request,
     contract::audit_chain,
     contract::device_config,
     contract::firmware_members,

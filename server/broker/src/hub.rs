@@ -40,7 +40,7 @@ pub(crate) struct Hub {
     /// Told whenever a connection has ended.
     pub(crate) one_ended: Notify,
     /// The sender of what the service says.
-    pub(crate) service: Id,
+    service: Id,
 }
 
 impl Hub {
@@ -97,7 +97,7 @@ impl Hub {
         }
     }
 
-    pub(crate) fn message(&self, topic: &str, payload: Bytes, qos: QoS) -> Publish {
+    fn message(&self, topic: &str, payload: Bytes, qos: QoS) -> Publish {
         let message = CodecPublish {
             dup: false,
             retain: false,

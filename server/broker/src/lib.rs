@@ -11,7 +11,6 @@
 mod accepting;
 mod acl;
 mod admission;
-mod answer;
 mod broker;
 mod client_events;
 mod config;

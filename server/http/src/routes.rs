@@ -4,7 +4,6 @@ mod api_v1;
 mod app;
 mod authority;
 mod docs;
-mod enrolment;
 mod firmware;
 mod health;
 mod listening;
@@ -53,7 +52,6 @@ fn shared() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .merge(things::routes())
         .merge(firmware::routes())
-        .merge(enrolment::routes())
         .merge(health::routes())
 }
 

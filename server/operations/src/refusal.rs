@@ -1,6 +1,5 @@
 //! Why an operation did not happen. The codes are part of the API: they never change.
 
-use otaru_authority::RequestError;
 use otaru_blobs::BlobError;
 use otaru_shadow::Rejection;
 use otaru_store::{ReleaseRow, StoreError, Trust};
@@ -159,28 +158,6 @@ pub enum Refusal {
     ThingNameTaken(String),
     #[error("thing name {0} is longer than the 64 characters a certificate can name")]
     ThingNameTooLong(String),
-    #[error("device {0} is out of service")]
-    DeviceDecommissioned(String),
-    #[error("{new} is a {found} and cannot take the place of {old}, a {expected}")]
-    ProductDiffers { old: String, new: String, found: String, expected: String },
-    #[error("device {0} has an owner and cannot take the place of another")]
-    ReplacementOwned(String),
-    #[error("the certificate request cannot be signed: {0}")]
-    CertificateRequestInvalid(RequestError),
-    #[error("the enrolment token is unknown, was revoked or is too old")]
-    EnrolmentTokenUnknown,
-    #[error("the enrolment token was used with another key")]
-    EnrolmentTokenUsed,
-    #[error("provisioning template {0} does not exist")]
-    TemplateUnknown(String),
-    #[error("a provisioning template is called {0}")]
-    TemplateTaken(String),
-    #[error("provisioning template {0} has expired")]
-    TemplateExpired(String),
-    #[error("claim certificate {0} does not exist or was revoked")]
-    ClaimCertificateUnknown(String),
-    #[error("no device waits for approval as {0}")]
-    ProvisioningUnknown(String),
     #[error("the claim code is unknown, was used or is too old")]
     ClaimCodeUnknown,
     #[error("device {0} has an owner, who must give it up first")]
@@ -352,17 +329,6 @@ impl Refusal {
             CertificateUnknown(_) => "certificate_unknown",
             ThingNameTaken(_) => "thing_name_taken",
             ThingNameTooLong(_) => "thing_name_too_long",
-            DeviceDecommissioned(_) => "device_decommissioned",
-            ProductDiffers { .. } => "product_differs",
-            ReplacementOwned(_) => "replacement_owned",
-            CertificateRequestInvalid(_) => "certificate_request_invalid",
-            EnrolmentTokenUnknown => "enrolment_token_unknown",
-            EnrolmentTokenUsed => "enrolment_token_used",
-            TemplateUnknown(_) => "template_unknown",
-            TemplateTaken(_) => "template_taken",
-            TemplateExpired(_) => "template_expired",
-            ClaimCertificateUnknown(_) => "claim_certificate_unknown",
-            ProvisioningUnknown(_) => "provisioning_unknown",
             ClaimCodeUnknown => "claim_code_unknown",
             DeviceClaimed(_) => "device_claimed",
             NotTheOwner(_) => "not_the_owner",
@@ -455,10 +421,6 @@ impl Refusal {
             | DeviceAuthorityUnknown(_)
             | CertificateUnknown(_)
             | ClaimCodeUnknown
-            | EnrolmentTokenUnknown
-            | TemplateUnknown(_)
-            | ClaimCertificateUnknown(_)
-            | ProvisioningUnknown(_)
             | UpdateUnknown(_)
             | NoSuchUpdate(_)
             | UserUnknown(_)
@@ -499,12 +461,6 @@ impl Refusal {
             | TooManyDeviceAuthorities { .. }
             | CertificateTaken
             | DeviceClaimed(_)
-            | DeviceDecommissioned(_)
-            | ProductDiffers { .. }
-            | ReplacementOwned(_)
-            | EnrolmentTokenUsed
-            | TemplateTaken(_)
-            | TemplateExpired(_)
             | DeviceRequired
             | TooLate
             | UpdateEnded
@@ -519,7 +475,6 @@ impl Refusal {
             | OrganisationTaken(_) => Kind::Conflict,
             RootInvalid { .. }
             | PrivateKey { .. }
-            | CertificateRequestInvalid(_)
             | DowngradeUnmarked(_)
             | ServerKeyUnknown(_)
             | ImageRefused { .. }
@@ -575,9 +530,6 @@ impl Refusal {
             }
             Refusal::PrivateKey { kind, .. } => {
                 Some(((*kind).to_owned(), "something public".to_owned()))
-            }
-            Refusal::ProductDiffers { found, expected, .. } => {
-                Some((found.clone(), expected.clone()))
             }
             Refusal::ImageEmpty => Some(("no bytes".to_owned(), "an image".to_owned())),
             Refusal::ProjectMissing { found } => {

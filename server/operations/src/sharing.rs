@@ -201,8 +201,7 @@ fn leave(
     Ok(left)
 }
 
-/// Takes a device from its owner with all they wished and everybody they shared it with.
-pub(crate) fn give_up(
+fn give_up(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,

@@ -14,7 +14,6 @@ const KINDS = [
   'releases_changed',
   'patches_changed',
   'bucket_changed',
-  'provisioning_changed',
 ] as const;
 
 type Hear = (event: StreamEvent) => void;

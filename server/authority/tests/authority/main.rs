@@ -3,7 +3,6 @@
 mod handshake;
 mod own;
 mod people;
-mod requests;
 mod sealed;
 
 use std::fs;
