@@ -8,6 +8,7 @@
 //! binary for as long as wished, and by `libfuzzer/` with coverage.
 
 mod agent;
+mod authority;
 mod contract;
 pub mod corpus;
 mod device;
@@ -53,6 +54,7 @@ decoders! {
     agent::stored_settings,
     agent::stored_target,
     agent::stored_trust,
+    authority::certificate_request,
     contract::audit_chain,
     contract::device_config,
     contract::firmware_members,

@@ -63,6 +63,7 @@ replay! {
     stored_target,
     stored_trust,
     audit_chain,
+    certificate_request,
     device_config,
     firmware_members,
     listen_updates,

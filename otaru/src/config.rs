@@ -9,7 +9,7 @@ mod second_factor;
 mod shadows;
 mod sources;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -127,6 +127,8 @@ pub(crate) struct Config {
     pub(crate) patches: PatchSettings,
     pub(crate) shared_tokens: u32,
     pub(crate) second_factor_roles: Vec<Role>,
+    /// How long a certificate holds for a device's own key.
+    pub(crate) certificate_life: Duration,
     pub(crate) bucket_watch: Option<WatchedBucket>,
     pub(crate) providers: Vec<IdentityProvider>,
     pub(crate) outbound: OutboundSettings,
@@ -159,6 +161,7 @@ struct File {
     oidc: OidcSections,
     outbound: OutboundSection,
     second_factor: SecondFactorSection,
+    devices: DevicesSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -209,6 +212,25 @@ struct SecretsSection {
 #[serde(default, deny_unknown_fields)]
 struct AuthoritySection {
     passphrase: Option<String>,
+}
+
+/// Twenty-five years: a device that cannot renew its certificate keeps it for life.
+const CERTIFICATE_DAYS: u32 = 25 * 365;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DevicesSection {
+    certificate_days: Option<u32>,
+}
+
+impl DevicesSection {
+    fn certificate_life(&self) -> anyhow::Result<Duration> {
+        let days = self.certificate_days.unwrap_or(CERTIFICATE_DAYS);
+        if !(1..=CERTIFICATE_DAYS).contains(&days) {
+            bail!("devices.certificate_days: found {days}, expected 1 to {CERTIFICATE_DAYS}");
+        }
+        Ok(Duration::from_secs(u64::from(days) * 24 * 3_600))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -279,6 +301,7 @@ impl Config {
             patches: file.patches.settings()?,
             shared_tokens: file.tokens.shared.unwrap_or(USUAL_SHARED_TOKENS),
             second_factor_roles: file.second_factor.roles()?,
+            certificate_life: file.devices.certificate_life()?,
             bucket_watch: file.bucket_watch.settings()?,
             providers: oidc::providers(file.oidc)?,
             outbound: file.outbound.settings(),

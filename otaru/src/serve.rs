@@ -113,6 +113,7 @@ impl Server {
             patches,
             shared_tokens,
             second_factor_roles,
+            certificate_life: config.certificate_life,
             bucket_watch: config.bucket_watch.as_ref().map(WatchedBucket::open).transpose()?,
             providers: config.providers.clone(),
             outbound: Outbound::new(&config.outbound)?,

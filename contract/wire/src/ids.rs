@@ -54,6 +54,12 @@ name! {
 }
 
 name! {
+    /// A way for devices of a batch to become things, as AWS has it.
+    TemplateName, "template name", "1 to 36 of [0-9A-Za-z_-]",
+    max 36, upper true, others "_-", first Any
+}
+
+name! {
     /// Who runs a fleet.
     OrganisationId, "organisation id", "1 to 40 of [A-Za-z0-9-]",
     max 40, upper true, others "-", first Any

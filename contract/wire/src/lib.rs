@@ -37,15 +37,15 @@ pub use digest::{Digest, DigestError, Hasher};
 #[cfg(feature = "alloc")]
 pub use ids::NameError;
 pub use ids::{
-    Alphabet, First, Namespace, OrganisationId, ProductName, ReleaseVersion, ShadowName, ThingName,
-    UpdateId,
+    Alphabet, First, Namespace, OrganisationId, ProductName, ReleaseVersion, ShadowName,
+    TemplateName, ThingName, UpdateId,
 };
 pub use phase::{Outcome, Phase};
 pub use reason::Reason;
-#[cfg(feature = "alloc")]
-pub use topics::is_filter_of_thing;
 pub use topics::{
     PresenceEvent, ShadowId, ShadowTopic, ShadowVerb, SubscriptionEvent, Topic, is_topic_filter,
 };
+#[cfg(feature = "alloc")]
+pub use topics::{ProvisioningCall, ProvisioningPart, is_filter_of_thing};
 #[cfg(feature = "alloc")]
 pub use words::UnknownWord;

@@ -13,10 +13,14 @@ use crate::words::words;
 use crate::{Namespace, ShadowName, ThingName};
 
 mod filter;
+#[cfg(feature = "alloc")]
+mod provisioning;
 
 #[cfg(feature = "alloc")]
 pub use filter::is_filter_of_thing;
 pub use filter::is_topic_filter;
+#[cfg(feature = "alloc")]
+pub use provisioning::{ProvisioningCall, ProvisioningPart};
 
 /// Where every shadow topic begins.
 const THINGS: &str = "$aws/things/";
@@ -62,6 +66,15 @@ pub enum Topic {
         event: SubscriptionEvent,
         /// The MQTT client id.
         client_id: String,
+    },
+    /// `$aws/certificates/…` or `$aws/provisioning-templates/…`: a device that has no certificate
+    /// of its own yet gets one.
+    #[cfg(feature = "alloc")]
+    Provisioning {
+        /// What it asks.
+        call: ProvisioningCall,
+        /// The question, or an answer.
+        part: ProvisioningPart,
     },
 }
 
@@ -138,6 +151,10 @@ impl Topic {
             let (event, client_id) = parse_event(rest)?;
             return Some(Topic::Subscription { event, client_id });
         }
+        #[cfg(feature = "alloc")]
+        if let Some((call, part)) = ProvisioningCall::parse(topic) {
+            return Some(Topic::Provisioning { call, part });
+        }
         let rest = topic.strip_prefix(namespace.as_str())?.strip_prefix("/things/")?;
         let (thing, rest) = rest.split_once('/')?;
         let thing = ThingName::parse(thing)?;
@@ -172,16 +189,20 @@ impl Topic {
             Topic::Subscription { event, client_id } => {
                 [SUBSCRIPTIONS, event.as_str(), "/", client_id, "", ""]
             }
+            #[cfg(feature = "alloc")]
+            Topic::Provisioning { call, part } => call.topic_pieces(*part),
         }
     }
 
-    /// The thing the topic belongs to; topics of events belong to none.
+    /// The thing the topic belongs to; topics of events and of provisioning belong to none.
     pub fn thing(&self) -> Option<&ThingName> {
         match self {
             Topic::Shadow { shadow, .. } => Some(&shadow.thing),
             Topic::Logs { thing } | Topic::Progress { thing } => Some(thing),
             #[cfg(feature = "alloc")]
-            Topic::Presence { .. } | Topic::Subscription { .. } => None,
+            Topic::Presence { .. } | Topic::Subscription { .. } | Topic::Provisioning { .. } => {
+                None
+            }
         }
     }
 
@@ -192,6 +213,8 @@ impl Topic {
             Topic::Logs { .. } | Topic::Progress { .. } => true,
             #[cfg(feature = "alloc")]
             Topic::Presence { .. } | Topic::Subscription { .. } => false,
+            #[cfg(feature = "alloc")]
+            Topic::Provisioning { part, .. } => *part == ProvisioningPart::Request,
         }
     }
 }

@@ -19,6 +19,8 @@ const MAX_MIB: u32 = 127;
 pub(crate) struct Config {
     /// Folder that `otaru device add … --out` wrote.
     provisioning: PathBuf,
+    /// File that `otaru device enrolment-token … --out` wrote: with it the folder is made here.
+    enrolment: Option<PathBuf>,
     /// Folder of the device's own.
     state: PathBuf,
     #[serde(default)]
@@ -127,6 +129,9 @@ impl Config {
         for (key, path) in [("provisioning", &self.provisioning), ("state", &self.state)] {
             is_absolute(key, path)?;
         }
+        if let Some(path) = &self.enrolment {
+            is_absolute("enrolment", path)?;
+        }
         for path in slots.partitions.iter().flatten() {
             is_absolute("slots.partitions", path)?;
         }
@@ -182,8 +187,30 @@ impl Config {
         Ok(())
     }
 
+    /// Makes the folder the device is provisioned from, where it is not there yet and a token is.
+    pub(crate) async fn enrol(&self) -> anyhow::Result<()> {
+        let Some(token) = &self.enrolment else { return Ok(()) };
+        let Update { retry_base_s, retry_cap_s, .. } = self.update;
+        let (base, cap) = (Duration::from_secs(retry_base_s), Duration::from_secs(retry_cap_s));
+        otaru_linux::enrol(&self.provisioning, token, base, cap).await.with_context(|| {
+            let file = token.display();
+            format!("enrolment: {file} does not make this a device: have another token made")
+        })
+    }
+
     /// Reads the folder the device was provisioned with.
     pub(crate) fn check_provisioning(&self) -> anyhow::Result<()> {
+        if let Some(token) = &self.enrolment
+            && !self.provisioning.join("cert.pem").exists()
+        {
+            let found = token.display();
+            ensure!(
+                token.exists(),
+                "enrolment: found no {found}, expected the file that `otaru device \
+                 enrolment-token … --out` wrote: copy it there"
+            );
+            return Ok(());
+        }
         Identity::read(&self.provisioning).map(drop).with_context(|| {
             let folder = self.provisioning.display();
             format!(

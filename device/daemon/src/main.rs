@@ -39,6 +39,10 @@ async fn main() -> anyhow::Result<()> {
         tracing::info!(config = %arguments.config.display(), "Nothing is wrong");
         return Ok(());
     }
+    tokio::select! {
+        enrolled = config.enrol() => enrolled?,
+        () = asked_to_end() => return Ok(()),
+    }
     let options = config.options();
     run_gateway(&options, is_ready, asked_to_end()).await?;
     Ok(())

@@ -12,6 +12,7 @@ mod boot;
 mod chance;
 mod clock;
 mod download;
+mod enrolment;
 mod faults;
 mod firmware;
 mod flash;
@@ -38,6 +39,7 @@ mod view;
 
 pub use chance::Chance;
 pub use clock::SimClock;
+pub use enrolment::{EnrolmentError, enrol};
 pub use faults::Faults;
 pub use flash::{FileFlash, FileFlashError};
 pub use fleet::{FleetDevice, make_factory_flash, raise_open_files, run_fleet};

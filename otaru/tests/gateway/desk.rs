@@ -38,6 +38,8 @@ pub(crate) enum Shape {
     Files,
     /// Partitions, and somebody else.
     Partitions,
+    /// As files, of a gateway that makes its own key with a token.
+    OwnKey,
 }
 
 pub(crate) struct Desk {
@@ -66,7 +68,12 @@ impl Desk {
         desk.done(&[&create[..], &["--images", "raw", "--root", &root]].concat()).await;
         desk.publish("1.0.0", Program::Good).await;
         let provisioning = desk.text("provisioning");
-        desk.done(&["device", "add", THING, "--product", PRODUCT, "--out", &provisioning]).await;
+        let token = desk.text("token.toml");
+        let (how, out) = match shape {
+            Shape::Files | Shape::Partitions => ("add", &provisioning),
+            Shape::OwnKey => ("enrolment-token", &token),
+        };
+        desk.done(&["device", how, THING, "--product", PRODUCT, "--out", out]).await;
         desk.write_configuration(shape);
         desk
     }
@@ -80,7 +87,9 @@ impl Desk {
         self.script("apply", &format!("echo \"setting $(cat)\" >> '{}'\n", path("said")));
         self.script("restart", &format!("echo restarted >> '{}'\n", path("said")));
         let (partitions, run) = match shape {
-            Shape::Files => (String::new(), format!("run = [\"{}\"]", path("state/current"))),
+            Shape::Files | Shape::OwnKey => {
+                (String::new(), format!("run = [\"{}\"]", path("state/current")))
+            }
             Shape::Partitions => {
                 for name in ["a", "b"] {
                     std::fs::write(path(name), vec![0; PARTITION_BYTES]).unwrap();
@@ -89,9 +98,14 @@ impl Desk {
                 (partitions, format!("restart = [\"{}\"]", path("restart")))
             }
         };
+        let enrolment = match shape {
+            Shape::OwnKey => format!("enrolment = \"{}\"", path("token.toml")),
+            Shape::Files | Shape::Partitions => String::new(),
+        };
         let config = format!(
             r#"
             provisioning = "{}"
+            {enrolment}
             state = "{}"
             [slots]
             first_image = "{}"
@@ -160,6 +174,13 @@ impl Desk {
         // An end that looks like erased flash is part of the image, too.
         image.extend_from_slice(&[0xFF; 5]);
         image
+    }
+
+    /// The rights of the gateway's private key.
+    pub(crate) fn mode_of_key(&self) -> u32 {
+        use std::os::unix::fs::PermissionsExt;
+        let key = std::fs::metadata(self.text("provisioning/key.pem")).unwrap();
+        key.permissions().mode() & 0o777
     }
 
     /// Starts the gateway.

@@ -71,6 +71,22 @@ async fn partitions_take_images_and_somebody_else_runs_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_makes_its_own_key_whenever_it_is_killed() {
+    let mut desk = Desk::start(Shape::OwnKey).await;
+    for kill in 0..8 {
+        desk.power_on();
+        // Later each time: somewhere between its first file and the last.
+        tokio::time::sleep(Duration::from_millis(kill * 15)).await;
+        desk.kill().await;
+    }
+    desk.power_on();
+    desk.until_started("1.0.0").await;
+    assert_eq!(desk.mode_of_key(), 0o600);
+    desk.publish("1.0.1", Program::Good).await;
+    assert_eq!(desk.install("1.0.1").await, "confirmed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settings_are_handed_over_and_reported() {
     let mut desk = Desk::start(Shape::Files).await;
     desk.power_on();

@@ -9,6 +9,7 @@
 //! Start at [`Authority`].
 
 mod authority;
+mod csr;
 mod error;
 mod files;
 mod issue;
@@ -20,6 +21,10 @@ mod server;
 mod tls;
 
 pub use authority::Authority;
+pub use csr::{
+    CLAIM_HOLDER, CertificateRequest, Holder, REQUEST_BYTES_MAX, RequestError, SignedDevice,
+    UNNAMED_HOLDER, Unnamed,
+};
 pub use error::AuthorityError;
 pub use issue::IssuedDevice;
 pub use people::{PeopleCertificate, PeopleRoot};

@@ -4,10 +4,14 @@
 //! publish, everything below its shadow it may hear. Filters are judged by
 //! their text: wildcards may stand only where all they match is the device's
 //! own, so what a device receives needs no second check. A backend may ask for
-//! any thing and hear everything. Answers, deltas and presence come from the
-//! service alone.
+//! any thing and hear everything. A claim may ask to become a thing by its own
+//! template, and hear the answers; nobody else may. Answers, deltas and presence
+//! come from the service alone.
 
-use otaru_wire::{Namespace, Topic, is_filter_of_thing, is_topic_filter};
+use otaru_wire::{
+    Namespace, ProvisioningCall, ProvisioningPart, TemplateName, Topic, is_filter_of_thing,
+    is_topic_filter,
+};
 
 use crate::Principal;
 
@@ -18,6 +22,8 @@ pub enum Denied {
     ServiceOnly,
     /// The topic belongs to another thing.
     ForeignThing,
+    /// The topic belongs to another template.
+    ForeignTemplate,
     /// Nothing is ever published there by this principal.
     UnknownTopic,
     /// Messages under `$aws` are never retained.
@@ -30,6 +36,7 @@ impl Denied {
         match self {
             Denied::ServiceOnly => "only the service publishes on this topic",
             Denied::ForeignThing => "the topic belongs to another thing",
+            Denied::ForeignTemplate => "the topic belongs to another template",
             Denied::UnknownTopic => "nothing is published on this topic",
             Denied::Retained => "messages under $aws are not retained",
         }
@@ -49,23 +56,45 @@ pub fn publish(
         return Err(Denied::Retained);
     }
     let Some(parsed) = Topic::parse(namespace, topic) else {
-        let free = principal.thing().is_none() && !reserved && is_topic_name(topic);
+        let is_backend = matches!(principal, Principal::Backend { .. });
+        let free = is_backend && !reserved && is_topic_name(topic);
         return if free { Ok(None) } else { Err(Denied::UnknownTopic) };
     };
     if !parsed.is_for_clients_to_publish() {
         return Err(Denied::ServiceOnly);
     }
-    match principal.thing() {
-        Some(own) if parsed.thing() != Some(own) => Err(Denied::ForeignThing),
+    match (principal, &parsed) {
+        (Principal::Claim { template, .. }, Topic::Provisioning { call, .. }) => {
+            if is_by(call, template) { Ok(Some(parsed)) } else { Err(Denied::ForeignTemplate) }
+        }
+        (Principal::Claim { .. }, _) | (_, Topic::Provisioning { .. }) => Err(Denied::UnknownTopic),
+        (Principal::Device { thing, .. }, _) if parsed.thing() != Some(thing) => {
+            Err(Denied::ForeignThing)
+        }
         _ => Ok(Some(parsed)),
+    }
+}
+
+/// Whether a call is one of who becomes a thing by this template.
+fn is_by(call: &ProvisioningCall, template: &TemplateName) -> bool {
+    match call {
+        ProvisioningCall::RegisterThing { template: named } => named == template,
+        ProvisioningCall::CreateFromCsr | ProvisioningCall::CreateKeys => true,
     }
 }
 
 /// Whether the filter may be subscribed to.
 pub(crate) fn subscribe(principal: &Principal, namespace: &Namespace, filter: &str) -> bool {
-    match principal.thing() {
-        Some(thing) => is_filter_of_thing(namespace, thing, filter),
-        None => is_topic_filter(filter),
+    match principal {
+        Principal::Device { thing, .. } => is_filter_of_thing(namespace, thing, filter),
+        Principal::Backend { .. } => is_topic_filter(filter),
+        // Text that parses has no wildcards: what is answered there is answered to who asked.
+        Principal::Claim { template, .. } => match Topic::parse(namespace, filter) {
+            Some(Topic::Provisioning { call, part }) => {
+                part != ProvisioningPart::Request && is_by(&call, template)
+            }
+            _ => false,
+        },
     }
 }
 

@@ -8,6 +8,7 @@ use otaru_wire::ThingName;
 use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill, Message as ToSession, Reason};
 use tokio::time::timeout;
 
+use crate::connection::Connection;
 use crate::hub::Hub;
 use crate::{Connect, Listener, Principal, Refused, acl, door, listeners};
 
@@ -61,7 +62,8 @@ impl Hub {
         if let Some(will) = info.last_will() {
             self.check_will(&principal, &will)?;
         }
-        self.separate_listeners(connect, info.id()).await?;
+        self.separate_listeners(connect, &principal, info.id()).await?;
+        self.separate_claims(&principal, info.id()).await?;
         self.see_off_predecessor(info.id()).await;
         let certificate = connect.certificate.clone();
         Ok(Admitted { principal, principal_id: principal_id(connect), certificate })
@@ -87,13 +89,21 @@ impl Hub {
     /// A client id names one stored session. A backend that took a device's id
     /// would read its queue, and a device that resumed a backend's session would
     /// inherit subscriptions no device may have.
-    async fn separate_listeners(&self, connect: &Connect, id: &Id) -> Result<(), Refused> {
+    async fn separate_listeners(
+        &self,
+        connect: &Connect,
+        principal: &Principal,
+        id: &Id,
+    ) -> Result<(), Refused> {
         let shared = self.mqtt.extends.shared().await;
         let mut entry = shared.entry(id.clone());
         let Some(there) = entry.session() else { return Ok(()) };
         match (connect.listener, listeners::of(&there.id)) {
             (Listener::Plain, Listener::Devices) => {
                 Err(Refused::new("client id belongs to a device"))
+            }
+            (Listener::Devices, Listener::Plain) if is_claim(principal) => {
+                Err(Refused::new("client id belongs to a backend"))
             }
             (Listener::Devices, Listener::Plain) => {
                 drop(there);
@@ -103,6 +113,25 @@ impl Hub {
                 }
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Lets nobody go on with a claim's session, and no claim with anybody's. All devices of a
+    /// batch may use the same client id: what waits for one of them may be its private key.
+    async fn separate_claims(&self, principal: &Principal, id: &Id) -> Result<(), Refused> {
+        let mut entry = self.mqtt.extends.shared().await.entry(id.clone());
+        let Some(there) = entry.session() else { return Ok(()) };
+        let was_claim = match Connection::of(&there).await {
+            Some(connection) => is_claim(&connection.session.principal),
+            None => false,
+        };
+        if !is_claim(principal) && !was_claim {
+            return Ok(());
+        }
+        drop(there);
+        match entry.kick(true, true, false).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Refused::new(format!("the session before stays: {error}"))),
         }
     }
 
@@ -154,22 +183,29 @@ fn connect_of(info: &ConnectInfo) -> Connect {
     }
 }
 
-/// The certificate names the thing, and the client id repeats it.
+/// A certificate that names a thing lets in that thing alone; whom another lets in, which its
+/// issuer and serial number say, is for the service to know.
 fn check_certificate(connect: &Connect) -> Result<(), Refused> {
     let Some(PeerCertificate { common_name, .. }) = &connect.certificate else {
         return Err(Refused::new("no client certificate"));
     };
-    if *common_name != connect.client_id {
+    let names_a_thing = ThingName::new(common_name).is_ok();
+    if names_a_thing && *common_name != connect.client_id {
         return Err(Refused::new(format!("certificate is for {common_name:?}")));
     }
-    ThingName::new(common_name).map_err(|error| Refused::new(error.to_string()))?;
+    ThingName::new(&connect.client_id).map_err(|error| Refused::new(error.to_string()))?;
     Ok(())
+}
+
+fn is_claim(principal: &Principal) -> bool {
+    matches!(principal, Principal::Claim { .. })
 }
 
 /// The service must not hand a device more than its certificate says.
 fn check_principal(principal: &Principal, connect: &Connect) -> Result<(), Refused> {
     let fits = match (principal, connect.listener) {
         (Principal::Device { thing, .. }, Listener::Devices) => thing.as_str() == connect.client_id,
+        (Principal::Claim { .. }, Listener::Devices) => true,
         (Principal::Backend { .. }, Listener::Plain) => true,
         _ => false,
     };

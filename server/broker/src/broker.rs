@@ -19,7 +19,7 @@ use crate::handover::Sessions;
 use crate::hub::Hub;
 use crate::keep_alive::KeepAlive;
 use crate::router::EscapingRouter;
-use crate::{Addresses, BrokerConfig, Counts, Ingress, hooks, listeners};
+use crate::{Addresses, BrokerConfig, Counts, Ingress, Session, answer, hooks, listeners};
 
 /// How long [`Broker::shutdown`] waits for connections to end. rmqtt keeps an
 /// MQTT 5 connection half a second after its DISCONNECT.
@@ -125,6 +125,13 @@ impl Broker {
     /// As [`Broker::publish`], for a message that somebody sent at QoS 0.
     pub async fn publish_at_most_once(&self, message: Message) {
         self.hub().say(&message.topic, message.payload, QoS::AtMostOnce).await;
+    }
+
+    /// Puts the message into the queue of the one connection it answers, and of nobody else who
+    /// subscribes to its topic. Nothing happens when that connection has ended, or does not
+    /// subscribe.
+    pub async fn answer(&self, to: &Session, message: Message) {
+        answer::answer(self.hub(), to, message).await;
     }
 
     /// Whether anyone would get a message on this topic, now or on return.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
-use crate::{Connect, admission};
+use crate::{Connect, Principal, admission};
 
 impl Hub {
     /// Tells that a client was not let in.
@@ -61,6 +61,9 @@ impl Hub {
         event_type: SubscriptionEvent,
         topics: Vec<String>,
     ) {
+        if matches!(connection.session.principal, Principal::Claim { .. }) {
+            return;
+        }
         let event = SubscriptionPayload {
             client_id: connection.session.client_id.clone(),
             timestamp: (self.clock)(),

@@ -40,7 +40,7 @@ pub(crate) struct Hub {
     /// Told whenever a connection has ended.
     pub(crate) one_ended: Notify,
     /// The sender of what the service says.
-    service: Id,
+    pub(crate) service: Id,
 }
 
 impl Hub {
@@ -97,7 +97,7 @@ impl Hub {
         }
     }
 
-    fn message(&self, topic: &str, payload: Bytes, qos: QoS) -> Publish {
+    pub(crate) fn message(&self, topic: &str, payload: Bytes, qos: QoS) -> Publish {
         let message = CodecPublish {
             dup: false,
             retain: false,

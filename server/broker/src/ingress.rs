@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use otaru_doors::PeerCertificate;
 use otaru_wire::payload::DisconnectReason;
-use otaru_wire::{OrganisationId, ThingName, Topic};
+use otaru_wire::{OrganisationId, TemplateName, ThingName, Topic};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Who a session is.
@@ -26,6 +26,14 @@ pub enum Principal {
         /// Who its requests are made for.
         organisation: OrganisationId,
     },
+    /// A device that has no certificate of its own yet, by that of its batch: it may ask to
+    /// become a thing, and nothing else.
+    Claim {
+        /// Who the batch belongs to.
+        organisation: OrganisationId,
+        /// How it becomes a thing.
+        template: TemplateName,
+    },
 }
 
 impl Principal {
@@ -33,16 +41,16 @@ impl Principal {
     pub fn thing(&self) -> Option<&ThingName> {
         match self {
             Principal::Device { thing, .. } => Some(thing),
-            Principal::Backend { .. } => None,
+            Principal::Backend { .. } | Principal::Claim { .. } => None,
         }
     }
 
     /// Whose things it acts on.
     pub fn organisation(&self) -> &OrganisationId {
         match self {
-            Principal::Device { organisation, .. } | Principal::Backend { organisation } => {
-                organisation
-            }
+            Principal::Device { organisation, .. }
+            | Principal::Backend { organisation }
+            | Principal::Claim { organisation, .. } => organisation,
         }
     }
 }
@@ -59,8 +67,8 @@ pub enum Listener {
 /// A client that wants in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
-    /// The MQTT client id. On [`Listener::Devices`] it is a thing name and equals the
-    /// common name of its certificate.
+    /// The MQTT client id. On [`Listener::Devices`] it is a thing name, and equals the common name
+    /// of its certificate where that is one, too.
     pub client_id: String,
     /// Where it came in.
     pub listener: Listener,
@@ -124,7 +132,8 @@ pub struct Session {
 pub struct Request {
     /// Who sent it.
     pub session: Arc<Session>,
-    /// A shadow request, logs or progress; the sender was allowed to publish there.
+    /// A shadow request, logs, progress, or a call of provisioning; the sender was allowed to
+    /// publish there.
     pub topic: Topic,
     /// As it arrived.
     pub payload: Bytes,
@@ -181,11 +190,11 @@ impl fmt::Debug for OpenDelta {
 #[async_trait]
 pub trait Ingress: Send + Sync + 'static {
     /// Says who a client is. The TLS handshake has proven the certificate, the
-    /// broker that CN and client id are one thing name; revocation and
-    /// registration are checked here.
+    /// broker that the client id is a thing name, and the one that the certificate
+    /// names where it names one; revocation and registration are checked here.
     ///
     /// A principal that does not fit is refused by the broker: on
-    /// [`Listener::Devices`] it must be the device of that name, on
+    /// [`Listener::Devices`] it must be the device of that client id or a claim, on
     /// [`Listener::Plain`] a backend.
     async fn authenticate(&self, connect: &Connect) -> Result<Principal, Refused>;
 

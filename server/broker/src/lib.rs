@@ -11,6 +11,7 @@
 mod accepting;
 mod acl;
 mod admission;
+mod answer;
 mod broker;
 mod client_events;
 mod config;

@@ -107,7 +107,11 @@ impl Hub {
         }
     }
 
+    /// Publishes it, unless the client is nobody yet: its id is no thing that could be online.
     async fn say_presence(&self, connection: &Connection, event: PresencePayload) {
+        if matches!(connection.session.principal, Principal::Claim { .. }) {
+            return;
+        }
         self.say_event(&event.client_id, &event.topic(), event.to_json()).await;
         tracing::debug!(
             client.id = connection.session.client_id,

@@ -171,7 +171,7 @@ fn delta_filters(thing: &ThingName) -> [String; 2] {
 }
 
 /// The session's filters with the quality of service granted to each.
-async fn granted(mqtt: &MqttSession) -> Option<Vec<(String, QoS)>> {
+pub(crate) async fn granted(mqtt: &MqttSession) -> Option<Vec<(String, QoS)>> {
     let subscriptions = mqtt.subscriptions().await.ok()?;
     let subscriptions = subscriptions.read().await;
     let each = subscriptions.iter().map(|(filter, options)| (filter.to_string(), options.qos()));

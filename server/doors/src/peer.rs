@@ -1,5 +1,8 @@
-//! What a client certificate says about its holder.
+//! What a client certificate says about its holder, and of itself.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A certificate that TLS has verified.
@@ -45,6 +48,29 @@ impl PeerCertificate {
             issuer: issuer.to_owned(),
             serial: certificate.serial.to_str_radix(16),
             organisation: organisation.map(str::to_owned),
+        })
+    }
+}
+
+/// What a certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// When it ends.
+    pub not_after: SystemTime,
+    /// SHA-256 of its public key, lower-case hexadecimal.
+    pub key_sha256: String,
+}
+
+impl CertificateFacts {
+    /// Reads a DER certificate; trust is not checked here.
+    pub fn read(der: &[u8]) -> Result<CertificateFacts, PeerCertificateError> {
+        let (_, certificate) =
+            X509Certificate::from_der(der).map_err(|_| PeerCertificateError::Malformed)?;
+        let ends = certificate.validity().not_after.timestamp().max(0).unsigned_abs();
+        let key = Sha256::digest(certificate.public_key().raw);
+        Ok(CertificateFacts {
+            not_after: UNIX_EPOCH + Duration::from_secs(ends),
+            key_sha256: key.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
 }

@@ -108,6 +108,8 @@ pub enum Input<'a> {
     },
     /// A newer release takes its place, wished for or already running.
     Superseded,
+    /// The device is out of service: it will never answer.
+    DeviceGone,
     /// Its deadline passed in silence.
     Expired,
 }
@@ -185,6 +187,10 @@ impl Update {
             Input::Superseded if self.may_change() => {
                 Some((self.ended(Outcome::Superseded, None, now), Effect::None))
             }
+            Input::DeviceGone if self.may_change() => Some((
+                self.ended(Outcome::Cancelled, Some(Reason::Cancelled), now),
+                Effect::Withdraw,
+            )),
             Input::Expired if self.is_open() => match self.phase {
                 Phase::Deferred => self.step(&Input::Due, now),
                 Phase::Requested => None,

@@ -111,6 +111,23 @@ impl FromRequestParts<Site> for Visitor {
     }
 }
 
+/// A device, known by its certificate, and which one that is.
+pub(crate) struct DeviceCaller {
+    pub(crate) device: DevicePrincipal,
+    pub(crate) peer: Arc<PeerCertificate>,
+}
+
+impl FromRequestParts<Site> for DeviceCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<DeviceCaller, ApiError> {
+        let peer =
+            parts.extensions.get::<Arc<PeerCertificate>>().ok_or(Refusal::Unauthenticated)?;
+        let device = device(&site.app, peer).await?;
+        Ok(DeviceCaller { device, peer: peer.clone() })
+    }
+}
+
 async fn device(app: &App, peer: &PeerCertificate) -> Result<DevicePrincipal, ApiError> {
     Ok(authenticate_device(app, peer).await?)
 }

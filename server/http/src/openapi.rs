@@ -35,7 +35,7 @@ const SIGV4: &str = "sigv4";
 const DATA_PLANE_TAGS: [&str; 2] = ["shadows", "topics"];
 
 /// The tags of routes that not everybody needs a credential for.
-const OPEN_TAGS: [&str; 3] = ["authority", "health", "session"];
+const OPEN_TAGS: [&str; 4] = ["authority", "enrolment", "health", "session"];
 
 /// An empty description to merge routes into.
 pub(crate) fn start() -> OpenApiRouter<Site> {

@@ -4,6 +4,7 @@ mod api_v1;
 mod app;
 mod authority;
 mod docs;
+mod enrolment;
 mod firmware;
 mod health;
 mod listening;
@@ -52,6 +53,7 @@ fn shared() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
         .merge(things::routes())
         .merge(firmware::routes())
+        .merge(enrolment::routes())
         .merge(health::routes())
 }
 

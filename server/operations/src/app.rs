@@ -1,4 +1,7 @@
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use otaru_authority::Authority;
 use otaru_blobs::Blobs;
@@ -21,12 +24,14 @@ use crate::{
     claims::WRONG_CLAIMS,
     database::Database,
     downloads::OpenDownloads,
+    enrolment::WRONG_ENROLMENTS,
     events::Live,
     fleet_ticks::FleetTicks,
     password_resets::ResetRequests,
     passwords::Passwords,
     progress::LiveProgress,
     providers::{Bearers, LONGEST_FLOW_MS, PROVIDER_RETURNS, Providers},
+    renewal::RENEWALS_AN_HOUR,
     request_limits::OpenRequests,
     setup::SetupCode,
     uses::Uses,
@@ -69,6 +74,8 @@ pub struct AppConfig {
     pub providers: Vec<IdentityProvider>,
     /// Calls them.
     pub outbound: Outbound,
+    /// How long a certificate holds that is signed for a key of the device's own.
+    pub certificate_life: Duration,
 }
 
 /// What can be set of the shadow service.
@@ -144,6 +151,11 @@ pub(crate) struct Inner {
     pub(crate) fleet_ticks: FleetTicks,
     pub(crate) live: LiveProgress,
     pub(crate) claim_attempts: Attempts,
+    /// As [`AppConfig::certificate_life`].
+    pub(crate) certificate_life: Duration,
+    pub(crate) enrolment_attempts: Attempts,
+    pub(crate) provisioning_rate: Attempts,
+    pub(crate) renewal_rate: Attempts,
     pub(crate) passwords: Passwords,
     pub(crate) password_guard: PasswordGuard,
     pub(crate) code_guard: CodeGuard,
@@ -189,6 +201,7 @@ impl App {
             bucket_watch,
             providers,
             outbound,
+            certificate_life,
         } = config;
         let now = clock.now_ms();
         let fresh = OrganisationId::new(&uuid::Uuid::now_v7().to_string())
@@ -218,6 +231,10 @@ impl App {
             fleet_ticks: FleetTicks::default(),
             live: LiveProgress::default(),
             claim_attempts: Attempts::new(WRONG_CLAIMS, 60_000),
+            certificate_life,
+            enrolment_attempts: Attempts::new(WRONG_ENROLMENTS, 60_000),
+            provisioning_rate: Attempts::new(u32::MAX, 60_000),
+            renewal_rate: Attempts::new(RENEWALS_AN_HOUR, 3_600_000),
             passwords: Passwords::new()?,
             password_guard: PasswordGuard::default(),
             code_guard: CodeGuard::default(),
@@ -269,6 +286,11 @@ impl App {
     /// Milliseconds since the epoch.
     pub fn now_ms(&self) -> i64 {
         self.inner.clock.now_ms()
+    }
+
+    /// The authority that devices trust for TLS, PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.inner.authority.ca_pem()
     }
 
     /// How large shadows may be, and how their service speaks.

@@ -66,6 +66,11 @@ impl Attempts {
     /// Counts an attempt before it is made, so that many at once are as limited as one after
     /// the other.
     pub(crate) fn begin(&self, key: &str, now: i64) -> Result<(), Refusal> {
+        self.begin_within(key, self.most, now)
+    }
+
+    /// As [`Attempts::begin`], for a key with a limit of its own.
+    pub(crate) fn begin_within(&self, key: &str, most: u32, now: i64) -> Result<(), Refusal> {
         let mut counts = self.lock();
         if counts.len() >= MOST_KEYS {
             make_room(&mut counts, now - self.window_ms);
@@ -74,7 +79,7 @@ impl Attempts {
         if now - entry.0 >= self.window_ms {
             *entry = (now, 0);
         }
-        if entry.1 >= self.most {
+        if entry.1 >= most {
             return Err(Refusal::TooManyAttempts);
         }
         entry.1 += 1;

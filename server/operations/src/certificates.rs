@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use otaru_doors::{DeviceTrust, PeerCertificate};
+use otaru_authority::{IssuedDevice, SignedDevice, UNNAMED_HOLDER};
+use otaru_doors::{CertificateFacts, DeviceTrust, PeerCertificate};
 use otaru_fleet::Permission;
-use otaru_store::{CertificateRow, Notice, Scope, StoreError, SystemScope, Tx};
+use otaru_store::{
+    CertificateName, CertificateRow, CertificateSaid, Notice, Scope, StoreError, SystemScope, Tx,
+};
 use otaru_wire::ThingName;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde_json::json;
 
 use crate::audit::{Object, Who};
-use crate::devices::reachable;
+use crate::devices::{in_service, reachable};
 use crate::{
-    Actor, App, CertificateObject, DevicePrincipal, OperationError, Reach, Refusal,
+    Actor, App, CertificateObject, DevicePrincipal, OperationError, Reach, Refusal, clock,
     device_authorities, server_keys,
 };
 
@@ -47,7 +50,7 @@ pub async fn list_certificates(
 ///
 /// # Errors
 /// [`Refusal::CertificateRefused`], [`Refusal::CertificateTaken`], [`Refusal::DeviceUnknown`],
-/// [`Refusal::Forbidden`].
+/// [`Refusal::DeviceDecommissioned`], [`Refusal::Forbidden`].
 pub async fn add_certificate(
     app: &App,
     actor: &Actor,
@@ -59,16 +62,15 @@ pub async fn add_certificate(
     let (actor, now, trust) = (actor.clone(), app.now_ms(), app.inner.trust.clone());
     let work = move |tx: &mut Tx<'_>| {
         let scope = &actor.scope;
-        reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        in_service(&device)?;
         if otaru_store::certificates_of_thing(tx, scope, &thing)?.len() >= MOST_CERTIFICATES {
             let detail = format!("{thing} has had {MOST_CERTIFICATES} of them");
             return Err(Refusal::CertificateRefused { detail }.into());
         }
-        let (issuer, serial) = believed(tx, scope, &chain, &thing, now)?;
-        match otaru_store::insert_certificate(tx, scope, &issuer, &serial, &thing, now) {
-            Err(StoreError::Duplicate(_)) => return Err(Refusal::CertificateTaken.into()),
-            other => other?,
-        }
+        let certificate = believed(tx, scope, &chain, &thing, now)?;
+        certificate.keep(tx, scope, &thing, now)?;
+        let CertificateName { issuer, serial } = certificate.name;
         let added = json!({ "certificate": serial, "issuer": issuer });
         let did = Who::of(&actor).did("device.add_certificate", Object::device(&thing));
         let organisation = scope.organisation().clone();
@@ -83,6 +85,53 @@ pub async fn add_certificate(
         Ok::<_, OperationError>((CertificateObject::of(row, &trust), did.made(&added)))
     };
     app.inner.store.audited(work).await
+}
+
+/// A certificate of a device, as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate {
+    pub(crate) name: CertificateName,
+    /// When it ends, in milliseconds since the epoch.
+    pub(crate) not_after: i64,
+    /// Digest of its key; of none that the server made.
+    pub(crate) key_sha256: Option<String>,
+}
+
+impl Certificate {
+    /// Keeps it as one of a device's.
+    pub(crate) fn keep(
+        &self,
+        tx: &mut Tx<'_>,
+        scope: &Scope,
+        thing: &ThingName,
+        now: i64,
+    ) -> Result<(), OperationError> {
+        match otaru_store::insert_certificate(tx, scope, &self.name, thing, now) {
+            Err(StoreError::Duplicate(_)) => return Err(Refusal::CertificateTaken.into()),
+            other => other?,
+        }
+        let said =
+            CertificateSaid { not_after: self.not_after, key_sha256: self.key_sha256.as_deref() };
+        Ok(otaru_store::set_certificate_said(tx, scope, &self.name, thing, said)?)
+    }
+}
+
+impl From<&IssuedDevice> for Certificate {
+    fn from(issued: &IssuedDevice) -> Certificate {
+        let (issuer, serial) = (issued.issuer.clone(), issued.serial.clone());
+        let not_after = clock::ms_of(issued.not_after);
+        Certificate { name: CertificateName { issuer, serial }, not_after, key_sha256: None }
+    }
+}
+
+impl From<&SignedDevice> for Certificate {
+    fn from(signed: &SignedDevice) -> Certificate {
+        Certificate {
+            name: CertificateName { issuer: signed.issuer.clone(), serial: signed.serial.clone() },
+            not_after: clock::ms_of(signed.not_after),
+            key_sha256: Some(signed.key_sha256.clone()),
+        }
+    }
 }
 
 /// Which of a device's certificates are meant.
@@ -169,7 +218,7 @@ pub(crate) fn read_chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, Refu
     }
 }
 
-/// Issuer and serial number of a certificate by which the thing will be known: it leads to an
+/// The certificate by which the thing will be known: it leads to an
 /// authority that this organisation registered, and names the thing.
 pub(crate) fn believed(
     tx: &mut Tx<'_>,
@@ -177,7 +226,7 @@ pub(crate) fn believed(
     chain: &[CertificateDer<'static>],
     thing: &ThingName,
     now: i64,
-) -> Result<(String, String), OperationError> {
+) -> Result<Certificate, OperationError> {
     let refused = |detail: String| Refusal::CertificateRefused { detail };
     let authorities = otaru_store::authorities(tx, scope, "", ALL)?;
     let trust = DeviceTrust::of(&device_authorities::certificates(&authorities));
@@ -187,7 +236,13 @@ pub(crate) fn believed(
         let detail = format!("its common name is {:?}, not {thing}", peer.common_name);
         return Err(refused(detail).into());
     }
-    Ok((peer.issuer, peer.serial))
+    let leaf = chain.first().ok_or_else(|| refused("there is none".to_owned()))?;
+    let said = CertificateFacts::read(leaf).map_err(|why| refused(why.to_string()))?;
+    Ok(Certificate {
+        name: CertificateName { issuer: peer.issuer, serial: peer.serial },
+        not_after: clock::ms_of(said.not_after),
+        key_sha256: Some(said.key_sha256),
+    })
 }
 
 pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
@@ -230,10 +285,23 @@ pub(crate) fn good(
 ) -> Result<Option<CertificateRow>, StoreError> {
     let system = SystemScope::for_authentication();
     let found = otaru_store::certificate(tx, &system, &peer.issuer, &peer.serial, is_own)?;
-    let found = found
-        .filter(|known| known.revoked_at.is_none() && known.thing.as_str() == peer.common_name);
+    // One of the server's own that was signed before its holder had a name says so.
+    let is_unnamed = is_own && peer.common_name == UNNAMED_HOLDER;
+    let is_held = |known: &CertificateRow| is_unnamed || known.thing.as_str() == peer.common_name;
+    let found = found.filter(|known| known.revoked_at.is_none() && is_held(known));
     let Some(known) = found else { return Ok(None) };
     let scope = Scope::of(known.organisation.clone());
     let is_believed = is_own || otaru_store::has_authority(tx, &scope, &peer.issuer)?;
     Ok(is_believed.then_some(known))
+}
+
+/// Whether a certificate that the server signed still speaks for the thing.
+pub(crate) fn speaks_for(
+    tx: &mut Tx<'_>,
+    own: &CertificateName,
+    thing: &ThingName,
+) -> Result<bool, StoreError> {
+    let system = SystemScope::for_authentication();
+    let found = otaru_store::certificate(tx, &system, &own.issuer, &own.serial, true)?;
+    Ok(found.is_some_and(|known| known.revoked_at.is_none() && known.thing == *thing))
 }

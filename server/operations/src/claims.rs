@@ -24,7 +24,7 @@ pub(crate) const WRONG_CLAIMS: u32 = 10;
 /// Makes a new claim code for a device; an unused older one stops working.
 ///
 /// # Errors
-/// [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
+/// [`Refusal::DeviceUnknown`], [`Refusal::DeviceDecommissioned`], [`Refusal::Forbidden`].
 pub async fn create_claim_code(
     app: &App,
     actor: &Actor,
@@ -34,7 +34,9 @@ pub async fn create_claim_code(
     let digest = digest_of(&code);
     let (actor, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        devices::reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        let fleet = Reach::Fleet;
+        let device = devices::reachable(tx, &actor, fleet, &thing, Permission::OperateDevices)?;
+        devices::in_service(&device)?;
         otaru_store::insert_claim_code(tx, &actor.scope, &thing, &digest, now)?;
         let made = Who::of(&actor).did("device.claim_code", Object::device(&thing));
         Ok::<_, OperationError>(((), made))

@@ -211,14 +211,18 @@ pub async fn read_trust(app: &App) -> Result<(), OperationError> {
         let system = SystemScope::for_background();
         let authorities = otaru_store::all_authority_certificates(tx, &system)?;
         let revoked = otaru_store::revoked_certificates(tx, &system, since)?;
-        Ok::<_, OperationError>((authorities, revoked))
+        let claims = otaru_store::revoked_claim_certificates(tx, &system, since)?;
+        Ok::<_, OperationError>((authorities, revoked, claims))
     };
-    let (authorities, revoked) = app.inner.store.read(work).await?;
+    let (authorities, revoked, claims) = app.inner.store.read(work).await?;
     let trust = &app.inner.trust;
     trust.set_registered(&authorities.into_iter().map(CertificateDer::from).collect::<Vec<_>>());
     trust.end_unbelieved();
     for certificate in revoked {
         end(app, &certificate.issuer, &certificate.serial);
+    }
+    for claim in claims {
+        end(app, &claim.issuer, &claim.serial);
     }
     Ok(())
 }

@@ -1,18 +1,19 @@
 //! Registering devices and showing them.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use otaru_authority::IssuedDevice;
 use otaru_fleet::Permission;
 use otaru_release::RootDocument;
-use otaru_store::{DeviceFilter, DeviceRow, Notice, ReleaseRow, Scope, StoreError, Tx};
+use otaru_store::{
+    CertificateName, DeviceFilter, DeviceRow, Notice, ReleaseRow, Scope, StoreError, Tx,
+};
 use otaru_wire::{ProductName, ThingName};
 use serde_json::json;
 
 use crate::audit::{Object, Who};
+use crate::certificates::{self, Certificate};
 use crate::{
-    Actor, App, DeviceObject, OperationError, Page, PageRequest, Reach, Refusal, Urls,
-    certificates, downgrades, events, events::People, offers, own_devices, patches, releases,
+    Actor, App, DeviceObject, OperationError, Page, PageRequest, Reach, Refusal, Urls, clock,
+    downgrades, events, events::People, offers, own_devices, patches, releases,
 };
 
 /// Longest text to look for: as long as the longest name.
@@ -53,10 +54,11 @@ pub async fn add_device(
     let now = app.now_ms();
     let issued = issue(app, actor, &thing, now)?;
     let (scope, who) = (actor.scope.clone(), Who::of(actor));
-    let known = (issued.issuer.clone(), issued.serial.clone());
+    let certificate = Certificate::from(&issued);
     let work = move |tx: &mut Tx<'_>| {
-        let built = register(tx, &scope, &thing, &product, &known, now)?;
-        let added = json!({ "product": built.device.product, "certificate": known.1 });
+        let built = register(tx, &scope, &thing, &product, &certificate, now)?;
+        let serial = &certificate.name.serial;
+        let added = json!({ "product": built.device.product, "certificate": serial });
         Ok::<_, OperationError>((built, who.did("device.add", Object::device(&thing)).made(&added)))
     };
     let built = app.inner.store.audited(work).await?;
@@ -85,7 +87,7 @@ pub async fn register_device(
     let work = move |tx: &mut Tx<'_>| {
         let known = certificates::believed(tx, &scope, &chain, &thing, now)?;
         let built = register(tx, &scope, &thing, &product, &known, now)?;
-        let (issuer, serial) = &known;
+        let CertificateName { issuer, serial } = &known.name;
         let product = &built.device.product;
         let added = json!({ "product": product, "certificate": serial, "issuer": issuer });
         Ok::<_, OperationError>((built, who.did("device.add", Object::device(&thing)).made(&added)))
@@ -107,15 +109,17 @@ pub async fn renew_certificate(
     actor.require(Permission::OperateDevices)?;
     let now = app.now_ms();
     let issued = issue(app, actor, &thing, now)?;
-    let (actor, issuer, serial) = (actor.clone(), issued.issuer.clone(), issued.serial.clone());
+    let (actor, certificate) = (actor.clone(), Certificate::from(&issued));
     let work = move |tx: &mut Tx<'_>| {
         let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
+        in_service(&device)?;
         let (chip, root_pub) = built_in(tx, &actor.scope, &device.product)?;
         certificates::revoke_all(tx, &actor.scope, &thing, now)?;
-        otaru_store::insert_certificate(tx, &actor.scope, &issuer, &serial, &thing, now)?;
+        certificate.keep(tx, &actor.scope, &thing, now)?;
         tx.notify(Notice::Disconnect { client_id: thing.to_string() });
         let did = Who::of(&actor).did("device.renew_certificate", Object::device(&thing));
-        let renewed = did.made(&json!({ "certificate": serial }));
+        let renewed = did.made(&json!({ "certificate": certificate.name.serial }));
+        let device = otaru_store::device(tx, &actor.scope, &thing)?.unwrap_or(device);
         let built = Built { device: DeviceObject::from(&device), chip, root_pub };
         Ok::<_, OperationError>((built, renewed))
     };
@@ -129,20 +133,45 @@ fn issue(
     thing: &ThingName,
     now: i64,
 ) -> Result<IssuedDevice, OperationError> {
-    let at = UNIX_EPOCH + Duration::from_millis(now.unsigned_abs());
+    let at = clock::time_of(now);
     Ok(app.inner.authority.issue_device(thing, actor.scope.organisation(), at)?)
 }
 
+/// Refuses for a device that is out of service.
+pub(crate) fn in_service(device: &DeviceRow) -> Result<(), Refusal> {
+    match device.decommissioned_at {
+        None => Ok(()),
+        Some(_) => Err(Refusal::DeviceDecommissioned(device.thing.to_string())),
+    }
+}
+
 /// A device, and what its product builds into it.
-struct Built {
-    device: DeviceObject,
-    chip: String,
-    root_pub: String,
+pub(crate) struct Built {
+    pub(crate) device: DeviceObject,
+    pub(crate) chip: String,
+    pub(crate) root_pub: String,
+}
+
+impl Built {
+    /// Where the device finds its server, as `device.toml`.
+    pub(crate) fn device_toml(&self, app: &App) -> String {
+        device_toml(app, &self.device, &self.chip)
+    }
+
+    /// A device that is registered.
+    pub(crate) fn of(
+        tx: &mut Tx<'_>,
+        scope: &Scope,
+        device: &DeviceRow,
+    ) -> Result<Built, OperationError> {
+        let (chip, root_pub) = built_in(tx, scope, &device.product)?;
+        Ok(Built { device: DeviceObject::from(device), chip, root_pub })
+    }
 }
 
 fn files(app: &App, cert_pem: String, key_pem: Option<String>, built: Built) -> NewDeviceFiles {
-    let Built { device, chip, root_pub } = built;
-    let device_toml = device_toml(app, &device, &chip);
+    let device_toml = built.device_toml(app);
+    let Built { device, root_pub, .. } = built;
     NewDeviceFiles {
         device,
         cert_pem,
@@ -153,12 +182,13 @@ fn files(app: &App, cert_pem: String, key_pem: Option<String>, built: Built) -> 
     }
 }
 
-fn register(
+/// Registers a device with its certificate.
+pub(crate) fn register(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
     product: &ProductName,
-    (issuer, serial): &(String, String),
+    certificate: &Certificate,
     now: i64,
 ) -> Result<Built, OperationError> {
     let (chip, root_pub) = built_in(tx, scope, product)?;
@@ -170,17 +200,24 @@ fn register(
         Err(StoreError::Duplicate(_)) => return Err(taken().into()),
         other => other?,
     }
-    match otaru_store::insert_certificate(tx, scope, issuer, serial, thing, now) {
-        Err(StoreError::Duplicate(_)) => return Err(Refusal::CertificateTaken.into()),
-        other => other?,
-    }
+    certificate.keep(tx, scope, thing, now)?;
     let device = otaru_store::device(tx, scope, thing)?;
     let device = device.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
     Ok(Built { device: DeviceObject::from(&device), chip, root_pub })
 }
 
+/// Whether a thing name is registered, here or by somebody else.
+pub(crate) fn is_taken(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<bool, StoreError> {
+    Ok(otaru_store::is_thing_foreign(tx, scope, thing)?
+        || otaru_store::device(tx, scope, thing)?.is_some())
+}
+
 /// The chip of a product, and the root key its devices are built to trust.
-fn built_in(
+pub(crate) fn built_in(
     tx: &mut Tx<'_>,
     scope: &Scope,
     product: &ProductName,

@@ -4,21 +4,31 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use otaru_authority::CLAIM_HOLDER;
 use otaru_broker::{
-    Connect, DisconnectReason, Ingress, Listener, NotTaken, OpenDelta, Principal, Refused, Request,
-    Session, Turn,
+    Connect, DisconnectReason, Ingress, Listener, Message, NotTaken, OpenDelta, Principal, Refused,
+    Request, Session, Turn,
 };
 use otaru_fleet::Input;
 use otaru_shadow::{Rejection, UpdateRequest, client_token_of, delta_message};
 use otaru_store::{Notice, Scope, StoreError, Tx};
-use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic, payload::Progress};
+use otaru_wire::{
+    ProvisioningCall, ProvisioningPart, ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic,
+    payload::Progress,
+};
 use serde_json::{Value, json};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::audit::{self, Object, Who};
 use crate::{
-    App, Origin, ShadowActor, authenticate_device, certificates, events, logs::store_logs,
-    progress::take_progress, reports, shadow_history::Writer, shadows, updates,
+    App, Origin, ShadowActor, authenticate_device, certificates, events,
+    logs::store_logs,
+    notices::Told,
+    progress::take_progress,
+    provisioning::{CallFailed, answer_call, authenticate_claim},
+    renewal, reports,
+    shadow_history::Writer,
+    shadows, updates,
 };
 
 /// Hands what the broker receives to the operations.
@@ -40,6 +50,14 @@ impl Ingress for MqttIngress {
             (Listener::Plain, _) => {
                 Ok(Principal::Backend { organisation: self.app.default_organisation().clone() })
             }
+            (Listener::Devices, Some(peer))
+                if peer.common_name == CLAIM_HOLDER
+                    && self.app.inner.trust.is_own(&peer.issuer) =>
+            {
+                authenticate_claim(&self.app, peer, &connect.client_id)
+                    .await
+                    .map_err(|error| Refused::new(error.to_string()))
+            }
             (Listener::Devices, Some(peer)) => {
                 let device = authenticate_device(&self.app, peer)
                     .await
@@ -53,10 +71,15 @@ impl Ingress for MqttIngress {
 
     async fn message(&self, request: Request) -> Result<(), NotTaken> {
         let Request { session, topic, payload, turn } = request;
+        if let Topic::Provisioning { call, .. } = topic {
+            // In a task of its own: the answer is slower than the broker may be held up.
+            tokio::spawn(provision(self.app.clone(), session, call, payload, turn));
+            return Ok(());
+        }
         let scope = Scope::of(session.principal.organisation().clone());
         let writer = match session.principal {
             Principal::Device { .. } => Writer::Device,
-            Principal::Backend { .. } => Writer::Backend,
+            Principal::Backend { .. } | Principal::Claim { .. } => Writer::Backend,
         };
         let actor = ShadowActor { scope, writer, person: None, origin: Origin::default() };
         take(&self.app, actor, topic, payload, turn).await.map_err(|cause| {
@@ -95,6 +118,35 @@ impl Ingress for MqttIngress {
     }
 }
 
+/// Carries a call of provisioning out, and has it answered.
+async fn provision(
+    app: App,
+    session: Arc<Session>,
+    call: ProvisioningCall,
+    payload: Bytes,
+    turn: Turn,
+) {
+    let (part, answer) = match answer_call(&app, &session, &call, &payload).await {
+        Ok(answer) => (ProvisioningPart::Accepted, answer),
+        Err(failed) => {
+            match &failed {
+                CallFailed::Fault(cause) => {
+                    error!(error = cause as &dyn std::error::Error, "Provisioning failed");
+                }
+                CallFailed::Refused(_) => {
+                    info!(client.id = session.client_id, reason = %failed, "Not provisioned");
+                }
+            }
+            (ProvisioningPart::Rejected, failed.payload())
+        }
+    };
+    let topic = Topic::Provisioning { call, part }.format(app.namespace());
+    let message = Message { topic, payload: Bytes::from(answer) };
+    let told = Told { to: session, message, turn };
+    // Nobody delivers any more when the server ends.
+    let _ = app.inner.store.notice_sender().send(Notice::Told(Box::new(told)));
+}
+
 impl MqttIngress {
     async fn presence(&self, session: &Session, online: bool) {
         let Principal::Device { thing, organisation } = &session.principal else { return };
@@ -102,13 +154,16 @@ impl MqttIngress {
         let (number, now) = (session.version_number, self.app.now_ms());
         let peer = session.certificate.clone().filter(|_| online);
         let is_own = peer.as_ref().is_some_and(|peer| self.app.inner.trust.is_own(&peer.issuer));
-        let work = move |tx: &mut Tx<'_>| match peer {
-            // Revoked since it was let in, when there was no session to end yet.
-            Some(peer) if certificates::good(tx, &peer, is_own)?.is_none() => {
-                tx.notify(Notice::Disconnect { client_id: thing.to_string() });
-                Ok(())
+        let work = move |tx: &mut Tx<'_>| {
+            if let Some(peer) = peer {
+                let Some(certificate) = certificates::good(tx, &peer, is_own)? else {
+                    // Revoked since it was let in, when there was no session to end yet.
+                    tx.notify(Notice::Disconnect { client_id: thing.to_string() });
+                    return Ok(());
+                };
+                renewal::came_with(tx, &scope, certificate, now)?;
             }
-            _ => set_online(tx, &scope, &thing, number, online, now),
+            set_online(tx, &scope, &thing, number, online, now)
         };
         let stored = self.app.inner.store.unaudited("a device came or went", work).await;
         report(stored, "Presence was not stored");

@@ -24,11 +24,13 @@ mod codes;
 mod credentials;
 mod database;
 mod deadlines;
+mod decommissioning;
 mod device_authorities;
 mod device_offers;
 mod devices;
 mod downgrades;
 mod downloads;
+mod enrolment;
 mod events;
 mod fleet_ticks;
 mod images;
@@ -55,10 +57,13 @@ mod patches;
 mod products;
 mod progress;
 mod providers;
+mod provisioning;
 mod publish;
 mod publishing;
 mod refusal;
 mod releases;
+mod renewal;
+mod replacing;
 mod reports;
 mod request_limits;
 mod retention;
@@ -107,6 +112,7 @@ pub use claims::{claim_device, claim_url, create_claim_code};
 pub use clock::Clock;
 pub use codes::SecretCode;
 pub use deadlines::expire_silent_updates;
+pub use decommissioning::decommission_device;
 pub use device_authorities::{
     NewDeviceAuthority, add_device_authority, list_device_authorities, read_trust,
     registration_code, remove_device_authority, show_device_authority,
@@ -121,6 +127,10 @@ pub use downloads::{
     Sending, Standing, WantedPatch, create_download_link, note_download, open_blob, open_firmware,
     open_manifest, open_patch, open_root, read_download_link, send_firmware,
 };
+pub use enrolment::{
+    EnrolledFiles, NewEnrolmentToken, create_enrolment_token, enrol_device, list_enrolment_tokens,
+    revoke_enrolment_token,
+};
 pub use events::{Heard, listen};
 pub use images::{delete_release, finish_deletions, remove_orphans};
 pub use ingress::MqttIngress;
@@ -131,13 +141,15 @@ pub use mail::{MailError, MailSettings, Mailer, Outbox, deliver_mail};
 pub use notices::deliver_notices;
 pub use objects::{
     ApprovalObject, AuditActorObject, AuditEntryObject, AuditThingObject, AvailableRelease,
-    BucketImageObject, CertificateObject, DeviceAuthorityObject, DeviceObject, IdentitiesObject,
-    IdentityObject, InvitationObject, LogObject, NewSecondFactorObject, OrganisationObject,
-    OwnDeviceObject, OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject,
-    ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject, RootObject,
-    RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject, ServerKeyObject,
-    SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject, ShareCodeObject,
-    TokenObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
+    BucketImageObject, CertificateObject, ClaimCertificateObject, DeviceAuthorityObject,
+    DeviceCertificateObject, DeviceObject, EnrolmentTokenObject, IdentitiesObject, IdentityObject,
+    InvitationObject, LogObject, NewSecondFactorObject, OrganisationObject, OwnDeviceObject,
+    OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject,
+    ProvisioningObject, ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject,
+    RootObject, RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject,
+    ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject,
+    ShareCodeObject, TemplateObject, TokenObject, TracedUpdateObject, UpdateObject,
+    UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};
@@ -177,12 +189,19 @@ pub use providers::{
     begin_confirmation, begin_identity_link, begin_provider_sign_in, finish_provider_sign_in,
     list_identities, list_providers, sign_out_by_provider, sign_up_with_token, unlink_identity,
 };
+pub use provisioning::{
+    NewClaimCertificate, NewTemplate, add_template, allow_reprovisioning, approve_provisioning,
+    create_claim_certificate, list_claim_certificates, list_provisioning_queue, list_templates,
+    reject_provisioning, remove_template, revoke_claim_certificate, show_template,
+};
 pub use publish::{NewImage, NewRelease, publish_release};
 pub use publishing::{NewMessage, Publisher, publish_message};
 pub use refusal::{Kind, OperationError, Refusal};
 pub use releases::{
     list_releases, may_publish, next_sequence, publish_draft, show_release, yank_release,
 };
+pub use renewal::{RenewedCertificate, renew_own_certificate};
+pub use replacing::replace_device;
 pub use request_limits::{Allowance, RequestLimits};
 pub use retention::{trim, trim_shadow_history};
 pub use roots::add_root;

@@ -1,13 +1,22 @@
 //! Tells the world what was committed, in commit order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use otaru_broker::{Broker, Message};
+use otaru_broker::{Broker, Message, Session, Turn};
 use otaru_shadow::Change;
 use otaru_store::Notice;
 use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb};
 use tokio::sync::mpsc;
 
 use crate::{App, Heard, device_authorities, events::Live};
+
+/// An answer to one connection alone, and its place among those that wait for one.
+pub(crate) struct Told {
+    pub(crate) to: Arc<Session>,
+    pub(crate) message: Message,
+    pub(crate) turn: Turn,
+}
 
 /// Publishes shadow messages and events of committed work until the store closes.
 ///
@@ -70,6 +79,13 @@ pub async fn deliver_notices(
                 // here, can only end behind them.
                 let broker = broker.clone();
                 tokio::spawn(async move { broker.disconnect(&client_id).await });
+            }
+            Notice::Told(told) => {
+                if let Ok(told) = told.downcast::<Told>() {
+                    let Told { to, message, turn } = *told;
+                    broker.answer(&to, message).await;
+                    drop(turn);
+                }
             }
         }
     }

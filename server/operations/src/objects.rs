@@ -3,6 +3,7 @@
 mod audit;
 mod bucket;
 mod certificates;
+mod enrolment;
 mod patches;
 mod people;
 mod releases;
@@ -20,6 +21,9 @@ use utoipa::ToSchema;
 pub use audit::{AuditActorObject, AuditEntryObject, AuditThingObject};
 pub use bucket::BucketImageObject;
 pub use certificates::{CertificateObject, DeviceAuthorityObject};
+pub use enrolment::{
+    ClaimCertificateObject, EnrolmentTokenObject, ProvisioningObject, TemplateObject,
+};
 pub use patches::PatchObject;
 pub use people::{
     IdentitiesObject, IdentityObject, InvitationObject, OrganisationObject, ResetLinkObject,
@@ -97,6 +101,19 @@ pub struct DeviceObject {
     pub owner: Option<String>,
     /// What it runs; null until it reported.
     pub running: Option<RunningObject>,
+    /// Its newest certificate; null when it is not known until when that holds.
+    pub certificate: Option<DeviceCertificateObject>,
+    /// Since when it is out of service.
+    pub decommissioned_at: Option<String>,
+    /// The device that took its place.
+    pub replaced_by: Option<String>,
+}
+
+/// The certificate of a device.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeviceCertificateObject {
+    /// When it ends.
+    pub not_after: String,
 }
 
 /// A release an owner can install.
@@ -261,6 +278,11 @@ impl From<&DeviceRow> for DeviceObject {
             last_seen_at: row.last_seen_at.map(time),
             owner: row.owner.clone(),
             running: known.then(|| RunningObject::of(row)),
+            certificate: row
+                .certificate_ends_at
+                .map(|ends_at| DeviceCertificateObject { not_after: time(ends_at) }),
+            decommissioned_at: row.decommissioned_at.map(time),
+            replaced_by: row.replaced_by.clone(),
         }
     }
 }

@@ -41,8 +41,8 @@ fn look_at(
     now: i64,
 ) -> Result<(), StoreError> {
     let (release, product) = match available(tx, scope, device)? {
-        Some(found) => found,
-        None => return otaru_store::remove_offer(tx, scope, &device.thing),
+        Some(found) if device.decommissioned_at.is_none() => found,
+        _ => return otaru_store::remove_offer(tx, scope, &device.thing),
     };
     let open = otaru_store::newest_update(tx, scope, &device.thing)?;
     let undecided = match open.filter(|row| row.update.is_open()) {

@@ -1,5 +1,6 @@
 //! Why an operation did not happen. The codes are part of the API: they never change.
 
+use otaru_authority::RequestError;
 use otaru_blobs::BlobError;
 use otaru_shadow::Rejection;
 use otaru_store::{ReleaseRow, StoreError, Trust};
@@ -158,6 +159,28 @@ pub enum Refusal {
     ThingNameTaken(String),
     #[error("thing name {0} is longer than the 64 characters a certificate can name")]
     ThingNameTooLong(String),
+    #[error("device {0} is out of service")]
+    DeviceDecommissioned(String),
+    #[error("{new} is a {found} and cannot take the place of {old}, a {expected}")]
+    ProductDiffers { old: String, new: String, found: String, expected: String },
+    #[error("device {0} has an owner and cannot take the place of another")]
+    ReplacementOwned(String),
+    #[error("the certificate request cannot be signed: {0}")]
+    CertificateRequestInvalid(RequestError),
+    #[error("the enrolment token is unknown, was revoked or is too old")]
+    EnrolmentTokenUnknown,
+    #[error("the enrolment token was used with another key")]
+    EnrolmentTokenUsed,
+    #[error("provisioning template {0} does not exist")]
+    TemplateUnknown(String),
+    #[error("a provisioning template is called {0}")]
+    TemplateTaken(String),
+    #[error("provisioning template {0} has expired")]
+    TemplateExpired(String),
+    #[error("claim certificate {0} does not exist or was revoked")]
+    ClaimCertificateUnknown(String),
+    #[error("no device waits for approval as {0}")]
+    ProvisioningUnknown(String),
     #[error("the claim code is unknown, was used or is too old")]
     ClaimCodeUnknown,
     #[error("device {0} has an owner, who must give it up first")]
@@ -329,6 +352,17 @@ impl Refusal {
             CertificateUnknown(_) => "certificate_unknown",
             ThingNameTaken(_) => "thing_name_taken",
             ThingNameTooLong(_) => "thing_name_too_long",
+            DeviceDecommissioned(_) => "device_decommissioned",
+            ProductDiffers { .. } => "product_differs",
+            ReplacementOwned(_) => "replacement_owned",
+            CertificateRequestInvalid(_) => "certificate_request_invalid",
+            EnrolmentTokenUnknown => "enrolment_token_unknown",
+            EnrolmentTokenUsed => "enrolment_token_used",
+            TemplateUnknown(_) => "template_unknown",
+            TemplateTaken(_) => "template_taken",
+            TemplateExpired(_) => "template_expired",
+            ClaimCertificateUnknown(_) => "claim_certificate_unknown",
+            ProvisioningUnknown(_) => "provisioning_unknown",
             ClaimCodeUnknown => "claim_code_unknown",
             DeviceClaimed(_) => "device_claimed",
             NotTheOwner(_) => "not_the_owner",
@@ -421,6 +455,10 @@ impl Refusal {
             | DeviceAuthorityUnknown(_)
             | CertificateUnknown(_)
             | ClaimCodeUnknown
+            | EnrolmentTokenUnknown
+            | TemplateUnknown(_)
+            | ClaimCertificateUnknown(_)
+            | ProvisioningUnknown(_)
             | UpdateUnknown(_)
             | NoSuchUpdate(_)
             | UserUnknown(_)
@@ -461,6 +499,12 @@ impl Refusal {
             | TooManyDeviceAuthorities { .. }
             | CertificateTaken
             | DeviceClaimed(_)
+            | DeviceDecommissioned(_)
+            | ProductDiffers { .. }
+            | ReplacementOwned(_)
+            | EnrolmentTokenUsed
+            | TemplateTaken(_)
+            | TemplateExpired(_)
             | DeviceRequired
             | TooLate
             | UpdateEnded
@@ -475,6 +519,7 @@ impl Refusal {
             | OrganisationTaken(_) => Kind::Conflict,
             RootInvalid { .. }
             | PrivateKey { .. }
+            | CertificateRequestInvalid(_)
             | DowngradeUnmarked(_)
             | ServerKeyUnknown(_)
             | ImageRefused { .. }
@@ -530,6 +575,9 @@ impl Refusal {
             }
             Refusal::PrivateKey { kind, .. } => {
                 Some(((*kind).to_owned(), "something public".to_owned()))
+            }
+            Refusal::ProductDiffers { found, expected, .. } => {
+                Some((found.clone(), expected.clone()))
             }
             Refusal::ImageEmpty => Some(("no bytes".to_owned(), "an image".to_owned())),
             Refusal::ProjectMissing { found } => {

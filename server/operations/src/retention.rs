@@ -34,7 +34,9 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
         )?;
         let links = otaru_store::trim_invitations(tx, &system, now)?
             + otaru_store::trim_password_resets(tx, &system, now)?;
-        let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?;
+        let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?
+            + otaru_store::trim_enrolment_tokens(tx, &system, now - TOKENS_MS)?
+            + otaru_store::trim_provisionings(tx, &system, now)?;
         Ok::<_, OperationError>(ended + links + tokens)
     };
     let ended = app.inner.store.unaudited("what has ended is not kept", work).await?;

@@ -42,6 +42,8 @@ pub(crate) enum By {
     Offer,
     /// An owner who gave the device up.
     GivingUp,
+    /// The device took another one's place.
+    Replacing,
 }
 
 impl Writer {
@@ -78,6 +80,7 @@ impl By {
             By::Settings => "settings",
             By::Offer => "offer",
             By::GivingUp => "giving_up",
+            By::Replacing => "replacing",
         }
     }
 }
@@ -181,14 +184,15 @@ mod tests {
             Writer::Operation(By::Settings),
             Writer::Operation(By::Offer),
             Writer::Operation(By::GivingUp),
+            Writer::Operation(By::Replacing),
         ];
         let words: Vec<String> = all.iter().map(Writer::to_string).collect();
         assert_eq!(
             words.join(" "),
             "device backend token:ab access_key:ab person:ab operation:update \
-             operation:settings operation:offer operation:giving_up"
+             operation:settings operation:offer operation:giving_up operation:replacing"
         );
         let inside: Vec<bool> = all.iter().map(Writer::is_outside).collect();
-        assert_eq!(inside, [true, true, true, true, true, false, false, false, false]);
+        assert_eq!(inside, [[true; 5], [false; 5]].concat());
     }
 }

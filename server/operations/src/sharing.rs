@@ -201,7 +201,8 @@ fn leave(
     Ok(left)
 }
 
-fn give_up(
+/// Takes a device from its owner with all they wished and everybody they shared it with.
+pub(crate) fn give_up(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &Scope,

@@ -221,6 +221,7 @@ pub(crate) fn decide_in(
     version: &ReleaseVersion,
     when: When,
 ) -> Result<Decided, OperationError> {
+    devices::in_service(device)?;
     let now = app.now_ms();
     let until_at = when.until_at(device.time_zone.as_deref(), now);
     let open = newest_open(tx, scope, &device.thing)?;
@@ -327,7 +328,8 @@ fn is_same(open: &UpdateRow, version: &ReleaseVersion) -> bool {
     open.update.version == *version && !open.update.cancel_requested
 }
 
-fn newest_open(
+/// The device's newest update, if it has not ended.
+pub(crate) fn newest_open(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,

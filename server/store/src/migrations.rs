@@ -53,6 +53,7 @@ static ALL: &[Migration] = &[
     same!("0017_approval"),
     each!("0018_authorities"),
     each!("0019_audit_follows"),
+    same!("0020_enrolment"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

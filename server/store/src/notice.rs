@@ -78,6 +78,8 @@ pub enum Notice {
     /// The request before this one has been answered: its sender's place is free again when
     /// this is dropped.
     Answered(Box<dyn std::any::Any + Send + Sync>),
+    /// What one connection asked is to be answered to it alone: by whom and how is the service's.
+    Told(Box<dyn std::any::Any + Send + Sync>),
     /// Something a person's screen shows has changed.
     Event(EventRow),
     /// Something a person's screen shows has changed, and is not worth a place in the log.

@@ -429,6 +429,12 @@ pub struct DeviceRow {
     pub last_seen_at: Option<i64>,
     /// When it was registered.
     pub created_at: i64,
+    /// When its newest certificate ends, as far as it is known.
+    pub certificate_ends_at: Option<i64>,
+    /// Since when it is out of service.
+    pub decommissioned_at: Option<i64>,
+    /// The device that took its place.
+    pub replaced_by: Option<String>,
 }
 
 /// A stored shadow.

@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tables that the answer is read from. Of `devices` and `updates` only new and removed rows
 /// count: no statement changes whose a device is or what kind, and both are written all the time.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "authorities",
     "certificates",
+    "claim_certificates",
+    "enrolment_tokens",
     "identities",
     "organisations",
     "products",
+    "provisioning_templates",
     "releases",
     "sessions",
     "signing_keys",

@@ -25,6 +25,10 @@ use crate::device::trusting;
 use crate::ports::{Bound, Port, Ports};
 use crate::{AccessKey, Client, Device, Firmware, MqttSession, Publisher};
 
+/// How long a certificate holds for a device's own key: the broker judges it by the machine's
+/// clock, whenever the tests run.
+const CERTIFICATE_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3_600);
+
 /// When every test begins: 2026-11-23 12:00 UTC, a Monday.
 pub(crate) const START_MS: i64 = 1_795_435_200_000;
 
@@ -167,6 +171,7 @@ impl Run {
             patches: home.patches.clone(),
             shared_tokens: home.shared_tokens,
             second_factor_roles: home.second_factor_roles.clone(),
+            certificate_life: CERTIFICATE_LIFE,
             bucket_watch: home.watched.as_ref().map(|(url, options)| BucketWatch {
                 bucket: Bucket::open_with(url, options.clone()).expect("a bucket"),
                 interval: Duration::from_secs(3_600),
@@ -503,6 +508,15 @@ impl TestApp {
         let device = json!({ "thing": thing, "product": product });
         let files = self.admin().post("/api/v1/devices", device).await.expect_status(201).json();
         self.device_of(&files)
+    }
+
+    /// Connects over mutual TLS with any certificate, under any name; why not, if it is not let in.
+    pub async fn connect_with(
+        &self,
+        client_id: &str,
+        files: &serde_json::Value,
+    ) -> Result<MqttSession, String> {
+        MqttSession::with_certificate(client_id, files, &self.ports).await
     }
 
     /// A device that was given these files.

@@ -73,13 +73,23 @@ impl Device {
 
     /// TLS with its certificate, for a client of the test's own.
     pub fn tls(&self) -> Arc<ClientConfig> {
-        let chain = CertificateDer::pem_slice_iter(self.cert_pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .expect("a certificate");
-        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key");
-        let config = trusting(&self.ca_pem);
-        Arc::new(config.with_client_auth_cert(chain, key).expect("key and certificate match"))
+        tls(&self.cert_pem, &self.key_pem, &self.ca_pem)
     }
+}
+
+/// TLS with the certificate and key of an answer.
+pub(crate) fn tls_of(files: &Value) -> Arc<ClientConfig> {
+    let text = |name: &str| files[name].as_str().expect(name);
+    tls(text("cert_pem"), text("key_pem"), text("ca_pem"))
+}
+
+fn tls(cert_pem: &str, key_pem: &str, ca_pem: &str) -> Arc<ClientConfig> {
+    let chain = CertificateDer::pem_slice_iter(cert_pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).expect("a key");
+    let config = trusting(ca_pem);
+    Arc::new(config.with_client_auth_cert(chain, key).expect("key and certificate match"))
 }
 
 /// TLS for a client that trusts the server's authority alone.

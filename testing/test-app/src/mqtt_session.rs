@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::device::tls_of;
 use crate::ports::Ports;
 
 /// How long anything may take before the test fails.
@@ -67,6 +68,18 @@ impl MqttSession {
         let mut options = MqttOptions::new(thing, (address.ip().to_string(), address.port()));
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
         assert!(MqttSession::start(thing, options).await.is_err(), "{thing} was let in");
+    }
+
+    pub(crate) async fn with_certificate(
+        client_id: &str,
+        files: &Value,
+        ports: &Ports,
+    ) -> Result<MqttSession, String> {
+        let address = ports.mqtt().mqtts.expect("it listens for devices");
+        let mut options = MqttOptions::new(client_id, (address.ip().to_string(), address.port()));
+        let tls = tls_of(files);
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
+        MqttSession::start(client_id, options).await
     }
 
     pub(crate) async fn backend(client_id: &str, ports: &Ports) -> MqttSession {

@@ -8,6 +8,7 @@ mod login;
 mod organisation;
 mod people;
 mod product;
+mod provisioning;
 mod release;
 mod shadow;
 mod token;
@@ -51,6 +52,9 @@ pub enum ClientCommand {
     /// Authorities of your own, whose certificates your devices may come with
     #[command(subcommand)]
     Authority(authority::AuthorityCommand),
+    /// How devices of a batch become things
+    #[command(subcommand)]
+    Provisioning(provisioning::ProvisioningCommand),
     /// Desired and reported state
     #[command(subcommand)]
     Shadow(shadow::ShadowCommand),
@@ -90,6 +94,7 @@ impl ClientCommand {
             ClientCommand::Release(command) => command.run(context).await?,
             ClientCommand::Device(command) => command.run(context).await?,
             ClientCommand::Authority(command) => command.run(context).await?,
+            ClientCommand::Provisioning(command) => command.run(context).await?,
             ClientCommand::Shadow(command) => command.run(context).await?,
             ClientCommand::Update(command) => return command.run(context).await,
             ClientCommand::User(command) => command.run(context).await?,

@@ -23,6 +23,22 @@ pub struct Device {
     pub owner: Option<String>,
     /// What it runs; `None` until it reported.
     pub running: Option<Running>,
+    /// Its newest certificate, if it is known until when that holds.
+    #[serde(default)]
+    pub certificate: Option<DeviceCertificate>,
+    /// Since when it is out of service, RFC 3339.
+    #[serde(default)]
+    pub decommissioned_at: Option<String>,
+    /// The device that took its place.
+    #[serde(default)]
+    pub replaced_by: Option<String>,
+}
+
+/// The certificate of a device.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct DeviceCertificate {
+    /// When it ends, RFC 3339.
+    pub not_after: String,
 }
 
 /// What a device runs.

@@ -12,6 +12,7 @@ mod authorities;
 mod bucket;
 mod client;
 mod devices;
+mod enrolment;
 mod error;
 mod events;
 mod firmware;
@@ -35,7 +36,11 @@ pub use audit::{AuditEntry, AuditHead, AuditLines, AuditParty, AuditQuery, Audit
 pub use authorities::{Certificate, DeviceAuthority, RegistrationCode};
 pub use bucket::BucketImage;
 pub use client::{Client, ClientOptions};
-pub use devices::{ClaimCode, Device, LogPart, LogRecord, NewDevice, Running};
+pub use devices::{ClaimCode, Device, DeviceCertificate, LogPart, LogRecord, NewDevice, Running};
+pub use enrolment::{
+    ClaimCertificate, ClaimFiles, Enrolled, EnrolmentToken, NewEnrolment, NewTemplate,
+    Provisioning, Template,
+};
 pub use error::{ClientError, Problem};
 pub use events::{Event, Events};
 pub use fleet::DeviceFilter;

@@ -14,6 +14,7 @@ const KINDS = [
   'releases_changed',
   'patches_changed',
   'bucket_changed',
+  'provisioning_changed',
 ] as const;
 
 type Hear = (event: StreamEvent) => void;

@@ -11,6 +11,9 @@ const device: Device = {
   last_seen_at: null,
   owner: null,
   running: { version: '1.0.4', sha256: 'ab12cd34ef', slot: 'ota_0', state: 'trial' },
+  certificate: null,
+  decommissioned_at: null,
+  replaced_by: null,
 };
 const filter = (change: Partial<Filter>): Filter => ({ ...NO_FILTER, ...change });
 

@@ -6,6 +6,7 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
+use crate::TemplateName;
 
 fn thing(name: &str) -> ThingName {
     ThingName::new(name).unwrap()
@@ -31,6 +32,19 @@ fn every_topic_of_a_device() {
     }
     for &event in SubscriptionEvent::ALL {
         topics.push(Topic::Subscription { event, client_id: "clock-01".into() });
+    }
+    let template = TemplateName::new("clocks_2026").unwrap();
+    let calls = [
+        ProvisioningCall::CreateFromCsr,
+        ProvisioningCall::CreateKeys,
+        ProvisioningCall::RegisterThing { template },
+    ];
+    for call in calls {
+        use ProvisioningPart::{Accepted, Rejected, Request};
+        topics.extend(
+            [Request, Accepted, Rejected]
+                .map(|part| Topic::Provisioning { call: call.clone(), part }),
+        );
     }
 
     let mut table = String::new();
@@ -72,6 +86,15 @@ fn every_topic_of_a_device() {
         $aws/events/presence/connect_failed/clock-01 from the service
         $aws/events/subscriptions/subscribed/clock-01 from the service
         $aws/events/subscriptions/unsubscribed/clock-01 from the service
+        $aws/certificates/create-from-csr/json from clients
+        $aws/certificates/create-from-csr/json/accepted from the service
+        $aws/certificates/create-from-csr/json/rejected from the service
+        $aws/certificates/create/json from clients
+        $aws/certificates/create/json/accepted from the service
+        $aws/certificates/create/json/rejected from the service
+        $aws/provisioning-templates/clocks_2026/provision/json from clients
+        $aws/provisioning-templates/clocks_2026/provision/json/accepted from the service
+        $aws/provisioning-templates/clocks_2026/provision/json/rejected from the service
     "#]]
     .assert_eq(&table);
 }
@@ -108,6 +131,13 @@ fn near_misses_are_not_shadow_topics() {
         "$aws/events/presence/connected/",
         "$aws/events/presence/connected/a+b",
         "$aws/events/presence/gone/clock-01",
+        "$aws/certificates/create/cbor",
+        "$aws/certificates/create/json/",
+        "$aws/certificates/+/json/accepted",
+        "$aws/certificates/create/json/+",
+        "$aws/provisioning-templates/+/provision/json",
+        "$aws/provisioning-templates/a/b/provision/json",
+        "$aws/provisioning-templates/clocks/provision/json/more",
     ] {
         assert_eq!(parse(topic), None, "{topic}");
     }

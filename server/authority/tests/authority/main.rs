@@ -3,6 +3,7 @@
 mod handshake;
 mod own;
 mod people;
+mod requests;
 mod sealed;
 
 use std::fs;

@@ -1,4 +1,4 @@
-use otaru_wire::{OrganisationId, ThingName};
+use otaru_wire::{OrganisationId, TemplateName, ThingName};
 
 use super::*;
 
@@ -9,6 +9,13 @@ fn device() -> Principal {
 
 fn backend() -> Principal {
     Principal::Backend { organisation: OrganisationId::default() }
+}
+
+fn claim() -> Principal {
+    Principal::Claim {
+        organisation: OrganisationId::default(),
+        template: TemplateName::new("clocks").unwrap(),
+    }
 }
 
 fn publishing(principal: &Principal, topic: &str) -> Result<bool, Denied> {
@@ -144,5 +151,67 @@ fn backend_subscribes_to_everything_well_formed() {
     }
     for filter in ["", "a/#/b", "a+"] {
         assert!(!subscribe(&backend(), &Namespace::default(), filter), "{filter}");
+    }
+}
+
+#[test]
+fn claim_asks_to_become_a_thing_by_its_template_and_nothing_else() {
+    let calls = [
+        "$aws/certificates/create-from-csr/json",
+        "$aws/certificates/create/json",
+        "$aws/provisioning-templates/clocks/provision/json",
+    ];
+    for topic in calls {
+        assert_eq!(publishing(&claim(), topic), Ok(true), "{topic}");
+        // Who is somebody already has nothing to ask there.
+        for other in [device(), backend()] {
+            assert!(publishing(&other, topic).is_err(), "{topic}");
+        }
+    }
+    let refused = [
+        ("$aws/provisioning-templates/others/provision/json", Denied::ForeignTemplate),
+        ("$aws/provisioning-templates/clocks/provision/json/accepted", Denied::ServiceOnly),
+        ("$aws/certificates/create/json/accepted", Denied::ServiceOnly),
+        ("$aws/certificates/create/cbor", Denied::UnknownTopic),
+        ("$aws/things/clock-01/shadow/get", Denied::UnknownTopic),
+        ("$aws/things/clock-01/shadow/update", Denied::UnknownTopic),
+        ("mia/things/clock-01/logs", Denied::UnknownTopic),
+        ("mia/things/clock-01/update/progress", Denied::UnknownTopic),
+        ("home/kitchen", Denied::UnknownTopic),
+    ];
+    for (topic, why) in refused {
+        assert_eq!(publishing(&claim(), topic), Err(why), "{topic}");
+    }
+}
+
+#[test]
+fn claim_hears_the_answers_to_its_own_calls_alone() {
+    let hears = |filter: &str| subscribe(&claim(), &Namespace::default(), filter);
+    for call in [
+        "certificates/create-from-csr",
+        "certificates/create",
+        "provisioning-templates/clocks/provision",
+    ] {
+        for answer in ["accepted", "rejected"] {
+            assert!(hears(&format!("$aws/{call}/json/{answer}")), "{call}");
+        }
+        assert!(!hears(&format!("$aws/{call}/json")), "the requests of others");
+    }
+    for filter in [
+        "#",
+        "+/#",
+        "$aws/#",
+        "$aws/certificates/#",
+        "$aws/certificates/+/json/accepted",
+        "$aws/certificates/create/json/+",
+        "$aws/provisioning-templates/+/provision/json/accepted",
+        "$aws/provisioning-templates/others/provision/json/accepted",
+        "$aws/things/clock-01/shadow/#",
+        "$aws/things/clock-01/shadow/update/delta",
+        "$aws/events/presence/connected/clock-01",
+        "mia/things/clock-01/logs",
+        "home/kitchen",
+    ] {
+        assert!(!hears(filter), "{filter}");
     }
 }

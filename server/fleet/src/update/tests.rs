@@ -300,6 +300,16 @@ fn cancelling_a_plain_client_ends_at_once() {
 }
 
 #[test]
+fn what_a_device_was_on_ends_with_it() {
+    for phase in [Phase::Deferred, Phase::Requested, Phase::Downloading, Phase::Testing] {
+        let (ended, effect) = update(phase).step(&Input::DeviceGone, 5_000).unwrap();
+        assert_eq!(ended.outcome, Some(Outcome::Cancelled), "{phase:?}");
+        assert_eq!((ended.reason, effect), (Some(Reason::Cancelled), Effect::Withdraw));
+        assert_eq!(ended.step(&Input::DeviceGone, 6_000), None, "it has ended");
+    }
+}
+
+#[test]
 fn a_yank_cancels_with_its_reason() {
     let input = Input::CancelRequested { reason: Some(Reason::ReleaseYanked) };
     let (asked, _) = update(Phase::Downloading).step(&input, 5_000).unwrap();

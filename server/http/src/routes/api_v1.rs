@@ -6,8 +6,10 @@ mod bucket_watch;
 mod certificates;
 mod claim_code;
 mod device_authorities;
+mod device_service;
 mod devices;
 mod download_links;
+mod enrolment_tokens;
 mod invitations;
 mod listen;
 mod logs;
@@ -15,6 +17,7 @@ mod organisations;
 mod patches;
 mod product_rules;
 mod products;
+mod provisioning;
 mod release_states;
 mod releases;
 mod roots;
@@ -52,6 +55,9 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(devices::routes())
         .merge(certificates::routes())
         .merge(device_authorities::routes())
+        .merge(device_service::routes())
+        .merge(enrolment_tokens::routes())
+        .merge(provisioning::routes())
         .merge(claim_code::routes())
         .merge(settings::routes())
         .merge(logs::routes())

@@ -61,6 +61,16 @@ impl Who {
         Who::new(scope, "device", Some(thing.as_str()))
     }
 
+    /// A device that is nobody yet, with the certificate of its batch.
+    pub(crate) fn claim(scope: &Scope, serial: &str) -> Who {
+        Who::new(scope, "claim", Some(serial))
+    }
+
+    /// This one, who asked from there.
+    pub(crate) fn from(self, origin: &Origin) -> Who {
+        self.at(origin)
+    }
+
     /// A program that writes shadows, which are what it says.
     pub(crate) fn backend(scope: &Scope) -> Who {
         Who::new(scope, "backend", None)

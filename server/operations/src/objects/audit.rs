@@ -44,7 +44,7 @@ pub struct AuditEntryObject {
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AuditActorObject {
-    /// `person`, `token`, `access_key`, `device`, `backend`, `stranger` or `server`.
+    /// `person`, `token`, `access_key`, `device`, `claim`, `backend`, `stranger` or `server`.
     pub kind: String,
     /// Its public id.
     pub id: Option<String>,

@@ -47,8 +47,8 @@ pub struct ShadowWriterObject {
     /// `device` (the thing itself), `token`, `access_key`, `person`, `backend` (a program on the
     /// plain port) or `operation` (the server itself).
     pub kind: String,
-    /// Its public id; of an operation what it was for: `update`, `settings`, `offer` or
-    /// `giving_up`. Null for `device` and `backend`.
+    /// Its public id; of an operation what it was for: `update`, `settings`, `offer`,
+    /// `giving_up` or `replacing`. Null for `device` and `backend`.
     pub id: Option<String>,
 }
 

@@ -36,6 +36,24 @@ impl FromRow for CertificateRow {
     }
 }
 
+/// By what a certificate is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateName {
+    /// SHA-256 of its issuer's certificate, lower hex.
+    pub issuer: String,
+    /// Serial number, lower hex; unique for its issuer.
+    pub serial: String,
+}
+
+impl FromRow for CertificateName {
+    fn from_row(row: &mut Row) -> Result<CertificateName, StoreError> {
+        Ok(CertificateName {
+            issuer: row.text("certificates.issuer")?,
+            serial: row.text("certificates.serial")?,
+        })
+    }
+}
+
 /// A query of whole rows.
 macro_rules! select_certificates {
     ($rest:literal) => {
@@ -50,11 +68,11 @@ macro_rules! select_certificates {
 pub fn insert_certificate(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    issuer: &str,
-    serial: &str,
+    certificate: &CertificateName,
     thing: &ThingName,
     now: i64,
 ) -> Result<(), StoreError> {
+    let CertificateName { issuer, serial } = certificate;
     tx.execute(
         "INSERT INTO certificates (issuer, serial, organisation, thing, created_at, revoked_at)
          VALUES ($1, $2, $3, $4, $5, NULL)",
@@ -121,6 +139,113 @@ pub fn revoked_certificates(
 /// Says of certificates of the server's first authority that they are its own: an earlier program
 /// knew of no other.
 pub fn name_first_issuer(tx: &mut Tx<'_>, _: &SystemScope, issuer: &str) -> Result<(), StoreError> {
-    tx.execute("UPDATE certificates SET issuer = $1 WHERE issuer = ''", params![issuer])?;
+    for sql in [
+        "UPDATE certificates SET issuer = $1 WHERE issuer = ''",
+        "UPDATE certificates SET renews_issuer = $1 WHERE renews_issuer = ''",
+    ] {
+        tx.execute(sql, params![issuer])?;
+    }
     Ok(())
+}
+
+/// What is known of a certificate besides whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateSaid<'a> {
+    /// When it ends, in milliseconds since the epoch.
+    pub not_after: i64,
+    /// SHA-256 of its public key; `None` where the server made the key.
+    pub key_sha256: Option<&'a str>,
+}
+
+/// Notes what is known of a device's newest certificate.
+pub fn set_certificate_said(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    certificate: &CertificateName,
+    thing: &ThingName,
+    said: CertificateSaid<'_>,
+) -> Result<(), StoreError> {
+    let organisation = scope.organisation().as_str();
+    let CertificateName { issuer, serial } = certificate;
+    tx.execute(
+        "UPDATE certificates SET not_after = $5, key_sha256 = $6
+         WHERE organisation = $1 AND issuer = $2 AND serial = $3 AND thing = $4",
+        params![organisation, issuer, serial, thing.as_str(), said.not_after, said.key_sha256],
+    )?;
+    tx.execute(
+        "UPDATE devices SET certificate_ends_at = $3 WHERE organisation = $1 AND thing = $2",
+        params![organisation, thing.as_str(), said.not_after],
+    )?;
+    Ok(())
+}
+
+/// Whether a device has a certificate for this key that was not revoked.
+pub fn has_certificate_of_key(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    key_sha256: &str,
+) -> Result<bool, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM certificates
+         WHERE organisation = $1 AND thing = $2 AND key_sha256 = $3 AND revoked_at IS NULL",
+        params![scope.organisation().as_str(), thing.as_str(), key_sha256],
+    )?;
+    Ok(found.unwrap_or(0) > 0)
+}
+
+/// Notes that a certificate takes another one's place once it is used. Those that were to do so
+/// before and were not used are revoked: their answer was lost.
+pub fn set_certificate_renews(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    certificate: &CertificateName,
+    renews: &CertificateName,
+    now: i64,
+) -> Result<(), StoreError> {
+    let organisation = scope.organisation().as_str();
+    tx.execute(
+        "UPDATE certificates SET revoked_at = $4
+         WHERE organisation = $1 AND renews_issuer = $2 AND renews = $3 AND used_at IS NULL
+             AND revoked_at IS NULL",
+        params![organisation, &renews.issuer, &renews.serial, now],
+    )?;
+    let CertificateName { issuer, serial } = certificate;
+    tx.execute(
+        "UPDATE certificates SET renews_issuer = $4, renews = $5
+         WHERE organisation = $1 AND issuer = $2 AND serial = $3",
+        params![organisation, issuer, serial, &renews.issuer, &renews.serial],
+    )?;
+    Ok(())
+}
+
+/// Notes that a device came with a certificate, and retires the one whose place it takes.
+/// `None` unless one was retired.
+pub fn use_certificate(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    certificate: &CertificateName,
+    now: i64,
+) -> Result<Option<CertificateName>, StoreError> {
+    let organisation = scope.organisation().as_str();
+    let CertificateName { issuer, serial } = certificate;
+    // Asked first: devices come all the time, and a write makes everybody look again.
+    let renews: Option<CertificateName> = tx.first(
+        "SELECT renews_issuer, renews FROM certificates
+         WHERE organisation = $1 AND issuer = $2 AND serial = $3 AND used_at IS NULL
+             AND renews IS NOT NULL",
+        params![organisation, issuer, serial],
+    )?;
+    let Some(renews) = renews else { return Ok(None) };
+    tx.execute(
+        "UPDATE certificates SET used_at = $4
+         WHERE organisation = $1 AND issuer = $2 AND serial = $3",
+        params![organisation, issuer, serial, now],
+    )?;
+    let retired = tx.execute(
+        "UPDATE certificates SET revoked_at = $4
+         WHERE organisation = $1 AND issuer = $2 AND serial = $3 AND revoked_at IS NULL",
+        params![organisation, &renews.issuer, &renews.serial, now],
+    )?;
+    Ok((retired > 0).then_some(renews))
 }

@@ -121,3 +121,16 @@ pub fn organisation_of_claim_code(
     let corrupt = |text| StoreError::corrupt("claim_codes.organisation", text);
     found.map(|text| text.parse().map_err(|_| corrupt(text))).transpose()
 }
+
+/// Makes all unused codes of a device worthless.
+pub fn remove_claim_codes(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM claim_codes WHERE organisation = $1 AND thing = $2 AND used_at IS NULL",
+        params![scope.organisation().as_str(), thing.as_str()],
+    )?;
+    Ok(())
+}

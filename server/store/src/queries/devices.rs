@@ -29,6 +29,9 @@ impl FromRow for DeviceRow {
             owned_at: row.opt_int("devices.owned_at")?,
             given_up_at: row.opt_int("devices.given_up_at")?,
             channel: row.opt_text("devices.channel")?.unwrap_or_else(|| "stable".to_owned()),
+            certificate_ends_at: row.opt_int("devices.certificate_ends_at")?,
+            decommissioned_at: row.opt_int("devices.decommissioned_at")?,
+            replaced_by: row.opt_text("devices.replaced_by")?,
         })
     }
 }
@@ -38,7 +41,8 @@ macro_rules! device_columns {
     () => {
         "thing, organisation, product, owner, name, time_zone, agent, sends_progress,
          running_sha256, running_version, running_slot, running_state, online, session_version,
-         last_seen_at, created_at, install, owned_at, given_up_at, channel"
+         last_seen_at, created_at, install, owned_at, given_up_at, channel, certificate_ends_at,
+         decommissioned_at, replaced_by"
     };
 }
 pub(crate) use device_columns;
@@ -330,4 +334,72 @@ pub fn close_all_sessions(
         concat!("UPDATE devices SET online = 0 WHERE online = 1 RETURNING ", device_columns!()),
         params![],
     )
+}
+
+/// Marks a device as out of service, and says which one took its place.
+pub fn decommission_device(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    replaced_by: Option<&ThingName>,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE devices SET decommissioned_at = $3, replaced_by = $4, reprovision_until = NULL,
+             certificate_ends_at = NULL
+         WHERE organisation = $1 AND thing = $2",
+        params![
+            scope.organisation().as_str(),
+            thing.as_str(),
+            now,
+            replaced_by.map(ThingName::as_str)
+        ],
+    )?;
+    Ok(())
+}
+
+/// Gives a device what was said of another one: owner, name, time zone, choice and channel.
+pub fn take_over_device(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    from: &DeviceRow,
+    thing: &ThingName,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE devices SET owner = $3, owned_at = $4, name = $5, time_zone = $6, install = $7,
+             channel = $8
+         WHERE organisation = $1 AND thing = $2",
+        params![
+            scope.organisation().as_str(),
+            thing.as_str(),
+            from.owner.as_deref(),
+            from.owner.as_ref().map(|_| now),
+            from.name.as_deref(),
+            from.time_zone.as_deref(),
+            from.install.as_str(),
+            &from.channel
+        ],
+    )?;
+    Ok(())
+}
+
+/// Removes a device with everything that is about it alone; its shadows are the caller's.
+pub fn forget_device(tx: &mut Tx<'_>, scope: &Scope, thing: &ThingName) -> Result<(), StoreError> {
+    let (organisation, thing) = (scope.organisation().as_str(), thing.as_str());
+    for sql in [
+        "DELETE FROM offers WHERE organisation = $1 AND thing = $2",
+        "DELETE FROM shares WHERE organisation = $1 AND thing = $2",
+        "DELETE FROM claim_codes WHERE organisation = $1 AND thing = $2",
+        "DELETE FROM enrolment_tokens WHERE organisation = $1 AND thing = $2",
+        "DELETE FROM certificates WHERE organisation = $1 AND thing = $2",
+        "DELETE FROM update_phases WHERE update_id IN
+             (SELECT id FROM updates WHERE organisation = $1 AND thing = $2)",
+        "DELETE FROM updates WHERE organisation = $1 AND thing = $2",
+        "DELETE FROM logs WHERE organisation = $1 AND thing = $2",
+        "DELETE FROM devices WHERE organisation = $1 AND thing = $2",
+    ] {
+        tx.execute(sql, params![organisation, thing])?;
+    }
+    Ok(())
 }

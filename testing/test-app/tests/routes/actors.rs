@@ -34,7 +34,7 @@ use crate::app::providers::provide;
 const AT_ONCE: usize = 4;
 
 /// Routes that are no GET, and change nothing that is for the audit log.
-const UNNOTED: [(&str, &str, &str); 11] = [
+const UNNOTED: [(&str, &str, &str); 12] = [
     ("POST", "/app/second-factor", "counts once it is confirmed"),
     ("POST", "/api/v1/bucket-watch", "only looks; what is found notes itself"),
     ("POST", "/api/v1/products/{product}/releases/{version}/link", "stores nothing"),
@@ -46,6 +46,7 @@ const UNNOTED: [(&str, &str, &str); 11] = [
     ("POST", "/app/providers/{provider}/sign-in", "the browser keeps it all"),
     ("POST", "/app/user/identities", "the browser keeps it all"),
     ("POST", "/topics/{topic}", "answers before it is carried out"),
+    ("POST", "/enrolment/renewal", "devices alone do it, and it notes itself"),
 ];
 
 /// A server with two organisations, and everybody who may ask it for something.
@@ -133,11 +134,22 @@ impl World {
         let begun = begun.post("/api/v1/uploads", json!({})).await.expect_status(201).json();
         let desk = Desk::new("Acme");
         desk.register(&app.admin()).await;
+        let enrolment = json!({
+            "thing": "clock-04", "product": "clock", "expires_at": "2026-11-30T12:00:00Z",
+        });
+        let enrolment = app.admin().post("/api/v1/enrolment-tokens", enrolment).await;
+        let enrolment = enrolment.expect_status(201).json();
+        let (claim, waiting) = somebody_waits(&app).await;
+        app.add_device("clock-03", "clock").await;
         let names = BTreeMap::from([
             ("fingerprint", desk.fingerprint.clone()),
             ("thing", "clock-01".to_owned()),
             ("product", "clock".to_owned()),
             ("version", "1.0.5".to_owned()),
+            ("enrolment", text(&enrolment["id"])),
+            ("waiting", waiting),
+            ("name", "clocks".to_owned()),
+            ("serial", text(&claim["serial"])),
             ("file", "1.0.5.bin".to_owned()),
             ("number", "latest".to_owned()),
             ("topic", "%24aws%2Fthings%2Fclock-01%2Fshadow%2Fupdate".to_owned()),
@@ -314,6 +326,8 @@ impl World {
             path if path.starts_with("/api/v1/uploads") => "upload",
             path if path.starts_with("/api/v1/tokens") => "token",
             path if path.starts_with("/api/v1/invitations") => "invitation",
+            path if path.starts_with("/api/v1/enrolment-tokens") => "enrolment",
+            path if path.starts_with("/api/v1/provisioning/queue") => "waiting",
             _ => "user",
         };
         let path = path.replace("{id}", &self.names[id]);
@@ -393,9 +407,58 @@ impl World {
                 json!({ "certificate": self.desk.device("clock-01", serial).cert_pem })
             }
             ("POST", path) if path.ends_with("/certificate") => json!({}),
+            ("POST", "/api/v1/devices/{thing}/replace") => json!({ "by": "clock-03" }),
+            ("POST", "/api/v1/enrolment-tokens") => json!({
+                "thing": format!("new-{turn}"), "product": "clock",
+                "expires_at": "2026-11-30T12:00:00Z",
+            }),
+            ("POST", "/api/v1/provisioning/templates") => json!({
+                "name": format!("new-{turn}"), "product": "clock",
+                "thing_name": "lamp-{SerialNumber}",
+            }),
+            ("POST", "/enrolment") => {
+                json!({ "token": "wrong", "certificate_request": certificate_request() })
+            }
+            ("POST", "/enrolment/renewal") => {
+                json!({ "certificate_request": certificate_request() })
+            }
             _ => return None,
         })
     }
+}
+
+/// A template whose devices need approval, and one of them that waits: claim certificate and id.
+async fn somebody_waits(app: &TestApp) -> (Value, String) {
+    let template = json!({
+        "name": "clocks", "product": "clock", "thing_name": "clock-{SerialNumber}", "approve": true,
+    });
+    let path = "/api/v1/provisioning/templates";
+    app.admin().post(path, template).await.expect_status(201);
+    let claim = json!({ "expires_at": "2036-11-01T00:00:00Z" });
+    let claim = app.admin().post(&format!("{path}/clocks/claim-certificates"), claim).await;
+    let claim = claim.expect_status(201).json();
+    let mut session = app.connect_with("batch", &claim).await.expect("a claim is let in");
+    let keys = "$aws/certificates/create/json";
+    let provision = "$aws/provisioning-templates/clocks/provision/json";
+    session.subscribe(&format!("{keys}/accepted")).await;
+    session.subscribe(&format!("{provision}/accepted")).await;
+    assert!(session.publish(keys, "{}").await);
+    let keys = session.hear_on(&format!("{keys}/accepted")).await;
+    let asked = json!({
+        "certificateOwnershipToken": keys["certificateOwnershipToken"],
+        "parameters": { "SerialNumber": "05" },
+    });
+    assert!(session.publish(provision, asked.to_string()).await);
+    session.hear_on(&format!("{provision}/accepted")).await;
+    let queue = app.admin().get("/api/v1/provisioning/queue").await.expect_status(200).json();
+    let id = queue["items"][0]["id"].as_str().expect("somebody waits").to_owned();
+    (claim, id)
+}
+
+fn certificate_request() -> String {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let request = rcgen::CertificateParams::default().serialize_request(&key).expect("a request");
+    request.pem().expect("PEM")
 }
 
 /// Nothing of one organisation is shown to another, not even in an answer that succeeds.
@@ -417,7 +480,7 @@ async fn user_id(app: &TestApp, email: &str) -> String {
 
 /// Routes that the devices' port has, too.
 fn is_for_devices(path: &str) -> bool {
-    ["/things/", "/api/things/", "/topics/", "/firmware/", "/healthz", "/readyz"]
+    ["/things/", "/api/things/", "/topics/", "/firmware/", "/enrolment", "/healthz", "/readyz"]
         .iter()
         .any(|start| path.starts_with(start))
 }

@@ -21,6 +21,7 @@ mod api_v1 {
     mod invitations;
     mod listen;
     mod organisations;
+    mod provisioning;
     pub(crate) mod products {
         mod get;
         mod patch;
@@ -94,6 +95,7 @@ mod firmware {
 mod authority;
 mod chain;
 mod docs;
+mod enrolment;
 mod errors;
 mod grpc {
     mod client;
@@ -119,9 +121,11 @@ mod lifecycle {
     mod on_device;
     mod plain;
     mod presence;
+    mod provisioning;
     mod refusals;
     mod request_limits;
     mod restart;
+    mod service;
     mod shadow;
     mod silence;
     mod wishes;

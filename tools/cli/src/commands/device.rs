@@ -1,5 +1,6 @@
 mod add;
 mod certificates;
+mod enrol;
 mod flash_image;
 mod fleet;
 mod folder;
@@ -31,6 +32,32 @@ pub enum DeviceCommand {
     /// What a device may come with
     #[command(subcommand)]
     Certificate(certificates::CertificateCommand),
+    /// Make a token with which a device that keeps its key becomes this one
+    EnrolmentToken(enrol::CreateToken),
+    /// List enrolment tokens, without their secrets
+    EnrolmentTokens(#[command(flatten)] ListOptions),
+    /// Stop an enrolment token from working
+    RevokeEnrolmentToken {
+        /// Its id
+        id: String,
+    },
+    /// Make a key here and become the device that a token is for
+    Enrol(enrol::Enrol),
+    /// Put another device in this one's place: owner, shares, rules and what is desired
+    Replace {
+        /// The device that goes out of service
+        old: ThingName,
+        /// The one that takes its place: registered, and nobody's
+        new: ThingName,
+    },
+    /// Take a device out of service
+    Decommission {
+        /// The device
+        thing: ThingName,
+        /// Take it from lists and history, too: its name is free again
+        #[arg(long)]
+        forget: bool,
+    },
     /// Make the flash image that a board is provisioned with
     FlashImage(flash_image::FlashImage),
     /// List devices
@@ -77,6 +104,25 @@ impl DeviceCommand {
             DeviceCommand::Renew(renew) => renew.run(context).await,
             DeviceCommand::Revoke(revoke) => revoke.run(context).await,
             DeviceCommand::Certificate(command) => command.run(context).await,
+            DeviceCommand::EnrolmentToken(create) => create.run(context).await,
+            DeviceCommand::EnrolmentTokens(list) => enrol::list(context, list).await,
+            DeviceCommand::RevokeEnrolmentToken { id } => {
+                context.client()?.revoke_enrolment_token(&id).await?;
+                Ok(())
+            }
+            DeviceCommand::Enrol(enrol) => enrol.run(context).await,
+            DeviceCommand::Replace { old, new } => {
+                context.confirm(&format!(
+                    "{old} goes out of service for good, and {new} takes its place; do so?"
+                ))?;
+                print(context, &context.client()?.replace_device(&old, &new).await?)
+            }
+            DeviceCommand::Decommission { thing, forget } => {
+                let what = if forget { "is forgotten" } else { "goes out of service for good" };
+                context.confirm(&format!("{thing} {what}; do so?"))?;
+                context.client()?.decommission_device(&thing, forget).await?;
+                Ok(())
+            }
             DeviceCommand::FlashImage(image) => image.run(context),
             DeviceCommand::Settings(settings) => settings.run(context).await,
             DeviceCommand::Logs(logs) => logs.run(context).await,
@@ -129,6 +175,13 @@ fn print(context: &Context<'_>, device: &Object<Device>) -> Result<()> {
         ("last seen", or_dash(device.last_seen_at.as_deref())),
         ("owner", or_dash(device.owner.as_deref())),
     ];
+    if let Some(certificate) = &device.certificate {
+        lines.push(("certificate ends", certificate.not_after.clone()));
+    }
+    if let Some(since) = &device.decommissioned_at {
+        lines.push(("out of service", since.clone()));
+        lines.push(("replaced by", or_dash(device.replaced_by.as_deref())));
+    }
     if let Some(running) = &device.running {
         lines.extend([
             ("version", or_dash(running.version.as_deref())),

@@ -1,6 +1,6 @@
 import type { List, Update, When } from '../../shared/api/objects';
 import { request } from '../../shared/api/request';
-import type { ClaimCode, Device, JsonObject, LogEntry, Shadow, ShadowChange, TracedUpdate } from './objects';
+import type { ClaimCode, Device, JsonObject, LogEntry, Shadow, ShadowChange, TracedUpdate, Waiting } from './objects';
 import { path, query } from './path';
 
 /** Which devices are wanted; what is undefined is not asked for. */
@@ -29,6 +29,20 @@ export const requestUpdate = (thing: string, version: string, when: When) =>
 export const cancelUpdate = (thing: string) => request<Update>('DELETE', path('devices', thing, 'update'));
 
 export const createClaimCode = (thing: string) => request<ClaimCode>('POST', path('devices', thing, 'claim-code'));
+
+/** Devices that wait for approval, the oldest first. */
+export const listWaiting = (limit: number, cursor?: string) =>
+  request<List<Waiting>>('GET', query(path('provisioning', 'queue'), { limit, cursor }));
+
+export const approveWaiting = (id: string) => request<Device>('POST', path('provisioning', 'queue', id, 'approve'));
+
+export const rejectWaiting = (id: string) => request<void>('POST', path('provisioning', 'queue', id, 'reject'));
+
+export const decommissionDevice = (thing: string) => request<void>('POST', path('devices', thing, 'decommission'));
+
+/** Puts another device in this one's place. */
+export const replaceDevice = (thing: string, by: string) =>
+  request<Device>('POST', path('devices', thing, 'replace'), { by });
 
 /** The newest records; or those after one, the oldest first. */
 export const listLogs = (thing: string, from: { tail: number } | { after: number }) =>

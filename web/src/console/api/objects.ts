@@ -9,6 +9,18 @@ export interface Device {
   last_seen_at: string | null;
   owner: string | null;
   running: Running | null;
+  certificate: { not_after: string } | null;
+  decommissioned_at: string | null;
+  replaced_by: string | null;
+}
+
+/** A device that is a thing as soon as an operator approves. */
+export interface Waiting {
+  id: string;
+  thing: string;
+  template: string;
+  key_sha256: string;
+  requested_at: string;
 }
 
 /** An authority whose certificates are believed of registered devices. */

@@ -8,7 +8,7 @@ export function writerOf({ kind, id }: ShadowWriter): { words: WriterKey; id: st
   return known ? { words: `shadow.by.${known}`, id: null } : { words: 'shadow.by.update', id };
 }
 
-const OPERATIONS = ['update', 'settings', 'offer', 'giving_up'] as const;
+const OPERATIONS = ['update', 'settings', 'offer', 'giving_up', 'replacing'] as const;
 
 type Known = (typeof OPERATIONS)[number] | Exclude<ShadowWriter['kind'], 'operation'>;
 type WriterKey = `shadow.by.${Known}`;

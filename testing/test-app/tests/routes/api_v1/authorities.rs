@@ -20,7 +20,7 @@ pub(crate) struct Desk {
 /// A device's certificate with its key.
 pub(crate) struct Made {
     pub(crate) cert_pem: String,
-    key_pem: String,
+    pub(crate) key_pem: String,
 }
 
 fn params(name: &str) -> CertificateParams {

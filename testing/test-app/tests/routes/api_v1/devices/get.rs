@@ -10,7 +10,7 @@ each_database! {
         let silent = app.admin().get("/api/v1/devices/clock-01").await.expect_status(200);
         expect![[r#"
             200 OK
-            {"thing":"clock-01","product":"clock","channel":"stable","online":false,"last_seen_at":null,"owner":null,"running":null}"#]]
+            {"thing":"clock-01","product":"clock","channel":"stable","online":false,"last_seen_at":null,"owner":null,"running":null,"certificate":{"not_after":"2051-11-17T12:00:00.000Z"},"decommissioned_at":null,"replaced_by":null}"#]]
         .assert_eq(&silent.to_string());
 
         let report = json!({ "state": { "reported": { "config": { "firmware_version": "1.0.4" } } } });
