@@ -34,6 +34,7 @@ use crate::{
     renewal::RENEWALS_AN_HOUR,
     request_limits::OpenRequests,
     setup::SetupCode,
+    tokens::TokenHolders,
     uses::Uses,
 };
 
@@ -166,6 +167,7 @@ pub(crate) struct Inner {
     pub(crate) uses: Uses,
     pub(crate) providers: Providers,
     pub(crate) bearers: Bearers,
+    pub(crate) token_holders: TokenHolders,
     /// Ways to providers that were gone already.
     pub(crate) used_flows: Attempts,
     /// Browsers that come back from providers, by where they are.
@@ -245,6 +247,7 @@ impl App {
             uses: Uses::default(),
             providers: Providers::new(providers, &outbound),
             bearers: Bearers::default(),
+            token_holders: TokenHolders::default(),
             used_flows: Attempts::new(1, LONGEST_FLOW_MS),
             provider_returns: Attempts::new(PROVIDER_RETURNS, 60_000),
             sealing_key,

@@ -19,7 +19,7 @@ mod limits;
 mod links;
 mod patches;
 
-pub use again::{Admission, Standing};
+pub use again::Admission;
 pub use limits::{DownloadAllowance, DownloadLimits};
 pub(crate) use limits::{OpenDownload, OpenDownloads};
 pub use links::{

@@ -62,6 +62,7 @@ mod publish;
 mod publishing;
 mod refusal;
 mod releases;
+mod remembered;
 mod renewal;
 mod replacing;
 mod reports;
@@ -79,6 +80,7 @@ mod shadow_history;
 mod shadows;
 mod sharing;
 mod sign_up;
+mod standing;
 mod start;
 mod tokens;
 mod updates;
@@ -124,7 +126,7 @@ pub use devices::{
 pub use downloads::{
     Admission, DownloadAllowance, DownloadLimits, DownloadLink, DownloadLinkObject,
     DownloadSettings, Firmware, ImageSource, LONGEST_LINK_S, LinkClaims, Requester, Sender,
-    Sending, Standing, WantedPatch, create_download_link, note_download, open_blob, open_firmware,
+    Sending, WantedPatch, create_download_link, note_download, open_blob, open_firmware,
     open_manifest, open_patch, open_root, read_download_link, send_firmware,
 };
 pub use enrolment::{
@@ -222,6 +224,7 @@ pub use shadows::{
 };
 pub use sharing::{leave_device, list_people, remove_person, share_device};
 pub use sign_up::sign_up;
+pub use standing::Standing;
 pub use start::start_up;
 pub use tokens::{NewToken, USUAL_SHARED_TOKENS, create_token, list_tokens, revoke_token};
 pub use updates::{

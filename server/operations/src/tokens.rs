@@ -9,9 +9,10 @@ use otaru_wire::Digest;
 use subtle::ConstantTimeEq;
 
 use crate::audit::{self, Entry, Object, Who};
+use crate::remembered::Remembered;
 use crate::{
     Actor, App, Credential, CredentialKind, OperationError, Origin, Page, PageRequest, Refusal,
-    TokenObject,
+    Standing, TokenObject,
 };
 
 const PREFIX: &str = "otaru";
@@ -197,11 +198,30 @@ pub(crate) fn admin_token(
     audit::note(tx, made.made(&TokenObject::from(token)), now)
 }
 
+/// Who tokens speak for, and how things stood when that was found out.
+pub(crate) type TokenHolders = Remembered<(Actor, Standing)>;
+
 /// Who a token speaks for: never more than its person may now.
 ///
 /// # Errors
 /// [`Refusal::Unauthenticated`] when it is unknown, expired or revoked.
 pub(crate) async fn authenticate_token(app: &App, text: &str) -> Result<Actor, OperationError> {
+    let digest = Digest::of(text.as_bytes());
+    // Asked for before anybody is looked up.
+    let standing = app.standing();
+    let holds = |(actor, since): &(Actor, Standing)| {
+        since.holds(standing) && !actor.credential.is_expired(standing.at_ms())
+    };
+    let holders = &app.inner.token_holders;
+    if let Some((actor, _)) = holders.find(&digest, holds) {
+        return Ok(actor);
+    }
+    let actor = look_up(app, text).await?;
+    holders.keep(digest, (actor.clone(), standing), holds);
+    Ok(actor)
+}
+
+async fn look_up(app: &App, text: &str) -> Result<Actor, OperationError> {
     let secret = Secret::parse(text).ok_or(Refusal::Unauthenticated)?;
     let now = app.now_ms();
     let work = move |tx: &mut Tx<'_>| {

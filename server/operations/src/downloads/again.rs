@@ -4,37 +4,7 @@ use otaru_wire::OrganisationId;
 
 use super::limits::Places;
 use super::{DownloadLink, Firmware, ImageSource, Requester, Sender};
-use crate::{Actor, App, Remote};
-
-/// How long an admission holds although this server changed nothing: another server of the same
-/// database might have.
-const HOLDS_MS: i64 = 1_000;
-
-/// How things stood at a moment, as far as downloads depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    of_store: u64,
-    at_ms: i64,
-}
-
-impl Standing {
-    /// When that was.
-    pub(crate) fn at_ms(self) -> i64 {
-        self.at_ms
-    }
-
-    /// Whether what was found out when things stood so is still true, things standing as `now`.
-    pub(crate) fn holds(self, now: Standing) -> bool {
-        self.of_store == now.of_store && (0..HOLDS_MS).contains(&(now.at_ms - self.at_ms))
-    }
-}
-
-impl App {
-    /// How things stand, for [`Admission::of`]: asked for before anything is looked up.
-    pub fn standing(&self) -> Standing {
-        Standing { of_store: self.inner.store.standing(), at_ms: self.now_ms() }
-    }
-}
+use crate::{Actor, App, Remote, Standing};
 
 /// Somebody who was let fetch an image, and may fetch more of it for as long as nothing changes.
 #[derive(Clone)]
@@ -79,7 +49,7 @@ impl Admission {
     pub fn more(&self) -> Option<Sender> {
         let now = self.app.standing();
         let holds =
-            self.standing.holds(now) && self.ends_at.is_none_or(|ends_at| now.at_ms < ends_at);
+            self.standing.holds(now) && self.ends_at.is_none_or(|ends_at| now.at_ms() < ends_at);
         if !holds {
             return None;
         }

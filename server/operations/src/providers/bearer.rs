@@ -1,8 +1,7 @@
 //! Tokens of providers that apps bring along: each is verified once, and its person looked up
 //! again as soon as anything about people changed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use otaru_fleet::Role;
 use otaru_oidc::{Claims, OidcError, issuer_claimed, looks_like_a_token};
@@ -12,22 +11,17 @@ use otaru_wire::Digest;
 use super::Known;
 use super::people::{admit, role_to_be};
 use crate::attempts::Guesser;
-use crate::downloads::Standing;
+use crate::remembered::Remembered;
 use crate::tokens::authenticate_token;
-use crate::{Actor, App, Credential, CredentialKind, OperationError, Origin, Refusal, UserObject};
+use crate::{
+    Actor, App, Credential, CredentialKind, OperationError, Origin, Refusal, Standing, UserObject,
+};
 
-/// Tokens remembered at once; each takes about as much as it is long.
-const MOST_TOKENS: usize = 10_000;
-
-/// Tokens that are forgotten when there are too many of them.
-const FORGOTTEN: usize = MOST_TOKENS / 8;
-
-/// Tokens that were verified, by their digests.
-#[derive(Default)]
-pub(crate) struct Bearers(Mutex<HashMap<Digest, Verified>>);
+/// Tokens that were verified.
+pub(crate) type Bearers = Remembered<Verified>;
 
 #[derive(Clone)]
-struct Verified {
+pub(crate) struct Verified {
     known: Arc<Known>,
     claims: Arc<Claims>,
     person: Option<(Person, Standing)>,
@@ -42,31 +36,11 @@ struct Person {
     identity: String,
 }
 
-impl Bearers {
-    /// What was verified before, while the token lasts.
-    fn find(&self, digest: &Digest, now: i64) -> Option<Verified> {
-        self.lock().get(digest).filter(|verified| now < verified.claims.expires_at).cloned()
-    }
-
-    fn keep(&self, digest: Digest, verified: Verified, now: i64) {
-        let mut all = self.lock();
-        if all.len() >= MOST_TOKENS && !all.contains_key(&digest) {
-            all.retain(|_, verified| now < verified.claims.expires_at);
-            let surplus = if all.len() >= MOST_TOKENS { FORGOTTEN } else { 0 };
-            // Whichever: they are verified again when they come.
-            let some: Vec<Digest> = all.keys().take(surplus).copied().collect();
-            some.iter().for_each(|digest| drop(all.remove(digest)));
-        }
-        all.insert(digest, verified);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Verified>> {
-        // Each entry is whole whatever happened to who held it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Verified {
+    fn lasts(&self, now: i64) -> bool {
+        now < self.claims.expires_at
+    }
+
     fn actor(&self, person: &Person) -> Actor {
         let credential = Credential {
             kind: CredentialKind::Identity,
@@ -98,7 +72,7 @@ pub async fn authenticate_bearer(app: &App, text: &str) -> Result<Actor, Operati
     let digest = Digest::of(text.as_bytes());
     // Asked for before anybody is looked up.
     let standing = app.standing();
-    let held = app.inner.bearers.find(&digest, standing.at_ms());
+    let held = app.inner.bearers.find(&digest, |held| held.lasts(standing.at_ms()));
     if let Some(Verified { person: Some((person, since)), .. }) = &held
         && since.holds(standing)
     {
@@ -111,7 +85,7 @@ pub async fn authenticate_bearer(app: &App, text: &str) -> Result<Actor, Operati
     let person = look_up(app, &verified).await?;
     let actor = verified.actor(&person);
     let verified = Verified { person: Some((person, standing)), ..verified };
-    app.inner.bearers.keep(digest, verified, standing.at_ms());
+    app.inner.bearers.keep(digest, verified, |held| held.lasts(standing.at_ms()));
     Ok(actor)
 }
 
