@@ -111,7 +111,9 @@ impl Dispatcher {
             }
             ProtocolVersion::MQTT5 => {
                 *io.codec_mut() = MqttCodec::V5(CodecV5::new(most, most));
-                MqttStream::V5(v5::MqttStream { io, remote_addr, cfg, cert_info: certificate })
+                let farewell = v5::Farewell::default();
+                let cert_info = certificate;
+                MqttStream::V5(v5::MqttStream { io, remote_addr, cfg, cert_info, farewell })
             }
         })
     }

@@ -264,7 +264,9 @@ pub mod v5 {
     use rmqtt_codec::cert::CertInfo;
     use rmqtt_codec::error::DecodeError;
     use rmqtt_codec::types::Publish;
-    use rmqtt_codec::v5::{Auth, Connect, Disconnect, Packet as PacketV5, Packet};
+    use rmqtt_codec::v5::{
+        Auth, Connect, ConnectAckReason, Disconnect, DisconnectReasonCode, Packet as PacketV5, Packet,
+    };
     use rmqtt_codec::{MqttCodec, MqttPacket};
 
     /// MQTT v5.0 protocol stream implementation
@@ -278,6 +280,22 @@ pub mod v5 {
         #[cfg(feature = "tls")]
         /// TLS certificate information (if available)
         pub cert_info: Option<CertInfo>,
+        /// What the client still hears when its connection ends
+        pub farewell: Farewell,
+    }
+
+    /// What rmqtt says when another connection takes over a session. Its code for that is "not
+    /// authorized", by which clients give up.
+    const TAKEN_OVER: &str = "Kicked";
+
+    /// What a client still hears when its connection ends.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Farewell {
+        /// Nothing: it is not in, or takes nothing any more.
+        #[default]
+        None,
+        /// A DISCONNECT.
+        Due,
     }
 
     /// # Examples
@@ -297,7 +315,8 @@ pub mod v5 {
     ///     io: Framed::new(stream, MqttCodec::V5(Default::default())),
     ///     remote_addr: addr,
     ///     cfg: Arc::new(Builder::default()),
-    ///     cert_info: None
+    ///     cert_info: None,
+    ///     farewell: v5::Farewell::default(),
     /// };
     ///
     /// // Send authentication packet
@@ -309,11 +328,26 @@ pub mod v5 {
     where
         Io: AsyncRead + AsyncWrite + Unpin,
     {
-        /// Sends DISCONNECT packet with reason code
+        /// Sends DISCONNECT packet with reason code, and closes the connection
+        ///
+        /// Only the code: the text is for a log. None to a client that ended the connection itself.
         #[inline]
         pub async fn send_disconnect(&mut self, disc: Disconnect) -> Result<()> {
-            self.send(PacketV5::Disconnect(disc)).await?;
-            self.flush().await?;
+            let is_theirs = matches!(
+                disc.reason_code,
+                DisconnectReasonCode::NormalDisconnection
+                    | DisconnectReasonCode::DisconnectWithWillMessage
+            );
+            if self.farewell == Farewell::Due && !is_theirs {
+                let first = disc.reason_string.as_deref().and_then(|text| text.split(',').next());
+                let reason_code = match first == Some(TAKEN_OVER) {
+                    true => DisconnectReasonCode::SessionTakenOver,
+                    false => disc.reason_code,
+                };
+                let told = Disconnect { reason_code, ..Disconnect::default() };
+                let _gone = self.send(PacketV5::Disconnect(told)).await;
+            }
+            super::close(&mut self.io, self.cfg.send_timeout).await?;
             tokio::time::sleep(Duration::from_millis(500)).await;
             Ok(())
         }
@@ -369,6 +403,9 @@ pub mod v5 {
         /// Responds to connection request
         #[inline]
         pub async fn send_connect_ack(&mut self, ack: rmqtt_codec::v5::ConnectAck) -> Result<()> {
+            if ack.reason_code == ConnectAckReason::Success {
+                self.farewell = Farewell::Due;
+            }
             self.send(PacketV5::ConnectAck(Box::new(ack))).await
         }
 
@@ -403,9 +440,19 @@ pub mod v5 {
         }
 
         /// Closes the connection gracefully
+        ///
+        /// Of a client that is in, only what waits is sent: rmqtt closes first, and says why with
+        /// `send_disconnect` when it has found out.
         #[inline]
         pub async fn close(&mut self) -> Result<()> {
-            super::close(&mut self.io, self.cfg.send_timeout).await
+            if self.farewell == Farewell::None {
+                return super::close(&mut self.io, self.cfg.send_timeout).await;
+            }
+            let flushed = self.flush().await;
+            if flushed.is_err() {
+                self.farewell = Farewell::None;
+            }
+            flushed
         }
 
         /// Receives next packet with timeout
