@@ -3,6 +3,7 @@
 mod bucket_watch;
 mod downloads;
 mod mail;
+mod mqtt;
 mod oidc;
 mod patches;
 mod second_factor;
@@ -14,6 +15,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::{Context, bail};
 use clap::Args;
 use otaru_authority::Passphrase;
+use otaru_broker::DeviceLimits;
 use otaru_operations::{
     DownloadSettings, IdentityProvider, MailSettings, OutboundSettings, PatchSettings, Role,
     SealingKey, ShadowSettings, USUAL_SHARED_TOKENS,
@@ -27,6 +29,7 @@ use bucket_watch::BucketWatchSection;
 pub(crate) use bucket_watch::WatchedBucket;
 use downloads::DownloadsSection;
 use mail::MailSection;
+use mqtt::MqttSection;
 use oidc::{OidcSections, OutboundSection};
 use patches::PatchesSection;
 use second_factor::SecondFactorSection;
@@ -116,6 +119,7 @@ pub(crate) struct Config {
     pub(crate) tls_names: Vec<String>,
     pub(crate) own_certificate: Option<OwnCertificate>,
     pub(crate) namespace: Namespace,
+    pub(crate) mqtt_limits: DeviceLimits,
     pub(crate) mail: Option<MailSettings>,
     /// Seals secrets; that of the data folder if `None`.
     pub(crate) secrets_key: Option<SealingKey>,
@@ -196,12 +200,6 @@ struct UrlSection {
     url: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct MqttSection {
-    namespace: Option<String>,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct SecretsSection {
@@ -279,10 +277,8 @@ impl Config {
                 (Some(certificate), Some(key)) => Some(OwnCertificate { certificate, key }),
                 _ => own_certificate(file.tls)?,
             },
-            namespace: match file.mqtt.namespace {
-                None => Namespace::default(),
-                Some(name) => Namespace::new(&name).context("mqtt.namespace")?,
-            },
+            namespace: file.mqtt.namespace()?,
+            mqtt_limits: file.mqtt.limits()?,
             mail: file.mail.settings()?,
             secrets_key: file
                 .secrets

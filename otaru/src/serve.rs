@@ -190,7 +190,13 @@ fn mqtts_listener(
 ) -> anyhow::Result<Option<MqttsListener>> {
     let Some(address) = config.mqtts else { return Ok(None) };
     let (tls, trust) = (certificates.mqtt_tls()?, certificates.trust().clone());
-    Ok(Some(MqttsListener { address, tls, trust, knocks: machine::knock_limits() }))
+    Ok(Some(MqttsListener {
+        address,
+        tls,
+        trust,
+        knocks: machine::knock_limits(),
+        limits: config.mqtt_limits,
+    }))
 }
 
 async fn start_broker(

@@ -1,6 +1,7 @@
 //! Who is let in, decided before the CONNACK.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use otaru_doors::PeerCertificate;
@@ -8,6 +9,7 @@ use otaru_wire::ThingName;
 use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill, Message as ToSession, Reason};
 use tokio::time::timeout;
 
+use crate::comings::{ClaimPlace, Later};
 use crate::connection::Connection;
 use crate::hub::Hub;
 use crate::{Connect, Listener, Principal, Refused, acl, door, listeners};
@@ -18,11 +20,32 @@ pub(crate) struct Admitted {
     /// `principalIdentifier` of its presence events.
     pub(crate) principal_id: String,
     pub(crate) certificate: Option<PeerCertificate>,
+    pub(crate) claim: Option<ClaimPlace>,
+}
+
+/// Why a client is not let in.
+enum NotIn {
+    /// It may not.
+    Refused(Refused),
+    /// It may later.
+    Later(Later),
+}
+
+impl From<Refused> for NotIn {
+    fn from(refused: Refused) -> NotIn {
+        NotIn::Refused(refused)
+    }
+}
+
+impl From<Later> for NotIn {
+    fn from(later: Later) -> NotIn {
+        NotIn::Later(later)
+    }
 }
 
 /// Handshakes that fail after authentication leave an entry behind; beyond
 /// this many, the old ones are thrown away.
-const ADMITTED_MAX: usize = 1024;
+const ADMITTED_MAX: usize = 64;
 
 /// Older than any handshake still under way (they time out after 30 s).
 const ADMITTED_MS: i64 = 60_000;
@@ -40,7 +63,12 @@ impl Hub {
                 // Never a superuser: rmqtt would skip the access checks.
                 AuthResult::Allow(false, None)
             }
-            Err(refused) => {
+            Err(NotIn::Later(later)) => {
+                self.put_off(&connect, &later, info.id());
+                // It finds no place for its session.
+                AuthResult::Allow(false, None)
+            }
+            Err(NotIn::Refused(refused)) => {
                 tracing::info!(
                     client.id = connect.client_id,
                     client.ip = connect.ip.map(tracing::field::display),
@@ -53,9 +81,23 @@ impl Hub {
         }
     }
 
-    async fn admit(&self, connect: &Connect, info: &ConnectInfo) -> Result<Admitted, Refused> {
+    fn put_off(&self, connect: &Connect, later: &Later, id: &Id) {
+        self.counters.put_off.fetch_add(1, Relaxed);
+        if later.is_first {
+            tracing::info!(
+                client.id = connect.client_id,
+                client.ip = connect.ip.map(tracing::field::display),
+                reason = later.why,
+                "Client was told to come later"
+            );
+        }
+        self.sessions.put_off(id.clone());
+    }
+
+    async fn admit(&self, connect: &Connect, info: &ConnectInfo) -> Result<Admitted, NotIn> {
         if connect.listener == Listener::Devices {
-            check_certificate(connect)?;
+            let certificate = check_certificate(connect)?;
+            self.comings.note(certificate, &connect.client_id, (self.clock)())?;
         }
         let principal = self.ingress.authenticate(connect).await?;
         check_principal(&principal, connect)?;
@@ -66,7 +108,9 @@ impl Hub {
         self.separate_claims(&principal, info.id()).await?;
         self.see_off_predecessor(info.id()).await;
         let certificate = connect.certificate.clone();
-        Ok(Admitted { principal, principal_id: principal_id(connect), certificate })
+        let of_batch = certificate.as_ref().filter(|_| is_claim(&principal));
+        let claim = of_batch.map(|certificate| self.comings.claim(certificate)).transpose()?;
+        Ok(Admitted { principal, principal_id: principal_id(connect), certificate, claim })
     }
 
     /// A will is published without asking again, so it is judged here.
@@ -157,6 +201,12 @@ impl Hub {
         all.insert(id, admitted);
     }
 
+    /// Whether a client that was let in is a claim.
+    pub(crate) fn admits_claim(&self, id: &Id) -> bool {
+        let all = self.admitted.lock().expect("nothing panics while it holds the lock");
+        all.get(id).is_some_and(|admitted| is_claim(&admitted.principal))
+    }
+
     /// Who the client is that now has a session.
     pub(crate) fn recall(&self, id: &Id) -> Option<Admitted> {
         self.admitted.lock().expect("nothing panics while it holds the lock").remove(id)
@@ -185,16 +235,17 @@ fn connect_of(info: &ConnectInfo) -> Connect {
 
 /// A certificate that names a thing lets in that thing alone; whom another lets in, which its
 /// issuer and serial number say, is for the service to know.
-fn check_certificate(connect: &Connect) -> Result<(), Refused> {
-    let Some(PeerCertificate { common_name, .. }) = &connect.certificate else {
+fn check_certificate(connect: &Connect) -> Result<&PeerCertificate, Refused> {
+    let Some(certificate) = &connect.certificate else {
         return Err(Refused::new("no client certificate"));
     };
+    let common_name = &certificate.common_name;
     let names_a_thing = ThingName::new(common_name).is_ok();
     if names_a_thing && *common_name != connect.client_id {
         return Err(Refused::new(format!("certificate is for {common_name:?}")));
     }
     ThingName::new(&connect.client_id).map_err(|error| Refused::new(error.to_string()))?;
-    Ok(())
+    Ok(certificate)
 }
 
 fn is_claim(principal: &Principal) -> bool {

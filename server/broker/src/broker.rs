@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 
 use crate::accepting::Accepting;
 use crate::door::Door;
+use crate::fitting::Fitters;
 use crate::handover::Sessions;
 use crate::hub::Hub;
-use crate::keep_alive::KeepAlive;
 use crate::router::EscapingRouter;
 use crate::{Addresses, BrokerConfig, Counts, Ingress, Session, answer, hooks, listeners};
 
@@ -78,7 +78,12 @@ impl Broker {
         config: BrokerConfig,
         ingress: Arc<dyn Ingress>,
     ) -> Result<Broker, BrokerError> {
-        let devices = config.mqtts.as_ref().map(Door::of_devices).transpose()?.map(Arc::new);
+        let devices = config
+            .mqtts
+            .as_ref()
+            .map(|mqtts| Door::of_devices(mqtts, &config.clock))
+            .transpose()?
+            .map(Arc::new);
         let plain = config.plain.map(Door::of_backends).transpose()?.map(Arc::new);
         let bound = |door: &Option<Arc<Door>>| door.as_ref().map(|door| door.address());
         let addresses = Addresses { mqtts: bound(&devices), plain: bound(&plain) };
@@ -87,9 +92,10 @@ impl Broker {
         let mqtt = ServerContext::new().busy_check_enable(false).build().await;
         let router = EscapingRouter::new(mqtt.clone());
         *mqtt.extends.router_mut().await = Box::new(router.clone());
-        *mqtt.extends.shared_mut().await = Box::new(Sessions::new(mqtt.clone()));
-        *mqtt.extends.fitter_mgr_mut().await = Box::new(KeepAlive);
-        let hub = Arc::new(Hub::new(mqtt, router, ingress, config));
+        let sessions = Sessions::new(mqtt.clone());
+        *mqtt.extends.shared_mut().await = Box::new(sessions.clone());
+        let hub = Arc::new(Hub::new(mqtt, router, sessions, ingress, config));
+        *hub.mqtt.extends.fitter_mgr_mut().await = Box::new(Fitters::of(&hub));
         hooks::install(&hub).await;
 
         let devices_door = devices.as_ref().map(Arc::downgrade);

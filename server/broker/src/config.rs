@@ -7,6 +7,8 @@ use otaru_doors::{DeviceTrust, KnockLimits};
 use otaru_wire::Namespace;
 use rustls::ServerConfig;
 
+use crate::DeviceLimits;
+
 /// Tells the time, in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -38,6 +40,8 @@ pub struct MqttsListener {
     pub trust: DeviceTrust,
     /// How many may be half-way in: connected, and not answered yet.
     pub knocks: KnockLimits,
+    /// What a device may ask for, and how often.
+    pub limits: DeviceLimits,
 }
 
 /// Where a broker listens.

@@ -1,13 +1,15 @@
 //! What the broker remembers of one connection, attached to rmqtt's session.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use otaru_wire::SubscriptionEvent;
 use otaru_wire::payload::DisconnectReason;
 use rmqtt::session::Session as MqttSession;
 use tokio::sync::Semaphore;
 
+use crate::comings::ClaimPlace;
+use crate::pace::Pace;
 use crate::resend::Repeats;
 use crate::{Session, Turn};
 
@@ -36,27 +38,44 @@ pub(crate) struct Connection {
     pub(crate) session: Arc<Session>,
     /// `principalIdentifier` of its presence events.
     pub(crate) principal_id: String,
+    /// How fast it may ask for things; `None` is as fast as it can.
+    pub(crate) pace: Option<Pace>,
+    /// Its place among those of its batch, if it is a claim.
+    claim: Mutex<Option<ClaimPlace>>,
     turns: Arc<Semaphore>,
     repeats: Mutex<Repeats>,
     gathered: Mutex<Gathered>,
     /// Why we end it, if we do.
     closed_because: OnceLock<DisconnectReason>,
     ended: AtomicBool,
-    refused: AtomicBool,
+    refusals: AtomicU32,
+    refused_publish: AtomicBool,
+    refused_filter: AtomicBool,
+    slowed: AtomicBool,
     fell_behind: AtomicBool,
 }
 
 impl Connection {
-    pub(crate) fn new(session: Session, principal_id: String) -> Connection {
+    pub(crate) fn new(
+        session: Session,
+        principal_id: String,
+        pace: Option<Pace>,
+        claim: Option<ClaimPlace>,
+    ) -> Connection {
         Connection {
             session: Arc::new(session),
             principal_id,
+            pace,
+            claim: Mutex::new(claim),
             turns: Arc::new(Semaphore::new(TURNS)),
             repeats: Mutex::new(Repeats::default()),
             gathered: Mutex::default(),
             closed_because: OnceLock::new(),
             ended: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
+            refusals: AtomicU32::new(0),
+            refused_publish: AtomicBool::new(false),
+            refused_filter: AtomicBool::new(false),
+            slowed: AtomicBool::new(false),
             fell_behind: AtomicBool::new(false),
         }
     }
@@ -104,9 +123,24 @@ impl Connection {
         self.closed_because.get().copied()
     }
 
-    /// Notes that it was refused something; true for the first time only.
-    pub(crate) fn is_first_refusal(&self) -> bool {
-        !self.refused.swap(true, Relaxed)
+    /// Notes that it was refused something, and how often by now.
+    pub(crate) fn count_refusal(&self) -> u32 {
+        self.refusals.fetch_add(1, Relaxed).saturating_add(1)
+    }
+
+    /// Notes that a message of it was refused; true for the first time only.
+    pub(crate) fn is_first_refused_publish(&self) -> bool {
+        !self.refused_publish.swap(true, Relaxed)
+    }
+
+    /// Notes that a filter of it was refused; true for the first time only.
+    pub(crate) fn is_first_refused_filter(&self) -> bool {
+        !self.refused_filter.swap(true, Relaxed)
+    }
+
+    /// Notes that it has to wait; true for the first time only.
+    pub(crate) fn is_first_slowing(&self) -> bool {
+        !self.slowed.swap(true, Relaxed)
     }
 
     /// Notes that its queue ran over; true for the first time only.
@@ -116,6 +150,7 @@ impl Connection {
 
     /// Marks the end; true for the first caller only.
     pub(crate) fn end(&self) -> bool {
+        drop(self.claim.lock().unwrap_or_else(PoisonError::into_inner).take());
         !self.ended.swap(true, Relaxed)
     }
 }

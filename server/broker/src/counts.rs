@@ -19,6 +19,14 @@ pub struct Counts {
     pub fell_behind: u64,
     /// Messages that clients were not allowed to publish.
     pub refused_publishes: u64,
+    /// Filters that clients were not allowed to subscribe to, or had too many of.
+    pub refused_subscriptions: u64,
+    /// Connections that asked for more than they may in a second, and were read more slowly.
+    pub slowed: u64,
+    /// Connections that were ended because they went on asking for what they may not have.
+    pub cut_off: u64,
+    /// Connections that came too often, or were too many of a batch, and were told to come later.
+    pub put_off: u64,
 }
 
 /// The counters behind [`Counts`].
@@ -31,6 +39,10 @@ pub(crate) struct Counters {
     pub(crate) dropped_expired: AtomicU64,
     pub(crate) fell_behind: AtomicU64,
     pub(crate) refused_publishes: AtomicU64,
+    pub(crate) refused_subscriptions: AtomicU64,
+    pub(crate) slowed: AtomicU64,
+    pub(crate) cut_off: AtomicU64,
+    pub(crate) put_off: AtomicU64,
 }
 
 impl Counters {
@@ -43,6 +55,10 @@ impl Counters {
             dropped_expired: self.dropped_expired.load(Relaxed),
             fell_behind: self.fell_behind.load(Relaxed),
             refused_publishes: self.refused_publishes.load(Relaxed),
+            refused_subscriptions: self.refused_subscriptions.load(Relaxed),
+            slowed: self.slowed.load(Relaxed),
+            cut_off: self.cut_off.load(Relaxed),
+            put_off: self.put_off.load(Relaxed),
         }
     }
 }

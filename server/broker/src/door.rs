@@ -15,8 +15,9 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::sites::{Sites, Turn};
 use crate::wire::Wire;
-use crate::{BrokerError, MqttsListener};
+use crate::{BrokerError, Clock, MqttsListener};
 
 /// How long a client may take for the TLS handshake; a slow radio link takes two or three seconds.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
@@ -36,14 +37,19 @@ struct Gate {
     acceptor: RwLock<TlsAcceptor>,
     trust: DeviceTrust,
     knocking: Knocking,
+    sites: Arc<Sites>,
 }
 
 impl Door {
     /// Binds the port of the devices.
-    pub(crate) fn of_devices(config: &MqttsListener) -> Result<Door, BrokerError> {
-        let MqttsListener { address, tls, trust, knocks } = config;
-        let acceptor = RwLock::new(TlsAcceptor::from(tls.clone()));
-        let gate = Gate { acceptor, trust: trust.clone(), knocking: Knocking::new(*knocks) };
+    pub(crate) fn of_devices(config: &MqttsListener, clock: &Clock) -> Result<Door, BrokerError> {
+        let MqttsListener { address, tls, trust, knocks, limits } = config;
+        let gate = Gate {
+            acceptor: RwLock::new(TlsAcceptor::from(tls.clone())),
+            trust: trust.clone(),
+            knocking: Knocking::new(*knocks),
+            sites: Sites::new(limits.site_connects_per_s, clock.clone()),
+        };
         Door::bind(*address, Some(gate))
     }
 
@@ -91,10 +97,14 @@ impl Door {
                 };
                 return Ok(Arrival { remote_addr, entering: entering.boxed() });
             };
-            // Without a place it is closed at once, which costs least.
-            if let Some(place) = gate.knocking.place(remote_addr.ip()) {
-                return Ok(Arrival { remote_addr, entering: gate.enter(socket, place) });
-            }
+            // Without a place or a turn it is closed at once, which costs least.
+            let Some(place) = gate.knocking.place(remote_addr.ip()) else { continue };
+            let wait = match gate.sites.turn(remote_addr.ip()) {
+                Turn::Now => None,
+                Turn::After(wait) => Some(wait),
+                Turn::Never => continue,
+            };
+            return Ok(Arrival { remote_addr, entering: gate.enter(socket, place, wait) });
         }
     }
 }
@@ -106,11 +116,14 @@ impl rmqtt::net::Door for Door {
 }
 
 impl Gate {
-    fn enter(&self, socket: TcpStream, place: Place) -> Entering {
+    fn enter(&self, socket: TcpStream, place: Place, wait: Option<Duration>) -> Entering {
         let acceptor = self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone();
         let trust = self.trust.clone();
         async move {
             set(&socket)?;
+            if let Some(wait) = wait {
+                tokio::time::sleep(wait).await;
+            }
             let shaken = tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(socket));
             let stream = shaken.await??;
             let now = acceptor.config().time_provider.current_time();

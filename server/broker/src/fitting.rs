@@ -1,58 +1,76 @@
-//! How long a client may be silent.
+//! How long a client may be silent, and its session wait for it.
 
 use std::num::{NonZeroU16, NonZeroU32};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rmqtt::codec::types::Publish;
 use rmqtt::fitter::{DefaultFitter, Fitter, FitterManager};
 use rmqtt::types::{ConnectInfo, Disconnect, FitterType, Id, ListenerConfig};
 
-/// Gives every connection one and a half times its keep-alive, as MQTT has it. rmqtt's own rule
-/// adds three seconds to a short one.
-pub(crate) struct KeepAlive;
+use crate::hub::Hub;
 
-impl FitterManager for KeepAlive {
-    fn create(&self, connect: Arc<ConnectInfo>, id: Id, config: ListenerConfig) -> FitterType {
-        Arc::new(Fit(DefaultFitter::new(connect, id, config)))
+/// Settings of rmqtt's for each connection.
+pub(crate) struct Fitters(Weak<Hub>);
+
+impl Fitters {
+    pub(crate) fn of(hub: &Arc<Hub>) -> Fitters {
+        Fitters(Arc::downgrade(hub))
     }
 }
 
-/// rmqtt's own settings of one connection, but for the keep-alive.
-struct Fit(DefaultFitter);
+impl FitterManager for Fitters {
+    fn create(&self, connect: Arc<ConnectInfo>, id: Id, config: ListenerConfig) -> FitterType {
+        let is_claim = self.0.upgrade().is_some_and(|hub| hub.admits_claim(&id));
+        Arc::new(Fit { usual: DefaultFitter::new(connect, id, config), is_claim })
+    }
+}
+
+/// rmqtt's own settings of one connection, but for two.
+struct Fit {
+    usual: DefaultFitter,
+    is_claim: bool,
+}
 
 impl Fitter for Fit {
+    /// One and a half times its keep-alive, as MQTT has it. rmqtt's own rule adds three seconds to
+    /// a short one.
     fn keep_alive(&self, wanted_secs: &mut u16) -> rmqtt::Result<u16> {
-        self.0.keep_alive(wanted_secs)?;
+        self.usual.keep_alive(wanted_secs)?;
         Ok(silence_secs(*wanted_secs))
     }
 
+    /// Nobody may go on with the session of a claim, so none waits: with ever new client ids one
+    /// certificate would fill the memory.
+    fn session_expiry_interval(&self, disconnect: Option<&Disconnect>) -> Duration {
+        if self.is_claim {
+            return Duration::ZERO;
+        }
+        self.usual.session_expiry_interval(disconnect)
+    }
+
     fn max_mqueue_len(&self) -> usize {
-        self.0.max_mqueue_len()
+        self.usual.max_mqueue_len()
     }
 
     fn mqueue_rate_limit(&self) -> (NonZeroU32, Duration) {
-        self.0.mqueue_rate_limit()
+        self.usual.mqueue_rate_limit()
     }
 
     fn max_inflight(&self) -> NonZeroU16 {
-        self.0.max_inflight()
-    }
-
-    fn session_expiry_interval(&self, disconnect: Option<&Disconnect>) -> Duration {
-        self.0.session_expiry_interval(disconnect)
+        self.usual.max_inflight()
     }
 
     fn message_expiry_interval(&self, publish: &Publish) -> Duration {
-        self.0.message_expiry_interval(publish)
+        self.usual.message_expiry_interval(publish)
     }
 
     fn max_client_topic_aliases(&self) -> u16 {
-        self.0.max_client_topic_aliases()
+        self.usual.max_client_topic_aliases()
     }
 
     fn max_server_topic_aliases(&self) -> u16 {
-        self.0.max_server_topic_aliases()
+        self.usual.max_server_topic_aliases()
     }
 }
 

@@ -5,11 +5,12 @@
 //! messages again when the new one is ready. What came in between it would lose, though it counts
 //! as handed over: the old connection never looks at it again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use rmqtt::context::ServerContext;
+use rmqtt::net::MqttError;
 use rmqtt::session::Session as MqttSession;
 use rmqtt::shared::{DefaultShared, Entry, Shared};
 use rmqtt::types::{
@@ -18,6 +19,9 @@ use rmqtt::types::{
     SubsSearchParams, SubsSearchResult, Subscribe, SubscribeReturn, To, Tx, Unsubscribe,
 };
 use tokio::sync::RwLock;
+
+/// More connections than are told to come later at any one time.
+const PUT_OFF_MAX: usize = 10_000;
 
 /// A message, and which subscription it is for.
 type Waiting = (Sender, Publish, SubRelation);
@@ -41,12 +45,29 @@ pub(crate) struct Sessions {
     /// The clients whose session goes over just now. Whoever sends holds it meanwhile, so that
     /// none is half-way when a session begins to go or has gone.
     going_over: Arc<RwLock<HashMap<ClientId, GoingOver>>>,
+    /// Connections that are to come later.
+    put_off: Arc<Mutex<HashSet<Id>>>,
 }
 
 impl Sessions {
     pub(crate) fn new(mqtt: ServerContext) -> Sessions {
         let all = DefaultShared::new(Some(mqtt.clone()));
-        Sessions { mqtt, all, going_over: Arc::default() }
+        Sessions { mqtt, all, going_over: Arc::default(), put_off: Arc::default() }
+    }
+
+    /// Lets a connection find no place for its session, which MQTT calls "server unavailable".
+    /// Where rmqtt asks whether to let it in, it could only be told that it may not.
+    pub(crate) fn put_off(&self, id: Id) {
+        let mut all = self.put_off.lock().expect("nothing panics while it holds the lock");
+        if all.len() >= PUT_OFF_MAX {
+            // Those never got as far.
+            all.clear();
+        }
+        all.insert(id);
+    }
+
+    fn is_put_off(&self, id: &Id) -> bool {
+        self.put_off.lock().expect("nothing panics while it holds the lock").remove(id)
     }
 
     /// Keeps messages for the client from now on. All that were sent to its session before are in
@@ -205,6 +226,9 @@ struct Place {
 #[async_trait]
 impl Entry for Place {
     async fn try_lock(&self) -> rmqtt::Result<Box<dyn Entry>> {
+        if self.sessions.is_put_off(&self.id()) {
+            return Err(MqttError::ServiceUnavailable.into());
+        }
         let entry = self.entry.try_lock().await?;
         Ok(Box::new(Place { sessions: self.sessions.clone(), entry, handover: None }))
     }

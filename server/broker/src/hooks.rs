@@ -11,13 +11,14 @@ use crate::hub::Hub;
 use crate::in_flight;
 
 /// The hooks in use.
-const TYPES: [Type; 12] = [
+const TYPES: [Type; 13] = [
     Type::ClientAuthenticate,
     Type::ClientConnected,
     Type::ClientDisconnected,
     Type::ClientSubscribeCheckAcl,
     Type::SessionSubscribed,
     Type::ClientUnsubscribe,
+    Type::ClientKeepalive,
     Type::SessionUnsubscribed,
     Type::SessionTerminated,
     Type::MessagePublishCheckAcl,
@@ -76,6 +77,12 @@ async fn call(hub: &Arc<Hub>, parameter: &Parameter<'_>) -> Option<HookResult> {
         }
         Parameter::ClientUnsubscribe(session, unsubscribe) => {
             hub.unsubscribe_wanted(session, &unsubscribe.topic_filter).await;
+            None
+        }
+        Parameter::ClientKeepalive(session, is_ping) => {
+            if *is_ping {
+                hub.pinged(session).await;
+            }
             None
         }
         Parameter::SessionUnsubscribed(session, unsubscribe) => {

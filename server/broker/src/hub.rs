@@ -14,10 +14,12 @@ use rmqtt::types::{From as Sender, Id, Message as ToSession, Publish, Unsubscrib
 use tokio::sync::{Notify, oneshot};
 
 use crate::admission::Admitted;
+use crate::comings::Comings;
 use crate::counts::Counters;
+use crate::handover::Sessions;
 use crate::kept::KeptSubscriptions;
 use crate::router::EscapingRouter;
-use crate::{BrokerConfig, Clock, Ingress};
+use crate::{BrokerConfig, Clock, DeviceLimits, Ingress};
 
 /// What no client can have subscribed to: taking it away changes nothing.
 pub(crate) const NO_FILTER: &str = "\0";
@@ -34,6 +36,10 @@ pub(crate) struct Hub {
     /// Clients that were let in and have no session yet.
     pub(crate) admitted: Mutex<HashMap<Id, Admitted>>,
     pub(crate) kept: KeptSubscriptions,
+    pub(crate) sessions: Sessions,
+    /// What devices may ask for.
+    pub(crate) limits: DeviceLimits,
+    pub(crate) comings: Comings,
     last_version: AtomicU64,
     /// The broker is shutting down.
     pub(crate) stopping: AtomicBool,
@@ -47,10 +53,12 @@ impl Hub {
     pub(crate) fn new(
         mqtt: ServerContext,
         router: EscapingRouter,
+        sessions: Sessions,
         ingress: Arc<dyn Ingress>,
         config: BrokerConfig,
     ) -> Hub {
-        let BrokerConfig { namespace, clock, retained_is_refused, .. } = config;
+        let BrokerConfig { mqtts, namespace, clock, retained_is_refused, .. } = config;
+        let limits = mqtts.map_or(DeviceLimits::USUAL, |mqtts| mqtts.limits);
         let service = Id::from(mqtt.node.id(), "otaru".into());
         Hub {
             mqtt,
@@ -62,6 +70,9 @@ impl Hub {
             counters: Counters::default(),
             admitted: Mutex::new(HashMap::new()),
             kept: KeptSubscriptions::default(),
+            sessions,
+            limits,
+            comings: Comings::new(&limits),
             last_version: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             one_ended: Notify::new(),

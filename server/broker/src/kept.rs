@@ -31,6 +31,15 @@ impl KeptSubscriptions {
         }
     }
 
+    /// Whether the client may have the filter beside those it has. One that it has already is
+    /// none more.
+    pub(crate) fn has_room(&self, client_id: &ClientId, filter: &TopicFilter, most: u32) -> bool {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        self.all()
+            .get(client_id)
+            .is_none_or(|filters| filters.len() < most || filters.contains_key(filter))
+    }
+
     /// The session is over.
     pub(crate) fn forget(&self, client_id: &ClientId) {
         self.all().remove(client_id);

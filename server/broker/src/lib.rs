@@ -11,25 +11,31 @@
 mod accepting;
 mod acl;
 mod admission;
+mod allowance;
 mod answer;
 mod broker;
 mod client_events;
+mod comings;
 mod config;
 mod connection;
 mod counts;
 mod door;
 mod falling_behind;
+mod fitting;
 mod handover;
 mod hooks;
 mod hub;
 mod in_flight;
 mod ingress;
-mod keep_alive;
 mod kept;
+mod limits;
 mod listeners;
+mod pace;
 mod presence;
+mod refusals;
 mod resend;
 mod router;
+mod sites;
 mod topic_filter;
 mod traffic;
 mod wire;
@@ -41,4 +47,5 @@ pub use counts::Counts;
 pub use ingress::{
     Connect, Ingress, Listener, NotTaken, OpenDelta, Principal, Refused, Request, Session, Turn,
 };
+pub use limits::DeviceLimits;
 pub use otaru_wire::payload::DisconnectReason;

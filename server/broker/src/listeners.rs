@@ -17,7 +17,7 @@ pub(crate) const DEVICES: ListenerId = 1;
 pub(crate) const PLAIN: ListenerId = 2;
 
 /// The largest packet, in bytes. AWS takes payloads of 128 KiB; ours has room for topic and properties.
-const PACKET_BYTES_MAX: u32 = 160 * 1024;
+pub(crate) const PACKET_BYTES_MAX: u32 = 160 * 1024;
 
 /// The longest client id: that of a thing name.
 const CLIENT_ID_BYTES_MAX: usize = 128;
@@ -28,9 +28,6 @@ const DEVICE_IN_FLIGHT: NonZeroU16 = NonZeroU16::new(128).expect("not zero");
 /// Messages that wait for a device: 400 open requests with three answers each,
 /// behind a burst it does not read, with room to spare. See `falling_behind` for what comes after.
 const DEVICE_QUEUE: usize = 10_000;
-
-/// Filters one device may hold; AWS allows 50.
-const DEVICE_SUBSCRIPTIONS: usize = 200;
 
 /// A backend that watches all things must be allowed to fall far behind.
 const BACKEND_IN_FLIGHT: NonZeroU16 = NonZeroU16::new(1000).expect("not zero");
@@ -55,7 +52,6 @@ pub(crate) fn devices(door: Arc<Door>) -> Bound {
     let builder = settings("mqtts", door.address())
         .max_inflight(DEVICE_IN_FLIGHT)
         .max_mqueue_len(DEVICE_QUEUE)
-        .max_subscriptions(DEVICE_SUBSCRIPTIONS)
         .collect_cert_info(true);
     Bound::new(builder, door)
 }

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
-use crate::{Principal, Session};
+use crate::pace::Pace;
+use crate::{Listener, Principal, Session, listeners};
 
 impl Hub {
     /// rmqtt has made the session; its CONNACK is next.
@@ -31,7 +32,10 @@ impl Hub {
             version_number: self.next_version(),
             ip: mqtt.id.remote_addr.map(|address| address.ip()),
         };
-        let connection = Arc::new(Connection::new(session, admitted.principal_id));
+        let is_device = listeners::of(&mqtt.id) == Listener::Devices;
+        let pace = is_device.then(|| Pace::new(&self.limits, (self.clock)()));
+        let (principal_id, claim) = (admitted.principal_id, admitted.claim);
+        let connection = Arc::new(Connection::new(session, principal_id, pace, claim));
         connection.attach(mqtt).await;
         self.restore_subscriptions(mqtt).await;
         self.counters.connections.fetch_add(1, Relaxed);

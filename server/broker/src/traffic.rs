@@ -5,21 +5,19 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use otaru_wire::payload::DisconnectReason;
 use otaru_wire::{ShadowTopic, ShadowVerb, SubscriptionEvent, Topic};
-use rmqtt::codec::types::QoS;
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
 use rmqtt::session::Session as MqttSession;
 use rmqtt::types::{
-    From as Sender, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
+    ClientId, From as Sender, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
     SubscribeAclResult, To, TopicFilter,
 };
 
-use crate::acl::Denied;
 use crate::connection::Connection;
 use crate::hub::{Hub, NO_FILTER};
-use crate::{Request, acl, resend};
+use crate::{Principal, Request, acl, resend};
 
-/// The protocol level that a CONNECT of MQTT 5 names.
-const MQTT_5: u8 = 5;
+/// Levels of a filter; the longest topic of ours has eight.
+const FILTER_LEVELS_MAX: usize = 32;
 
 impl Hub {
     /// Judges a PUBLISH and takes what the service executes; the message is then
@@ -35,6 +33,7 @@ impl Hub {
         let Some(connection) = Connection::of(mqtt).await else {
             return PublishAclResult::rejected(true, None);
         };
+        self.keep_pace(&connection, publish.topic.len() + publish.payload.len()).await;
         let session = &connection.session;
         let retain = publish.retain && self.retained_is_refused;
         let allowed = acl::publish(&session.principal, &self.namespace, &publish.topic, retain);
@@ -59,35 +58,8 @@ impl Hub {
                     }
                 }
             }
-            Err(denied) => self.refuse(mqtt, &connection, publish, denied).await,
+            Err(denied) => self.refuse_publish(mqtt, &connection, publish, denied).await,
         }
-    }
-
-    /// Refuses a PUBLISH. MQTT 5 says so in the PUBACK; where there is none, only the end of
-    /// the connection tells the client.
-    async fn refuse(
-        &self,
-        mqtt: &MqttSession,
-        connection: &Connection,
-        publish: &Publish,
-        denied: Denied,
-    ) -> PublishAclResult {
-        let has_puback = publish.qos != QoS::AtMostOnce;
-        let is_told = has_puback && mqtt.protocol().await.is_ok_and(|version| version == MQTT_5);
-        if !is_told {
-            connection.close_because(DisconnectReason::ForbiddenAccess);
-        }
-        self.counters.refused_publishes.fetch_add(1, Relaxed);
-        // Once: a connection that stays could fill the log.
-        if connection.is_first_refusal() {
-            tracing::info!(
-                client.id = connection.session.client_id,
-                topic = %publish.topic,
-                reason = denied.as_str(),
-                "Publish was refused"
-            );
-        }
-        PublishAclResult::rejected(!is_told, Some(denied.as_str().into()))
     }
 
     /// Judges one filter of a SUBSCRIBE; `None` lets it pass.
@@ -96,18 +68,34 @@ impl Hub {
         mqtt: &MqttSession,
         subscribe: &Subscribe,
     ) -> Option<SubscribeAclResult> {
+        let Some(connection) = Connection::of(mqtt).await else {
+            return Some(SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized));
+        };
+        self.keep_pace(&connection, 0).await;
         let filter = &subscribe.topic_filter;
-        if let Some(connection) = Connection::of(mqtt).await {
-            if filter.starts_with("$share/") {
-                let reason = SubscribeAckReason::SharedSubscriptionNotSupported;
-                return Some(SubscribeAclResult::new_failure(reason));
-            }
-            if acl::subscribe(&connection.session.principal, &self.namespace, filter) {
-                return None;
-            }
+        let reason = self.judge_filter(&connection, &mqtt.id.client_id, filter).err()?;
+        Some(self.refuse_filter(mqtt, &connection, filter, reason).await)
+    }
+
+    fn judge_filter(
+        &self,
+        connection: &Connection,
+        client_id: &ClientId,
+        filter: &TopicFilter,
+    ) -> Result<(), SubscribeAckReason> {
+        if filter.split('/').count() > FILTER_LEVELS_MAX {
+            return Err(SubscribeAckReason::TopicFilterInvalid);
         }
-        tracing::info!(client.id = %mqtt.id.client_id, filter = %filter, "Subscription was refused");
-        Some(SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized))
+        if filter.starts_with("$share/") {
+            return Err(SubscribeAckReason::SharedSubscriptionNotSupported);
+        }
+        if !acl::subscribe(&connection.session.principal, &self.namespace, filter) {
+            return Err(SubscribeAckReason::NotAuthorized);
+        }
+        let is_backend = matches!(connection.session.principal, Principal::Backend { .. });
+        let most = if is_backend { 0 } else { self.limits.subscriptions };
+        let has_room = most == 0 || self.kept.has_room(client_id, filter, most);
+        if has_room { Ok(()) } else { Err(SubscribeAckReason::QuotaExceeded) }
     }
 
     /// A filter has been added; its SUBACK is next.
@@ -121,10 +109,18 @@ impl Hub {
 
     /// A filter is to be removed, or [`Hub::passed`] is under way.
     pub(crate) async fn unsubscribe_wanted(&self, mqtt: &MqttSession, filter: &TopicFilter) {
-        if *filter == NO_FILTER
-            && let Some(connection) = Connection::of(mqtt).await
-        {
+        let Some(connection) = Connection::of(mqtt).await else { return };
+        if *filter == NO_FILTER {
             self.say_subscriptions(&connection).await;
+        } else {
+            self.keep_pace(&connection, 0).await;
+        }
+    }
+
+    /// A ping has been answered.
+    pub(crate) async fn pinged(&self, mqtt: &MqttSession) {
+        if let Some(connection) = Connection::of(mqtt).await {
+            self.keep_pace(&connection, 0).await;
         }
     }
 

@@ -89,8 +89,8 @@ impl Drop for Place {
     }
 }
 
-/// What one host has for itself.
-fn network(address: IpAddr) -> IpAddr {
+/// What one host has for itself: an address of IPv4, or a network of 64 bits of IPv6.
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

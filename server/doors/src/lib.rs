@@ -16,6 +16,6 @@ mod verifier;
 
 pub use authority::{AuthorityCertificate, AuthorityCertificateError};
 pub use connections::Standing;
-pub use knocking::{KnockLimits, Knocking, Place};
+pub use knocking::{KnockLimits, Knocking, Place, network};
 pub use peer::{CertificateFacts, PeerCertificate, PeerCertificateError};
 pub use trust::{DeviceTrust, Distrust, INTERMEDIATES_MAX, fingerprint};

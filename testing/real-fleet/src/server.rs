@@ -37,6 +37,15 @@ struct Ports {
     mqtts: u16,
 }
 
+/// Limits of the broker that are off: all devices of a test are behind one address, and more in a
+/// hurry than any that is sold.
+const UNHURRIED: [&str; 4] = [
+    "OTARU__MQTT__DEVICE_REQUESTS_PER_S",
+    "OTARU__MQTT__DEVICE_BYTES_PER_S",
+    "OTARU__MQTT__DEVICE_CONNECTS_PER_MIN",
+    "OTARU__MQTT__SITE_CONNECTS_PER_S",
+];
+
 impl Server {
     /// Chooses folders and free ports; starts nothing. No database URL means SQLite in the folder.
     pub fn new(binary: &Path, folder: &Path, database_url: Option<&str>) -> Result<Server> {
@@ -47,7 +56,7 @@ impl Server {
             database_url: database_url.map(str::to_owned),
             ports: Ports::free()?,
             arguments: Vec::new(),
-            environment: Vec::new(),
+            environment: UNHURRIED.map(|name| (name.to_owned(), "0".to_owned())).into(),
             program: None,
         })
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use otaru_authority::Authority;
 use otaru_blobs::{Blobs, Bucket, DEFAULT_CACHE_BYTES};
-use otaru_broker::{Addresses, Broker, BrokerConfig, MqttsListener};
+use otaru_broker::{Addresses, Broker, BrokerConfig, DeviceLimits, MqttsListener};
 use otaru_doors::KnockLimits;
 use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
 use otaru_operations::{
@@ -153,6 +153,8 @@ impl Run {
             tls: authority.mqtt_tls(&server, &trust).expect("a certificate"),
             trust: trust.clone(),
             knocks: KnockLimits::USUAL,
+            // Its clock stands still, and a limit with it.
+            limits: DeviceLimits::NONE,
         };
         let device_tls = authority.device_tls(&server, &trust).expect("a certificate");
         let security = Security::Devices(device_tls, trust.clone());

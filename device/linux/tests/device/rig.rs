@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use otaru_authority::Authority;
-use otaru_broker::{Broker, BrokerConfig, MqttsListener};
+use otaru_broker::{Broker, BrokerConfig, DeviceLimits, MqttsListener};
 use otaru_doors::KnockLimits;
 use otaru_linux::{FileFlash, SimError, SimOptions, run_simulated_device};
 use otaru_release::{Behaviour, ImageBuilder, Manifest, RootDocument, SecretKey};
@@ -376,6 +376,7 @@ async fn start_broker(authority: &Authority, service: &Arc<ShadowService>, at: &
         tls: authority.mqtt_tls(&server, &trust).unwrap(),
         trust,
         knocks: KnockLimits::USUAL,
+        limits: DeviceLimits::NONE,
     };
     let config = BrokerConfig {
         mqtts: Some(listener),

@@ -6,6 +6,8 @@
 mod acl;
 mod client;
 mod identity;
+mod limits;
+mod limits_mqtt5;
 mod mosquitto;
 mod mqtt5;
 mod presence;

@@ -17,12 +17,12 @@ use crate::client::PATIENCE;
 use crate::room::{Room, now, shadow};
 use crate::service::delta_payload;
 
-struct Device {
-    client: AsyncClient,
-    events: EventLoop,
+pub(crate) struct Device {
+    pub(crate) client: AsyncClient,
+    pub(crate) events: EventLoop,
 }
 
-fn device(room: &Room, certificate: &IssuedDevice, client_id: &str) -> Device {
+pub(crate) fn device(room: &Room, certificate: &IssuedDevice, client_id: &str) -> Device {
     let mut options = MqttOptions::new(client_id, ("localhost", room.mqtts().port()));
     let tls = room.client_tls(Some(certificate));
     options.set_transport(Transport::Tls(TlsConfiguration::from(tls)));
@@ -41,7 +41,7 @@ fn backend(room: &Room, client_id: &str) -> Device {
 
 impl Device {
     /// The next packet of the kind wanted.
-    async fn next<T>(
+    pub(crate) async fn next<T>(
         &mut self,
         mut wanted: impl FnMut(Packet) -> Option<T>,
     ) -> Result<T, ConnectionError> {
@@ -57,7 +57,7 @@ impl Device {
         tokio::time::timeout(PATIENCE, found).await.expect("the broker says something in time")
     }
 
-    async fn connack(&mut self) -> Result<ConnAck, ConnectionError> {
+    pub(crate) async fn connack(&mut self) -> Result<ConnAck, ConnectionError> {
         self.next(|packet| match packet {
             Packet::ConnAck(connack) => Some(connack),
             _ => None,
@@ -73,7 +73,7 @@ impl Device {
         message.await.unwrap()
     }
 
-    async fn puback(&mut self) -> PubAckReason {
+    pub(crate) async fn puback(&mut self) -> PubAckReason {
         let reason = self.next(|packet| match packet {
             Packet::PubAck(puback) => Some(puback.reason),
             _ => None,
@@ -81,7 +81,7 @@ impl Device {
         reason.await.unwrap()
     }
 
-    async fn subscribe(&mut self, filter: &str) -> SubscribeReasonCode {
+    pub(crate) async fn subscribe(&mut self, filter: &str) -> SubscribeReasonCode {
         self.client.subscribe(filter, QoS::ExactlyOnce).await.unwrap();
         let code = self.next(|packet| match packet {
             Packet::SubAck(suback) => Some(suback.return_codes[0]),

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::{Duration, SystemTime};
 
 use otaru_authority::{Authority, IssuedDevice};
-use otaru_broker::{Broker, BrokerConfig, Message, MqttsListener};
+use otaru_broker::{Broker, BrokerConfig, DeviceLimits, Message, MqttsListener};
 use otaru_doors::{DeviceTrust, KnockLimits};
 use otaru_wire::{Namespace, OrganisationId, ThingName};
 use rustls::pki_types::pem::PemObject;
@@ -33,6 +34,20 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
+fn now_ms() -> i64 {
+    let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap()
+}
+
+/// Moves a clock that stands.
+pub(crate) struct Hand(Arc<AtomicI64>);
+
+impl Hand {
+    pub(crate) fn move_on(&self, ms: i64) {
+        self.0.fetch_add(ms, SeqCst);
+    }
+}
+
 pub(crate) fn shadow(thing: &str, rest: &str) -> String {
     format!("$aws/things/{thing}/shadow/{rest}")
 }
@@ -48,19 +63,31 @@ impl Room {
     pub(crate) async fn with(change: impl FnOnce(&mut MqttsListener)) -> Room {
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::open_or_create(&dir.path().join("ca"), now()).unwrap();
-        Room::of(authority, dir, change).await
+        Room::of(authority, dir, |config| change(config.mqtts.as_mut().unwrap())).await
+    }
+
+    /// With limits, and a clock that stands until the test moves it.
+    pub(crate) async fn limited(limits: DeviceLimits) -> (Room, Hand) {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::open_or_create(&dir.path().join("ca"), now()).unwrap();
+        let hand = Hand(Arc::new(AtomicI64::new(now_ms())));
+        let clock = hand.0.clone();
+        let change = |config: &mut BrokerConfig| {
+            config.mqtts.as_mut().unwrap().limits = limits;
+            config.clock = Arc::new(move || clock.load(SeqCst));
+        };
+        (Room::of(authority, dir, change).await, hand)
     }
 
     async fn of(
         authority: Authority,
         dir: tempfile::TempDir,
-        change: impl FnOnce(&mut MqttsListener),
+        change: impl FnOnce(&mut BrokerConfig),
     ) -> Room {
         let (service, heard) = Service::new();
         let mut config = config(&authority);
-        let mqtts = config.mqtts.as_mut().unwrap();
-        change(mqtts);
-        let trust = mqtts.trust.clone();
+        change(&mut config);
+        let trust = config.mqtts.as_ref().unwrap().trust.clone();
         let broker = Broker::start(config, service.clone()).await.unwrap();
         Room { broker, service, heard, authority, trust, dir }
     }
@@ -172,15 +199,13 @@ pub(crate) fn config(authority: &Authority) -> BrokerConfig {
         tls: authority.mqtt_tls(&server, &trust).unwrap(),
         trust,
         knocks: KnockLimits::USUAL,
+        limits: DeviceLimits::NONE,
     };
     BrokerConfig {
         mqtts: Some(mqtts),
         plain: Some(loopback),
         namespace: Namespace::default(),
-        clock: Arc::new(|| {
-            let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-            i64::try_from(since.as_millis()).unwrap()
-        }),
+        clock: Arc::new(now_ms),
         retained_is_refused: true,
     }
 }
