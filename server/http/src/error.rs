@@ -84,6 +84,11 @@ impl ApiError {
         ApiError::new(status, "internal", "the server could not carry out the request")
     }
 
+    /// When the same request may go better, in seconds.
+    pub(crate) fn retry_after_s(&self) -> Option<u32> {
+        self.retry_after_s
+    }
+
     /// The status it is sent with.
     pub(crate) fn status(&self) -> StatusCode {
         self.status

@@ -6,12 +6,13 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr,
-    ResponseBuilder,
+    Components, ContentBuilder, Header, HeaderBuilder, InfoBuilder, License, ObjectBuilder,
+    OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
 };
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +31,9 @@ const DATA_PLANE: [&str; 3] = ["/things/", "/api/things/", "/topics/"];
 
 /// What AWS's clients do on the data plane.
 const SIGV4: &str = "sigv4";
+
+/// The header of who comes too often.
+const RETRY_AFTER: &str = "Retry-After";
 
 /// The tags of the data plane.
 const DATA_PLANE_TAGS: [&str; 2] = ["shadows", "topics"];
@@ -84,13 +88,19 @@ fn complete_operation(operation: &mut Operation, is_data_plane: bool) {
         false => ("Refused; `code` says why", "application/problem+json", Problem::name()),
     };
     let body = ContentBuilder::new().schema(Some(Ref::from_schema_name(body))).build();
-    let refused = ResponseBuilder::new().description(why).content(kind, body).build();
+    let refused = ResponseBuilder::new()
+        .description(why)
+        .content(kind, body)
+        .header(RETRY_AFTER, retry_after("Whole seconds, with a 429 and from a busy server"))
+        .build();
     operation.responses.responses.insert("default".to_owned(), refused.into());
     for (status, response) in &mut operation.responses.responses {
-        if let RefOr::T(response) = response
-            && response.description.is_empty()
-        {
+        let RefOr::T(response) = response else { continue };
+        if response.description.is_empty() {
             response.description = reason_phrase(status).to_owned();
+        }
+        if status == "429" {
+            response.headers.insert(RETRY_AFTER.to_owned(), retry_after("Whole seconds").into());
         }
     }
     let has_one_of =
@@ -104,6 +114,12 @@ fn complete_operation(operation: &mut Operation, is_data_plane: bool) {
         ways.push(SecurityRequirement::new(SIGV4, no_scopes));
     }
     operation.security = Some(ways);
+}
+
+/// When the same request may go better.
+fn retry_after(description: &str) -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    HeaderBuilder::new().schema(Some(seconds)).description(Some(description)).build()
 }
 
 /// OpenAPI wants a description of every response; the status says it all where a

@@ -80,7 +80,8 @@ impl Attempts {
             *entry = (now, 0);
         }
         if entry.1 >= most {
-            return Err(Refusal::TooManyAttempts);
+            let left_ms = entry.0.saturating_add(self.window_ms).saturating_sub(now);
+            return Err(Refusal::TooManyAttempts { come_again_s: whole_seconds(left_ms) });
         }
         entry.1 += 1;
         Ok(())
@@ -99,6 +100,11 @@ impl Attempts {
         // A counter is sound whatever happened to the thread that held it.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As many seconds as it takes for so many milliseconds to be over; one at least.
+pub(crate) fn whole_seconds(ms: i64) -> u32 {
+    u32::try_from(ms.max(1).unsigned_abs().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 /// Whoever tried most stays: a counter that is full is not pushed out by many that were just

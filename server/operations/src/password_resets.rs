@@ -59,7 +59,7 @@ pub async fn request_password_reset(
     let known = known_browsers::known(&app.inner.sealing_key, origin, &email, now);
     app.inner.stranger_guard.begin(&Guesser::of(known.as_deref(), &origin.remote()), now)?;
     let place = app.inner.reset_requests.0.clone().try_acquire_owned();
-    let place = place.map_err(|_| Refusal::TooManyAttempts)?;
+    let place = place.map_err(|_| Refusal::TooManyAttempts { come_again_s: 1 })?;
     // So many for one address would be a nuisance to whoever reads it.
     if email.len() > EMAIL_BYTES || !app.inner.stranger_guard.may_mail(&email, now) {
         return Ok(());

@@ -128,7 +128,7 @@ pub enum Refusal {
     #[error("the upload has other bytes than its sender has; it is forgotten, send it again")]
     UploadCorrupt { found: String, expected: String },
     #[error("too many uploads were begun and not finished; they are forgotten after a day")]
-    TooManyUploads,
+    TooManyUploads { come_again_s: u32 },
     #[error("the server has no room left; nothing was stored")]
     StorageFull,
     #[error("no manifest was sent; sign one with `otaru release publish --key release.key`")]
@@ -228,7 +228,7 @@ pub enum Refusal {
     #[error("the shadow of {thing} does not take this: {detail}")]
     ShadowRefused { thing: String, detail: String },
     #[error("too many attempts; wait a while")]
-    TooManyAttempts,
+    TooManyAttempts { come_again_s: u32 },
     #[error("e-mail address or password is wrong")]
     SignInFailed,
     #[error("the password is right; send a code of the second factor, too")]
@@ -336,7 +336,7 @@ impl Refusal {
             UploadPieceShort { .. } => "upload_piece_short",
             UploadIncomplete { .. } => "upload_incomplete",
             UploadCorrupt { .. } => "upload_corrupt",
-            TooManyUploads => "too_many_uploads",
+            TooManyUploads { .. } => "too_many_uploads",
             StorageFull => "storage_full",
             ManifestMissing => "manifest_missing",
             ManifestUntrusted { .. } => "manifest_untrusted",
@@ -385,7 +385,7 @@ impl Refusal {
             NoPatch(_) => "no_patch",
             RootUnknown { .. } => "root_unknown",
             ShadowRefused { .. } => "shadow_refused",
-            TooManyAttempts => "too_many_attempts",
+            TooManyAttempts { .. } => "too_many_attempts",
             SignInFailed => "sign_in_failed",
             SecondFactorRequired { .. } => "second_factor_required",
             SecondFactorWrong => "second_factor_wrong",
@@ -537,7 +537,9 @@ impl Refusal {
             | DeviceAuthorityUnproven { .. }
             | CertificateRefused { .. }
             | ShadowRefused { .. } => Kind::Unprocessable,
-            TooManyAttempts | TooManyUploads | TooManyDownloads { .. } => Kind::TooMany,
+            TooManyAttempts { .. } | TooManyUploads { .. } | TooManyDownloads { .. } => {
+                Kind::TooMany
+            }
             StorageFull => Kind::Full,
             ProviderUnavailable(_) | SecretsKeyOther { .. } | Busy => Kind::Unavailable,
         }
@@ -546,7 +548,9 @@ impl Refusal {
     /// When the same request may go better, in seconds, where that is known.
     pub fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Refusal::TooManyDownloads { come_again_s, .. } => Some(*come_again_s),
+            Refusal::TooManyDownloads { come_again_s, .. }
+            | Refusal::TooManyAttempts { come_again_s }
+            | Refusal::TooManyUploads { come_again_s } => Some(*come_again_s),
             Refusal::Busy => Some(1),
             _ => None,
         }

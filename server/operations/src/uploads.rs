@@ -6,7 +6,8 @@ use otaru_store::{Scope, StoreError, Tx, UploadRow};
 use otaru_wire::Digest;
 
 use crate::{
-    Actor, App, OperationError, Refusal, UploadObject, releases::may_publish, server_keys,
+    Actor, App, OperationError, Refusal, UploadObject, attempts::whole_seconds,
+    releases::may_publish, server_keys,
 };
 
 mod forgetting;
@@ -58,7 +59,10 @@ pub async fn begin_upload(
             return Ok(known);
         }
         if otaru_store::count_uploads(tx, &scope)? >= MOST_UPLOADS {
-            return Err(Refusal::TooManyUploads.into());
+            // The next one is forgotten when it has not grown for so long.
+            let oldest = otaru_store::upload_touched_at(tx, &scope)?.unwrap_or(now);
+            let come_again_s = whole_seconds(oldest + UPLOAD_IDLE_MS - now);
+            return Err(Refusal::TooManyUploads { come_again_s }.into());
         }
         otaru_store::insert_upload(tx, &scope, &id, size_bytes, sha256.as_ref(), now)?;
         known(tx, &scope, &id)

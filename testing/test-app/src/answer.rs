@@ -67,6 +67,10 @@ impl Answer {
 
     /// Status and code: what programs look at.
     pub fn refusal(&self) -> String {
+        if self.status() == 429 {
+            let again = self.header("retry-after");
+            assert!(again.parse::<u32>().is_ok_and(|seconds| seconds > 0), "{again:?}: {self}");
+        }
         let code = self.json()["code"].as_str().unwrap_or("no code").to_owned();
         format!("{} {code}", self.status())
     }

@@ -106,6 +106,7 @@ mod tests {
                 detail: "detail".into(),
                 found: None,
                 expected: None,
+                retry_after_s: None,
                 challenge: None,
             };
             let refused: anyhow::Result<()> = Err(ClientError::Refused(problem.into()).into());

@@ -91,8 +91,11 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
+        let retry_after = response.headers().get(reqwest::header::RETRY_AFTER);
+        let retry_after_s = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let body = response.bytes().await.unwrap_or_default();
-        Err(ClientError::Refused(Problem::read(status, &body).into()))
+        let problem = Problem { retry_after_s, ..Problem::read(status, &body) };
+        Err(ClientError::Refused(problem.into()))
     }
 
     /// Sends a request and reads the answer's JSON.
@@ -156,6 +159,11 @@ fn base_url(text: &str) -> Result<Url, ClientError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn url_of(server: &str, segments: &[&str]) -> String {
@@ -172,6 +180,36 @@ mod tests {
             "http://127.0.0.1:8080/api/v1/devices/a%2Fb%20c/update"
         );
         assert_eq!(url_of("https://o.example/ota/", &["readyz"]), "https://o.example/ota/readyz");
+    }
+
+    /// What the client makes of an answer with this head.
+    async fn refused_with(head: &str) -> ClientError {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(connection.read_u8().await.unwrap());
+            }
+            connection.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let client = Client::new(&ClientOptions { server, ..ClientOptions::default() }).unwrap();
+        client.send(client.request(Method::GET, &["readyz"])).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_may_pass_says_when_to_come_again() {
+        let busy = refused_with("503 Service Unavailable\r\nretry-after: 7").await;
+        assert_eq!((busy.retry_after(), busy.may_pass()), (Some(Duration::from_secs(7)), true));
+        let throttled = refused_with("429 Too Many Requests\r\nretry-after: 900").await;
+        let in_900_s = Some(Duration::from_secs(900));
+        assert_eq!((throttled.retry_after(), throttled.may_pass()), (in_900_s, true));
+        let date = refused_with("503 No\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT").await;
+        assert_eq!((date.retry_after(), date.may_pass()), (None, true));
+        let refused = refused_with("403 Forbidden").await;
+        assert_eq!((refused.retry_after(), refused.may_pass()), (None, false));
     }
 
     #[test]

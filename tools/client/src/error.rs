@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::Deserialize;
 
 /// What the server said about a request it did not carry out.
@@ -15,6 +17,8 @@ pub struct Problem {
     pub found: Option<String>,
     /// What it would have taken.
     pub expected: Option<String>,
+    /// When the same request may go better, in seconds, where the server says so.
+    pub retry_after_s: Option<u64>,
     /// What [`crate::Client::sign_in_with_code`] takes, where a second factor is asked for.
     pub challenge: Option<String>,
 }
@@ -61,6 +65,7 @@ impl Problem {
             detail: read.detail.or(read.message).unwrap_or_else(text),
             found: read.found,
             expected: read.expected,
+            retry_after_s: None,
             challenge: read.challenge,
         }
     }
@@ -101,6 +106,17 @@ impl ClientError {
             ClientError::Refused(problem) => Some(problem),
             _ => None,
         }
+    }
+
+    /// How long the server asks to be left alone: RFC 9110 section 10.2.3, in its whole seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.problem()?.retry_after_s.map(Duration::from_secs)
+    }
+
+    /// Whether the same request may go better later: the server was asked too much, cannot be
+    /// reached, or has a fault.
+    pub fn may_pass(&self) -> bool {
+        self.status().is_none_or(|status| status >= 500 || status == 429)
     }
 
     /// The HTTP status of a refusal.

@@ -17,6 +17,9 @@ const STEP_BYTES: usize = 32 * 1024;
 /// Waits before the tries after a failure, in seconds: a server that restarts is back by then.
 const WAITS_S: [u64; 7] = [1, 1, 2, 4, 8, 15, 30];
 
+/// A server that asks to be left alone for longer is not waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 const UPLOADS: [&str; 3] = ["api", "v1", "uploads"];
 
 type Sent = Arc<dyn Fn(u64) + Send + Sync>;
@@ -47,9 +50,13 @@ impl Client {
                 // It was forgotten meanwhile.
                 Some(404) => (id, at) = self.begin_upload(&image).await?,
                 // Elsewhere, or broken off: ask how far it is.
-                None | Some(400 | 408 | 409 | 500..=506 | 508..) => {
+                None | Some(400 | 408 | 409 | 429 | 500..=506 | 508..) => {
                     let Some(wait_s) = tries.next() else { return Err(failed) };
-                    tokio::time::sleep(Duration::from_secs(*wait_s)).await;
+                    let asked = failed.retry_after().unwrap_or_default();
+                    if asked > LONGEST_WAIT {
+                        return Err(failed);
+                    }
+                    tokio::time::sleep(asked.max(Duration::from_secs(*wait_s))).await;
                     let before = at;
                     match self.upload_offset(&id).await {
                         Ok(reached) => at = reached,

@@ -43,6 +43,9 @@ mod tests {
         assert_eq!(told(Refusal::Unauthenticated), "Unauthenticated unauthenticated");
         assert_eq!(told(Refusal::UserRequired), "PermissionDenied user_required");
         assert_eq!(told(Refusal::InvalidText), "InvalidArgument invalid_text");
-        assert_eq!(told(Refusal::TooManyAttempts), "ResourceExhausted too_many_attempts");
+        assert_eq!(
+            told(Refusal::TooManyAttempts { come_again_s: 1 }),
+            "ResourceExhausted too_many_attempts"
+        );
     }
 }

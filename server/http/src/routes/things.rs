@@ -39,7 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
 
 /// A fallback of its own, which the one of the whole router does not replace.
 fn with_method_refused(methods: MethodRouter<Site>) -> MethodRouter<Site> {
-    methods.fallback(|| async { Refused(Rejection::method_not_allowed()) })
+    methods.fallback(|| async { Refused::from(Rejection::method_not_allowed()) })
 }
 
 /// The shadow that a request names.

@@ -83,6 +83,14 @@ pub fn count_uploads(tx: &mut Tx<'_>, scope: &Scope) -> Result<u64, StoreError> 
     Ok(found.unwrap_or(0).unsigned_abs())
 }
 
+/// When the upload that has not grown for longest grew last.
+pub fn upload_touched_at(tx: &mut Tx<'_>, scope: &Scope) -> Result<Option<i64>, StoreError> {
+    tx.first(
+        "SELECT touched_at FROM uploads WHERE organisation = $1 ORDER BY touched_at LIMIT 1",
+        params![scope.organisation().as_str()],
+    )
+}
+
 /// Bytes from `from` to `to` are stored; false when the upload is no longer at `from`.
 pub fn grow_upload(
     tx: &mut Tx<'_>,

@@ -30,7 +30,9 @@ each_database! {
                 }
             }
         };
-        assert_eq!(refused.await.expect_status(429).json()["message"], "Too Many Requests");
+        let refused = refused.await.expect_status(429);
+        assert_eq!(refused.json()["message"], "Too Many Requests");
+        assert_eq!(refused.header("retry-after"), "1");
         home.install_told(&mut device).await;
     }
 

@@ -39,11 +39,11 @@ pub(super) async fn watch(
         wait_for_news(&mut events, &current.thing).await?;
         match client.find_update(&id).await {
             Ok(newer) => current = newer,
-            // A server that restarts is waited for; one that refuses is not.
-            Err(error) if error.status().is_some_and(|status| status < 500) => {
-                return Err(error.into());
+            // A server that restarts or is asked too much is waited for; one that refuses is not.
+            Err(error) if error.may_pass() => {
+                tokio::time::sleep(error.retry_after().unwrap_or_default().max(LOOK_EVERY)).await;
             }
-            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(error) => return Err(error.into()),
         }
     }
 }

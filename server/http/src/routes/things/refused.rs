@@ -20,25 +20,33 @@ const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid"
 
 /// A refusal of the data plane. [`dress`] gives it its body, which holds the request's id.
 #[derive(Clone)]
-pub(super) struct Refused(pub(super) Rejection);
+pub(super) struct Refused {
+    rejection: Rejection,
+    /// When it may go better, in seconds.
+    retry_after_s: Option<u32>,
+}
 
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Refused {
-        Refused(rejection)
+        // Limits are for a second, or for requests under way.
+        let retry_after_s = (rejection.code == 429).then_some(1);
+        Refused { rejection, retry_after_s }
     }
 }
 
 /// An extractor's refusal, in this service's words.
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Refused {
-        Refused(match error.status() {
+        let rejection = match error.status() {
             StatusCode::UNAUTHORIZED => Rejection::unauthorized(),
             StatusCode::FORBIDDEN => Rejection::forbidden(),
             StatusCode::PAYLOAD_TOO_LARGE => Rejection::too_large(),
             StatusCode::TOO_MANY_REQUESTS => Rejection::too_many_requests("Too Many Requests"),
             status if status.is_server_error() => Rejection::internal(),
             _ => Rejection::invalid_request(error.detail()),
-        })
+        };
+        let retry_after_s = error.retry_after_s();
+        Refused { retry_after_s, ..rejection.into() }
     }
 }
 
@@ -59,8 +67,11 @@ impl From<OperationError> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.code);
+        let status = StatusCode::from_u16(self.rejection.code);
         let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response.extensions_mut().insert(self);
         response
     }
@@ -86,7 +97,7 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
     let RequestId(request_id) = request_id.expect("the outermost layer names every request");
     let named = request.extensions().get::<ErrorsHaveTraceId>().is_none_or(|named| named.0);
     let mut response = next.run(request).await;
-    if let Some(Refused(rejection)) = response.extensions_mut().remove::<Refused>() {
+    if let Some(Refused { rejection, .. }) = response.extensions_mut().remove::<Refused>() {
         let trace_id = Some(&*request_id).filter(|_| named);
         let body = DataPlaneError { message: &rejection.message, trace_id };
         let (head, body) = Json(body).into_response().into_parts();

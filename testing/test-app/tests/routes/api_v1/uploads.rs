@@ -182,7 +182,9 @@ each_database! {
             append(&admin, begun.header("location"), 0, body).await.expect_status(204);
         }
         let full = admin.clone().with_header("upload-length", "9");
-        assert_eq!(full.post(UPLOADS, json!({})).await.refusal(), "429 too_many_uploads");
+        let refused = full.post(UPLOADS, json!({})).await;
+        assert_eq!(refused.refusal(), "429 too_many_uploads");
+        assert_eq!(refused.header("retry-after"), "86400");
         app.advance(Duration::from_secs(25 * 60 * 60));
         assert_eq!(trim(&app.operations).await.unwrap(), 32);
         full.post(UPLOADS, json!({})).await.expect_status(201);

@@ -74,6 +74,7 @@ each_database! {
         }
         let stopped = at("192.0.2.1").post("/app/session", typed(PASSWORD)).await;
         assert_eq!(stopped.refusal(), "429 too_many_attempts");
+        assert_eq!(stopped.header("retry-after"), "900");
         at("192.0.2.2").post("/app/session", typed(PASSWORD)).await.expect_status(200);
         app.advance(Duration::from_secs(15 * 60));
         at("192.0.2.1").post("/app/session", typed(PASSWORD)).await.expect_status(200);

@@ -302,6 +302,7 @@ each_database! {
         }
         let slowed = at(&wrong, 1).get(PATH).await;
         assert_eq!(refusal(&slowed), "429 ThrottlingException Too Many Requests");
+        assert!(slowed.header("retry-after").parse::<u32>().unwrap() > 0);
         assert_eq!(at(&key, 1).get(PATH).await.status(), 404, "the right secret");
         assert_eq!(at(&other, 1).get(PATH).await.status(), 404, "another key");
         assert_eq!(at(&wrong, 2).get(PATH).await.status(), 403, "from elsewhere");

@@ -10,9 +10,6 @@ use super::{WhichShadow, what, who};
 use crate::commands::Context;
 use crate::output::{Format, Printer};
 
-/// Asked too often: 429.
-const TOO_MANY: u16 = 429;
-
 /// How often the shadow is looked at when nothing is heard: hints are not repeated to who was
 /// cut off when they were told.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -49,12 +46,10 @@ pub(super) async fn watch(
                 }
             }
             // A server that restarts or is asked too much is waited for; one that refuses is not.
-            Err(error)
-                if error.status().is_some_and(|status| status < 500 && status != TOO_MANY) =>
-            {
-                return Err(error.into());
+            Err(error) if error.may_pass() => {
+                tokio::time::sleep(error.retry_after().unwrap_or_default().max(LOOK_EVERY)).await;
             }
-            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(error) => return Err(error.into()),
         }
     }
 }
