@@ -12,10 +12,12 @@ mod authority;
 mod contract;
 pub mod corpus;
 mod device;
+mod doors;
 mod download;
 mod flash;
 mod fleet;
 pub mod mutate;
+mod oidc;
 mod patch;
 mod release;
 mod sealed;
@@ -69,8 +71,16 @@ decoders! {
     device::partition_table,
     device::records,
     device::slot_image,
+    doors::authority_certificate,
+    doors::certificate_chain,
+    doors::peer_certificate,
     download::patch_answers,
     fleet::product_settings,
+    oidc::issuer_metadata,
+    oidc::key_set,
+    oidc::logout_claims,
+    oidc::token,
+    oidc::token_claims,
     patch::patch,
     patch::patch_records,
     release::image,

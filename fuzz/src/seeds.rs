@@ -22,7 +22,7 @@ use prost::Message;
 
 use crate::device::{self, RECORDS};
 use crate::flash::{CHIP_BYTES, WindowFlash};
-use crate::{download, patch, sealed};
+use crate::{download, oidc, patch, sealed};
 
 /// An input for the corpus.
 #[derive(Clone, Debug)]
@@ -53,6 +53,10 @@ pub fn all() -> Vec<Seed> {
         add(decoder, "esp32c6-no-hash", marked.clone());
     }
     add("image", "signed", with_signature_sector(image.clone()));
+
+    add("key_set", "ed25519", oidc::published());
+    add("token_claims", "person", oidc::claims());
+    add("token", "person", oidc::signed(r#"{"alg":"EdDSA","kid":"1"}"#, &oidc::claims()).into());
 
     let key = SecretKey::from_seed(&sealed::SEED);
     let signed_root = root().sign(&key);

@@ -6,9 +6,9 @@ use serde::Deserialize;
 /// Keys of one set that are read.
 const MOST_KEYS: usize = 100;
 
-/// The keys of a set that verify signatures.
+/// The keys of an issuer that verify signatures.
 #[derive(Debug)]
-pub(crate) struct KeySet(Vec<Key>);
+pub struct KeySet(Vec<Key>);
 
 #[derive(Debug)]
 pub(crate) struct Key {
@@ -39,6 +39,16 @@ struct Jwk {
 }
 
 impl KeySet {
+    /// Reads a set as its issuer publishes it; `None` is what is none.
+    pub fn read(document: &[u8]) -> Option<KeySet> {
+        serde_json::from_slice(document).ok().map(KeySet::of)
+    }
+
+    /// How many keys there are that sign something here.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn of(published: Published) -> KeySet {
         let read = |key| serde_json::from_value::<Jwk>(key).ok().and_then(Key::of);
         KeySet(published.keys.into_iter().take(MOST_KEYS).filter_map(read).collect())

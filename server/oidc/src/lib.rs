@@ -11,6 +11,7 @@ mod claims;
 mod error;
 mod flaw;
 mod flow;
+mod judge;
 mod kept;
 mod keys;
 mod metadata;
@@ -22,5 +23,10 @@ pub use claims::{Claims, Logout};
 pub use error::OidcError;
 pub use flaw::Flaw;
 pub use flow::{Flow, Returned};
+pub use keys::KeySet;
+pub use metadata::Metadata;
 pub use provider::{Provider, ProviderSettings, SignedIn};
 pub use token::{issuer_claimed, looks_like_a_token};
+
+/// A person who was asked to prove themselves anew did so within this time.
+const FRESH_MS: i64 = 5 * 60_000;

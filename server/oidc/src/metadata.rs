@@ -5,7 +5,7 @@ use crate::OidcError;
 
 /// What an issuer publishes about itself (OpenID Connect Discovery 1.0), as far as it is used.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Metadata {
+pub struct Metadata {
     pub(crate) issuer: String,
     pub(crate) authorization_endpoint: Option<Url>,
     pub(crate) token_endpoint: Option<Url>,
@@ -20,6 +20,18 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
+    /// Reads what an issuer publishes; `None` is what is none, or another's.
+    pub fn read(document: &[u8], issuer: &str) -> Option<Metadata> {
+        let metadata: Metadata = serde_json::from_slice(document).ok()?;
+        metadata.of(issuer).ok()
+    }
+
+    /// The pages a browser may be sent to: for signing in and for signing out.
+    pub fn pages(&self) -> [Option<Url>; 2] {
+        let usable = |url: &Option<Url>| page(url.as_ref(), "page").ok();
+        [usable(&self.authorization_endpoint), usable(&self.end_session_endpoint)]
+    }
+
     /// Where an issuer publishes it.
     pub(crate) fn url(issuer: &str) -> Result<Url, OidcError> {
         let text = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
