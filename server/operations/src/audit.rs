@@ -13,7 +13,7 @@ use otaru_store::{AuditRow, StoreError, Tx};
 use otaru_wire::audit::START;
 
 use crate::objects::AuditEntryObject;
-pub(crate) use entry::{Entries, Entry, Object};
+pub(crate) use entry::{Entries, Entry, Object, named_in};
 pub use origin::Origin;
 pub use reading::{
     AuditQuery, AuditReport, AuditState, export_audit, list_audit, may_read_audit, verify_audit,

@@ -180,19 +180,21 @@ pub async fn revoke_device(
     app.inner.store.audited(work).await
 }
 
-/// Stops every certificate of a device from working.
+/// Stops every certificate of a device from working: the serial numbers of those that did.
 pub(crate) fn revoke_all(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<Vec<String>, StoreError> {
+    let mut revoked = Vec::new();
     for certificate in otaru_store::certificates_of_thing(tx, scope, thing)? {
         if certificate.revoked_at.is_none() {
             revoke(tx, scope, &certificate, now)?;
+            revoked.push(certificate.serial);
         }
     }
-    Ok(())
+    Ok(revoked)
 }
 
 fn revoke(

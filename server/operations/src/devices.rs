@@ -114,11 +114,12 @@ pub async fn renew_certificate(
         let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         in_service(&device)?;
         let (chip, root_pub) = built_in(tx, &actor.scope, &device.product)?;
-        certificates::revoke_all(tx, &actor.scope, &thing, now)?;
+        let revoked = certificates::revoke_all(tx, &actor.scope, &thing, now)?;
         certificate.keep(tx, &actor.scope, &thing, now)?;
         tx.notify(Notice::Disconnect { client_id: thing.to_string() });
         let did = Who::of(&actor).did("device.renew_certificate", Object::device(&thing));
-        let renewed = did.made(&json!({ "certificate": certificate.name.serial }));
+        let before = json!({ "certificates": revoked });
+        let renewed = did.wrote(Some(before), json!({ "certificates": [certificate.name.serial] }));
         let device = otaru_store::device(tx, &actor.scope, &thing)?.unwrap_or(device);
         let built = Built { device: DeviceObject::from(&device), chip, root_pub };
         Ok::<_, OperationError>((built, renewed))

@@ -216,8 +216,9 @@ async fn note_speaker(
     payload: &Bytes,
 ) -> Result<(), StoreError> {
     let Some(who) = Who::writing(actor) else { return Ok(()) };
-    let said = String::from_utf8_lossy(payload).into_owned();
-    let entry = who.did(action, Object::device(thing)).made(&json!({ "payload": said }));
+    // Not what: it is one text, in which nobody finds a secret to leave out.
+    let said = json!({ "bytes": payload.len() });
+    let entry = who.did(action, Object::device(thing)).made(&said);
     app.inner.store.audited(move |_| Ok(((), entry))).await
 }
 
@@ -301,11 +302,11 @@ fn answer(
             Ok(request) => request,
         };
         let asked = request.clone();
+        let before = shadows::before(tx, actor, shadow)?;
         let applied = shadows::apply(app, tx, scope, shadow, request, writer, now)?;
-        let entry = applied
-            .as_ref()
-            .ok()
-            .and_then(|document| shadows::updated(actor, shadow, &asked, document));
+        let entry = applied.as_ref().ok().and_then(|document| {
+            shadows::updated(actor, shadow, &asked, before.as_ref(), document)
+        });
         if let Some(entry) = entry {
             audit::note(tx, entry, now)?;
         }

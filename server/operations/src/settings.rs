@@ -2,13 +2,13 @@
 
 use otaru_fleet::{Language, Permission, Setting, SettingEditor};
 use otaru_store::{DeviceRow, Tx};
-use otaru_wire::{ReleaseVersion, ThingName};
+use otaru_wire::{ReleaseVersion, ShadowId, ThingName};
 use serde_json::{Map, Value, json};
 
-use crate::audit::{Entry, Object, Who};
+use crate::audit::{Entry, Object, Who, named_in};
 use crate::{
     Actor, App, OperationError, Reach, Refusal, UserObject, When, devices, events,
-    refusal::typed_text, shadow_history::By, updates, users,
+    refusal::typed_text, shadow_history::By, shadows, updates, users,
 };
 
 /// Most bytes of settings in one request; the shadow's own limit holds for all together.
@@ -164,7 +164,11 @@ fn wish_settings(
     }
     let now = app.now_ms();
     let did = Who::of(actor).did("device.set_settings", Object::device(&device.thing));
-    let wished = did.made(&settings);
+    let shadow = ShadowId::classic(device.thing.clone());
+    let wished_before = shadows::read(tx, &actor.scope, &shadow)?.ok();
+    let before = wished_before.as_ref().and_then(|document| document.desired().get("config"));
+    let after = Value::Object(settings.clone());
+    let wished = did.wrote(before.map(|config| named_in(&after, config)), after);
     let body = json!({ "thing": device.thing, "settings": settings });
     let patch = json!({ "desired": { "config": settings } });
     updates::shadow_patch(app, tx, &actor.scope, &device.thing, patch, By::Settings, now)?

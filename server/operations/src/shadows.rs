@@ -6,7 +6,7 @@ use otaru_store::{Notice, Scope, ShadowChange, ShadowChangeRow, StoreError, Syst
 use otaru_wire::{ShadowId, ThingName};
 use serde_json::{Value, json};
 
-use crate::audit::{Entry, Object, Who};
+use crate::audit::{Entry, Object, Who, named_in};
 use crate::{
     Actor, App, DevicePrincipal, OperationError, Origin, reports, request_limits::OpenRequest,
     shadow_history::Writer, updates,
@@ -27,11 +27,30 @@ pub(crate) fn updated(
     actor: &ShadowActor,
     shadow: &ShadowId,
     request: &UpdateRequest,
+    before: Option<&Document>,
     current: &Document,
 ) -> Option<Entry> {
     let did = Who::writing(actor)?.did("shadow.update", Object::shadow(shadow));
     let state: Value = serde_json::from_str(&request.state_to_json()).unwrap_or_default();
-    Some(did.made(&json!({ "version": current.version(), "state": state })))
+    let before = before.map(|document| {
+        let all = json!({ "desired": document.desired(), "reported": document.reported() });
+        json!({ "version": document.version(), "state": named_in(&state, &all) })
+    });
+    let after = json!({ "version": current.version(), "state": state });
+    Some(did.wrote(before, after))
+}
+
+/// The shadow before `actor` writes it, where the audit log is to say what it was. Within a commit
+/// it is looked up once, and the write needs it, too.
+pub(crate) fn before(
+    tx: &mut Tx<'_>,
+    actor: &ShadowActor,
+    shadow: &ShadowId,
+) -> Result<Option<Document>, StoreError> {
+    if Who::writing(actor).is_none() {
+        return Ok(None);
+    }
+    Ok(read(tx, &actor.scope, shadow)?.ok())
 }
 
 /// What the audit log is to say of a shadow that `actor` deleted.
@@ -114,9 +133,12 @@ pub async fn update_shadow(
         let ShadowActor { scope, writer, .. } = &actor;
         let now = app_.now_ms();
         let asked = request.clone();
+        let before = before(tx, &actor, &shadow)?;
         let applied = apply(&app_, tx, scope, &shadow, request, writer, now)?;
-        let entry =
-            applied.as_ref().ok().and_then(|current| updated(&actor, &shadow, &asked, current));
+        let entry = applied
+            .as_ref()
+            .ok()
+            .and_then(|current| updated(&actor, &shadow, &asked, before.as_ref(), current));
         let answer = applied.map(|current| {
             let at_s = now / 1_000;
             let change = Change { previous: None, current: &current, request: &asked, at_s };

@@ -26,6 +26,11 @@ impl Entry {
         Entry { before: Some(json(object)), ..self }
     }
 
+    /// It wrote this, and there was that before.
+    pub(crate) fn wrote(self, before: Option<Value>, after: Value) -> Entry {
+        Entry { before, after: Some(after), ..self }
+    }
+
     /// Whether it says that this was done.
     pub(crate) fn is(&self, action: &str) -> bool {
         self.action == action
@@ -40,6 +45,17 @@ impl Entry {
 
 fn json(object: &impl Serialize) -> Value {
     serde_json::to_value(object).expect("objects of the API are JSON")
+}
+
+/// Of `all` the members that `patch` names, however deep: what was there before it is applied. Null
+/// is what was not there.
+pub(crate) fn named_in(patch: &Value, all: &Value) -> Value {
+    let (Value::Object(patch), Value::Object(members)) = (patch, all) else { return all.clone() };
+    let nothing = Value::Null;
+    let named = patch
+        .iter()
+        .map(|(name, part)| (name.clone(), named_in(part, members.get(name).unwrap_or(&nothing))));
+    Value::Object(named.collect())
 }
 
 /// Of two objects the members that are not the same in both.
@@ -131,6 +147,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn of_what_was_there_a_patch_names_its_part() {
+        let all = json!({ "a": { "b": 1, "c": 2 }, "d": [3], "e": 4, "f": 5 });
+        let patch = json!({ "a": { "b": 7 }, "d": null, "e": { "g": 1 }, "h": { "i": 1 } });
+        let expected = json!({ "a": { "b": 1 }, "d": [3], "e": 4, "h": null });
+        assert_eq!(named_in(&patch, &all), expected);
+    }
 
     #[test]
     fn what_stayed_is_not_kept() {

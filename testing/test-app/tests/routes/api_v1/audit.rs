@@ -251,8 +251,51 @@ each_database! {
         assert_eq!(head(&app.admin()).await, before);
         app.operator().await.post("/things/clock-01/shadow", reported).await.expect_status(200);
         let entry = newest(&app, "shadow.update").await;
-        let after = json!({ "version": 2, "state": { "reported": { "color": "red" } } });
-        assert_eq!((&entry["object"]["id"], &entry["after"]), (&json!("clock-01"), &after));
+        let at = |version: u32| {
+            json!({ "version": version, "state": { "reported": { "color": "red" } } })
+        };
+        assert_eq!((&entry["before"], &entry["after"]), (&at(1), &at(2)));
+        assert_eq!(entry["object"]["id"], "clock-01");
+    }
+
+    async fn what_stood_where_somebody_wrote_is_noted(app: TestApp) {
+        app.create_product("clock", "device").await;
+        app.add_device("clock-01", "clock").await;
+        let (admin, shadow) = (app.admin(), "/things/clock-01/shadow");
+        let wish = |config: Value| json!({ "state": { "desired": { "config": config } } });
+        let old = wish(json!({ "volume": 3, "wifi": { "psk": "hunter2", "ssid": "home" } }));
+        admin.post(shadow, old).await.expect_status(200);
+        assert_eq!(newest(&app, "shadow.update").await["before"], json!(null));
+        let new = wish(json!({ "volume": 4, "wifi": { "psk": "hunter3" } }));
+        admin.post(shadow, new).await.expect_status(200);
+        let entry = newest(&app, "shadow.update").await;
+        let before = wish(json!({ "volume": 3, "wifi": { "psk": "(not kept)" } }));
+        assert_eq!(entry["before"], json!({ "version": 1, "state": before["state"] }));
+
+        let settings = json!({ "volume": 5, "new": 1 });
+        admin.put("/api/v1/devices/clock-01/settings", settings.clone()).await.expect_status(204);
+        let entry = newest(&app, "device.set_settings").await;
+        let before = json!({ "volume": 4, "new": null });
+        assert_eq!((&entry["before"], &entry["after"]), (&before, &settings));
+
+        let known = admin.get("/api/v1/devices/clock-01/certificates").await.json();
+        let renew = admin.post("/api/v1/devices/clock-01/certificate", json!({})).await;
+        renew.expect_status(201);
+        let entry = newest(&app, "device.renew_certificate").await;
+        assert_eq!(entry["before"], json!({ "certificates": [known["items"][0]["serial"]] }));
+        assert_eq!(entry["after"]["certificates"].as_array().unwrap().len(), 1);
+        assert_ne!(entry["after"], entry["before"]);
+    }
+
+    async fn what_somebody_says_for_a_device_is_noted_without_its_text(app: TestApp) {
+        app.create_product("clock", "device").await;
+        app.add_device("clock-01", "clock").await;
+        let record = r#"{"timestamp":1795435200000,"level":"INFO","message":"psk is hunter2"}"#;
+        let topic = "/topics/mia%2Fthings%2Fclock-01%2Flogs?qos=1";
+        app.operator().await.post_text(topic, record).await.expect_status(200);
+        let entry = newest(&app, "device.write_logs").await;
+        assert_eq!(entry["after"], json!({ "bytes": record.len() }));
+        assert!(!json!(export(&app.admin(), "").await).to_string().contains("hunter2"));
     }
 
     async fn entries_are_found_by_what_is_asked_for(app: TestApp) {
