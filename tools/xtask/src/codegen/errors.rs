@@ -9,7 +9,11 @@ use anyhow::{Context, Result, bail};
 
 pub(super) const DOCUMENT: &str = "docs/errors.md";
 
-const REFUSALS: &str = "server/operations/src/refusal.rs";
+const REFUSALS: [&str; 3] = [
+    "server/operations/src/refusal.rs",
+    "server/operations/src/refusal/code.rs",
+    "server/operations/src/refusal/kind.rs",
+];
 const STATUSES: &str = "server/http/src/refusal.rs";
 const EDGE: &str = "server/http/src";
 
@@ -67,7 +71,8 @@ type Table = BTreeMap<String, (u16, String)>;
 pub(super) fn current() -> Result<String> {
     let read =
         |path: &str| fs::read_to_string(path).with_context(|| format!("could not read {path}"));
-    let mut table = refusals(&read(REFUSALS)?, &read(STATUSES)?).context(REFUSALS)?;
+    let source = REFUSALS.into_iter().map(read).collect::<Result<Vec<_>>>()?.concat();
+    let mut table = refusals(&source, &read(STATUSES)?).context(REFUSALS[0])?;
     let mut uploads = BTreeMap::new();
     for (what, path) in UPLOADS {
         for (code, meaning) in upload_codes(&read(path)?).context(path)? {
@@ -331,7 +336,7 @@ impl Refusal {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let document = fs::read_to_string(root.join(DOCUMENT)).unwrap();
         let mut codes = 0;
-        for path in [REFUSALS].into_iter().chain(UPLOADS.map(|(_, path)| path)) {
+        for path in REFUSALS.into_iter().chain(UPLOADS.map(|(_, path)| path)) {
             let source = fs::read_to_string(root.join(path)).unwrap();
             for line in source.lines() {
                 let Some((_, code)) = line.split_once("=> \"") else { continue };
