@@ -2,44 +2,45 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256,
 };
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
-use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
+use crate::current::Current;
 use crate::files::{self, Secrecy};
 use crate::issue::{Serial, valid_from, valid_until};
+use crate::rotation;
 use crate::sealed::{self, Passphrase};
 use crate::{AuthorityError, issue};
 
-/// How long the authority lives. Devices are built to trust it and cannot be
-/// told of another one, so it has to outlive them.
+/// How long the authority lives. Devices that cannot renew their certificate are never told of
+/// another one, so it has to outlive them.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// How many authorities may stand between this one and a certificate: the one that people's
 /// browsers trust, and its issuer.
 const AUTHORITIES_BELOW: u8 = 2;
 
-/// A certificate authority in a directory. Opening it again gives the same one, and so does a clone.
+/// A certificate authority in a directory. Opening it again gives the same one; a clone is the
+/// same, and changes with it.
 #[derive(Clone)]
 pub struct Authority {
     dir: PathBuf,
-    issuer: Arc<Issuer<'static, KeyPair>>,
-    ca_pem: String,
-    ca_der: CertificateDer<'static>,
-    not_after: SystemTime,
+    passphrase: Option<Passphrase>,
+    current: Arc<RwLock<Arc<Current>>>,
+    /// Held while files are changed and read anew.
+    turning: Arc<Mutex<()>>,
     mended: Arc<[PathBuf]>,
 }
 
 /// What is for the server's user alone: the directory itself, and these files in it.
-const PRIVATE: [&str; 5] = ["", "ca.key", "server.key", "people.key", "people-issuer.pem"];
+const PRIVATE: [&str; 6] =
+    ["", "ca.key", "next.key", "server.key", "people.key", "people-issuer.pem"];
 
 impl Authority {
     /// Opens the authority in `dir`, or creates directory, key and certificate.
@@ -68,28 +69,14 @@ impl Authority {
                 mended.push(path);
             }
         }
-        let key_path = key_path(dir);
-        files::remove_left_over(&key_path)?;
-        let certificate_path = dir.join("ca.pem");
-        let certificate = files::read(&certificate_path)?;
-        let key = match (files::read(&key_path)?, &certificate) {
-            (Some(pem), _) => {
-                issue::read_key(&key_path, &sealed::open(&key_path, &pem, passphrase)?)?
-            }
-            (None, None) => create_key(&key_path, passphrase)?,
-            (None, Some(_)) => {
-                return Err(AuthorityError::KeyMissing {
-                    certificate: certificate_path,
-                    key: key_path,
-                });
-            }
-        };
-        let ca_pem = match certificate {
-            Some(pem) => pem,
-            None => create_certificate(&certificate_path, &key, now)?,
-        };
-        let authority = Authority::from_parts(dir, key, ca_pem, now)?;
-        Ok(Authority { mended: mended.into(), ..authority })
+        let current = open(dir, passphrase, now)?;
+        Ok(Authority {
+            dir: dir.to_owned(),
+            passphrase: passphrase.cloned(),
+            current: Arc::new(RwLock::new(Arc::new(current))),
+            turning: Arc::default(),
+            mended: mended.into(),
+        })
     }
 
     /// What others than the server's user could read, or change, until it was opened. Whether
@@ -98,28 +85,13 @@ impl Authority {
         &self.mended
     }
 
-    fn from_parts(
-        dir: &Path,
-        key: KeyPair,
-        ca_pem: String,
-        now: SystemTime,
-    ) -> Result<Authority, AuthorityError> {
-        let path = dir.join("ca.pem");
-        let unreadable = || AuthorityError::CertificateUnreadable { path: path.clone() };
-        let ca_der = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|_| unreadable())?;
-        let (_, parsed) = X509Certificate::from_der(&ca_der).map_err(|_| unreadable())?;
-        if parsed.public_key().subject_public_key.data != key.public_key_raw() {
-            let key = dir.join("ca.key");
-            return Err(AuthorityError::KeyForeign { certificate: path, key });
-        }
-        let not_after = issue::not_after(&parsed);
-        if not_after <= now {
-            return Err(AuthorityError::Expired { path });
-        }
-        let issuer = Arc::new(Issuer::from_ca_cert_der(&ca_der, key)?);
-        let ca_der = ca_der.clone().into_owned();
-        let mended = Arc::default();
-        Ok(Authority { dir: dir.to_owned(), issuer, ca_pem, ca_der, not_after, mended })
+    /// Reads the files; whether they say something else than before.
+    pub(crate) fn read_again(&self, now: SystemTime) -> Result<bool, AuthorityError> {
+        let found = open(&self.dir, self.passphrase.as_ref(), now)?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let has_changed = found.bundle() != current.bundle();
+        *current = Arc::new(found);
+        Ok(has_changed)
     }
 
     /// Puts the key of the authority in `dir` under a passphrase, in place of the key as it is:
@@ -144,9 +116,10 @@ impl Authority {
         files::write(&path, &text, Secrecy::Private)
     }
 
-    /// The authority's certificate, which devices are given to trust.
-    pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+    /// What devices are given to trust: the authority's certificate, and behind it the one of
+    /// the authority before while that is believed.
+    pub fn ca_pem(&self) -> String {
+        self.current().bundle()
     }
 
     /// Where [`Authority::ca_pem`] is on disk.
@@ -168,17 +141,17 @@ impl Authority {
         &self.dir
     }
 
-    pub(crate) fn issuer(&self) -> &Issuer<'static, KeyPair> {
-        &self.issuer
+    pub(crate) fn passphrase(&self) -> Option<&Passphrase> {
+        self.passphrase.as_ref()
     }
 
-    pub(crate) fn ca_der(&self) -> &CertificateDer<'static> {
-        &self.ca_der
+    pub(crate) fn turning(&self) -> &Mutex<()> {
+        &self.turning
     }
 
-    /// When the authority's own certificate ends; nothing it issues lasts longer.
-    pub(crate) fn not_after(&self) -> SystemTime {
-        self.not_after
+    /// Who signs now. Asked once for each certificate: another may take its place at any time.
+    pub(crate) fn current(&self) -> Arc<Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -189,11 +162,40 @@ impl fmt::Debug for Authority {
     }
 }
 
+/// Reads what is in the directory, and makes what is missing.
+fn open(
+    dir: &Path,
+    passphrase: Option<&Passphrase>,
+    now: SystemTime,
+) -> Result<Current, AuthorityError> {
+    rotation::complete(dir)?;
+    let (key_path, certificate_path) = (key_path(dir), dir.join("ca.pem"));
+    files::remove_left_over(&key_path)?;
+    let certificate = files::read(&certificate_path)?;
+    let key = match (files::read(&key_path)?, &certificate) {
+        (Some(pem), _) => issue::read_key(&key_path, &sealed::open(&key_path, &pem, passphrase)?)?,
+        (None, None) => create_key(&key_path, passphrase)?,
+        (None, Some(_)) => {
+            return Err(AuthorityError::KeyMissing {
+                certificate: certificate_path,
+                key: key_path,
+            });
+        }
+    };
+    let ca_pem = match certificate {
+        Some(pem) => pem,
+        None => create_certificate(&certificate_path, &key, now)?,
+    };
+    Current::read(dir, key, &ca_pem, now)
+}
+
 fn key_path(dir: &Path) -> PathBuf {
     dir.join("ca.key")
 }
 
 fn stored_key(dir: &Path) -> Result<(PathBuf, Zeroizing<String>), AuthorityError> {
+    // A rotation that was cut short has another key to come.
+    rotation::complete(dir)?;
     let path = key_path(dir);
     files::remove_left_over(&path)?;
     match files::read(&path)? {
@@ -203,15 +205,25 @@ fn stored_key(dir: &Path) -> Result<(PathBuf, Zeroizing<String>), AuthorityError
 }
 
 fn create_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<KeyPair, AuthorityError> {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let open = Zeroizing::new(key.serialize_pem());
-    match passphrase {
-        None => files::write(path, &open, Secrecy::Private)?,
-        Some(passphrase) => {
-            files::write(path, &sealed::seal(&open, passphrase)?, Secrecy::Private)?;
-        }
-    }
+    let key = new_key()?;
+    let text = key_text(&Zeroizing::new(key.serialize_pem()), passphrase)?;
+    files::write(path, &text, Secrecy::Private)?;
     Ok(key)
+}
+
+pub(crate) fn new_key() -> Result<KeyPair, AuthorityError> {
+    Ok(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)
+}
+
+/// A key as it is kept.
+pub(crate) fn key_text(
+    open: &Zeroizing<String>,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<String>, AuthorityError> {
+    match passphrase {
+        None => Ok(open.clone()),
+        Some(passphrase) => Ok(Zeroizing::new(sealed::seal(open, passphrase)?)),
+    }
 }
 
 fn create_certificate(
@@ -219,6 +231,13 @@ fn create_certificate(
     key: &KeyPair,
     now: SystemTime,
 ) -> Result<String, AuthorityError> {
+    let pem = new_authority(now)?.self_signed(key)?.pem();
+    files::write(path, &pem, Secrecy::Public)?;
+    Ok(pem)
+}
+
+/// What the certificate of a new authority says.
+pub(crate) fn new_authority(now: SystemTime) -> Result<CertificateParams, AuthorityError> {
     let serial = Serial::random()?;
     let mut name = DistinguishedName::new();
     // Part of the name is random: a client that trusts two authorities must be able to tell them apart.
@@ -230,7 +249,5 @@ fn create_certificate(
     params.not_after = valid_until(now + AUTHORITY_LIFE);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(AUTHORITIES_BELOW));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let pem = params.self_signed(key)?.pem();
-    files::write(path, &pem, Secrecy::Public)?;
-    Ok(pem)
+    Ok(params)
 }

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use otaru_doors::fingerprint;
 use otaru_wire::{OrganisationId, ThingName};
 use rcgen::{
     DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
@@ -173,16 +174,16 @@ impl Authority {
         life: Duration,
         now: SystemTime,
     ) -> Result<SignedDevice, AuthorityError> {
-        let serial = Serial::random()?;
-        let not_after = last_day(now + life, self.not_after());
+        let (serial, current) = (Serial::random()?, self.current());
+        let not_after = last_day(now + life, current.own.not_after);
         let mut params = leaf(&serial, now, not_after);
         params.distinguished_name = common_name(name);
         params.distinguished_name.push(DnType::OrganizationName, organisation.as_str());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let certificate = params.signed_by(key, self.issuer())?;
+        let certificate = params.signed_by(key, &current.issuer)?;
         Ok(SignedDevice {
             cert_pem: certificate.pem(),
-            issuer: self.fingerprint(),
+            issuer: fingerprint(&current.own.der),
             serial: serial.as_hex(),
             fingerprint: hex(&Sha256::digest(certificate.der())),
             key_sha256: digest_of(key),

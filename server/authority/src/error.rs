@@ -89,6 +89,15 @@ pub enum AuthorityError {
         /// The key file.
         key: PathBuf,
     },
+    /// The file that should have the authority before this one has another.
+    #[error("{} is not of the authority before the one in ca.pem", path.display())]
+    NotThePredecessor {
+        /// The certificate file.
+        path: PathBuf,
+    },
+    /// There is no third authority: the first of two has to be retired before.
+    #[error("the authority before this one is believed still")]
+    RotationOpen,
     /// A certificate has run out, and no client would accept it.
     #[error("the certificate {} has expired", path.display())]
     Expired {

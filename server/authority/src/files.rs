@@ -7,6 +7,29 @@ use std::path::Path;
 
 use crate::AuthorityError;
 
+#[cfg(test)]
+thread_local! {
+    /// How many steps are left before power goes, if it does.
+    static STEPS_LEFT: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
+}
+
+/// Has power go after so many more changes of files on this thread.
+#[cfg(test)]
+pub(crate) fn lose_power_after(steps: Option<u32>) {
+    STEPS_LEFT.set(steps);
+}
+
+/// Before each change of a file: in tests power may go here.
+fn step() -> io::Result<()> {
+    #[cfg(test)]
+    match STEPS_LEFT.get() {
+        Some(0) => return Err(io::Error::other("power is gone")),
+        Some(left) => STEPS_LEFT.set(Some(left - 1)),
+        None => {}
+    }
+    Ok(())
+}
+
 /// What the group and all others may do.
 const FOR_OTHERS: u32 = 0o077;
 
@@ -79,6 +102,24 @@ pub(crate) fn write(path: &Path, text: &str, secrecy: Secrecy) -> Result<(), Aut
     replace(path, text, secrecy).map_err(|source| failed("write", path, source))
 }
 
+/// Moves a file over another, durably; nothing happens if it does not exist.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), AuthorityError> {
+    match step().and_then(|()| fs::rename(from, to)).and_then(|()| sync_folder_of(to)) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed("write", to, source)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a file, durably; nothing happens if it does not exist.
+pub(crate) fn remove(path: &Path) -> Result<(), AuthorityError> {
+    match step().and_then(|()| fs::remove_file(path)).and_then(|()| sync_folder_of(path)) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(failed("remove", path, source))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn replace(path: &Path, text: &str, secrecy: Secrecy) -> io::Result<()> {
     let aside = path.with_extension("new");
     // Left over from a crash; removed so that the mode below is the one that counts.
@@ -86,11 +127,19 @@ fn replace(path: &Path, text: &str, secrecy: Secrecy) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    step()?;
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(secrecy.mode()).open(&aside)?;
+    step()?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
+    step()?;
     fs::rename(&aside, path)?;
+    sync_folder_of(path)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    step()?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
 }

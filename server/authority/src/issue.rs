@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use otaru_doors::fingerprint;
 use otaru_wire::{OrganisationId, ThingName};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
@@ -48,15 +49,15 @@ impl Authority {
             return Err(AuthorityError::ThingNameTooLong { thing: thing.to_string() });
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let serial = Serial::random()?;
-        let not_after = last_day(now + DEVICE_LIFE, self.not_after());
+        let (serial, current) = (Serial::random()?, self.current());
+        let not_after = last_day(now + DEVICE_LIFE, current.own.not_after);
         let mut params = leaf(&serial, now, not_after);
         params.distinguished_name = common_name(thing.as_str());
         params.distinguished_name.push(DnType::OrganizationName, organisation.as_str());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let cert_pem = params.signed_by(&key, self.issuer())?.pem();
+        let cert_pem = params.signed_by(&key, &current.issuer)?.pem();
         let (key_pem, serial) = (key.serialize_pem(), serial.as_hex());
-        let issuer = self.fingerprint();
+        let issuer = fingerprint(&current.own.der);
         Ok(IssuedDevice { cert_pem, key_pem, issuer, serial, not_after })
     }
 }

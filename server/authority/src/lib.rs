@@ -10,12 +10,14 @@
 
 mod authority;
 mod csr;
+mod current;
 mod error;
 mod files;
 mod issue;
 mod names;
 mod own;
 mod people;
+mod rotation;
 mod sealed;
 mod server;
 mod tls;

@@ -76,17 +76,21 @@ pub(crate) fn limits(names: &[String]) -> NameConstraints {
 
 /// Whether an authority may sign for all of these names.
 pub(crate) fn is_limited_to(authority: &X509Certificate<'_>, names: &[String]) -> bool {
-    let Ok(Some(limits)) = authority.name_constraints() else { return false };
+    limit_names(names).is_subset(&limited_to(authority))
+}
+
+/// The names that an authority may sign for; none if it has no limits.
+pub(crate) fn limited_to(authority: &X509Certificate<'_>) -> BTreeSet<String> {
+    let Ok(Some(limits)) = authority.name_constraints() else { return BTreeSet::new() };
     let permitted = limits.value.permitted_subtrees.iter().flatten();
-    let permitted: BTreeSet<String> = permitted
+    permitted
         .filter_map(|subtree| match &subtree.base {
             GeneralName::DNSName(name) => Some((*name).to_owned()),
             // The second half is the mask.
             GeneralName::IPAddress(octets) => address(&octets[..octets.len() / 2]),
             _ => None,
         })
-        .collect();
-    limit_names(names).is_subset(&permitted)
+        .collect()
 }
 
 /// Limits have no wildcards: each covers what is below it.

@@ -6,20 +6,22 @@
 //! same limits: some clients do not look at the limits of a root, all look at those below it.
 //!
 //! The authority of the devices vouches for the root as well, so that tools which have its
-//! `ca.pem` may use it on every port.
+//! `ca.pem` may use it on every port. Where another takes that one's place the root stays, and
+//! both vouch for it as long as both are believed.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SubjectPublicKeyInfo,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::current::{Current, blocks};
 use crate::files::{self, Secrecy};
 use crate::issue::{DAY, Serial, common_name, last_day, not_after, valid_from, valid_until};
 use crate::server::{Place, RENEWAL, Signer};
@@ -27,6 +29,9 @@ use crate::{Authority, AuthorityError, IssuedCertificate, names};
 
 /// How long a phone may trust the root: longer than phones are kept.
 const ROOT_LIFE: Duration = Duration::from_secs(10 * 365 * DAY.as_secs());
+
+/// Authorities below the root: the issuer.
+const BELOW_ROOT: u8 = 1;
 
 /// The server's certificate for people, and what their browsers have to trust.
 #[derive(Clone)]
@@ -70,18 +75,20 @@ impl Authority {
         // Names that no certificate can hold must not cost a root that phones trust.
         names::alternative_names(names)?;
         let bundle = self.dir().join("people-issuer.pem");
-        let kept = files::read(&bundle)?;
-        let usable = kept.as_deref().and_then(|kept| self.read_people(kept, names, now));
+        let (current, kept) = (self.current(), files::read(&bundle)?);
+        let usable = kept.as_deref().and_then(|kept| People::read(kept, names, now));
         let has_replaced_root = kept.is_some() && usable.is_none();
-        let people = match usable {
-            Some(people) => people,
-            None => {
-                let made = self.make_people(names, now)?;
-                // One file, so that key and certificates are always of one making.
-                files::write(&bundle, &made, Secrecy::Private)?;
-                self.read_people(&made, names, now).ok_or(AuthorityError::People)?
-            }
+        let made = || {
+            let made = make_people(names, now, &current)?;
+            People::read(&made, names, now).ok_or(AuthorityError::People)
         };
+        let mut people = usable.map_or_else(made, Ok)?;
+        people.be_vouched_for(&current, now)?;
+        let text = people.text();
+        if kept.as_deref() != Some(&*text) {
+            // One file, so that key and certificates are always of one making.
+            files::write(&bundle, &text, Secrecy::Private)?;
+        }
         let root_path = self.people_root_path();
         if files::read(&root_path)?.as_ref() != Some(&people.root.pem) {
             files::write(&root_path, &people.root.pem, Secrecy::Public)?;
@@ -94,7 +101,7 @@ impl Authority {
             issuer: &people.issuer,
             certificate: &people.certificate,
             not_after: people.not_after,
-            chain_pem: &people.chain_pem,
+            chain_pem: &people.chain_pem(),
         };
         let server = signer.server_certificate(&place, names, now)?;
         Ok(PeopleCertificate { server, root: people.root, has_replaced_root })
@@ -104,94 +111,150 @@ impl Authority {
     pub fn people_root_path(&self) -> PathBuf {
         self.dir().join("people-ca.pem")
     }
+}
 
-    /// A new root and its issuer: the issuer's key, its certificate, the word of the devices'
-    /// authority for the root, the root.
-    fn make_people(&self, names: &[String], now: SystemTime) -> Result<String, AuthorityError> {
-        let (serial, end) = (Serial::random()?, last_day(now + ROOT_LIFE, self.not_after()));
-        let authority = |title: &str, below: u8| -> Result<CertificateParams, AuthorityError> {
-            let mut params = CertificateParams::default();
-            // Part of the name is random: a phone that trusts two must be able to tell them apart.
-            params.distinguished_name =
-                common_name(&format!("Otaru {title} {}", &serial.as_hex()[..8]));
-            params.serial_number = Some(Serial::random()?.to_rcgen());
-            (params.not_before, params.not_after) = (valid_from(now), valid_until(end));
-            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
-            params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-            params.name_constraints = Some(names::limits(names));
-            params.use_authority_key_identifier_extension = true;
-            Ok(params)
-        };
-        // What it signs is no client, least of all a device.
-        let for_servers = || vec![ExtendedKeyUsagePurpose::ServerAuth];
+/// A new root and its issuer: the issuer's key, its certificate, the root.
+fn make_people(
+    names: &[String],
+    now: SystemTime,
+    current: &Current,
+) -> Result<String, AuthorityError> {
+    let (serial, end) = (Serial::random()?, last_day(now + ROOT_LIFE, current.own.not_after));
+    let authority = |title: &str, below: u8| -> Result<CertificateParams, AuthorityError> {
+        // Part of the name is random: a phone that trusts two must be able to tell them apart.
+        let name = format!("Otaru {title} {}", &serial.as_hex()[..8]);
+        limited_authority(&name, below, names, (now, end))
+    };
+    let root_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let root = authority(&first(names), BELOW_ROOT)?;
+    let root_pem = root.self_signed(&root_key)?.pem();
 
-        let root_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let root = authority(&first(names), 1)?;
-        let root_pem = root.self_signed(&root_key)?.pem();
-        let mut vouched = authority(&first(names), 1)?;
-        vouched.extended_key_usages = for_servers();
-        let vouched_pem = vouched.signed_by(&root_key, self.issuer())?.pem();
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let mut issuer = authority("issuer", 0)?;
+    issuer.extended_key_usages = for_servers();
+    // Here the root's key ends.
+    let issuer_pem = issuer.signed_by(&key, &Issuer::new(root, root_key))?.pem();
+    Ok([key.serialize_pem(), issuer_pem, root_pem].concat())
+}
 
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let mut issuer = authority("issuer", 0)?;
-        issuer.extended_key_usages = for_servers();
-        // Here the root's key ends.
-        let issuer_pem = issuer.signed_by(&key, &Issuer::new(root, root_key))?.pem();
-        Ok([key.serialize_pem(), issuer_pem, vouched_pem, root_pem].concat())
-    }
+/// An authority that is limited to these names and what is below them.
+fn limited_authority(
+    name: &str,
+    below: u8,
+    names: &[String],
+    (now, end): (SystemTime, SystemTime),
+) -> Result<CertificateParams, AuthorityError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = common_name(name);
+    params.serial_number = Some(Serial::random()?.to_rcgen());
+    (params.not_before, params.not_after) = (valid_from(now), valid_until(end));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.name_constraints = Some(names::limits(names));
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
 
-    /// What [`Authority::make_people`] wrote, unless it is of no use any more.
-    fn read_people(&self, text: &str, names: &[String], now: SystemTime) -> Option<People> {
-        let [key, certificate, vouched_pem, root] = <[String; 4]>::try_from(blocks(text)).ok()?;
-        let key = KeyPair::from_pem(&key).ok()?;
-        let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).ok();
-        let (issuer_der, vouched_der, root_der) =
-            (der(&certificate)?, der(&vouched_pem)?, der(&root)?);
-        let (_, issuer) = X509Certificate::from_der(&issuer_der).ok()?;
-        let (_, vouched) = X509Certificate::from_der(&vouched_der).ok()?;
-        let (_, parsed_root) = X509Certificate::from_der(&root_der).ok()?;
-        let (_, devices) = X509Certificate::from_der(self.ca_der()).ok()?;
-        let not_after = not_after(&issuer);
-        let usable = not_after > now + RENEWAL
-            && issuer.public_key().subject_public_key.data == key.public_key_raw()
-            && issuer.verify_signature(Some(parsed_root.public_key())).is_ok()
-            && vouched.verify_signature(Some(devices.public_key())).is_ok()
-            && vouched.public_key() == parsed_root.public_key()
-            && names::is_limited_to(&issuer, names);
-        let chain_pem = certificate + &vouched_pem;
-        usable.then_some(())?;
-        Some(People {
-            issuer: Issuer::from_ca_cert_der(&issuer_der, key).ok()?,
-            certificate: issuer_der.clone().into_owned(),
-            not_after,
-            chain_pem,
-            root: PeopleRoot { pem: root, der: root_der.to_vec() },
-        })
-    }
+/// What it signs is no client, least of all a device.
+fn for_servers() -> Vec<ExtendedKeyUsagePurpose> {
+    vec![ExtendedKeyUsagePurpose::ServerAuth]
 }
 
 /// What signs the server's certificates for people.
 struct People {
+    key_pem: String,
     issuer: Issuer<'static, KeyPair>,
+    issuer_pem: String,
     certificate: CertificateDer<'static>,
     not_after: SystemTime,
-    chain_pem: String,
+    /// The words of authorities of the devices for the root.
+    vouchers: Vec<String>,
     root: PeopleRoot,
+}
+
+impl People {
+    /// What [`People::text`] said, unless it is of no use any more.
+    fn read(text: &str, names: &[String], now: SystemTime) -> Option<People> {
+        let mut all = blocks(text);
+        let root_pem = all.pop()?;
+        let vouchers = all.split_off(2.min(all.len()));
+        let [key_pem, issuer_pem] = <[String; 2]>::try_from(all).ok()?;
+        let key = KeyPair::from_pem(&key_pem).ok()?;
+        let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).ok();
+        let (issuer_der, root_der) = (der(&issuer_pem)?, der(&root_pem)?);
+        let (_, issuer) = X509Certificate::from_der(&issuer_der).ok()?;
+        let (_, parsed_root) = X509Certificate::from_der(&root_der).ok()?;
+        let not_after = not_after(&issuer);
+        let usable = not_after > now + RENEWAL
+            && issuer.public_key().subject_public_key.data == key.public_key_raw()
+            && issuer.verify_signature(Some(parsed_root.public_key())).is_ok()
+            && names::is_limited_to(&issuer, names);
+        usable.then_some(())?;
+        Some(People {
+            key_pem,
+            issuer: Issuer::from_ca_cert_der(&issuer_der, key).ok()?,
+            issuer_pem,
+            certificate: issuer_der.clone().into_owned(),
+            not_after,
+            vouchers,
+            root: PeopleRoot { pem: root_pem, der: root_der.to_vec() },
+        })
+    }
+
+    /// As it is kept.
+    fn text(&self) -> String {
+        [&*self.key_pem, &self.issuer_pem, &self.vouchers.concat(), &self.root.pem].concat()
+    }
+
+    /// What follows a certificate of the issuer.
+    fn chain_pem(&self) -> String {
+        [&*self.issuer_pem, &self.vouchers.concat()].concat()
+    }
+
+    /// Drops the words of authorities that are believed no more, and takes that of the present one.
+    ///
+    /// That of the one before stays first: some clients try the first alone, and of its devices
+    /// most know no other yet.
+    fn be_vouched_for(&mut self, current: &Current, now: SystemTime) -> Result<(), AuthorityError> {
+        let root = X509Certificate::from_der(&self.root.der).map_err(|_| AuthorityError::People)?.1;
+        let is_word_of = |voucher: &String, authority: &X509Certificate<'_>| {
+            let Ok(der) = CertificateDer::from_pem_slice(voucher.as_bytes()) else { return false };
+            X509Certificate::from_der(&der).is_ok_and(|(_, voucher)| {
+                voucher.public_key() == root.public_key()
+                    && voucher.verify_signature(Some(authority.public_key())).is_ok()
+            })
+        };
+        let find = |authority: &X509Certificate<'_>| {
+            self.vouchers.iter().find(|voucher| is_word_of(voucher, authority)).cloned()
+        };
+        let before = current.before.as_ref();
+        let before = before.and_then(|before| find(&before.certificate.parsed()));
+        let own = match find(&current.own.parsed()) {
+            Some(own) => own,
+            None => vouched_for(&root, current, now)?,
+        };
+        self.vouchers = before.into_iter().chain([own]).collect();
+        Ok(())
+    }
+}
+
+/// The word of the devices' authority for a root, within the root's own limits.
+fn vouched_for(
+    root: &X509Certificate<'_>,
+    current: &Current,
+    now: SystemTime,
+) -> Result<String, AuthorityError> {
+    let name = root.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+    let name = name.ok_or(AuthorityError::People)?;
+    let names: Vec<String> = names::limited_to(root).into_iter().collect();
+    let end = last_day(not_after(root), current.own.not_after);
+    let mut params = limited_authority(name, BELOW_ROOT, &names, (now, end))?;
+    params.extended_key_usages = for_servers();
+    let key = SubjectPublicKeyInfo::from_der(root.public_key().raw)?;
+    Ok(params.signed_by(&key, &current.issuer)?.pem())
 }
 
 /// A common name holds 64 characters, and more than the name stands in it.
 fn first(names: &[String]) -> String {
     names[0].chars().take(40).collect()
-}
-
-/// The parts of a PEM text.
-fn blocks(text: &str) -> Vec<String> {
-    let (mut blocks, mut block) = (Vec::new(), String::new());
-    for line in text.lines() {
-        block.extend([line, "\n"]);
-        if line.starts_with("-----END ") {
-            blocks.push(std::mem::take(&mut block));
-        }
-    }
-    blocks
 }

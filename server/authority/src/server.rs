@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::current::blocks;
 use crate::files::{self, Secrecy};
 use crate::issue::{CLOCK_TOLERANCE, DAY, Serial, common_name, last_day, leaf, not_after};
 use crate::{Authority, AuthorityError, names};
@@ -38,7 +39,8 @@ impl Authority {
     ///
     /// Kept in the authority's directory and given again as long as it is for
     /// exactly these names, in any order, signed by this authority, and has 30
-    /// days left; else a new one takes its place.
+    /// days left; else a new one takes its place. While the authority before is believed, what
+    /// that said of this one follows it.
     pub fn issue_server(
         &self,
         names: &[String],
@@ -46,11 +48,12 @@ impl Authority {
     ) -> Result<IssuedCertificate, AuthorityError> {
         let place =
             Place { certificate: self.server_certificate_path(), key: self.server_key_path() };
+        let current = self.current();
         let signer = Signer {
-            issuer: self.issuer(),
-            certificate: self.ca_der(),
-            not_after: self.not_after(),
-            chain_pem: "",
+            issuer: &current.issuer,
+            certificate: &current.own.der,
+            not_after: current.own.not_after,
+            chain_pem: current.chain_pem(),
         };
         signer.server_certificate(&place, names, now)
     }
@@ -113,7 +116,7 @@ impl Signer<'_> {
             .expect("the authority's certificate was parsed when it was opened");
         let not_after = not_after(&parsed);
         let usable = not_after > now + RENEWAL
-            && cert_pem.ends_with(self.chain_pem)
+            && blocks(&cert_pem).get(1..).is_some_and(|chain| chain.concat() == self.chain_pem)
             && parsed.public_key().subject_public_key.data == key.public_key_raw()
             && parsed.verify_signature(Some(signer.public_key())).is_ok()
             && names::names_of(&parsed) == names::canonical(names);

@@ -4,6 +4,7 @@
 //! the process installed as its default.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use otaru_doors::{AuthorityCertificate, DeviceTrust};
 use rustls::ServerConfig;
@@ -44,19 +45,32 @@ impl Authority {
         tls(server, trust.verifier(false), &[])
     }
 
-    /// Believes this authority, and whom it is told of later.
+    /// Believes this authority and the one before it, and whom it is told of later.
     pub fn device_trust(&self) -> DeviceTrust {
-        DeviceTrust::of(&[self.ca_der().clone()])
+        DeviceTrust::of(&self.certificates())
     }
 
-    /// Whether this key, by the SHA-256 of its public half, is the authority's.
+    /// The certificates of this authority and, while it is believed, of the one before, DER.
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        self.current().certificates().map(|certificate| certificate.der.clone()).collect()
+    }
+
+    /// When the authority ends; nothing it signs lasts longer.
+    pub fn not_after(&self) -> SystemTime {
+        self.current().own.not_after
+    }
+
+    /// Whether this key, by the SHA-256 of its public half, is the authority's, or was.
     pub fn has_key(&self, key_sha256: &str) -> bool {
-        AuthorityCertificate::from_der(self.ca_der()).is_ok_and(|own| own.key_sha256 == key_sha256)
+        self.certificates().iter().any(|certificate| {
+            AuthorityCertificate::from_der(certificate)
+                .is_ok_and(|own| own.key_sha256 == key_sha256)
+        })
     }
 
-    /// What certificates of this authority have as their issuer.
+    /// What certificates that this authority signs from now on have as their issuer.
     pub fn fingerprint(&self) -> String {
-        otaru_doors::fingerprint(self.ca_der())
+        otaru_doors::fingerprint(&self.current().own.der)
     }
 }
 

@@ -154,6 +154,12 @@ impl DeviceTrust {
         self.connections.end(|other, number| (other, number) == (issuer, serial));
     }
 
+    /// Ends the connections that stand on the certificate of the server's own authorities with
+    /// this serial number: they are random, and no two have the same.
+    pub fn end_own(&self, serial: &str) {
+        self.connections.end(|issuer, number| number == serial && self.is_own(issuer));
+    }
+
     /// Ends the connections that stand on a certificate of an authority that is not believed.
     pub fn end_unbelieved(&self) {
         let anchors = self.anchors();

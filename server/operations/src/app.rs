@@ -1,5 +1,5 @@
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -130,6 +130,12 @@ pub(crate) struct Inner {
     pub(crate) blobs: Blobs,
     pub(crate) authority: Authority,
     pub(crate) trust: DeviceTrust,
+    /// Held while the server's own authorities change.
+    pub(crate) turning_authority: Mutex<()>,
+    /// Wakes whoever keeps the certificates of the ports fresh.
+    pub(crate) authority_turned: Notify,
+    /// The authority that signs was retired elsewhere: nobody believes what it signs.
+    pub(crate) signs_in_vain: AtomicBool,
     /// Held while the trust is read: what was read first is not to be set last.
     pub(crate) reading_trust: Mutex<()>,
     pub(crate) clock: Clock,
@@ -215,6 +221,9 @@ impl App {
             blobs,
             authority,
             trust,
+            turning_authority: Mutex::default(),
+            authority_turned: Notify::new(),
+            signs_in_vain: AtomicBool::new(false),
             reading_trust: Mutex::default(),
             clock,
             namespace,
@@ -291,8 +300,8 @@ impl App {
         self.inner.clock.now_ms()
     }
 
-    /// The authority that devices trust for TLS, PEM.
-    pub fn ca_pem(&self) -> &str {
+    /// The authorities that devices trust for TLS, PEM: the one that signs first.
+    pub fn ca_pem(&self) -> String {
         self.inner.authority.ca_pem()
     }
 

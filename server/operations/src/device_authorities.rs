@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::audit::{Object, Who};
 use crate::{
     Actor, App, DeviceAuthorityObject, OperationError, Page, PageRequest, Refusal, certificates,
-    server_keys, tokens,
+    server_authorities, server_keys, tokens,
 };
 
 /// Authorities of one organisation: each costs a signature of those who come with its name.
@@ -209,13 +209,15 @@ pub async fn read_trust(app: &App) -> Result<(), OperationError> {
     let since = app.now_ms() - LOOK_BACK_MS;
     let work = move |tx: &mut Tx<'_>| {
         let system = SystemScope::for_background();
+        let own = otaru_store::server_authorities(tx, &system)?;
         let authorities = otaru_store::all_authority_certificates(tx, &system)?;
         let revoked = otaru_store::revoked_certificates(tx, &system, since)?;
         let claims = otaru_store::revoked_claim_certificates(tx, &system, since)?;
-        Ok::<_, OperationError>((authorities, revoked, claims))
+        Ok::<_, OperationError>((own, authorities, revoked, claims))
     };
-    let (authorities, revoked, claims) = app.inner.store.read(work).await?;
+    let (own, authorities, revoked, claims) = app.inner.store.read(work).await?;
     let trust = &app.inner.trust;
+    trust.set_own(&server_authorities::own_believed(app, &own));
     trust.set_registered(&authorities.into_iter().map(CertificateDer::from).collect::<Vec<_>>());
     trust.end_unbelieved();
     for certificate in revoked {
@@ -231,7 +233,7 @@ pub async fn read_trust(app: &App) -> Result<(), OperationError> {
 pub(crate) fn end(app: &App, issuer: &str, serial: &str) {
     match issuer {
         // A program that knew of no other authority says nothing of it.
-        "" => app.inner.trust.end(&app.inner.authority.fingerprint(), serial),
+        "" => app.inner.trust.end_own(serial),
         issuer => app.inner.trust.end(issuer, serial),
     }
 }

@@ -135,7 +135,7 @@ fn issue(
     now: i64,
 ) -> Result<IssuedDevice, OperationError> {
     let at = clock::time_of(now);
-    Ok(app.inner.authority.issue_device(thing, actor.scope.organisation(), at)?)
+    Ok(app.signing_authority()?.issue_device(thing, actor.scope.organisation(), at)?)
 }
 
 /// Refuses for a device that is out of service.
@@ -173,14 +173,7 @@ impl Built {
 fn files(app: &App, cert_pem: String, key_pem: Option<String>, built: Built) -> NewDeviceFiles {
     let device_toml = built.device_toml(app);
     let Built { device, root_pub, .. } = built;
-    NewDeviceFiles {
-        device,
-        cert_pem,
-        key_pem,
-        ca_pem: app.inner.authority.ca_pem().to_owned(),
-        root_pub,
-        device_toml,
-    }
+    NewDeviceFiles { device, cert_pem, key_pem, ca_pem: app.ca_pem(), root_pub, device_toml }
 }
 
 /// Registers a device with its certificate.

@@ -155,7 +155,7 @@ pub async fn enrol_device(
     let wanted = digest.clone();
     let found = app.inner.store.read(move |tx| usable(tx, &wanted, now)).await?;
     // Signed before it is known whether that is needed: nobody else writes meanwhile.
-    let signed = app.inner.authority.sign_device(
+    let signed = app.signing_authority()?.sign_device(
         &request,
         Holder::Thing(&found.thing),
         &found.organisation,
@@ -248,7 +248,7 @@ fn enrolled(
 fn files(app: &App, built: Built, cert_pem: String) -> EnrolledFiles {
     let device_toml = built.device_toml(app);
     let Built { device, root_pub, .. } = built;
-    let ca_pem = app.inner.authority.ca_pem().to_owned();
+    let ca_pem = app.ca_pem();
     EnrolledFiles { device, cert_pem, ca_pem, root_pub, device_toml }
 }
 

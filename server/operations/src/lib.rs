@@ -72,6 +72,7 @@ mod roots;
 mod running;
 mod sealing;
 mod second_factor;
+mod server_authorities;
 mod server_keys;
 mod sessions;
 mod settings;
@@ -149,9 +150,9 @@ pub use objects::{
     OwnSettingChoice, OwnSettingObject, PatchObject, PersonObject, ProductObject,
     ProvisioningObject, ReasonObject, RecoveryCodesObject, ReleaseObject, ResetLinkObject,
     RootObject, RunningDeviceObject, RunningObject, RunningReleaseObject, SecondFactorObject,
-    ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject, ShadowWriterObject,
-    ShareCodeObject, TemplateObject, TokenObject, TracedUpdateObject, UpdateObject,
-    UpdatePhaseObject, UploadObject, UserObject,
+    ServerAuthorityObject, ServerKeyObject, SessionObject, ShadowChangeObject, ShadowObject,
+    ShadowWriterObject, ShareCodeObject, StandingDeviceObject, TemplateObject, TokenObject,
+    TracedUpdateObject, UpdateObject, UpdatePhaseObject, UploadObject, UserObject,
 };
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};
@@ -212,6 +213,10 @@ pub use sealing::{NotASealingKey, SealingKey};
 pub use second_factor::{
     Proof, begin_second_factor, confirm_second_factor, remove_second_factor, renew_recovery_codes,
     reset_second_factor, show_second_factor, show_second_factor_of, sign_in_with_code,
+};
+pub use server_authorities::{
+    list_devices_of_server_authority, list_server_authorities, retire_server_authority,
+    rotate_server_authority, settle_server_authority,
 };
 pub use server_keys::{create_server_key, show_server_key};
 pub use sessions::{SignedIn, authenticate_newcomer, authenticate_session, sign_in, sign_out};

@@ -8,6 +8,7 @@ mod patches;
 mod people;
 mod releases;
 mod second_factor;
+mod server_authorities;
 mod shadows;
 mod trust;
 mod updates;
@@ -33,6 +34,7 @@ pub use releases::{
     ApprovalObject, ReleaseObject, RunningDeviceObject, RunningReleaseObject, UploadObject,
 };
 pub use second_factor::{NewSecondFactorObject, RecoveryCodesObject, SecondFactorObject};
+pub use server_authorities::{ServerAuthorityObject, StandingDeviceObject};
 pub use shadows::{ShadowChangeObject, ShadowObject, ShadowWriterObject};
 pub use trust::{RootObject, ServerKeyObject};
 pub use updates::{ReasonObject, TracedUpdateObject, UpdateObject, UpdatePhaseObject};

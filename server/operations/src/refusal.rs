@@ -128,6 +128,18 @@ pub enum Refusal {
     DeviceAuthorityUnproven { detail: String },
     #[error("the authority, or another with its key, is registered already")]
     DeviceAuthorityTaken,
+    #[error("the server has had no authority of its own {0} that is believed")]
+    ServerAuthorityUnknown(String),
+    #[error("the server's certificates are signed by {0}; rotate it first")]
+    ServerAuthoritySigns(String),
+    #[error("{0} is believed still; retire it first")]
+    ServerAuthorityBelieved(String),
+    #[error(
+        "{devices} devices and {claim_certificates} claim certificates stand on it; `otaru authority devices {fingerprint}` lists the devices"
+    )]
+    ServerAuthorityInUse { fingerprint: String, devices: u64, claim_certificates: u64 },
+    #[error("the authority of this server was retired: it needs the files of the one that signs")]
+    ServerAuthorityRetired,
     #[error("an organisation has at most {most} authorities; remove one first")]
     TooManyDeviceAuthorities { most: u32 },
     #[error("the certificate cannot be registered: {detail}")]

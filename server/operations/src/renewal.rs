@@ -41,7 +41,7 @@ pub async fn renew_own_certificate(
     app.inner.renewal_rate.begin(device.thing.as_str(), now)?;
     let request = CertificateRequest::parse(request).map_err(Refusal::CertificateRequestInvalid)?;
     let DevicePrincipal { scope, thing, .. } = device.clone();
-    let signed = app.inner.authority.sign_device(
+    let signed = app.signing_authority()?.sign_device(
         &request,
         Holder::Thing(&thing),
         scope.organisation(),
@@ -62,7 +62,7 @@ pub async fn renew_own_certificate(
         Ok::<_, OperationError>(((), did.made(&made)))
     };
     app.inner.store.audited(work).await?;
-    let ca_pem = app.inner.authority.ca_pem().to_owned();
+    let ca_pem = app.ca_pem();
     Ok(RenewedCertificate { cert_pem: signed.cert_pem, ca_pem, not_after })
 }
 

@@ -1,11 +1,12 @@
 //! What a server does once when it starts.
 
+use otaru_doors::fingerprint;
 use otaru_store::{Scope, SystemScope, Tx};
 use serde_json::json;
 
 use crate::audit::{Object, Who};
 use crate::{
-    App, OperationError, deadlines, events, read_trust, roots,
+    App, OperationError, deadlines, events, roots, settle_server_authority,
     tokens::{Secret, admin_token},
 };
 
@@ -22,7 +23,9 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
     let secret = if make_admin_token { Some(Secret::random()?) } else { None };
     let text = secret.as_ref().map(Secret::text);
     let (app_, scope) = (app.clone(), Scope::of(app.default_organisation().clone()));
-    let own_authority = app.inner.authority.fingerprint();
+    // The oldest there is: a program that names none knew of no other.
+    let own = app.inner.authority.certificates();
+    let own_authority = own.last().map(|der| fingerprint(der)).unwrap_or_default();
     let work = move |tx: &mut Tx<'_>| {
         otaru_store::name_first_issuer(tx, &SystemScope::for_background(), &own_authority)?;
         for device in otaru_store::close_all_sessions(tx, &SystemScope::for_background(), now)? {
@@ -39,6 +42,6 @@ pub async fn start_up(app: &App, make_admin_token: bool) -> Result<Option<String
     };
     app.inner.store.audited(work).await?;
     roots::read_signers(app).await?;
-    read_trust(app).await?;
+    settle_server_authority(app).await?;
     Ok(text)
 }

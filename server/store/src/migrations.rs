@@ -54,6 +54,7 @@ static ALL: &[Migration] = &[
     each!("0018_authorities"),
     each!("0019_audit_follows"),
     same!("0020_enrolment"),
+    same!("0022_server_authorities"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

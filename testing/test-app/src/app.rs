@@ -385,7 +385,7 @@ impl TestApp {
         let names = ["127.0.0.1".to_owned()];
         let server = authority.issue_server(&names, start()).expect("a certificate");
         let security = Security::People(authority.people_tls(&server).expect("a certificate"));
-        (self.serve(security), trusting(authority.ca_pem()).with_no_client_auth())
+        (self.serve(security), trusting(&authority.ca_pem()).with_no_client_auth())
     }
 
     /// Serves the devices' routes on a real port over TLS, as a server does.

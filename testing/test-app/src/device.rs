@@ -92,11 +92,12 @@ fn tls(cert_pem: &str, key_pem: &str, ca_pem: &str) -> Arc<ClientConfig> {
     Arc::new(config.with_client_auth_cert(chain, key).expect("key and certificate match"))
 }
 
-/// TLS for a client that trusts the server's authority alone.
+/// TLS for a client that trusts these authorities of the server alone.
 pub(crate) fn trusting(ca_pem: &str) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).expect("a CA");
-    roots.add(ca).expect("a CA");
+    for ca in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(ca.expect("a CA")).expect("a CA");
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ClientConfig::builder_with_details(provider, Arc::new(TheStart))
         .with_safe_default_protocol_versions()

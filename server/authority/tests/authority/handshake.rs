@@ -82,7 +82,9 @@ fn client_config(
     now: SystemTime,
 ) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
+    for trusted in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(trusted.unwrap()).unwrap();
+    }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone())
         .build()

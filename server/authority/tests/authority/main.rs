@@ -4,6 +4,7 @@ mod handshake;
 mod own;
 mod people;
 mod requests;
+mod rotation;
 mod sealed;
 
 use std::fs;
@@ -104,7 +105,7 @@ fn reopened_authority_is_the_same_one() {
     assert_eq!(again.ca_pem(), room.authority.ca_pem());
     let server = again.issue_server(&local(), now()).unwrap();
     let tls = again.device_tls(&server, &again.device_trust()).unwrap();
-    let outcome = shake_hands(tls, again.ca_pem(), Some(&device.unwrap()), "localhost", now());
+    let outcome = shake_hands(tls, &again.ca_pem(), Some(&device.unwrap()), "localhost", now());
     assert!(matches!(outcome, Outcome::Connected(Some(_))), "{outcome:?}");
 }
 
@@ -118,7 +119,7 @@ fn crash_between_key_and_certificate_is_mended() {
     assert_eq!(room.reopened().unwrap().ca_pem(), mended.ca_pem());
     let server = mended.issue_server(&local(), now()).unwrap();
     let tls = mended.people_tls(&server).unwrap();
-    let outcome = shake_hands(tls, mended.ca_pem(), None, "localhost", now());
+    let outcome = shake_hands(tls, &mended.ca_pem(), None, "localhost", now());
     assert!(matches!(outcome, Outcome::Connected(None)), "{outcome:?}");
 }
 
@@ -235,7 +236,7 @@ fn device_is_recognised_over_tls() {
 
     for name in ["localhost", "127.0.0.1", "::1"] {
         let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
-        match shake_hands(tls, room.authority.ca_pem(), Some(&device), name, now()) {
+        match shake_hands(tls, &room.authority.ca_pem(), Some(&device), name, now()) {
             Outcome::Connected(Some(peer)) => {
                 assert_eq!(PeerCertificate::read(&peer, "").unwrap().common_name, "clock-01");
             }
@@ -249,7 +250,7 @@ fn device_port_lets_clients_without_certificate_through() {
     let room = room();
     let server = room.authority.issue_server(&local(), now()).unwrap();
     let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
-    let outcome = shake_hands(tls, room.authority.ca_pem(), None, "localhost", now());
+    let outcome = shake_hands(tls, &room.authority.ca_pem(), None, "localhost", now());
     assert!(matches!(outcome, Outcome::Connected(None)), "{outcome:?}");
 }
 
@@ -263,7 +264,7 @@ fn device_of_another_authority_is_refused() {
         .unwrap();
 
     let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
-    let outcome = shake_hands(tls, room.authority.ca_pem(), Some(&stranger), "localhost", now());
+    let outcome = shake_hands(tls, &room.authority.ca_pem(), Some(&stranger), "localhost", now());
 
     assert!(matches!(outcome, Outcome::RefusedByServer(_)), "{outcome:?}");
 }
@@ -278,7 +279,7 @@ fn server_certificate_is_no_client_certificate() {
     posing.key_pem = server.key_pem.clone();
 
     let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
-    let outcome = shake_hands(tls, room.authority.ca_pem(), Some(&posing), "localhost", now());
+    let outcome = shake_hands(tls, &room.authority.ca_pem(), Some(&posing), "localhost", now());
 
     assert!(matches!(outcome, Outcome::RefusedByServer(_)), "{outcome:?}");
 }
@@ -288,7 +289,7 @@ fn server_of_another_authority_is_refused_by_the_client() {
     let (room, other) = (room(), self::room());
     let server = room.authority.issue_server(&local(), now()).unwrap();
     let tls = room.authority.people_tls(&server).unwrap();
-    let outcome = shake_hands(tls, other.authority.ca_pem(), None, "localhost", now());
+    let outcome = shake_hands(tls, &other.authority.ca_pem(), None, "localhost", now());
     assert!(matches!(outcome, Outcome::RefusedByClient(_)), "{outcome:?}");
 }
 
@@ -297,7 +298,7 @@ fn server_is_refused_under_another_name() {
     let room = room();
     let server = room.authority.issue_server(&local(), now()).unwrap();
     let tls = room.authority.people_tls(&server).unwrap();
-    let outcome = shake_hands(tls, room.authority.ca_pem(), None, "ota.example.org", now());
+    let outcome = shake_hands(tls, &room.authority.ca_pem(), None, "ota.example.org", now());
     assert!(matches!(outcome, Outcome::RefusedByClient(_)), "{outcome:?}");
 }
 
@@ -307,7 +308,7 @@ fn clients_with_a_slow_clock_accept_the_server() {
     let server = room.authority.issue_server(&local(), now()).unwrap();
     let slow = now() - DAY / 2;
     let tls = room.authority.people_tls(&server).unwrap();
-    let outcome = shake_hands(tls, room.authority.ca_pem(), None, "localhost", slow);
+    let outcome = shake_hands(tls, &room.authority.ca_pem(), None, "localhost", slow);
     assert!(matches!(outcome, Outcome::Connected(None)), "{outcome:?}");
 }
 

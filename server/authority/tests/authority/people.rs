@@ -50,7 +50,7 @@ fn phones_and_tools_reach_every_name() {
     let wanted = ["ota.lan", "*.home.lan", "192.168.1.5", "fd00::5"];
     let people = room.people(&wanted);
     for name in ["ota.lan", "my.home.lan", "192.168.1.5", "fd00::5"] {
-        for trusted in [&people.root.pem, room.authority.ca_pem()] {
+        for trusted in [&people.root.pem, &room.authority.ca_pem()] {
             let outcome = shake_hands(room.people_port(&people), trusted, None, name, now());
             assert!(is_connected(&outcome), "{name}: {outcome:?}");
         }
@@ -110,7 +110,7 @@ fn what_is_signed_for_people_is_no_device() {
         not_after: now(),
     };
     let port = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
-    let outcome = shake_hands(port, room.authority.ca_pem(), Some(&posing), "localhost", now());
+    let outcome = shake_hands(port, &room.authority.ca_pem(), Some(&posing), "localhost", now());
     assert!(matches!(outcome, Outcome::RefusedByServer(_)), "{outcome:?}");
 }
 

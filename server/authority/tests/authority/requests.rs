@@ -53,7 +53,7 @@ fn keys_of_every_kind_make_their_device_known_over_tls() {
             not_after: signed.not_after,
         };
         let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
-        match shake_hands(tls, room.authority.ca_pem(), Some(&device), "localhost", now()) {
+        match shake_hands(tls, &room.authority.ca_pem(), Some(&device), "localhost", now()) {
             Outcome::Connected(Some(peer)) => {
                 let peer = PeerCertificate::read(&peer, &signed.issuer).unwrap();
                 assert_eq!((&*peer.common_name, &*peer.serial), ("clock-01", &*signed.serial));
@@ -144,7 +144,7 @@ fn batch_is_no_thing_and_its_key_is_made_here() {
         let SignedDevice { cert_pem, issuer, serial, not_after, .. } = signed;
         let client = IssuedDevice { cert_pem, key_pem, issuer, serial, not_after };
         let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
-        let outcome = shake_hands(tls, room.authority.ca_pem(), Some(&client), "localhost", now());
+        let outcome = shake_hands(tls, &room.authority.ca_pem(), Some(&client), "localhost", now());
         let Outcome::Connected(Some(peer)) = outcome else { panic!("{outcome:?}") };
         assert_eq!(PeerCertificate::read(&peer, "").unwrap().common_name, name);
         assert!(ThingName::new(name).is_err());
@@ -193,7 +193,7 @@ fn request_of_who_has_not_the_key_is_refused() {
 fn what_is_no_request_is_refused() {
     let good = request!("p256");
     let twice = format!("{good}{good}");
-    let certificate = room().authority.ca_pem().to_owned();
+    let certificate = room().authority.ca_pem();
     let mut der = CertificateParams::default()
         .serialize_request(&KeyPair::generate().unwrap())
         .unwrap()

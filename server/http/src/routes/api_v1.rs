@@ -22,6 +22,7 @@ mod release_states;
 mod releases;
 mod roots;
 mod running;
+mod server_authorities;
 mod server_key;
 mod settings;
 mod shadows;
@@ -45,6 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .merge(approvals::routes())
         .merge(releases::routes())
         .merge(roots::routes())
+        .merge(server_authorities::routes())
         .merge(server_key::routes())
         .merge(release_states::routes())
         .merge(download_links::routes())

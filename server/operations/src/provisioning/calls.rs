@@ -6,7 +6,7 @@ use otaru_store::{
     CertificateName, ProvisioningRow, ProvisioningState, Scope, StoreError, SystemScope,
     TemplateRow, Tx,
 };
-use otaru_wire::{OrganisationId, ProvisioningCall, TemplateName};
+use otaru_wire::{ProvisioningCall, TemplateName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -132,12 +132,11 @@ async fn create_from_csr(app: &App, claim: Claim, payload: &[u8]) -> Result<Valu
     let Asked { certificate_signing_request } = parsed(payload)?;
     let request = CertificateRequest::parse(&certificate_signing_request)
         .map_err(|error| CallFailed::refused(400, "InvalidCSR", error.to_string()))?;
-    let sign = |organisation: &OrganisationId, now| {
-        let (life, at) = (app.inner.certificate_life, clock::time_of(now));
-        app.inner.authority.sign_device(&request, Holder::Unnamed, organisation, life, at)
-    };
     let now = app.now_ms();
-    let signed = sign(claim.scope.organisation(), now).map_err(OperationError::from)?;
+    let (life, at) = (app.inner.certificate_life, clock::time_of(now));
+    let (authority, organisation) = (app.signing_authority()?, claim.scope.organisation());
+    let signed = authority.sign_device(&request, Holder::Unnamed, organisation, life, at);
+    let signed = signed.map_err(OperationError::from)?;
     let token = keep(app, claim, &signed, now).await?;
     Ok(json!({
         "certificateOwnershipToken": token.as_str(),
@@ -151,7 +150,8 @@ async fn create_keys(app: &App, claim: Claim) -> Result<Value, CallFailed> {
     let now = app.now_ms();
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
     let organisation = claim.scope.organisation();
-    let issued = app.inner.authority.issue_unnamed(Unnamed::Device, organisation, life, at);
+    let authority = app.signing_authority()?;
+    let issued = authority.issue_unnamed(Unnamed::Device, organisation, life, at);
     let (signed, key_pem) = issued.map_err(OperationError::from)?;
     let token = keep(app, claim, &signed, now).await?;
     Ok(json!({

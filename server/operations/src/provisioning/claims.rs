@@ -58,7 +58,7 @@ pub async fn create_claim_certificate(
         }
         let (organisation, at) = (actor.scope.organisation(), clock::time_of(now));
         let (signed, key_pem) =
-            app_.inner.authority.issue_unnamed(Unnamed::Claim, organisation, life, at)?;
+            app_.signing_authority()?.issue_unnamed(Unnamed::Claim, organisation, life, at)?;
         let row = ClaimCertificateRow {
             issuer: signed.issuer.clone(),
             serial: signed.serial.clone(),
@@ -75,7 +75,7 @@ pub async fn create_claim_certificate(
         Ok::<_, OperationError>(((record, signed.cert_pem, key_pem), made))
     };
     let (record, cert_pem, key_pem) = app.inner.store.audited(work).await?;
-    let ca_pem = app.inner.authority.ca_pem().to_owned();
+    let ca_pem = app.ca_pem();
     Ok(NewClaimCertificate { record, cert_pem, key_pem, ca_pem })
 }
 

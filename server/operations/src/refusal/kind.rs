@@ -63,6 +63,7 @@ impl Refusal {
             | ReleaseUnknown { .. }
             | DeviceUnknown(_)
             | DeviceAuthorityUnknown(_)
+            | ServerAuthorityUnknown(_)
             | CertificateUnknown(_)
             | ClaimCodeUnknown
             | EnrolmentTokenUnknown
@@ -106,6 +107,9 @@ impl Refusal {
             | UploadIncomplete { .. }
             | ThingNameTaken(_)
             | DeviceAuthorityTaken
+            | ServerAuthoritySigns(_)
+            | ServerAuthorityBelieved(_)
+            | ServerAuthorityInUse { .. }
             | TooManyDeviceAuthorities { .. }
             | CertificateTaken
             | DeviceClaimed(_)
@@ -151,7 +155,7 @@ impl Refusal {
                 Kind::TooMany
             }
             StorageFull => Kind::Full,
-            ProviderUnavailable(_) | SecretsKeyOther { .. } | Busy => Kind::Unavailable,
+            ProviderUnavailable(_) | SecretsKeyOther { .. } | ServerAuthorityRetired | Busy => Kind::Unavailable,
         }
     }
 }

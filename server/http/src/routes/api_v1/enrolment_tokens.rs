@@ -67,7 +67,7 @@ async fn create(
         record,
         token: secret.as_str().to_owned(),
         device_url: app.urls().device_url,
-        ca_pem: app.ca_pem().to_owned(),
+        ca_pem: app.ca_pem(),
     };
     Ok((StatusCode::CREATED, Json(answer)))
 }
