@@ -9,6 +9,7 @@ use otaru_authority::{Authority, IssuedCertificate, PeopleCertificate};
 use otaru_broker::Broker;
 use otaru_doors::DeviceTrust;
 use otaru_http::{OfferedAuthority, TlsPort};
+use otaru_operations::{App, OperationError, settle_server_authority};
 use rustls::ServerConfig;
 use tracing::{error, info, warn};
 
@@ -20,6 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// A certificate that somebody else should have renewed by now: ACME clients do it with 30 days left.
 const ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// The authority of the devices ends so soon that its successor had better sign by now: devices
+/// have to hear of that before.
+const AUTHORITY_ENDS_SOON: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The certificates that are in use.
 pub(crate) struct Certificates {
@@ -160,6 +165,27 @@ impl Certificates {
         }
     }
 
+    /// Says once why files and database do not agree on the server's own authorities.
+    fn note_settled(&mut self, settled: Result<(), OperationError>) {
+        let Err(error) = settled else { return };
+        let error = &error as &(dyn std::error::Error + 'static);
+        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        if self.is_new("the authority", cause) {
+            warn!(error, "The server's own authorities stay as they are");
+        }
+    }
+
+    /// Once a day, about the authority that devices trust.
+    fn warn_of_the_authority_s_end(&mut self, now: SystemTime) {
+        let left = self.authority.not_after().duration_since(now).unwrap_or_default();
+        let complaint = format!("ends in {} days", left.as_secs() / (24 * 60 * 60));
+        if left < AUTHORITY_ENDS_SOON && self.is_new("the authority's end", complaint.clone()) {
+            warn!(
+                "The authority of the devices {complaint}; `otaru authority rotate` makes another"
+            );
+        }
+    }
+
     /// Whether this is not what was said last about that.
     fn is_new(&mut self, about: &'static str, complaint: String) -> bool {
         self.last_complaints.insert(about, complaint.clone()) != Some(complaint)
@@ -168,6 +194,7 @@ impl Certificates {
     /// Once a day, about a certificate that is not ours to renew.
     fn warn_of_the_end(&mut self, now: SystemTime) {
         let left = self.people.not_after.duration_since(now).unwrap_or_default();
+        self.warn_of_the_authority_s_end(now);
         if self.own.is_none() || left > ENDS_SOON {
             return;
         }
@@ -193,9 +220,11 @@ pub(crate) struct InUse {
     pub(crate) people: Option<TlsPort>,
     pub(crate) devices: Option<TlsPort>,
     pub(crate) broker: Broker,
+    pub(crate) app: App,
 }
 
-/// Keeps the ports' certificates fresh, for ever: every minute, and when told to.
+/// Keeps the ports' certificates fresh, for ever: every minute, when told to, and when another
+/// authority signs.
 pub(crate) async fn keep_fresh(
     mut certificates: Certificates,
     in_use: InUse,
@@ -206,7 +235,12 @@ pub(crate) async fn keep_fresh(
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = hangups.next() => info!("Told to look for new certificates"),
+            () = in_use.app.server_authority_turned() => {
+                info!("Other authorities of the server's own sign or are believed");
+            }
         }
+        let settled = settle_server_authority(&in_use.app).await;
+        certificates.note_settled(settled);
         let renewed = certificates.look(now());
         if renewed.people {
             info!("People meet a new certificate");

@@ -150,6 +150,7 @@ impl Server {
             people: http.https.as_ref().and_then(Serving::tls),
             devices: http.device_https.as_ref().and_then(Serving::tls),
             broker: broker.clone(),
+            app: app.clone(),
         };
         let hangups = Hangups::heard(config.own_certificate.is_some());
         let fresh = certificates::keep_fresh(certificates, in_use, hangups, SystemTime::now);

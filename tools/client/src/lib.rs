@@ -23,6 +23,7 @@ mod patches;
 mod people;
 mod products;
 mod releases;
+mod server_authorities;
 mod session;
 mod shadows;
 mod sse;
@@ -56,6 +57,7 @@ pub use releases::{
     DownloadLink, ImageRecord, NewRelease, Release, RunningDevice, RunningRelease, Safety, Sbom,
     Source, Warning,
 };
+pub use server_authorities::{ServerAuthority, StandingDevice};
 pub use session::Session;
 pub use shadows::{Shadow, ShadowChange, ShadowWriter};
 pub use trust::{Root, ServerKey};

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use otaru_client::{DeviceAuthority, Object};
+use otaru_client::{DeviceAuthority, Object, ServerAuthority};
 
 use super::{Context, ListOptions};
 use crate::output::or_dash;
@@ -33,6 +33,25 @@ pub enum AuthorityCommand {
     Remove {
         /// SHA-256 of its certificate, in hex
         fingerprint: String,
+    },
+    /// List the server's own authorities: which one signs, and how many devices stand on each
+    Status,
+    /// Have a new authority of the server's own sign; the one before is believed until it is retired
+    Rotate,
+    /// Believe an authority of the server's own no more that was rotated out
+    Retire {
+        /// SHA-256 of its certificate, in hex
+        fingerprint: String,
+        /// Although devices or claim certificates end with it
+        #[arg(long)]
+        force: bool,
+    },
+    /// List the devices that have a certificate of an authority of the server's own
+    Devices {
+        /// SHA-256 of its certificate, in hex
+        fingerprint: String,
+        #[command(flatten)]
+        list: ListOptions,
     },
 }
 
@@ -65,6 +84,42 @@ impl AuthorityCommand {
                 context.confirm(&question)?;
                 Ok(client.remove_device_authority(&fingerprint).await?)
             }
+            AuthorityCommand::Status => {
+                let all = client.list_server_authorities().await?;
+                let columns = ["fingerprint", "state", "devices", "claims", "waiting", "until"];
+                Ok(context.printer.page(&all, &columns, server_row)?)
+            }
+            AuthorityCommand::Rotate => {
+                let made = client.rotate_server_authority().await?;
+                let lines = [
+                    ("fingerprint", made.fingerprint.clone()),
+                    ("state", made.state.clone()),
+                    ("until", or_dash(made.not_after.as_deref())),
+                ];
+                Ok(context.printer.object(made.json(), &lines)?)
+            }
+            AuthorityCommand::Retire { fingerprint, force } => {
+                let all = client.list_server_authorities().await?;
+                let found = all.items.iter().find(|one| one.fingerprint == fingerprint);
+                let devices = found.map_or(0, |one| one.devices + one.waiting);
+                if force && devices > 0 {
+                    let question = format!(
+                        "{devices} devices will not be let in any more, nor trust this server; retire it?"
+                    );
+                    context.confirm(&question)?;
+                }
+                Ok(client.retire_server_authority(&fingerprint, force).await?)
+            }
+            AuthorityCommand::Devices { fingerprint, list } => {
+                let page = list.fetch(async |paging| {
+                    client.list_devices_of_server_authority(&fingerprint, &paging).await
+                });
+                let columns = ["thing", "organisation", "until"];
+                Ok(context.printer.page(&page.await?, &columns, |device| {
+                    let until = or_dash(device.not_after.as_deref());
+                    vec![device.thing.clone(), device.organisation.clone(), until]
+                })?)
+            }
         }
     }
 }
@@ -79,6 +134,17 @@ fn row(authority: &DeviceAuthority) -> Vec<String> {
         authority.label.clone(),
         authority.fingerprint.clone(),
         authority.certificates.to_string(),
+        or_dash(authority.not_after.as_deref()),
+    ]
+}
+
+fn server_row(authority: &ServerAuthority) -> Vec<String> {
+    vec![
+        authority.fingerprint.clone(),
+        authority.state.clone(),
+        authority.devices.to_string(),
+        authority.claim_certificates.to_string(),
+        authority.waiting.to_string(),
         or_dash(authority.not_after.as_deref()),
     ]
 }
