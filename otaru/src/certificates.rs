@@ -241,7 +241,8 @@ pub(crate) async fn keep_fresh(
         }
         let settled = settle_server_authority(&in_use.app).await;
         certificates.note_settled(settled);
-        let renewed = certificates.look(now());
+        // A command that signs may take its time.
+        let renewed = tokio::task::block_in_place(|| certificates.look(now()));
         if renewed.people {
             info!("People meet a new certificate");
             replace(in_use.people.as_ref(), certificates.people_tls());

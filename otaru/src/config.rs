@@ -14,7 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use otaru_authority::Passphrase;
+use otaru_authority::{KeyCommand, Passphrase};
 use otaru_broker::DeviceLimits;
 use otaru_operations::{
     DownloadSettings, IdentityProvider, MailSettings, OutboundSettings, PatchSettings, Role,
@@ -125,6 +125,8 @@ pub(crate) struct Config {
     pub(crate) secrets_key: Option<SealingKey>,
     /// Opens the key of the authority, where that is under one.
     pub(crate) passphrase: Option<Passphrase>,
+    /// Signs with the key of the authority, where that is somewhere else.
+    pub(crate) key_command: Option<KeyCommand>,
     pub(crate) revoke_unreadable_keys: bool,
     pub(crate) shadows: ShadowSettings,
     pub(crate) downloads: DownloadSettings,
@@ -210,6 +212,31 @@ struct SecretsSection {
 #[serde(default, deny_unknown_fields)]
 struct AuthoritySection {
     passphrase: Option<String>,
+    signer: Vec<String>,
+    signer_seconds: Option<u64>,
+}
+
+/// A smart card takes a second or two, a cloud seldom more.
+const SIGNER_SECONDS: u64 = 10;
+
+/// As long as a client waits for an answer.
+const MOST_SIGNER_SECONDS: u64 = 60;
+
+impl AuthoritySection {
+    fn key_command(&self) -> anyhow::Result<Option<KeyCommand>> {
+        let seconds = self.signer_seconds.unwrap_or(SIGNER_SECONDS);
+        if !(1..=MOST_SIGNER_SECONDS).contains(&seconds) {
+            bail!("authority.signer_seconds: found {seconds}, expected 1 to {MOST_SIGNER_SECONDS}");
+        }
+        if self.signer.is_empty() {
+            return Ok(None);
+        }
+        if self.passphrase.is_some() {
+            bail!("authority.signer and authority.passphrase: the key is in one place");
+        }
+        let command = KeyCommand::new(self.signer.clone(), Duration::from_secs(seconds));
+        Ok(Some(command.context("authority.signer names no program")?))
+    }
 }
 
 /// Twenty-five years: a device that cannot renew its certificate keeps it for life.
@@ -286,6 +313,7 @@ impl Config {
                 .map(Zeroizing::new)
                 .map(|text| SealingKey::parse(&text).context("secrets.key"))
                 .transpose()?,
+            key_command: file.authority.key_command()?,
             passphrase: file
                 .authority
                 .passphrase
@@ -390,6 +418,22 @@ mod tests {
         assert!(Config::load(open("0.0.0.0:8080", "off", true)).is_ok());
         assert!(Config::load(open("off", "0.0.0.0:1883", true)).is_err());
         assert!(Config::load(open("off", ":0", false)).is_ok());
+    }
+
+    #[test]
+    fn a_key_is_in_one_place_and_a_command_is_a_program() {
+        let section = |passphrase: Option<&str>, signer: &[&str], signer_seconds| {
+            let signer = signer.iter().map(|word| (*word).to_owned()).collect();
+            let passphrase = passphrase.map(str::to_owned);
+            AuthoritySection { passphrase, signer, signer_seconds }.key_command()
+        };
+        assert!(section(None, &[], None).unwrap().is_none());
+        assert!(section(Some("correct horse"), &[], None).unwrap().is_none());
+        assert!(section(None, &["/usr/local/bin/sign", "ca"], Some(60)).unwrap().is_some());
+        assert!(section(Some("correct horse"), &["sign"], None).is_err());
+        assert!(section(None, &[""], None).is_err());
+        assert!(section(None, &["sign"], Some(0)).is_err());
+        assert!(section(None, &["sign"], Some(61)).is_err());
     }
 
     #[test]

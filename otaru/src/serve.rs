@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use futures::future::{join_all, select_all};
-use otaru_authority::Authority;
+use otaru_authority::{Authority, AuthorityError};
 use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener};
 use otaru_http::{HealthFor, Readiness, Serving};
@@ -76,9 +76,8 @@ struct Server {
 impl Server {
     async fn start(config: &Config) -> anyhow::Result<Server> {
         let now = SystemTime::now();
-        let passphrase = config.passphrase.as_ref();
-        let authority = Authority::open_or_create_sealed(&config.data.join("ca"), passphrase, now)
-            .context("could not open the certificate authority")?;
+        let authority =
+            authority(config, now).context("could not open the certificate authority")?;
         for path in authority.mended() {
             warn!(path = %path.display(), "Others could read or change this; now they cannot");
         }
@@ -182,6 +181,14 @@ impl Server {
         for task in self.background {
             task.abort();
         }
+    }
+}
+
+fn authority(config: &Config, now: SystemTime) -> Result<Authority, AuthorityError> {
+    let folder = config.data.join("ca");
+    match &config.key_command {
+        Some(command) => Authority::open_outside(&folder, command.clone(), now),
+        None => Authority::open_or_create_sealed(&folder, config.passphrase.as_ref(), now),
     }
 }
 

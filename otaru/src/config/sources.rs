@@ -35,8 +35,13 @@ pub(super) fn read<T: DeserializeOwned>(file: Option<&Path>, data: &Path) -> any
 
 /// Whether a setting is several texts, with commas between them where one line has them all.
 fn is_list(key: &str) -> bool {
-    let lists =
-        ["server.tls_names", "patches.codecs", "outbound.private_hosts", "second_factor.required"];
+    let lists = [
+        "server.tls_names",
+        "patches.codecs",
+        "outbound.private_hosts",
+        "second_factor.required",
+        "authority.signer",
+    ];
     let of_provider = [".scopes", ".audiences"].iter().any(|name| key.ends_with(name));
     lists.contains(&key) || (key.starts_with("oidc.") && of_provider)
 }

@@ -2,21 +2,24 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use otaru_doors::AuthorityCertificate;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P256_SHA256, SigningKey,
 };
 use zeroize::Zeroizing;
 
-use crate::current::Current;
+use crate::current::{CaCertificate, Current};
 use crate::files::{self, Secrecy};
 use crate::issue::{Serial, valid_from, valid_until};
+use crate::key::{AuthorityKey, KeyPlace};
+use crate::outside::OutsideKey;
 use crate::rotation;
 use crate::sealed::{self, Passphrase};
-use crate::{AuthorityError, issue};
+use crate::{AuthorityError, KeyCommand, issue};
 
 /// How long the authority lives. Devices that cannot renew their certificate are never told of
 /// another one, so it has to outlive them.
@@ -31,10 +34,10 @@ const AUTHORITIES_BELOW: u8 = 2;
 #[derive(Clone)]
 pub struct Authority {
     dir: PathBuf,
-    passphrase: Option<Passphrase>,
+    key_place: KeyPlace,
     current: Arc<RwLock<Arc<Current>>>,
-    /// Held while files are changed and read anew.
-    turning: Arc<Mutex<()>>,
+    /// Held while files are changed and read anew; how they were then.
+    turning: Arc<Mutex<Stamps>>,
     mended: Arc<[PathBuf]>,
 }
 
@@ -62,6 +65,24 @@ impl Authority {
         passphrase: Option<&Passphrase>,
         now: SystemTime,
     ) -> Result<Authority, AuthorityError> {
+        Authority::open_at(dir, KeyPlace::File(passphrase.cloned()), now)
+    }
+
+    /// Opens the authority in `dir` whose key is somewhere else: `ca.pem` is there, or the public
+    /// key in `ca.pub`, and `ca.key` is not. The command signs whenever a certificate is made.
+    pub fn open_outside(
+        dir: &Path,
+        command: KeyCommand,
+        now: SystemTime,
+    ) -> Result<Authority, AuthorityError> {
+        Authority::open_at(dir, KeyPlace::Outside(command), now)
+    }
+
+    fn open_at(
+        dir: &Path,
+        key_place: KeyPlace,
+        now: SystemTime,
+    ) -> Result<Authority, AuthorityError> {
         files::create_dir(dir)?;
         let mut mended = Vec::new();
         for path in PRIVATE.map(|name| dir.join(name)) {
@@ -69,12 +90,13 @@ impl Authority {
                 mended.push(path);
             }
         }
-        let current = open(dir, passphrase, now)?;
+        let seen = stamps(dir);
+        let current = open(dir, &key_place, now)?;
         Ok(Authority {
             dir: dir.to_owned(),
-            passphrase: passphrase.cloned(),
+            key_place,
             current: Arc::new(RwLock::new(Arc::new(current))),
-            turning: Arc::default(),
+            turning: Arc::new(Mutex::new(seen)),
             mended: mended.into(),
         })
     }
@@ -86,8 +108,15 @@ impl Authority {
     }
 
     /// Reads the files; whether they say something else than before.
-    pub(crate) fn read_again(&self, now: SystemTime) -> Result<bool, AuthorityError> {
-        let found = open(&self.dir, self.passphrase.as_ref(), now)?;
+    pub(crate) fn read_again(
+        &self,
+        seen: &mut Stamps,
+        now: SystemTime,
+    ) -> Result<bool, AuthorityError> {
+        // Before they are read: what changes meanwhile is read once more.
+        let stamps = stamps(&self.dir);
+        let found = open(&self.dir, &self.key_place, now)?;
+        *seen = stamps;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let has_changed = found.bundle() != current.bundle();
         *current = Arc::new(found);
@@ -141,12 +170,17 @@ impl Authority {
         &self.dir
     }
 
-    pub(crate) fn passphrase(&self) -> Option<&Passphrase> {
-        self.passphrase.as_ref()
+    pub(crate) fn key_place(&self) -> &KeyPlace {
+        &self.key_place
     }
 
-    pub(crate) fn turning(&self) -> &Mutex<()> {
-        &self.turning
+    /// Whether a command signs, which takes its time.
+    pub fn is_outside(&self) -> bool {
+        matches!(self.key_place, KeyPlace::Outside(_))
+    }
+
+    pub(crate) fn turning(&self) -> MutexGuard<'_, Stamps> {
+        self.turning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who signs now. Asked once for each certificate: another may take its place at any time.
@@ -162,14 +196,21 @@ impl fmt::Debug for Authority {
     }
 }
 
+/// How the files are that say who signs and who is believed.
+pub(crate) type Stamps = [Option<files::Stamp>; 4];
+
+pub(crate) fn stamps(dir: &Path) -> Stamps {
+    ["ca.key", "ca.pem", "old.pem", "next.pem"].map(|name| files::stamp(&dir.join(name)))
+}
+
 /// Reads what is in the directory, and makes what is missing.
-fn open(
-    dir: &Path,
-    passphrase: Option<&Passphrase>,
-    now: SystemTime,
-) -> Result<Current, AuthorityError> {
+fn open(dir: &Path, key_place: &KeyPlace, now: SystemTime) -> Result<Current, AuthorityError> {
     rotation::complete(dir)?;
     let (key_path, certificate_path) = (key_path(dir), dir.join("ca.pem"));
+    let passphrase = match key_place {
+        KeyPlace::File(passphrase) => passphrase.as_ref(),
+        KeyPlace::Outside(command) => return read_outside(dir, command.clone(), now),
+    };
     files::remove_left_over(&key_path)?;
     let certificate = files::read(&certificate_path)?;
     let key = match (files::read(&key_path)?, &certificate) {
@@ -186,7 +227,42 @@ fn open(
         Some(pem) => pem,
         None => create_certificate(&certificate_path, &key, now)?,
     };
-    Current::read(dir, key, &ca_pem, now)
+    Current::read(dir, AuthorityKey::Held(key), &ca_pem, now)
+}
+
+fn read_outside(
+    dir: &Path,
+    command: KeyCommand,
+    now: SystemTime,
+) -> Result<Current, AuthorityError> {
+    let (key_path, path) = (key_path(dir), dir.join("ca.pem"));
+    if files::read(&key_path)?.is_some() {
+        return Err(AuthorityError::KeyInside { path: key_path });
+    }
+    let ca_pem = match files::read(&path)? {
+        Some(pem) => pem,
+        None => certify_outside(dir, &path, command.clone(), now)?,
+    };
+    let own = CaCertificate::first(&path, &ca_pem)?;
+    let unusable = || AuthorityError::NoAuthority { path: path.clone() };
+    AuthorityCertificate::from_der(&own.der).map_err(|_| unusable())?;
+    let key = OutsideKey::of(own.parsed().public_key(), command).ok_or_else(unusable)?;
+    Current::read(dir, AuthorityKey::Outside(key), &ca_pem, now)
+}
+
+/// Has the command sign a certificate for the public key that an operator put there.
+fn certify_outside(
+    dir: &Path,
+    path: &Path,
+    command: KeyCommand,
+    now: SystemTime,
+) -> Result<String, AuthorityError> {
+    let public_key = dir.join("ca.pub");
+    let missing = || AuthorityError::FileMissing { path: public_key.clone() };
+    let text = files::read(&public_key)?.ok_or_else(missing)?;
+    let unusable = || AuthorityError::NoAuthority { path: public_key.clone() };
+    let key = OutsideKey::from_pem(&text, command).ok_or_else(unusable)?;
+    create_certificate(path, &key, now)
 }
 
 fn key_path(dir: &Path) -> PathBuf {
@@ -228,7 +304,7 @@ pub(crate) fn key_text(
 
 fn create_certificate(
     path: &Path,
-    key: &KeyPair,
+    key: &impl SigningKey,
     now: SystemTime,
 ) -> Result<String, AuthorityError> {
     let pem = new_authority(now)?.self_signed(key)?.pem();

@@ -61,7 +61,7 @@ pub struct CertificateRequest {
 
 /// A public key as it stands in a certificate.
 #[derive(Clone, Debug)]
-struct RequestedKey {
+pub(crate) struct RequestedKey {
     algorithm: &'static SignatureAlgorithm,
     bytes: Vec<u8>,
 }
@@ -112,7 +112,7 @@ impl CertificateRequest {
             .ok()
             .filter(|(rest, _)| rest.is_empty())
             .ok_or(RequestError::Malformed)?;
-        let key = key_of(&request.certification_request_info.subject_pki)?;
+        let key = RequestedKey::of(&request.certification_request_info.subject_pki)?;
         if !is_hash_good(&request) {
             return Err(RequestError::Signature);
         }
@@ -217,8 +217,15 @@ fn der_of(pem: &str) -> Option<CertificateSigningRequestDer<'static>> {
     }
 }
 
-/// The key, if it is of a kind and size that is signed. Its bytes must be in the one form that
-/// TLS has for them: the library that verifies signatures takes others, too.
+impl RequestedKey {
+    /// The key, if it is of a kind and size that is signed.
+    pub(crate) fn of(info: &SubjectPublicKeyInfo<'_>) -> Result<RequestedKey, RequestError> {
+        key_of(info)
+    }
+}
+
+/// Its bytes must be in the one form that TLS has for them: the library that verifies signatures
+/// takes others, too.
 fn key_of(info: &SubjectPublicKeyInfo<'_>) -> Result<RequestedKey, RequestError> {
     let bytes: &[u8] = &info.subject_public_key.data;
     let kind = &info.algorithm.algorithm;

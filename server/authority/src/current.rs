@@ -7,17 +7,18 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use rcgen::{Issuer, KeyPair};
+use rcgen::{Issuer, PublicKeyData};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::files::{self, Secrecy};
+use crate::key::AuthorityKey;
 use crate::{AuthorityError, issue};
 
 /// An authority with its key, and the one before it.
 pub(crate) struct Current {
-    pub(crate) issuer: Issuer<'static, KeyPair>,
+    pub(crate) issuer: Issuer<'static, AuthorityKey>,
     pub(crate) own: CaCertificate,
     pub(crate) before: Option<Predecessor>,
 }
@@ -40,14 +41,13 @@ impl Current {
     /// Puts key and certificates together, if they belong together and hold.
     pub(crate) fn read(
         dir: &Path,
-        key: KeyPair,
+        key: AuthorityKey,
         ca_pem: &str,
         now: SystemTime,
     ) -> Result<Current, AuthorityError> {
         let path = dir.join("ca.pem");
-        let first = blocks(ca_pem).into_iter().next().unwrap_or_default();
-        let own = CaCertificate::read(&path, first)?;
-        if !own.is_of(key.public_key_raw()) {
+        let own = CaCertificate::first(&path, ca_pem)?;
+        if !own.is_of(key.der_bytes()) {
             let key = dir.join("ca.key");
             return Err(AuthorityError::KeyForeign { certificate: path, key });
         }
@@ -81,6 +81,11 @@ impl Current {
 }
 
 impl CaCertificate {
+    /// The first of a PEM text; the path is only for errors.
+    pub(crate) fn first(path: &Path, text: &str) -> Result<CaCertificate, AuthorityError> {
+        CaCertificate::read(path, blocks(text).into_iter().next().unwrap_or_default())
+    }
+
     /// Reads one certificate as PEM; the path is only for errors.
     pub(crate) fn read(path: &Path, pem: String) -> Result<CaCertificate, AuthorityError> {
         let unreadable = || AuthorityError::CertificateUnreadable { path: path.to_owned() };

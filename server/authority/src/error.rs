@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::outside::{KeyCommandError, take_failure};
+
 /// Why the authority could not be opened, or could not issue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -124,7 +126,25 @@ pub enum AuthorityError {
     People,
     /// The cryptographic library refused.
     #[error("could not sign the certificate")]
-    Sign(#[from] rcgen::Error),
+    Sign(#[source] rcgen::Error),
+    /// The command that has the key did not sign.
+    #[error("the authority's key cannot be reached")]
+    Command(#[source] KeyCommandError),
+    /// The authority's key is somewhere else, where another one is made and put into use by hand.
+    #[error("the authority's key is not here: authority.signer has it")]
+    KeyOutside,
+    /// The key shall be somewhere else, and is here as well.
+    #[error("authority.signer is set, and the key is in {} as well: take it away", path.display())]
+    KeyInside {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The certificate of the authority may not sign others, or its key is of no kind that does.
+    #[error("{} is of no authority that can sign: `CA:TRUE`, `keyCertSign`, and a key on P-256 or P-384, of Ed25519 or RSA", path.display())]
+    NoAuthority {
+        /// The certificate file.
+        path: PathBuf,
+    },
     /// The operating system gave no random bytes.
     #[error("no random bytes for a serial number")]
     Random(#[from] getrandom::Error),
@@ -137,4 +157,15 @@ pub enum AuthorityError {
     /// A PEM text given for TLS cannot be read.
     #[error("certificate or key is not PEM")]
     Pem(#[from] rustls_pki_types::pem::Error),
+}
+
+impl From<rcgen::Error> for AuthorityError {
+    fn from(error: rcgen::Error) -> AuthorityError {
+        match take_failure() {
+            Some(failure) if error == rcgen::Error::RemoteKeyError => {
+                AuthorityError::Command(failure)
+            }
+            _ => AuthorityError::Sign(error),
+        }
+    }
 }

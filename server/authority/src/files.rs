@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::AuthorityError;
@@ -75,6 +75,15 @@ pub(crate) fn keep_private(path: &Path) -> Result<bool, AuthorityError> {
     let private = Permissions::from_mode(mode & !FOR_OTHERS & 0o7777);
     fs::set_permissions(path, private).map_err(|source| failed("protect", path, source))?;
     Ok(true)
+}
+
+/// By what it is seen that a file is another one than before, without reading it.
+pub(crate) type Stamp = (u64, u64, i64, i64);
+
+/// The stamp of a file; `None` if there is none.
+pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
 }
 
 /// Removes what a crash left beside a file while it was written.

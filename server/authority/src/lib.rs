@@ -14,7 +14,9 @@ mod current;
 mod error;
 mod files;
 mod issue;
+mod key;
 mod names;
+mod outside;
 mod own;
 mod people;
 mod rotation;
@@ -29,6 +31,7 @@ pub use csr::{
 };
 pub use error::AuthorityError;
 pub use issue::IssuedDevice;
+pub use outside::{KeyCommand, KeyCommandError};
 pub use people::{PeopleCertificate, PeopleRoot};
 pub use sealed::Passphrase;
 pub use server::IssuedCertificate;

@@ -8,16 +8,16 @@
 //! it may be cut short and begun anew at any of them.
 
 use std::path::Path;
-use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use zeroize::Zeroizing;
 
-use crate::authority::{key_text, new_authority, new_key};
+use crate::authority::{key_text, new_authority, new_key, stamps};
 use crate::current::{Current, blocks};
 use crate::files::{self, Secrecy};
 use crate::issue::{Serial, last_day, valid_until};
+use crate::key::KeyPlace;
 use crate::{Authority, AuthorityError};
 
 impl Authority {
@@ -27,9 +27,13 @@ impl Authority {
     /// A crash leaves the old authority as it was, or the new one with the old one believed.
     ///
     /// # Errors
-    /// [`AuthorityError::RotationOpen`] while one from before is believed, and faults of the files.
+    /// [`AuthorityError::RotationOpen`] while one from before is believed,
+    /// [`AuthorityError::KeyOutside`], and faults of the files.
     pub fn rotate(&self, now: SystemTime) -> Result<(), AuthorityError> {
-        let _one_at_a_time = self.turning().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.turning();
+        let KeyPlace::File(passphrase) = self.key_place() else {
+            return Err(AuthorityError::KeyOutside);
+        };
         let current = self.current();
         if current.before.is_some() {
             return Err(AuthorityError::RotationOpen);
@@ -39,27 +43,31 @@ impl Authority {
         let cross_pem = vouched_for(&params, &key, &current)?;
         let certificate = params.self_signed(&key)?.pem();
         let dir = self.dir();
-        let text = key_text(&Zeroizing::new(key.serialize_pem()), self.passphrase())?;
+        let text = key_text(&Zeroizing::new(key.serialize_pem()), passphrase.as_ref())?;
         files::write(&dir.join("next.key"), &text, Secrecy::Private)?;
         let decided = [certificate, cross_pem, current.own.pem.clone()].concat();
         files::write(&dir.join("next.pem"), &decided, Secrecy::Public)?;
-        self.read_again(now).map(drop)
+        self.read_again(&mut seen, now).map(drop)
     }
 
     /// Believes the authority before this one no more, if there is one.
     ///
     /// A crash leaves both or one believed.
     pub fn forget_predecessor(&self, now: SystemTime) -> Result<(), AuthorityError> {
-        let _one_at_a_time = self.turning().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.turning();
         files::remove(&self.dir().join("old.pem"))?;
-        self.read_again(now).map(drop)
+        self.read_again(&mut seen, now).map(drop)
     }
 
     /// Reads the files anew, which a rotation that was cut short or an operator may have changed.
     /// Says whether others sign or are believed than before; what cannot be used leaves them.
     pub fn reload(&self, now: SystemTime) -> Result<bool, AuthorityError> {
-        let _one_at_a_time = self.turning().lock().unwrap_or_else(PoisonError::into_inner);
-        self.read_again(now)
+        let mut seen = self.turning();
+        // A key under a passphrase takes its time to open.
+        if *seen == stamps(self.dir()) {
+            return Ok(false);
+        }
+        self.read_again(&mut seen, now)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -66,15 +66,15 @@ pub(crate) struct Place {
 }
 
 /// An authority that signs server certificates.
-pub(crate) struct Signer<'a> {
-    pub(crate) issuer: &'a Issuer<'static, KeyPair>,
+pub(crate) struct Signer<'a, K> {
+    pub(crate) issuer: &'a Issuer<'static, K>,
     pub(crate) certificate: &'a CertificateDer<'static>,
     pub(crate) not_after: SystemTime,
     /// What follows the certificate for clients that do not trust this authority itself.
     pub(crate) chain_pem: &'a str,
 }
 
-impl Signer<'_> {
+impl<K: SigningKey> Signer<'_, K> {
     /// The kept certificate, or a new one in its place.
     pub(crate) fn server_certificate(
         &self,

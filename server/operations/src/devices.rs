@@ -52,7 +52,7 @@ pub async fn add_device(
         return Err(Refusal::ThingNameTooLong(thing.to_string()).into());
     }
     let now = app.now_ms();
-    let issued = issue(app, actor, &thing, now)?;
+    let issued = issue(app, actor, &thing, now).await?;
     let (scope, who) = (actor.scope.clone(), Who::of(actor));
     let certificate = Certificate::from(&issued);
     let work = move |tx: &mut Tx<'_>| {
@@ -108,7 +108,7 @@ pub async fn renew_certificate(
 ) -> Result<NewDeviceFiles, OperationError> {
     actor.require(Permission::OperateDevices)?;
     let now = app.now_ms();
-    let issued = issue(app, actor, &thing, now)?;
+    let issued = issue(app, actor, &thing, now).await?;
     let (actor, certificate) = (actor.clone(), Certificate::from(&issued));
     let work = move |tx: &mut Tx<'_>| {
         let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
@@ -128,14 +128,15 @@ pub async fn renew_certificate(
     Ok(files(app, issued.cert_pem, Some(issued.key_pem), built))
 }
 
-fn issue(
+async fn issue(
     app: &App,
     actor: &Actor,
     thing: &ThingName,
     now: i64,
 ) -> Result<IssuedDevice, OperationError> {
+    let (thing, organisation) = (thing.clone(), actor.scope.organisation().clone());
     let at = clock::time_of(now);
-    Ok(app.signing_authority()?.issue_device(thing, actor.scope.organisation(), at)?)
+    app.sign(move |authority| authority.issue_device(&thing, &organisation, at)).await
 }
 
 /// Refuses for a device that is out of service.

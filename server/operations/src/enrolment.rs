@@ -3,7 +3,7 @@
 //! The token works for one key: whoever asks again with the same one, because power was lost
 //! or the answer was, gets the same certificate.
 
-use otaru_authority::{CertificateRequest, Holder, SignedDevice};
+use otaru_authority::{Authority, CertificateRequest, Holder, SignedDevice};
 use otaru_fleet::Permission;
 use otaru_store::{CertificateName, EnrolmentTokenRow, Scope, SystemScope, Tx, UsedEnrolment};
 use otaru_wire::{ProductName, ThingName};
@@ -155,13 +155,12 @@ pub async fn enrol_device(
     let wanted = digest.clone();
     let found = app.inner.store.read(move |tx| usable(tx, &wanted, now)).await?;
     // Signed before it is known whether that is needed: nobody else writes meanwhile.
-    let signed = app.signing_authority()?.sign_device(
-        &request,
-        Holder::Thing(&found.thing),
-        &found.organisation,
-        app.inner.certificate_life,
-        clock::time_of(now),
-    )?;
+    let (life, at) = (app.inner.certificate_life, clock::time_of(now));
+    let sign = move |authority: &Authority| {
+        let holder = Holder::Thing(&found.thing);
+        authority.sign_device(&request, holder, &found.organisation, life, at)
+    };
+    let signed = app.sign(sign).await?;
     let origin = origin.clone();
     let work = move |tx: &mut Tx<'_>| {
         let token = usable(tx, &digest, now)?;

@@ -81,6 +81,7 @@ mod shadow_history;
 mod shadows;
 mod sharing;
 mod sign_up;
+mod signing;
 mod standing;
 mod start;
 mod tokens;

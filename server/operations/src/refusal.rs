@@ -140,6 +140,10 @@ pub enum Refusal {
     ServerAuthorityInUse { fingerprint: String, devices: u64, claim_certificates: u64 },
     #[error("the authority of this server was retired: it needs the files of the one that signs")]
     ServerAuthorityRetired,
+    #[error("the authority's key is not on this server; another one is put into use by hand")]
+    ServerAuthorityOutside,
+    #[error("the authority's key cannot be reached; nothing was signed, try again later")]
+    AuthorityUnavailable,
     #[error("an organisation has at most {most} authorities; remove one first")]
     TooManyDeviceAuthorities { most: u32 },
     #[error("the certificate cannot be registered: {detail}")]

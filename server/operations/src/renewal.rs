@@ -3,7 +3,7 @@
 //! Both work until the new one was used to connect: whatever is lost on the way, one of the two
 //! is on the device and good.
 
-use otaru_authority::{CertificateRequest, Holder};
+use otaru_authority::{Authority, CertificateRequest, Holder};
 use otaru_doors::PeerCertificate;
 use otaru_store::{CertificateName, CertificateRow, Notice, Scope, StoreError, Tx};
 use serde_json::json;
@@ -41,13 +41,12 @@ pub async fn renew_own_certificate(
     app.inner.renewal_rate.begin(device.thing.as_str(), now)?;
     let request = CertificateRequest::parse(request).map_err(Refusal::CertificateRequestInvalid)?;
     let DevicePrincipal { scope, thing, .. } = device.clone();
-    let signed = app.signing_authority()?.sign_device(
-        &request,
-        Holder::Thing(&thing),
-        scope.organisation(),
-        app.inner.certificate_life,
-        clock::time_of(now),
-    )?;
+    let (life, at) = (app.inner.certificate_life, clock::time_of(now));
+    let (holder, organisation) = (thing.clone(), scope.organisation().clone());
+    let sign = move |authority: &Authority| {
+        authority.sign_device(&request, Holder::Thing(&holder), &organisation, life, at)
+    };
+    let signed = app.sign(sign).await?;
     let (certificate, peer) = (Certificate::from(&signed), peer.clone());
     let is_own = app.inner.trust.is_own(&peer.issuer);
     let not_after = certificate.not_after;

@@ -93,13 +93,16 @@ pub async fn list_devices_of_server_authority(
 ///
 /// # Errors
 /// [`Refusal::ServerAuthorityBelieved`], [`Refusal::ServerAuthorityRetired`],
-/// [`Refusal::Forbidden`].
+/// [`Refusal::ServerAuthorityOutside`], [`Refusal::Forbidden`].
 pub async fn rotate_server_authority(
     app: &App,
     actor: &Actor,
 ) -> Result<ServerAuthorityObject, OperationError> {
     require_host(app, actor)?;
     let _one_at_a_time = app.inner.turning_authority.lock().await;
+    if app.inner.authority.is_outside() {
+        return Err(Refusal::ServerAuthorityOutside.into());
+    }
     settle(app).await?;
     let before = app.signing_authority()?.fingerprint();
     if let Some(other) = believed(app).await?.into_iter().find(|other| *other != before) {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use otaru_authority::Authority;
+use otaru_authority::{Authority, KeyCommand};
 use otaru_blobs::{Blobs, Bucket, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Addresses, Broker, BrokerConfig, DeviceLimits, MqttsListener};
 use otaru_doors::KnockLimits;
@@ -80,6 +80,8 @@ struct Home {
     /// The bucket to be watched.
     watched: Option<(String, Vec<(String, String)>)>,
     providers: Vec<IdentityProvider>,
+    /// Signs with the authority's key, which is not in the directory any more.
+    key_command: Option<KeyCommand>,
 }
 
 impl Home {
@@ -110,7 +112,17 @@ impl Home {
             second_factor_roles: Vec::new(),
             watched: None,
             providers: Vec::new(),
+            key_command: None,
         }
+    }
+
+    fn authority(&self) -> Authority {
+        let folder = self.directory.path().join("ca");
+        let authority = match &self.key_command {
+            None => Authority::open_or_create(&folder, start()),
+            Some(command) => Authority::open_outside(&folder, command.clone(), start()),
+        };
+        authority.expect("an authority")
     }
 }
 
@@ -139,8 +151,7 @@ impl Run {
         let (images, options) = home.images.clone().unwrap_or((folder, Vec::new()));
         let blobs =
             Blobs::open_with(&images, options, DEFAULT_CACHE_BYTES).expect("an image store");
-        let authority = Authority::open_or_create(&home.directory.path().join("ca"), start());
-        let authority = authority.expect("an authority");
+        let authority = home.authority();
         let names = ["127.0.0.1".to_owned()];
         let people = authority.issue_people(&names, start()).expect("a certificate");
         let offered = OfferedAuthority::default();
@@ -296,6 +307,19 @@ impl TestApp {
         self.home.second_factor_roles = roles.to_vec();
     }
 
+    /// Takes the authority's key out of the server's files and has a command sign with it, from
+    /// the server's next start on: this one with the key's path behind it.
+    pub fn take_key_outside(&mut self, command: &[&str]) {
+        let home = self.home.directory.path();
+        let (inside, outside) = (home.join("ca/ca.key"), home.join("outside.key"));
+        if inside.exists() {
+            std::fs::rename(inside, &outside).expect("a key");
+        }
+        let path = outside.to_str().expect("a UTF-8 path");
+        let words = command.iter().copied().chain([path]).map(str::to_owned).collect();
+        self.home.key_command = KeyCommand::new(words, Duration::from_secs(30));
+    }
+
     /// Ends the server and starts it again on the same database and files.
     ///
     /// Every MQTT connection and event stream ends. Those who were there before find it again:
@@ -380,8 +404,7 @@ impl TestApp {
 
     /// Serves the people's routes on a real port over TLS; with what a client needs to trust it.
     pub fn serve_tls(&self) -> (Serving, ClientConfig) {
-        let folder = self.home.directory.path().join("ca");
-        let authority = Authority::open_or_create(&folder, start()).expect("an authority");
+        let authority = self.home.authority();
         let names = ["127.0.0.1".to_owned()];
         let server = authority.issue_server(&names, start()).expect("a certificate");
         let security = Security::People(authority.people_tls(&server).expect("a certificate"));

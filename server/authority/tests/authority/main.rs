@@ -1,6 +1,7 @@
 //! What the authority promises, checked through files, X.509 and real TLS handshakes.
 
 mod handshake;
+mod outside;
 mod own;
 mod people;
 mod requests;

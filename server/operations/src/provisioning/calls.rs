@@ -1,6 +1,6 @@
 //! What devices ask over MQTT: AWS's fleet provisioning, answered to the connection that asked.
 
-use otaru_authority::{CertificateRequest, Holder, SignedDevice, Unnamed};
+use otaru_authority::{Authority, CertificateRequest, Holder, SignedDevice, Unnamed};
 use otaru_broker::{Principal, Session};
 use otaru_store::{
     CertificateName, ProvisioningRow, ProvisioningState, Scope, StoreError, SystemScope,
@@ -134,9 +134,11 @@ async fn create_from_csr(app: &App, claim: Claim, payload: &[u8]) -> Result<Valu
         .map_err(|error| CallFailed::refused(400, "InvalidCSR", error.to_string()))?;
     let now = app.now_ms();
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
-    let (authority, organisation) = (app.signing_authority()?, claim.scope.organisation());
-    let signed = authority.sign_device(&request, Holder::Unnamed, organisation, life, at);
-    let signed = signed.map_err(OperationError::from)?;
+    let organisation = claim.scope.organisation().clone();
+    let sign = move |authority: &Authority| {
+        authority.sign_device(&request, Holder::Unnamed, &organisation, life, at)
+    };
+    let signed = app.sign(sign).await?;
     let token = keep(app, claim, &signed, now).await?;
     Ok(json!({
         "certificateOwnershipToken": token.as_str(),
@@ -149,10 +151,11 @@ async fn create_keys(app: &App, claim: Claim) -> Result<Value, CallFailed> {
     admit(app, &claim).await?;
     let now = app.now_ms();
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
-    let organisation = claim.scope.organisation();
-    let authority = app.signing_authority()?;
-    let issued = authority.issue_unnamed(Unnamed::Device, organisation, life, at);
-    let (signed, key_pem) = issued.map_err(OperationError::from)?;
+    let organisation = claim.scope.organisation().clone();
+    let sign = move |authority: &Authority| {
+        authority.issue_unnamed(Unnamed::Device, &organisation, life, at)
+    };
+    let (signed, key_pem) = app.sign(sign).await?;
     let token = keep(app, claim, &signed, now).await?;
     Ok(json!({
         "certificateOwnershipToken": token.as_str(),
@@ -262,6 +265,7 @@ async fn register_thing(app: &App, claim: Claim, payload: &[u8]) -> Result<Value
         "mqtt_url": urls.mqtt_url,
         "namespace": app.namespace().as_str(),
         "root_pub": registered.built.root_pub,
+        "ca_pem": app.ca_pem(),
     });
     Ok(json!({ "thingName": registered.thing, "deviceConfiguration": settings }))
 }

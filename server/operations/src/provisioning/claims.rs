@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use otaru_authority::Unnamed;
+use otaru_authority::{Authority, Unnamed};
 use otaru_broker::Principal;
 use otaru_doors::PeerCertificate;
 use otaru_fleet::Permission;
-use otaru_store::{ClaimCertificateRow, Notice, SystemScope, Tx};
+use otaru_store::{ClaimCertificateRow, Notice, SystemScope, TemplateRow, Tx};
 use otaru_wire::{TemplateName, ThingName};
 
 use super::{LONGEST_DAYS, changed, templates};
@@ -47,22 +47,22 @@ pub async fn create_claim_certificate(
     if let Some(expires_at) = expires_at {
         check_end("expires_at", expires_at, now, LONGEST_DAYS)?;
     }
-    let (app_, actor) = (app.clone(), actor.clone());
+    let (scope, wanted) = (actor.scope.clone(), template.clone());
+    let row = move |tx: &mut Tx<'_>| templates::known(tx, &scope, &wanted);
+    let life = lasting(&app.inner.store.read(row).await?, expires_at, now)?;
+    let (organisation, at) = (actor.scope.organisation().clone(), clock::time_of(now));
+    let sign = move |authority: &Authority| {
+        authority.issue_unnamed(Unnamed::Claim, &organisation, life, at)
+    };
+    let (signed, key_pem) = app.sign(sign).await?;
+    let actor = actor.clone();
     let work = move |tx: &mut Tx<'_>| {
-        let row = templates::known(tx, &actor.scope, &template)?;
-        let wished = expires_at.unwrap_or(now + USUAL_DAYS * DAY_MS);
-        let ends_at = row.expires_at.map_or(wished, |end| end.min(wished));
-        let life = Duration::from_millis(u64::try_from(ends_at - now).unwrap_or(0));
-        if life.is_zero() {
-            return Err(Refusal::TemplateExpired(template.to_string()).into());
-        }
-        let (organisation, at) = (actor.scope.organisation(), clock::time_of(now));
-        let (signed, key_pem) =
-            app_.signing_authority()?.issue_unnamed(Unnamed::Claim, organisation, life, at)?;
+        // It may have gone while its certificate was signed.
+        templates::known(tx, &actor.scope, &template)?;
         let row = ClaimCertificateRow {
             issuer: signed.issuer.clone(),
             serial: signed.serial.clone(),
-            organisation: organisation.clone(),
+            organisation: actor.scope.organisation().clone(),
             template,
             created_at: now,
             expires_at: clock::ms_of(signed.not_after),
@@ -77,6 +77,17 @@ pub async fn create_claim_certificate(
     let (record, cert_pem, key_pem) = app.inner.store.audited(work).await?;
     let ca_pem = app.ca_pem();
     Ok(NewClaimCertificate { record, cert_pem, key_pem, ca_pem })
+}
+
+/// How long a claim certificate holds that is made now.
+fn lasting(template: &TemplateRow, expires_at: Option<i64>, now: i64) -> Result<Duration, Refusal> {
+    let wished = expires_at.unwrap_or(now + USUAL_DAYS * DAY_MS);
+    let ends_at = template.expires_at.map_or(wished, |end| end.min(wished));
+    let life = Duration::from_millis(u64::try_from(ends_at - now).unwrap_or(0));
+    match life.is_zero() {
+        true => Err(Refusal::TemplateExpired(template.name.to_string())),
+        false => Ok(life),
+    }
 }
 
 /// Claim certificates of a template, oldest first.

@@ -1,5 +1,6 @@
 //! A refusal, or a fault of the server.
 
+use otaru_authority::AuthorityError;
 use otaru_blobs::BlobError;
 use otaru_store::StoreError;
 
@@ -19,7 +20,7 @@ pub enum OperationError {
     Blobs(#[source] BlobError),
     /// A certificate could not be made.
     #[error("could not issue a certificate")]
-    Authority(#[from] otaru_authority::AuthorityError),
+    Authority(#[source] AuthorityError),
     /// The machine has no randomness to give.
     #[error("could not get random bytes")]
     Random,
@@ -46,5 +47,16 @@ impl From<StoreError> for OperationError {
             StoreError::NulInText => OperationError::Refused(Refusal::InvalidText),
             fault => OperationError::Store(fault),
         }
+    }
+}
+
+/// A key that cannot be reached is said to whoever needs it, and why to whoever runs the server.
+impl From<AuthorityError> for OperationError {
+    fn from(error: AuthorityError) -> OperationError {
+        if let AuthorityError::Command(cause) = &error {
+            tracing::error!(error = cause as &dyn std::error::Error, "Nothing was signed");
+            return OperationError::Refused(Refusal::AuthorityUnavailable);
+        }
+        OperationError::Authority(error)
     }
 }

@@ -110,6 +110,7 @@ impl Refusal {
             | ServerAuthoritySigns(_)
             | ServerAuthorityBelieved(_)
             | ServerAuthorityInUse { .. }
+            | ServerAuthorityOutside
             | TooManyDeviceAuthorities { .. }
             | CertificateTaken
             | DeviceClaimed(_)
@@ -155,7 +156,11 @@ impl Refusal {
                 Kind::TooMany
             }
             StorageFull => Kind::Full,
-            ProviderUnavailable(_) | SecretsKeyOther { .. } | ServerAuthorityRetired | Busy => Kind::Unavailable,
+            ProviderUnavailable(_)
+            | SecretsKeyOther { .. }
+            | ServerAuthorityRetired
+            | AuthorityUnavailable
+            | Busy => Kind::Unavailable,
         }
     }
 }

@@ -49,6 +49,7 @@ mod api_v1 {
     pub(crate) mod authorities;
     mod broken_uploads;
     mod bucket_watch;
+    mod outside_key;
     mod server_authorities;
     mod tokens;
     mod updates;
