@@ -6,26 +6,22 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use otaru_authority::CLAIM_HOLDER;
 use otaru_broker::{
-    Connect, DisconnectReason, Ingress, Listener, Message, NotTaken, OpenDelta, Principal, Refused,
-    Request, Session, Turn,
+    Connect, DisconnectReason, Ingress, Listener, NotTaken, OpenDelta, Principal, Refused, Request,
+    Session, Turn,
 };
 use otaru_fleet::Input;
 use otaru_shadow::{Rejection, UpdateRequest, client_token_of, delta_message};
 use otaru_store::{Notice, Scope, StoreError, Tx};
-use otaru_wire::{
-    ProvisioningCall, ProvisioningPart, ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic,
-    payload::Progress,
-};
+use otaru_wire::{ShadowId, ShadowTopic, ShadowVerb, ThingName, Topic, payload::Progress};
 use serde_json::{Value, json};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::audit::{self, Object, Who};
 use crate::{
     App, Origin, ShadowActor, authenticate_device, certificates, events,
     logs::store_logs,
-    notices::Told,
     progress::take_progress,
-    provisioning::{CallFailed, answer_call, authenticate_claim},
+    provisioning::{answer_provisioning, authenticate_claim},
     renewal, reports,
     shadow_history::Writer,
     shadows, updates,
@@ -73,7 +69,7 @@ impl Ingress for MqttIngress {
         let Request { session, topic, payload, turn } = request;
         if let Topic::Provisioning { call, .. } = topic {
             // In a task of its own: the answer is slower than the broker may be held up.
-            tokio::spawn(provision(self.app.clone(), session, call, payload, turn));
+            tokio::spawn(answer_provisioning(self.app.clone(), session, call, payload, turn));
             return Ok(());
         }
         let scope = Scope::of(session.principal.organisation().clone());
@@ -116,35 +112,6 @@ impl Ingress for MqttIngress {
         let noted = self.app.inner.store.unaudited("a device was told", work).await;
         report(noted, "A handed over wish was not noted");
     }
-}
-
-/// Carries a call of provisioning out, and has it answered.
-async fn provision(
-    app: App,
-    session: Arc<Session>,
-    call: ProvisioningCall,
-    payload: Bytes,
-    turn: Turn,
-) {
-    let (part, answer) = match answer_call(&app, &session, &call, &payload).await {
-        Ok(answer) => (ProvisioningPart::Accepted, answer),
-        Err(failed) => {
-            match &failed {
-                CallFailed::Fault(cause) => {
-                    error!(error = cause as &dyn std::error::Error, "Provisioning failed");
-                }
-                CallFailed::Refused(_) => {
-                    info!(client.id = session.client_id, reason = %failed, "Not provisioned");
-                }
-            }
-            (ProvisioningPart::Rejected, failed.payload())
-        }
-    };
-    let topic = Topic::Provisioning { call, part }.format(app.namespace());
-    let message = Message { topic, payload: Bytes::from(answer) };
-    let told = Told { to: session, message, turn };
-    // Nobody delivers any more when the server ends.
-    let _ = app.inner.store.notice_sender().send(Notice::Told(Box::new(told)));
 }
 
 impl MqttIngress {

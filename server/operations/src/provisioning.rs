@@ -1,8 +1,9 @@
 //! Fleet provisioning: devices of a batch become things with a certificate they share.
 //!
-//! `templates.rs` says how, `claims.rs` who, `calls.rs` is what devices ask over MQTT, and
-//! `queue.rs` what operators decide.
+//! `templates.rs` says how, `claims.rs` who, `calls.rs` is what devices ask over MQTT, `answers.rs`
+//! has it answered, and `queue.rs` is what operators decide.
 
+mod answers;
 mod calls;
 mod claims;
 mod pattern;
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use crate::events::{self, People};
 
-pub(crate) use calls::{CallFailed, answer_call};
+pub(crate) use answers::answer_provisioning;
 pub(crate) use claims::authenticate_claim;
 pub use claims::{
     NewClaimCertificate, create_claim_certificate, list_claim_certificates,

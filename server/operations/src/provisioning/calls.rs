@@ -20,7 +20,7 @@ const TOKEN_MS: i64 = 3_600_000;
 /// Why a call was not carried out, in AWS's shape.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CallRefused {
+pub(super) struct CallRefused {
     status_code: u16,
     error_code: &'static str,
     error_message: String,
@@ -28,7 +28,7 @@ pub(crate) struct CallRefused {
 
 /// Why a call was not carried out.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallFailed {
+pub(super) enum CallFailed {
     /// The device is told so.
     #[error("{}", .0.error_message)]
     Refused(CallRefused),
@@ -57,7 +57,7 @@ impl CallFailed {
     }
 
     /// The payload of the answer.
-    pub(crate) fn payload(&self) -> Vec<u8> {
+    pub(super) fn payload(&self) -> Vec<u8> {
         let refused = match self {
             CallFailed::Refused(refused) => refused.clone(),
             CallFailed::Fault(_) => CallRefused {
@@ -97,7 +97,7 @@ pub(super) struct Claim {
 }
 
 /// Carries a call out; the payload of its answer.
-pub(crate) async fn answer_call(
+pub(super) async fn answer_call(
     app: &App,
     session: &Session,
     call: &ProvisioningCall,
