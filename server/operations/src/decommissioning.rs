@@ -93,7 +93,7 @@ fn forget_device(
         let _not_there = shadows::delete(app, tx, scope, &row.shadow, None, &writer, now)?;
     }
     otaru_store::forget_provisionings_of(tx, scope, thing)?;
-    otaru_store::forget_device(tx, scope, thing)?;
+    otaru_store::forget_device(tx, scope, thing, now)?;
     events::emit(tx, scope, &People::default(), "device_changed", &json!({ "thing": thing }), now)?;
     Ok(())
 }

@@ -213,9 +213,10 @@ pub async fn read_trust(app: &App) -> Result<(), OperationError> {
         let authorities = otaru_store::all_authority_certificates(tx, &system)?;
         let revoked = otaru_store::revoked_certificates(tx, &system, since)?;
         let claims = otaru_store::revoked_claim_certificates(tx, &system, since)?;
-        Ok::<_, OperationError>((own, authorities, revoked, claims))
+        let forgotten = otaru_store::forgotten_certificates(tx, &system, since)?;
+        Ok::<_, OperationError>((own, authorities, revoked, claims, forgotten))
     };
-    let (own, authorities, revoked, claims) = app.inner.store.read(work).await?;
+    let (own, authorities, revoked, claims, forgotten) = app.inner.store.read(work).await?;
     let trust = &app.inner.trust;
     trust.set_own(&server_authorities::own_believed(app, &own));
     trust.set_registered(&authorities.into_iter().map(CertificateDer::from).collect::<Vec<_>>());
@@ -225,6 +226,9 @@ pub async fn read_trust(app: &App) -> Result<(), OperationError> {
     }
     for claim in claims {
         end(app, &claim.issuer, &claim.serial);
+    }
+    for certificate in forgotten {
+        end(app, &certificate.issuer, &certificate.serial);
     }
     Ok(())
 }

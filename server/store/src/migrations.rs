@@ -54,6 +54,7 @@ static ALL: &[Migration] = &[
     each!("0018_authorities"),
     each!("0019_audit_follows"),
     same!("0020_enrolment"),
+    same!("0021_forgotten_certificates"),
     same!("0022_server_authorities"),
 ];
 

@@ -164,7 +164,7 @@ pub async fn remove_template(
     name: TemplateName,
 ) -> Result<(), OperationError> {
     actor.require(Permission::OperateDevices)?;
-    let actor = actor.clone();
+    let (actor, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
         let row = known(tx, &actor.scope, &name)?;
         let before = shown(tx, &actor.scope, &row)?;
@@ -172,7 +172,7 @@ pub async fn remove_template(
             let ClaimCertificateRow { issuer, serial, .. } = claim;
             tx.notify(Notice::CertificateRevoked { issuer, serial });
         }
-        otaru_store::delete_template(tx, &actor.scope, &name)?;
+        otaru_store::delete_template(tx, &actor.scope, &name, now)?;
         changed(tx, &actor.scope);
         let did = Who::of(&actor).did("provisioning_template.remove", object(&row));
         Ok::<_, OperationError>(((), did.ended(&before)))

@@ -383,23 +383,3 @@ pub fn take_over_device(
     )?;
     Ok(())
 }
-
-/// Removes a device with everything that is about it alone; its shadows are the caller's.
-pub fn forget_device(tx: &mut Tx<'_>, scope: &Scope, thing: &ThingName) -> Result<(), StoreError> {
-    let (organisation, thing) = (scope.organisation().as_str(), thing.as_str());
-    for sql in [
-        "DELETE FROM offers WHERE organisation = $1 AND thing = $2",
-        "DELETE FROM shares WHERE organisation = $1 AND thing = $2",
-        "DELETE FROM claim_codes WHERE organisation = $1 AND thing = $2",
-        "DELETE FROM enrolment_tokens WHERE organisation = $1 AND thing = $2",
-        "DELETE FROM certificates WHERE organisation = $1 AND thing = $2",
-        "DELETE FROM update_phases WHERE update_id IN
-             (SELECT id FROM updates WHERE organisation = $1 AND thing = $2)",
-        "DELETE FROM updates WHERE organisation = $1 AND thing = $2",
-        "DELETE FROM logs WHERE organisation = $1 AND thing = $2",
-        "DELETE FROM devices WHERE organisation = $1 AND thing = $2",
-    ] {
-        tx.execute(sql, params![organisation, thing])?;
-    }
-    Ok(())
-}

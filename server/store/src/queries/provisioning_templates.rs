@@ -1,5 +1,6 @@
 use otaru_wire::{ProductName, TemplateName};
 
+use super::forgetting::forget_claim_certificates;
 use crate::{
     Scope, StoreError, Tx,
     value::{FromRow, Row, params},
@@ -126,11 +127,12 @@ pub fn delete_template(
     tx: &mut Tx<'_>,
     scope: &Scope,
     name: &TemplateName,
+    now: i64,
 ) -> Result<bool, StoreError> {
+    forget_claim_certificates(tx, scope, name, now)?;
     let (organisation, name) = (scope.organisation().as_str(), name.as_str());
     for sql in [
         "DELETE FROM provisioning_serials WHERE organisation = $1 AND template = $2",
-        "DELETE FROM claim_certificates WHERE organisation = $1 AND template = $2",
         "DELETE FROM provisionings WHERE organisation = $1 AND template = $2
              AND state IN ('issued', 'waiting')",
     ] {

@@ -13,13 +13,13 @@ const QUEUE: &str = "/api/v1/provisioning/queue";
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A template and the claim certificate of its batch.
-struct Batch {
-    app: TestApp,
-    claim: Value,
+pub(crate) struct Batch {
+    pub(crate) app: TestApp,
+    pub(crate) claim: Value,
 }
 
 impl Batch {
-    async fn new(app: TestApp, mut template: Value) -> Batch {
+    pub(crate) async fn new(app: TestApp, mut template: Value) -> Batch {
         app.create_product("clock", "device").await;
         template["name"] = json!("clocks");
         template["product"] = json!("clock");
@@ -34,7 +34,7 @@ impl Batch {
     }
 
     /// A device of the batch, listening to all answers.
-    async fn device(&self, client_id: &str) -> MqttSession {
+    pub(crate) async fn device(&self, client_id: &str) -> MqttSession {
         let session = self.app.connect_with(client_id, &self.claim).await;
         let mut session = session.unwrap_or_else(|why| panic!("{client_id}: {why}"));
         for call in [FROM_CSR, KEYS, PROVISION] {

@@ -120,10 +120,11 @@ mod lifecycle {
     mod history;
     pub(crate) mod home;
     mod logs;
+    mod neighbours;
     mod on_device;
     mod plain;
     mod presence;
-    mod provisioning;
+    pub(crate) mod provisioning;
     mod refusals;
     mod request_limits;
     mod restart;

@@ -319,4 +319,22 @@ each_database! {
         session.closed().await;
         assert_eq!(device.https.post(SHADOW, report()).await.status(), 401);
     }
+
+    async fn a_device_that_is_registered_again_after_it_was_forgotten_stays(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let (desk, admin) = (Desk::new("Acme"), app.admin());
+        desk.register(&admin).await;
+        let made = desk.device("clock-01", 7);
+        let certificate = made.cert_pem.as_str();
+        let files = add(&admin, "clock-01", certificate).await.expect_status(201).json();
+        assert_eq!(files["device"]["certificate"]["not_after"], "2036-01-01T00:00:00.000Z");
+        let forget = json!({ "forget": true });
+        admin.post(&format!("{DEVICES}/clock-01/decommission"), forget).await.expect_status(204);
+        add(&admin, "clock-01", certificate).await.expect_status(201);
+        let mut session = device(&app, &files, &desk, &made).connect().await;
+
+        otaru_operations::read_trust(&app.operations).await.unwrap();
+
+        session.report(json!({ "on": true })).await;
+    }
 }
