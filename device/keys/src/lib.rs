@@ -2,14 +2,17 @@
 //!
 //! The key is made here and never leaves the folder; what is sent is a request signed with it.
 //! Whatever power does in between, a folder that has `cert.pem` is whole: it is written last.
-//! Speaks to nobody. Start at [`Enrolment`].
+//! Speaks to nobody. Start at [`Enrolment`]; [`Renewal`] is how it gets another key later.
 
 mod durable;
+mod renewal;
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
+
+pub use renewal::{Credentials, Renewal, drop_next, keep_next, renewed_at, settle};
 
 /// What a device needs to enrol: the file that `otaru device enrolment-token` writes.
 #[derive(Clone, Deserialize, Serialize)]
@@ -53,6 +56,14 @@ pub enum KeysError {
     /// The token's file is not one.
     #[error("{} is no enrolment token's", path.display())]
     Token {
+        /// Which file.
+        path: PathBuf,
+        /// What was found.
+        source: Box<toml::de::Error>,
+    },
+    /// Key, certificate and authority in one file are not that.
+    #[error("{} is no set of key, certificate and authority", path.display())]
+    Set {
         /// Which file.
         path: PathBuf,
         /// What was found.
@@ -117,9 +128,7 @@ impl Enrolment {
     /// A certificate request signed with the key, PEM. It asks for nothing: the server knows who
     /// the device is.
     pub fn request(&self) -> Result<String, KeysError> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
-        Ok(params.serialize_request(&self.key)?.pem()?)
+        renewal::request(&self.key)
     }
 
     /// Writes what the server answered, the certificate last.
