@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use otaru_linux::{Commands, GatewayOptions, Hook, Identity, SlotFiles};
+use otaru_linux::{Commands, GatewayOptions, Hook, Identity, RenewalOptions, SlotFiles};
 use serde::Deserialize;
 
 #[cfg(test)]
@@ -12,6 +12,10 @@ mod tests;
 
 /// Longest image a manifest can describe, in MiB.
 const MAX_MIB: u32 = 127;
+
+/// Longest time before its end that a certificate is renewed, in days: it holds no longer than 25
+/// years.
+const MAX_BEFORE_DAYS: u32 = 9_125;
 
 /// What the file says, checked.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,6 +34,8 @@ pub(crate) struct Config {
     update: Update,
     #[serde(default)]
     download: Download,
+    #[serde(default)]
+    certificate: Certificate,
 }
 
 /// Where images are.
@@ -70,6 +76,28 @@ struct Update {
 #[serde(deny_unknown_fields, default)]
 struct Download {
     patches: bool,
+}
+
+/// How the device's certificate is renewed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Certificate {
+    renew: bool,
+    renew_before_days: Option<u32>,
+}
+
+impl Default for Certificate {
+    fn default() -> Certificate {
+        Certificate { renew: true, renew_before_days: None }
+    }
+}
+
+impl Certificate {
+    fn options(self) -> Option<RenewalOptions> {
+        let day = Duration::from_secs(24 * 3_600);
+        let before = self.renew_before_days.map(|days| day * days);
+        self.renew.then_some(RenewalOptions { before })
+    }
 }
 
 impl Default for Download {
@@ -125,7 +153,7 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        let Config { slots, product, update, .. } = self;
+        let Config { slots, product, update, certificate, .. } = self;
         for (key, path) in [("provisioning", &self.provisioning), ("state", &self.state)] {
             is_absolute(key, path)?;
         }
@@ -178,6 +206,13 @@ impl Config {
         ] {
             ensure!(found > 0, "{key}: found 0, expected at least 1: give it seconds");
         }
+        if let Some(found) = certificate.renew_before_days {
+            ensure!(
+                (1..=MAX_BEFORE_DAYS).contains(&found),
+                "certificate.renew_before_days: found {found}, expected 1 to {MAX_BEFORE_DAYS}: leave \
+                 the key out for a third of the certificate's life"
+            );
+        }
         ensure!(
             update.retry_base_s <= update.retry_cap_s,
             "update.retry_cap_s: found {}, expected at least update.retry_base_s ({}): raise it",
@@ -224,7 +259,7 @@ impl Config {
     ///
     /// Must be called in a tokio runtime, whose task watches the decision file.
     pub(crate) fn options(&self) -> GatewayOptions {
-        let Config { slots, product, update, download, .. } = self.clone();
+        let Config { slots, product, update, download, certificate, .. } = self.clone();
         GatewayOptions {
             dir: self.provisioning.clone(),
             slots: SlotFiles {
@@ -246,6 +281,7 @@ impl Config {
             retry_base: Duration::from_secs(update.retry_base_s),
             retry_cap: Duration::from_secs(update.retry_cap_s),
             hook: update.decision_file.map(Hook::in_file),
+            renewal: certificate.options(),
         }
     }
 }

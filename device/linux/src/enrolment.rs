@@ -5,17 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otaru_keys::{Answer, Enrolment, EnrolmentFile, KeysError};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use serde::Deserialize;
 
-/// How long a question may take.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-
-/// The longest answer: a few certificates.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+use crate::asking::{self, ANSWER_LIMIT, Unanswered};
 
 /// Why a device did not become a thing.
 #[derive(Debug, thiserror::Error)]
@@ -37,18 +32,6 @@ pub enum EnrolmentError {
     },
 }
 
-/// What went wrong with one try, if another may go better.
-enum Failed {
-    ForNow(String),
-    ForGood(EnrolmentError),
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    code: String,
-    detail: String,
-}
-
 /// Makes `dir` a device's with the token in `file`, unless it is one. Tries until the server
 /// answers; a wait begins at `base`, doubles up to `cap` and has full jitter.
 ///
@@ -65,18 +48,24 @@ pub async fn enrol(
     }
     let file = EnrolmentFile::read(file)?;
     let client = client(&file).ok_or(EnrolmentError::Server)?;
+    let url = Url::parse(&file.device_url).and_then(|url| url.join("/enrolment"));
+    let url = url.map_err(|_| EnrolmentError::Server)?;
     let mut longest = base;
     loop {
         let enrolment = Enrolment::begin(dir)?;
-        match ask(&client, &file, &enrolment.request()?).await {
+        let request = enrolment.request()?;
+        let question = serde_json::json!({ "token": file.token, "certificate_request": request });
+        match asking::ask::<Answer>(&client, url.clone(), &question).await {
             Ok(answer) => {
                 enrolment.finish(&answer)?;
                 tracing::info!(folder = %dir.display(), "Enrolled");
                 return Ok(());
             }
-            Err(Failed::ForGood(error)) => return Err(error),
-            Err(Failed::ForNow(why)) => {
-                let wait = jittered(longest);
+            Err(Unanswered::Refused { code, detail }) => {
+                return Err(EnrolmentError::Refused { code, detail });
+            }
+            Err(Unanswered::ForNow(why, at_least)) => {
+                let wait = jittered(longest).max(at_least);
                 tracing::warn!(reason = why, wait_s = wait.as_secs(), "Not enrolled yet");
                 tokio::time::sleep(wait).await;
                 longest = (longest * 2).min(cap);
@@ -114,45 +103,4 @@ fn client(file: &EnrolmentFile) -> Option<Client> {
         .timeout(ANSWER_LIMIT)
         .build()
         .ok()
-}
-
-async fn ask(client: &Client, file: &EnrolmentFile, request: &str) -> Result<Answer, Failed> {
-    let url = Url::parse(&file.device_url).and_then(|url| url.join("/enrolment"));
-    let url = url.map_err(|_| Failed::ForGood(EnrolmentError::Server))?;
-    let body = serde_json::json!({ "token": file.token, "certificate_request": request });
-    let sent = client.post(url).json(&body).send().await;
-    let response = sent.map_err(|error| Failed::ForNow(error.without_url().to_string()))?;
-    let status = response.status();
-    let bytes = body_of(response).await?;
-    if status.is_success() {
-        let answer = serde_json::from_slice(&bytes);
-        return answer.map_err(|error| Failed::ForNow(error.to_string()));
-    }
-    match serde_json::from_slice(&bytes) {
-        Ok(Problem { code, detail }) if is_final(status) => {
-            Err(Failed::ForGood(EnrolmentError::Refused { code, detail }))
-        }
-        _ => Err(Failed::ForNow(status.to_string())),
-    }
-}
-
-/// Whether the same question would be answered alike.
-fn is_final(status: StatusCode) -> bool {
-    status.is_client_error()
-        && status != StatusCode::TOO_MANY_REQUESTS
-        && status != StatusCode::REQUEST_TIMEOUT
-}
-
-async fn body_of(mut response: Response) -> Result<Vec<u8>, Failed> {
-    let mut bytes = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(None) => return Ok(bytes),
-            Ok(Some(chunk)) if bytes.len() + chunk.len() <= ANSWER_BYTES_MAX => {
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(Some(_)) => return Err(Failed::ForNow("the answer is too long".to_owned())),
-            Err(error) => return Err(Failed::ForNow(error.without_url().to_string())),
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! One boot: the agent, its links, and the effects it asks for.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use otaru_agent::{
-    AgentConfig, Effect, Input, Moment, ResetCause, SettingId, Stored, WithoutBroker,
+    AgentConfig, AgentPhase, Effect, Input, Moment, ResetCause, SettingId, Stored, WithoutBroker,
 };
 use otaru_host::Host;
 use otaru_release::Chip;
@@ -12,6 +13,7 @@ use otaru_wire::Reason;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
+use crate::certificates::{self, Certificates};
 use crate::download::Told;
 use crate::https::Https;
 use crate::jobs::{Finished, Job};
@@ -19,6 +21,7 @@ use crate::log_buffer::LogBuffer;
 use crate::manifest::Checked;
 use crate::mqtt::{END_LIMIT, Link, LinkEvent};
 use crate::product::Product;
+use crate::renewal::RenewalTask;
 use crate::view::DeviceAgent;
 use crate::{FileFlash, Hook, Identity, SimError, SimOptions};
 
@@ -70,6 +73,11 @@ pub(crate) struct Firmware<'a> {
     link_events: UnboundedReceiver<LinkEvent>,
     /// Ends its task with this boot.
     link: Link,
+    certificates: Arc<Certificates>,
+    /// What is heard of them.
+    told: UnboundedReceiver<certificates::Told>,
+    /// Ends its task with this boot, too.
+    _renewal: Option<RenewalTask>,
     /// What was last said about a link that does not come up.
     last_link_fault: Option<Reason>,
 }
@@ -97,6 +105,11 @@ impl<'a> Firmware<'a> {
         let booted_at = Instant::now();
         let (link_sender, link_events) = unbounded_channel();
         let (posted_sender, posted) = unbounded_channel();
+        let (told_sender, told) = unbounded_channel();
+        let certificates = Arc::new(Certificates::new(&identity.dir, told_sender));
+        let renewal = options.renewal.map(|renewal| {
+            RenewalTask::start(renewal, identity.clone(), options, Arc::clone(&certificates))
+        });
         let mut firmware = Firmware {
             options,
             identity,
@@ -119,7 +132,10 @@ impl<'a> Firmware<'a> {
             publisher: Publisher::new(posted_sender),
             posted,
             link_events,
-            link: Link::start(identity.clone(), options, link_sender),
+            link: Link::start(identity.clone(), options, Arc::clone(&certificates), link_sender),
+            certificates,
+            told,
+            _renewal: renewal,
             last_link_fault: None,
         };
         let mut carried = Ok(());
@@ -128,6 +144,7 @@ impl<'a> Firmware<'a> {
             firmware.carry_out(effect, &mut carried);
         });
         options.view.booted(&agent);
+        firmware.certificates.set_quiet(is_quiet(agent.phase()));
         firmware.agent = Some(Box::new(agent));
         carried?;
         firmware.begin_trust(&facts)?;
@@ -188,6 +205,7 @@ impl<'a> Firmware<'a> {
         tokio::select! {
             Some(event) = self.link_events.recv() => self.link_changed(event),
             Some(posted) = self.posted.recv() => self.message_posted(posted),
+            Some(told) = self.told.recv() => self.certificate_told(told),
             told = next_told(&mut self.heard) => self.transfer_told(told),
             finished = finish(&mut self.job) => {
                 self.job = None;
@@ -232,6 +250,7 @@ impl<'a> Firmware<'a> {
         if std::mem::discriminant(&before) != std::mem::discriminant(&after) {
             tracing::info!(device.thing = %self.identity.thing, ?before, ?after, "Phase changed");
         }
+        self.certificates.set_quiet(is_quiet(after));
         if agent.is_online() {
             self.link.was_of_use();
         }
@@ -269,6 +288,13 @@ fn agent_config(
         settings_bytes_max,
         ..config
     }
+}
+
+/// Whether nothing but the update may begin: its download would be cut off with the certificate it
+/// came with, and a trial has to reach the broker with what it knows.
+fn is_quiet(phase: AgentPhase) -> bool {
+    use AgentPhase::{AwaitRetry, Deferred, Idle};
+    !matches!(phase, Idle | Deferred { .. } | AwaitRetry { .. })
 }
 
 fn moment(options: &SimOptions, booted_at: Instant) -> Moment {

@@ -14,7 +14,7 @@ use crate::firmware::Firmware;
 use crate::product::{Commands, Product, Running, Stage};
 use crate::program;
 use crate::slot_files::SlotFiles;
-use crate::{FileFlash, Hook, Identity, IdentityError, SimError, SimOptions};
+use crate::{FileFlash, Hook, Identity, IdentityError, RenewalOptions, SimError, SimOptions};
 
 /// How long the product's program is left alone after it ended in a trial.
 const AFTER_CRASH: Duration = Duration::from_secs(1);
@@ -40,6 +40,8 @@ pub struct GatewayOptions {
     pub retry_cap: Duration,
     /// The product's word on when an update may go on; `None` is always now.
     pub hook: Option<Hook>,
+    /// How its certificate is renewed; `None` is never.
+    pub renewal: Option<RenewalOptions>,
 }
 
 /// Why a gateway cannot go on.
@@ -120,6 +122,7 @@ fn agent_options(options: &GatewayOptions) -> SimOptions {
         retry_cap: options.retry_cap,
         trust_spread: Duration::from_secs(600),
         hook: options.hook.clone(),
+        renewal: options.renewal,
         // The chip is in files of its own.
         ..SimOptions::new(&options.dir, "")
     }

@@ -41,7 +41,8 @@ pub(crate) struct Incoming {
     window_bytes: u64,
 }
 
-fn client(config: rustls::ClientConfig) -> Result<Client, Reason> {
+/// A client that follows no redirects.
+pub(crate) fn client(config: rustls::ClientConfig) -> Result<Client, Reason> {
     Client::builder()
         .tls_backend_preconfigured(config)
         .https_only(true)
@@ -52,10 +53,17 @@ fn client(config: rustls::ClientConfig) -> Result<Client, Reason> {
         .map_err(|_| Reason::Internal)
 }
 
+/// A path below the server's URL.
+pub(crate) fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
+}
+
 impl Https {
     /// Reads the certificates anew, so that files put right are noticed.
     pub(crate) fn new(identity: &Identity, options: &SimOptions) -> Result<Https, Reason> {
-        let tls = DeviceTls::read(identity, SystemTime::now())?;
+        let tls = DeviceTls::current(identity, SystemTime::now())?;
         Ok(Https {
             own: client(tls.own.as_ref().clone())?,
             elsewhere: Arc::default(),
@@ -74,11 +82,9 @@ impl Https {
         headers: HeaderMap,
         down: Reason,
     ) -> Result<Incoming, Fault> {
-        let base = &self.identity.device_url;
-        let mut url = base.clone();
         let (path, query) =
             path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+        let mut url = below(&self.identity.device_url, path);
         url.set_query(query);
         let answer = self.send(&self.own, url.clone(), headers.clone(), down).await?;
         if !answer.status().is_redirection() || answer.status() == StatusCode::NOT_MODIFIED {

@@ -8,7 +8,9 @@
 //!
 //! Start at [`run_gateway`] or [`run_simulated_device`]; one boot is `firmware`.
 
+mod asking;
 mod boot;
+mod certificates;
 mod chance;
 mod clock;
 mod download;
@@ -31,6 +33,7 @@ mod power;
 mod presence;
 mod product;
 mod program;
+mod renewal;
 mod session;
 mod simulator;
 mod slot_files;
@@ -52,6 +55,7 @@ pub use otaru_wire::payload::{OfferDecision, UpdateOffer};
 pub use overlay::FactoryFlash;
 pub use presence::Presence;
 pub use product::Commands;
+pub use renewal::RenewalOptions;
 pub use simulator::{SimError, run_simulated_device, run_simulated_devices};
 pub use slot_files::SlotFiles;
 pub use view::{Seen, SimView};

@@ -20,6 +20,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::certificates::{Certificates, Shown};
 use crate::session::{EXPIRY_S, EmptySession, IN_FLIGHT};
 use crate::tls::{self, DeviceTls};
 use crate::{Faults, Identity, SimOptions};
@@ -80,6 +81,7 @@ impl Link {
     pub(crate) fn start(
         identity: Identity,
         options: &SimOptions,
+        certificates: Arc<Certificates>,
         events: UnboundedSender<LinkEvent>,
     ) -> Link {
         let base_ms = options.retry_base.as_millis() as u64;
@@ -91,7 +93,12 @@ impl Link {
             let mut tries = 0;
             loop {
                 flag.store(false, Ordering::Relaxed);
-                let (reason, message, up_for) = connect(&identity, &faults, &events).await;
+                let ended = connect(&identity, &certificates, &faults, &events).await;
+                let Ended { reason, message, up_for, is_next_of_no_use } = ended;
+                if is_next_of_no_use {
+                    // What is wrong with it is no fault of the link: the one before has its turn.
+                    continue;
+                }
                 // A broker that takes every session and ends it must not meet the whole
                 // fleet at the shortest delay.
                 let was_of_use = flag.load(Ordering::Relaxed) || up_for >= STABLE;
@@ -113,15 +120,38 @@ impl Link {
     }
 }
 
-/// One connection from start to end: why it ended, and how long it was up.
+/// How a connection ended.
+struct Ended {
+    reason: Option<Reason>,
+    message: String,
+    up_for: Duration,
+    /// A new certificate was shown, and led to no session.
+    is_next_of_no_use: bool,
+}
+
+impl Ended {
+    fn without_tls(certificates: &Certificates, shown: Shown, reason: Reason) -> Ended {
+        let message = format!("no TLS: {reason}");
+        certificates.failed(shown, Some(message.clone()));
+        let is_next_of_no_use = shown == Shown::Next;
+        Ended { reason: Some(reason), message, up_for: Duration::ZERO, is_next_of_no_use }
+    }
+}
+
+/// One connection from start to end.
 async fn connect(
     identity: &Identity,
+    certificates: &Certificates,
     faults: &Faults,
     events: &UnboundedSender<LinkEvent>,
-) -> (Option<Reason>, String, Duration) {
-    let tls = match DeviceTls::read(identity, SystemTime::now()) {
+) -> Ended {
+    let (shown, credentials) = match certificates.choose() {
+        Ok(chosen) => chosen,
+        Err(reason) => return Ended::without_tls(certificates, Shown::Current, reason),
+    };
+    let tls = match DeviceTls::of(&credentials, SystemTime::now()) {
         Ok(tls) => tls,
-        Err(reason) => return (Some(reason), format!("no TLS: {reason}"), Duration::ZERO),
+        Err(reason) => return Ended::without_tls(certificates, shown, reason),
     };
     let socket = Socket::default();
     let mut options = mqtt_options(identity, tls);
@@ -140,6 +170,7 @@ async fn connect(
                 if answer.code == ConnectReturnCode::Success =>
             {
                 up_since = Some(Instant::now());
+                certificates.worked(shown);
                 if events.send(LinkEvent::Up(client.clone())).is_err() {
                     break ConnectionError::RequestsDone;
                 }
@@ -162,7 +193,19 @@ async fn connect(
         Some(_) => None,
         None => Some(Reason::BrokerUnreachable),
     });
-    (reason, error.to_string(), up_since.map_or(Duration::ZERO, |since| since.elapsed()))
+    let (message, up_for) = (error.to_string(), up_since.map_or(Duration::ZERO, |s| s.elapsed()));
+    if up_since.is_none() {
+        certificates.failed(shown, is_refusal(&error).then(|| message.clone()));
+    }
+    let is_next_of_no_use = up_since.is_none() && shown == Shown::Next;
+    Ended { reason, message, up_for, is_next_of_no_use }
+}
+
+/// Whether it is the certificates that one side does not take.
+fn is_refusal(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::ConnectionRefused(_))
+        || tls::is_alert(error)
+        || tls::reason_in(error).is_some()
 }
 
 /// A second handle to the socket of a connection, which ends it after the client let go.

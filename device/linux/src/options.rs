@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Faults, Hook, SimClock, SimView};
+use crate::{Faults, Hook, RenewalOptions, SimClock, SimView};
 
 /// The largest slot that fits twice into 4 MiB: what a product has unless it says otherwise.
 const SLOT_BYTES: u32 = 0x1F_0000;
@@ -55,6 +55,8 @@ pub struct SimOptions {
     pub answer_limit: Duration,
     /// The product's word on when an update may go on; `None` is always now.
     pub hook: Option<Hook>,
+    /// How its certificate is renewed; `None` is never.
+    pub renewal: Option<RenewalOptions>,
 }
 
 impl SimOptions {
@@ -86,6 +88,7 @@ impl SimOptions {
             trust_spread: Duration::from_secs(5),
             answer_limit: Duration::from_secs(10),
             hook: None,
+            renewal: None,
         }
     }
 }

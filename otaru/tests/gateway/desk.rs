@@ -10,6 +10,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+mod certificates;
+
 const THING: &str = "gateway-01";
 const PRODUCT: &str = "gateway";
 /// How long anything is waited for; nothing takes a tenth of it.
@@ -40,6 +42,8 @@ pub(crate) enum Shape {
     Partitions,
     /// As files, of a gateway that makes its own key with a token.
     OwnKey,
+    /// As with its own key, and a certificate that is due from its first day on.
+    Renews,
 }
 
 pub(crate) struct Desk {
@@ -57,6 +61,11 @@ impl Desk {
         let binary = Path::new(env!("CARGO_BIN_EXE_otaru"));
         let folder = TempDir::with_prefix("otaru-gateway-").unwrap();
         let mut server = Server::new(binary, folder.path(), None).unwrap();
+        if shape == Shape::Renews {
+            std::fs::create_dir_all(server.folder()).unwrap();
+            let short = "[devices]\ncertificate_days = 1\n";
+            std::fs::write(server.folder().join("otaru.toml"), short).unwrap();
+        }
         server.start().await.unwrap();
         let admin = Client::new(binary, &server.url(), &server.admin_token_file());
         let images = BTreeMap::new();
@@ -71,7 +80,7 @@ impl Desk {
         let token = desk.text("token.toml");
         let (how, out) = match shape {
             Shape::Files | Shape::Partitions => ("add", &provisioning),
-            Shape::OwnKey => ("enrolment-token", &token),
+            Shape::OwnKey | Shape::Renews => ("enrolment-token", &token),
         };
         desk.done(&["device", how, THING, "--product", PRODUCT, "--out", out]).await;
         desk.write_configuration(shape);
@@ -87,7 +96,7 @@ impl Desk {
         self.script("apply", &format!("echo \"setting $(cat)\" >> '{}'\n", path("said")));
         self.script("restart", &format!("echo restarted >> '{}'\n", path("said")));
         let (partitions, run) = match shape {
-            Shape::Files | Shape::OwnKey => {
+            Shape::Files | Shape::OwnKey | Shape::Renews => {
                 (String::new(), format!("run = [\"{}\"]", path("state/current")))
             }
             Shape::Partitions => {
@@ -99,8 +108,12 @@ impl Desk {
             }
         };
         let enrolment = match shape {
-            Shape::OwnKey => format!("enrolment = \"{}\"", path("token.toml")),
+            Shape::OwnKey | Shape::Renews => format!("enrolment = \"{}\"", path("token.toml")),
             Shape::Files | Shape::Partitions => String::new(),
+        };
+        let certificate = match shape {
+            Shape::Renews => "[certificate]\nrenew = false\nrenew_before_days = 2",
+            Shape::Files | Shape::Partitions | Shape::OwnKey => "",
         };
         let config = format!(
             r#"
@@ -120,6 +133,7 @@ impl Desk {
             [update]
             retry_base_s = 1
             retry_cap_s = 1
+            {certificate}
             "#,
             path("provisioning"),
             path("state"),

@@ -3,6 +3,7 @@
 //! `OTARU_KILLS` is the number of kills of the long test (default 32), `OTARU_SEED` repeats a run.
 
 mod desk;
+mod renewal;
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;

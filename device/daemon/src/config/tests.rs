@@ -18,6 +18,23 @@ fn the_least_there_is_has_defaults() {
     assert!(!without.options().patches);
 }
 
+#[test]
+fn certificates_are_renewed_unless_somebody_says_otherwise() {
+    let renewal = |text: &str| {
+        let config = Config::parse(&format!("{LEAST}{text}")).unwrap();
+        config.options().renewal.map(|renewal| renewal.before)
+    };
+    assert_eq!(renewal(""), Some(None));
+    assert_eq!(renewal("[certificate]\nrenew = false"), None);
+    let week = Duration::from_secs(7 * 24 * 3_600);
+    assert_eq!(renewal("[certificate]\nrenew_before_days = 7"), Some(Some(week)));
+    for days in [0, 9_126] {
+        let text = format!("{LEAST}[certificate]\nrenew_before_days = {days}");
+        let error = Config::parse(&text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("certificate.renew_before_days: found {days}, ")));
+    }
+}
+
 /// What the page for integrators shows is what this program takes.
 #[test]
 fn examples_of_the_documentation_are_read() {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::publish::Posted;
 use super::{Exit, Firmware};
 use crate::SimError;
+use crate::certificates;
 use crate::jobs::Finished;
 use crate::manifest::Learned;
 use crate::mqtt::LinkEvent;
@@ -54,6 +55,22 @@ impl Firmware<'_> {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    pub(super) fn certificate_told(&mut self, told: certificates::Told) -> Result<(), SimError> {
+        match told {
+            certificates::Told::Line(level, message) => {
+                self.log(LogLine { level, code: None, message: &[&message], reason: None })
+            }
+            certificates::Told::Prove => {
+                // Where an update began meanwhile it is said again behind that. Without a session
+                // the next one does it.
+                if !self.certificates.is_quiet() && self.certificates.has_next() {
+                    self.publisher.end();
+                }
+                Ok(())
+            }
         }
     }
 
