@@ -39,6 +39,16 @@ pub struct NewEnrolmentToken {
     pub expires_at: i64,
 }
 
+/// A token just made: the only time its secret can be seen. It has no `Debug`.
+pub struct NewEnrolment {
+    /// Its record.
+    pub record: EnrolmentTokenObject,
+    /// The token.
+    pub secret: SecretCode,
+    /// The root key its device will trust for firmware, as `root.pub`.
+    pub root_pub: String,
+}
+
 /// What a device gets that enrols: all that `device add` writes but the key, which it has.
 #[derive(Clone, Debug)]
 pub struct EnrolledFiles {
@@ -54,7 +64,7 @@ pub struct EnrolledFiles {
     pub device_toml: String,
 }
 
-/// Makes a token for a device that is not registered yet, and returns its secret.
+/// Makes a token for a device that is not registered yet.
 ///
 /// # Errors
 /// [`Refusal::ThingNameTaken`], [`Refusal::ThingNameTooLong`], [`Refusal::ProductUnknown`],
@@ -63,7 +73,7 @@ pub async fn create_enrolment_token(
     app: &App,
     actor: &Actor,
     new: NewEnrolmentToken,
-) -> Result<(EnrolmentTokenObject, SecretCode), OperationError> {
+) -> Result<NewEnrolment, OperationError> {
     actor.require(Permission::OperateDevices)?;
     let now = app.now_ms();
     let NewEnrolmentToken { thing, product, expires_at } = new;
@@ -75,7 +85,7 @@ pub async fn create_enrolment_token(
     let (actor, digest) = (actor.clone(), secret.digest());
     let work = move |tx: &mut Tx<'_>| {
         let scope = &actor.scope;
-        devices::built_in(tx, scope, &product)?;
+        let (_, root_pub) = devices::built_in(tx, scope, &product)?;
         if devices::is_taken(tx, scope, &thing)? {
             return Err(Refusal::ThingNameTaken(thing.to_string()).into());
         }
@@ -92,9 +102,10 @@ pub async fn create_enrolment_token(
         otaru_store::insert_enrolment_token(tx, scope, &row, &digest)?;
         let made = EnrolmentTokenObject::from(&row);
         let entry = Who::of(&actor).did("enrolment_token.create", object(&row)).made(&made);
-        Ok::<_, OperationError>((made, entry))
+        Ok::<_, OperationError>(((made, root_pub), entry))
     };
-    Ok((app.inner.store.audited(work).await?, secret))
+    let (record, root_pub) = app.inner.store.audited(work).await?;
+    Ok(NewEnrolment { record, secret, root_pub })
 }
 
 /// Tokens of the organisation, oldest first.

@@ -132,8 +132,8 @@ pub use downloads::{
     open_manifest, open_patch, open_root, read_download_link, send_firmware,
 };
 pub use enrolment::{
-    EnrolledFiles, NewEnrolmentToken, create_enrolment_token, enrol_device, list_enrolment_tokens,
-    revoke_enrolment_token,
+    EnrolledFiles, NewEnrolment, NewEnrolmentToken, create_enrolment_token, enrol_device,
+    list_enrolment_tokens, revoke_enrolment_token,
 };
 pub use events::{Heard, listen};
 pub use images::{delete_release, finish_deletions, remove_orphans};
