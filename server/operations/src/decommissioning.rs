@@ -83,8 +83,8 @@ pub(crate) fn retire(
     Ok(entries)
 }
 
-/// Its shadows go as anybody's do who deletes them: whoever comes next by that name wishes
-/// nothing of what this one did.
+/// Its shadows go as anybody's do who deletes them, and then their history: whoever comes next by
+/// that name wishes nothing of what this one did, and finds nothing of what it said.
 fn forget_device(
     app: &App,
     tx: &mut Tx<'_>,
@@ -97,6 +97,7 @@ fn forget_device(
         // One that is deleted already is not there: that is what was wanted.
         let _not_there = shadows::delete(app, tx, scope, &row.shadow, None, &writer, now)?;
     }
+    otaru_store::forget_shadows(tx, scope, thing)?;
     otaru_store::forget_provisionings_of(tx, scope, thing)?;
     otaru_store::forget_device(tx, scope, thing, now)?;
     events::emit(tx, scope, &People::default(), "device_changed", &json!({ "thing": thing }), now)?;

@@ -130,6 +130,30 @@ each_database! {
         assert_eq!(key_record(&admin, &key).await["revoked"], true);
     }
 
+    async fn nothing_is_left_of_a_forgotten_devices_shadows(app: TestApp) {
+        let home = Home::new(app).await;
+        let (admin, foreign) = (home.app.admin(), home.app.foreign_admin().await);
+        let secret = json!({ "state": { "reported": { "secret": "of the first" } } });
+        for path in [SHADOW, "/things/clock-01/shadow?name=kept", "/things/clock-01/shadow?name=gone"] {
+            admin.post(path, secret.clone()).await.expect_status(200);
+        }
+        admin.delete("/things/clock-01/shadow?name=gone").await.expect_status(200);
+
+        admin.post(DECOMMISSION, json!({ "forget": true })).await.expect_status(204);
+
+        home.app.add_device("clock-01", "clock").await;
+        for path in [HISTORY, &format!("{HISTORY}?name=kept"), &format!("{HISTORY}?name=gone")] {
+            assert_eq!(admin.get(path).await.json()["items"], json!([]), "{path}");
+        }
+        let report = json!({ "state": { "reported": { "on": true } } });
+        let first = admin.post(SHADOW, report.clone()).await.expect_status(200).json();
+        assert_eq!(first["version"], 1);
+
+        // The name is free for everybody.
+        admin.post(DECOMMISSION, json!({ "forget": true })).await.expect_status(204);
+        foreign.post(SHADOW, report).await.expect_status(200);
+    }
+
     async fn a_device_takes_the_place_of_another(app: TestApp) {
         let home = Home::new(app).await;
         let operator = home.app.operator().await;
