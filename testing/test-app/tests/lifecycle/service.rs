@@ -154,6 +154,41 @@ each_database! {
         foreign.post(SHADOW, report).await.expect_status(200);
     }
 
+    async fn nothing_begins_with_a_device_out_of_service(app: TestApp) {
+        let home = Home::new(app).await;
+        let admin = home.app.admin();
+        let mut agent = home.agent().await;
+        admin.post(DECOMMISSION, json!({})).await.expect_status(204);
+        agent.closed().await;
+
+        // A program that has not heard of it.
+        let wish = json!({ "state": { "desired": version("1.0.5") } });
+        admin.post(SHADOW, wish).await.expect_status(200);
+
+        assert_eq!(admin.get("/api/v1/updates").await.json()["items"], json!([]));
+        // It holds no image any more either.
+        let release = "/api/v1/products/clock/releases/1.0.4";
+        admin.post(&format!("{release}/yank"), json!({})).await.expect_status(200);
+        admin.delete(release).await.expect_status(204);
+    }
+
+    async fn what_a_device_sent_before_it_was_forgotten_makes_no_shadow(app: TestApp) {
+        let home = Home::new(app).await;
+        let (admin, operations) = (home.app.admin(), &home.app.operations);
+        let thing: otaru_wire::ThingName = "clock-01".parse().unwrap();
+        // Let in, and not written yet.
+        let device = authenticate_device(operations, &home.device.peer).await.unwrap();
+        let actor = shadow_actor_of_device(&device, &thing).unwrap();
+        admin.post(DECOMMISSION, json!({ "forget": true })).await.expect_status(204);
+
+        let report = json!({ "state": { "reported": runs(&home.old, "1.0.4", "confirmed", Value::Null) } });
+        let shadow = ShadowId::classic(thing);
+        let answer = update_shadow(operations, &actor, shadow, report.to_string().as_bytes()).await;
+
+        assert_eq!(answer.unwrap().unwrap_err().code, 403);
+        assert_eq!(admin.get(SHADOW).await.status(), 404);
+    }
+
     async fn a_device_takes_the_place_of_another(app: TestApp) {
         let home = Home::new(app).await;
         let operator = home.app.operator().await;
