@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otaru_authority::{IssuedDevice, SignedDevice, UNNAMED_HOLDER};
+use otaru_authority::{CertificateRequest, IssuedDevice, SignedDevice, UNNAMED_HOLDER};
 use otaru_doors::{CertificateFacts, DeviceTrust, PeerCertificate};
 use otaru_fleet::Permission;
 use otaru_store::{
@@ -218,6 +218,12 @@ pub(crate) fn read_chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, Refu
         Ok(chain) if !chain.is_empty() => Ok(chain),
         _ => Err(Refusal::CertificateRefused { detail: "it is not PEM".to_owned() }),
     }
+/// A certificate request of a device; a private key beside it is refused.
+pub(crate) fn read_request(pem: &str) -> Result<CertificateRequest, Refusal> {
+    server_keys::refuse_private_key("certificate_request", pem.as_bytes())?;
+    CertificateRequest::parse(pem).map_err(Refusal::CertificateRequestInvalid)
+}
+
 }
 
 /// The certificate by which the thing will be known: it leads to an

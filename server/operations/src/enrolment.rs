@@ -3,7 +3,7 @@
 //! The token works for one key: whoever asks again with the same one, because power was lost
 //! or the answer was, gets the same certificate.
 
-use otaru_authority::{Authority, CertificateRequest, Holder, SignedDevice};
+use otaru_authority::{Authority, Holder, SignedDevice};
 use otaru_fleet::Permission;
 use otaru_store::{CertificateName, EnrolmentTokenRow, Scope, SystemScope, Tx, UsedEnrolment};
 use otaru_wire::{ProductName, ThingName};
@@ -150,8 +150,8 @@ pub async fn revoke_enrolment_token(
 ///
 /// # Errors
 /// [`Refusal::EnrolmentTokenUnknown`], [`Refusal::EnrolmentTokenUsed`],
-/// [`Refusal::CertificateRequestInvalid`], [`Refusal::ThingNameTaken`],
-/// [`Refusal::TooManyAttempts`].
+/// [`Refusal::CertificateRequestInvalid`], [`Refusal::PrivateKey`],
+/// [`Refusal::ThingNameTaken`], [`Refusal::TooManyAttempts`].
 pub async fn enrol_device(
     app: &App,
     origin: &Origin,
@@ -159,12 +159,18 @@ pub async fn enrol_device(
     request: &str,
 ) -> Result<EnrolledFiles, OperationError> {
     let now = app.now_ms();
-    let place = origin.remote();
-    app.inner.enrolment_attempts.begin(place.as_str(), now)?;
-    let request = CertificateRequest::parse(request).map_err(Refusal::CertificateRequestInvalid)?;
     let digest = digest_of(token);
     let wanted = digest.clone();
-    let found = app.inner.store.read(move |tx| usable(tx, &wanted, now)).await?;
+    let found = app.inner.store.read(move |tx| usable(tx, &wanted, now)).await;
+    let found = match found {
+        // Only those count: devices behind one address are not kept out by a neighbour's guesses.
+        Err(OperationError::Refused(Refusal::EnrolmentTokenUnknown)) => {
+            app.inner.enrolment_attempts.begin(origin.remote().as_str(), now)?;
+            return Err(Refusal::EnrolmentTokenUnknown.into());
+        }
+        found => found?,
+    };
+    let request = certificates::read_request(request)?;
     // Signed before it is known whether that is needed: nobody else writes meanwhile.
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
     let sign = move |authority: &Authority| {
@@ -190,7 +196,6 @@ pub async fn enrol_device(
         }
     };
     let (built, cert_pem) = app.inner.store.audited(work).await?;
-    app.inner.enrolment_attempts.forgive(place.as_str());
     Ok(files(app, built, cert_pem))
 }
 
