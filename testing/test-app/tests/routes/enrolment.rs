@@ -125,12 +125,18 @@ each_database! {
             json!({ "thing": thing, "product": product, "expires_at": at })
         };
         for (body, refusal) in [
+        // Of another organisation, and never heard of since.
+        let foreign = app.foreign_admin().await;
+        app.create_product_as(&foreign, "their-clock").await;
+        let theirs = json!({ "thing": "theirs", "product": "their-clock" });
+        foreign.post("/api/v1/devices", theirs).await.expect_status(201);
             (wanted("clock-02", "clock", IN_A_WEEK), "409 thing_name_taken"),
             (wanted(&"x".repeat(65), "clock", IN_A_WEEK), "400 thing_name_too_long"),
             (wanted("clock-01", "lamp", IN_A_WEEK), "404 product_unknown"),
             (wanted("clock-01", "clock", "2026-11-23T11:00:00Z"), "400 invalid_field"),
             (wanted("clock-01", "clock", "2028-01-01T00:00:00Z"), "400 invalid_field"),
         ] {
+            (wanted("theirs", "clock", IN_A_WEEK), "409 thing_name_taken"),
             assert_eq!(operator.post(TOKENS, body).await.refusal(), refusal);
         }
         let body = wanted("clock-01", "clock", IN_A_WEEK);
