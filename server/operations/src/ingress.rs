@@ -127,8 +127,9 @@ impl MqttIngress {
                     // Revoked since it was let in, when there was no session to end yet.
                     tx.notify(Notice::Disconnect { client_id: thing.to_string() });
                     return Ok(());
+        let who = Who::device(&scope, &thing).from(&Origin::new(session.ip, None, None));
                 };
-                renewal::came_with(tx, &scope, certificate, now)?;
+                renewal::came_with(tx, who, &scope, certificate, now)?;
             }
             set_online(tx, &scope, &thing, number, online, now)
         };

@@ -36,6 +36,7 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
             + otaru_store::trim_password_resets(tx, &system, now)?;
         let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?
             + otaru_store::trim_enrolment_tokens(tx, &system, now - TOKENS_MS)?
+            + otaru_store::trim_certificates(tx, &system, now - TOKENS_MS)?
             + otaru_store::trim_provisionings(tx, &system, now)?
             + otaru_store::trim_forgotten_certificates(tx, &system, now - DAY_MS)?;
         Ok::<_, OperationError>(ended + links + tokens)
