@@ -41,7 +41,8 @@ struct AddTemplateRequest {
     /// What kind of device it makes.
     #[schema(value_type = String)]
     product: ProductName,
-    /// What they are called: text with parameters, such as `clock-{SerialNumber}`.
+    /// What they are called: text with parameters, such as `clock-{SerialNumber}`; a `:` stands
+    /// between any two.
     thing_name: String,
     /// How many it makes at most.
     device_limit: Option<u32>,

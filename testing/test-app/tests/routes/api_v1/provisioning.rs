@@ -58,6 +58,7 @@ each_database! {
         let mut wanted = clocks();
         wanted["name"] = json!("others");
         wanted["thing_name"] = json!("clock-{Mac}");
+            ("thing_name", json!("{Line}-{SerialNumber}"), "400 invalid_field"),
         wanted["serial_numbers"] = json!(["a"]);
         assert_eq!(operator.post(TEMPLATES, wanted).await.refusal(), "400 invalid_field");
     }
