@@ -25,7 +25,9 @@ pub use claims::{
 pub use queue::{
     allow_reprovisioning, approve_provisioning, list_provisioning_queue, reject_provisioning,
 };
-pub use templates::{NewTemplate, add_template, list_templates, remove_template, show_template};
+pub use templates::{
+    MOST_SERIALS, NewTemplate, add_template, list_templates, remove_template, show_template,
+};
 
 /// The longest life of a template and its claim certificates: devices wait in shops for years.
 const LONGEST_DAYS: i64 = 10 * 365;

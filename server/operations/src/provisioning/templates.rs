@@ -17,7 +17,7 @@ const PER_MINUTE: u32 = 60;
 const MOST_PER_MINUTE: u32 = 6_000;
 
 /// Most serial numbers of one template.
-const MOST_SERIALS: usize = 100_000;
+pub const MOST_SERIALS: usize = 100_000;
 
 /// A template to add.
 #[derive(Clone, Debug)]
