@@ -72,8 +72,8 @@ pub(crate) fn retire(
     otaru_store::revoke_enrolment_tokens_of(tx, scope, thing, now)?;
     let entries = access_keys::forget_thing(tx, actor, thing, now)?;
     for waiting in otaru_store::waiting_provisionings_of(tx, scope, thing)? {
-        let (state, decided_at) = (ProvisioningState::Rejected, Some(now));
-        let rejected = ProvisioningRow { state, decided_at, ..waiting };
+        // Nobody has turned its key away.
+        let rejected = ProvisioningRow { state: ProvisioningState::Rejected, ..waiting };
         otaru_store::set_provisioning_state(tx, scope, &rejected)?;
     }
     otaru_store::decommission_device(tx, scope, thing, replaced_by, now)?;

@@ -135,7 +135,8 @@ pub fn templates(
     )
 }
 
-/// Removes a template with its claim certificates; false when there is none. Its devices stay.
+/// Removes a template with its claim certificates and the keys that were turned away; false when
+/// there is none. Its devices stay.
 pub fn delete_template(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -147,7 +148,7 @@ pub fn delete_template(
     for sql in [
         "DELETE FROM provisioning_serials WHERE organisation = $1 AND template = $2",
         "DELETE FROM provisionings WHERE organisation = $1 AND template = $2
-             AND state IN ('issued', 'waiting')",
+             AND state IN ('issued', 'waiting', 'rejected')",
     ] {
         tx.execute(sql, params![organisation, name])?;
     }
