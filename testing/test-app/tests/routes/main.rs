@@ -110,7 +110,6 @@ mod health;
 mod mail;
 #[path = "../lifecycle"]
 mod lifecycle {
-    mod batch;
     mod cancel;
     mod chain;
     mod consent;
@@ -125,8 +124,7 @@ mod lifecycle {
     mod on_device;
     mod plain;
     mod presence;
-    mod provisioning;
-    mod provisioning_limits;
+    pub(crate) mod provisioning;
     mod refusals;
     mod request_limits;
     mod restart;
