@@ -7,9 +7,19 @@ use std::path::Path;
 
 use crate::KeysError;
 
+/// Makes the folder with those above it, and has their names on the disk.
 pub(crate) fn create_dir(dir: &Path) -> Result<(), KeysError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(failed("make", dir))
+    create(dir).map_err(failed("make", dir))
+}
+
+fn create(dir: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    for made in missing.into_iter().filter(|made| !made.as_os_str().is_empty()) {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, KeysError> {

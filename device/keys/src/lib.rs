@@ -9,6 +9,7 @@ mod renewal;
 
 use std::path::{Path, PathBuf};
 
+use otaru_release::PublicKey;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct EnrolmentFile {
     pub device_url: String,
     /// The authority it trusts for that, PEM.
     pub ca_pem: String,
+    /// The root key it will trust for firmware, as `root.pub`: said at the desk, where somebody
+    /// knows it, and not by whoever answers the device.
+    pub root_pub: String,
 }
 
 /// What the server answered: the texts of the files beside the key.
@@ -77,6 +81,9 @@ pub enum KeysError {
         /// What the parser said.
         source: rcgen::Error,
     },
+    /// The server's answer has no root key, or another than the token's file.
+    #[error("the server's root key is not the one that the token's file names")]
+    Root,
     /// A key or request could not be made.
     #[error("could not make a key")]
     Make(#[from] rcgen::Error),
@@ -92,7 +99,7 @@ impl EnrolmentFile {
 
     /// The text of the file.
     pub fn to_text(&self) -> String {
-        toml::to_string(self).expect("three texts are TOML")
+        toml::to_string(self).expect("texts are TOML")
     }
 }
 
@@ -131,8 +138,13 @@ impl Enrolment {
         renewal::request(&self.key)
     }
 
-    /// Writes what the server answered, the certificate last.
-    pub fn finish(self, answer: &Answer) -> Result<(), KeysError> {
+    /// Writes what the server answered, the certificate last; nothing of it if its root key is not
+    /// the one of the token's file. A device that trusts another's must not leave the workbench.
+    pub fn finish(self, file: &EnrolmentFile, answer: &Answer) -> Result<(), KeysError> {
+        let root = |text: &str| PublicKey::from_file(text).map_err(|_| KeysError::Root);
+        if root(&answer.root_pub)? != root(&file.root_pub)? {
+            return Err(KeysError::Root);
+        }
         for (name, text) in [
             ("ca.pem", &answer.ca_pem),
             ("root.pub", &answer.root_pub),

@@ -3,15 +3,27 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use otaru_keys::{Answer, Enrolment, EnrolmentFile};
+use otaru_keys::{Answer, Enrolment, EnrolmentFile, KeysError};
 use x509_parser::pem::parse_x509_pem;
 use x509_parser::prelude::{FromDer, X509CertificationRequest};
+
+const ROOT: &str = "ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+const OTHER_ROOT: &str = "ed25519:3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+
+fn token_file() -> EnrolmentFile {
+    EnrolmentFile {
+        token: "secret".to_owned(),
+        device_url: "https://devices.example:8444".to_owned(),
+        ca_pem: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".to_owned(),
+        root_pub: format!("# at the desk\n{ROOT}\n"),
+    }
+}
 
 fn answer() -> Answer {
     Answer {
         cert_pem: "a certificate".to_owned(),
         ca_pem: "an authority".to_owned(),
-        root_pub: "a root".to_owned(),
+        root_pub: ROOT.to_owned(),
         device_toml: "a server".to_owned(),
     }
 }
@@ -45,18 +57,29 @@ fn folder_is_done_when_all_of_it_is_there() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path();
     fs::write(dir.join("cert.new"), "half of").unwrap();
-    Enrolment::begin(dir).unwrap().finish(&answer()).unwrap();
+    Enrolment::begin(dir).unwrap().finish(&token_file(), &answer()).unwrap();
 
     assert!(Enrolment::is_done(dir));
     for (name, text) in [
         ("ca.pem", "an authority"),
-        ("root.pub", "a root"),
+        ("root.pub", ROOT),
         ("device.toml", "a server"),
         ("cert.pem", "a certificate"),
     ] {
         assert_eq!(fs::read_to_string(dir.join(name)).unwrap(), text);
     }
     assert_eq!(fs::read_dir(dir).unwrap().count(), 5, "nothing else is left");
+}
+
+#[test]
+fn another_root_key_than_at_the_desk_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    for root_pub in [OTHER_ROOT, "a root", ""] {
+        let answer = Answer { root_pub: root_pub.to_owned(), ..answer() };
+        let refused = Enrolment::begin(home.path()).unwrap().finish(&token_file(), &answer);
+        assert!(matches!(refused, Err(KeysError::Root)), "{root_pub:?}");
+        assert!(!Enrolment::is_done(home.path()) && !home.path().join("root.pub").exists());
+    }
 }
 
 #[test]
@@ -72,14 +95,11 @@ fn a_key_that_is_none_is_named_and_not_replaced() {
 fn token_file_reads_as_it_was_written() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("token.toml");
-    let file = EnrolmentFile {
-        token: "secret".to_owned(),
-        device_url: "https://devices.example:8444".to_owned(),
-        ca_pem: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".to_owned(),
-    };
+    let file = token_file();
     fs::write(&path, file.to_text()).unwrap();
     let read = EnrolmentFile::read(&path).unwrap();
     assert_eq!((read.token, read.ca_pem), (file.token, file.ca_pem));
+    assert_eq!(read.root_pub, file.root_pub);
     fs::write(&path, "secret").unwrap();
     assert!(EnrolmentFile::read(&path).is_err());
 }

@@ -57,7 +57,7 @@ pub async fn enrol(
         let question = serde_json::json!({ "token": file.token, "certificate_request": request });
         match asking::ask::<Answer>(&client, url.clone(), &question).await {
             Ok(answer) => {
-                enrolment.finish(&answer)?;
+                enrolment.finish(&file, &answer)?;
                 tracing::info!(folder = %dir.display(), "Enrolled");
                 return Ok(());
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use otaru_doors::PeerCertificate;
 use otaru_wire::ThingName;
+use rmqtt::session::Session as MqttSession;
 use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill, Message as ToSession, Reason};
 use tokio::time::timeout;
 
@@ -132,7 +133,7 @@ impl Hub {
     ///
     /// A client id names one stored session. A backend that took a device's id
     /// would read its queue, and a device that resumed a backend's session would
-    /// inherit subscriptions no device may have.
+    /// inherit subscriptions no device may have. A claim is no device yet, and gives way to both.
     async fn separate_listeners(
         &self,
         connect: &Connect,
@@ -143,6 +144,7 @@ impl Hub {
         let mut entry = shared.entry(id.clone());
         let Some(there) = entry.session() else { return Ok(()) };
         match (connect.listener, listeners::of(&there.id)) {
+            (Listener::Plain, Listener::Devices) if is_of_claim(&there).await => Ok(()),
             (Listener::Plain, Listener::Devices) => {
                 Err(Refused::new("client id belongs to a device"))
             }
@@ -165,11 +167,7 @@ impl Hub {
     async fn separate_claims(&self, principal: &Principal, id: &Id) -> Result<(), Refused> {
         let mut entry = self.mqtt.extends.shared().await.entry(id.clone());
         let Some(there) = entry.session() else { return Ok(()) };
-        let was_claim = match Connection::of(&there).await {
-            Some(connection) => is_claim(&connection.session.principal),
-            None => false,
-        };
-        if !is_claim(principal) && !was_claim {
+        if !is_claim(principal) && !is_of_claim(&there).await {
             return Ok(());
         }
         drop(there);
@@ -248,8 +246,14 @@ fn check_certificate(connect: &Connect) -> Result<&PeerCertificate, Refused> {
     Ok(certificate)
 }
 
-fn is_claim(principal: &Principal) -> bool {
+pub(crate) fn is_claim(principal: &Principal) -> bool {
     matches!(principal, Principal::Claim { .. })
+}
+
+/// Whether a claim's connection has the session, or had it.
+async fn is_of_claim(session: &MqttSession) -> bool {
+    let connection = Connection::of(session).await;
+    connection.is_some_and(|connection| is_claim(&connection.session.principal))
 }
 
 /// The service must not hand a device more than its certificate says.

@@ -8,13 +8,13 @@ use otaru_wire::payload::{DisconnectReason, PresencePayload};
 use rmqtt::codec::error::{DecodeError, SendPacketError};
 use rmqtt::net::MqttError;
 use rmqtt::session::Session as MqttSession;
-use rmqtt::types::Reason;
+use rmqtt::types::{Message as ToSession, Reason};
 use uuid::Uuid;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
 use crate::pace::Pace;
-use crate::{Listener, Principal, Session, listeners};
+use crate::{Listener, Principal, Session, admission, listeners};
 
 impl Hub {
     /// rmqtt has made the session; its CONNACK is next.
@@ -41,8 +41,20 @@ impl Hub {
         self.counters.connections.fetch_add(1, Relaxed);
         self.ingress.connected(connection.session.clone()).await;
         self.say_presence(&connection, self.presence(&connection)).await;
+        self.end_inherited(mqtt, &connection).await;
         let (hub, mqtt) = (self.clone(), mqtt.clone());
         tokio::spawn(async move { hub.client_started(mqtt, connection).await });
+    }
+
+    /// Ends a claim that goes on with a session: one that was made between the moment when there
+    /// was none and this one's.
+    async fn end_inherited(&self, mqtt: &MqttSession, connection: &Connection) {
+        let is_inherited = mqtt.session_present().await.unwrap_or(false);
+        if is_inherited && admission::is_claim(&connection.session.principal) {
+            let entry = self.mqtt.extends.shared().await.entry(mqtt.id.clone());
+            let Some(inbox) = entry.tx() else { return };
+            let _gone = inbox.unbounded_send(ToSession::Closed(Reason::ConnectKicked(true)));
+        }
     }
 
     /// Sees a new session through its start.

@@ -190,6 +190,31 @@ pub async fn check_access_keys(
     Ok(Err(UnreadableAccessKeys { ids, fingerprint: app.inner.sealing_key.fingerprint() }))
 }
 
+/// Takes a thing out of every key that is limited to things: by its name another device may come.
+/// A key that reached nothing else is revoked.
+pub(crate) fn forget_thing(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    thing: &ThingName,
+    now: i64,
+) -> Result<Vec<Entry>, OperationError> {
+    let (scope, mut entries) = (&actor.scope, Vec::new());
+    for key in otaru_store::access_keys_of_thing(tx, scope, thing, now)? {
+        let named = key.things.iter().flatten();
+        let left: Vec<ThingName> = named.filter(|named| *named != thing).cloned().collect();
+        if left.is_empty() {
+            entries.extend(tokens::revoke_in(tx, scope, Who::of(actor), &key.id, now)?);
+            continue;
+        }
+        otaru_store::set_token_things(tx, scope, &key.id, &left)?;
+        let did = Who::of(actor).did("token.limit", tokens::object(&key));
+        let before = TokenObject::from(key.clone());
+        let after = TokenObject::from(TokenRow { things: Some(left), ..key });
+        entries.extend(did.changed(&before, &after));
+    }
+    Ok(entries)
+}
+
 /// A program that signs its requests: it reaches shadows and topics, and nothing else.
 #[derive(Clone, Debug)]
 pub struct AccessKey {

@@ -162,6 +162,9 @@ pub(crate) struct Inner {
     pub(crate) certificate_life: Duration,
     pub(crate) enrolment_attempts: Attempts,
     pub(crate) provisioning_rate: Attempts,
+    pub(crate) registration_rate: Attempts,
+    /// Connections whose refused calls were noted.
+    pub(crate) noted_claims: Attempts,
     pub(crate) renewal_rate: Attempts,
     pub(crate) passwords: Passwords,
     pub(crate) password_guard: PasswordGuard,
@@ -245,6 +248,8 @@ impl App {
             certificate_life,
             enrolment_attempts: Attempts::new(WRONG_ENROLMENTS, 60_000),
             provisioning_rate: Attempts::new(u32::MAX, 60_000),
+            registration_rate: Attempts::new(u32::MAX, 60_000),
+            noted_claims: Attempts::new(1, 24 * 3_600_000),
             renewal_rate: Attempts::new(RENEWALS_AN_HOUR, 3_600_000),
             passwords: Passwords::new()?,
             password_guard: PasswordGuard::default(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otaru_authority::{IssuedDevice, SignedDevice, UNNAMED_HOLDER};
+use otaru_authority::{CertificateRequest, IssuedDevice, SignedDevice, UNNAMED_HOLDER};
 use otaru_doors::{CertificateFacts, DeviceTrust, PeerCertificate};
 use otaru_fleet::Permission;
 use otaru_store::{
@@ -20,7 +20,7 @@ use crate::{
     device_authorities, server_keys,
 };
 
-/// Certificates that one device may have at once and in all: each was added by somebody.
+/// Certificates that one device may have at once, those that were revoked left out.
 const MOST_CERTIFICATES: usize = 100;
 
 /// Those that are looked at for registering a device: authorities of one organisation.
@@ -64,8 +64,9 @@ pub async fn add_certificate(
         let scope = &actor.scope;
         let device = reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         in_service(&device)?;
-        if otaru_store::certificates_of_thing(tx, scope, &thing)?.len() >= MOST_CERTIFICATES {
-            let detail = format!("{thing} has had {MOST_CERTIFICATES} of them");
+        let known = otaru_store::certificates_of_thing(tx, scope, &thing)?;
+        if known.iter().filter(|known| known.revoked_at.is_none()).count() >= MOST_CERTIFICATES {
+            let detail = format!("{thing} has {MOST_CERTIFICATES} of them; revoke some first");
             return Err(Refusal::CertificateRefused { detail }.into());
         }
         let certificate = believed(tx, scope, &chain, &thing, now)?;
@@ -81,6 +82,7 @@ pub async fn add_certificate(
             thing,
             created_at: now,
             revoked_at: None,
+            renews: None,
         };
         Ok::<_, OperationError>((CertificateObject::of(row, &trust), did.made(&added)))
     };
@@ -112,7 +114,8 @@ impl Certificate {
         }
         let said =
             CertificateSaid { not_after: self.not_after, key_sha256: self.key_sha256.as_deref() };
-        Ok(otaru_store::set_certificate_said(tx, scope, &self.name, thing, said)?)
+        otaru_store::set_certificate_said(tx, scope, &self.name, thing, said)?;
+        Ok(otaru_store::set_certificate_end(tx, scope, thing)?)
     }
 }
 
@@ -144,7 +147,8 @@ pub struct WhichCertificates {
 }
 
 /// Stops certificates of a device from working, and ends what stands on them: its MQTT session,
-/// downloads, whatever is open.
+/// downloads, whatever is open. With each goes what it was renewed into and nobody has connected
+/// with yet: whoever stole the one may have asked for the other.
 ///
 /// # Errors
 /// [`Refusal::CertificateUnknown`], [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
@@ -172,9 +176,10 @@ pub async fn revoke_device(
         if meant.is_empty() {
             return Err(Refusal::CertificateUnknown(serial).into());
         }
-        for certificate in &meant {
+        for certificate in meant {
             revoke(tx, &actor.scope, certificate, now)?;
         }
+        otaru_store::set_certificate_end(tx, &actor.scope, &thing)?;
         Ok::<_, OperationError>(((), did.made(&json!({ "certificate": serial }))))
     };
     app.inner.store.audited(work).await
@@ -190,23 +195,34 @@ pub(crate) fn revoke_all(
     let mut revoked = Vec::new();
     for certificate in otaru_store::certificates_of_thing(tx, scope, thing)? {
         if certificate.revoked_at.is_none() {
-            revoke(tx, scope, &certificate, now)?;
-            revoked.push(certificate.serial);
+            revoked.push(certificate.serial.clone());
+            revoke(tx, scope, certificate, now)?;
         }
     }
+    otaru_store::set_certificate_end(tx, scope, thing)?;
     Ok(revoked)
 }
 
 fn revoke(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    certificate: &CertificateRow,
+    certificate: CertificateRow,
     now: i64,
 ) -> Result<(), StoreError> {
-    otaru_store::revoke_certificate(tx, scope, certificate, now)?;
-    let CertificateRow { issuer, serial, .. } = certificate.clone();
-    tx.notify(Notice::CertificateRevoked { issuer, serial });
+    let mut ends = vec![certificate];
+    while let Some(certificate) = ends.pop() {
+        otaru_store::revoke_certificate(tx, scope, &certificate, now)?;
+        ends.extend(otaru_store::unused_renewals(tx, scope, &certificate)?);
+        let CertificateRow { issuer, serial, .. } = certificate;
+        tx.notify(Notice::CertificateRevoked { issuer, serial });
+    }
     Ok(())
+}
+
+/// A certificate request of a device; a private key beside it is refused.
+pub(crate) fn read_request(pem: &str) -> Result<CertificateRequest, Refusal> {
+    server_keys::refuse_private_key("certificate_request", pem.as_bytes())?;
+    CertificateRequest::parse(pem).map_err(Refusal::CertificateRequestInvalid)
 }
 
 /// The certificates of a PEM text, the device's first.

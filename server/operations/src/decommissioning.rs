@@ -5,16 +5,17 @@ use otaru_store::{DeviceRow, Notice, ProvisioningRow, ProvisioningState, Scope, 
 use otaru_wire::ThingName;
 use serde_json::json;
 
-use crate::audit::{Object, Who};
+use crate::audit::{Entry, Object, Who};
 use crate::events::{self, People};
 use crate::shadow_history::{By, Writer};
 use crate::{
-    Actor, App, DeviceObject, OperationError, Reach, Refusal, certificates, devices, shadows,
-    sharing, updates,
+    Actor, App, DeviceObject, OperationError, Reach, Refusal, access_keys, certificates, devices,
+    shadows, sharing, updates,
 };
 
 /// Takes a device out of service. Its certificates are revoked and its session ends, nobody owns
-/// it, its codes and tokens are worthless, and its open update is cancelled.
+/// it, its codes and tokens are worthless, access keys do not reach it, and its open update is
+/// cancelled.
 ///
 /// It stays in lists and in history; with `forget` it goes from them, and its name is free.
 /// Only the audit log knows of it then.
@@ -35,29 +36,31 @@ pub async fn decommission_device(
         if !forget {
             devices::in_service(&device)?;
         }
-        if device.decommissioned_at.is_none() {
-            retire(&app_, tx, scope, &device, None, now)?;
-        }
+        let mut entries = match device.decommissioned_at {
+            None => retire(&app_, tx, &actor, &device, None, now)?,
+            Some(_) => Vec::new(),
+        };
         if forget {
             forget_device(&app_, tx, scope, &thing, now)?;
         }
         let action = if forget { "device.forget" } else { "device.decommission" };
         let did = Who::of(&actor).did(action, Object::device(&thing));
-        Ok::<_, OperationError>(((), did.ended(&DeviceObject::from(&device))))
+        entries.push(did.ended(&DeviceObject::from(&device)));
+        Ok::<_, OperationError>(((), entries))
     };
     app.inner.store.audited(work).await
 }
 
-/// Everything that ends with a device's service.
+/// Everything that ends with a device's service. Says what it did to what is not the device's.
 pub(crate) fn retire(
     app: &App,
     tx: &mut Tx<'_>,
-    scope: &Scope,
+    actor: &Actor,
     device: &DeviceRow,
     replaced_by: Option<&ThingName>,
     now: i64,
-) -> Result<(), OperationError> {
-    let thing = &device.thing;
+) -> Result<Vec<Entry>, OperationError> {
+    let (scope, thing) = (&actor.scope, &device.thing);
     let people = People::of(tx, device)?;
     certificates::revoke_all(tx, scope, thing, now)?;
     tx.notify(Notice::Disconnect { client_id: thing.to_string() });
@@ -67,19 +70,21 @@ pub(crate) fn retire(
     }
     otaru_store::remove_claim_codes(tx, scope, thing)?;
     otaru_store::revoke_enrolment_tokens_of(tx, scope, thing, now)?;
+    let entries = access_keys::forget_thing(tx, actor, thing, now)?;
     for waiting in otaru_store::waiting_provisionings_of(tx, scope, thing)? {
-        let (state, decided_at) = (ProvisioningState::Rejected, Some(now));
-        let rejected = ProvisioningRow { state, decided_at, ..waiting };
+        // Nobody has turned its key away.
+        let rejected = ProvisioningRow { state: ProvisioningState::Rejected, ..waiting };
         otaru_store::set_provisioning_state(tx, scope, &rejected)?;
     }
     otaru_store::decommission_device(tx, scope, thing, replaced_by, now)?;
     let gone = otaru_store::device(tx, scope, thing)?;
     let gone = gone.ok_or_else(|| Refusal::DeviceUnknown(thing.to_string()))?;
-    Ok(events::device_changed(tx, &gone, &people, now)?)
+    events::device_changed(tx, &gone, &people, now)?;
+    Ok(entries)
 }
 
-/// Its shadows go as anybody's do who deletes them: whoever comes next by that name wishes
-/// nothing of what this one did.
+/// Its shadows go as anybody's do who deletes them, and then their history: whoever comes next by
+/// that name wishes nothing of what this one did, and finds nothing of what it said.
 fn forget_device(
     app: &App,
     tx: &mut Tx<'_>,
@@ -92,6 +97,7 @@ fn forget_device(
         // One that is deleted already is not there: that is what was wanted.
         let _not_there = shadows::delete(app, tx, scope, &row.shadow, None, &writer, now)?;
     }
+    otaru_store::forget_shadows(tx, scope, thing)?;
     otaru_store::forget_provisionings_of(tx, scope, thing)?;
     otaru_store::forget_device(tx, scope, thing, now)?;
     events::emit(tx, scope, &People::default(), "device_changed", &json!({ "thing": thing }), now)?;

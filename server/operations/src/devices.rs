@@ -13,7 +13,7 @@ use crate::audit::{Object, Who};
 use crate::certificates::{self, Certificate};
 use crate::{
     Actor, App, DeviceObject, OperationError, Page, PageRequest, Reach, Refusal, Urls, clock,
-    downgrades, events, events::People, offers, own_devices, patches, releases,
+    downgrades, events, events::People, offers, own_devices, patches, releases, shadows,
 };
 
 /// Longest text to look for: as long as the longest name.
@@ -207,8 +207,7 @@ pub(crate) fn is_taken(
     scope: &Scope,
     thing: &ThingName,
 ) -> Result<bool, StoreError> {
-    Ok(otaru_store::is_thing_foreign(tx, scope, thing)?
-        || otaru_store::device(tx, scope, thing)?.is_some())
+    Ok(shadows::is_foreign(tx, scope, thing)? || otaru_store::device(tx, scope, thing)?.is_some())
 }
 
 /// The chip of a product, and the root key its devices are built to trust.

@@ -3,7 +3,7 @@
 //! The token works for one key: whoever asks again with the same one, because power was lost
 //! or the answer was, gets the same certificate.
 
-use otaru_authority::{Authority, CertificateRequest, Holder, SignedDevice};
+use otaru_authority::{Authority, Holder, SignedDevice};
 use otaru_fleet::Permission;
 use otaru_store::{CertificateName, EnrolmentTokenRow, Scope, SystemScope, Tx, UsedEnrolment};
 use otaru_wire::{ProductName, ThingName};
@@ -39,6 +39,16 @@ pub struct NewEnrolmentToken {
     pub expires_at: i64,
 }
 
+/// A token just made: the only time its secret can be seen. It has no `Debug`.
+pub struct NewEnrolment {
+    /// Its record.
+    pub record: EnrolmentTokenObject,
+    /// The token.
+    pub secret: SecretCode,
+    /// The root key its device will trust for firmware, as `root.pub`.
+    pub root_pub: String,
+}
+
 /// What a device gets that enrols: all that `device add` writes but the key, which it has.
 #[derive(Clone, Debug)]
 pub struct EnrolledFiles {
@@ -54,7 +64,7 @@ pub struct EnrolledFiles {
     pub device_toml: String,
 }
 
-/// Makes a token for a device that is not registered yet, and returns its secret.
+/// Makes a token for a device that is not registered yet.
 ///
 /// # Errors
 /// [`Refusal::ThingNameTaken`], [`Refusal::ThingNameTooLong`], [`Refusal::ProductUnknown`],
@@ -63,7 +73,7 @@ pub async fn create_enrolment_token(
     app: &App,
     actor: &Actor,
     new: NewEnrolmentToken,
-) -> Result<(EnrolmentTokenObject, SecretCode), OperationError> {
+) -> Result<NewEnrolment, OperationError> {
     actor.require(Permission::OperateDevices)?;
     let now = app.now_ms();
     let NewEnrolmentToken { thing, product, expires_at } = new;
@@ -75,7 +85,7 @@ pub async fn create_enrolment_token(
     let (actor, digest) = (actor.clone(), secret.digest());
     let work = move |tx: &mut Tx<'_>| {
         let scope = &actor.scope;
-        devices::built_in(tx, scope, &product)?;
+        let (_, root_pub) = devices::built_in(tx, scope, &product)?;
         if devices::is_taken(tx, scope, &thing)? {
             return Err(Refusal::ThingNameTaken(thing.to_string()).into());
         }
@@ -92,9 +102,10 @@ pub async fn create_enrolment_token(
         otaru_store::insert_enrolment_token(tx, scope, &row, &digest)?;
         let made = EnrolmentTokenObject::from(&row);
         let entry = Who::of(&actor).did("enrolment_token.create", object(&row)).made(&made);
-        Ok::<_, OperationError>((made, entry))
+        Ok::<_, OperationError>(((made, root_pub), entry))
     };
-    Ok((app.inner.store.audited(work).await?, secret))
+    let (record, root_pub) = app.inner.store.audited(work).await?;
+    Ok(NewEnrolment { record, secret, root_pub })
 }
 
 /// Tokens of the organisation, oldest first.
@@ -139,8 +150,8 @@ pub async fn revoke_enrolment_token(
 ///
 /// # Errors
 /// [`Refusal::EnrolmentTokenUnknown`], [`Refusal::EnrolmentTokenUsed`],
-/// [`Refusal::CertificateRequestInvalid`], [`Refusal::ThingNameTaken`],
-/// [`Refusal::TooManyAttempts`].
+/// [`Refusal::CertificateRequestInvalid`], [`Refusal::PrivateKey`],
+/// [`Refusal::ThingNameTaken`], [`Refusal::TooManyAttempts`].
 pub async fn enrol_device(
     app: &App,
     origin: &Origin,
@@ -148,12 +159,18 @@ pub async fn enrol_device(
     request: &str,
 ) -> Result<EnrolledFiles, OperationError> {
     let now = app.now_ms();
-    let place = origin.remote();
-    app.inner.enrolment_attempts.begin(place.as_str(), now)?;
-    let request = CertificateRequest::parse(request).map_err(Refusal::CertificateRequestInvalid)?;
     let digest = digest_of(token);
     let wanted = digest.clone();
-    let found = app.inner.store.read(move |tx| usable(tx, &wanted, now)).await?;
+    let found = app.inner.store.read(move |tx| usable(tx, &wanted, now)).await;
+    let found = match found {
+        // Only those count: devices behind one address are not kept out by a neighbour's guesses.
+        Err(OperationError::Refused(Refusal::EnrolmentTokenUnknown)) => {
+            app.inner.enrolment_attempts.begin(origin.remote().as_str(), now)?;
+            return Err(Refusal::EnrolmentTokenUnknown.into());
+        }
+        found => found?,
+    };
+    let request = certificates::read_request(request)?;
     // Signed before it is known whether that is needed: nobody else writes meanwhile.
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
     let sign = move |authority: &Authority| {
@@ -179,7 +196,6 @@ pub async fn enrol_device(
         }
     };
     let (built, cert_pem) = app.inner.store.audited(work).await?;
-    app.inner.enrolment_attempts.forgive(place.as_str());
     Ok(files(app, built, cert_pem))
 }
 

@@ -75,7 +75,10 @@ impl Ingress for MqttIngress {
         let scope = Scope::of(session.principal.organisation().clone());
         let writer = match session.principal {
             Principal::Device { .. } => Writer::Device,
-            Principal::Backend { .. } | Principal::Claim { .. } => Writer::Backend,
+            Principal::Backend { .. } => Writer::Backend,
+            Principal::Claim { .. } => {
+                return Err(NotTaken::new("a claim certificate is for provisioning alone"));
+            }
         };
         let actor = ShadowActor { scope, writer, person: None, origin: Origin::default() };
         take(&self.app, actor, topic, payload, turn).await.map_err(|cause| {
@@ -120,6 +123,7 @@ impl MqttIngress {
         let (scope, thing) = (Scope::of(organisation.clone()), thing.clone());
         let (number, now) = (session.version_number, self.app.now_ms());
         let peer = session.certificate.clone().filter(|_| online);
+        let who = Who::device(&scope, &thing).from(&Origin::new(session.ip, None, None));
         let is_own = peer.as_ref().is_some_and(|peer| self.app.inner.trust.is_own(&peer.issuer));
         let work = move |tx: &mut Tx<'_>| {
             if let Some(peer) = peer {
@@ -128,7 +132,7 @@ impl MqttIngress {
                     tx.notify(Notice::Disconnect { client_id: thing.to_string() });
                     return Ok(());
                 };
-                renewal::came_with(tx, &scope, certificate, now)?;
+                renewal::came_with(tx, who, &scope, certificate, now)?;
             }
             set_online(tx, &scope, &thing, number, online, now)
         };

@@ -132,8 +132,8 @@ pub use downloads::{
     open_manifest, open_patch, open_root, read_download_link, send_firmware,
 };
 pub use enrolment::{
-    EnrolledFiles, NewEnrolmentToken, create_enrolment_token, enrol_device, list_enrolment_tokens,
-    revoke_enrolment_token,
+    EnrolledFiles, NewEnrolment, NewEnrolmentToken, create_enrolment_token, enrol_device,
+    list_enrolment_tokens, revoke_enrolment_token,
 };
 pub use events::{Heard, listen};
 pub use images::{delete_release, finish_deletions, remove_orphans};
@@ -194,9 +194,10 @@ pub use providers::{
     list_identities, list_providers, sign_out_by_provider, sign_up_with_token, unlink_identity,
 };
 pub use provisioning::{
-    NewClaimCertificate, NewTemplate, add_template, allow_reprovisioning, approve_provisioning,
-    create_claim_certificate, list_claim_certificates, list_provisioning_queue, list_templates,
-    reject_provisioning, remove_template, revoke_claim_certificate, show_template,
+    MOST_SERIALS, NewClaimCertificate, NewTemplate, add_template, allow_reprovisioning,
+    approve_provisioning, create_claim_certificate, list_claim_certificates,
+    list_provisioning_queue, list_templates, reject_provisioning, remove_template,
+    revoke_claim_certificate, show_template,
 };
 pub use publish::{NewImage, NewRelease, publish_release};
 pub use publishing::{NewMessage, Publisher, publish_message};

@@ -11,9 +11,10 @@ mod queue;
 mod register;
 mod templates;
 
-use otaru_store::{Scope, Tx};
+use otaru_store::{ProvisioningRow, ProvisioningState, Scope, Tx};
 use serde_json::json;
 
+use crate::enrolment::DAY_MS;
 use crate::events::{self, People};
 
 pub(crate) use answers::answer_provisioning;
@@ -25,10 +26,24 @@ pub use claims::{
 pub use queue::{
     allow_reprovisioning, approve_provisioning, list_provisioning_queue, reject_provisioning,
 };
-pub use templates::{NewTemplate, add_template, list_templates, remove_template, show_template};
+pub use templates::{
+    MOST_SERIALS, NewTemplate, add_template, list_templates, remove_template, show_template,
+};
 
 /// The longest life of a template and its claim certificates: devices wait in shops for years.
 const LONGEST_DAYS: i64 = 10 * 365;
+
+/// How long a device waits for an operator; then it asks again, or is gone.
+pub(crate) const WAITING_MS: i64 = 7 * DAY_MS;
+
+/// Devices that wait for an operator by one template: as many as somebody can look at.
+const MOST_WAITING: u64 = 1_000;
+
+/// Whether an operator can still decide about it.
+fn still_waits(row: &ProvisioningRow, now: i64) -> bool {
+    let since = now - WAITING_MS;
+    row.state == ProvisioningState::Waiting && row.provisioned_at.is_some_and(|at| at > since)
+}
 
 /// Lets screens read the queue and the templates again.
 fn changed(tx: &mut Tx<'_>, scope: &Scope) {

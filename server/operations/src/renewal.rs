@@ -3,14 +3,14 @@
 //! Both work until the new one was used to connect: whatever is lost on the way, one of the two
 //! is on the device and good.
 
-use otaru_authority::{Authority, CertificateRequest, Holder};
+use otaru_authority::{Authority, Holder};
 use otaru_doors::PeerCertificate;
 use otaru_store::{CertificateName, CertificateRow, Notice, Scope, StoreError, Tx};
 use serde_json::json;
 
 use crate::audit::{self, Object, Who};
 use crate::certificates::{self, Certificate};
-use crate::{App, DevicePrincipal, OperationError, Refusal, clock};
+use crate::{App, DevicePrincipal, OperationError, Origin, Refusal, clock};
 
 /// Certificates that a device may ask for in an hour.
 pub(crate) const RENEWALS_AN_HOUR: u32 = 10;
@@ -26,20 +26,27 @@ pub struct RenewedCertificate {
     pub not_after: i64,
 }
 
-/// Signs a new key of a device that came with the certificate `peer`.
+/// Signs a new key of a device that came with the certificate `peer`, which must be the server's
+/// own: one of an organisation's authority would have a successor that outlives the authority.
 ///
 /// # Errors
-/// [`Refusal::CertificateRequestInvalid`], [`Refusal::TooManyAttempts`],
+/// [`Refusal::CertificateRequestInvalid`], [`Refusal::PrivateKey`], [`Refusal::TooManyAttempts`],
+/// [`Refusal::CertificateRefused`], [`Refusal::InvalidField`] when the key is the one it has;
 /// [`Refusal::Unauthenticated`] when the certificate was revoked meanwhile.
 pub async fn renew_own_certificate(
     app: &App,
     device: &DevicePrincipal,
     peer: &PeerCertificate,
+    origin: &Origin,
     request: &str,
 ) -> Result<RenewedCertificate, OperationError> {
     let now = app.now_ms();
     app.inner.renewal_rate.begin(device.thing.as_str(), now)?;
-    let request = CertificateRequest::parse(request).map_err(Refusal::CertificateRequestInvalid)?;
+    if !app.inner.trust.is_own(&peer.issuer) {
+        let detail = "the authority that signed it renews it, not this server".to_owned();
+        return Err(Refusal::CertificateRefused { detail }.into());
+    }
+    let request = certificates::read_request(request)?;
     let DevicePrincipal { scope, thing, .. } = device.clone();
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
     let (holder, organisation) = (thing.clone(), scope.organisation().clone());
@@ -48,16 +55,25 @@ pub async fn renew_own_certificate(
     };
     let signed = app.sign(sign).await?;
     let (certificate, peer) = (Certificate::from(&signed), peer.clone());
-    let is_own = app.inner.trust.is_own(&peer.issuer);
-    let not_after = certificate.not_after;
+    let (not_after, key_sha256) = (certificate.not_after, signed.key_sha256.clone());
+    let who = Who::device(&scope, &thing).from(origin);
     let work = move |tx: &mut Tx<'_>| {
-        let renewed = certificates::good(tx, &peer, is_own)?.ok_or(Refusal::Unauthenticated)?;
-        let renews = CertificateName { issuer: renewed.issuer, serial: renewed.serial };
+        let renewed = certificates::good(tx, &peer, true)?.ok_or(Refusal::Unauthenticated)?;
+        let renews =
+            CertificateName { issuer: renewed.issuer.clone(), serial: renewed.serial.clone() };
+        if otaru_store::is_certificate_of_key(tx, &scope, &renews, &key_sha256)? {
+            let detail = "it is of the key that the device has; a new one is needed";
+            return Err(Refusal::invalid("certificate_request", detail).into());
+        }
+        // It works on the device: what it took the place of is needed no more.
+        came_with(tx, who.clone(), &scope, renewed, now)?;
         certificate.keep(tx, &scope, &thing, now)?;
-        otaru_store::set_certificate_renews(tx, &scope, &certificate.name, &renews, now)?;
-        let made = json!({ "certificate": certificate.name.serial, "renews": renews.serial });
-        let did =
-            Who::device(&scope, &thing).did("device.renew_certificate", Object::device(&thing));
+        let name = &certificate.name;
+        let lost = otaru_store::set_certificate_renews(tx, &scope, name, &renews, now)?;
+        otaru_store::set_certificate_end(tx, &scope, &thing)?;
+        let lost = lost.into_iter().map(|name| ended(tx, name)).collect::<Vec<_>>();
+        let made = json!({ "certificate": name.serial, "renews": renews.serial, "revoked": lost });
+        let did = who.did("device.renew_certificate", Object::device(&thing));
         Ok::<_, OperationError>(((), did.made(&made)))
     };
     app.inner.store.audited(work).await?;
@@ -65,9 +81,17 @@ pub async fn renew_own_certificate(
     Ok(RenewedCertificate { cert_pem: signed.cert_pem, ca_pem, not_after })
 }
 
-/// A device has connected with a certificate: the one whose place it takes has done its work.
+/// Ends what stands on a certificate that was revoked; its serial number.
+fn ended(tx: &mut Tx<'_>, certificate: CertificateName) -> String {
+    let CertificateName { issuer, serial } = certificate;
+    tx.notify(Notice::CertificateRevoked { issuer, serial: serial.clone() });
+    serial
+}
+
+/// A device has come with a certificate: the one whose place it takes has done its work.
 pub(crate) fn came_with(
     tx: &mut Tx<'_>,
+    who: Who,
     scope: &Scope,
     certificate: CertificateRow,
     now: i64,
@@ -77,9 +101,8 @@ pub(crate) fn came_with(
     let Some(retired) = otaru_store::use_certificate(tx, scope, &name, now)? else {
         return Ok(());
     };
-    let CertificateName { issuer, serial } = retired;
-    tx.notify(Notice::CertificateRevoked { issuer, serial });
-    let used = json!({ "certificate": name.serial });
-    let did = Who::device(scope, &thing).did("device.use_certificate", Object::device(&thing));
+    otaru_store::set_certificate_end(tx, scope, &thing)?;
+    let used = json!({ "certificate": name.serial, "retired": ended(tx, retired) });
+    let did = who.did("device.use_certificate", Object::device(&thing));
     audit::note(tx, did.made(&used), now)
 }

@@ -39,20 +39,20 @@ pub async fn replace_device(
         let (from, to) = pair(tx, &actor, &old, &new)?;
         let shares = otaru_store::shares(tx, scope, &old)?;
         let wishes = wishes(tx, scope, &old)?;
-        retire(&app_, tx, scope, &from, Some(&new), now)?;
+        let mut entries = retire(&app_, tx, &actor, &from, Some(&new), now)?;
         for (shadow, desired) in wishes {
             wish(&app_, tx, scope, ShadowId { thing: new.clone(), ..shadow }, desired, now)?;
         }
         let taken = take_over(&app_, tx, scope, &from, &to, &shares, now)?;
         let before = DeviceObject::from(&from);
-        let entries = vec![
+        entries.extend([
             Who::of(&actor)
                 .did("device.replace", Object::device(&old))
                 .made(&json!({ "replaced_by": new, "owner": before.owner })),
             Who::of(&actor)
                 .did("device.take_over", Object::device(&new))
                 .made(&json!({ "replaces": old, "owner": taken.owner, "channel": taken.channel })),
-        ];
+        ]);
         Ok::<_, OperationError>((DeviceObject::from(&taken), entries))
     };
     app.inner.store.audited(work).await

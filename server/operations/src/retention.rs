@@ -2,7 +2,7 @@
 
 use otaru_store::{StoreError, SystemScope, Tx};
 
-use crate::{App, OperationError, sessions, uploads};
+use crate::{App, OperationError, provisioning::WAITING_MS, sessions, uploads};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -12,7 +12,8 @@ const LOGS_MS: i64 = 30 * DAY_MS;
 /// How long events are kept: a screen that was away longer reads the state itself anew.
 const EVENTS_MS: i64 = 7 * DAY_MS;
 
-/// How long a token is listed after its end, for who wonders why a program stopped.
+/// How long a token or a certificate is listed after its end, for who wonders why something
+/// stopped.
 const TOKENS_MS: i64 = 90 * DAY_MS;
 
 /// Rows that are dropped at once: others write in between.
@@ -35,8 +36,9 @@ pub async fn trim(app: &App) -> Result<u64, OperationError> {
         let links = otaru_store::trim_invitations(tx, &system, now)?
             + otaru_store::trim_password_resets(tx, &system, now)?;
         let tokens = otaru_store::trim_tokens(tx, &system, now - TOKENS_MS)?
+            + otaru_store::trim_certificates(tx, &system, now - TOKENS_MS)?
             + otaru_store::trim_enrolment_tokens(tx, &system, now - TOKENS_MS)?
-            + otaru_store::trim_provisionings(tx, &system, now)?
+            + otaru_store::trim_provisionings(tx, &system, now, now - WAITING_MS)?
             + otaru_store::trim_forgotten_certificates(tx, &system, now - DAY_MS)?;
         Ok::<_, OperationError>(ended + links + tokens)
     };

@@ -235,7 +235,7 @@ pub(crate) fn apply(
     writer: &Writer,
     now: i64,
 ) -> Result<Result<Document, Rejection>, StoreError> {
-    let previous = match stored(tx, scope, shadow)? {
+    let previous = match writable(tx, scope, shadow, writer)? {
         Ok(previous) => previous,
         Err(rejection) => return Ok(Err(rejection.with_token(request.client_token()))),
     };
@@ -343,6 +343,23 @@ fn put(
     let (organisation, shadow) = (scope.organisation().clone(), shadow.clone());
     tx.notify(Notice::ShadowChanged { organisation, shadow, version: document.version() });
     Ok(())
+}
+
+/// As [`stored`], for who is about to write. What a device asked for may be written when it is out
+/// of service, and its name another's.
+fn writable(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    shadow: &ShadowId,
+    writer: &Writer,
+) -> Result<Result<Option<Document>, Rejection>, StoreError> {
+    if matches!(writer, Writer::Device) {
+        let device = otaru_store::device(tx, scope, &shadow.thing)?;
+        if device.is_none_or(|device| device.decommissioned_at.is_some()) {
+            return Ok(Err(Rejection::forbidden()));
+        }
+    }
+    stored(tx, scope, shadow)
 }
 
 /// What is stored, tombstones included, if this organisation may touch it.

@@ -513,6 +513,15 @@ impl TestApp {
 
     /// Creates a product for ESP32-C3 with 4 MiB of flash.
     pub async fn create_product(&self, name: &str, download: &str) {
+        self.add_product(&self.admin(), name, download).await;
+    }
+
+    /// Creates one of the organisation of this administrator.
+    pub async fn create_product_as(&self, admin: &Client, name: &str) {
+        self.add_product(admin, name, "device").await;
+    }
+
+    async fn add_product(&self, admin: &Client, name: &str, download: &str) {
         let product = json!({
             "name": name,
             "chip": "esp32c3",
@@ -520,7 +529,7 @@ impl TestApp {
             "root": self.publisher.root_base64(),
             "download": download,
         });
-        self.admin().post("/api/v1/products", product).await.expect_status(201);
+        admin.post("/api/v1/products", product).await.expect_status(201);
     }
 
     /// Registers a device; its client comes with its certificate, on the devices' port.

@@ -35,6 +35,8 @@ pub struct Certificate {
     pub created_at: String,
     /// When it was revoked, RFC 3339.
     pub revoked_at: Option<String>,
+    /// Serial number of the certificate that was renewed into this one.
+    pub renews: Option<String>,
 }
 
 /// What an authority signs to be registered.

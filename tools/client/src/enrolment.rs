@@ -37,6 +37,8 @@ pub struct NewEnrolment {
     pub device_url: String,
     /// The authority it trusts for that, PEM.
     pub ca_pem: String,
+    /// The root key it will trust for firmware, as `root.pub`.
+    pub root_pub: String,
 }
 
 /// What a device gets that enrols: all that `device add` writes but its key.

@@ -2,11 +2,19 @@
 
 use otaru_authority::Authority;
 use otaru_broker::{Broker, BrokerError, Principal};
-use otaru_wire::{OrganisationId, ThingName};
+use otaru_wire::{OrganisationId, TemplateName, ThingName};
 
 use crate::client::{NotIn, Options};
-use crate::room::{Room, config, now, shadow};
+use crate::room::{Room, config, now, shadow, until};
 use crate::service::Service;
+
+/// Where a claim is answered with a private key.
+const KEYS: &str = "$aws/certificates/create/json/accepted";
+
+fn claim() -> Option<Principal> {
+    let template = TemplateName::new("clocks").unwrap();
+    Some(Principal::Claim { organisation: OrganisationId::default(), template })
+}
 
 const NOT_AUTHORIZED: Option<NotIn> = Some(NotIn::Refused(5));
 
@@ -113,6 +121,55 @@ async fn device_does_not_inherit_what_a_backend_of_its_name_subscribed_to() {
     room.publish(&shadow("clock-02", "update/accepted"), "secret").await;
     room.publish(&shadow("clock-01", "update/accepted"), "own").await;
     assert_eq!(device.next().await.text(), "own");
+}
+
+#[tokio::test]
+async fn nobody_goes_on_with_the_session_of_a_claim() {
+    for (next, own) in [(claim(), KEYS.to_owned()), (None, shadow("clock-01", "get/accepted"))] {
+        let mut room = Room::new().await;
+        let certificate = room.certificate("clock-01");
+        *room.service.mistaken_for.lock().unwrap() = claim();
+        let mut first = room.lasting_device(&certificate, "clock-01").await;
+        first.acknowledges = false;
+        first.subscribe(KEYS, 1).await;
+        room.publish(KEYS, "the first one's").await;
+        assert_eq!(first.next().await.text(), "the first one's");
+        *room.service.mistaken_for.lock().unwrap() = next;
+
+        let mut second = room.lasting_device(&certificate, "clock-01").await;
+
+        room.heard.disconnected().await;
+        assert!(!second.session_present);
+        room.publish(KEYS, "the first one's again").await;
+        second.subscribe(&own, 1).await;
+        room.publish(&own, "own").await;
+        assert_eq!(second.next().await.text(), "own");
+    }
+}
+
+#[tokio::test]
+async fn a_claims_session_ends_with_its_connection() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate("clock-01");
+    *room.service.mistaken_for.lock().unwrap() = claim();
+    let mut device = room.lasting_device(&certificate, "clock-01").await;
+    device.subscribe(KEYS, 1).await;
+    device.disconnect().await;
+    room.heard.disconnected().await;
+    until("nobody subscribes", async || !room.broker.has_subscriber(KEYS).await).await;
+}
+
+#[tokio::test]
+async fn a_backend_takes_its_name_back_from_a_claim() {
+    let mut room = Room::new().await;
+    *room.service.mistaken_for.lock().unwrap() = claim();
+    let mut claim = room.lasting_device(&room.certificate("clock-01"), "clock-01").await;
+    claim.subscribe(KEYS, 1).await;
+    let mut backend = room.try_backend(Options::persistent("clock-01")).await.unwrap();
+    claim.closed().await;
+    room.heard.disconnected().await;
+    assert!(!backend.session_present);
+    backend.subscribe("home/kitchen", 1).await;
 }
 
 #[tokio::test]

@@ -105,9 +105,10 @@ impl From<RenewedCertificate> for RenewResponse {
 async fn renew(
     State(app): State<App>,
     DeviceCaller { device, peer }: DeviceCaller,
+    CameFrom(origin): CameFrom,
     Json(request): Json<RenewRequest>,
 ) -> Result<(StatusCode, Json<RenewResponse>), ApiError> {
     let request = request.certificate_request;
-    let renewed = renew_own_certificate(&app, &device, &peer, &request).await?;
+    let renewed = renew_own_certificate(&app, &device, &peer, &origin, &request).await?;
     Ok((StatusCode::CREATED, Json(renewed.into())))
 }

@@ -55,6 +55,8 @@ pub struct CertificateObject {
     pub created_at: String,
     /// When it was revoked, if it was.
     pub revoked_at: Option<String>,
+    /// Serial number of the certificate that the device asked with for this one, if it renewed it.
+    pub renews: Option<String>,
 }
 
 impl CertificateObject {
@@ -67,6 +69,7 @@ impl CertificateObject {
             issuer: row.issuer,
             created_at: time(row.created_at),
             revoked_at: row.revoked_at.map(time),
+            renews: row.renews,
         }
     }
 }

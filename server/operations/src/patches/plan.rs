@@ -74,7 +74,7 @@ pub(crate) fn want_for_device(
 ) -> Result<(), StoreError> {
     let settings = &app.inner.patches;
     let Some(base) = device.running_sha256.filter(|_| settings.enabled) else { return Ok(()) };
-    if device.running_state == Some(FirmwareState::Trial) {
+    if device.running_state == Some(FirmwareState::Trial) || device.decommissioned_at.is_some() {
         return Ok(());
     }
     let newest = otaru_store::newest_release(tx, scope, &device.product, &device.channel)?;

@@ -22,7 +22,7 @@ pub(crate) async fn answer_provisioning(
     let (part, answer) = match answer_call(&app, &session, &call, &payload).await {
         Ok(answer) => (ProvisioningPart::Accepted, answer),
         Err(failed) => {
-            note(&session, &failed);
+            note(&app, &session, &failed);
             (ProvisioningPart::Rejected, failed.payload())
         }
     };
@@ -33,13 +33,16 @@ pub(crate) async fn answer_provisioning(
     let _ = app.inner.store.notice_sender().send(Notice::Told(Box::new(told)));
 }
 
-fn note(session: &Session, failed: &CallFailed) {
+fn note(app: &App, session: &Session, failed: &CallFailed) {
     match failed {
         CallFailed::Fault(cause) => {
             error!(error = cause as &dyn std::error::Error, "Provisioning failed");
         }
+        // Once for each connection: who asks all day must not fill the disk.
         CallFailed::Refused(_) => {
-            info!(client.id = session.client_id, reason = %failed, "Not provisioned");
+            if app.inner.noted_claims.begin(&session.session_id, app.now_ms()).is_ok() {
+                info!(client.id = session.client_id, reason = %failed, "Not provisioned");
+            }
         }
     }
 }

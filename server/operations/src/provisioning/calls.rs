@@ -1,6 +1,6 @@
 //! What devices ask over MQTT: AWS's fleet provisioning, answered to the connection that asked.
 
-use otaru_authority::{Authority, CertificateRequest, Holder, SignedDevice, Unnamed};
+use otaru_authority::{Authority, Holder, SignedDevice, Unnamed};
 use otaru_broker::{Principal, Session};
 use otaru_store::{
     CertificateName, ProvisioningRow, ProvisioningState, Scope, StoreError, SystemScope,
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::pattern::Parameters;
 use super::register;
-use crate::{App, OperationError, Refusal, SecretCode, clock};
+use crate::attempts::Attempts;
+use crate::{App, OperationError, Origin, Refusal, SecretCode, certificates, clock};
 
 /// How long a certificate waits for its thing, as AWS has it.
 const TOKEN_MS: i64 = 3_600_000;
@@ -52,7 +53,7 @@ impl CallFailed {
         CallFailed::refused(403, "AccessDenied", message)
     }
 
-    fn token(message: &str) -> CallFailed {
+    pub(super) fn token(message: &str) -> CallFailed {
         CallFailed::refused(400, "InvalidCertificateOwnershipToken", message)
     }
 
@@ -94,6 +95,7 @@ pub(super) struct Claim {
     pub(super) template: TemplateName,
     pub(super) certificate: CertificateName,
     pub(super) client_id: String,
+    pub(super) origin: Origin,
 }
 
 /// Carries a call out; the payload of its answer.
@@ -113,6 +115,7 @@ pub(super) async fn answer_call(
         template: template.clone(),
         certificate: CertificateName { issuer: peer.issuer.clone(), serial: peer.serial.clone() },
         client_id: session.client_id.clone(),
+        origin: Origin::new(session.ip, None, None),
     };
     let answer = match call {
         ProvisioningCall::CreateFromCsr => create_from_csr(app, claim, payload).await?,
@@ -128,10 +131,10 @@ async fn create_from_csr(app: &App, claim: Claim, payload: &[u8]) -> Result<Valu
     struct Asked {
         certificate_signing_request: String,
     }
-    admit(app, &claim).await?;
+    admit(app, &claim, &app.inner.provisioning_rate).await?;
     let Asked { certificate_signing_request } = parsed(payload)?;
-    let request = CertificateRequest::parse(&certificate_signing_request)
-        .map_err(|error| CallFailed::refused(400, "InvalidCSR", error.to_string()))?;
+    let request = certificates::read_request(&certificate_signing_request)
+        .map_err(|refusal| CallFailed::refused(400, "InvalidCSR", refusal.to_string()))?;
     let now = app.now_ms();
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
     let organisation = claim.scope.organisation().clone();
@@ -148,7 +151,7 @@ async fn create_from_csr(app: &App, claim: Claim, payload: &[u8]) -> Result<Valu
 }
 
 async fn create_keys(app: &App, claim: Claim) -> Result<Value, CallFailed> {
-    admit(app, &claim).await?;
+    admit(app, &claim, &app.inner.provisioning_rate).await?;
     let now = app.now_ms();
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
     let organisation = claim.scope.organisation().clone();
@@ -165,12 +168,12 @@ async fn create_keys(app: &App, claim: Claim) -> Result<Value, CallFailed> {
     }))
 }
 
-/// Lets a batch ask for one more certificate, if it may and did not just ask for too many.
-async fn admit(app: &App, claim: &Claim) -> Result<(), CallFailed> {
+/// Lets a batch ask for one thing more, if it may and did not just ask for too many: as many
+/// certificates a minute as the template says, and as many times to become a thing.
+async fn admit(app: &App, claim: &Claim, rate: &Attempts) -> Result<(), CallFailed> {
     let (asking, now) = (claim.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| working_template(tx, &asking, now);
     let template = app.inner.store.read(work).await?;
-    let rate = &app.inner.provisioning_rate;
     match rate.begin_within(&claim.certificate.serial, template.per_minute, now) {
         Ok(()) => Ok(()),
         Err(_) => Err(CallFailed::refused(429, "Throttled", "Too many requests; wait a minute")),
@@ -239,6 +242,7 @@ async fn register_thing(app: &App, claim: Claim, payload: &[u8]) -> Result<Value
         #[serde(default)]
         parameters: Option<Parameters>,
     }
+    admit(app, &claim, &app.inner.registration_rate).await?;
     let Asked { certificate_ownership_token, parameters } = parsed(payload)?;
     if certificate_ownership_token.is_empty() {
         return Err(CallFailed::token("Certificate ownership token cannot be empty."));

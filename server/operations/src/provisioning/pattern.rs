@@ -26,8 +26,8 @@ enum Part {
 }
 
 impl Pattern {
-    /// Reads a pattern. It has a parameter, or all devices of a batch would be one; and text
-    /// between any two, or two devices could be one.
+    /// Reads a pattern. It has a parameter, or all devices of a batch would be one; and a `:`, which
+    /// no value has, between any two: with a `-` alone 3-4 and 5 would be called as 3 and 4-5 are.
     pub(super) fn parse(text: &str) -> Result<Pattern, Refusal> {
         let refused = |detail: &str| Refusal::invalid("thing_name", detail);
         let mut parts: Vec<Part> = Vec::new();
@@ -48,8 +48,13 @@ impl Pattern {
                     "a parameter is letters, digits and _, and begins with a letter",
                 ));
             }
-            if matches!(parts.last(), Some(Part::Parameter(_))) {
-                return Err(refused("two parameters need text between them"));
+            let is_apart = match parts.as_slice() {
+                [] | [Part::Text(_)] => true,
+                [.., Part::Text(between)] => between.contains(':'),
+                [.., Part::Parameter(_)] => false,
+            };
+            if !is_apart {
+                return Err(refused("two parameters need a : between them"));
             }
             parts.push(Part::Parameter(name.to_owned()));
             rest = after;
@@ -116,6 +121,7 @@ mod tests {
         let said = [("SerialNumber", "A1-7"), ("Line", "3"), ("more", "#")];
         assert_eq!(filled("clock-{SerialNumber}", &said).unwrap(), "clock-A1-7");
         assert_eq!(filled("{Line}:{SerialNumber}x", &said).unwrap(), "3:A1-7x");
+        assert_eq!(filled("a-{Line}-l:s-{SerialNumber}", &said).unwrap(), "a-3-l:s-A1-7");
     }
 
     #[test]
@@ -146,7 +152,18 @@ mod tests {
     #[test]
     fn patterns_that_say_nothing_are_refused() {
         for pattern in [
-            "", "clock", "clock-{", "clock-{}", "{A}{B}", "{1}", "{a-b}", "a/{S}", "+{S}", "a b{S}",
+            "",
+            "clock",
+            "clock-{",
+            "clock-{}",
+            "{A}{B}",
+            "{A}-{B}",
+            "x{A}-y-{B}",
+            "{1}",
+            "{a-b}",
+            "a/{S}",
+            "+{S}",
+            "a b{S}",
         ] {
             assert!(Pattern::parse(pattern).is_err(), "{pattern:?}");
         }

@@ -5,7 +5,7 @@ use otaru_store::{DeviceRow, ProvisioningRow, ProvisioningState, Tx};
 use otaru_wire::ThingName;
 use serde_json::json;
 
-use super::{changed, register, templates};
+use super::{WAITING_MS, changed, register, still_waits, templates};
 use crate::audit::{Object, Who};
 use crate::{
     Actor, App, DeviceObject, OperationError, Page, PageRequest, ProvisioningObject, Reach,
@@ -26,12 +26,15 @@ pub async fn list_provisioning_queue(
 ) -> Result<Page<ProvisioningObject>, OperationError> {
     actor.require(Permission::ReadFleet)?;
     let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
-    let work = move |tx: &mut Tx<'_>| otaru_store::waiting_provisionings(tx, &scope, &after, limit);
+    let since = app.now_ms() - WAITING_MS;
+    let work =
+        move |tx: &mut Tx<'_>| otaru_store::waiting_provisionings(tx, &scope, since, &after, limit);
     let rows = app.inner.store.read(work).await?;
     Ok(Page::of(rows, limit, |row| row.id.clone(), |row| ProvisioningObject::from(&row)))
 }
 
-/// Lets a device in that waits: its certificate works from now on.
+/// Lets a device in that waits: its certificate works from now on. One that was let in is said
+/// again.
 ///
 /// # Errors
 /// [`Refusal::ProvisioningUnknown`], [`Refusal::ThingNameTaken`],
@@ -44,7 +47,10 @@ pub async fn approve_provisioning(
     actor.require(Permission::OperateDevices)?;
     let (actor, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        let (row, thing) = waiting(tx, &actor, &id)?;
+        if let Some(device) = approved(tx, &actor, &id)? {
+            return Ok((DeviceObject::from(&device), None));
+        }
+        let (row, thing) = waiting(tx, &actor, &id, now)?;
         still_free(tx, &actor, &row, &thing)?;
         let template = templates::known(tx, &actor.scope, &row.template)?;
         let before = ProvisioningObject::from(&row);
@@ -57,7 +63,8 @@ pub async fn approve_provisioning(
     app.inner.store.audited(work).await
 }
 
-/// Turns a device away that waits: its certificate will never work.
+/// Turns a device away that waits: its certificate will never work, nor another for its key by the
+/// same template.
 ///
 /// # Errors
 /// [`Refusal::ProvisioningUnknown`], [`Refusal::Forbidden`].
@@ -69,7 +76,7 @@ pub async fn reject_provisioning(
     actor.require(Permission::OperateDevices)?;
     let (actor, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
-        let (row, thing) = waiting(tx, &actor, &id)?;
+        let (row, thing) = waiting(tx, &actor, &id, now)?;
         let before = ProvisioningObject::from(&row);
         let row = decide(tx, &actor, row, ProvisioningState::Rejected, now)?;
         let did = Who::of(&actor).did("provisioning.reject", Object::device(&thing));
@@ -117,13 +124,24 @@ fn still_free(
     }
 }
 
+/// The device that was approved of before, by somebody whose answer was lost, or by two at once.
+fn approved(tx: &mut Tx<'_>, actor: &Actor, id: &str) -> Result<Option<DeviceRow>, OperationError> {
+    let row = otaru_store::provisioning(tx, &actor.scope, id)?;
+    let row = row.filter(|row| row.state == ProvisioningState::Active && row.decided_at.is_some());
+    match row.and_then(|row| row.thing) {
+        Some(thing) => Ok(otaru_store::device(tx, &actor.scope, &thing)?),
+        None => Ok(None),
+    }
+}
+
 fn waiting(
     tx: &mut Tx<'_>,
     actor: &Actor,
     id: &str,
+    now: i64,
 ) -> Result<(ProvisioningRow, ThingName), OperationError> {
     let row = otaru_store::provisioning(tx, &actor.scope, id)?;
-    let row = row.filter(|row| row.state == ProvisioningState::Waiting);
+    let row = row.filter(|row| still_waits(row, now));
     let found = row.and_then(|row| row.thing.clone().map(|thing| (row, thing)));
     Ok(found.ok_or_else(|| Refusal::ProvisioningUnknown(id.to_owned()))?)
 }

@@ -7,8 +7,8 @@ use otaru_wire::{ProductName, ThingName};
 use serde_json::json;
 
 use super::calls::{CallFailed, Claim};
-use super::changed;
 use super::pattern::{Parameters, Pattern, SERIAL_NUMBER};
+use super::{MOST_WAITING, WAITING_MS, changed, still_waits};
 use crate::audit::{Entry, Object, Who};
 use crate::certificates::{self, Certificate};
 use crate::devices;
@@ -47,11 +47,7 @@ pub(super) fn register(
         return match row.thing.as_ref() == Some(&thing) && row.state != ProvisioningState::Rejected
         {
             true => Ok((Registered { thing, built }, None)),
-            false => Err(CallFailed::refused(
-                400,
-                "InvalidCertificateOwnershipToken",
-                "Certificate ownership token was used.",
-            )),
+            false => Err(CallFailed::token("Certificate ownership token was used.")),
         };
     }
     let waits = admit(tx, claim, template, &row, &thing, now)?;
@@ -100,32 +96,68 @@ fn admit(
     if otaru_store::is_thing_foreign(tx, scope, thing)? {
         return Err(taken());
     }
+    if otaru_store::is_key_rejected(tx, scope, &template.name, &row.key_sha256)? {
+        return Err(CallFailed::denied("An operator has turned this key away"));
+    }
     let mut is_counted = false;
-    for other in otaru_store::waiting_provisionings_of(tx, scope, thing)? {
+    let waiting = otaru_store::waiting_provisionings_of(tx, scope, thing)?;
+    for other in waiting.into_iter().filter(|other| still_waits(other, now)) {
         if other.key_sha256 != row.key_sha256 {
             return Err(taken());
         }
+        is_counted |= other.template == template.name;
         // The same device, which did not hear its answer: one of the two is enough.
         let state = ProvisioningState::Rejected;
         otaru_store::set_provisioning_state(tx, scope, &ProvisioningRow { state, ..other })?;
-        is_counted = true;
     }
     let Some(device) = otaru_store::device(tx, scope, thing)? else {
-        let made = otaru_store::count_provisioned(tx, scope, &template.name)?;
-        if !is_counted && template.device_limit.is_some_and(|limit| made >= u64::from(limit)) {
-            return Err(CallFailed::denied("The template has made as many devices as it may"));
+        if !is_counted {
+            check_limit(tx, scope, template, now)?;
         }
-        return Ok(template.approve);
+        return waits(tx, scope, template, now);
     };
     if device.decommissioned_at.is_some() || device.product != template.product {
         return Err(taken());
     }
-    if otaru_store::has_certificate_of_key(tx, scope, thing, &row.key_sha256)? {
+    let is_known = otaru_store::has_certificate_of_key(tx, scope, thing, &row.key_sha256)?;
+    // The device is back by whichever way: nobody else needs it any more.
+    let is_allowed = otaru_store::take_reprovisioning(tx, scope, thing, now)?;
+    match (is_known, is_allowed) {
+        (true, _) => Ok(false),
+        (false, true) => waits(tx, scope, template, now),
+        (false, false) => Err(taken()),
+    }
+}
+
+fn check_limit(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    template: &TemplateRow,
+    now: i64,
+) -> Result<(), CallFailed> {
+    let Some(limit) = template.device_limit else { return Ok(()) };
+    let made = otaru_store::count_provisioned(tx, scope, template, now - WAITING_MS)?;
+    match made < u64::from(limit) {
+        true => Ok(()),
+        false => Err(CallFailed::denied("The template has made as many devices as it may")),
+    }
+}
+
+/// Whether a device of this template has to wait, if one more may.
+fn waits(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    template: &TemplateRow,
+    now: i64,
+) -> Result<bool, CallFailed> {
+    if !template.approve {
         return Ok(false);
     }
-    match otaru_store::take_reprovisioning(tx, scope, thing, now)? {
-        true => Ok(template.approve),
-        false => Err(taken()),
+    let since = now - WAITING_MS;
+    let waiting = otaru_store::count_waiting_provisionings(tx, scope, &template.name, since)?;
+    match waiting < MOST_WAITING {
+        true => Ok(true),
+        false => Err(CallFailed::denied("As many devices wait for approval as may")),
     }
 }
 
@@ -165,6 +197,7 @@ fn said(scope: &Scope, claim: &Claim, row: &ProvisioningRow, thing: &ThingName) 
         "key_sha256": row.key_sha256, "state": row.state.as_str(),
     });
     Who::claim(scope, &claim.certificate.serial)
+        .from(&claim.origin)
         .did("device.provision", Object::device(thing))
         .made(&made)
 }

@@ -5,7 +5,7 @@ use otaru_store::{ClaimCertificateRow, Notice, Scope, StoreError, TemplateRow, T
 use otaru_wire::{ProductName, TemplateName};
 
 use super::pattern::{Pattern, SERIAL_NUMBER, is_value};
-use super::{LONGEST_DAYS, changed};
+use super::{LONGEST_DAYS, WAITING_MS, changed};
 use crate::audit::{Object, Who};
 use crate::enrolment::check_end;
 use crate::{Actor, App, OperationError, Page, PageRequest, Refusal, TemplateObject, devices};
@@ -17,7 +17,7 @@ const PER_MINUTE: u32 = 60;
 const MOST_PER_MINUTE: u32 = 6_000;
 
 /// Most serial numbers of one template.
-const MOST_SERIALS: usize = 100_000;
+pub const MOST_SERIALS: usize = 100_000;
 
 /// A template to add.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub async fn add_template(
             other => other?,
         }
         changed(tx, &actor.scope);
-        let made = shown(tx, &actor.scope, &row)?;
+        let made = shown(tx, &actor.scope, &row, now)?;
         let entry = Who::of(&actor).did("provisioning_template.add", object(&row)).made(&made);
         Ok::<_, OperationError>((made, entry))
     };
@@ -125,10 +125,11 @@ pub async fn list_templates(
 ) -> Result<Page<TemplateObject>, OperationError> {
     actor.require(Permission::ReadFleet)?;
     let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
+    let now = app.now_ms();
     let work = move |tx: &mut Tx<'_>| {
         let rows = otaru_store::templates(tx, &scope, &after, limit)?;
         let shown: Result<Vec<_>, StoreError> =
-            rows.iter().map(|row| shown(tx, &scope, row)).collect();
+            rows.iter().map(|row| shown(tx, &scope, row, now)).collect();
         shown
     };
     let rows = app.inner.store.read(work).await?;
@@ -145,10 +146,10 @@ pub async fn show_template(
     name: TemplateName,
 ) -> Result<TemplateObject, OperationError> {
     actor.require(Permission::ReadFleet)?;
-    let scope = actor.scope.clone();
+    let (scope, now) = (actor.scope.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
         let row = known(tx, &scope, &name)?;
-        Ok::<_, OperationError>(shown(tx, &scope, &row)?)
+        Ok::<_, OperationError>(shown(tx, &scope, &row, now)?)
     };
     app.inner.store.read(work).await
 }
@@ -167,7 +168,7 @@ pub async fn remove_template(
     let (actor, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
         let row = known(tx, &actor.scope, &name)?;
-        let before = shown(tx, &actor.scope, &row)?;
+        let before = shown(tx, &actor.scope, &row, now)?;
         for claim in otaru_store::claim_certificates(tx, &actor.scope, &name)? {
             let ClaimCertificateRow { issuer, serial, .. } = claim;
             tx.notify(Notice::CertificateRevoked { issuer, serial });
@@ -190,8 +191,13 @@ pub(super) fn known(
     Ok(row.ok_or_else(|| Refusal::TemplateUnknown(name.to_string()))?)
 }
 
-fn shown(tx: &mut Tx<'_>, scope: &Scope, row: &TemplateRow) -> Result<TemplateObject, StoreError> {
-    let devices = otaru_store::count_provisioned(tx, scope, &row.name)?;
+fn shown(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    row: &TemplateRow,
+    now: i64,
+) -> Result<TemplateObject, StoreError> {
+    let devices = otaru_store::count_provisioned(tx, scope, row, now - WAITING_MS)?;
     let serials = otaru_store::count_serials(tx, scope, &row.name)?;
     Ok(TemplateObject::of(row, devices, serials))
 }

@@ -88,13 +88,17 @@ fn take_back(
     }
 }
 
-/// The release that a version in desired asks for, if this device can move to it.
+/// The release that a version in desired asks for, if this device can move to it: one that is out
+/// of service would never say that it did.
 fn adoptable(
     tx: &mut Tx<'_>,
     scope: &Scope,
     device: &DeviceRow,
     wish: Option<&str>,
 ) -> Result<Option<ReleaseRow>, StoreError> {
+    if device.decommissioned_at.is_some() {
+        return Ok(None);
+    }
     let Some(Ok(version)) = wish.map(ReleaseVersion::new) else { return Ok(None) };
     match installable(tx, scope, device, &version) {
         Ok(release) if downgrades::is_one(tx, scope, &release)? => Ok(None),

@@ -21,6 +21,8 @@ pub struct CertificateRow {
     pub created_at: i64,
     /// When it was revoked.
     pub revoked_at: Option<i64>,
+    /// Serial number of the certificate whose place it takes.
+    pub renews: Option<String>,
 }
 
 impl FromRow for CertificateRow {
@@ -32,6 +34,7 @@ impl FromRow for CertificateRow {
             thing: row.parsed("certificates.thing")?,
             created_at: row.int("certificates.created_at")?,
             revoked_at: row.opt_int("certificates.revoked_at")?,
+            renews: row.opt_text("certificates.renews")?,
         })
     }
 }
@@ -58,7 +61,8 @@ impl FromRow for CertificateName {
 macro_rules! select_certificates {
     ($rest:literal) => {
         concat!(
-            "SELECT issuer, serial, organisation, thing, created_at, revoked_at FROM certificates ",
+            "SELECT issuer, serial, organisation, thing, created_at, revoked_at, renews
+             FROM certificates ",
             $rest
         )
     };
@@ -127,6 +131,26 @@ pub fn revoke_certificate(
     Ok(())
 }
 
+/// Certificates that are to take this one's place, and that nobody has connected with.
+pub fn unused_renewals(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    renewed: &CertificateRow,
+) -> Result<Vec<CertificateRow>, StoreError> {
+    tx.all(
+        select_certificates!(
+            "WHERE organisation = $1 AND renews_issuer = $2 AND renews = $3 AND used_at IS NULL
+                 AND revoked_at IS NULL"
+        ),
+        params![scope.organisation().as_str(), &renewed.issuer, &renewed.serial],
+    )
+}
+
+/// Drops certificates that were revoked and have ended before `before`; returns how many.
+pub fn trim_certificates(tx: &mut Tx<'_>, _: &SystemScope, before: i64) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM certificates WHERE revoked_at < $1 AND not_after < $1", params![before])
+}
+
 /// Certificates that were revoked since, by whichever server.
 pub fn revoked_certificates(
     tx: &mut Tx<'_>,
@@ -157,7 +181,7 @@ pub struct CertificateSaid<'a> {
     pub key_sha256: Option<&'a str>,
 }
 
-/// Notes what is known of a device's newest certificate.
+/// Notes what is known of a device's certificate.
 pub fn set_certificate_said(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -172,9 +196,24 @@ pub fn set_certificate_said(
          WHERE organisation = $1 AND issuer = $2 AND serial = $3 AND thing = $4",
         params![organisation, issuer, serial, thing.as_str(), said.not_after, said.key_sha256],
     )?;
+    Ok(())
+}
+
+/// Notes when a device's newest certificate ends, of those that work. One that is to take
+/// another's place counts from when it was used.
+pub fn set_certificate_end(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE devices SET certificate_ends_at = $3 WHERE organisation = $1 AND thing = $2",
-        params![organisation, thing.as_str(), said.not_after],
+        "UPDATE devices SET certificate_ends_at = (
+             SELECT not_after FROM certificates
+             WHERE certificates.organisation = $1 AND certificates.thing = $2
+                 AND revoked_at IS NULL AND (renews IS NULL OR used_at IS NOT NULL)
+             ORDER BY certificates.created_at DESC, not_after DESC LIMIT 1)
+         WHERE organisation = $1 AND thing = $2",
+        params![scope.organisation().as_str(), thing.as_str()],
     )?;
     Ok(())
 }
@@ -194,20 +233,37 @@ pub fn has_certificate_of_key(
     Ok(found.unwrap_or(0) > 0)
 }
 
+/// Whether a certificate is for this key, as far as its key is known.
+pub fn is_certificate_of_key(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    certificate: &CertificateName,
+    key_sha256: &str,
+) -> Result<bool, StoreError> {
+    let CertificateName { issuer, serial } = certificate;
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM certificates
+         WHERE organisation = $1 AND issuer = $2 AND serial = $3 AND key_sha256 = $4",
+        params![scope.organisation().as_str(), issuer, serial, key_sha256],
+    )?;
+    Ok(found.unwrap_or(0) > 0)
+}
+
 /// Notes that a certificate takes another one's place once it is used. Those that were to do so
-/// before and were not used are revoked: their answer was lost.
+/// before and were not used are revoked: their answer was lost. They are returned.
 pub fn set_certificate_renews(
     tx: &mut Tx<'_>,
     scope: &Scope,
     certificate: &CertificateName,
     renews: &CertificateName,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<Vec<CertificateName>, StoreError> {
     let organisation = scope.organisation().as_str();
-    tx.execute(
+    let revoked = tx.all(
         "UPDATE certificates SET revoked_at = $4
          WHERE organisation = $1 AND renews_issuer = $2 AND renews = $3 AND used_at IS NULL
-             AND revoked_at IS NULL",
+             AND revoked_at IS NULL
+         RETURNING issuer, serial",
         params![organisation, &renews.issuer, &renews.serial, now],
     )?;
     let CertificateName { issuer, serial } = certificate;
@@ -216,7 +272,7 @@ pub fn set_certificate_renews(
          WHERE organisation = $1 AND issuer = $2 AND serial = $3",
         params![organisation, issuer, serial, &renews.issuer, &renews.serial],
     )?;
-    Ok(())
+    Ok(revoked)
 }
 
 /// Notes that a device came with a certificate, and retires the one whose place it takes.

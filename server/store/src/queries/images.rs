@@ -51,8 +51,9 @@ pub fn is_image_known(
     Ok(found.unwrap_or(0) > 0)
 }
 
-/// Things of the organisation that run the release (by its image or, where their image is no
-/// release's, by the version they report), or are on their way to its image; a few of them.
+/// Things of the organisation that are in service and run the release (by its image or, where
+/// their image is no release's, by the version they report), or are on their way to its image; a
+/// few of them.
 pub fn things_with_image(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -60,7 +61,7 @@ pub fn things_with_image(
     limit: u32,
 ) -> Result<Vec<String>, StoreError> {
     tx.all(
-        "SELECT thing FROM devices WHERE organisation = $1
+        "SELECT thing FROM devices WHERE organisation = $1 AND decommissioned_at IS NULL
              AND (running_sha256 = $2 OR (product = $3 AND running_version = $5 AND NOT EXISTS (
                  SELECT 1 FROM releases WHERE releases.product = devices.product
                      AND releases.sha256 = devices.running_sha256)))

@@ -167,9 +167,9 @@ pub fn ready_patches(
     )
 }
 
-/// Images that devices of the product run and that can be patched to this release: those of its
-/// older releases, whose bytes are stored. Most used first, by devices that follow the release's
-/// channel before others.
+/// Images that devices of the product run which are in service, and that can be patched to this
+/// release: those of its older releases, whose bytes are stored. Most used first, by devices that
+/// follow the release's channel before others.
 pub fn images_to_patch(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -181,6 +181,7 @@ pub fn images_to_patch(
              SELECT running_sha256, count(*) AS runners,
                  sum(CASE WHEN coalesce(channel, 'stable') = $5 THEN 1 ELSE 0 END) AS followers
              FROM devices WHERE organisation = $1 AND product = $2
+                 AND decommissioned_at IS NULL
                  AND running_sha256 IS NOT NULL AND running_sha256 <> $3
              GROUP BY running_sha256) AS running
          WHERE EXISTS (SELECT 1 FROM releases

@@ -1,9 +1,12 @@
+use std::sync::LazyLock;
+
 use otaru_wire::{ProductName, TemplateName};
 
 use super::forgetting::forget_claim_certificates;
 use crate::{
     Scope, StoreError, Tx,
-    value::{FromRow, Row, params},
+    row_sets::{Statements, placeholders},
+    value::{FromRow, Row, Value, params},
 };
 
 /// How devices of a batch become things.
@@ -87,15 +90,25 @@ pub fn insert_template(
             template.created_at
         ],
     )?;
-    for serial in serials {
-        tx.execute(
-            "INSERT INTO provisioning_serials (organisation, template, serial)
-             VALUES ($1, $2, $3) ON CONFLICT (organisation, template, serial) DO NOTHING",
-            params![organisation, template.name.as_str(), serial],
-        )?;
+    for (sql, part) in INSERT_SERIALS.in_parts(serials) {
+        let row = |serial: &String| {
+            [organisation.into(), template.name.as_str().into(), serial.as_str().into()]
+        };
+        let rows: Vec<Value> = part.iter().flat_map(row).collect();
+        tx.execute(sql, &rows)?;
     }
     Ok(())
 }
+
+static INSERT_SERIALS: LazyLock<Statements> = LazyLock::new(|| {
+    Statements::new(|rows| {
+        format!(
+            "INSERT INTO provisioning_serials (organisation, template, serial) VALUES {}
+             ON CONFLICT (organisation, template, serial) DO NOTHING",
+            placeholders(rows, 3)
+        )
+    })
+});
 
 /// The template with this name.
 pub fn template(
@@ -122,7 +135,8 @@ pub fn templates(
     )
 }
 
-/// Removes a template with its claim certificates; false when there is none. Its devices stay.
+/// Removes a template with its claim certificates and the keys that were turned away; false when
+/// there is none. Its devices stay.
 pub fn delete_template(
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -134,7 +148,7 @@ pub fn delete_template(
     for sql in [
         "DELETE FROM provisioning_serials WHERE organisation = $1 AND template = $2",
         "DELETE FROM provisionings WHERE organisation = $1 AND template = $2
-             AND state IN ('issued', 'waiting')",
+             AND state IN ('issued', 'waiting', 'rejected')",
     ] {
         tx.execute(sql, params![organisation, name])?;
     }

@@ -1,7 +1,7 @@
 use otaru_wire::{TemplateName, ThingName};
 
 use crate::{
-    Scope, StoreError, SystemScope, Tx,
+    Scope, StoreError, SystemScope, TemplateRow, Tx,
     value::{FromRow, Row, params},
 };
 
@@ -163,18 +163,20 @@ pub fn provisioning(
     )
 }
 
-/// Those that wait for an operator after `after` (an id), the oldest first.
+/// Those that wait for an operator since `since`, after `after` (an id), the oldest first.
 pub fn waiting_provisionings(
     tx: &mut Tx<'_>,
     scope: &Scope,
+    since: i64,
     after: &str,
     limit: u32,
 ) -> Result<Vec<ProvisioningRow>, StoreError> {
     tx.all(
         select_provisionings!(
-            "WHERE organisation = $1 AND state = 'waiting' AND id > $2 ORDER BY id LIMIT $3"
+            "WHERE organisation = $1 AND state = 'waiting' AND provisioned_at > $4 AND id > $2
+             ORDER BY id LIMIT $3"
         ),
-        params![scope.organisation().as_str(), after, limit],
+        params![scope.organisation().as_str(), after, limit, since],
     )
 }
 
@@ -213,44 +215,84 @@ pub fn set_provisioning_state(
     Ok(())
 }
 
-/// How many things a template has made, or will have when all that wait are approved.
+/// How many things a template has made, or will have when all that wait since `since` are
+/// approved. What another of its name made before it is not its.
 pub fn count_provisioned(
     tx: &mut Tx<'_>,
     scope: &Scope,
-    template: &TemplateName,
+    template: &TemplateRow,
+    since: i64,
 ) -> Result<u64, StoreError> {
     let found: Option<i64> = tx.first(
         "SELECT count(DISTINCT thing) FROM provisionings
-         WHERE organisation = $1 AND template = $2 AND state IN ('waiting', 'active')",
-        params![scope.organisation().as_str(), template.as_str()],
+         WHERE organisation = $1 AND template = $2 AND created_at >= $3
+             AND (state = 'active' OR (state = 'waiting' AND provisioned_at > $4))",
+        params![scope.organisation().as_str(), template.name.as_str(), template.created_at, since],
     )?;
     Ok(found.unwrap_or(0).unsigned_abs())
 }
 
-/// Forgets what was provisioned as this thing, so that a template may make it again.
+/// How many wait for an operator by a template since `since`.
+pub fn count_waiting_provisionings(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    template: &TemplateName,
+    since: i64,
+) -> Result<u64, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM provisionings
+         WHERE organisation = $1 AND template = $2 AND state = 'waiting' AND provisioned_at > $3",
+        params![scope.organisation().as_str(), template.as_str(), since],
+    )?;
+    Ok(found.unwrap_or(0).unsigned_abs())
+}
+
+/// Whether an operator has turned this key away that came by a template.
+pub fn is_key_rejected(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    template: &TemplateName,
+    key_sha256: &str,
+) -> Result<bool, StoreError> {
+    let found: Option<i64> = tx.first(
+        "SELECT count(*) FROM provisionings
+         WHERE organisation = $1 AND template = $2 AND state = 'rejected' AND key_sha256 = $3
+             AND decided_at IS NOT NULL",
+        params![scope.organisation().as_str(), template.as_str(), key_sha256],
+    )?;
+    Ok(found.unwrap_or(0) > 0)
+}
+
+/// Forgets what was provisioned as this thing, so that a template may make it again. Keys that an
+/// operator turned away stay known.
 pub fn forget_provisionings_of(
     tx: &mut Tx<'_>,
     scope: &Scope,
     thing: &ThingName,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "DELETE FROM provisionings WHERE organisation = $1 AND thing = $2",
+        "DELETE FROM provisionings WHERE organisation = $1 AND thing = $2
+             AND NOT (state = 'rejected' AND decided_at IS NOT NULL)",
         params![scope.organisation().as_str(), thing.as_str()],
     )?;
     Ok(())
 }
 
-/// Drops certificates whose token ended before `before` and that nobody became a thing with;
-/// returns how many.
+/// Drops certificates whose token ended before `now` and that nobody became a thing with, and
+/// those that have waited since before `since`; returns how many. What an operator turned away
+/// stays known.
 pub fn trim_provisionings(
     tx: &mut Tx<'_>,
     _: &SystemScope,
-    before: i64,
+    now: i64,
+    since: i64,
 ) -> Result<u64, StoreError> {
     tx.execute(
         "DELETE FROM provisionings
-         WHERE state IN ('issued', 'rejected') AND token_expires_at < $1",
-        params![before],
+         WHERE ((state = 'issued' OR (state = 'rejected' AND decided_at IS NULL))
+                 AND token_expires_at < $1)
+             OR (state = 'waiting' AND provisioned_at <= $2)",
+        params![now, since],
     )
 }
 

@@ -112,6 +112,18 @@ pub fn list_shadows(
     )
 }
 
+/// Removes all that is stored of a thing's shadows: their history, and deleted ones.
+pub fn forget_shadows(tx: &mut Tx<'_>, scope: &Scope, thing: &ThingName) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM shadow_history WHERE thing = $2
+             AND name IN (SELECT name FROM shadows WHERE organisation = $1 AND thing = $2)",
+        "DELETE FROM shadows WHERE organisation = $1 AND thing = $2",
+    ] {
+        tx.execute(sql, params![scope.organisation().as_str(), thing.as_str()])?;
+    }
+    Ok(())
+}
+
 /// How many named shadows a thing has, deleted ones included.
 pub fn count_named_shadows(
     tx: &mut Tx<'_>,

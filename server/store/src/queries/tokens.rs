@@ -1,3 +1,5 @@
+use otaru_wire::ThingName;
+
 use crate::{
     Scope, StoreError, SystemScope, TokenRow, TokenSecret, Tx,
     value::{FromRow, Row, Value, json, params},
@@ -112,6 +114,40 @@ pub fn working_access_keys(
         ),
         params![now],
     )
+}
+
+/// Working access keys of the organisation that are limited to things, this one among them.
+pub fn access_keys_of_thing(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    thing: &ThingName,
+    now: i64,
+) -> Result<Vec<TokenRow>, StoreError> {
+    let found: Vec<TokenRow> = tx.all(
+        select_tokens!(
+            "WHERE organisation = $1 AND things LIKE $2 AND revoked_at IS NULL
+                 AND (expires_at IS NULL OR expires_at > $3)
+             ORDER BY id"
+        ),
+        params![scope.organisation().as_str(), format!("%\"{thing}\"%"), now],
+    )?;
+    // LIKE takes a `_` of the name for any character.
+    let names_it = |row: &TokenRow| row.things.iter().flatten().any(|named| named == thing);
+    Ok(found.into_iter().filter(names_it).collect())
+}
+
+/// Limits an access key to other things.
+pub fn set_token_things(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &str,
+    things: &[ThingName],
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tokens SET things = $3 WHERE organisation = $1 AND id = $2",
+        params![scope.organisation().as_str(), id, json(things)],
+    )?;
+    Ok(())
 }
 
 /// How a working access key of any organisation is sealed that does not begin with `mark`, if

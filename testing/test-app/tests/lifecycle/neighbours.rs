@@ -5,8 +5,8 @@ use otaru_store::{Scope, StoreError, Tx};
 use otaru_test_app::{TestApp, each_database};
 use serde_json::json;
 
+use super::batch::Batch;
 use super::home::{DAY, SECOND, SHADOW};
-use super::provisioning::Batch;
 
 /// Does in the database what another server would, and then what this one does each second.
 async fn another_server<T: Send + 'static>(

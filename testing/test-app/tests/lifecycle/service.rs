@@ -1,13 +1,30 @@
 //! Devices that go out of service, and those that take their place.
 
-use otaru_test_app::each_database;
+use otaru_operations::{authenticate_device, shadow_actor_of_device, update_shadow};
+use otaru_test_app::{AccessKey, Client, TestApp, each_database};
+use otaru_wire::ShadowId;
 use serde_json::{Value, json};
 
-use super::home::{Home, SHADOW};
+use super::home::{Home, SHADOW, runs, version};
 
 const DECOMMISSION: &str = "/api/v1/devices/clock-01/decommission";
 const REPLACE: &str = "/api/v1/devices/clock-01/replace";
 const DEVICE: &str = "/api/v1/devices/clock-01";
+const HISTORY: &str = "/api/v1/devices/clock-01/shadow/history";
+const OTHER_SHADOW: &str = "/things/clock-02/shadow";
+
+/// What a program of this key meets at the shadows of both clocks.
+async fn reached(app: &TestApp, key: &AccessKey) -> (u16, u16) {
+    let program = app.anonymous().with_access_key(key.clone());
+    let status = async |path: &str| program.get(path).await.status();
+    (status(SHADOW).await, status(OTHER_SHADOW).await)
+}
+
+async fn key_record(admin: &Client, key: &AccessKey) -> Value {
+    let tokens = admin.get("/api/v1/tokens").await.json();
+    let mut items = tokens["items"].as_array().unwrap().iter();
+    items.find(|token| token["id"] == *key.id).expect("it is listed").clone()
+}
 
 each_database! {
     async fn nothing_of_a_decommissioned_device_works_any_more(app: TestApp) {
@@ -65,6 +82,111 @@ each_database! {
         new.connect().await.report(json!({ "on": true })).await;
         let shadow = new.https.get(SHADOW).await.json();
         assert_eq!(shadow["state"]["desired"], Value::Null, "nobody wishes what was wished of another");
+    }
+
+    async fn keys_that_reach_a_device_alone_end_with_it(app: TestApp) {
+        let home = Home::new(app).await;
+        let (app, admin) = (&home.app, home.app.admin());
+        app.add_device("clock-02", "clock").await;
+        let report = json!({ "state": { "reported": { "on": true } } });
+        for path in [SHADOW, OTHER_SHADOW] {
+            admin.post(path, report.clone()).await.expect_status(200);
+        }
+        let one = app.access_key(json!({ "role": "operator", "things": ["clock-01"] })).await;
+        let things = json!(["clock-01", "clock-02"]);
+        let both = app.access_key(json!({ "role": "operator", "things": things })).await;
+        let any = app.access_key(json!({ "role": "operator" })).await;
+        assert_eq!(reached(app, &one).await, (200, 403));
+
+        admin.post(DECOMMISSION, json!({})).await.expect_status(204);
+
+        let revoked = key_record(&admin, &one).await;
+        assert_eq!((&revoked["revoked"], &revoked["things"]), (&json!(true), &json!(["clock-01"])));
+        let kept = key_record(&admin, &both).await;
+        assert_eq!((&kept["revoked"], &kept["things"]), (&json!(false), &json!(["clock-02"])));
+        assert_eq!(key_record(&admin, &any).await["things"], Value::Null);
+        let log = admin.get("/api/v1/audit").await.json();
+        let said = |action: &str, id: &str| {
+            let mut entries = log["items"].as_array().unwrap().iter();
+            entries.any(|entry| entry["action"] == action && entry["object"]["id"] == *id)
+        };
+        assert!(said("token.revoke", &one.id) && said("token.limit", &both.id), "{log}");
+
+        // Who is called so next is somebody else.
+        admin.post(DECOMMISSION, json!({ "forget": true })).await.expect_status(204);
+        app.add_device("clock-01", "clock").await;
+        admin.post(SHADOW, report).await.expect_status(200);
+        assert_eq!(reached(app, &one).await, (403, 403));
+        assert_eq!(reached(app, &both).await, (403, 200));
+        assert_eq!(reached(app, &any).await, (200, 200));
+    }
+
+    async fn keys_do_not_follow_to_the_device_in_its_place(app: TestApp) {
+        let home = Home::new(app).await;
+        let admin = home.app.admin();
+        home.app.add_device("clock-02", "clock").await;
+        let key = home.app.access_key(json!({ "role": "operator", "things": ["clock-01"] })).await;
+        admin.post(REPLACE, json!({ "by": "clock-02" })).await.expect_status(200);
+        assert_eq!(key_record(&admin, &key).await["revoked"], true);
+    }
+
+    async fn nothing_is_left_of_a_forgotten_devices_shadows(app: TestApp) {
+        let home = Home::new(app).await;
+        let (admin, foreign) = (home.app.admin(), home.app.foreign_admin().await);
+        let secret = json!({ "state": { "reported": { "secret": "of the first" } } });
+        for path in [SHADOW, "/things/clock-01/shadow?name=kept", "/things/clock-01/shadow?name=gone"] {
+            admin.post(path, secret.clone()).await.expect_status(200);
+        }
+        admin.delete("/things/clock-01/shadow?name=gone").await.expect_status(200);
+
+        admin.post(DECOMMISSION, json!({ "forget": true })).await.expect_status(204);
+
+        home.app.add_device("clock-01", "clock").await;
+        for path in [HISTORY, &format!("{HISTORY}?name=kept"), &format!("{HISTORY}?name=gone")] {
+            assert_eq!(admin.get(path).await.json()["items"], json!([]), "{path}");
+        }
+        let report = json!({ "state": { "reported": { "on": true } } });
+        let first = admin.post(SHADOW, report.clone()).await.expect_status(200).json();
+        assert_eq!(first["version"], 1);
+
+        // The name is free for everybody.
+        admin.post(DECOMMISSION, json!({ "forget": true })).await.expect_status(204);
+        foreign.post(SHADOW, report).await.expect_status(200);
+    }
+
+    async fn nothing_begins_with_a_device_out_of_service(app: TestApp) {
+        let home = Home::new(app).await;
+        let admin = home.app.admin();
+        let mut agent = home.agent().await;
+        admin.post(DECOMMISSION, json!({})).await.expect_status(204);
+        agent.closed().await;
+
+        // A program that has not heard of it.
+        let wish = json!({ "state": { "desired": version("1.0.5") } });
+        admin.post(SHADOW, wish).await.expect_status(200);
+
+        assert_eq!(admin.get("/api/v1/updates").await.json()["items"], json!([]));
+        // It holds no image any more either.
+        let release = "/api/v1/products/clock/releases/1.0.4";
+        admin.post(&format!("{release}/yank"), json!({})).await.expect_status(200);
+        admin.delete(release).await.expect_status(204);
+    }
+
+    async fn what_a_device_sent_before_it_was_forgotten_makes_no_shadow(app: TestApp) {
+        let home = Home::new(app).await;
+        let (admin, operations) = (home.app.admin(), &home.app.operations);
+        let thing: otaru_wire::ThingName = "clock-01".parse().unwrap();
+        // Let in, and not written yet.
+        let device = authenticate_device(operations, &home.device.peer).await.unwrap();
+        let actor = shadow_actor_of_device(&device, &thing).unwrap();
+        admin.post(DECOMMISSION, json!({ "forget": true })).await.expect_status(204);
+
+        let report = json!({ "state": { "reported": runs(&home.old, "1.0.4", "confirmed", Value::Null) } });
+        let shadow = ShadowId::classic(thing);
+        let answer = update_shadow(operations, &actor, shadow, report.to_string().as_bytes()).await;
+
+        assert_eq!(answer.unwrap().unwrap_err().code, 403);
+        assert_eq!(admin.get(SHADOW).await.status(), 404);
     }
 
     async fn a_device_takes_the_place_of_another(app: TestApp) {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use otaru_authority::{CLAIM_HOLDER, UNNAMED_HOLDER};
-use otaru_test_app::{Device, TestApp, each_database};
+use otaru_operations::trim;
+use otaru_test_app::{Answer, Device, TestApp, each_database};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
@@ -57,6 +58,10 @@ fn with_certificate(files: &Value, desk: &Desk, made: &Made) -> Value {
         "device": { "thing": "clock-01" }, "ca_pem": files["ca_pem"], "issuer": desk.fingerprint,
         "cert_pem": made.cert_pem, "key_pem": made.key_pem,
     })
+}
+
+async fn renew(device: &Device, key: &KeyPair) -> Answer {
+    device.https.post("/enrolment/renewal", json!({ "certificate_request": request(key) })).await
 }
 
 each_database! {
@@ -120,12 +125,18 @@ each_database! {
     async fn tokens_are_made_for_what_is_not_there_yet(app: TestApp) {
         app.create_product("clock", "device").await;
         app.add_device("clock-02", "clock").await;
+        // Of another organisation, and never heard of since.
+        let foreign = app.foreign_admin().await;
+        app.create_product_as(&foreign, "their-clock").await;
+        let theirs = json!({ "thing": "theirs", "product": "their-clock" });
+        foreign.post("/api/v1/devices", theirs).await.expect_status(201);
         let operator = app.operator().await;
         let wanted = |thing: &str, product: &str, at: &str| {
             json!({ "thing": thing, "product": product, "expires_at": at })
         };
         for (body, refusal) in [
             (wanted("clock-02", "clock", IN_A_WEEK), "409 thing_name_taken"),
+            (wanted("theirs", "clock", IN_A_WEEK), "409 thing_name_taken"),
             (wanted(&"x".repeat(65), "clock", IN_A_WEEK), "400 thing_name_too_long"),
             (wanted("clock-01", "lamp", IN_A_WEEK), "404 product_unknown"),
             (wanted("clock-01", "clock", "2026-11-23T11:00:00Z"), "400 invalid_field"),
@@ -152,13 +163,13 @@ each_database! {
             app.stranger().post("/enrolment", asked(&token, &key)).await.expect_status(201);
         }
         let wrong = json!({ "token": "wrong", "certificate_request": request(&key) });
-        for _ in 0..9 {
+        for _ in 0..10 {
             let refused = app.stranger().post("/enrolment", wrong.clone()).await;
             assert_eq!(refused.refusal(), "404 enrolment_token_unknown");
         }
         let refused = app.stranger().post("/enrolment", wrong).await;
         assert_eq!(refused.refusal(), "429 too_many_attempts");
-        app.advance(Duration::from_secs(60));
+        // A device behind the same address is not kept out by it.
         app.stranger().post("/enrolment", asked(&token, &key)).await.expect_status(201);
     }
 
@@ -166,13 +177,9 @@ each_database! {
         app.create_product("clock", "device").await;
         let old = app.provision("clock-01", "clock").await;
         let mut session = old.connect().await;
-        let renew = async |key: &KeyPair| {
-            let body = json!({ "certificate_request": request(key) });
-            old.https.post("/enrolment/renewal", body).await
-        };
         let (lost, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-        let lost_answer = renew(&lost).await.expect_status(201).json();
-        let answer = renew(&key).await.expect_status(201).json();
+        let lost_answer = renew(&old, &lost).await.expect_status(201).json();
+        let answer = renew(&old, &key).await.expect_status(201).json();
         assert_eq!(answer["not_after"], 2_426_155_200_i64);
         let new = device(&app, &answer, &key);
 
@@ -186,7 +193,7 @@ each_database! {
         new.connect().await.report(json!({ "on": false })).await;
         assert_eq!(old.https.post(SHADOW, report()).await.status(), 401, "it has done its work");
         new.https.post(SHADOW, report()).await.expect_status(200);
-        assert_eq!(renew(&key).await.refusal(), "401 unauthenticated");
+        assert_eq!(renew(&old, &key).await.refusal(), "401 unauthenticated");
     }
 
     async fn renewing_needs_a_certificate_and_a_request_and_has_a_limit(app: TestApp) {
@@ -216,20 +223,132 @@ each_database! {
         }
     }
 
-    async fn a_device_renews_into_the_servers_own_authority(app: TestApp) {
+    async fn a_certificate_of_ones_own_authority_is_renewed_there(app: TestApp) {
         let (desk, files, made) = at_the_desk(&app).await;
         let old = app.device_of(&with_certificate(&files, &desk, &made));
-        let mut session = old.connect().await;
-        let key = KeyPair::generate().unwrap();
-        let body = json!({ "certificate_request": request(&key) });
-        let answer = old.https.post("/enrolment/renewal", body).await.expect_status(201).json();
-        session.report(json!({ "on": true })).await;
+        let refused = renew(&old, &KeyPair::generate().unwrap()).await;
+        // Else whoever has stolen it would go on when the authority is removed.
+        assert_eq!(refused.refusal(), "422 certificate_refused");
+        old.https.post(SHADOW, report()).await.expect_status(200);
+    }
 
+    async fn who_renewed_with_a_stolen_certificate_ends_with_it(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let (stolen, key) = (app.provision("clock-01", "clock").await, KeyPair::generate().unwrap());
+        let answer = renew(&stolen, &key).await.expect_status(201).json();
+        let thief = device(&app, &answer, &key);
+        let path = "/api/v1/devices/clock-01/certificates";
+        let listed = app.admin().get(path).await.json();
+        let renews = |serial: &str| {
+            let mut items = listed["items"].as_array().unwrap().iter();
+            items.find(|item| item["serial"] == *serial).unwrap()["renews"].clone()
+        };
+        assert_eq!(renews(&thief.serial), *stolen.serial);
+        assert_eq!(renews(&stolen.serial), Value::Null);
+
+        let revoke = format!("/api/v1/devices/clock-01/revoke?serial={}", stolen.serial);
+        app.operator().await.post(&revoke, json!({})).await.expect_status(204);
+
+        for device in [&stolen, &thief] {
+            assert_eq!(device.https.post(SHADOW, report()).await.status(), 401);
+            device.refused().await;
+        }
+    }
+
+    async fn renewing_again_retires_what_was_renewed_before(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let first = app.provision("clock-01", "clock").await;
+        let (key, newest) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let answer = renew(&first, &key).await.expect_status(201).json();
+        // It never connects to the broker.
+        let second = device(&app, &answer, &key);
+        let answer = renew(&second, &newest).await.expect_status(201).json();
+        let third = device(&app, &answer, &newest);
+        third.connect().await.report(json!({ "on": true })).await;
+        for retired in [&first, &second] {
+            assert_eq!(retired.https.post(SHADOW, report()).await.status(), 401);
+        }
+    }
+
+    async fn a_devices_end_is_that_of_the_certificate_it_uses(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let old = app.provision("clock-01", "clock").await;
+        let ends = async || {
+            let shown = app.admin().get("/api/v1/devices/clock-01").await.json();
+            shown["certificate"]["not_after"].clone()
+        };
+        assert_eq!(ends().await, "2051-11-17T12:00:00.000Z");
+        let key = KeyPair::generate().unwrap();
+        app.advance(Duration::from_secs(24 * 3_600));
+        let answer = renew(&old, &key).await.expect_status(201).json();
+        assert_eq!(ends().await, "2051-11-17T12:00:00.000Z", "nobody has come with it");
         let new = device(&app, &answer, &key);
-        new.connect().await.report(json!({ "on": false })).await;
-        assert_eq!(old.https.post(SHADOW, report()).await.status(), 401, "it has done its work");
-        old.refused().await;
-        new.https.post(SHADOW, report()).await.expect_status(200);
+        new.connect().await.report(json!({ "on": true })).await;
+        assert_eq!(ends().await, "2046-11-19T12:00:00.000Z");
+        let revoke = format!("/api/v1/devices/clock-01/revoke?serial={}", new.serial);
+        app.operator().await.post(&revoke, json!({})).await.expect_status(204);
+        assert_eq!(ends().await, Value::Null);
+    }
+
+    async fn renewing_takes_a_new_key(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let (old, key) = (app.provision("clock-01", "clock").await, KeyPair::generate().unwrap());
+        let answer = renew(&old, &key).await.expect_status(201).json();
+        let refused = renew(&device(&app, &answer, &key), &key).await;
+        assert_eq!(refused.refusal(), "400 invalid_field");
+    }
+
+    async fn a_private_key_is_not_taken_beside_a_request(app: TestApp) {
+        let token = token(&app).await;
+        let key = KeyPair::generate().unwrap();
+        let both = format!("{}{}", request(&key), key.serialize_pem());
+        let body = json!({ "token": token["token"], "certificate_request": both });
+        let refused = app.stranger().post("/enrolment", body).await;
+        assert_eq!(refused.refusal(), "422 private_key_refused");
+        let answer = app.stranger().post("/enrolment", asked(&token, &key)).await;
+        let device = device(&app, &answer.expect_status(201).json(), &key);
+        let body = json!({ "certificate_request": both });
+        let refused = device.https.post("/enrolment/renewal", body).await;
+        assert_eq!(refused.refusal(), "422 private_key_refused");
+    }
+
+    async fn the_audit_log_says_where_a_certificate_went(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let (old, lost) = (app.provision("clock-01", "clock").await, KeyPair::generate().unwrap());
+        let key = KeyPair::generate().unwrap();
+        let answer = renew(&old, &lost).await.expect_status(201).json();
+        let mut lost = device(&app, &answer, &lost);
+        lost.https = lost.https.clone().from_address("192.0.2.7".parse().unwrap());
+        let answer = renew(&lost, &key).await.expect_status(201).json();
+        let new = device(&app, &answer, &key);
+        new.connect().await.report(json!({ "on": true })).await;
+        let log = app.admin().get("/api/v1/audit").await.json();
+        let entry = |action: &str| {
+            let mut entries = log["items"].as_array().unwrap().iter();
+            entries.find(|entry| entry["action"] == action).expect(action).clone()
+        };
+        let used = entry("device.use_certificate");
+        let said = json!({ "certificate": new.serial, "retired": lost.serial });
+        assert_eq!((&used["after"], &used["address"]), (&said, &json!("127.0.0.1")));
+        assert_eq!(entry("device.renew_certificate")["address"], "192.0.2.7");
+    }
+
+    async fn certificates_that_were_revoked_make_room_and_go(app: TestApp) {
+        let (desk, _, _) = at_the_desk(&app).await;
+        let (admin, path) = (app.admin(), "/api/v1/devices/clock-01");
+        let add = async |serial: u8| {
+            let another = json!({ "certificate": desk.device("clock-01", serial).cert_pem });
+            admin.post(&format!("{path}/certificates"), another).await
+        };
+        for serial in 10..=110 {
+            add(serial).await.expect_status(201);
+            let revoke = format!("{path}/revoke?serial={serial:x}");
+            admin.post(&revoke, json!({})).await.expect_status(204);
+        }
+        app.advance(20 * 365 * Duration::from_secs(24 * 3_600));
+        trim(&app.operations).await.unwrap();
+        let left = admin.get(&format!("{path}/certificates")).await.json();
+        assert_eq!(left["items"].as_array().unwrap().len(), 1, "which works");
     }
 
     async fn what_is_out_of_service_gets_no_other_certificate(app: TestApp) {

@@ -110,6 +110,7 @@ mod health;
 mod mail;
 #[path = "../lifecycle"]
 mod lifecycle {
+    mod batch;
     mod cancel;
     mod chain;
     mod consent;
@@ -124,7 +125,8 @@ mod lifecycle {
     mod on_device;
     mod plain;
     mod presence;
-    pub(crate) mod provisioning;
+    mod provisioning;
+    mod provisioning_limits;
     mod refusals;
     mod request_limits;
     mod restart;

@@ -24,7 +24,7 @@ const ROOMS: &[Room] = &[
     Room { folder: "device/slots", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "device/agent", may_use: &["contract/*"], never: OUTSIDE_WORLD },
     Room { folder: "device/identity", may_use: &[], never: OUTSIDE_WORLD },
-    Room { folder: "device/keys", may_use: &[], never: &["tokio", "reqwest"] },
+    Room { folder: "device/keys", may_use: &["contract/release"], never: &["tokio", "reqwest"] },
     Room {
         folder: "device/host",
         may_use: &["contract/*", "device/agent", "device/slots"],

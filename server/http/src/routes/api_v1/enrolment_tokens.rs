@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use otaru_operations::{
-    App, EnrolmentTokenObject, NewEnrolmentToken, Page, create_enrolment_token,
+    App, EnrolmentTokenObject, NewEnrolment, NewEnrolmentToken, Page, create_enrolment_token,
     list_enrolment_tokens, revoke_enrolment_token,
 };
 use otaru_wire::{ProductName, ThingName};
@@ -48,6 +48,9 @@ struct CreateEnrolmentTokenResponse {
     device_url: String,
     /// The authority it trusts for that, PEM.
     ca_pem: String,
+    /// The root key it will trust for firmware, as `root.pub`: it is to know that from here, and
+    /// not from whoever answers it.
+    root_pub: String,
 }
 
 /// Makes a token for one device that keeps its key.
@@ -62,12 +65,14 @@ async fn create(
     let CreateEnrolmentTokenRequest { thing, product, expires_at } = request;
     let expires_at = expires_at.timestamp_millis();
     let new = NewEnrolmentToken { thing, product, expires_at };
-    let (record, secret) = create_enrolment_token(&app, &actor, new).await?;
+    let NewEnrolment { record, secret, root_pub } =
+        create_enrolment_token(&app, &actor, new).await?;
     let answer = CreateEnrolmentTokenResponse {
         record,
         token: secret.as_str().to_owned(),
         device_url: app.urls().device_url,
         ca_pem: app.ca_pem(),
+        root_pub,
     };
     Ok((StatusCode::CREATED, Json(answer)))
 }

@@ -1,29 +1,32 @@
 //! `/api/v1/provisioning`: how devices of a batch become things, and who waits for approval.
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use otaru_operations::{
-    App, ClaimCertificateObject, DeviceObject, NewClaimCertificate, NewTemplate, Page,
-    ProvisioningObject, TemplateObject, add_template, approve_provisioning,
+    App, ClaimCertificateObject, DeviceObject, MOST_SERIALS, NewClaimCertificate, NewTemplate,
+    Page, ProvisioningObject, TemplateObject, add_template, approve_provisioning,
     create_claim_certificate, list_claim_certificates, list_provisioning_queue, list_templates,
     reject_provisioning, remove_template, revoke_claim_certificate, show_template,
 };
 use otaru_wire::{ProductName, TemplateName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::ApiError;
-use crate::extract::{Json, OptionalJson, Path, Query};
+use crate::extract::{Json, MAX_JSON_BYTES, OptionalJson, Path, Query};
 use crate::identity::Caller;
 use crate::paging::Paging;
 use crate::site::Site;
 
+/// As many serial numbers as a template may have, each of 64 characters, and the rest of it.
+const TEMPLATE_BYTES: usize = MOST_SERIALS * 70 + MAX_JSON_BYTES;
+
 pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
-        .routes(routes!(add, list))
+        .routes(routes!(add, list).layer(DefaultBodyLimit::max(TEMPLATE_BYTES)))
         .routes(routes!(show, remove))
         .routes(routes!(create_claim, list_claims))
         .routes(routes!(revoke_claim))
@@ -41,7 +44,8 @@ struct AddTemplateRequest {
     /// What kind of device it makes.
     #[schema(value_type = String)]
     product: ProductName,
-    /// What they are called: text with parameters, such as `clock-{SerialNumber}`.
+    /// What they are called: text with parameters, such as `clock-{SerialNumber}`; a `:` stands
+    /// between any two.
     thing_name: String,
     /// How many it makes at most.
     device_limit: Option<u32>,

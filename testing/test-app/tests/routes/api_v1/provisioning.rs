@@ -35,6 +35,19 @@ each_database! {
         assert_eq!(operator.get(&claims).await.refusal(), "404 template_unknown");
     }
 
+    async fn a_template_has_a_hundred_thousand_serial_numbers(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let operator = app.operator().await;
+        let serials: Vec<String> = (0..100_000).map(|number| format!("{number:064}")).collect();
+        let mut wanted = clocks();
+        wanted["serial_numbers"] = json!(serials);
+        let made = operator.post(TEMPLATES, wanted.clone()).await.expect_status(201).json();
+        assert_eq!(made["serial_numbers"], 100_000);
+        wanted["name"] = json!("more");
+        wanted["serial_numbers"].as_array_mut().unwrap().push(json!("one-more"));
+        assert_eq!(operator.post(TEMPLATES, wanted).await.refusal(), "400 invalid_field");
+    }
+
     async fn templates_that_say_nothing_are_refused(app: TestApp) {
         app.create_product("clock", "device").await;
         let operator = app.operator().await;
@@ -45,6 +58,7 @@ each_database! {
             ("product", json!("lamp"), "404 product_unknown"),
             ("thing_name", json!("clock"), "400 invalid_field"),
             ("thing_name", json!("clock/{SerialNumber}"), "400 invalid_field"),
+            ("thing_name", json!("{Line}-{SerialNumber}"), "400 invalid_field"),
             ("device_limit", json!(0), "400 invalid_field"),
             ("per_minute", json!(0), "400 invalid_field"),
             ("expires_at", json!("2026-11-22T00:00:00Z"), "400 invalid_field"),

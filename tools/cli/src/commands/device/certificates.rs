@@ -36,7 +36,7 @@ impl CertificateCommand {
             }
             CertificateCommand::List { thing } => {
                 let page = client.list_certificates(&thing).await?;
-                let columns = ["serial", "issuer", "registered", "revoked"];
+                let columns = ["serial", "issuer", "registered", "revoked", "renews"];
                 Ok(context.printer.page(&page, &columns, row)?)
             }
         }
@@ -53,6 +53,7 @@ fn row(certificate: &Certificate) -> Vec<String> {
         issuer,
         certificate.created_at.clone(),
         or_dash(certificate.revoked_at.as_deref()),
+        or_dash(certificate.renews.as_deref()),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Devices by their own keys: the token is made at a desk, the key wherever it is used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -29,6 +29,9 @@ pub struct CreateToken {
     /// File for the token and where it is used, for its device alone
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// The product's root key for firmware, as you have it; what the server says if none is given
+    #[arg(long, value_name = "FILE")]
+    root_pub: Option<PathBuf>,
 }
 
 impl CreateToken {
@@ -36,6 +39,7 @@ impl CreateToken {
         if self.out.exists() {
             bail!("{} exists; name a new file", self.out.display());
         }
+        let own_root = self.root_pub.as_deref().map(read_root).transpose()?;
         let expires_at = after(self.expires)?;
         let client = context.client()?;
         let made = client.create_enrolment_token(&self.thing, &self.product, &expires_at).await?;
@@ -43,6 +47,7 @@ impl CreateToken {
             token: made.token.clone(),
             device_url: made.device_url.clone(),
             ca_pem: made.ca_pem.clone(),
+            root_pub: own_root.unwrap_or_else(|| made.root_pub.clone()),
         };
         keys::write_new(&self.out, file.to_text().as_bytes(), 0o600).with_context(|| {
             format!("the token is lost; `otaru device revoke-enrolment-token {}` ends it", made.id)
@@ -83,14 +88,13 @@ impl Enrol {
         let options = ClientOptions { server: file.device_url.clone(), token: None, ca_pem };
         let client = Client::new(&options)?;
         let enrolled = client.enrol_device(&file.token, &enrolment.request()?).await?;
-        // A device that trusts nothing, or anything, must not leave the workbench.
-        PublicKey::from_file(&enrolled.root_pub).context("the server's root key is refused")?;
-        enrolment.finish(&Answer {
+        let answer = Answer {
             cert_pem: enrolled.cert_pem.clone(),
             ca_pem: enrolled.ca_pem.clone(),
             root_pub: enrolled.root_pub.clone(),
             device_toml: enrolled.device_toml.clone(),
-        })?;
+        };
+        enrolment.finish(&file, &answer)?;
         let lines = [
             ("thing", enrolled.thing.clone()),
             ("product", enrolled.product.clone()),
@@ -98,6 +102,14 @@ impl Enrol {
         ];
         Ok(context.printer.object(enrolled.json(), &lines)?)
     }
+}
+
+/// The text of a root key's file, if it holds one.
+fn read_root(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path);
+    let text = text.with_context(|| format!("could not read {}", path.display()))?;
+    PublicKey::from_file(&text).with_context(|| format!("{} is no root key", path.display()))?;
+    Ok(text)
 }
 
 /// Prints enrolment tokens.
