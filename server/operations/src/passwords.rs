@@ -1,5 +1,7 @@
 //! Passwords: which may be chosen, and comparing them without holding up anybody.
 
+mod hashers;
+
 use std::{
     collections::HashSet,
     num::NonZero,
@@ -14,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use self::hashers::Hashers;
 use crate::{OperationError, Refusal};
 
 /// Fewest characters.
@@ -81,7 +84,7 @@ impl Password {
 /// Makes and compares hashes: on as many threads as leave half of the cores to all else, and
 /// with only so many waiting.
 pub(crate) struct Passwords {
-    places: Arc<Semaphore>,
+    hashers: Hashers,
     room: Arc<Semaphore>,
     room_for_known: Arc<Semaphore>,
     /// Compared when there is no account, so that the answer takes as long.
@@ -100,7 +103,7 @@ impl Passwords {
         let at_once = (cores / 2).clamp(1, MOST_AT_ONCE);
         let room = |places| Arc::new(Semaphore::new(places));
         Ok(Passwords {
-            places: room(at_once),
+            hashers: Hashers::start(at_once)?,
             room: room(at_once * ROOM),
             room_for_known: room(ROOM_FOR_KNOWN),
             nobody: nobody.into(),
@@ -135,15 +138,12 @@ impl Passwords {
             waits = waits.or_else(|_| self.room_for_known.clone().try_acquire_owned());
         }
         let waits = waits.map_err(|_| Refusal::Busy)?;
-        let place = self.places.clone().acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
-        // The work goes on when the caller leaves, and so does the place it takes.
+        // The work goes on when the caller leaves, and so does the room it takes.
         let work = move || {
-            let _held = (waits, place);
+            let _held = waits;
             work()
         };
-        let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|error| OperationError::Hash(error.into()))?
+        self.hashers.run(work).await?
     }
 }
 
@@ -254,7 +254,6 @@ mod tests {
             let all = futures::future::join_all((0..ROOM).map(|_| work())).await;
             assert!(all.iter().all(Result::is_ok));
             assert!(most.load(SeqCst) <= at_once, "{} on {cores} cores", most.load(SeqCst));
-            assert_eq!(passwords.places.available_permits(), at_once);
         }
     }
 }
