@@ -7,7 +7,7 @@ use std::time::Duration;
 use otaru_doors::PeerCertificate;
 use otaru_wire::ThingName;
 use rmqtt::session::Session as MqttSession;
-use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill, Message as ToSession, Reason};
+use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
 use tokio::time::timeout;
 
 use crate::comings::{ClaimPlace, Later};
@@ -141,8 +141,7 @@ impl Hub {
         id: &Id,
     ) -> Result<(), Refused> {
         let shared = self.mqtt.extends.shared().await;
-        let mut entry = shared.entry(id.clone());
-        let Some(there) = entry.session() else { return Ok(()) };
+        let Some(there) = shared.entry(id.clone()).session() else { return Ok(()) };
         match (connect.listener, listeners::of(&there.id)) {
             (Listener::Plain, Listener::Devices) if is_of_claim(&there).await => Ok(()),
             (Listener::Plain, Listener::Devices) => {
@@ -153,10 +152,7 @@ impl Hub {
             }
             (Listener::Devices, Listener::Plain) => {
                 drop(there);
-                match entry.kick(true, true, false).await {
-                    Ok(_) => Ok(()),
-                    Err(error) => Err(Refused::new(format!("backend of that name stays: {error}"))),
-                }
+                self.end_predecessor(id, "backend of that name").await
             }
             _ => Ok(()),
         }
@@ -165,30 +161,37 @@ impl Hub {
     /// Lets nobody go on with a claim's session, and no claim with anybody's. All devices of a
     /// batch may use the same client id: what waits for one of them may be its private key.
     async fn separate_claims(&self, principal: &Principal, id: &Id) -> Result<(), Refused> {
-        let mut entry = self.mqtt.extends.shared().await.entry(id.clone());
-        let Some(there) = entry.session() else { return Ok(()) };
+        let there = self.mqtt.extends.shared().await.entry(id.clone()).session();
+        let Some(there) = there else { return Ok(()) };
         if !is_claim(principal) && !is_of_claim(&there).await {
             return Ok(());
         }
         drop(there);
+        self.end_predecessor(id, "the session before").await
+    }
+
+    /// Ends the session of the same name for good.
+    async fn end_predecessor(&self, id: &Id, what: &str) -> Result<(), Refused> {
+        self.see_off_predecessor(id).await;
+        let mut entry = self.mqtt.extends.shared().await.entry(id.clone());
         match entry.kick(true, true, false).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(Refused::new(format!("the session before stays: {error}"))),
+            Err(error) => Err(Refused::new(format!("{what} stays: {error}"))),
         }
     }
 
-    /// Waits for a connection of the same name that is just ending.
+    /// Lets a connection of the same name go on to its end, and waits for one that is just ending.
     ///
     /// rmqtt answers "server unavailable" to whoever comes before it is gone, which in MQTT 5
     /// takes half a second after its DISCONNECT. One that lives on answers at once. One that
-    /// answers nothing is held up, by a client that does not read or by the service: it ends as
-    /// soon as it goes on, and not as a connection that is believed to be open and hears nothing.
+    /// answers nothing is held up by a client that does not read, and ends when it goes on.
     async fn see_off_predecessor(&self, id: &Id) {
-        let there = self.mqtt.extends.shared().await.entry(id.clone());
-        let (Some(session), Some(inbox)) = (there.session(), there.tx()) else { return };
-        if timeout(PREDECESSOR_PATIENCE, self.passed(&session)).await.is_err() {
-            let _gone = inbox.unbounded_send(ToSession::Closed(Reason::ConnectKicked(false)));
+        let there = self.mqtt.extends.shared().await.entry(id.clone()).session();
+        let Some(session) = there else { return };
+        if let Some(connection) = Connection::of(&session).await {
+            connection.give_way();
         }
+        let _held_up = timeout(PREDECESSOR_PATIENCE, self.passed(&session)).await;
     }
 
     fn remember(&self, id: Id, admitted: Admitted) {

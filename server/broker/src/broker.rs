@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rmqtt::codec::types::QoS;
 use rmqtt::context::ServerContext;
-use rmqtt::types::{Id, Message as ToSession, Reason};
+use rmqtt::types::Id;
 use rustls::ServerConfig;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -194,13 +194,10 @@ impl Broker {
 /// Ends a session and its connection, for good. The last will is sent.
 pub(crate) async fn kick(hub: &Hub, id: Id) {
     let mut entry = hub.mqtt.extends.shared().await.entry(id);
-    let (Some(session), Some(inbox)) = (entry.session(), entry.tx()) else { return };
+    let Some(session) = entry.session() else { return };
     if let Err(error) = entry.kick(true, true, true).await {
         tracing::debug!(client.id = %session.id.client_id, %error, "Session was already going");
     }
-    // A session that was held up by its client for longer than rmqtt waits ignores the kick, and
-    // would live on where no message finds it.
-    let _gone = inbox.unbounded_send(ToSession::Closed(Reason::ConnectKicked(true)));
     // A session without a connection is dropped by rmqtt with its queue, untold.
     hub.session_over(&session).await;
     while session.deliver_queue().pop().is_some() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use otaru_wire::SubscriptionEvent;
 use otaru_wire::payload::DisconnectReason;
 use rmqtt::session::Session as MqttSession;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::comings::ClaimPlace;
 use crate::pace::Pace;
@@ -47,6 +47,8 @@ pub(crate) struct Connection {
     gathered: Mutex<Gathered>,
     /// Why we end it, if we do.
     closed_because: OnceLock<DisconnectReason>,
+    /// Another connection has its name.
+    gives_way: watch::Sender<bool>,
     ended: AtomicBool,
     refusals: AtomicU32,
     refused_publish: AtomicBool,
@@ -71,6 +73,7 @@ impl Connection {
             repeats: Mutex::new(Repeats::default()),
             gathered: Mutex::default(),
             closed_because: OnceLock::new(),
+            gives_way: watch::Sender::new(false),
             ended: AtomicBool::new(false),
             refusals: AtomicU32::new(0),
             refused_publish: AtomicBool::new(false),
@@ -121,6 +124,19 @@ impl Connection {
 
     pub(crate) fn closed_because(&self) -> Option<DisconnectReason> {
         self.closed_because.get().copied()
+    }
+
+    /// Lets another connection have its name: a message of it that still waits to be taken waits
+    /// no longer, and is not taken.
+    pub(crate) fn give_way(&self) {
+        self.close_because(DisconnectReason::DuplicateClientId);
+        self.gives_way.send_replace(true);
+    }
+
+    /// Returns once it has to give way.
+    pub(crate) async fn has_to_give_way(&self) {
+        let mut gives_way = self.gives_way.subscribe();
+        gives_way.wait_for(|has_to| *has_to).await.expect("the sender is in self");
     }
 
     /// Notes that it was refused something, and how often by now.

@@ -14,11 +14,12 @@ use rmqtt::net::MqttError;
 use rmqtt::session::Session as MqttSession;
 use rmqtt::shared::{DefaultShared, Entry, Shared};
 use rmqtt::types::{
-    ClientId, ForwardedCount, ForwardedRecipients, From as Sender, Id, IsAdmin, MsgID,
-    OfflineSession, Publish, Reason, SessionStatus, SubRelation, SubRelations, SubRelationsMap,
-    SubsSearchParams, SubsSearchResult, Subscribe, SubscribeReturn, To, Tx, Unsubscribe,
+    ClientId, ForwardedCount, ForwardedRecipients, From as Sender, Id, IsAdmin,
+    Message as ToSession, MsgID, OfflineSession, Publish, Reason, SessionStatus, SubRelation,
+    SubRelations, SubRelationsMap, SubsSearchParams, SubsSearchResult, Subscribe, SubscribeReturn,
+    To, Tx, Unsubscribe,
 };
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, oneshot};
 
 /// More connections than are told to come later at any one time.
 const PUT_OFF_MAX: usize = 10_000;
@@ -215,6 +216,18 @@ impl Drop for Handover {
     }
 }
 
+/// Kicks a session that rmqtt has kicked once more, and waits for as long as that takes.
+///
+/// rmqtt waits five seconds and gives the name away all the same. A session that was held up for
+/// longer, by its client or by the service, ignores a kick that nobody waits for: its connection
+/// would be open and hear nothing, and what is left of it would wait for its expiry.
+fn insist(inbox: &Tx, by: Id, clean_start: bool, is_admin: IsAdmin) {
+    let (going, goes) = oneshot::channel();
+    if inbox.unbounded_send(ToSession::Kick(going, by, clean_start, is_admin)).is_ok() {
+        tokio::spawn(async move { goes.await.is_ok() });
+    }
+}
+
 /// A client's place in the table. rmqtt holds one, locked, from before it takes the session of an
 /// old connection until the new one has it.
 struct Place {
@@ -264,7 +277,12 @@ impl Entry for Place {
             let client_id = self.id().client_id.clone();
             self.handover = Some(self.sessions.begin(client_id).await);
         }
-        self.entry.kick(clean_start, clear_subscriptions, is_admin).await
+        let inbox = self.entry.tx();
+        let kicked = self.entry.kick(clean_start, clear_subscriptions, is_admin).await;
+        if let Some(inbox) = inbox {
+            insist(&inbox, self.id(), clean_start, is_admin);
+        }
+        kicked
     }
 
     async fn online(&self) -> bool {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use otaru_wire::payload::DisconnectReason;
 use otaru_wire::{ShadowTopic, ShadowVerb, SubscriptionEvent, Topic};
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
+use rmqtt::net::v5::TAKEN_OVER;
 use rmqtt::session::Session as MqttSession;
 use rmqtt::types::{
     ClientId, From as Sender, Publish, PublishAclResult, PublishResult, Reason, Subscribe,
@@ -33,7 +34,23 @@ impl Hub {
         let Some(connection) = Connection::of(mqtt).await else {
             return PublishAclResult::rejected(true, None);
         };
-        self.keep_pace(&connection, publish.topic.len() + publish.payload.len()).await;
+        tokio::select! {
+            biased;
+            judged = self.judge_publish(mqtt, &connection, publish) => judged,
+            // Without a PUBACK: whoever wants it to arrive sends it again.
+            () = connection.has_to_give_way() => {
+                PublishAclResult::rejected(true, Some(TAKEN_OVER.into()))
+            }
+        }
+    }
+
+    async fn judge_publish(
+        &self,
+        mqtt: &MqttSession,
+        connection: &Connection,
+        publish: &Publish,
+    ) -> PublishAclResult {
+        self.keep_pace(connection, publish.topic.len() + publish.payload.len()).await;
         let session = &connection.session;
         let retain = publish.retain && self.retained_is_refused;
         let allowed = acl::publish(&session.principal, &self.namespace, &publish.topic, retain);
@@ -58,7 +75,7 @@ impl Hub {
                     }
                 }
             }
-            Err(denied) => self.refuse_publish(mqtt, &connection, publish, denied).await,
+            Err(denied) => self.refuse_publish(mqtt, connection, publish, denied).await,
         }
     }
 

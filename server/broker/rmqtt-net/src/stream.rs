@@ -286,7 +286,7 @@ pub mod v5 {
 
     /// What rmqtt says when another connection takes over a session. Its code for that is "not
     /// authorized", by which clients give up.
-    const TAKEN_OVER: &str = "Kicked";
+    pub const TAKEN_OVER: &str = "Kicked";
 
     /// What a client still hears when its connection ends.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -116,3 +116,27 @@ async fn who_is_disconnected_hears_why() {
     room.broker.disconnect(THING).await;
     assert_eq!(second.told_why().await, DisconnectReasonCode::AdministrativeAction);
 }
+
+/// The service is slow, and its next message waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_held_up_hears_that_another_has_its_session() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate(THING);
+    let mut first = device(&room, &certificate, THING);
+    first.connack().await.unwrap();
+    let mut second = device(&room, &certificate, THING);
+    second.events.options.set_clean_start(true);
+    let (client, update) = (first.client.clone(), shadow(THING, "update"));
+    let (told, _open) = tokio::join!(first.told_why(), async {
+        let publish = || client.publish(update.clone(), "{}", PublishOptions::at_most_once());
+        let mut open = Vec::new();
+        for _ in 0..400 {
+            publish().await.unwrap();
+            open.push(room.heard.request().await);
+        }
+        publish().await.unwrap();
+        second.connack().await.unwrap();
+        open
+    });
+    assert_eq!(told, DisconnectReasonCode::SessionTakenOver);
+}

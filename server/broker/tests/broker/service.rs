@@ -33,6 +33,8 @@ pub(crate) struct Service {
     pub(crate) mistaken_for: Mutex<Option<Principal>>,
     /// It can take no messages, as when its database is away.
     pub(crate) is_ill: AtomicBool,
+    /// Locked, it goes on with no message that it takes.
+    pub(crate) is_slow: tokio::sync::Mutex<()>,
 }
 
 /// The other end of a [`Service`].
@@ -52,6 +54,7 @@ impl Service {
             revoked: Mutex::default(),
             mistaken_for: Mutex::default(),
             is_ill: AtomicBool::new(false),
+            is_slow: tokio::sync::Mutex::default(),
         };
         (Arc::new(service), Heard { told: told_here, requests: requests_here })
     }
@@ -146,6 +149,7 @@ impl Ingress for Service {
             return Err(NotTaken::new("the service is ill"));
         }
         self.requests.send(request).unwrap();
+        drop(self.is_slow.lock().await);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use otaru_broker::DisconnectReason;
+use otaru_broker::{DisconnectReason, Request};
 
 use crate::client::{Client, Options};
 use crate::room::{Room, shadow, until};
@@ -14,6 +14,9 @@ const THING: &str = "clock-01";
 
 /// More than wait for one device, sent and unsent.
 const TOO_MANY: usize = 10_000 + 128 + 1;
+
+/// Requests of one client that may be unanswered.
+const REQUESTS_MAX: usize = 400;
 
 async fn publish_numbers(room: &Room, topic: &str, count: usize) {
     for number in 0..count {
@@ -133,29 +136,57 @@ async fn message_cut_off_while_it_is_sent_comes_again() {
     }
 }
 
-/// The service is slow, and the device comes again meanwhile.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connection_that_was_held_up_ends_when_another_has_its_name() {
-    let mut room = Room::new().await;
-    let certificate = room.certificate(THING);
+/// A connection whose next message waits until one of these is dropped: the service is slow.
+async fn held_up(room: &mut Room, device: &mut Client) -> Vec<Request> {
     let update = shadow(THING, "update");
-    let mut old = room.lasting_device(&certificate, THING).await;
-    for _ in 0..401 {
-        old.send_publish(&update, b"{}", 0, false).await.unwrap();
+    for number in 0..=REQUESTS_MAX {
+        device.send_publish(&update, number.to_string().as_bytes(), 1, false).await.unwrap();
     }
     let mut open = Vec::new();
-    for _ in 0..400 {
+    for _ in 0..REQUESTS_MAX {
         open.push(room.heard.request().await);
     }
+    open
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connection_that_is_held_up_ends_at_once_when_another_has_its_name() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate(THING);
+    let mut old = room.lasting_device(&certificate, THING).await;
+    let open = held_up(&mut room, &mut old).await;
 
     let mut new = connect(&room, &certificate).await;
-    assert_eq!(room.broker.counts().connections, 2);
-    drop(open);
 
     old.closed().await;
-    new.publish(&update, "{}").await.unwrap();
     let (_, reason) = room.heard.disconnected().await;
     assert_eq!(reason, DisconnectReason::DuplicateClientId);
+    assert!(new.session_present);
+    drop(open);
+    new.publish(&shadow(THING, "update"), "new").await.unwrap();
+    assert_eq!(room.heard.request().await.payload, "new", "what waited was not acknowledged");
+}
+
+/// The broker does not wait for it for ever, and its name is free; it ends when it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connection_that_is_held_up_ends_after_the_server_has_ended_it() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate(THING);
+    let service = room.service.clone();
+    let held_up = service.is_slow.lock().await;
+    let mut device = room.lasting_device(&certificate, THING).await;
+    device.send_publish(&shadow(THING, "update"), b"{}", 1, false).await.unwrap();
+    room.heard.request().await;
+
+    room.broker.disconnect(THING).await;
+    let new = room.lasting_device(&certificate, THING).await;
+    assert!(!new.session_present);
+    assert_eq!(room.broker.counts().connections, 2);
+    drop(held_up);
+
+    device.closed().await;
+    let (_, reason) = room.heard.disconnected().await;
+    assert_eq!(reason, DisconnectReason::ApiInitiatedDisconnect);
 }
 
 /// Until it is let in.
