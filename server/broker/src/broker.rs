@@ -19,7 +19,10 @@ use crate::fitting::Fitters;
 use crate::handover::Sessions;
 use crate::hub::Hub;
 use crate::router::EscapingRouter;
-use crate::{Addresses, BrokerConfig, Counts, Ingress, Session, answer, hooks, listeners};
+use crate::waiting::Waiting;
+use crate::{
+    Addresses, BrokerConfig, Counts, DeviceLimits, Ingress, Session, answer, hooks, listeners,
+};
 
 /// How long [`Broker::shutdown`] waits for connections to end. rmqtt keeps an
 /// MQTT 5 connection half a second after its DISCONNECT.
@@ -92,7 +95,8 @@ impl Broker {
         let mqtt = ServerContext::new().busy_check_enable(false).build().await;
         let router = EscapingRouter::new(mqtt.clone());
         *mqtt.extends.router_mut().await = Box::new(router.clone());
-        let sessions = Sessions::new(mqtt.clone());
+        let limits = config.mqtts.as_ref().map_or(DeviceLimits::USUAL, |mqtts| mqtts.limits);
+        let sessions = Sessions::new(mqtt.clone(), Waiting::new(limits.waiting_bytes));
         *mqtt.extends.shared_mut().await = Box::new(sessions.clone());
         let hub = Arc::new(Hub::new(mqtt, router, sessions, ingress, config));
         *hub.mqtt.extends.fitter_mgr_mut().await = Box::new(Fitters::of(&hub));

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Counts {
     /// Clients connected now.
     pub connections: u64,
-    /// Messages lost because their receiver's queue was full, which ended its session.
+    /// Messages lost because too many or too many bytes waited for their receiver, which ended its
+    /// session.
     pub dropped_queue_full: u64,
     /// Messages lost because their receiver's session had ended or ended before they were delivered.
     pub dropped_session_ended: u64,

@@ -2,7 +2,7 @@
 //!
 //! A queue has an end, and rmqtt then throws the oldest message away and goes on: a subscriber
 //! would miss an answer and never know. Here the first message lost ends the session, online or
-//! stored. The client sees its connection close, and the next CONNACK says that no session is
+//! stored; it may be lost because there are too many of them, or because of its bytes. The client sees its connection close, and the next CONNACK says that no session is
 //! present: it subscribes again, gets the open deltas, and reads what else it needs. What was
 //! still in the queue goes with the session.
 

@@ -21,18 +21,21 @@ use rmqtt::types::{
 };
 use tokio::sync::{RwLock, oneshot};
 
+use crate::waiting::Waiting;
+use crate::{Listener, listeners};
+
 /// More connections than are told to come later at any one time.
 const PUT_OFF_MAX: usize = 10_000;
 
 /// A message, and which subscription it is for.
-type Waiting = (Sender, Publish, SubRelation);
+type Kept = (Sender, Publish, SubRelation);
 
 /// What waits for one client.
 #[derive(Default)]
 struct GoingOver {
     /// Connections in a row that have not ended their handover.
     handovers: usize,
-    messages: Mutex<Vec<Waiting>>,
+    messages: Mutex<Vec<Kept>>,
 }
 
 /// What could not be handed over.
@@ -46,14 +49,16 @@ pub(crate) struct Sessions {
     /// The clients whose session goes over just now. Whoever sends holds it meanwhile, so that
     /// none is half-way when a session begins to go or has gone.
     going_over: Arc<RwLock<HashMap<ClientId, GoingOver>>>,
+    /// What waits for devices.
+    waiting: Waiting,
     /// Connections that are to come later.
     put_off: Arc<Mutex<HashSet<Id>>>,
 }
 
 impl Sessions {
-    pub(crate) fn new(mqtt: ServerContext) -> Sessions {
+    pub(crate) fn new(mqtt: ServerContext, waiting: Waiting) -> Sessions {
         let all = DefaultShared::new(Some(mqtt.clone()));
-        Sessions { mqtt, all, going_over: Arc::default(), put_off: Arc::default() }
+        Sessions { mqtt, all, going_over: Arc::default(), waiting, put_off: Arc::default() }
     }
 
     /// Lets a connection find no place for its session, which MQTT calls "server unavailable".
@@ -109,24 +114,41 @@ impl Sessions {
     ) -> Result<ForwardedCount, (ForwardedCount, Lost)> {
         let router = self.mqtt.extends.router().await;
         let relations = router.matches(from.id.clone(), &publish.topic).await.unwrap_or_default();
-        let (mut now, mut kept) = (SubRelations::new(), 0);
+        let (mut count, mut lost) = (0, Lost::new());
         for relation in relations.into_values().flatten() {
-            let Some(of_client) = going_over.get(&relation.1) else {
-                now.push(relation);
+            if let Some(of_client) = going_over.get(&relation.1) {
+                let publish = self.waiting.hold(&relation.1, &publish);
+                of_client.keep((from.clone(), publish, relation));
+                count += 1;
                 continue;
-            };
-            of_client.keep((from.clone(), publish.clone(), relation));
-            kept += 1;
+            }
+            let Some(publish) = self.held(&relation.1, &from, &publish).await else { continue };
+            match self.all.forwards_to(from.clone(), &publish, vec![relation], None).await {
+                Ok(recipients) => count += recipients.len(),
+                Err((_, not_handed)) => lost.extend(not_handed),
+            }
         }
-        match self.all.forwards_to(from, &publish, now, None).await {
-            Ok(recipients) => Ok(kept + recipients.len()),
-            Err((recipients, lost)) => Err((kept + recipients.len(), lost)),
+        if lost.is_empty() { Ok(count) } else { Err((count, lost)) }
+    }
+
+    /// The message as it may wait for its receiver; `None` if too much waits for that already,
+    /// which ends its session.
+    async fn held(&self, to: &ClientId, from: &Sender, publish: &Publish) -> Option<Publish> {
+        let receiver = self.all.tx(to).map(|(_, id)| id);
+        let Some(device) = receiver.filter(|id| listeners::of(id) == Listener::Devices) else {
+            return Some(publish.clone());
+        };
+        if self.waiting.has_room(to, publish) {
+            return Some(self.waiting.hold(to, publish));
         }
+        let (hooks, full) = (self.mqtt.extends.hook_mgr(), Reason::MessageQueueFull);
+        hooks.message_dropped(Some(device), from.clone(), publish.clone(), full).await;
+        None
     }
 }
 
 impl GoingOver {
-    fn keep(&self, message: Waiting) {
+    fn keep(&self, message: Kept) {
         let mut messages = self.messages.lock().expect("nothing panics while it holds the lock");
         messages.push(message);
     }
@@ -144,14 +166,11 @@ impl Shared for Sessions {
 
     async fn forwards(
         &self,
-        msg_id: Option<MsgID>,
+        _: Option<MsgID>,
         from: Sender,
         publish: Publish,
     ) -> Result<ForwardedCount, (ForwardedCount, Lost)> {
         let going_over = self.going_over.read().await;
-        if going_over.is_empty() {
-            return self.all.forwards(msg_id, from, publish).await;
-        }
         self.forward_or_keep(&going_over, from, publish).await
     }
 
@@ -318,7 +337,11 @@ impl Entry for Place {
         from: Sender,
         publish: Publish,
     ) -> Result<(), (Sender, Publish, Reason)> {
-        self.entry.publish(from, publish).await
+        let client_id = self.id().client_id.clone();
+        match self.sessions.held(&client_id, &from, &publish).await {
+            Some(publish) => self.entry.publish(from, publish).await,
+            None => Ok(()),
+        }
     }
 
     async fn subscriptions(&self) -> Option<Vec<SubsSearchResult>> {

@@ -38,6 +38,7 @@ mod router;
 mod sites;
 mod topic_filter;
 mod traffic;
+mod waiting;
 mod wire;
 
 pub use acl::{Denied, publish as may_publish};

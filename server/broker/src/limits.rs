@@ -10,6 +10,9 @@ pub struct DeviceLimits {
     pub bytes_per_s: u32,
     /// Filters that one client may hold.
     pub subscriptions: u32,
+    /// Bytes of the messages that wait for one client or that it has not acknowledged, there or
+    /// away; a message that is too much ends its session.
+    pub waiting_bytes: u32,
     /// Connections in a minute of one client id with one certificate; more are told to come later.
     pub connects_per_min: u32,
     /// Connections in a second from one address; of IPv6 from one network of 64 bits. More wait
@@ -27,6 +30,9 @@ impl DeviceLimits {
         requests_per_s: 100,
         bytes_per_s: 512 * 1024,
         subscriptions: 200,
+        // 400 open requests, each answered with the largest documents of shadows as they usually
+        // are, take 13.
+        waiting_bytes: 16 * 1024 * 1024,
         connects_per_min: 60,
         site_connects_per_s: 500,
         batch_connections: 1_000,
@@ -37,6 +43,7 @@ impl DeviceLimits {
         requests_per_s: 0,
         bytes_per_s: 0,
         subscriptions: 0,
+        waiting_bytes: 0,
         connects_per_min: 0,
         site_connects_per_s: 0,
         batch_connections: 0,
@@ -45,4 +52,8 @@ impl DeviceLimits {
     /// The least rate of bytes that may be set: at less, one large message would hold its sender
     /// up for longer than a keep-alive.
     pub const BYTES_PER_S_MIN: u32 = crate::listeners::PACKET_BYTES_MAX;
+
+    /// The least number of waiting bytes that may be set: with less, one large message would end
+    /// the session of a device that works.
+    pub const WAITING_BYTES_MIN: u32 = crate::listeners::PACKET_BYTES_MAX;
 }

@@ -71,6 +71,62 @@ async fn device_whose_queue_runs_over_while_it_is_away_finds_no_session() {
     assert!(!room.lasting_device(&certificate, THING).await.session_present);
 }
 
+/// Room for three large messages.
+async fn room_of_few_bytes() -> Room {
+    Room::with(|mqtts| mqtts.limits.waiting_bytes = 300_000).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_wait_for_a_device_that_is_away_have_an_end() {
+    let mut room = room_of_few_bytes().await;
+    let accepted = shadow(THING, "update/accepted");
+    let certificate = absent_device(&mut room, &accepted).await;
+    let large = vec![b'x'; 90_000];
+    for _ in 0..3 {
+        room.publish(&accepted, &large).await;
+    }
+
+    // What waits comes whole, and is forgotten when it is acknowledged.
+    let mut device = room.lasting_device(&certificate, THING).await;
+    assert!(device.session_present);
+    for _ in 0..3 {
+        assert_eq!(device.next().await.payload.len(), large.len());
+    }
+    device.ping().await.unwrap();
+    device.disconnect().await;
+    room.heard.disconnected().await;
+    for _ in 0..3 {
+        room.publish(&accepted, &large).await;
+    }
+    assert_eq!(room.broker.counts().fell_behind, 0);
+
+    room.publish(&accepted, &large).await;
+    until("its session ends", async || !room.broker.has_subscriber(&accepted).await).await;
+    let counts = room.broker.counts();
+    assert_eq!((counts.fell_behind, counts.dropped_queue_full), (1, 1));
+    assert!(!room.lasting_device(&certificate, THING).await.session_present);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_a_device_does_not_acknowledge_have_an_end() {
+    let mut room = room_of_few_bytes().await;
+    let accepted = shadow(THING, "update/accepted");
+    let mut device = room.device(THING).await;
+    device.subscribe(&accepted, 1).await;
+    device.acknowledges = false;
+    let mut other = room.backend("watcher").await;
+    other.subscribe(&accepted, 1).await;
+    other.acknowledges = false;
+    for _ in 0..4 {
+        room.publish(&accepted, vec![b'x'; 90_000]).await;
+    }
+    assert_eq!(room.heard.disconnected().await.1, DisconnectReason::Throttled);
+    assert!(device.closed().await.len() <= 3);
+    for _ in 0..4 {
+        other.next().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_queue_of_a_device_that_is_away_comes_whole_and_in_order() {
     let mut room = Room::new().await;
