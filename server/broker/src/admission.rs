@@ -10,7 +10,7 @@ use rmqtt::session::Session as MqttSession;
 use rmqtt::types::{AuthResult, ConnectInfo, Id, LastWill};
 use tokio::time::timeout;
 
-use crate::comings::{ClaimPlace, Later};
+use crate::comings::{ClaimPlace, Later, Why};
 use crate::connection::Connection;
 use crate::hub::Hub;
 use crate::{Connect, Listener, Principal, Refused, acl, door, listeners};
@@ -65,9 +65,8 @@ impl Hub {
                 AuthResult::Allow(false, None)
             }
             Err(NotIn::Later(later)) => {
-                self.put_off(&connect, &later, info.id());
-                // It finds no place for its session.
-                AuthResult::Allow(false, None)
+                self.note_put_off(&connect, &later);
+                self.put_off(info.id(), later.why)
             }
             Err(NotIn::Refused(refused)) => {
                 tracing::info!(
@@ -82,17 +81,28 @@ impl Hub {
         }
     }
 
-    fn put_off(&self, connect: &Connect, later: &Later, id: &Id) {
+    /// Has the client told to come later; rmqtt itself could only tell it that it may not.
+    fn put_off(&self, id: &Id, why: Why) -> AuthResult {
+        match why {
+            // Nobody has a user name, and `rmqtt-net` says the right word.
+            Why::TooOften => AuthResult::BadUsernameOrPassword,
+            Why::TooMany => {
+                self.sessions.put_off(id.clone());
+                AuthResult::Allow(false, None)
+            }
+        }
+    }
+
+    fn note_put_off(&self, connect: &Connect, later: &Later) {
         self.counters.put_off.fetch_add(1, Relaxed);
         if later.is_first {
             tracing::info!(
                 client.id = connect.client_id,
                 client.ip = connect.ip.map(tracing::field::display),
-                reason = later.why,
+                reason = later.why.as_str(),
                 "Client was told to come later"
             );
         }
-        self.sessions.put_off(id.clone());
     }
 
     async fn admit(&self, connect: &Connect, info: &ConnectInfo) -> Result<Admitted, NotIn> {
@@ -194,7 +204,8 @@ impl Hub {
         let _held_up = timeout(PREDECESSOR_PATIENCE, self.passed(&session)).await;
     }
 
-    fn remember(&self, id: Id, admitted: Admitted) {
+    /// Keeps who a client is until it has its session.
+    pub(crate) fn remember(&self, id: Id, admitted: Admitted) {
         let mut all = self.admitted.lock().expect("nothing panics while it holds the lock");
         if all.len() >= ADMITTED_MAX {
             all.retain(|old, _| old.create_time + ADMITTED_MS > id.create_time);

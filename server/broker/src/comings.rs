@@ -21,9 +21,28 @@ type Certificate = (String, String);
 /// Why a client may not come in now; it may later.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Later {
-    pub(crate) why: &'static str,
+    pub(crate) why: Why,
     /// Whether it is the first of a row: the others need not be told of.
     pub(crate) is_first: bool,
+}
+
+/// What there is too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It connects more often than a client may.
+    TooOften,
+    /// Its batch has as many connections as it may.
+    TooMany,
+}
+
+impl Why {
+    /// For the log.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Why::TooOften => "connects too often",
+            Why::TooMany => "its batch has too many connections",
+        }
+    }
 }
 
 /// Who came lately.
@@ -81,7 +100,7 @@ impl Comings {
         let came = all.clients.entry(name).or_insert_with(full);
         if came.left.wait(now_ms, 1).is_some() {
             let is_first = !std::mem::replace(&mut came.is_told, true);
-            return Err(Later { why: "connects too often", is_first });
+            return Err(Later { why: Why::TooOften, is_first });
         }
         came.left.take(now_ms, 1);
         Ok(())
@@ -94,7 +113,7 @@ impl Comings {
         let claims = all.entry(name.clone()).or_default();
         if self.batch_connections > 0 && claims.connections >= self.batch_connections {
             let is_first = !std::mem::replace(&mut claims.is_told, true);
-            return Err(Later { why: "its batch has too many connections", is_first });
+            return Err(Later { why: Why::TooMany, is_first });
         }
         claims.connections += 1;
         Ok(ClaimPlace { certificate: name, claims: self.claims.clone() })
@@ -151,7 +170,7 @@ mod tests {
     }
 
     fn too_often(is_first: bool) -> Result<(), Later> {
-        Err(Later { why: "connects too often", is_first })
+        Err(Later { why: Why::TooOften, is_first })
     }
 
     #[test]

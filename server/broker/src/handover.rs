@@ -62,7 +62,6 @@ impl Sessions {
     }
 
     /// Lets a connection find no place for its session, which MQTT calls "server unavailable".
-    /// Where rmqtt asks whether to let it in, it could only be told that it may not.
     pub(crate) fn put_off(&self, id: Id) {
         let mut all = self.put_off.lock().expect("nothing panics while it holds the lock");
         if all.len() >= PUT_OFF_MAX {

@@ -148,6 +148,11 @@ pub mod v3 {
             return_code: ConnectAckReason,
             session_present: bool,
         ) -> Result<()> {
+            let return_code = match return_code {
+                // Nobody has either: see v5.
+                ConnectAckReason::BadUserNameOrPassword => ConnectAckReason::ServiceUnavailable,
+                other => other,
+            };
             self.send(PacketV3::ConnectAck(rmqtt_codec::v3::ConnectAck { session_present, return_code }))
                 .await
         }
@@ -401,8 +406,14 @@ pub mod v5 {
         }
 
         /// Responds to connection request
+        ///
+        /// A bad user name or password is what a hook of rmqtt's can say, and nobody here has
+        /// either: it stands for a client that connects too often, for which rmqtt has no word.
         #[inline]
-        pub async fn send_connect_ack(&mut self, ack: rmqtt_codec::v5::ConnectAck) -> Result<()> {
+        pub async fn send_connect_ack(&mut self, mut ack: rmqtt_codec::v5::ConnectAck) -> Result<()> {
+            if ack.reason_code == ConnectAckReason::BadUserNameOrPassword {
+                ack.reason_code = ConnectAckReason::ConnectionRateExceeded;
+            }
             if ack.reason_code == ConnectAckReason::Success {
                 self.farewell = Farewell::Due;
             }

@@ -12,7 +12,7 @@ use crate::room::{Room, now, shadow, until};
 
 const THING: &str = "clock-01";
 
-/// MQTT 3.1.1 for what MQTT 5 calls server unavailable.
+/// MQTT 3.1.1 has no other word for what may be so later.
 const UNAVAILABLE: Option<NotIn> = Some(NotIn::Refused(3));
 
 async fn send_numbers(device: &mut Client, topic: &str, count: usize) {

@@ -86,7 +86,7 @@ async fn who_does_not_stop_to_publish_elsewhere_hears_that_it_is_too_much() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_connects_too_often_hears_that_there_is_no_room_now() {
+async fn who_connects_too_often_hears_so() {
     let limits = DeviceLimits { connects_per_min: 1, ..DeviceLimits::NONE };
     let (room, _hand) = Room::limited(limits).await;
     let certificate = room.certificate(THING);
@@ -95,7 +95,7 @@ async fn who_connects_too_often_hears_that_there_is_no_room_now() {
     assert!(
         matches!(
             refused,
-            Err(ConnectionError::ConnectionRefused(ConnectReturnCode::ServerUnavailable))
+            Err(ConnectionError::ConnectionRefused(ConnectReturnCode::ConnectionRateExceeded))
         ),
         "{refused:?}"
     );
