@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow, bail};
 use futures::future::{join_all, select_all};
 use otaru_authority::{Authority, AuthorityError};
 use otaru_blobs::Blobs;
-use otaru_broker::{Broker, BrokerConfig, MqttsListener};
+use otaru_broker::{Broker, BrokerConfig, MqttsListener, log_losses};
 use otaru_http::{HealthFor, Readiness, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, Mailer, MqttIngress, Outbound, create_setup_code, deliver_mail,
@@ -34,6 +34,10 @@ use crate::{
 
 /// How long running requests may take to finish once the server was asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How often the log may say what the broker dropped and refused: a device that does not stop asking
+/// must not fill it.
+const LOSSES_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the server until SIGTERM or Ctrl-C, then drains.
 pub(crate) async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
@@ -132,6 +136,7 @@ impl Server {
             tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices)),
             tokio::spawn(run_background(app.clone())),
             tokio::spawn(watch_bucket(app.clone())),
+            tokio::spawn(log_losses(broker.clone(), LOSSES_EVERY)),
         ];
         let workers = if config.patches.enabled { config.patches.workers } else { 0 };
         background.extend((0..workers).map(|_| tokio::spawn(make_patches(app.clone()))));

@@ -30,6 +30,26 @@ pub struct Counts {
     pub put_off: u64,
 }
 
+impl Counts {
+    /// What was counted since; `connections` are still those of now.
+    pub fn since(&self, before: &Counts) -> Counts {
+        let risen = |of: fn(&Counts) -> u64| of(self).saturating_sub(of(before));
+        Counts {
+            connections: self.connections,
+            dropped_queue_full: risen(|counts| counts.dropped_queue_full),
+            dropped_session_ended: risen(|counts| counts.dropped_session_ended),
+            dropped_too_large: risen(|counts| counts.dropped_too_large),
+            dropped_expired: risen(|counts| counts.dropped_expired),
+            fell_behind: risen(|counts| counts.fell_behind),
+            refused_publishes: risen(|counts| counts.refused_publishes),
+            refused_subscriptions: risen(|counts| counts.refused_subscriptions),
+            slowed: risen(|counts| counts.slowed),
+            cut_off: risen(|counts| counts.cut_off),
+            put_off: risen(|counts| counts.put_off),
+        }
+    }
+}
+
 /// The counters behind [`Counts`].
 #[derive(Default)]
 pub(crate) struct Counters {

@@ -30,6 +30,7 @@ mod ingress;
 mod kept;
 mod limits;
 mod listeners;
+mod losses;
 mod pace;
 mod presence;
 mod refusals;
@@ -49,4 +50,5 @@ pub use ingress::{
     Connect, Ingress, Listener, NotTaken, OpenDelta, Principal, Refused, Request, Session, Turn,
 };
 pub use limits::DeviceLimits;
+pub use losses::log_losses;
 pub use otaru_wire::payload::DisconnectReason;

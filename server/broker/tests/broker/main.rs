@@ -8,6 +8,7 @@ mod client;
 mod identity;
 mod limits;
 mod limits_mqtt5;
+mod losses;
 mod mosquitto;
 mod mqtt5;
 mod presence;
