@@ -190,7 +190,8 @@ impl Broker {
         }
     }
 
-    fn hub(&self) -> &Arc<Hub> {
+    /// What it shares with its hooks.
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
         &self.running.hub
     }
 }

@@ -184,29 +184,4 @@ fn reason_of_error(error: &MqttError) -> DisconnectReason {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn first_telling_reason_counts() {
-        let gone = Reason::ConnectRemoteClose;
-        let check = |reasons: Vec<Reason>, expected| {
-            assert_eq!(disconnect_reason(&Reason::Reasons(reasons)), expected);
-        };
-        check(vec![], DisconnectReason::ConnectionLost);
-        check(vec![gone.clone()], DisconnectReason::ConnectionLost);
-        check(
-            vec![Reason::ConnectDisconnect(None), gone.clone()],
-            DisconnectReason::ClientInitiatedDisconnect,
-        );
-        check(vec![gone, Reason::ConnectKicked(false)], DisconnectReason::DuplicateClientId);
-    }
-
-    #[test]
-    fn socket_errors_are_no_fault_of_the_client() {
-        let lost = Reason::Error("io error, \"Connection reset by peer\"".into());
-        assert_eq!(disconnect_reason(&lost), DisconnectReason::ConnectionLost);
-        let nonsense = Reason::Error("Malformed packet".into());
-        assert_eq!(disconnect_reason(&nonsense), DisconnectReason::ClientError);
-    }
-}
+mod tests;
