@@ -127,6 +127,7 @@ mod lifecycle {
     mod presence;
     mod provisioning;
     mod provisioning_limits;
+    mod provisioning_noted;
     mod refusals;
     mod request_limits;
     mod restart;
