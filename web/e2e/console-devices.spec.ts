@@ -1,3 +1,6 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { expect, test } from './harness/console.ts';
 
 test('a console without devices says how to get one', async ({ admin, server }) => {
@@ -55,6 +58,27 @@ test('a long list is read part by part, and searched as a whole', async ({ admin
   await expect(admin.getByText('The first 100 devices')).toBeVisible();
   await admin.getByRole('button', { name: 'Show more' }).click();
   await expect(admin.getByText('The first 200 devices')).toBeVisible();
+});
+
+test('devices whose certificate ends soon are marked and found', async ({ admin, server }) => {
+  await server.addDevice('clock-01');
+  await server.stop();
+  await writeFile(join(server.folder, 'server/otaru.toml'), '[devices]\ncertificate_days = 20\n');
+  await server.start();
+  const token = join(server.folder, 'clock-02.toml');
+  await server.otaru('device', 'enrolment-token', 'clock-02', '--product', 'clock', '--out', token);
+  await server.otaru('device', 'enrol', '--token-file', token, '--out', join(server.folder, 'clock-02'));
+
+  await admin.goto(`${server.url}/console/devices`);
+  const row = (thing: string) => admin.getByRole('row', { name: thing });
+  await expect(row('clock-02')).toContainText('certificate ends soon');
+  await expect(row('clock-01')).not.toContainText('certificate');
+  await admin.getByRole('checkbox', { name: 'Certificate ends soon' }).check({ force: true });
+  await expect(row('clock-01')).toHaveCount(0);
+  await expect(admin.getByText('1 device found')).toBeVisible();
+  await row('clock-02').getByRole('link', { name: 'clock-02' }).click();
+  await expect(admin.getByText('in 20 days')).toBeVisible();
+  await expect(admin.getByText('soon', { exact: true })).toBeVisible();
 });
 
 test('a device that does not exist is said not to', async ({ admin, server }) => {

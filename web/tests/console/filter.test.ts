@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { Device } from '../../src/console/api/objects';
 import { isEmpty, matches, NO_FILTER, wantedOf, type Filter } from '../../src/console/devices/filter';
+import { NOW } from '../objects';
 
 const device: Device = {
   thing: 'Clock-01',
@@ -20,7 +21,7 @@ const filter = (change: Partial<Filter>): Filter => ({ ...NO_FILTER, ...change }
 test('what is not filtered by is not asked for', () => {
   expect(isEmpty(filter({ text: ' ', version: ' ' }))).toBe(true);
   expect(isEmpty(filter({ presence: 'online' }))).toBe(false);
-  const wanted = { text: 'clock', online: false, product: undefined, version: '1.0.4' };
+  const wanted = { text: 'clock', online: false, product: undefined, version: '1.0.4', certificate_ends_within_days: undefined };
   expect(wantedOf(filter({ text: ' clock ', presence: 'offline', version: '1.0.4' }))).toEqual(wanted);
 });
 
@@ -37,10 +38,23 @@ test.each<[Partial<Filter>, boolean]>([
   [{ version: '1.0' }, false],
   [{ text: '01', presence: 'online', product: 'clock', version: '1.0.4' }, true],
 ])('a device that has changed is judged as the API does: %j', (change, found) => {
-  expect(matches(device, filter(change))).toBe(found);
+  expect(matches(device, filter(change), NOW)).toBe(found);
 });
 
 test('a device that never reported runs no version', () => {
-  expect(matches({ ...device, running: null }, filter({ version: '1.0.4' }))).toBe(false);
-  expect(matches({ ...device, running: null }, filter({}))).toBe(true);
+  expect(matches({ ...device, running: null }, filter({ version: '1.0.4' }), NOW)).toBe(false);
+  expect(matches({ ...device, running: null }, filter({}), NOW)).toBe(true);
+});
+
+test.each([
+  [null, false],
+  ['2026-12-25T12:00:00.000Z', true],
+  ['2026-12-25T12:00:00.001Z', false],
+  ['2026-11-25T12:00:00.000Z', true],
+])('a device is found by the end of its certificate: %s', (notAfter, found) => {
+  const certificate = notAfter === null ? null : { not_after: notAfter };
+  const ending = filter({ certificateEnds: true });
+  expect(matches({ ...device, certificate }, ending, NOW)).toBe(found);
+  expect(wantedOf(ending).certificate_ends_within_days).toBe(30);
+  expect(isEmpty(ending)).toBe(false);
 });

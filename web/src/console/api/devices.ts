@@ -9,6 +9,7 @@ export interface Wanted {
   online?: boolean | undefined;
   product?: string | undefined;
   version?: string | undefined;
+  certificate_ends_within_days?: number | undefined;
 }
 
 export const listDevices = (wanted: Wanted, limit: number, cursor?: string) =>

@@ -2,6 +2,7 @@ import type { StreamEvent } from '../../shared/api/stream';
 import { listDevices, showDevice } from '../api/devices';
 import type { Device } from '../api/objects';
 import { thingOf } from '../live.svelte';
+import { now } from '../now.svelte';
 import { Pages } from '../pages.svelte';
 import { isEmpty, matches, NO_FILTER, wantedOf, type Filter } from './filter';
 
@@ -21,7 +22,7 @@ export class Fleet {
   filter = $state.raw<Filter>(NO_FILTER);
   readonly pages = new Pages<Device>((cursor) => listDevices(wantedOf(this.filter), PART, cursor));
   /** What was read may have changed since. */
-  readonly shown = $derived(this.pages.items?.filter((device) => matches(device, this.filter)));
+  readonly shown = $derived(this.pages.items?.filter((device) => matches(device, this.filter, now())));
   readonly isFiltered = $derived(!isEmpty(this.filter));
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isLooking = false;
