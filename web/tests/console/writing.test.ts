@@ -116,4 +116,6 @@ test('distances go both ways', () => {
   expect(distance(NOW + 5_000, NOW, 'en')).toBe('1 second ago');
   expect(distance(NOW + 600_000, NOW, 'en')).toBe('in 10 minutes');
   expect(distance(NOW + 7 * 86_400_000, NOW, 'de')).toBe('in 7 Tagen');
+  expect(distance(NOW + 400 * 86_400_000, NOW, 'en')).toBe('in 400 days');
+  expect(distance(NOW + 25 * 365 * 86_400_000 - 1, NOW, 'en')).toBe('in 24 years');
 });
