@@ -2,7 +2,7 @@ import { findings, overflow } from './harness/axe.ts';
 import { becomeInvited, expect, test } from './harness/console.ts';
 
 const THING = 'clock-01';
-const PAGES = ['devices', `devices/${THING}`, 'updates', 'releases/clock', 'products', 'products/clock', 'people', 'tokens', 'audit', 'nowhere'];
+const PAGES = ['devices', `devices/${THING}`, 'updates', 'releases/clock', 'products', 'products/clock', 'authorities', 'people', 'tokens', 'audit', 'nowhere'];
 
 for (const scheme of ['light', 'dark'] as const) {
   for (const width of [390, 1280]) {

@@ -1,12 +1,12 @@
 // Which page an address means. Pure.
 
 export type Place =
-  | { page: 'devices' | 'updates' | 'products' | 'people' | 'tokens' | 'audit' | 'nowhere' }
+  | { page: 'devices' | 'updates' | 'products' | 'authorities' | 'people' | 'tokens' | 'audit' | 'nowhere' }
   | { page: 'device'; thing: string }
   | { page: 'releases'; product: string | undefined }
   | { page: 'product'; product: string };
 
-export type Section = 'devices' | 'updates' | 'releases' | 'products' | 'people' | 'tokens' | 'audit';
+export type Section = 'devices' | 'updates' | 'releases' | 'products' | 'authorities' | 'people' | 'tokens' | 'audit';
 
 export function placeOf(path: string): Place {
   const parts = path.split('/').filter((part) => part !== '').slice(1);
@@ -23,6 +23,7 @@ export function placeOf(path: string): Place {
     case 'products':
       return name === undefined ? { page: 'products' } : { page: 'product', product: name };
     case 'updates':
+    case 'authorities':
     case 'people':
     case 'tokens':
     case 'audit':

@@ -12,6 +12,8 @@ test.each([
   ['/console/releases/clock', { page: 'releases', product: 'clock' }],
   ['/console/products/clock', { page: 'product', product: 'clock' }],
   ['/console/people', { page: 'people' }],
+  ['/console/authorities', { page: 'authorities' }],
+  ['/console/authorities/1', { page: 'nowhere' }],
   ['/console/people/ada', { page: 'nowhere' }],
   ['/console/audit', { page: 'audit' }],
   ['/console/audit/1', { page: 'nowhere' }],

@@ -33,6 +33,21 @@ export interface DeviceAuthority {
   created_at: string;
 }
 
+/** An authority of the server's own. */
+export interface ServerAuthority {
+  fingerprint: string;
+  subject: string;
+  state: 'signs' | 'believed' | 'retired';
+  not_after: string | null;
+  /** Devices that have a certificate of it. */
+  devices: number;
+  claim_certificates: number;
+  /** Devices that wait for approval with a certificate of it. */
+  waiting: number;
+  created_at: string;
+  retired_at: string | null;
+}
+
 /** A phase, or the end, that an update came to. */
 export interface Step {
   phase: Phase;
