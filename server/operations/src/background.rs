@@ -12,6 +12,7 @@ use crate::{
     images::finish_deletions,
     look_at_due_offers, plan_patches, read_trust, remove_orphans,
     retention::{trim, trim_shadow_history},
+    warn_of_certificate_ends, warn_of_ended_authorities,
 };
 
 /// How late a deadline may be noticed.
@@ -32,7 +33,7 @@ const IDLE_EVERY: Duration = Duration::from_secs(10);
 /// Between two rounds of what has time. Patches are planned beside, when something happens.
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Between two looks at images that nobody names.
+/// Between two looks at what changes slowly.
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Watches deadlines and retention, plans patches, and finishes what was left undone, until it is
@@ -54,6 +55,8 @@ pub async fn run_background(app: App) {
         rounds(HOUR, "Patches were not planned", || plan_patches(app)),
         rounds(HOUR, "Patches were not forgotten", || forget_patches(app)),
         rounds(DAY, "Unused images were not looked for", || remove_orphans(app)),
+        rounds(DAY, "Ends of certificates were not looked at", || warn_of_certificate_ends(app)),
+        rounds(DAY, "Authorities were not looked at", || warn_of_ended_authorities(app)),
         one_round("Old versions were not dropped", trim_shadow_history(app)),
     );
 }

@@ -276,7 +276,8 @@ pub async fn list_devices(
         }
     }
     let (scope, limit, after) = (actor.scope.clone(), page.limit()?, page.after()?);
-    let work = move |tx: &mut Tx<'_>| otaru_store::devices(tx, &scope, &filter, &after, limit);
+    let now = app.now_ms();
+    let work = move |tx: &mut Tx<'_>| otaru_store::devices(tx, &scope, &filter, now, &after, limit);
     let rows = app.inner.store.read(work).await?;
     Ok(Page::of(rows, limit, |row| row.thing.to_string(), |row| DeviceObject::from(&row)))
 }

@@ -17,6 +17,7 @@ mod attempts;
 mod audit;
 mod background;
 mod bucket_watch;
+mod certificate_ends;
 mod certificates;
 mod claims;
 mod clock;
@@ -109,6 +110,7 @@ pub use bucket_watch::{
     BucketWatch, fetch_bucket_image, list_bucket_images, look_at_bucket, nudge_bucket_watch,
     watch_bucket,
 };
+pub use certificate_ends::{CertificateEnds, warn_of_certificate_ends, warn_of_ended_authorities};
 pub use certificates::{
     WhichCertificates, add_certificate, authenticate_device, list_certificates, revoke_device,
 };

@@ -56,6 +56,7 @@ static ALL: &[Migration] = &[
     same!("0020_enrolment"),
     same!("0021_forgotten_certificates"),
     same!("0022_server_authorities"),
+    same!("0023_certificate_ends"),
 ];
 
 /// Brings the schema up to date; each step is one transaction.

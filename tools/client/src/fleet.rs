@@ -13,16 +13,26 @@ pub struct DeviceFilter {
     pub product: Option<ProductName>,
     /// Version label of what runs.
     pub version: Option<String>,
+    /// Within how many days the newest certificate that works ends; also those that have ended.
+    pub certificate_ends_within_days: Option<u32>,
 }
 
 impl DeviceFilter {
     fn query(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let DeviceFilter { text, online, product, version } = self.clone();
+        let DeviceFilter { text, online, product, version, certificate_ends_within_days } =
+            self.clone();
         let online = online.map(|online| online.to_string());
         let product = product.map(|product| product.to_string());
-        [("text", text), ("online", online), ("product", product), ("version", version)]
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
+        let days = certificate_ends_within_days.map(|days| days.to_string());
+        [
+            ("text", text),
+            ("online", online),
+            ("product", product),
+            ("version", version),
+            ("certificate_ends_within_days", days),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
@@ -48,9 +58,11 @@ mod tests {
         let filter = DeviceFilter {
             online: Some(false),
             version: Some("1.0.4".to_owned()),
+            certificate_ends_within_days: Some(30),
             ..DeviceFilter::default()
         };
         let query: Vec<_> = filter.query().collect();
-        assert_eq!(query, [("online", "false".to_owned()), ("version", "1.0.4".to_owned())]);
+        let days = ("certificate_ends_within_days", "30".to_owned());
+        assert_eq!(query, [("online", "false".to_owned()), ("version", "1.0.4".to_owned()), days]);
     }
 }

@@ -6,9 +6,12 @@ use otaru_wire::Digest;
 
 use super::{Fixture, clock};
 
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 on_both_engines! {
     a_claim_code_works_once
     devices_are_found_by_all_that_is_asked
+    devices_are_found_by_the_end_of_their_certificate
     only_the_newest_session_can_end
     a_clock_set_back_keeps_no_device_offline
 }
@@ -95,7 +98,7 @@ async fn devices_are_found_by_all_that_is_asked(fixture: Fixture) {
             set_device_running(tx, &scope, &thing.parse().unwrap(), &running, None, false)?;
         }
         let mut check = |filter: DeviceFilter, after: &str, limit, expected: &[&str]| {
-            let found = devices(tx, &scope, &filter, after, limit).unwrap();
+            let found = devices(tx, &scope, &filter, 9, after, limit).unwrap();
             let mut found: Vec<_> = found.iter().map(|device| device.thing.as_str()).collect();
             // Each engine has its own order of capital letters.
             found.sort_unstable();
@@ -132,7 +135,51 @@ async fn devices_are_found_by_all_that_is_asked(fixture: Fixture) {
         check(DeviceFilter { text: Some("02".to_owned()), ..every.clone() }, "", 9, &["lamp-02"]);
         check(DeviceFilter { text: Some("03".to_owned()), ..every }, "", 9, &[]);
         let foreign = Scope::of("org-2".parse().unwrap());
-        assert_eq!(devices(tx, &foreign, &online(true), "", 9)?, []);
+        assert_eq!(devices(tx, &foreign, &online(true), 9, "", 9)?, []);
+        Ok(())
+    };
+    fixture.store.write(work).await.unwrap();
+}
+
+async fn devices_are_found_by_the_end_of_their_certificate(fixture: Fixture) {
+    let fixture = fixture.with_device().await;
+    let scope = fixture.scope.clone();
+    let work = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+        let system = SystemScope::for_background();
+        let now = 100 * DAY_MS;
+        for (thing, ends_at) in [
+            ("clock-02", now - 1),
+            ("clock-03", now + 30 * DAY_MS),
+            ("clock-04", now + 30 * DAY_MS + 1),
+        ] {
+            let thing = thing.parse().unwrap();
+            insert_device(tx, &scope, &thing, &"clock".parse().unwrap(), 5)?;
+            let certificate =
+                CertificateName { issuer: "ca".to_owned(), serial: thing.to_string() };
+            insert_certificate(tx, &scope, &certificate, &thing, 5)?;
+            let said = CertificateSaid { not_after: ends_at, key_sha256: None };
+            set_certificate_said(tx, &scope, &certificate, &thing, said)?;
+            set_certificate_end(tx, &scope, &thing)?;
+        }
+        let mut found = |within: u32, filter: DeviceFilter, scope: &Scope| {
+            let filter = DeviceFilter { certificate_ends_within_days: Some(within), ..filter };
+            let found = devices(tx, scope, &filter, now, "", 9).unwrap();
+            found.iter().map(|device| device.thing.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let all = DeviceFilter::default;
+        let text = |text: &str| DeviceFilter { text: Some(text.to_owned()), ..all() };
+        assert_eq!(found(0, all(), &scope), "clock-02");
+        assert_eq!(found(30, all(), &scope), "clock-02 clock-03");
+        assert_eq!(found(31, all(), &scope), "clock-02 clock-03 clock-04");
+        assert_eq!(found(u32::MAX, all(), &scope), "clock-02 clock-03 clock-04", "one has none");
+        assert_eq!(found(30, text("03"), &scope), "clock-03");
+        assert_eq!(found(30, DeviceFilter { online: Some(true), ..all() }, &scope), "");
+        assert_eq!(found(30, all(), &Scope::of("org-2".parse().unwrap())), "");
+
+        let mut count = |after, until| count_certificate_ends(tx, &system, after, until).unwrap();
+        assert_eq!((count(0, now), count(now, now + 30 * DAY_MS)), (1, 1));
+        decommission_device(tx, &scope, &"clock-03".parse().unwrap(), None, now)?;
+        assert_eq!(count_certificate_ends(tx, &system, now, now + 30 * DAY_MS)?, 0);
         Ok(())
     };
     fixture.store.write(work).await.unwrap();

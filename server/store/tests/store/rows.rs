@@ -102,7 +102,7 @@ async fn another_organisation_sees_nothing(fixture: Fixture) {
             let version: ReleaseVersion = "1.0.5".parse().unwrap();
             insert_log(tx, &scope, &thing, "{}", 1)?;
             assert_eq!(device(tx, &foreign, &thing)?, None);
-            assert_eq!(devices(tx, &foreign, &DeviceFilter::default(), "", 10)?, []);
+            assert_eq!(devices(tx, &foreign, &DeviceFilter::default(), 9, "", 10)?, []);
             assert_eq!(otaru_store::product(tx, &foreign, &product)?, None);
             assert_eq!(root_document(tx, &foreign, &product, None)?, None);
             assert!(root_document_anywhere(tx, &system, &product, Some(1))?.is_some());

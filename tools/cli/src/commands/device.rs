@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use otaru_client::{Device, Object, Running};
+use otaru_client::{Device, DeviceFilter, Object, Running};
 use otaru_wire::ThingName;
 
 pub use fleet::add_devices;
@@ -93,8 +93,26 @@ pub enum DeviceCommand {
 
 #[derive(Args, Debug)]
 pub struct DeviceListOptions {
+    /// Only those whose certificate ends within so many days, or has ended
+    #[arg(long, value_name = "DAYS")]
+    certificate_ends_within_days: Option<u32>,
     #[command(flatten)]
     list: ListOptions,
+}
+
+impl DeviceListOptions {
+    async fn run(self, context: &Context<'_>) -> Result<()> {
+        let DeviceListOptions { certificate_ends_within_days, list } = self;
+        let filter = DeviceFilter { certificate_ends_within_days, ..DeviceFilter::default() };
+        let client = context.client()?;
+        let page = list.fetch(async |paging| client.find_devices(&filter, &paging).await).await?;
+        if certificate_ends_within_days.is_some() {
+            let columns = ["thing", "product", "online", "last seen", "certificate ends"];
+            return Ok(context.printer.page(&page, &columns, end_row)?);
+        }
+        let columns = ["thing", "product", "online", "version", "state", "last seen"];
+        Ok(context.printer.page(&page, &columns, row)?)
+    }
 }
 
 impl DeviceCommand {
@@ -126,12 +144,7 @@ impl DeviceCommand {
             DeviceCommand::FlashImage(image) => image.run(context),
             DeviceCommand::Settings(settings) => settings.run(context).await,
             DeviceCommand::Logs(logs) => logs.run(context).await,
-            DeviceCommand::List(DeviceListOptions { list }) => {
-                let client = context.client()?;
-                let page = list.fetch(async |paging| client.list_devices(&paging).await).await?;
-                let columns = ["thing", "product", "online", "version", "state", "last seen"];
-                Ok(context.printer.page(&page, &columns, row)?)
-            }
+            DeviceCommand::List(options) => options.run(context).await,
             DeviceCommand::Show { thing } => {
                 print(context, &context.client()?.show_device(&thing).await?)
             }
@@ -163,6 +176,18 @@ fn row(device: &Device) -> Vec<String> {
         running(|running| running.version.as_deref()),
         running(|running| running.state.as_deref()),
         or_dash(device.last_seen_at.as_deref()),
+    ]
+}
+
+/// A device of which somebody wants to know when its certificate ends.
+fn end_row(device: &Device) -> Vec<String> {
+    let certificate = device.certificate.as_ref();
+    vec![
+        device.thing.clone(),
+        device.product.clone(),
+        if device.online { "yes" } else { "no" }.to_owned(),
+        or_dash(device.last_seen_at.as_deref()),
+        or_dash(certificate.map(|certificate| certificate.not_after.as_str())),
     ]
 }
 

@@ -87,6 +87,7 @@ fn documented_command_lines_are_understood() {
         "release reject 1.0.5 --product clock --comment hot --yes",
         "device renew clock-01 --out clock-01 --yes",
         "device list -o ndjson",
+        "device list --certificate-ends-within-days 30 --all",
         "device show clock-01",
         "device settings clock-01",
         "device settings clock-01 phrase_type=poetic dim=3 --unset heat",

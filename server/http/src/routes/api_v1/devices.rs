@@ -97,6 +97,9 @@ struct Wanted {
     product: Option<ProductName>,
     /// Only those that run this version.
     version: Option<String>,
+    /// Only those whose newest certificate that works (`certificate.not_after`) ends within so
+    /// many days, or has ended.
+    certificate_ends_within_days: Option<u32>,
     /// How many at most; 1 to 200, 50 if not given.
     limit: Option<u32>,
     /// `next_cursor` of the answer before.
@@ -109,9 +112,11 @@ struct Wanted {
 async fn list(
     State(app): State<App>,
     Caller(actor): Caller,
-    Query(Wanted { text, online, product, version, limit, cursor }): Query<Wanted>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<DeviceObject>>, ApiError> {
-    let filter = DeviceFilter { text, online, product, version };
+    let Wanted { text, online, product, version, certificate_ends_within_days, limit, cursor } =
+        wanted;
+    let filter = DeviceFilter { text, online, product, version, certificate_ends_within_days };
     Ok(Json(list_devices(&app, &actor, filter, PageRequest { limit, cursor }).await?))
 }
 

@@ -1,6 +1,11 @@
+use std::time::Duration;
+
 use expect_test::expect;
+use otaru_operations::{CertificateEnds, warn_of_certificate_ends};
 use otaru_test_app::each_database;
 use serde_json::json;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 each_database! {
     async fn a_device_shows_what_it_reported(app: TestApp) {
@@ -74,9 +79,40 @@ each_database! {
             ("product=No+Name", "400 invalid_query"),
             (long.as_str(), "400 invalid_field"),
             ("text=%00", "400 invalid_text"),
+            ("certificate_ends_within_days=-1", "400 invalid_query"),
         ] {
             let answer = operator.get(&format!("/api/v1/devices?{query}")).await;
             assert_eq!(answer.refusal(), refusal, "{query}");
         }
+    }
+
+    async fn devices_are_found_by_the_end_of_their_certificate(app: TestApp) {
+        app.create_product("clock", "device").await;
+        for thing in ["clock-01", "clock-02", "clock-03"] {
+            app.add_device(thing, "clock").await;
+            app.advance(DAY);
+        }
+        let operator = app.operator().await;
+        let path = "/api/v1/devices?certificate_ends_within_days=";
+        let found = async |query: &str| {
+            let page = operator.get(&format!("{path}{query}")).await.expect_status(200).json();
+            let things = page["items"].as_array().unwrap().iter();
+            things.map(|item| item["thing"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        // Each has a certificate of 25 years, made a day after the one before.
+        let nothing = CertificateEnds::default();
+        assert_eq!(warn_of_certificate_ends(&app.operations).await.unwrap(), nothing);
+        assert_eq!(found("9122").await, "clock-01");
+        app.advance((25 * 365 - 32) * DAY);
+        assert_eq!(found("30").await, "clock-01 clock-02");
+        assert_eq!(found("30&text=02").await, "clock-02");
+        app.operator().await.post("/api/v1/devices/clock-02/revoke", json!({})).await.expect_status(204);
+        assert_eq!(found("30").await, "clock-01");
+        let soon = CertificateEnds { soon: 1, ended: 0 };
+        assert_eq!(warn_of_certificate_ends(&app.operations).await.unwrap(), soon);
+        app.advance(30 * DAY);
+        assert_eq!(found("0").await, "clock-01");
+        let ended = CertificateEnds { soon: 1, ended: 1 };
+        assert_eq!(warn_of_certificate_ends(&app.operations).await.unwrap(), ended);
     }
 }
