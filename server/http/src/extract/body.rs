@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -12,9 +13,18 @@ use serde::de::DeserializeOwned;
 
 use crate::ApiError;
 
-/// The longest JSON body any route takes. Shadow documents, the largest
+/// The longest JSON body of routes that say nothing else. Shadow documents, the largest
 /// regular ones, have 8 KiB.
 pub(crate) const MAX_JSON_BYTES: usize = 256 * 1024;
+
+/// How long a body a route takes, for who has to be told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LongestBody(usize);
+
+/// The layer of a route that takes JSON bodies of another length than [`MAX_JSON_BYTES`].
+pub(crate) fn longest_body(bytes: usize) -> (DefaultBodyLimit, Extension<LongestBody>) {
+    (DefaultBodyLimit::max(bytes), Extension(LongestBody(bytes)))
+}
 
 /// How long a client may take to send a JSON body, so that one who sends a byte
 /// a minute does not hold a connection for ever.
@@ -63,9 +73,10 @@ pub(crate) async fn read_body<S: Send + Sync>(
     request: Request,
     state: &S,
 ) -> Result<Bytes, ApiError> {
+    let longest = request.extensions().get::<LongestBody>().map_or(MAX_JSON_BYTES, |most| most.0);
     match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) => Err(unreadable(&rejection)),
+        Ok(Err(rejection)) => Err(unreadable(&rejection, longest)),
         Err(_elapsed) => {
             let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
             Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
@@ -73,11 +84,11 @@ pub(crate) async fn read_body<S: Send + Sync>(
     }
 }
 
-fn unreadable(rejection: &BytesRejection) -> ApiError {
+fn unreadable(rejection: &BytesRejection, longest: usize) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         let detail = "the body is longer than this route takes";
         return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
-            .with_found("a longer body", format!("at most {MAX_JSON_BYTES} bytes"));
+            .with_found("a longer body", format!("at most {longest} bytes"));
     }
     let detail = "the connection ended before the body did";
     ApiError::new(StatusCode::BAD_REQUEST, "body_incomplete", detail)

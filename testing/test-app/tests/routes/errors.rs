@@ -50,6 +50,14 @@ each_database! {
         let long = "x".repeat(300 * 1024);
         let answer = app.admin().post("/api/v1/users", json!({ "email": long, "role": "owner" })).await;
         assert_eq!(answer.refusal(), "413 body_too_large");
+        assert_eq!(answer.json()["expected"], "at most 262144 bytes");
+    }
+
+    async fn a_body_over_the_limit_of_its_route_is_told_that_one(app: TestApp) {
+        let long = json!({ "thing_name": "x".repeat(7_300_000) });
+        let answer = app.admin().post("/api/v1/provisioning/templates", long).await;
+        assert_eq!(answer.refusal(), "413 body_too_large");
+        assert_eq!(answer.json()["expected"], "at most 7262144 bytes");
     }
 
     async fn values_in_path_and_query_are_checked(app: TestApp) {

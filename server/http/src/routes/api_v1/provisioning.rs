@@ -1,6 +1,6 @@
 //! `/api/v1/provisioning`: how devices of a batch become things, and who waits for approval.
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use otaru_operations::{
@@ -16,7 +16,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::ApiError;
-use crate::extract::{Json, MAX_JSON_BYTES, OptionalJson, Path, Query};
+use crate::extract::{Json, MAX_JSON_BYTES, OptionalJson, Path, Query, longest_body};
 use crate::identity::Caller;
 use crate::paging::Paging;
 use crate::site::Site;
@@ -26,7 +26,7 @@ const TEMPLATE_BYTES: usize = MOST_SERIALS * 70 + MAX_JSON_BYTES;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default()
-        .routes(routes!(add, list).layer(DefaultBodyLimit::max(TEMPLATE_BYTES)))
+        .routes(routes!(add, list).layer(longest_body(TEMPLATE_BYTES)))
         .routes(routes!(show, remove))
         .routes(routes!(create_claim, list_claims))
         .routes(routes!(revoke_claim))
