@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use otaru_agent::full_jitter;
 use otaru_keys::{Answer, Enrolment, EnrolmentFile, KeysError};
 use reqwest::{Client, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
@@ -50,7 +51,7 @@ pub async fn enrol(
     let client = client(&file).ok_or(EnrolmentError::Server)?;
     let url = Url::parse(&file.device_url).and_then(|url| url.join("/enrolment"));
     let url = url.map_err(|_| EnrolmentError::Server)?;
-    let mut longest = base;
+    let mut tries = 0;
     loop {
         let enrolment = Enrolment::begin(dir)?;
         let request = enrolment.request()?;
@@ -65,23 +66,21 @@ pub async fn enrol(
                 return Err(EnrolmentError::Refused { code, detail });
             }
             Err(Unanswered::ForNow(why, at_least)) => {
-                let wait = jittered(longest).max(at_least);
+                // Without randomness all wait as long as the longest.
+                let random = getrandom::u64().unwrap_or(u64::MAX);
+                let wait = backed_off(base, cap, tries, random).max(at_least);
                 tracing::warn!(reason = why, wait_s = wait.as_secs(), "Not enrolled yet");
                 tokio::time::sleep(wait).await;
-                longest = (longest * 2).min(cap);
+                tries = tries.saturating_add(1);
             }
         }
     }
 }
 
 /// Anything up to the longest wait: a whole batch may begin at once.
-fn jittered(longest: Duration) -> Duration {
-    let mut bytes = [0; 4];
-    // Without randomness all wait as long as the longest.
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => longest.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)),
-        Err(_) => longest,
-    }
+fn backed_off(base: Duration, cap: Duration, tries: u32, random: u64) -> Duration {
+    let ms = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(full_jitter(ms(base), ms(cap), tries, random))
 }
 
 fn client(file: &EnrolmentFile) -> Option<Client> {
@@ -103,4 +102,22 @@ fn client(file: &EnrolmentFile) -> Option<Client> {
         .timeout(ANSWER_LIMIT)
         .build()
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_doubles_up_to_the_cap_and_may_be_none() {
+        let (base, cap) = (Duration::from_secs(30), Duration::from_secs(100));
+        let longest: Vec<u64> =
+            (0..4).map(|tries| backed_off(base, cap, tries, u64::MAX).as_secs()).collect();
+        assert_eq!(longest, [30, 60, 100, 100]);
+        assert_eq!(backed_off(base, cap, u32::MAX, 0), Duration::ZERO);
+        assert_eq!(
+            backed_off(Duration::MAX, Duration::MAX, 9, u64::MAX).as_millis(),
+            u64::MAX.into()
+        );
+    }
 }
