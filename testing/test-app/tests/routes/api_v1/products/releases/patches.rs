@@ -74,6 +74,27 @@ async fn plan_again(app: &mut TestApp, settings: PatchSettings) {
 }
 
 each_database! {
+    async fn what_is_out_of_service_gets_no_patch(app: TestApp) {
+        let mut app = app;
+        with_settings(&mut app, PatchSettings::default()).await;
+        let [old, other] = [("1.0.3", 3), ("1.0.4", 4)].map(|(v, n)| similar(&app, v, n));
+        for (thing, firmware) in [("clock-01", &old), ("clock-02", &other)] {
+            publish(&app, firmware).await;
+            app.add_device(thing, "clock").await;
+            report(&app, thing, firmware, "confirmed").await;
+        }
+        let retire = "/api/v1/devices/clock-01/decommission";
+        app.admin().post(retire, json!({})).await.expect_status(204);
+
+        publish(&app, &similar(&app, "1.0.5", 5)).await;
+
+        assert_eq!(states(&app, "1.0.5").await, "packed waiting, 1.0.4 waiting");
+        // A shadow may be written whoever listens to it.
+        report(&app, "clock-01", &old, "confirmed").await;
+        plan_patches(&app.operations).await.unwrap();
+        assert_eq!(states(&app, "1.0.5").await, "packed waiting, 1.0.4 waiting");
+    }
+
     async fn a_release_gets_patches_from_what_its_fleet_runs_most(app: TestApp) {
         let mut app = app;
         with_settings(&mut app, PatchSettings { max_bases: 2, ..PatchSettings::default() }).await;
