@@ -178,6 +178,8 @@ pub enum Refusal {
     ClaimCertificateUnknown(String),
     #[error("no device waits for approval as {0}")]
     ProvisioningUnknown(String),
+    #[error("{thing} waits no more: it was {decided} at {at}")]
+    ProvisioningDecided { thing: String, decided: &'static str, at: String },
     #[error("the claim code is unknown, was used or is too old")]
     ClaimCodeUnknown,
     #[error("device {0} has an owner, who must give it up first")]

@@ -9,7 +9,7 @@ use super::{WAITING_MS, changed, register, still_waits, templates};
 use crate::audit::{Object, Who};
 use crate::{
     Actor, App, DeviceObject, OperationError, Page, PageRequest, ProvisioningObject, Reach,
-    Refusal, devices,
+    Refusal, devices, objects,
 };
 
 /// How long another key may take a device's name once an operator has allowed it.
@@ -37,8 +37,8 @@ pub async fn list_provisioning_queue(
 /// again.
 ///
 /// # Errors
-/// [`Refusal::ProvisioningUnknown`], [`Refusal::ThingNameTaken`],
-/// [`Refusal::DeviceDecommissioned`], [`Refusal::Forbidden`].
+/// [`Refusal::ProvisioningUnknown`], [`Refusal::ProvisioningDecided`],
+/// [`Refusal::ThingNameTaken`], [`Refusal::DeviceDecommissioned`], [`Refusal::Forbidden`].
 pub async fn approve_provisioning(
     app: &App,
     actor: &Actor,
@@ -67,7 +67,7 @@ pub async fn approve_provisioning(
 /// same template.
 ///
 /// # Errors
-/// [`Refusal::ProvisioningUnknown`], [`Refusal::Forbidden`].
+/// [`Refusal::ProvisioningUnknown`], [`Refusal::ProvisioningDecided`], [`Refusal::Forbidden`].
 pub async fn reject_provisioning(
     app: &App,
     actor: &Actor,
@@ -141,9 +141,23 @@ fn waiting(
     now: i64,
 ) -> Result<(ProvisioningRow, ThingName), OperationError> {
     let row = otaru_store::provisioning(tx, &actor.scope, id)?;
+    if let Some(refusal) = row.as_ref().and_then(decided) {
+        return Err(refusal.into());
+    }
     let row = row.filter(|row| still_waits(row, now));
     let found = row.and_then(|row| row.thing.clone().map(|thing| (row, thing)));
     Ok(found.ok_or_else(|| Refusal::ProvisioningUnknown(id.to_owned()))?)
+}
+
+/// What somebody decided before about a device.
+fn decided(row: &ProvisioningRow) -> Option<Refusal> {
+    let decided = match row.state {
+        ProvisioningState::Active => "approved",
+        ProvisioningState::Rejected => "rejected",
+        ProvisioningState::Issued | ProvisioningState::Waiting => return None,
+    };
+    let (thing, at) = (row.thing.as_ref()?.to_string(), objects::time(row.decided_at?));
+    Some(Refusal::ProvisioningDecided { thing, decided, at })
 }
 
 fn decide(

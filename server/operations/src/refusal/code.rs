@@ -83,6 +83,7 @@ impl Refusal {
             TemplateExpired(_) => "template_expired",
             ClaimCertificateUnknown(_) => "claim_certificate_unknown",
             ProvisioningUnknown(_) => "provisioning_unknown",
+            ProvisioningDecided { .. } => "provisioning_decided",
             ClaimCodeUnknown => "claim_code_unknown",
             DeviceClaimed(_) => "device_claimed",
             NotTheOwner(_) => "not_the_owner",

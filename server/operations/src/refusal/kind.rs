@@ -120,6 +120,7 @@ impl Refusal {
             | EnrolmentTokenUsed
             | TemplateTaken(_)
             | TemplateExpired(_)
+            | ProvisioningDecided { .. }
             | DeviceRequired
             | TooLate
             | UpdateEnded

@@ -39,6 +39,13 @@ each_database! {
         let queue = operator.get(QUEUE).await.json();
         let reject = format!("{QUEUE}/{}/reject", queue["items"][0]["id"].as_str().unwrap());
         operator.post(&reject, json!({})).await.expect_status(204);
+        let approve = reject.replace("reject", "approve");
+        for late in [&approve, &reject] {
+            let refused = operator.post(late, json!({})).await;
+            assert_eq!(refused.refusal(), "409 provisioning_decided");
+            let detail = refused.json()["detail"].clone();
+            assert_eq!(detail, "clock-A1 waits no more: it was rejected at 2026-11-23T12:00:00.000Z");
+        }
         let files = json!({
             "cert_pem": certificate["certificatePem"], "ca_pem": batch.claim["ca_pem"],
             "key_pem": key.serialize_pem(),
