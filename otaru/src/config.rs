@@ -14,7 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use otaru_authority::{KeyCommand, Passphrase};
+use otaru_authority::{DEVICE_DAYS, KeyCommand, Passphrase};
 use otaru_broker::DeviceLimits;
 use otaru_operations::{
     DownloadSettings, IdentityProvider, MailSettings, OutboundSettings, PatchSettings, Role,
@@ -239,9 +239,6 @@ impl AuthoritySection {
     }
 }
 
-/// Twenty-five years: a device that cannot renew its certificate keeps it for life.
-const CERTIFICATE_DAYS: u32 = 25 * 365;
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct DevicesSection {
@@ -250,9 +247,9 @@ struct DevicesSection {
 
 impl DevicesSection {
     fn certificate_life(&self) -> anyhow::Result<Duration> {
-        let days = self.certificate_days.unwrap_or(CERTIFICATE_DAYS);
-        if !(1..=CERTIFICATE_DAYS).contains(&days) {
-            bail!("devices.certificate_days: found {days}, expected 1 to {CERTIFICATE_DAYS}");
+        let days = self.certificate_days.unwrap_or(DEVICE_DAYS);
+        if !(1..=DEVICE_DAYS).contains(&days) {
+            bail!("devices.certificate_days: found {days}, expected 1 to {DEVICE_DAYS}");
         }
         Ok(Duration::from_secs(u64::from(days) * 24 * 3_600))
     }

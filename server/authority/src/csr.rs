@@ -166,7 +166,7 @@ impl Authority {
         Ok((self.sign(&key, name, organisation, life, now)?, key.serialize_pem()))
     }
 
-    fn sign(
+    pub(crate) fn sign(
         &self,
         key: &impl PublicKeyData,
         name: &str,

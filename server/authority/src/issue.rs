@@ -3,24 +3,24 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use otaru_doors::fingerprint;
 use otaru_wire::{OrganisationId, ThingName};
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
+    CertificateParams, DistinguishedName, DnType, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    SerialNumber,
 };
 use time::OffsetDateTime;
 use x509_parser::prelude::X509Certificate;
 
-use crate::{Authority, AuthorityError};
+use crate::{Authority, AuthorityError, SignedDevice};
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Certificates are valid a day before they are made: the clock of the other side may be slow.
 pub(crate) const CLOCK_TOLERANCE: Duration = DAY;
 
-/// A device keeps its certificate for life; it is ended by revocation.
-const DEVICE_LIFE: Duration = Duration::from_secs(25 * 365 * 24 * 60 * 60);
+/// How many days a device's certificate holds where nobody says otherwise: one that cannot renew it
+/// keeps it for life, and it is ended by revocation.
+pub const DEVICE_DAYS: u32 = 25 * 365;
 
 /// A device's certificate with its key. The key is kept nowhere else.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub struct IssuedDevice {
     pub issuer: String,
     /// Serial number, lower-case hexadecimal without leading zeros: what is revoked.
     pub serial: String,
+    /// SHA-256 of its public key as X.509 writes it, lower-case hexadecimal.
+    pub key_sha256: String,
     /// When it ends.
     pub not_after: SystemTime,
 }
@@ -49,16 +51,10 @@ impl Authority {
             return Err(AuthorityError::ThingNameTooLong { thing: thing.to_string() });
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let (serial, current) = (Serial::random()?, self.current());
-        let not_after = last_day(now + DEVICE_LIFE, current.own.not_after);
-        let mut params = leaf(&serial, now, not_after);
-        params.distinguished_name = common_name(thing.as_str());
-        params.distinguished_name.push(DnType::OrganizationName, organisation.as_str());
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let cert_pem = params.signed_by(&key, &current.issuer)?.pem();
-        let (key_pem, serial) = (key.serialize_pem(), serial.as_hex());
-        let issuer = fingerprint(&current.own.der);
-        Ok(IssuedDevice { cert_pem, key_pem, issuer, serial, not_after })
+        let signed = self.sign(&key, thing.as_str(), organisation, DEVICE_DAYS * DAY, now)?;
+        let SignedDevice { cert_pem, issuer, serial, key_sha256, not_after, .. } = signed;
+        let key_pem = key.serialize_pem();
+        Ok(IssuedDevice { cert_pem, key_pem, issuer, serial, key_sha256, not_after })
     }
 }
 

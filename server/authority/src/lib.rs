@@ -30,7 +30,7 @@ pub use csr::{
     UNNAMED_HOLDER, Unnamed,
 };
 pub use error::AuthorityError;
-pub use issue::IssuedDevice;
+pub use issue::{DEVICE_DAYS, IssuedDevice};
 pub use outside::{KeyCommand, KeyCommandError};
 pub use people::{PeopleCertificate, PeopleRoot};
 pub use sealed::Passphrase;

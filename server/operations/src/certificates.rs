@@ -95,7 +95,7 @@ pub(crate) struct Certificate {
     pub(crate) name: CertificateName,
     /// When it ends, in milliseconds since the epoch.
     pub(crate) not_after: i64,
-    /// Digest of its key; of none that the server made.
+    /// Digest of its key, where it is known.
     pub(crate) key_sha256: Option<String>,
 }
 
@@ -123,7 +123,8 @@ impl From<&IssuedDevice> for Certificate {
     fn from(issued: &IssuedDevice) -> Certificate {
         let (issuer, serial) = (issued.issuer.clone(), issued.serial.clone());
         let not_after = clock::ms_of(issued.not_after);
-        Certificate { name: CertificateName { issuer, serial }, not_after, key_sha256: None }
+        let key_sha256 = Some(issued.key_sha256.clone());
+        Certificate { name: CertificateName { issuer, serial }, not_after, key_sha256 }
     }
 }
 

@@ -177,7 +177,7 @@ pub fn name_first_issuer(tx: &mut Tx<'_>, _: &SystemScope, issuer: &str) -> Resu
 pub struct CertificateSaid<'a> {
     /// When it ends, in milliseconds since the epoch.
     pub not_after: i64,
-    /// SHA-256 of its public key; `None` where the server made the key.
+    /// SHA-256 of its public key, where it is known.
     pub key_sha256: Option<&'a str>,
 }
 
