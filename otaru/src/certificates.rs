@@ -177,7 +177,8 @@ impl Certificates {
 
     /// Once a day, about the authority that devices trust.
     fn warn_of_the_authority_s_end(&mut self, now: SystemTime) {
-        let left = self.authority.not_after().duration_since(now).unwrap_or_default();
+        // Where it has ended, the operations say so.
+        let Ok(left) = self.authority.not_after().duration_since(now) else { return };
         let complaint = format!("ends in {} days", left.as_secs() / (24 * 60 * 60));
         if left < AUTHORITY_ENDS_SOON && self.is_new("the authority's end", complaint.clone()) {
             warn!(
@@ -289,6 +290,17 @@ mod tests {
         assert!(certificates.people().not_after > late + 365 * DAY);
         assert!(certificates.devices().not_after > late + 365 * DAY);
         assert_eq!(certificates.look(late), Renewed::default());
+    }
+
+    #[test]
+    fn a_server_whose_authority_has_ended_starts() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+        let before = certificates(folder.path(), now);
+        let late = before.authority.not_after() + DAY;
+        let mut certificates = certificates(folder.path(), late);
+        assert!(certificates.device_tls().is_ok() && certificates.mqtt_tls().is_ok());
+        assert!(certificates.people().not_after > late + 365 * DAY);
+        assert_eq!(certificates.look(late), Renewed::default(), "not anew every minute");
     }
 
     #[test]

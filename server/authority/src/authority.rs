@@ -227,7 +227,7 @@ fn open(dir: &Path, key_place: &KeyPlace, now: SystemTime) -> Result<Current, Au
         Some(pem) => pem,
         None => create_certificate(&certificate_path, &key, now)?,
     };
-    Current::read(dir, AuthorityKey::Held(key), &ca_pem, now)
+    Current::read(dir, AuthorityKey::Held(key), &ca_pem)
 }
 
 fn read_outside(
@@ -247,7 +247,7 @@ fn read_outside(
     let unusable = || AuthorityError::NoAuthority { path: path.clone() };
     AuthorityCertificate::from_der(&own.der).map_err(|_| unusable())?;
     let key = OutsideKey::of(own.parsed().public_key(), command).ok_or_else(unusable)?;
-    Current::read(dir, AuthorityKey::Outside(key), &ca_pem, now)
+    Current::read(dir, AuthorityKey::Outside(key), &ca_pem)
 }
 
 /// Has the command sign a certificate for the public key that an operator put there.

@@ -175,6 +175,9 @@ impl Authority {
         now: SystemTime,
     ) -> Result<SignedDevice, AuthorityError> {
         let (serial, current) = (Serial::random()?, self.current());
+        if current.own.not_after <= now {
+            return Err(AuthorityError::Ended);
+        }
         let not_after = last_day(now + life, current.own.not_after);
         let mut params = leaf(&serial, now, not_after);
         params.distinguished_name = common_name(name);

@@ -100,6 +100,10 @@ pub enum AuthorityError {
     /// There is no third authority: the first of two has to be retired before.
     #[error("the authority before this one is believed still")]
     RotationOpen,
+    /// The authority that signs has ended, and nobody would believe what it signs: another one has
+    /// to take its place.
+    #[error("the authority of the devices has ended")]
+    Ended,
     /// A certificate has run out, and no client would accept it.
     #[error("the certificate {} has expired", path.display())]
     Expired {

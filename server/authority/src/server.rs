@@ -115,7 +115,8 @@ impl<K: SigningKey> Signer<'_, K> {
         let (_, signer) = X509Certificate::from_der(self.certificate)
             .expect("the authority's certificate was parsed when it was opened");
         let not_after = not_after(&parsed);
-        let usable = not_after > now + RENEWAL
+        // What ends with its signer would not last longer made anew.
+        let usable = (not_after > now + RENEWAL || not_after >= self.not_after)
             && blocks(&cert_pem).get(1..).is_some_and(|chain| chain.concat() == self.chain_pem)
             && parsed.public_key().subject_public_key.data == key.public_key_raw()
             && parsed.verify_signature(Some(signer.public_key())).is_ok()

@@ -140,6 +140,8 @@ pub enum Refusal {
     ServerAuthorityInUse { fingerprint: String, devices: u64, claim_certificates: u64 },
     #[error("the authority of this server was retired: it needs the files of the one that signs")]
     ServerAuthorityRetired,
+    #[error("the authority of this server has ended; rotate it, then renew the devices by hand")]
+    ServerAuthorityEnded,
     #[error("the authority's key is not on this server; another one is put into use by hand")]
     ServerAuthorityOutside,
     #[error("the authority's key cannot be reached; nothing was signed, try again later")]

@@ -10,6 +10,7 @@ impl App {
     ///
     /// # Errors
     /// [`Refusal::ServerAuthorityRetired`](crate::Refusal::ServerAuthorityRetired),
+    /// [`Refusal::ServerAuthorityEnded`](crate::Refusal::ServerAuthorityEnded),
     /// [`Refusal::AuthorityUnavailable`](crate::Refusal::AuthorityUnavailable).
     pub(crate) async fn sign<T: Send + 'static>(
         &self,

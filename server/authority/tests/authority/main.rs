@@ -11,14 +11,14 @@ mod sealed;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use handshake::{Outcome, shake_hands};
 use otaru_authority::{Authority, AuthorityError};
 use otaru_doors::{PeerCertificate, PeerCertificateError};
 use otaru_wire::{OrganisationId, ThingName};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -315,4 +315,36 @@ fn clients_with_a_slow_clock_accept_the_server() {
 
 fn der(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+}
+
+#[test]
+fn an_authority_that_has_ended_opens_signs_nothing_and_is_rotated() {
+    let room = room();
+    let issue = |authority: &Authority, now| {
+        authority.issue_device(&thing("clock-01"), &OrganisationId::default(), now)
+    };
+    let is_believed = |authority: &Authority, cert_pem: &str, now: SystemTime| {
+        let now = UnixTime::since_unix_epoch(now.duration_since(UNIX_EPOCH).unwrap());
+        authority.device_trust().judge(&[der(cert_pem)], now).is_ok()
+    };
+    let device = issue(&room.authority, now()).unwrap();
+    let late = room.authority.not_after();
+    assert!(is_believed(&room.authority, &device.cert_pem, now()));
+    let opened = Authority::open_or_create(&room.ca(""), late).unwrap();
+
+    assert_eq!(opened.ca_pem(), room.authority.ca_pem());
+    assert!(!is_believed(&opened, &device.cert_pem, late + DAY));
+    assert!(matches!(issue(&opened, late), Err(AuthorityError::Ended)));
+    // The ports stand: somebody has to get in.
+    let server = opened.issue_server(&local(), late).unwrap();
+    assert_eq!(opened.issue_server(&local(), late).unwrap().cert_pem, server.cert_pem);
+    assert!(opened.device_tls(&server, &opened.device_trust()).is_ok());
+    let people = opened.issue_people(&local(), late).unwrap();
+    assert!(people.server.not_after > late + 365 * DAY);
+
+    opened.rotate(late).unwrap();
+
+    let again = issue(&opened, late).unwrap();
+    assert!(again.not_after > late + 20 * 365 * DAY);
+    assert!(is_believed(&opened, &again.cert_pem, late + DAY));
 }

@@ -64,6 +64,7 @@ impl Refusal {
             ServerAuthorityBelieved(_) => "server_authority_believed",
             ServerAuthorityInUse { .. } => "server_authority_in_use",
             ServerAuthorityRetired => "server_authority_retired",
+            ServerAuthorityEnded => "server_authority_ended",
             ServerAuthorityOutside => "server_authority_outside",
             AuthorityUnavailable => "authority_unavailable",
             TooManyDeviceAuthorities { .. } => "too_many_device_authorities",

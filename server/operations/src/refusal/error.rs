@@ -57,6 +57,9 @@ impl From<AuthorityError> for OperationError {
             tracing::error!(error = cause as &dyn std::error::Error, "Nothing was signed");
             return OperationError::Refused(Refusal::AuthorityUnavailable);
         }
-        OperationError::Authority(error)
+        match error {
+            AuthorityError::Ended => OperationError::Refused(Refusal::ServerAuthorityEnded),
+            fault => OperationError::Authority(fault),
+        }
     }
 }

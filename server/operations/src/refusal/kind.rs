@@ -160,6 +160,7 @@ impl Refusal {
             ProviderUnavailable(_)
             | SecretsKeyOther { .. }
             | ServerAuthorityRetired
+            | ServerAuthorityEnded
             | AuthorityUnavailable
             | Busy => Kind::Unavailable,
         }

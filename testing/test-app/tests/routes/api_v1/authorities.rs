@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use otaru_doors::{PeerCertificate, fingerprint};
+use otaru_operations::warn_of_ended_authorities;
 use otaru_test_app::{Answer, Client, Device, TestApp, each_database};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -336,5 +339,17 @@ each_database! {
         otaru_operations::read_trust(&app.operations).await.unwrap();
 
         session.report(json!({ "on": true })).await;
+    }
+
+    async fn an_authority_that_has_ended_is_named_and_stops_no_start(app: TestApp) {
+        let (mut app, desk) = (app, Desk::new("factory"));
+        desk.register(&app.admin()).await;
+        assert_eq!(warn_of_ended_authorities(&app.operations).await.unwrap(), [""; 0]);
+
+        app.advance(10 * 365 * Duration::from_secs(24 * 3_600));
+        app.restart().await;
+
+        let ended = warn_of_ended_authorities(&app.operations).await.unwrap();
+        assert_eq!(ended, [desk.fingerprint]);
     }
 }

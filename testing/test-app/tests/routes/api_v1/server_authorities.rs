@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use otaru_doors::fingerprint;
+use otaru_operations::warn_of_ended_authorities;
 use otaru_store::{StoreError, SystemScope, Tx};
 use otaru_test_app::{Device, TestApp, each_database};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
@@ -240,5 +241,24 @@ each_database! {
         assert_eq!(refused.refusal(), "503 server_authority_retired");
         let refused = app.admin().post(AUTHORITIES, json!({})).await;
         assert_eq!(refused.refusal(), "503 server_authority_retired");
+    }
+
+    async fn a_server_whose_authority_has_ended_starts_and_gets_another_one(app: TestApp) {
+        let mut app = app;
+        app.create_product("clock", "device").await;
+        assert_eq!(warn_of_ended_authorities(&app.operations).await.unwrap(), [""; 0]);
+
+        app.advance(31 * 365 * Duration::from_secs(24 * 3_600));
+        app.restart().await;
+
+        let first = listed(&app).await[0]["fingerprint"].clone();
+        let ended = warn_of_ended_authorities(&app.operations).await.unwrap();
+        assert_eq!(json!(ended), json!([first]));
+        let wanted = json!({ "thing": "clock-01", "product": "clock" });
+        let refused = app.admin().post("/api/v1/devices", wanted.clone()).await;
+        assert_eq!(refused.refusal(), "503 server_authority_ended");
+        let [_, second] = rotated(&app).await;
+        let files = app.admin().post("/api/v1/devices", wanted).await.expect_status(201).json();
+        assert_eq!(json!(app.device_of(&files).peer.issuer), second);
     }
 }
