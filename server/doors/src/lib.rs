@@ -17,5 +17,5 @@ mod verifier;
 pub use authority::{AuthorityCertificate, AuthorityCertificateError};
 pub use connections::Standing;
 pub use knocking::{KnockLimits, Knocking, Place, network};
-pub use peer::{CertificateFacts, PeerCertificate, PeerCertificateError};
+pub use peer::{CertificateFacts, PeerCertificate, PeerCertificateError, PresentedCertificate};
 pub use trust::{DeviceTrust, Distrust, INTERMEDIATES_MAX, fingerprint};

@@ -52,6 +52,26 @@ impl PeerCertificate {
     }
 }
 
+/// A certificate that TLS has verified, with the key that its holder has shown to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresentedCertificate {
+    /// Who the holder is.
+    pub peer: PeerCertificate,
+    /// SHA-256 of its public key, lower-case hexadecimal.
+    pub key_sha256: String,
+}
+
+impl PresentedCertificate {
+    /// The certificate of `peer`, DER.
+    pub fn of(
+        peer: PeerCertificate,
+        der: &[u8],
+    ) -> Result<PresentedCertificate, PeerCertificateError> {
+        let key_sha256 = CertificateFacts::read(der)?.key_sha256;
+        Ok(PresentedCertificate { peer, key_sha256 })
+    }
+}
+
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {

@@ -12,6 +12,7 @@ use otaru_wire::ThingName;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde_json::json;
+use subtle::ConstantTimeEq;
 
 use crate::audit::{Object, Who};
 use crate::devices::{in_service, reachable};
@@ -83,6 +84,7 @@ pub async fn add_certificate(
             created_at: now,
             revoked_at: None,
             renews: None,
+            key_sha256: certificate.key_sha256,
         };
         Ok::<_, OperationError>((CertificateObject::of(row, &trust), did.made(&added)))
     };
@@ -271,18 +273,22 @@ pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// The device that has this certificate, which TLS has verified.
+/// The device that has this certificate, which TLS has verified. `key_sha256` is the digest of the
+/// key that its holder has, where the door says so.
 ///
 /// # Errors
-/// [`Refusal::Unauthenticated`] when it is unknown, revoked, names another thing, or is of an
-/// authority of another organisation.
+/// [`Refusal::Unauthenticated`] when it is unknown, revoked, names another thing, is of an
+/// authority of another organisation, or was registered with another key.
 pub async fn authenticate_device(
     app: &App,
     peer: &PeerCertificate,
+    key_sha256: Option<&str>,
 ) -> Result<DevicePrincipal, OperationError> {
     let (peer, is_own) = (peer.clone(), app.inner.trust.is_own(&peer.issuer));
+    let key = key_sha256.map(str::to_owned);
     let work = move |tx: &mut Tx<'_>| {
-        let certificate = good(tx, &peer, is_own)?.ok_or(Refusal::Unauthenticated)?;
+        let certificate = good(tx, &peer, is_own)?.filter(|known| is_of_key(known, key.as_deref()));
+        let certificate = certificate.ok_or(Refusal::Unauthenticated)?;
         let scope = Scope::of(certificate.organisation);
         let device =
             otaru_store::device(tx, &scope, &certificate.thing)?.ok_or(Refusal::Unauthenticated)?;
@@ -312,6 +318,15 @@ pub(crate) fn good(
     let scope = Scope::of(known.organisation.clone());
     let is_believed = is_own || otaru_store::has_authority(tx, &scope, &peer.issuer)?;
     Ok(is_believed.then_some(known))
+}
+
+/// Whether a certificate is for this key. An authority that gives a serial number twice makes
+/// certificates that nothing else tells apart.
+///
+/// The key of certificates that are older than its being kept is not known.
+fn is_of_key(known: &CertificateRow, key_sha256: Option<&str>) -> bool {
+    let keys = known.key_sha256.as_deref().zip(key_sha256);
+    keys.is_none_or(|(known, shown)| known.as_bytes().ct_eq(shown.as_bytes()).into())
 }
 
 /// Whether a certificate that the server signed still speaks for the thing.

@@ -4,7 +4,7 @@
 //! is on the device and good.
 
 use otaru_authority::{Authority, Holder};
-use otaru_doors::PeerCertificate;
+use otaru_doors::PresentedCertificate;
 use otaru_store::{CertificateName, CertificateRow, Notice, Scope, StoreError, Tx};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ pub struct RenewedCertificate {
     pub not_after: i64,
 }
 
-/// Signs a new key of a device that came with the certificate `peer`, which must be the server's
+/// Signs a new key of a device that came with this certificate, which must be the server's
 /// own: one of an organisation's authority would have a successor that outlives the authority.
 ///
 /// # Errors
@@ -36,17 +36,21 @@ pub struct RenewedCertificate {
 pub async fn renew_own_certificate(
     app: &App,
     device: &DevicePrincipal,
-    peer: &PeerCertificate,
+    certificate: &PresentedCertificate,
     origin: &Origin,
     request: &str,
 ) -> Result<RenewedCertificate, OperationError> {
-    let now = app.now_ms();
+    let (now, peer) = (app.now_ms(), &certificate.peer);
     app.inner.renewal_rate.begin(device.thing.as_str(), now)?;
     if !app.inner.trust.is_own(&peer.issuer) {
         let detail = "the authority that signed it renews it, not this server".to_owned();
         return Err(Refusal::CertificateRefused { detail }.into());
     }
     let request = certificates::read_request(request)?;
+    if request.key_digest() == certificate.key_sha256 {
+        let detail = "it is of the key that the device has; a new one is needed";
+        return Err(Refusal::invalid("certificate_request", detail).into());
+    }
     let DevicePrincipal { scope, thing, .. } = device.clone();
     let (life, at) = (app.inner.certificate_life, clock::time_of(now));
     let (holder, organisation) = (thing.clone(), scope.organisation().clone());
@@ -55,16 +59,12 @@ pub async fn renew_own_certificate(
     };
     let signed = app.sign(sign).await?;
     let (certificate, peer) = (Certificate::from(&signed), peer.clone());
-    let (not_after, key_sha256) = (certificate.not_after, signed.key_sha256.clone());
+    let not_after = certificate.not_after;
     let who = Who::device(&scope, &thing).from(origin);
     let work = move |tx: &mut Tx<'_>| {
         let renewed = certificates::good(tx, &peer, true)?.ok_or(Refusal::Unauthenticated)?;
         let renews =
             CertificateName { issuer: renewed.issuer.clone(), serial: renewed.serial.clone() };
-        if otaru_store::is_certificate_of_key(tx, &scope, &renews, &key_sha256)? {
-            let detail = "it is of the key that the device has; a new one is needed";
-            return Err(Refusal::invalid("certificate_request", detail).into());
-        }
         // It works on the device: what it took the place of is needed no more.
         came_with(tx, who.clone(), &scope, renewed, now)?;
         certificate.keep(tx, &scope, &thing, now)?;

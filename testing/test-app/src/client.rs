@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
 use axum::{Extension, Router};
-use otaru_operations::PeerCertificate;
+use otaru_operations::PresentedCertificate;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -20,7 +20,7 @@ const BOUNDARY: &str = "otaru-test-boundary-7f3a";
 pub struct Client {
     port: Port,
     token: Option<String>,
-    peer: Option<Arc<PeerCertificate>>,
+    certificate: Option<Arc<PresentedCertificate>>,
     access_key: Option<AccessKey>,
     address: Option<SocketAddr>,
     headers: Vec<(&'static str, String)>,
@@ -29,7 +29,7 @@ pub struct Client {
 impl Client {
     pub(crate) fn new(port: Port) -> Client {
         let headers = Vec::new();
-        Client { port, token: None, peer: None, access_key: None, address: None, headers }
+        Client { port, token: None, certificate: None, access_key: None, address: None, headers }
     }
 
     pub(crate) fn with_token(mut self, token: &str) -> Client {
@@ -38,8 +38,8 @@ impl Client {
     }
 
     /// As over a connection that this certificate was verified on.
-    pub fn with_certificate(mut self, peer: PeerCertificate) -> Client {
-        self.peer = Some(Arc::new(peer));
+    pub fn with_certificate(mut self, certificate: PresentedCertificate) -> Client {
+        self.certificate = Some(Arc::new(certificate));
         self
     }
 
@@ -143,8 +143,8 @@ impl Client {
 
     /// Its port, to be served with connections that all have its certificate.
     pub(crate) fn connected_router(&self) -> Router {
-        let peer = self.peer.clone().expect("a device");
-        self.port.router().layer(Extension(peer))
+        let certificate = self.certificate.clone().expect("a device");
+        self.port.router().layer(Extension(certificate))
     }
 
     /// A request as it is, with nothing of this client's but its port.
@@ -162,8 +162,8 @@ impl Client {
             request = request.header(*name, value);
         }
         let mut request = request.body(body).expect("a request");
-        if let Some(peer) = &self.peer {
-            request.extensions_mut().insert(Arc::clone(peer));
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
         }
         if let Some(address) = self.address {
             request.extensions_mut().insert(ConnectInfo(address));

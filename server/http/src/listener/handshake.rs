@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum_server::accept::Accept;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use otaru_doors::{DeviceTrust, KnockLimits, Knocking, PeerCertificate, Place};
+use otaru_doors::{DeviceTrust, KnockLimits, Knocking, Place, PresentedCertificate};
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
@@ -91,14 +91,14 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
                 connection.set_buffer_limit(Some(SLOW_BUFFER_BYTES));
             });
             let stream = tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await??;
-            let peer = match trust.as_ref().zip(stream.get_ref().1.peer_certificates()) {
+            let shown = match trust.as_ref().zip(stream.get_ref().1.peer_certificates()) {
                 Some((trust, chain)) => Some(judged(trust, chain, acceptor.config())?),
                 None => None,
             };
-            let standing = trust.zip(peer.as_ref()).map(|(trust, peer)| trust.stand(peer));
+            let standing = trust.zip(shown.as_ref()).map(|(trust, shown)| trust.stand(&shown.peer));
             let wire = Wire::new(stream, service.last_download());
             let wire = wire.half_way_in(place).standing_on(standing);
-            Ok((wire, Identified { service, peer: peer.map(Arc::new) }))
+            Ok((wire, Identified { service, certificate: shown.map(Arc::new) }))
         }
         .boxed()
     }
@@ -117,17 +117,19 @@ fn judged(
     trust: &DeviceTrust,
     chain: &[CertificateDer<'static>],
     config: &ServerConfig,
-) -> io::Result<PeerCertificate> {
+) -> io::Result<PresentedCertificate> {
     let now = config.time_provider.current_time();
     let now = now.ok_or_else(|| io::Error::other("the time is not known"))?;
-    trust.judge(chain, now).map_err(io::Error::other)
+    let peer = trust.judge(chain, now).map_err(io::Error::other)?;
+    let leaf = chain.first().ok_or_else(|| io::Error::other("no certificate"))?;
+    PresentedCertificate::of(peer, leaf).map_err(io::Error::other)
 }
 
-/// The service of a connection over TLS: requests carry its [`PeerCertificate`].
+/// The service of a connection over TLS: requests carry its [`PresentedCertificate`].
 #[derive(Clone)]
 pub(super) struct Identified<S> {
     service: S,
-    peer: Option<Arc<PeerCertificate>>,
+    certificate: Option<Arc<PresentedCertificate>>,
 }
 
 impl<S: Service<Request<B>>, B> Service<Request<B>> for Identified<S> {
@@ -140,8 +142,8 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Identified<S> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        if let Some(peer) = &self.peer {
-            request.extensions_mut().insert(Arc::clone(peer));
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
         }
         self.service.call(request)
     }

@@ -104,11 +104,11 @@ impl From<RenewedCertificate> for RenewResponse {
     responses((status = 201, body = RenewResponse)))]
 async fn renew(
     State(app): State<App>,
-    DeviceCaller { device, peer }: DeviceCaller,
+    DeviceCaller { device, certificate }: DeviceCaller,
     CameFrom(origin): CameFrom,
     Json(request): Json<RenewRequest>,
 ) -> Result<(StatusCode, Json<RenewResponse>), ApiError> {
     let request = request.certificate_request;
-    let renewed = renew_own_certificate(&app, &device, &peer, &origin, &request).await?;
+    let renewed = renew_own_certificate(&app, &device, &certificate, &origin, &request).await?;
     Ok((StatusCode::CREATED, Json(renewed.into())))
 }

@@ -23,6 +23,8 @@ pub struct CertificateRow {
     pub revoked_at: Option<i64>,
     /// Serial number of the certificate whose place it takes.
     pub renews: Option<String>,
+    /// SHA-256 of its public key, lower hex, where it is known.
+    pub key_sha256: Option<String>,
 }
 
 impl FromRow for CertificateRow {
@@ -35,6 +37,7 @@ impl FromRow for CertificateRow {
             created_at: row.int("certificates.created_at")?,
             revoked_at: row.opt_int("certificates.revoked_at")?,
             renews: row.opt_text("certificates.renews")?,
+            key_sha256: row.opt_text("certificates.key_sha256")?,
         })
     }
 }
@@ -61,7 +64,8 @@ impl FromRow for CertificateName {
 macro_rules! select_certificates {
     ($rest:literal) => {
         concat!(
-            "SELECT issuer, serial, organisation, thing, created_at, revoked_at, renews
+            "SELECT issuer, serial, organisation, thing, created_at, revoked_at, renews,
+                 key_sha256
              FROM certificates ",
             $rest
         )
@@ -229,22 +233,6 @@ pub fn has_certificate_of_key(
         "SELECT count(*) FROM certificates
          WHERE organisation = $1 AND thing = $2 AND key_sha256 = $3 AND revoked_at IS NULL",
         params![scope.organisation().as_str(), thing.as_str(), key_sha256],
-    )?;
-    Ok(found.unwrap_or(0) > 0)
-}
-
-/// Whether a certificate is for this key, as far as its key is known.
-pub fn is_certificate_of_key(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
-    certificate: &CertificateName,
-    key_sha256: &str,
-) -> Result<bool, StoreError> {
-    let CertificateName { issuer, serial } = certificate;
-    let found: Option<i64> = tx.first(
-        "SELECT count(*) FROM certificates
-         WHERE organisation = $1 AND issuer = $2 AND serial = $3 AND key_sha256 = $4",
-        params![scope.organisation().as_str(), issuer, serial, key_sha256],
     )?;
     Ok(found.unwrap_or(0) > 0)
 }

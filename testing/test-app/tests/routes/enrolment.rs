@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use otaru_authority::{CLAIM_HOLDER, UNNAMED_HOLDER};
 use otaru_operations::trim;
+use otaru_store::{CertificateName, CertificateSaid, Scope, Tx, set_certificate_said};
 use otaru_test_app::{Answer, Device, TestApp, each_database};
+use otaru_wire::OrganisationId;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
@@ -296,6 +298,26 @@ each_database! {
         let answer = renew(&old, &key).await.expect_status(201).json();
         let refused = renew(&device(&app, &answer, &key), &key).await;
         assert_eq!(refused.refusal(), "400 invalid_field");
+    }
+
+    async fn renewing_takes_a_new_key_where_the_server_knows_of_none(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let wanted = json!({ "thing": "clock-01", "product": "clock" });
+        let files = app.admin().post("/api/v1/devices", wanted).await.expect_status(201).json();
+        let (old, key) = (app.device_of(&files), files["key_pem"].as_str().unwrap());
+        // As programs before this one kept it.
+        let name = CertificateName { issuer: old.peer.issuer.clone(), serial: old.serial.clone() };
+        let organisation = OrganisationId::new(old.peer.organisation.as_deref().unwrap()).unwrap();
+        let forget = move |tx: &mut Tx<'_>| {
+            let said = CertificateSaid { not_after: i64::MAX, key_sha256: None };
+            let thing = "clock-01".parse().unwrap();
+            set_certificate_said(tx, &Scope::of(organisation), &name, &thing, said)
+        };
+        app.store.write(forget).await.unwrap();
+
+        let refused = renew(&old, &KeyPair::from_pem(key).unwrap()).await;
+        assert_eq!(refused.refusal(), "400 invalid_field");
+        renew(&old, &KeyPair::generate().unwrap()).await.expect_status(201);
     }
 
     async fn a_private_key_is_not_taken_beside_a_request(app: TestApp) {

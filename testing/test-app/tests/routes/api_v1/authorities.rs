@@ -1,13 +1,17 @@
 use std::time::Duration;
 
-use otaru_doors::{PeerCertificate, fingerprint};
+use otaru_doors::{PeerCertificate, PresentedCertificate, fingerprint};
 use otaru_operations::warn_of_ended_authorities;
 use otaru_test_app::{Answer, Client, Device, TestApp, each_database};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SerialNumber, date_time_ymd,
 };
+use rustls_pki_types::ServerName;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 const AUTHORITIES: &str = "/api/v1/authorities";
 const DEVICES: &str = "/api/v1/devices";
@@ -84,6 +88,19 @@ impl Desk {
 async fn add(client: &Client, thing: &str, certificate: &str) -> Answer {
     let device = json!({ "thing": thing, "product": "clock", "certificate": certificate });
     client.post(DEVICES, device).await
+}
+
+/// How its shadow is answered to a device over a connection of its own.
+async fn over_tls(app: &TestApp, device: &Device) -> String {
+    let serving = app.serve_devices();
+    let socket = TcpStream::connect(serving.address()).await.unwrap();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let mut wire = TlsConnector::from(device.tls()).connect(name, socket).await.unwrap();
+    let request = format!("GET {SHADOW} HTTP/1.1\r\nHost: devices\r\n\r\n");
+    wire.write_all(request.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    wire.read_exact(&mut status).await.unwrap();
+    String::from_utf8_lossy(&status).into_owned()
 }
 
 /// The device with its certificate, as its own authority made it.
@@ -234,12 +251,29 @@ each_database! {
         // Ours neither.
         let own = app.provision("clock-02", "clock").await;
         let peer = PeerCertificate { serial: "7".to_owned(), common_name: "clock-01".to_owned(), ..own.peer.clone() };
-        let impostor = own.https.clone().with_certificate(peer);
+        let as_peer = |peer| PresentedCertificate { peer, ..own.certificate.clone() };
+        let impostor = own.https.clone().with_certificate(as_peer(peer));
         assert_eq!(impostor.post(SHADOW, report()).await.status(), 401);
         // As another thing neither.
         let peer = PeerCertificate { common_name: "clock-02".to_owned(), ..device(&app, &files, &desk, &made).peer };
-        let impostor = own.https.clone().with_certificate(peer);
+        let impostor = own.https.clone().with_certificate(as_peer(peer));
         assert_eq!(impostor.post("/things/clock-02/shadow", report()).await.status(), 401);
+    }
+
+    async fn a_certificate_of_another_key_is_another_one(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let (desk, admin) = (Desk::new("Acme"), app.admin());
+        desk.register(&admin).await;
+        let [made, same] = [(); 2].map(|()| desk.device("clock-01", 7));
+        let files = add(&admin, "clock-01", &made.cert_pem).await.expect_status(201).json();
+        let (known, other) = (device(&app, &files, &desk, &made), device(&app, &files, &desk, &same));
+        assert_eq!(known.peer, other.peer, "nothing but the key tells them apart");
+
+        known.https.post(SHADOW, report()).await.expect_status(200);
+        assert_eq!(other.https.post(SHADOW, report()).await.status(), 401);
+        for (device, expected) in [(&known, "HTTP/1.1 200"), (&other, "HTTP/1.1 401")] {
+            assert_eq!(over_tls(&app, device).await, expected);
+        }
     }
 
     async fn a_certificate_is_registered_once_and_for_the_thing_it_names(app: TestApp) {
