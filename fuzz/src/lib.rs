@@ -16,9 +16,11 @@ mod doors;
 mod download;
 mod flash;
 mod fleet;
+mod headers;
 pub mod mutate;
 mod oidc;
 mod patch;
+mod provisioning;
 mod release;
 mod sealed;
 pub mod seeds;
@@ -76,6 +78,9 @@ decoders! {
     doors::peer_certificate,
     download::patch_answers,
     fleet::product_settings,
+    headers::cookies,
+    headers::range,
+    headers::upload_metadata,
     oidc::issuer_metadata,
     oidc::key_set,
     oidc::logout_claims,
@@ -83,6 +88,7 @@ decoders! {
     oidc::token_claims,
     patch::patch,
     patch::patch_records,
+    provisioning::thing_name_pattern,
     release::image,
     release::key_file,
     release::manifest_envelope,

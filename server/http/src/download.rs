@@ -7,7 +7,7 @@
 mod again;
 mod conditions;
 mod pieces;
-mod range;
+pub(crate) mod range;
 mod repeat;
 
 use axum::body::{Body, Bytes};

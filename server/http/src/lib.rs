@@ -13,6 +13,7 @@ mod error;
 mod extract;
 mod flow_cookie;
 mod grpc;
+pub mod headers;
 mod identity;
 mod layers;
 mod listener;

@@ -1,6 +1,6 @@
 //! All routes, in files that mirror their paths.
 
-mod api_v1;
+pub(crate) mod api_v1;
 mod app;
 mod authority;
 mod docs;

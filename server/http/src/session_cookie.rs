@@ -96,7 +96,7 @@ impl Reached {
 /// The secrets of the sessions that a request's cookies name, the one that nobody else can set
 /// first; the plain one counts only where it is ours. A browser of this machine may have both,
 /// of the plain port and of the one with TLS.
-pub(crate) fn session_secrets(parts: &Parts) -> Vec<&str> {
+pub fn session_secrets(parts: &Parts) -> Vec<&str> {
     cookies(parts, [SECURE_NAME, PLAIN_NAME])
 }
 

@@ -196,8 +196,8 @@ pub use providers::{
     list_identities, list_providers, sign_out_by_provider, sign_up_with_token, unlink_identity,
 };
 pub use provisioning::{
-    MOST_SERIALS, NewClaimCertificate, NewTemplate, add_template, allow_reprovisioning,
-    approve_provisioning, create_claim_certificate, list_claim_certificates,
+    MOST_SERIALS, NewClaimCertificate, NewTemplate, ThingNamePattern, add_template,
+    allow_reprovisioning, approve_provisioning, create_claim_certificate, list_claim_certificates,
     list_provisioning_queue, list_templates, reject_provisioning, remove_template,
     revoke_claim_certificate, show_template,
 };

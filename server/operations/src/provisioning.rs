@@ -23,6 +23,7 @@ pub use claims::{
     NewClaimCertificate, create_claim_certificate, list_claim_certificates,
     revoke_claim_certificate,
 };
+pub use pattern::ThingNamePattern;
 pub use queue::{
     allow_reprovisioning, approve_provisioning, list_provisioning_queue, reject_provisioning,
 };

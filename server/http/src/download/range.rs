@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 
 /// Bytes from `first` to `last`, both included; never empty unless the whole is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ByteRange {
+pub struct ByteRange {
     first: u64,
     /// One past the last byte.
     end: u64,
@@ -14,7 +14,7 @@ pub(super) struct ByteRange {
 
 /// What a `Range` header asks of content of a given length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Selected {
+pub enum Selected {
     /// Everything: the header is not one we understand, and then it is ignored.
     Whole,
     /// One range.
@@ -24,20 +24,23 @@ pub(super) enum Selected {
 }
 
 impl ByteRange {
-    pub(super) fn whole(len_bytes: u64) -> ByteRange {
+    /// All of so many bytes.
+    pub fn whole(len_bytes: u64) -> ByteRange {
         ByteRange { first: 0, end: len_bytes }
     }
 
-    pub(super) fn len_bytes(self) -> u64 {
+    /// How many they are.
+    pub fn len_bytes(self) -> u64 {
         self.end - self.first
     }
 
-    pub(super) fn half_open(self) -> Range<u64> {
+    /// From the first to one past the last.
+    pub fn half_open(self) -> Range<u64> {
         self.first..self.end
     }
 
     /// The `Content-Range` of this part.
-    pub(super) fn content_range(self, len_bytes: u64) -> String {
+    pub fn content_range(self, len_bytes: u64) -> String {
         format!("bytes {}-{}/{len_bytes}", self.first, self.end - 1)
     }
 }
@@ -45,7 +48,7 @@ impl ByteRange {
 /// Reads the header. Several ranges are answered with the whole, which a server
 /// may always do: no device asks for them, and assembling parts is a known way
 /// to make a server work hard for a small request.
-pub(super) fn select(header: &HeaderValue, len_bytes: u64) -> Selected {
+pub fn select(header: &HeaderValue, len_bytes: u64) -> Selected {
     let Some(ranges) = header.to_str().ok().and_then(parse) else { return Selected::Whole };
     let mut satisfiable = ranges.iter().filter_map(|range| range.within(len_bytes));
     match (satisfiable.next(), ranges.len()) {

@@ -29,7 +29,7 @@ mod shadows;
 mod tokens;
 mod update;
 mod updates;
-mod uploads;
+pub(crate) mod uploads;
 mod user_sessions;
 mod users;
 mod whoami;

@@ -17,7 +17,7 @@ const NAME_MAX: usize = 64;
 
 /// The name of a thing, not yet filled in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Part>);
+pub struct ThingNamePattern(Vec<Part>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
@@ -25,10 +25,10 @@ enum Part {
     Parameter(String),
 }
 
-impl Pattern {
+impl ThingNamePattern {
     /// Reads a pattern. It has a parameter, or all devices of a batch would be one; and a `:`, which
     /// no value has, between any two: with a `-` alone 3-4 and 5 would be called as 3 and 4-5 are.
-    pub(super) fn parse(text: &str) -> Result<Pattern, Refusal> {
+    pub fn parse(text: &str) -> Result<ThingNamePattern, Refusal> {
         let refused = |detail: &str| Refusal::invalid("thing_name", detail);
         let mut parts: Vec<Part> = Vec::new();
         let mut rest = text;
@@ -62,16 +62,16 @@ impl Pattern {
         if !parts.iter().any(|part| matches!(part, Part::Parameter(_))) {
             return Err(refused("it has no parameter, such as {SerialNumber}"));
         }
-        Ok(Pattern(parts))
+        Ok(ThingNamePattern(parts))
     }
 
     /// Whether it has this parameter.
-    pub(super) fn has(&self, wanted: &str) -> bool {
+    pub fn has(&self, wanted: &str) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Parameter(name) if name == wanted))
     }
 
     /// The name of the device that says this about itself; else what is wrong with that.
-    pub(super) fn fill(&self, parameters: &Parameters) -> Result<ThingName, String> {
+    pub fn fill(&self, parameters: &BTreeMap<String, String>) -> Result<ThingName, String> {
         let mut filled = String::new();
         for part in &self.0 {
             match part {
@@ -113,7 +113,7 @@ mod tests {
     fn filled(pattern: &str, parameters: &[(&str, &str)]) -> Result<String, String> {
         let parameters =
             parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Pattern::parse(pattern).unwrap().fill(&parameters).map(|thing| thing.to_string())
+        ThingNamePattern::parse(pattern).unwrap().fill(&parameters).map(|thing| thing.to_string())
     }
 
     #[test]
@@ -165,8 +165,8 @@ mod tests {
             "+{S}",
             "a b{S}",
         ] {
-            assert!(Pattern::parse(pattern).is_err(), "{pattern:?}");
+            assert!(ThingNamePattern::parse(pattern).is_err(), "{pattern:?}");
         }
-        assert!(Pattern::parse("clock-{SerialNumber}").unwrap().has(SERIAL_NUMBER));
+        assert!(ThingNamePattern::parse("clock-{SerialNumber}").unwrap().has(SERIAL_NUMBER));
     }
 }

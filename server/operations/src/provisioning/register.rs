@@ -7,7 +7,7 @@ use otaru_wire::{ProductName, ThingName};
 use serde_json::json;
 
 use super::calls::{CallFailed, Claim};
-use super::pattern::{Parameters, Pattern, SERIAL_NUMBER};
+use super::pattern::{Parameters, SERIAL_NUMBER, ThingNamePattern};
 use super::{MOST_WAITING, WAITING_MS, changed, still_waits};
 use crate::audit::{Entry, Object, Who};
 use crate::certificates::{self, Certificate};
@@ -70,7 +70,7 @@ fn name(
     parameters: &Parameters,
 ) -> Result<ThingName, CallFailed> {
     let invalid = |message: String| CallFailed::refused(400, "InvalidParameters", message);
-    let pattern = Pattern::parse(&template.thing_name)?;
+    let pattern = ThingNamePattern::parse(&template.thing_name)?;
     let thing = pattern.fill(parameters).map_err(invalid)?;
     if template.serials {
         let serial = parameters.get(SERIAL_NUMBER).map(String::as_str).unwrap_or_default();

@@ -4,7 +4,7 @@ use otaru_fleet::Permission;
 use otaru_store::{ClaimCertificateRow, Notice, Scope, StoreError, TemplateRow, Tx};
 use otaru_wire::{ProductName, TemplateName};
 
-use super::pattern::{Pattern, SERIAL_NUMBER, is_value};
+use super::pattern::{SERIAL_NUMBER, ThingNamePattern, is_value};
 use super::{LONGEST_DAYS, WAITING_MS, changed};
 use crate::audit::{Object, Who};
 use crate::enrolment::check_end;
@@ -71,7 +71,7 @@ pub async fn add_template(
 }
 
 fn checked(new: NewTemplate, now: i64) -> Result<(TemplateRow, Vec<String>), Refusal> {
-    let pattern = Pattern::parse(&new.thing_name)?;
+    let pattern = ThingNamePattern::parse(&new.thing_name)?;
     if let Some(expires_at) = new.expires_at {
         check_end("expires_at", expires_at, now, LONGEST_DAYS)?;
     }
@@ -100,7 +100,11 @@ fn checked(new: NewTemplate, now: i64) -> Result<(TemplateRow, Vec<String>), Ref
     Ok((row, serials))
 }
 
-fn check_serials(pattern: &Pattern, limited: bool, serials: &[String]) -> Result<(), Refusal> {
+fn check_serials(
+    pattern: &ThingNamePattern,
+    limited: bool,
+    serials: &[String],
+) -> Result<(), Refusal> {
     let refused = |detail: String| Err(Refusal::invalid("serial_numbers", detail));
     if limited && !pattern.has(SERIAL_NUMBER) {
         return refused(format!("thing_name has no {{{SERIAL_NUMBER}}}"));

@@ -221,18 +221,24 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, ApiError> {
     })
 }
 
-/// `Upload-Metadata: sha256 <base64>` among other pairs.
 fn sha256(headers: &HeaderMap) -> Result<Option<Digest>, ApiError> {
     let pairs = headers.get(&METADATA).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    sha256_of_metadata(pairs).map_err(|value| {
+        let detail = "sha256 in Upload-Metadata is not the base64 of 64 hex digits";
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_header", detail).with_found(value, "base64")
+    })
+}
+
+/// What `Upload-Metadata` says of an image: `sha256 <base64>` among other pairs.
+///
+/// # Errors
+/// What stands there, if that is none.
+pub fn sha256_of_metadata(pairs: &str) -> Result<Option<Digest>, &str> {
     let Some(value) = pairs.split(',').find_map(|pair| pair.trim().strip_prefix("sha256 ")) else {
         return Ok(None);
     };
     let text = STANDARD.decode(value.trim()).ok().and_then(|text| String::from_utf8(text).ok());
-    let digest = text.and_then(|text| text.parse().ok());
-    digest.map(Some).ok_or_else(|| {
-        let detail = "sha256 in Upload-Metadata is not the base64 of 64 hex digits";
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_header", detail).with_found(value, "base64")
-    })
+    text.and_then(|text| text.parse().ok()).map(Some).ok_or(value)
 }
 
 fn too_large(size: u64) -> ApiError {
