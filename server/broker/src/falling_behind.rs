@@ -1,10 +1,10 @@
 //! Receivers that do not keep up.
 //!
 //! A queue has an end, and rmqtt then throws the oldest message away and goes on: a subscriber
-//! would miss an answer and never know. Here the first message lost ends the session, online or
-//! stored; it may be lost because there are too many of them, or because of its bytes. The client sees its connection close, and the next CONNACK says that no session is
-//! present: it subscribes again, gets the open deltas, and reads what else it needs. What was
-//! still in the queue goes with the session.
+//! would miss an answer and never know. Here the first message lost, of too many or of too many
+//! bytes, ends the session, online or stored. The client sees its connection close, and the next
+//! CONNACK says that no session is present: it subscribes again, gets the open deltas, and reads
+//! what else it needs. What was still in the queue goes with the session.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
