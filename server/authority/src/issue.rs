@@ -33,8 +33,6 @@ pub struct IssuedDevice {
     pub issuer: String,
     /// Serial number, lower-case hexadecimal without leading zeros: what is revoked.
     pub serial: String,
-    /// SHA-256 of its public key as X.509 writes it, lower-case hexadecimal.
-    pub key_sha256: String,
     /// When it ends.
     pub not_after: SystemTime,
 }
@@ -52,9 +50,9 @@ impl Authority {
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let signed = self.sign(&key, thing.as_str(), organisation, DEVICE_DAYS * DAY, now)?;
-        let SignedDevice { cert_pem, issuer, serial, key_sha256, not_after, .. } = signed;
+        let SignedDevice { cert_pem, issuer, serial, not_after, .. } = signed;
         let key_pem = key.serialize_pem();
-        Ok(IssuedDevice { cert_pem, key_pem, issuer, serial, key_sha256, not_after })
+        Ok(IssuedDevice { cert_pem, key_pem, issuer, serial, not_after })
     }
 }
 

@@ -125,7 +125,9 @@ impl From<&IssuedDevice> for Certificate {
     fn from(issued: &IssuedDevice) -> Certificate {
         let (issuer, serial) = (issued.issuer.clone(), issued.serial.clone());
         let not_after = clock::ms_of(issued.not_after);
-        let key_sha256 = Some(issued.key_sha256.clone());
+        let said = CertificateDer::from_pem_slice(issued.cert_pem.as_bytes());
+        let said = said.ok().and_then(|der| CertificateFacts::read(&der).ok());
+        let key_sha256 = said.map(|said| said.key_sha256);
         Certificate { name: CertificateName { issuer, serial }, not_after, key_sha256 }
     }
 }

@@ -107,7 +107,6 @@ fn what_is_signed_for_people_is_no_device() {
         key_pem: posing.key_pem,
         issuer: String::new(),
         serial: String::new(),
-        key_sha256: String::new(),
         not_after: now(),
     };
     let port = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();

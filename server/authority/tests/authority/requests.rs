@@ -50,7 +50,6 @@ fn keys_of_every_kind_make_their_device_known_over_tls() {
             key_pem: key.serialize_pem(),
             issuer: signed.issuer.clone(),
             serial: signed.serial.clone(),
-            key_sha256: signed.key_sha256.clone(),
             not_after: signed.not_after,
         };
         let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
@@ -142,8 +141,8 @@ fn batch_is_no_thing_and_its_key_is_made_here() {
             room.authority.issue_unnamed(holder, &organisation, DAY, now()).unwrap();
         let key_sha256 = CertificateRequest::parse(&made(&KeyPair::from_pem(&key_pem).unwrap()));
         assert_eq!(signed.key_sha256, key_sha256.unwrap().key_digest());
-        let SignedDevice { cert_pem, issuer, serial, key_sha256, not_after, .. } = signed;
-        let client = IssuedDevice { cert_pem, key_pem, issuer, serial, key_sha256, not_after };
+        let SignedDevice { cert_pem, issuer, serial, not_after, .. } = signed;
+        let client = IssuedDevice { cert_pem, key_pem, issuer, serial, not_after };
         let tls = room.authority.device_tls(&server, &room.authority.device_trust()).unwrap();
         let outcome = shake_hands(tls, &room.authority.ca_pem(), Some(&client), "localhost", now());
         let Outcome::Connected(Some(peer)) = outcome else { panic!("{outcome:?}") };
