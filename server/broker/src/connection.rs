@@ -129,7 +129,6 @@ impl Connection {
     /// Lets another connection have its name: a message of it that still waits to be taken waits
     /// no longer, and is not taken.
     pub(crate) fn give_way(&self) {
-        self.close_because(DisconnectReason::DuplicateClientId);
         self.gives_way.send_replace(true);
     }
 

@@ -39,6 +39,7 @@ impl Hub {
             judged = self.judge_publish(mqtt, &connection, publish) => judged,
             // Without a PUBACK: whoever wants it to arrive sends it again.
             () = connection.has_to_give_way() => {
+                connection.close_because(DisconnectReason::DuplicateClientId);
                 PublishAclResult::rejected(true, Some(TAKEN_OVER.into()))
             }
         }

@@ -3,7 +3,7 @@
 use otaru_broker::{DeviceLimits, DisconnectReason};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v5::{DisconnectReasonCode, Packet, PubAckReason, SubscribeReasonCode};
-use rumqttc::{ConnectReturnCode, ConnectionError, PublishOptions, StateError};
+use rumqttc::{ConnectReturnCode, ConnectionError, Event, Outgoing, PublishOptions, StateError};
 
 use crate::mqtt5::{Device, device};
 use crate::room::{Room, shadow, until};
@@ -139,4 +139,22 @@ async fn who_is_held_up_hears_that_another_has_its_session() {
         open
     });
     assert_eq!(told, DisconnectReasonCode::SessionTakenOver);
+}
+
+/// What it left behind is closed half a second later, when another connection has the name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_and_is_back_at_once_left_by_itself() {
+    let mut room = Room::new().await;
+    let certificate = room.certificate(THING);
+    let mut first = device(&room, &certificate, THING);
+    first.connack().await.unwrap();
+    first.client.disconnect().await.unwrap();
+    let is_goodbye = |event| matches!(event, Ok(Event::Outgoing(Outgoing::Disconnect)));
+    while !is_goodbye(first.events.poll().await) {}
+    let mut second = device(&room, &certificate, THING);
+    second.events.options.set_clean_start(true);
+    let (closed, connack) = tokio::join!(first.next(|_| None::<()>), second.connack());
+    assert!(closed.is_err());
+    connack.unwrap();
+    assert_eq!(room.heard.disconnected().await.1, DisconnectReason::ClientInitiatedDisconnect);
 }
