@@ -14,7 +14,7 @@ use futures::future::{join_all, select_all};
 use otaru_authority::{Authority, AuthorityError};
 use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener, log_losses};
-use otaru_http::{HealthFor, Readiness, Serving};
+use otaru_http::{Reached, Readiness, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, Mailer, MqttIngress, Outbound, create_setup_code, deliver_mail,
     deliver_notices, make_patches, run_background, watch_bucket,
@@ -142,13 +142,13 @@ impl Server {
         background.extend((0..workers).map(|_| tokio::spawn(make_patches(app.clone()))));
         background.extend(outbox.map(|outbox| tokio::spawn(deliver_mail(outbox))));
         let readiness = Readiness::default();
-        let health = match config.behind_proxy {
-            true => HealthFor::Nobody,
-            false => HealthFor::ThisMachine,
+        let reached = match config.behind_proxy {
+            true => Reached::ThroughProxy,
+            false => Reached::Directly,
         };
-        let people_router = otaru_http::router(app.clone(), readiness.clone(), health);
+        let people_router = otaru_http::router(app.clone(), readiness.clone(), reached);
         let people_router = certificates.offered().on(people_router);
-        let device_router = otaru_http::device_router(app.clone(), readiness.clone(), health);
+        let device_router = otaru_http::device_router(app.clone(), readiness.clone(), reached);
         let http = http.serve(people_router, device_router);
         let in_use = InUse {
             people: http.https.as_ref().and_then(Serving::tls),

@@ -9,6 +9,7 @@ use otaru_operations::{Origin, Remote};
 use crate::layers::RequestId;
 use crate::listener::OverTls;
 use crate::session_cookie::browser_mark;
+use crate::site::Reached;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -50,11 +51,12 @@ impl<S: Send + Sync> FromRequestParts<S> for CameFrom {
     }
 }
 
-/// The address of the connection; on the plain port, which only a proxy or this machine
-/// reaches, the last one in `X-Forwarded-For`, which the proxy itself has put there.
+/// The address of the connection; on the plain port behind a proxy the last one in
+/// `X-Forwarded-For`, which the proxy itself has put there.
 fn address(parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    if parts.extensions.get::<OverTls>().is_some() {
+    let through_proxy = parts.extensions.get() == Some(&Reached::ThroughProxy);
+    if !through_proxy || parts.extensions.get::<OverTls>().is_some() {
         return peer;
     }
     let mut lines = parts.headers.get_all(X_FORWARDED_FOR).into_iter();
@@ -80,6 +82,7 @@ mod tests {
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         parts.extensions.insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4_711))));
+        parts.extensions.insert(Reached::ThroughProxy);
         parts
     }
 
@@ -91,8 +94,11 @@ mod tests {
         assert_eq!(seen(&["10.9.8.7, 192.0.2.1"]), "192.0.2.1");
         assert_eq!(seen(&["10.9.8.7", "192.0.2.2:5000"]), "192.0.2.2");
         assert_eq!(seen(&["unknown"]), "127.0.0.1");
+        let mut over_tls = parts(&["10.9.8.7"]);
+        over_tls.extensions.insert(OverTls);
+        assert_eq!(address(&over_tls).unwrap().to_string(), "127.0.0.1");
         let mut direct = parts(&["10.9.8.7"]);
-        direct.extensions.insert(OverTls);
+        direct.extensions.insert(Reached::Directly);
         assert_eq!(address(&direct).unwrap().to_string(), "127.0.0.1");
     }
 }

@@ -26,13 +26,15 @@ impl Readiness {
     }
 }
 
-/// Who may ask for the server's health without a token.
+/// How requests reach the plain port, and so what its connections say of who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HealthFor {
-    /// Whoever connects from a loopback address.
-    ThisMachine,
-    /// Nobody: behind a proxy, everybody connects from where the proxy is.
-    Nobody,
+pub enum Reached {
+    /// Directly: whoever connects from a loopback address is of this machine, and may ask for the
+    /// server's health without a token. What a request says of its way here is not believed.
+    Directly,
+    /// Through a proxy: everybody connects from where the proxy is, which says for whom in
+    /// `X-Forwarded-For`.
+    ThroughProxy,
 }
 
 /// The state of the router.
@@ -40,13 +42,13 @@ pub enum HealthFor {
 pub(crate) struct Site {
     pub(crate) app: App,
     pub(crate) readiness: Readiness,
-    pub(crate) health: HealthFor,
+    pub(crate) reached: Reached,
     pub(crate) uploads: Uploads,
 }
 
 impl Site {
-    pub(crate) fn new(app: App, readiness: Readiness, health: HealthFor) -> Site {
-        Site { app, readiness, health, uploads: Uploads::of(UPLOADS_AT_ONCE) }
+    pub(crate) fn new(app: App, readiness: Readiness, reached: Reached) -> Site {
+        Site { app, readiness, reached, uploads: Uploads::of(UPLOADS_AT_ONCE) }
     }
 }
 

@@ -1,33 +1,22 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use otaru_authority::{Authority, KeyCommand};
-use otaru_blobs::{Blobs, Bucket, DEFAULT_CACHE_BYTES};
-use otaru_broker::{Addresses, Broker, BrokerConfig, DeviceLimits, MqttsListener};
-use otaru_doors::KnockLimits;
-use otaru_http::{HealthFor, Listener, OfferedAuthority, Readiness, Security, Serving};
+use otaru_authority::KeyCommand;
+use otaru_broker::Broker;
+use otaru_http::{Listener, Readiness, Security, Serving};
 use otaru_operations::{
-    App, AppConfig, BucketWatch, Clock, DownloadSettings, IdentityProvider, MailSettings, Mailer,
-    MqttIngress, Outbound, OutboundSettings, PatchSettings, PatchWorker, Role, SealingKey,
-    ShadowSettings, USUAL_SHARED_TOKENS, Urls, create_setup_code, deliver_mail, deliver_notices,
-    expire_silent_updates, look_at_due_offers, start_up, trim_shadow_history,
+    App, Clock, DownloadSettings, IdentityProvider, MailSettings, PatchSettings, PatchWorker, Role,
+    SealingKey, ShadowSettings, expire_silent_updates, look_at_due_offers, trim_shadow_history,
 };
 use otaru_store::Store;
-use otaru_wire::Namespace;
 use rustls::ClientConfig;
-use serde_json::json;
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::device::trusting;
-use crate::ports::{Bound, Port, Ports};
-use crate::{AccessKey, Client, Device, Firmware, MqttSession, Publisher};
-
-/// How long a certificate holds for a device's own key: the broker judges it by the machine's
-/// clock, whenever the tests run.
-const CERTIFICATE_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3_600);
+use crate::ports::{Port, Ports};
+use crate::server::{Home, Run, start};
+use crate::{Device, Publisher};
 
 /// When every test begins: 2026-11-23 12:00 UTC, a Monday.
 pub(crate) const START_MS: i64 = 1_795_435_200_000;
@@ -54,181 +43,14 @@ pub struct TestApp {
     pub clock: Clock,
     /// `/readyz` answers what this says.
     pub readiness: Readiness,
-    ports: Ports,
+    pub(crate) ports: Ports,
     broker: Broker,
-    admin_token: String,
-    publisher: Publisher,
+    pub(crate) admin_token: String,
+    pub(crate) publisher: Publisher,
     mail: Option<MailSettings>,
     deliveries: Vec<JoinHandle<()>>,
     // Dropped last: the server's files and its database.
     home: Home,
-}
-
-/// What a server finds again when it starts anew.
-struct Home {
-    directory: TempDir,
-    database_url: String,
-    postgres: Option<otaru_postgres::Database>,
-    sealing_key: SealingKey,
-    shadows: ShadowSettings,
-    downloads: DownloadSettings,
-    patches: PatchSettings,
-    /// Where images are, if not in the directory.
-    images: Option<(String, Vec<(String, String)>)>,
-    shared_tokens: u32,
-    second_factor_roles: Vec<Role>,
-    /// The bucket to be watched.
-    watched: Option<(String, Vec<(String, String)>)>,
-    providers: Vec<IdentityProvider>,
-    /// Signs with the authority's key, which is not in the directory any more.
-    key_command: Option<KeyCommand>,
-}
-
-impl Home {
-    fn fresh(database: Database) -> Home {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let postgres = match database {
-            Database::Sqlite => None,
-            Database::Postgres => Some(otaru_postgres::Database::fresh()),
-        };
-        let database_url = match &postgres {
-            None => Store::sqlite_url(&directory.path().join("otaru.db")),
-            Some(database) => database.url().to_owned(),
-        };
-        let sealing_key = SealingKey::random().expect("random bytes");
-        let shadows = ShadowSettings::default();
-        let downloads = DownloadSettings::default();
-        let shared_tokens = USUAL_SHARED_TOKENS;
-        Home {
-            directory,
-            database_url,
-            postgres,
-            sealing_key,
-            shadows,
-            downloads,
-            patches: PatchSettings::default(),
-            images: None,
-            shared_tokens,
-            second_factor_roles: Vec::new(),
-            watched: None,
-            providers: Vec::new(),
-            key_command: None,
-        }
-    }
-
-    fn authority(&self) -> Authority {
-        let folder = self.directory.path().join("ca");
-        let authority = match &self.key_command {
-            None => Authority::open_or_create(&folder, start()),
-            Some(command) => Authority::open_outside(&folder, command.clone(), start()),
-        };
-        authority.expect("an authority")
-    }
-}
-
-/// One run of the server, from its start to its end.
-struct Run {
-    operations: App,
-    store: Store,
-    readiness: Readiness,
-    broker: Broker,
-    deliveries: Vec<JoinHandle<()>>,
-    bound: Bound,
-    admin_token: Option<String>,
-}
-
-impl Run {
-    async fn start(
-        home: &Home,
-        clock: &Clock,
-        mail: Option<&MailSettings>,
-        make_admin_token: bool,
-    ) -> Run {
-        let mail = mail.map(|settings| Mailer::new(settings).expect("settings that hold"));
-        let (mailer, outbox) = mail.unzip();
-        let (store, notices) = Store::open(&home.database_url).await.expect("the database opens");
-        let folder = home.directory.path().join("blobs").display().to_string();
-        let (images, options) = home.images.clone().unwrap_or((folder, Vec::new()));
-        let blobs =
-            Blobs::open_with(&images, options, DEFAULT_CACHE_BYTES).expect("an image store");
-        let authority = home.authority();
-        let names = ["127.0.0.1".to_owned()];
-        let people = authority.issue_people(&names, start()).expect("a certificate");
-        let offered = OfferedAuthority::default();
-        offered.offer(people.root.pem, people.root.der);
-        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let trust = authority.device_trust();
-        let server = authority.issue_server(&names, start()).expect("a certificate");
-        let mqtts = MqttsListener {
-            address: any_port,
-            tls: authority.mqtt_tls(&server, &trust).expect("a certificate"),
-            trust: trust.clone(),
-            knocks: KnockLimits::USUAL,
-            // Its clock stands still, and a limit with it.
-            limits: DeviceLimits::NONE,
-        };
-        let device_tls = authority.device_tls(&server, &trust).expect("a certificate");
-        let security = Security::Devices(device_tls, trust.clone());
-        let (broker_clock, namespace) = (clock.clone(), Namespace::default());
-        let config = AppConfig {
-            store: store.clone(),
-            blobs,
-            authority,
-            trust,
-            clock: clock.clone(),
-            namespace,
-            sealing_key: home.sealing_key.clone(),
-            mailer,
-            shadows: home.shadows.clone(),
-            downloads: home.downloads.clone(),
-            patches: home.patches.clone(),
-            shared_tokens: home.shared_tokens,
-            second_factor_roles: home.second_factor_roles.clone(),
-            certificate_life: CERTIFICATE_LIFE,
-            bucket_watch: home.watched.as_ref().map(|(url, options)| BucketWatch {
-                bucket: Bucket::open_with(url, options.clone()).expect("a bucket"),
-                interval: Duration::from_secs(3_600),
-            }),
-            providers: home.providers.clone(),
-            outbound: Outbound::new(&OutboundSettings {
-                private_hosts: vec!["127.0.0.1".to_owned()],
-            })
-            .expect("TLS of this machine"),
-        };
-        let app = App::new(config).await.expect("the parts fit");
-        app.set_urls(Urls {
-            public_url: "https://otaru.example".to_owned(),
-            device_url: "https://devices.otaru.example".to_owned(),
-            mqtt_url: "mqtts://devices.otaru.example".to_owned(),
-        });
-        let admin_token = start_up(&app, make_admin_token).await.expect("a database that works");
-        let broker = BrokerConfig {
-            mqtts: Some(mqtts),
-            plain: Some(any_port),
-            namespace: Namespace::default(),
-            clock: Arc::new(move || broker_clock.now_ms()),
-            retained_is_refused: home.shadows.rules.dialect.retained_is_refused,
-        };
-        let ingress = Arc::new(MqttIngress::new(app.clone()));
-        let broker = Broker::start(broker, ingress).await.expect("free ports");
-        let notices = tokio::spawn(deliver_notices(app.clone(), broker.clone(), notices));
-        let outbox = outbox.map(|outbox| tokio::spawn(deliver_mail(outbox)));
-        let deliveries = std::iter::once(notices).chain(outbox).collect();
-        let readiness = Readiness::default();
-        readiness.set(true);
-        let health = HealthFor::ThisMachine;
-        let bound = Bound {
-            people: offered.on(otaru_http::router(app.clone(), readiness.clone(), health)),
-            devices: otaru_http::device_router(app.clone(), readiness.clone(), health),
-            mqtt: broker.addresses(),
-            security,
-        };
-        Run { operations: app, store, readiness, broker, deliveries, bound, admin_token }
-    }
-}
-
-fn start() -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(START_MS.unsigned_abs())
 }
 
 impl TestApp {
@@ -428,170 +250,6 @@ impl TestApp {
 
     fn serve(&self, security: Security) -> Serving {
         any_port(security).serve(Port::People(self.ports.clone()).router())
-    }
-
-    /// Somebody without a credential, on the people's port.
-    pub fn anonymous(&self) -> Client {
-        Client::new(Port::People(self.ports.clone()))
-    }
-
-    /// The holder of a token, on the people's port.
-    pub fn bearer(&self, token: &str) -> Client {
-        self.anonymous().with_token(token)
-    }
-
-    /// The administrator of the first start.
-    pub fn admin(&self) -> Client {
-        self.bearer(&self.admin_token)
-    }
-
-    /// A token that may publish and acts for nobody.
-    pub async fn publisher(&self) -> Client {
-        self.token(json!({ "role": "publisher" })).await
-    }
-
-    /// A token that runs the fleet and acts for nobody.
-    pub async fn operator(&self) -> Client {
-        self.token(json!({ "role": "operator" })).await
-    }
-
-    /// A new end user.
-    pub async fn owner(&self, email: &str) -> Client {
-        let user = json!({ "email": email, "role": "owner" });
-        self.admin().post("/api/v1/users", user).await.expect_status(201);
-        self.token(json!({ "user": email })).await
-    }
-
-    /// A new person in their browser, with the password [`PASSWORD`].
-    pub async fn person(&self, email: &str, role: &str) -> Client {
-        let invited = json!({ "email": email, "role": role });
-        let invited = self.admin().post("/api/v1/invitations", invited).await.expect_status(201);
-        self.accept(&invited.json()["url"]).await
-    }
-
-    /// Takes an invitation in a browser, with the password [`PASSWORD`].
-    pub async fn accept(&self, url: &serde_json::Value) -> Client {
-        let (_, code) = url.as_str().and_then(|url| url.split_once('#')).expect("a link");
-        let taken = json!({ "code": code, "password": PASSWORD });
-        let taken = self.anonymous().post("/app/invitation", taken).await.expect_status(201);
-        self.anonymous().signed_in(&taken)
-    }
-
-    /// The code for the first administrator, as the server would print it.
-    pub async fn setup_code(&self) -> Option<String> {
-        let code = create_setup_code(&self.operations).await.expect("a database that works");
-        code.map(|code| code.as_str().to_owned())
-    }
-
-    /// An administrator's token of another organisation.
-    pub async fn foreign_admin(&self) -> Client {
-        let wanted = json!({ "name": "elsewhere", "email": "admin@elsewhere.example" });
-        let made = self.admin().post("/api/v1/organisations", wanted).await.expect_status(201);
-        let browser = self.accept(&made.json()["url"]).await;
-        let token = json!({ "user": "admin@elsewhere.example" });
-        let made = browser.post("/api/v1/tokens", token).await.expect_status(201);
-        self.bearer(made.json()["token"].as_str().expect("a token"))
-    }
-
-    /// An access key, made by the administrator; `wanted` as for a token.
-    pub async fn access_key(&self, wanted: serde_json::Value) -> AccessKey {
-        let mut wanted = wanted;
-        wanted["aws"] = true.into();
-        let made = self.admin().post("/api/v1/tokens", wanted).await.expect_status(201);
-        AccessKey::new(&made.json(), self.clock.clone())
-    }
-
-    async fn token(&self, wanted: serde_json::Value) -> Client {
-        let made = self.admin().post("/api/v1/tokens", wanted).await.expect_status(201);
-        self.bearer(made.json()["token"].as_str().expect("a token"))
-    }
-
-    /// Somebody without a certificate, on the devices' port.
-    pub fn stranger(&self) -> Client {
-        Client::new(Port::Devices(self.ports.clone()))
-    }
-
-    /// Creates a product for ESP32-C3 with 4 MiB of flash.
-    pub async fn create_product(&self, name: &str, download: &str) {
-        self.add_product(&self.admin(), name, download).await;
-    }
-
-    /// Creates one of the organisation of this administrator.
-    pub async fn create_product_as(&self, admin: &Client, name: &str) {
-        self.add_product(admin, name, "device").await;
-    }
-
-    async fn add_product(&self, admin: &Client, name: &str, download: &str) {
-        let product = json!({
-            "name": name,
-            "chip": "esp32c3",
-            "flash_bytes": 4 << 20,
-            "root": self.publisher.root_base64(),
-            "download": download,
-        });
-        admin.post("/api/v1/products", product).await.expect_status(201);
-    }
-
-    /// Registers a device; its client comes with its certificate, on the devices' port.
-    pub async fn add_device(&self, thing: &str, product: &str) -> Client {
-        self.provision(thing, product).await.https
-    }
-
-    /// Registers a device and gives it all it needs to connect.
-    pub async fn provision(&self, thing: &str, product: &str) -> Device {
-        let device = json!({ "thing": thing, "product": product });
-        let files = self.admin().post("/api/v1/devices", device).await.expect_status(201).json();
-        self.device_of(&files)
-    }
-
-    /// Connects over mutual TLS with any certificate, under any name; why not, if it is not let in.
-    pub async fn connect_with(
-        &self,
-        client_id: &str,
-        files: &serde_json::Value,
-    ) -> Result<MqttSession, String> {
-        MqttSession::with_certificate(client_id, files, &self.ports).await
-    }
-
-    /// A device that was given these files.
-    pub fn device_of(&self, files: &serde_json::Value) -> Device {
-        Device::new(files, self.ports.clone())
-    }
-
-    /// Where the broker listens now, for a client of the test's own.
-    pub fn mqtt_addresses(&self) -> Addresses {
-        self.ports.mqtt()
-    }
-
-    /// Connects a trusted program of this machine to the plain MQTT port.
-    pub async fn backend(&self, client_id: &str) -> MqttSession {
-        MqttSession::backend(client_id, &self.ports).await
-    }
-
-    /// Makes somebody the owner of a device.
-    pub async fn claim(&self, owner: &Client, thing: &str) {
-        let path = format!("/api/v1/devices/{thing}/claim-code");
-        let code = self.admin().post(&path, json!({})).await.expect_status(201).json();
-        let claim = json!({ "code": code["code"] });
-        owner.post("/app/devices/claim", claim).await.expect_status(200);
-    }
-
-    /// A firmware as a publisher would build and sign it; nothing is uploaded yet.
-    pub fn firmware(&self, product: &str, version: &str, sequence: u64) -> Firmware {
-        self.publisher.firmware(product, version, sequence)
-    }
-
-    /// The keys of every product of this server.
-    pub fn keys(&self) -> &Publisher {
-        &self.publisher
-    }
-
-    /// Publishes a release.
-    pub async fn publish(&self, product: &str, version: &str, sequence: u64) -> Firmware {
-        let firmware = self.firmware(product, version, sequence);
-        let path = format!("/api/v1/products/{product}/releases");
-        self.admin().upload(&path, &firmware.form()).await.expect_status(201);
-        firmware
     }
 }
 

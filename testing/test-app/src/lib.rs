@@ -16,9 +16,12 @@ mod client;
 mod device;
 mod events;
 mod firmware;
+mod fleet;
 mod mailbox;
 mod mqtt_session;
+mod people;
 mod ports;
+mod server;
 
 pub use access_key::AccessKey;
 pub use answer::Answer;

@@ -1,8 +1,14 @@
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
 
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, header};
+use otaru_http::Reached;
 use otaru_test_app::{Client, PASSWORD, TestApp, each_database};
 use otaru_wire::audit::Chain;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 const PATH: &str = "/api/v1/audit";
 
@@ -65,7 +71,7 @@ each_database! {
         let id = ada["id"].as_str().unwrap();
         let root = app.person("root@x.org", "admin").await;
         let me = root.get("/app/user").await.json();
-        let root = root.with_header("x-forwarded-for", "10.0.0.1, 192.0.2.7");
+        let root = root.from_address(Ipv4Addr::new(192, 0, 2, 7).into());
         let root = root.with_header("user-agent", "curl/8.14.1");
 
         let role = json!({ "role": "operator" });
@@ -116,6 +122,27 @@ each_database! {
         }
     }
 
+    async fn only_behind_a_proxy_a_request_says_where_it_comes_from(app: TestApp) {
+        let token = app.admin().post("/api/v1/tokens", json!({ "role": "admin" })).await;
+        let token = token.expect_status(201).json();
+        let authorization = format!("Bearer {}", token["token"].as_str().unwrap());
+        let came_from = async |reached| {
+            let (operations, readiness) = (app.operations.clone(), app.readiness.clone());
+            let router = otaru_http::router(operations, readiness, reached);
+            let mut request = Request::post("/api/v1/server-key")
+                .header(header::AUTHORIZATION, &authorization)
+                .header("x-forwarded-for", "10.0.0.1, 192.0.2.7")
+                .body(Body::from("{}"))
+                .unwrap();
+            let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
+            request.extensions_mut().insert(ConnectInfo(peer));
+            assert_eq!(router.oneshot(request).await.unwrap().status(), 201);
+            newest(&app, "server_key.create").await["address"].clone()
+        };
+        assert_eq!(came_from(Reached::Directly).await, "127.0.0.1");
+        assert_eq!(came_from(Reached::ThroughProxy).await, "192.0.2.7");
+    }
+
     async fn a_failed_change_leaves_no_entry(app: TestApp) {
         app.create_product("clock", "device").await;
         let before = head(&app.admin()).await;
@@ -134,8 +161,7 @@ each_database! {
         app.person("ada@x.org", "viewer").await;
         let wrong = |email: &str| json!({ "email": email, "password": "wrong horse" });
         for number in 1..=3 {
-            let place = format!("192.0.2.{number}");
-            let place = app.anonymous().with_header("x-forwarded-for", &place);
+            let place = app.anonymous().from_address(Ipv4Addr::new(192, 0, 2, number).into());
             for _ in 0..7 {
                 let answer = place.post("/app/session", wrong("ada@x.org")).await;
                 assert_eq!(answer.refusal(), "401 sign_in_failed");

@@ -12,7 +12,7 @@ async fn sign_in(client: &Client, password: &str) -> String {
 }
 
 fn at(app: &TestApp, place: &str) -> Client {
-    app.anonymous().with_header("x-forwarded-for", place)
+    app.anonymous().from_address(place.parse().unwrap())
 }
 
 /// A browser that Ada signed in with before, without her session.

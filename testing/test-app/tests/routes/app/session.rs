@@ -66,7 +66,7 @@ each_database! {
 
     async fn guessing_is_stopped_for_the_place_it_comes_from(app: TestApp) {
         app.person("ada@x.org", "owner").await;
-        let at = |place: &str| app.anonymous().with_header("x-forwarded-for", place);
+        let at = |place: &str| app.anonymous().from_address(place.parse().unwrap());
         let typed = |password: &str| json!({ "email": "ada@x.org", "password": password });
         for _ in 0..10 {
             let answer = at("192.0.2.1").post("/app/session", typed("wrong horse")).await;
