@@ -17,7 +17,7 @@ use otaru_broker::{Broker, BrokerConfig, MqttsListener, log_losses};
 use otaru_http::{Reached, Readiness, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, Mailer, MqttIngress, Outbound, create_setup_code, deliver_mail,
-    deliver_notices, make_patches, run_background, watch_bucket,
+    deliver_notices, make_patches, providers_of_no_organisation, run_background, watch_bucket,
 };
 use otaru_store::Store;
 use serde_json::json;
@@ -129,6 +129,10 @@ impl Server {
         let broker = start_broker(config, &app, mqtts).await?;
         let ports = http.with(broker.addresses());
         app.set_urls(reach::urls(config, &ports));
+        for (provider, organisation) in providers_of_no_organisation(&app).await? {
+            let name = format!("oidc.{provider}");
+            warn!("{name}: there is no organisation `{organisation}`; nobody new comes in by it");
+        }
         for doubt in reach::doubts(&ports, &app.urls(), &certificates) {
             warn!("{doubt}");
         }

@@ -72,6 +72,8 @@ impl OidcSection {
             "its name must be 1 to {NAME_BYTES} of a-z, 0-9 and -"
         );
         check_issuer(&self.issuer)?;
+        ensure!(self.client_id.as_deref() != Some(""), "client_id is empty: leave it out");
+        ensure!(!self.audiences.iter().any(String::is_empty), "one of audiences is empty");
         ensure!(
             self.client_id.is_some() || !self.audiences.is_empty(),
             "it needs client_id, for browsers, or audiences, for the tokens of apps"
@@ -81,7 +83,7 @@ impl OidcSection {
             "client_secret needs client_id"
         );
         let roles = role_mapping(self.role_claim, self.roles)?;
-        let jwks_url = self.jwks_url.map(|url| url.parse::<Url>()).transpose();
+        let jwks_url = self.jwks_url.map(|url| address("jwks_url", &url)).transpose()?;
         let scopes = self.scopes.unwrap_or_else(|| vec!["email".to_owned(), "profile".to_owned()]);
         Ok(IdentityProvider {
             name: name.to_owned(),
@@ -92,7 +94,7 @@ impl OidcSection {
                 client_secret: self.client_secret.map(Zeroizing::new),
                 scopes,
                 audiences: self.audiences,
-                jwks_url: jwks_url.context("jwks_url")?,
+                jwks_url,
             },
             organisation: self.organisation.unwrap_or_else(|| "default".to_owned()),
             signs_up: self.sign_up,
@@ -103,17 +105,24 @@ impl OidcSection {
 }
 
 fn check_issuer(issuer: &str) -> anyhow::Result<()> {
-    let url: Url = issuer.parse().with_context(|| format!("issuer `{issuer}` is no URL"))?;
-    let is_here = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
-    ensure!(
-        url.scheme() == "https" || (url.scheme() == "http" && is_here),
-        "issuer `{issuer}` must begin with https://"
-    );
+    ensure!(!issuer.is_empty(), "it needs issuer, the provider's https:// address");
+    let url = address("issuer", issuer)?;
     ensure!(
         url.query().is_none() && url.fragment().is_none(),
         "issuer `{issuer}` must end with its path"
     );
     Ok(())
+}
+
+/// An address of a provider: over TLS, or of this machine.
+fn address(setting: &str, text: &str) -> anyhow::Result<Url> {
+    let url: Url = text.parse().with_context(|| format!("{setting} `{text}` is no URL"))?;
+    let is_here = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    ensure!(
+        url.scheme() == "https" || (url.scheme() == "http" && is_here),
+        "{setting} `{text}` must begin with https://"
+    );
+    Ok(url)
 }
 
 fn role_mapping(
@@ -177,9 +186,15 @@ mod tests {
         let refused = |section: &str| read(&format!("[oidc.id]\n{section}")).err().unwrap();
         let issuer = "issuer = \"https://id.example\"\n";
         let with = |more: &str| refused(&format!("{issuer}{more}"));
-        assert!(refused("client_id = \"x\"").contains("is no URL"));
+        assert!(refused("client_id = \"x\"").contains("it needs issuer"));
+        assert!(refused("issuer = \"id.example\"").contains("is no URL"));
         assert!(refused("issuer = \"http://id.example\"").contains("https://"));
         assert!(refused("issuer = \"https://id.example/?a\"").contains("must end"));
+        assert!(with("client_id = \"\"").contains("client_id is empty"));
+        assert!(with("audiences = [\"a\", \"\"]").contains("audiences is empty"));
+        let keys_at = |url: &str| with(&format!("client_id = \"x\"\njwks_url = \"{url}\""));
+        assert!(keys_at("http://id.example/keys").contains("jwks_url"));
+        assert!(keys_at("keys").contains("is no URL"));
         assert!(with("").contains("client_id, for browsers, or audiences"));
         assert!(with("audiences = [\"a\"]\nclient_secret = \"s\"").contains("needs client_id"));
         assert!(with("client_id = \"x\"\nrole_claim = \"g\"").contains("need each other"));

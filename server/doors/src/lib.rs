@@ -9,6 +9,7 @@
 
 mod authority;
 mod connections;
+mod distrust;
 mod knocking;
 mod peer;
 mod trust;
@@ -16,6 +17,7 @@ mod verifier;
 
 pub use authority::{AuthorityCertificate, AuthorityCertificateError};
 pub use connections::Standing;
+pub use distrust::Distrust;
 pub use knocking::{KnockLimits, Knocking, Place, network};
 pub use peer::{CertificateFacts, PeerCertificate, PeerCertificateError, PresentedCertificate};
-pub use trust::{DeviceTrust, Distrust, INTERMEDIATES_MAX, fingerprint};
+pub use trust::{DeviceTrust, INTERMEDIATES_MAX, fingerprint};

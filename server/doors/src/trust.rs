@@ -10,7 +10,7 @@ use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::connections::{Connections, Standing};
-use crate::{PeerCertificate, PeerCertificateError};
+use crate::{Distrust, PeerCertificate};
 
 /// How many authorities may stand between a device's certificate and one that is believed.
 pub const INTERMEDIATES_MAX: usize = 3;
@@ -27,29 +27,6 @@ pub fn fingerprint(certificate: &[u8]) -> String {
 pub struct DeviceTrust {
     anchors: Arc<RwLock<Arc<Anchors>>>,
     connections: Connections,
-}
-
-/// Why a chain of certificates is not believed.
-#[derive(Debug, thiserror::Error)]
-pub enum Distrust {
-    /// There is no certificate.
-    #[error("no certificate")]
-    Missing,
-    /// More than [`INTERMEDIATES_MAX`] authorities were sent with it.
-    #[error("{found} certificates of authorities, at most {INTERMEDIATES_MAX} are looked at")]
-    TooLong {
-        /// How many were sent.
-        found: usize,
-    },
-    /// A certificate is used for what it is not for.
-    #[error("a certificate is not for this use")]
-    WrongUse,
-    /// It is no certificate of an authority that is believed, or does not hold now.
-    #[error("the certificate does not hold")]
-    Chain(#[from] webpki::Error),
-    /// It does not name one thing.
-    #[error("the certificate names nobody")]
-    Nobody(#[from] PeerCertificateError),
 }
 
 #[derive(Default)]

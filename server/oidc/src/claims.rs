@@ -45,7 +45,7 @@ impl Claims {
         }
         let soon = now / 1_000 + LEEWAY_S;
         let issued_at_s = seconds(&members, "iat");
-        let begins = [seconds(&members, "nbf"), issued_at_s];
+        let begins = [seconds(&members, "nbf"), issued_at_s, seconds(&members, "auth_time")];
         if begins.into_iter().flatten().any(|begins| begins > soon) {
             return Err(Flaw::NotYetValid);
         }
@@ -163,6 +163,7 @@ mod tests {
         assert_eq!(flaw(json!({ "exp": null })), Flaw::Expired);
         assert_eq!(flaw(json!({ "nbf": 1_061 })), Flaw::NotYetValid);
         assert_eq!(flaw(json!({ "iat": 1_061 })), Flaw::NotYetValid);
+        assert_eq!(flaw(json!({ "auth_time": 1_061 })), Flaw::NotYetValid);
         assert!(claims(json!({ "nbf": 1_060, "iat": 1_060.5 })).is_ok());
         for wrong in [json!(""), json!(7), json!("a".repeat(256)), json!("a\nb")] {
             assert_eq!(flaw(json!({ "sub": wrong })), Flaw::Subject);

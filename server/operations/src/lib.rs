@@ -193,7 +193,8 @@ pub use products::{
 pub use providers::{
     Begun, Came, IdentityProvider, ProviderObject, RoleMapping, authenticate_bearer,
     begin_confirmation, begin_identity_link, begin_provider_sign_in, finish_provider_sign_in,
-    list_identities, list_providers, sign_out_by_provider, sign_up_with_token, unlink_identity,
+    list_identities, list_providers, providers_of_no_organisation, sign_out_by_provider,
+    sign_up_with_token, unlink_identity,
 };
 pub use provisioning::{
     MOST_SERIALS, NewClaimCertificate, NewTemplate, ThingNamePattern, add_template,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use otaru_fleet::Role;
 use otaru_oidc::{Claims, OidcError, Provider, ProviderSettings};
 use otaru_outbound::Outbound;
+use otaru_store::{SystemScope, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -108,9 +109,13 @@ impl Known {
         found.map_or(Said::NoRole, |(_, role)| Said::Role(*role))
     }
 
-    /// What the caller is told of a failure; an outage is told to the operator, too.
+    /// What the caller is told of a failure; an outage is told to the operator, too: once for
+    /// each time that the provider was asked, however many come meanwhile.
     pub(crate) fn refusal(&self, error: &OidcError) -> OperationError {
         let provider = self.name.as_str();
+        if matches!(error, OidcError::Silent) {
+            return Refusal::ProviderUnavailable(self.name.clone()).into();
+        }
         if error.is_outage() {
             let error = error as &dyn std::error::Error;
             tracing::error!(error, provider, "An identity provider cannot be used");
@@ -161,4 +166,28 @@ pub struct ProviderObject {
 /// The providers that a browser can sign in with.
 pub fn list_providers(app: &App) -> Vec<ProviderObject> {
     app.inner.providers.with_sign_in().map(|known| known.object()).collect()
+}
+
+/// Name and organisation of each provider whose organisation does not exist: nobody who is not
+/// known yet comes in by it.
+///
+/// # Errors
+/// [`OperationError::Store`].
+pub async fn providers_of_no_organisation(
+    app: &App,
+) -> Result<Vec<(String, String)>, OperationError> {
+    let known = app.inner.providers.0.iter();
+    let all = known.map(|known| (known.name.clone(), known.organisation.clone()));
+    let all: Vec<(String, String)> = all.collect();
+    let work = move |tx: &mut Tx<'_>| {
+        let mut lost = Vec::new();
+        for (provider, organisation) in all {
+            let system = SystemScope::for_authentication();
+            if otaru_store::organisation_named(tx, &system, &organisation)?.is_none() {
+                lost.push((provider, organisation));
+            }
+        }
+        Ok::<_, OperationError>(lost)
+    };
+    app.inner.store.read(work).await
 }

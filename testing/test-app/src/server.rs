@@ -178,7 +178,11 @@ impl Run {
         let readiness = Readiness::default();
         readiness.set(true);
         let bound = Bound {
-            people: offered.on(otaru_http::router(app.clone(), readiness.clone(), Reached::Directly)),
+            people: offered.on(otaru_http::router(
+                app.clone(),
+                readiness.clone(),
+                Reached::Directly,
+            )),
             devices: otaru_http::device_router(app.clone(), readiness.clone(), Reached::Directly),
             mqtt: broker.addresses(),
             security,

@@ -123,11 +123,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 fn refused(error: &serde_json::Error, member: &str) -> ApiError {
     use serde_json::error::Category;
     match error.classify() {
-        Category::Data if member == "." => {
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", error)
-        }
         Category::Data => {
-            let detail = format!("{member}: {error}");
+            let words = in_words(&error.to_string());
+            let detail = if member == "." { words } else { format!("{member}: {words}") };
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
         }
         Category::Syntax | Category::Eof | Category::Io => {
@@ -135,6 +133,15 @@ fn refused(error: &serde_json::Error, member: &str) -> ApiError {
             ApiError::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
         }
     }
+}
+
+/// serde calls an object by the type that reads it.
+fn in_words(error: &str) -> String {
+    let Some((before, name)) = error.split_once("expected struct ") else {
+        return error.to_owned();
+    };
+    let name_len = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+    format!("{before}expected an object{}", &name[name_len..])
 }
 
 #[cfg(test)]
@@ -181,6 +188,22 @@ mod tests {
             "415 Unsupported Media Type unsupported_media_type: the body is text/xml, this route takes JSON"
         ];
         check(Some("text/xml"), "<order/>", expected).await;
+    }
+
+    #[tokio::test]
+    async fn a_body_of_another_shape_is_told_in_words() {
+        check(
+            None,
+            "7",
+            expect!["400 Bad Request invalid_body: invalid type: integer `7`, expected an object at line 1 column 1"],
+        )
+        .await;
+        check(
+            None,
+            r#"["1"]"#,
+            expect!["400 Bad Request invalid_body: invalid length 1, expected an object with 2 elements at line 1 column 5"],
+        )
+        .await;
     }
 
     #[tokio::test]

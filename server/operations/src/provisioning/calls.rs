@@ -127,7 +127,7 @@ pub(super) async fn answer_call(
 
 async fn create_from_csr(app: &App, claim: Claim, payload: &[u8]) -> Result<Value, CallFailed> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", expecting = "an object")]
     struct Asked {
         certificate_signing_request: String,
     }
@@ -235,7 +235,7 @@ async fn keep(
 
 async fn register_thing(app: &App, claim: Claim, payload: &[u8]) -> Result<Value, CallFailed> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", expecting = "an object")]
     struct Asked {
         #[serde(default)]
         certificate_ownership_token: String,

@@ -91,8 +91,8 @@ fn admit(
     now: i64,
 ) -> Result<bool, CallFailed> {
     let scope = &claim.scope;
-    let taken =
-        || CallFailed::refused(409, "ResourceAlreadyExists", format!("{thing} has another key"));
+    let message = || format!("{thing} is taken: this key is not its own, or not any more");
+    let taken = || CallFailed::refused(409, "ResourceAlreadyExists", message());
     if otaru_store::is_thing_foreign(tx, scope, thing)? {
         return Err(taken());
     }

@@ -1,7 +1,8 @@
+use otaru_operations::providers_of_no_organisation;
 use otaru_test_app::{PASSWORD, each_database};
 use serde_json::{Value, json};
 
-use super::{Away, assert_refused, browser_of, let_in, noted, provide, sign_in};
+use super::{Away, assert_refused, browser_of, let_in, noted, provide, provider, sign_in};
 
 each_database! {
     async fn somebody_new_signs_up_by_a_provider_and_comes_again(app: TestApp) {
@@ -118,6 +119,17 @@ each_database! {
         assert_eq!(answer.refusal(), "503 provider_unavailable");
         let answer = app.anonymous().post("/app/providers/other/sign-in", json!({})).await;
         assert_eq!(answer.refusal(), "404 provider_unknown");
+    }
+
+    async fn a_provider_for_no_organisation_is_named(app: TestApp) {
+        let mut app = app;
+        let nowhere = provide(&mut app, |provider| provider.organisation = "nowhere".to_owned());
+        let issuer = nowhere.await;
+        let lost = providers_of_no_organisation(&app.operations).await.unwrap();
+        assert_eq!(lost, [("id".to_owned(), "nowhere".to_owned())]);
+        app.set_providers(vec![provider("id", issuer.url())]);
+        app.restart().await;
+        assert!(providers_of_no_organisation(&app.operations).await.unwrap().is_empty());
     }
 
     async fn a_provider_for_another_organisation_makes_people_of_that(app: TestApp) {
