@@ -34,7 +34,7 @@ pub(crate) fn peer_certificate(bytes: &[u8]) -> bool {
     match PeerCertificate::read(bytes, "issuer") {
         Ok(peer) => {
             assert_eq!(peer.issuer, "issuer");
-            assert!(facts.is_ok_and(|facts| facts.key_sha256.len() == 64));
+            assert!(facts.is_ok_and(|facts| facts.key_sha256 == peer.key_sha256));
             true
         }
         Err(_) => false,

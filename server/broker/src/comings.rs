@@ -162,6 +162,7 @@ mod tests {
             issuer: "issuer".to_owned(),
             serial: serial.to_owned(),
             organisation: None,
+            key_sha256: "key".to_owned(),
         }
     }
 

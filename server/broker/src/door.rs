@@ -145,11 +145,12 @@ fn set(socket: &TcpStream) -> io::Result<()> {
     SockRef::from(socket).set_keepalive(true)
 }
 
-/// Takes a certificate through rmqtt, which has no place for an issuer: it takes the subject's.
+/// Takes a certificate through rmqtt, which has no place for an issuer and a key: they take the
+/// subject's.
 fn carried(peer: PeerCertificate) -> CertInfo {
     CertInfo {
         common_name: Some(peer.common_name),
-        subject: peer.issuer,
+        subject: format!("{} {}", peer.issuer, peer.key_sha256),
         serial: Some(peer.serial),
         organization: peer.organisation,
     }
@@ -157,10 +158,12 @@ fn carried(peer: PeerCertificate) -> CertInfo {
 
 /// The certificate of a client that rmqtt asks about.
 pub(crate) fn certificate(carried: &CertInfo) -> Option<PeerCertificate> {
+    let (issuer, key_sha256) = carried.subject.split_once(' ')?;
     Some(PeerCertificate {
         common_name: carried.common_name.clone()?,
-        issuer: carried.subject.clone(),
+        issuer: issuer.to_owned(),
         serial: carried.serial.clone()?,
         organisation: carried.organization.clone(),
+        key_sha256: key_sha256.to_owned(),
     })
 }

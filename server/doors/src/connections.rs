@@ -86,8 +86,9 @@ mod tests {
     use super::*;
 
     fn peer(issuer: &str, serial: &str) -> PeerCertificate {
-        let [common_name, issuer, serial] = ["clock-01", issuer, serial].map(str::to_owned);
-        PeerCertificate { common_name, issuer, serial, organisation: None }
+        let [common_name, issuer, serial, key_sha256] =
+            ["clock-01", issuer, serial, "key"].map(str::to_owned);
+        PeerCertificate { common_name, issuer, serial, organisation: None, key_sha256 }
     }
 
     #[test]

@@ -19,5 +19,5 @@ pub use authority::{AuthorityCertificate, AuthorityCertificateError};
 pub use connections::Standing;
 pub use distrust::Distrust;
 pub use knocking::{KnockLimits, Knocking, Place, network};
-pub use peer::{CertificateFacts, PeerCertificate, PeerCertificateError, PresentedCertificate};
+pub use peer::{CertificateFacts, PeerCertificate, PeerCertificateError};
 pub use trust::{DeviceTrust, INTERMEDIATES_MAX, fingerprint};

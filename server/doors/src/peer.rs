@@ -16,6 +16,8 @@ pub struct PeerCertificate {
     pub serial: String,
     /// O: the organisation.
     pub organisation: Option<String>,
+    /// SHA-256 of the public key, lower-case hexadecimal: its holder has shown to have the other.
+    pub key_sha256: String,
 }
 
 /// Why a certificate names nobody.
@@ -48,27 +50,8 @@ impl PeerCertificate {
             issuer: issuer.to_owned(),
             serial: certificate.serial.to_str_radix(16),
             organisation: organisation.map(str::to_owned),
+            key_sha256: key_sha256(&certificate),
         })
-    }
-}
-
-/// A certificate that TLS has verified, with the key that its holder has shown to have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PresentedCertificate {
-    /// Who the holder is.
-    pub peer: PeerCertificate,
-    /// SHA-256 of its public key, lower-case hexadecimal.
-    pub key_sha256: String,
-}
-
-impl PresentedCertificate {
-    /// The certificate of `peer`, DER.
-    pub fn of(
-        peer: PeerCertificate,
-        der: &[u8],
-    ) -> Result<PresentedCertificate, PeerCertificateError> {
-        let key_sha256 = CertificateFacts::read(der)?.key_sha256;
-        Ok(PresentedCertificate { peer, key_sha256 })
     }
 }
 
@@ -87,10 +70,14 @@ impl CertificateFacts {
         let (_, certificate) =
             X509Certificate::from_der(der).map_err(|_| PeerCertificateError::Malformed)?;
         let ends = certificate.validity().not_after.timestamp().max(0).unsigned_abs();
-        let key = Sha256::digest(certificate.public_key().raw);
         Ok(CertificateFacts {
             not_after: UNIX_EPOCH + Duration::from_secs(ends),
-            key_sha256: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+            key_sha256: key_sha256(&certificate),
         })
     }
+}
+
+fn key_sha256(certificate: &X509Certificate<'_>) -> String {
+    let digest = Sha256::digest(certificate.public_key().raw);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

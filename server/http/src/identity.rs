@@ -6,8 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use otaru_operations::{
-    Actor, App, DevicePrincipal, OperationError, PresentedCertificate, Refusal,
-    authenticate_bearer, authenticate_device, authenticate_newcomer, authenticate_session,
+    Actor, DevicePrincipal, OperationError, PeerCertificate, Refusal, authenticate_bearer,
+    authenticate_device, authenticate_newcomer, authenticate_session,
 };
 
 use crate::ApiError;
@@ -99,8 +99,8 @@ impl FromRequestParts<Site> for Visitor {
     /// A certificate or token that does not hold is refused, not ignored: who sends one does
     /// not expect to be a stranger. A browser sends its cookie to whatever it asks for.
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Visitor, ApiError> {
-        if let Some(shown) = parts.extensions.get::<Arc<PresentedCertificate>>() {
-            return Ok(Visitor::Device(device(&site.app, shown).await?));
+        if let Some(peer) = parts.extensions.get::<Arc<PeerCertificate>>() {
+            return Ok(Visitor::Device(authenticate_device(&site.app, peer).await?));
         }
         if let Some(token) = bearer(&parts.headers) {
             let actor = authenticate_bearer(&site.app, token).await?;
@@ -114,7 +114,7 @@ impl FromRequestParts<Site> for Visitor {
 /// A device, known by its certificate, and which one that is.
 pub(crate) struct DeviceCaller {
     pub(crate) device: DevicePrincipal,
-    pub(crate) certificate: Arc<PresentedCertificate>,
+    pub(crate) certificate: Arc<PeerCertificate>,
 }
 
 impl FromRequestParts<Site> for DeviceCaller {
@@ -122,14 +122,10 @@ impl FromRequestParts<Site> for DeviceCaller {
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<DeviceCaller, ApiError> {
         let certificate =
-            parts.extensions.get::<Arc<PresentedCertificate>>().ok_or(Refusal::Unauthenticated)?;
-        let device = device(&site.app, certificate).await?;
+            parts.extensions.get::<Arc<PeerCertificate>>().ok_or(Refusal::Unauthenticated)?;
+        let device = authenticate_device(&site.app, certificate).await?;
         Ok(DeviceCaller { device, certificate: certificate.clone() })
     }
-}
-
-async fn device(app: &App, shown: &PresentedCertificate) -> Result<DevicePrincipal, ApiError> {
-    Ok(authenticate_device(app, &shown.peer, Some(&shown.key_sha256)).await?)
 }
 
 /// What a program sends as bearer, not looked at yet.

@@ -11,7 +11,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use otaru_doors::DeviceTrust;
 use otaru_http::{Listener, Security, Serving};
-use otaru_operations::PresentedCertificate;
+use otaru_operations::PeerCertificate;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SerialNumber};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -84,9 +84,9 @@ fn serve(security: Security, router: Router) -> Serving {
 
 /// Says who the connection belongs to.
 fn whoami() -> Router {
-    let answer = |shown: Option<Extension<Arc<PresentedCertificate>>>| async move {
-        shown.map_or("nobody".to_owned(), |Extension(shown)| {
-            format!("{} {}", shown.peer.common_name, shown.peer.serial)
+    let answer = |shown: Option<Extension<Arc<PeerCertificate>>>| async move {
+        shown.map_or("nobody".to_owned(), |Extension(peer)| {
+            format!("{} {}", peer.common_name, peer.serial)
         })
     };
     Router::new().route("/", get(answer))

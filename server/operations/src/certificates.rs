@@ -275,8 +275,7 @@ pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// The device that has this certificate, which TLS has verified. `key_sha256` is the digest of the
-/// key that its holder has, where the door says so.
+/// The device that has this certificate, which TLS has verified.
 ///
 /// # Errors
 /// [`Refusal::Unauthenticated`] when it is unknown, revoked, names another thing, is of an
@@ -284,13 +283,10 @@ pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
 pub async fn authenticate_device(
     app: &App,
     peer: &PeerCertificate,
-    key_sha256: Option<&str>,
 ) -> Result<DevicePrincipal, OperationError> {
     let (peer, is_own) = (peer.clone(), app.inner.trust.is_own(&peer.issuer));
-    let key = key_sha256.map(str::to_owned);
     let work = move |tx: &mut Tx<'_>| {
-        let certificate = good(tx, &peer, is_own)?.filter(|known| is_of_key(known, key.as_deref()));
-        let certificate = certificate.ok_or(Refusal::Unauthenticated)?;
+        let certificate = good(tx, &peer, is_own)?.ok_or(Refusal::Unauthenticated)?;
         let scope = Scope::of(certificate.organisation);
         let device =
             otaru_store::device(tx, &scope, &certificate.thing)?.ok_or(Refusal::Unauthenticated)?;
@@ -316,6 +312,7 @@ pub(crate) fn good(
     let is_unnamed = is_own && peer.common_name == UNNAMED_HOLDER;
     let is_held = |known: &CertificateRow| is_unnamed || known.thing.as_str() == peer.common_name;
     let found = found.filter(|known| known.revoked_at.is_none() && is_held(known));
+    let found = found.filter(|known| is_of_key(known, &peer.key_sha256));
     let Some(known) = found else { return Ok(None) };
     let scope = Scope::of(known.organisation.clone());
     let is_believed = is_own || otaru_store::has_authority(tx, &scope, &peer.issuer)?;
@@ -326,9 +323,9 @@ pub(crate) fn good(
 /// certificates that nothing else tells apart.
 ///
 /// The key of certificates that are older than its being kept is not known.
-fn is_of_key(known: &CertificateRow, key_sha256: Option<&str>) -> bool {
-    let keys = known.key_sha256.as_deref().zip(key_sha256);
-    keys.is_none_or(|(known, shown)| known.as_bytes().ct_eq(shown.as_bytes()).into())
+fn is_of_key(known: &CertificateRow, shown: &str) -> bool {
+    let known = known.key_sha256.as_deref();
+    known.is_none_or(|known| known.as_bytes().ct_eq(shown.as_bytes()).into())
 }
 
 /// Whether a certificate that the server signed still speaks for the thing.

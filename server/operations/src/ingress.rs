@@ -55,7 +55,7 @@ impl Ingress for MqttIngress {
                     .map_err(|error| Refused::new(error.to_string()))
             }
             (Listener::Devices, Some(peer)) => {
-                let device = authenticate_device(&self.app, peer, None)
+                let device = authenticate_device(&self.app, peer)
                     .await
                     .map_err(|error| Refused::new(error.to_string()))?;
                 let organisation = device.scope.organisation().clone();

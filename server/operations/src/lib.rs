@@ -160,7 +160,7 @@ pub use objects::{
 pub use offers::look_at_due_offers;
 pub use orders::{issue_order, issue_timestamp};
 pub use organisations::{NewOrganisation, create_organisation, list_organisations};
-pub use otaru_doors::{PeerCertificate, PresentedCertificate};
+pub use otaru_doors::PeerCertificate;
 pub use otaru_fleet::{
     ChipRevisions, Consent, ImageFormat, InstallChoice, Language, Limits, Role, Safety, Setting,
     Source, Texts,

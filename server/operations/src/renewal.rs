@@ -4,7 +4,7 @@
 //! is on the device and good.
 
 use otaru_authority::{Authority, Holder};
-use otaru_doors::PresentedCertificate;
+use otaru_doors::PeerCertificate;
 use otaru_store::{CertificateName, CertificateRow, Notice, Scope, StoreError, Tx};
 use serde_json::json;
 
@@ -36,18 +36,18 @@ pub struct RenewedCertificate {
 pub async fn renew_own_certificate(
     app: &App,
     device: &DevicePrincipal,
-    certificate: &PresentedCertificate,
+    peer: &PeerCertificate,
     origin: &Origin,
     request: &str,
 ) -> Result<RenewedCertificate, OperationError> {
-    let (now, peer) = (app.now_ms(), &certificate.peer);
+    let now = app.now_ms();
     app.inner.renewal_rate.begin(device.thing.as_str(), now)?;
     if !app.inner.trust.is_own(&peer.issuer) {
         let detail = "the authority that signed it renews it, not this server".to_owned();
         return Err(Refusal::CertificateRefused { detail }.into());
     }
     let request = certificates::read_request(request)?;
-    if request.key_digest() == certificate.key_sha256 {
+    if request.key_digest() == peer.key_sha256 {
         let detail = "it is of the key that the device has; a new one is needed";
         return Err(Refusal::invalid("certificate_request", detail).into());
     }

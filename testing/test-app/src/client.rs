@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
 use axum::{Extension, Router};
-use otaru_operations::PresentedCertificate;
+use otaru_operations::PeerCertificate;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -20,7 +20,7 @@ const BOUNDARY: &str = "otaru-test-boundary-7f3a";
 pub struct Client {
     port: Port,
     token: Option<String>,
-    certificate: Option<Arc<PresentedCertificate>>,
+    certificate: Option<Arc<PeerCertificate>>,
     access_key: Option<AccessKey>,
     address: Option<SocketAddr>,
     headers: Vec<(&'static str, String)>,
@@ -38,7 +38,7 @@ impl Client {
     }
 
     /// As over a connection that this certificate was verified on.
-    pub fn with_certificate(mut self, certificate: PresentedCertificate) -> Client {
+    pub fn with_certificate(mut self, certificate: PeerCertificate) -> Client {
         self.certificate = Some(Arc::new(certificate));
         self
     }

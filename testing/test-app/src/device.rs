@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otaru_doors::fingerprint;
-use otaru_operations::{PeerCertificate, PresentedCertificate};
+use otaru_operations::PeerCertificate;
 use rustls::client::WantsClientCert;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
@@ -23,8 +23,6 @@ pub struct Device {
     pub serial: String,
     /// Its certificate, as TLS finds it.
     pub peer: PeerCertificate,
-    /// The same with its key, as HTTPS has it.
-    pub certificate: PresentedCertificate,
     /// The devices' HTTPS port, with its certificate.
     pub https: Client,
     ports: Ports,
@@ -44,13 +42,11 @@ impl Device {
         let issuer = files["issuer"].as_str().map_or_else(|| fingerprint(&ca), str::to_owned);
         let peer = PeerCertificate::read(&der, &issuer);
         let peer = peer.expect("a certificate that names a thing");
-        let certificate = PresentedCertificate::of(peer.clone(), &der).expect("a certificate");
         Device {
             thing: files["device"]["thing"].as_str().expect("a name").to_owned(),
             serial: peer.serial.clone(),
+            https: Client::new(Port::Devices(ports.clone())).with_certificate(peer.clone()),
             peer,
-            https: Client::new(Port::Devices(ports.clone())).with_certificate(certificate.clone()),
-            certificate,
             ports,
             cert_pem,
             key_pem: text("key_pem"),

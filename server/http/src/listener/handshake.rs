@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum_server::accept::Accept;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use otaru_doors::{DeviceTrust, KnockLimits, Knocking, Place, PresentedCertificate};
+use otaru_doors::{DeviceTrust, KnockLimits, Knocking, PeerCertificate, Place};
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
@@ -95,7 +95,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Handshake {
                 Some((trust, chain)) => Some(judged(trust, chain, acceptor.config())?),
                 None => None,
             };
-            let standing = trust.zip(shown.as_ref()).map(|(trust, shown)| trust.stand(&shown.peer));
+            let standing = trust.zip(shown.as_ref()).map(|(trust, shown)| trust.stand(shown));
             let wire = Wire::new(stream, service.last_download());
             let wire = wire.half_way_in(place).standing_on(standing);
             Ok((wire, Identified { service, certificate: shown.map(Arc::new) }))
@@ -117,19 +117,17 @@ fn judged(
     trust: &DeviceTrust,
     chain: &[CertificateDer<'static>],
     config: &ServerConfig,
-) -> io::Result<PresentedCertificate> {
+) -> io::Result<PeerCertificate> {
     let now = config.time_provider.current_time();
     let now = now.ok_or_else(|| io::Error::other("the time is not known"))?;
-    let peer = trust.judge(chain, now).map_err(io::Error::other)?;
-    let leaf = chain.first().ok_or_else(|| io::Error::other("no certificate"))?;
-    PresentedCertificate::of(peer, leaf).map_err(io::Error::other)
+    trust.judge(chain, now).map_err(io::Error::other)
 }
 
-/// The service of a connection over TLS: requests carry its [`PresentedCertificate`].
+/// The service of a connection over TLS: requests carry its [`PeerCertificate`].
 #[derive(Clone)]
 pub(super) struct Identified<S> {
     service: S,
-    certificate: Option<Arc<PresentedCertificate>>,
+    certificate: Option<Arc<PeerCertificate>>,
 }
 
 impl<S: Service<Request<B>>, B> Service<Request<B>> for Identified<S> {

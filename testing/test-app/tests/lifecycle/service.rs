@@ -177,7 +177,7 @@ each_database! {
         let (admin, operations) = (home.app.admin(), &home.app.operations);
         let thing: otaru_wire::ThingName = "clock-01".parse().unwrap();
         // Let in, and not written yet.
-        let device = authenticate_device(operations, &home.device.peer, None).await.unwrap();
+        let device = authenticate_device(operations, &home.device.peer).await.unwrap();
         let actor = shadow_actor_of_device(&device, &thing).unwrap();
         admin.post(DECOMMISSION, json!({ "forget": true })).await.expect_status(204);
 

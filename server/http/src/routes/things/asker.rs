@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use otaru_operations::{
-    AccessKey, PresentedCertificate, Publisher, ShadowActor, shadow_actor_of_device,
+    AccessKey, PeerCertificate, Publisher, ShadowActor, shadow_actor_of_device,
 };
 use otaru_shadow::Rejection;
 use otaru_wire::ThingName;
@@ -38,7 +38,7 @@ impl FromRequest<Site> for Asked {
     /// A certificate counts more than a signature: clients with one do not sign.
     async fn from_request(request: Request, site: &Site) -> Result<Asked, Refused> {
         let (mut head, body) = request.into_parts();
-        let has_certificate = head.extensions.get::<Arc<PresentedCertificate>>().is_some();
+        let has_certificate = head.extensions.get::<Arc<PeerCertificate>>().is_some();
         let signed = if has_certificate { None } else { sigv4::read(&head, site)? };
         let body = read_body(Request::from_parts(head.clone(), body), site).await?;
         let asker = match signed {

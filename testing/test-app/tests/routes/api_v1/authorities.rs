@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use otaru_doors::{PeerCertificate, PresentedCertificate, fingerprint};
+use otaru_doors::{PeerCertificate, fingerprint};
 use otaru_operations::warn_of_ended_authorities;
 use otaru_test_app::{Answer, Client, Device, TestApp, each_database};
 use rcgen::{
@@ -251,12 +251,11 @@ each_database! {
         // Ours neither.
         let own = app.provision("clock-02", "clock").await;
         let peer = PeerCertificate { serial: "7".to_owned(), common_name: "clock-01".to_owned(), ..own.peer.clone() };
-        let as_peer = |peer| PresentedCertificate { peer, ..own.certificate.clone() };
-        let impostor = own.https.clone().with_certificate(as_peer(peer));
+        let impostor = own.https.clone().with_certificate(peer);
         assert_eq!(impostor.post(SHADOW, report()).await.status(), 401);
         // As another thing neither.
         let peer = PeerCertificate { common_name: "clock-02".to_owned(), ..device(&app, &files, &desk, &made).peer };
-        let impostor = own.https.clone().with_certificate(as_peer(peer));
+        let impostor = own.https.clone().with_certificate(peer);
         assert_eq!(impostor.post("/things/clock-02/shadow", report()).await.status(), 401);
     }
 
@@ -267,13 +266,17 @@ each_database! {
         let [made, same] = [(); 2].map(|()| desk.device("clock-01", 7));
         let files = add(&admin, "clock-01", &made.cert_pem).await.expect_status(201).json();
         let (known, other) = (device(&app, &files, &desk, &made), device(&app, &files, &desk, &same));
-        assert_eq!(known.peer, other.peer, "nothing but the key tells them apart");
+        let key_sha256 = other.peer.key_sha256.clone();
+        let as_other = PeerCertificate { key_sha256, ..known.peer.clone() };
+        assert_eq!(as_other, other.peer, "nothing but the key tells them apart");
 
         known.https.post(SHADOW, report()).await.expect_status(200);
         assert_eq!(other.https.post(SHADOW, report()).await.status(), 401);
         for (device, expected) in [(&known, "HTTP/1.1 200"), (&other, "HTTP/1.1 401")] {
             assert_eq!(over_tls(&app, device).await, expected);
         }
+        known.connect().await;
+        other.refused().await;
     }
 
     async fn a_certificate_is_registered_once_and_for_the_thing_it_names(app: TestApp) {
