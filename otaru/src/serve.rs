@@ -90,6 +90,9 @@ impl Server {
         let trust = certificates.trust().clone();
         let (store, notices) =
             Store::open(&config.database_url).await.context("could not open the database")?;
+        for guard in store.missing_audit_guards().await? {
+            warn!(guard, "The audit log is not guarded: its trigger is gone from the database");
+        }
         let blobs = Blobs::open(&config.blobs_url).context("could not open the image store")?;
         let namespace = config.namespace.clone();
         let clock = Clock::machine(machine::now_ms);

@@ -8,6 +8,7 @@
 //! Every query takes a [`Scope`] (one organisation) or a [`SystemScope`]
 //! (background work). Start at [`Store::open`]; SQL is in `queries/`.
 
+mod audit_guards;
 mod connection;
 mod device_cache;
 mod error;

@@ -431,7 +431,10 @@ each_database! {
         let good = export(&app.admin(), "").await;
         assert_eq!(flaws_of_export(&good), Vec::<String>::new());
         let log = good[0]["log"].as_str().unwrap().to_owned();
+        assert!(app.store.missing_audit_guards().await.unwrap().is_empty());
         drop_triggers(&app);
+        let gone = app.store.missing_audit_guards().await.unwrap();
+        assert_eq!(gone.len(), if app.postgres().is_some() { 6 } else { 3 }, "{gone:?}");
         let ours = format!("log = '{log}'");
 
         let alter = [
