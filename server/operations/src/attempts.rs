@@ -242,10 +242,25 @@ const WRONG_CODES_OF_KNOWN: u32 = 10;
 /// codes are right at a time: after ten years of guessing the odds are one to four.
 const WRONG_CODES_OF_ACCOUNT: u32 = 20;
 
+/// Wrong codes for one account behind links that were made for its person, in a day: new links
+/// give no more of them than a password does, and who has only that cannot use them up.
+const WRONG_CODES_BEHIND_LINKS: u32 = WRONG_CODES_OF_ACCOUNT;
+
+/// Who sends a code of a second factor, as limits see it.
+pub(crate) enum CodeGuesser<'a> {
+    /// As [`Guesser::Known`].
+    Known(&'a str),
+    /// Somebody who just used a link that the person was sent.
+    WithLink,
+    /// Anybody else who knows the password.
+    Unknown,
+}
+
 /// Guards the codes of a second factor against guessing.
 pub(crate) struct CodeGuard {
     challenges: Attempts,
     known: Attempts,
+    links: Attempts,
     accounts: Attempts,
 }
 
@@ -254,17 +269,24 @@ impl Default for CodeGuard {
         CodeGuard {
             challenges: Attempts::new(WRONG_CODES_OF_CHALLENGE, WINDOW_MS),
             known: Attempts::new(WRONG_CODES_OF_KNOWN, HOUR_MS),
+            links: Attempts::new(WRONG_CODES_BEHIND_LINKS, 24 * HOUR_MS),
             accounts: Attempts::new(WRONG_CODES_OF_ACCOUNT, 24 * HOUR_MS),
         }
     }
 }
 
 impl CodeGuard {
-    fn counted(&self, guesser: &Guesser<'_>, challenge: Option<&str>, user: &str) -> Counted<'_> {
+    fn counted(
+        &self,
+        guesser: &CodeGuesser<'_>,
+        challenge: Option<&str>,
+        user: &str,
+    ) -> Counted<'_> {
         let challenge = challenge.map(|nonce| (&self.challenges, nonce.to_owned()));
         let other = match guesser {
-            Guesser::Known(name) => (&self.known, (*name).to_owned()),
-            Guesser::Unknown(_) => (&self.accounts, user.to_owned()),
+            CodeGuesser::Known(name) => (&self.known, (*name).to_owned()),
+            CodeGuesser::WithLink => (&self.links, user.to_owned()),
+            CodeGuesser::Unknown => (&self.accounts, user.to_owned()),
         };
         challenge.into_iter().chain([other]).collect()
     }
@@ -272,7 +294,7 @@ impl CodeGuard {
     /// Counts a code before it is compared.
     pub(crate) fn begin(
         &self,
-        guesser: &Guesser<'_>,
+        guesser: &CodeGuesser<'_>,
         challenge: Option<&str>,
         user: &str,
         now: i64,
@@ -281,7 +303,7 @@ impl CodeGuard {
     }
 
     /// The code was right, or none was compared.
-    pub(crate) fn forgive(&self, guesser: &Guesser<'_>, challenge: Option<&str>, user: &str) {
+    pub(crate) fn forgive(&self, guesser: &CodeGuesser<'_>, challenge: Option<&str>, user: &str) {
         forgive_all(&self.counted(guesser, challenge, user));
     }
 }

@@ -4,8 +4,10 @@ use otaru_store::{Scope, Tx, UserRow};
 
 use crate::audit::Entry;
 use crate::{
-    App, OperationError, Origin, Password, Refusal, SecretCode, SignedIn, codes::digest_of,
-    second_factor, sessions,
+    App, OperationError, Origin, Password, Refusal, SecretCode, SignedIn,
+    codes::digest_of,
+    second_factor::{self, Shown},
+    sessions,
 };
 
 /// A kind of link: what it was made for, and what becomes of that.
@@ -57,7 +59,7 @@ pub(crate) async fn take<L: Link>(
     let (user, entered): (UserRow, Entered) = app.inner.store.audited(work).await?;
     match entered {
         Entered::Whole => SignedIn::new(app, user.into(), session),
-        Entered::Half => Err(second_factor::ask(app, &user, &chosen)),
+        Entered::Half => Err(second_factor::ask(app, &user, &chosen, Shown::Link)),
     }
 }
 

@@ -17,12 +17,13 @@ use crate::audit::{Object, Who};
 use crate::{
     Actor, App, NewSecondFactorObject, OperationError, Password, RecoveryCodesObject, Refusal,
     SealingKey, SecondFactorObject,
-    attempts::Guesser,
+    attempts::CodeGuesser,
     claims::{digest_of, letters},
     sessions,
 };
 
 pub use administration::{reset_second_factor, show_second_factor_of};
+pub(crate) use challenge::Shown;
 pub(crate) use sign_in::ask;
 pub use sign_in::sign_in_with_code;
 
@@ -218,7 +219,7 @@ async fn guarded<T>(
     work: impl Future<Output = Result<T, OperationError>>,
 ) -> Result<T, OperationError> {
     let (guard, person) = (&app.inner.code_guard, actor.person()?);
-    let guesser = Guesser::Known(&actor.credential.id);
+    let guesser = CodeGuesser::Known(&actor.credential.id);
     guard.begin(&guesser, None, person, app.now_ms())?;
     let done = work.await;
     if !matches!(done, Err(OperationError::Refused(Refusal::SecondFactorWrong))) {

@@ -5,8 +5,12 @@ use otaru_store::{Notice, Scope, SessionRow, SystemScope, Tx, UserRow};
 use crate::audit::{Entry, Object, Who};
 use crate::{
     Actor, App, BrowserMark, Credential, CredentialKind, OperationError, Origin, Password, Refusal,
-    SecretCode, UserObject, attempts::Guesser, codes::digest_of, known_browsers, own_sessions,
-    providers, second_factor, users::EMAIL_BYTES,
+    SecretCode, UserObject,
+    attempts::Guesser,
+    codes::digest_of,
+    known_browsers, own_sessions, providers,
+    second_factor::{self, Shown},
+    users::EMAIL_BYTES,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -122,7 +126,7 @@ pub async fn sign_in(
     checked?;
     let (user, stored, has_second) = found.ok_or(Refusal::SignInFailed)?;
     if has_second {
-        return Err(second_factor::ask(app, &user, &stored));
+        return Err(second_factor::ask(app, &user, &stored, Shown::Password));
     }
     let (session, now) = (SecretCode::random()?, app.now_ms());
     let digest = session.digest();

@@ -16,6 +16,17 @@ const NONCE_BYTES: usize = 16;
 /// Time to find the phone.
 const LIFETIME_MS: i64 = 5 * 60 * 1_000;
 
+/// What somebody showed before they were asked for a code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Shown {
+    /// The person's password.
+    #[default]
+    Password,
+    /// A link that was made for the person, which set the password and is used up.
+    Link,
+}
+
 /// Whose password was right, and when.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Challenge {
@@ -24,6 +35,8 @@ pub(super) struct Challenge {
     at: i64,
     /// What its guesses are counted by.
     pub(super) nonce: String,
+    #[serde(default)]
+    pub(super) shown: Shown,
 }
 
 /// A challenge as it was sent back: nothing of it counts until [`Sent::is_of`].
@@ -38,6 +51,7 @@ pub(super) fn make(
     key: &SealingKey,
     user: &UserRow,
     password: &str,
+    shown: Shown,
     now: i64,
 ) -> Result<String, OperationError> {
     let mut nonce = [0_u8; NONCE_BYTES];
@@ -47,8 +61,9 @@ pub(super) fn make(
         user: user.id.clone(),
         at: now,
         nonce: URL_SAFE_NO_PAD.encode(nonce),
+        shown,
     };
-    let words = serde_json::to_vec(&challenge).expect("texts and a number");
+    let words = serde_json::to_vec(&challenge).expect("texts, a number and a word");
     let code = code(key, &words, password);
     Ok(format!("{}.{}", URL_SAFE_NO_PAD.encode(&words), URL_SAFE_NO_PAD.encode(code)))
 }
@@ -98,19 +113,22 @@ mod tests {
     #[test]
     fn a_challenge_is_of_one_server_and_one_password_and_ends() {
         let (key, other) = (SealingKey::random().unwrap(), SealingKey::random().unwrap());
-        let text = make(&key, &ada(), "hash", 1_000).unwrap();
+        let text = make(&key, &ada(), "hash", Shown::Password, 1_000).unwrap();
         let sent = read(&text).unwrap();
         assert_eq!((sent.challenge.user.as_str(), sent.challenge.at), ("ada", 1_000));
         assert!(sent.is_of(&key, "hash", 1_000) && sent.is_of(&key, "hash", 999 + LIFETIME_MS));
         assert!(!sent.is_of(&key, "hash", 1_000 + LIFETIME_MS));
         assert!(!sent.is_of(&key, "another", 1_000) && !sent.is_of(&other, "hash", 1_000));
         assert!(!text.contains("hash"));
+        let after_a_link = make(&key, &ada(), "hash", Shown::Link, 1_000).unwrap();
+        assert_eq!(sent.challenge.shown, Shown::Password);
+        assert_eq!(read(&after_a_link).unwrap().challenge.shown, Shown::Link);
     }
 
     #[test]
     fn a_challenge_that_was_changed_is_none() {
         let key = SealingKey::random().unwrap();
-        let text = make(&key, &ada(), "hash", 1_000).unwrap();
+        let text = make(&key, &ada(), "hash", Shown::Password, 1_000).unwrap();
         for at in 0..text.len() - 1 {
             let mut changed = text.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };

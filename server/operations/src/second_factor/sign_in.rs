@@ -3,16 +3,16 @@
 use otaru_store::{Scope, Tx, UserRow};
 use serde_json::json;
 
-use super::{Used, challenge, use_code};
+use super::{Shown, Used, challenge, use_code};
 use crate::audit::Entry;
 use crate::{
-    App, OperationError, Origin, Refusal, SecretCode, SignedIn, attempts::Guesser,
+    App, OperationError, Origin, Refusal, SecretCode, SignedIn, attempts::CodeGuesser,
     codes::digest_of, known_browsers, sessions,
 };
 
-/// The refusal that asks for a code: their password, which has this hash, was right.
-pub(crate) fn ask(app: &App, user: &UserRow, password: &str) -> OperationError {
-    match challenge::make(&app.inner.sealing_key, user, password, app.now_ms()) {
+/// The refusal that asks for a code: their password, which has this hash, was right, or is new.
+pub(crate) fn ask(app: &App, user: &UserRow, password: &str, shown: Shown) -> OperationError {
+    match challenge::make(&app.inner.sealing_key, user, password, shown, app.now_ms()) {
         Ok(challenge) => Refusal::SecondFactorRequired { challenge }.into(),
         Err(fault) => fault,
     }
@@ -48,8 +48,12 @@ pub async fn sign_in_with_code(
         return Err(Refusal::ChallengeUnknown.into());
     }
     let known = known_browsers::known(&app.inner.sealing_key, origin, &user.email, now);
-    let (guard, remote) = (&app.inner.code_guard, origin.remote());
-    let guesser = Guesser::of(known.as_deref(), &remote);
+    let guard = &app.inner.code_guard;
+    let guesser = match (known.as_deref(), sent.challenge.shown) {
+        (Some(name), _) => CodeGuesser::Known(name),
+        (None, Shown::Link) => CodeGuesser::WithLink,
+        (None, Shown::Password) => CodeGuesser::Unknown,
+    };
     guard.begin(&guesser, Some(&sent.challenge.nonce), &user.id, now)?;
     let entered = enter(app, origin, &scope, &user, stored, code, replaced).await;
     match &entered {

@@ -19,6 +19,27 @@ async fn send(app: &TestApp, challenge: &Value, code: &str) -> Answer {
     app.anonymous().post(CODE, json!({ "challenge": challenge, "code": code })).await
 }
 
+/// Sends wrong codes until no more are compared; how many were.
+async fn guess(app: &TestApp, challenge: &Value) -> u32 {
+    let mut compared = 0;
+    while send(app, challenge, "000000").await.refusal() == "401 second_factor_wrong" {
+        compared += 1;
+    }
+    compared
+}
+
+async fn id_of(person: &Client) -> String {
+    person.get("/app/user").await.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// Chooses a password with a link that an administrator made.
+async fn reset(app: &TestApp, id: &str, password: &str) -> Answer {
+    let link = app.admin().post(&format!("/api/v1/users/{id}/reset-link"), json!({})).await.json();
+    let code = link["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+    let chosen = json!({ "code": code, "password": password });
+    app.anonymous().put("/app/password-reset", chosen).await
+}
+
 async fn state(person: &Client) -> Value {
     person.get(FACTOR).await.expect_status(200).json()
 }
@@ -121,12 +142,8 @@ each_database! {
     async fn a_reset_password_does_not_skip_it(app: TestApp) {
         let ada = app.person("ada@x.org", "viewer").await;
         let phone = Authenticator::set_up(&app, &ada).await;
-        let id = ada.get("/app/user").await.json()["id"].as_str().unwrap().to_owned();
-        let link = app.admin().post(&format!("/api/v1/users/{id}/reset-link"), json!({})).await.json();
-        let code = link["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
 
-        let reset = json!({ "code": code, "password": "another horse" });
-        let reset = app.anonymous().put("/app/password-reset", reset).await;
+        let reset = reset(&app, &id_of(&ada).await, "another horse").await;
 
         assert_eq!(reset.refusal(), "401 second_factor_required");
         assert_eq!(reset.header("set-cookie"), "");
@@ -162,16 +179,40 @@ each_database! {
         let hers = app.anonymous().with_header("cookie", &signed_in.cookies());
         let mut compared = 0;
         for _ in 0..10 {
-            let asked = challenge(&app).await;
-            while send(&app, &asked, "000000").await.refusal() == "401 second_factor_wrong" {
-                compared += 1;
-            }
+            compared += guess(&app, &challenge(&app).await).await;
         }
         assert_eq!(compared, 20);
         let late = send(&app, &challenge(&app).await, &phone.next_code(&app)).await;
         assert_eq!(late.refusal(), "429 too_many_attempts");
         let known = json!({ "challenge": challenge(&app).await, "code": phone.code(&app) });
         hers.post(CODE, known).await.expect_status(200);
+    }
+
+    async fn a_reset_link_lets_in_whom_others_guessed_out(app: TestApp) {
+        let ada = app.person("ada@x.org", "viewer").await;
+        let phone = Authenticator::set_up(&app, &ada).await;
+        let (id, recovery) = (id_of(&ada).await, &phone.recovery_codes[0]);
+        while guess(&app, &challenge(&app).await).await > 0 {}
+        let password_alone = send(&app, &challenge(&app).await, recovery).await;
+        assert_eq!(password_alone.refusal(), "429 too_many_attempts");
+        let asked = reset(&app, &id, "another horse").await.json()["challenge"].clone();
+        send(&app, &asked, recovery).await.expect_status(200);
+    }
+
+    async fn reset_links_give_no_more_codes_than_a_password_does(app: TestApp) {
+        let ada = app.person("ada@x.org", "viewer").await;
+        let phone = Authenticator::set_up(&app, &ada).await;
+        let (id, mut compared) = (id_of(&ada).await, Vec::new());
+        for number in 0..6 {
+            let reset = reset(&app, &id, &format!("another horse {number}")).await;
+            compared.push(guess(&app, &reset.json()["challenge"]).await);
+        }
+        assert_eq!(compared, [5, 5, 5, 5, 0, 0]);
+        let asked = reset(&app, &id, PASSWORD).await.json()["challenge"].clone();
+        let late = send(&app, &asked, &phone.recovery_codes[0]).await;
+        assert_eq!(late.refusal(), "429 too_many_attempts");
+        // Who has the mailbox alone uses nothing up of who knows the password.
+        send(&app, &challenge(&app).await, &phone.recovery_codes[0]).await.expect_status(200);
     }
 
     async fn a_token_is_not_asked(app: TestApp) {
