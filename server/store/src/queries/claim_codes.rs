@@ -105,6 +105,22 @@ pub fn use_claim_code(
     )
 }
 
+/// Whether a code works at `now`; it is not used up.
+pub fn claim_code_works(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    code: &Digest,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let found: Option<String> = tx.first(
+        "SELECT thing FROM claim_codes
+         WHERE organisation = $1 AND code_sha256 = $2 AND used_at IS NULL
+             AND (expires_at IS NULL OR expires_at > $3)",
+        params![scope.organisation().as_str(), code.to_string(), now],
+    )?;
+    Ok(found.is_some())
+}
+
 /// The organisation of the device that a code is for which still works at `now`: it tells
 /// where somebody signs up.
 pub fn organisation_of_claim_code(

@@ -30,13 +30,21 @@ each_database! {
         assert_eq!(claim.refusal(), "409 device_claimed");
     }
 
-    async fn guessing_is_stopped(app: TestApp) {
+    async fn guessing_is_stopped_and_being_right_is_not(app: TestApp) {
+        app.create_product("clock", "device").await;
+        app.add_device("clock-01", "clock").await;
+        let right = app.operator().await.post(CODE, json!({})).await.expect_status(201).json();
         let owner = app.owner("ada@example.org").await;
         let wrong = json!({ "code": "AAAA-AAAA-AAAA" });
         for _ in 0..10 {
             let answer = owner.post("/app/devices/claim", wrong.clone()).await;
             assert_eq!(answer.refusal(), "404 claim_code_unknown");
         }
+        let answer = owner.post("/app/devices/claim", wrong.clone()).await;
+        assert_eq!(answer.refusal(), "429 too_many_attempts");
+        let right = json!({ "code": right["code"] });
+        owner.post("/app/devices/claim", right).await.expect_status(200);
+        // Nothing is forgiven for it: it was not counted.
         let answer = owner.post("/app/devices/claim", wrong).await;
         assert_eq!(answer.refusal(), "429 too_many_attempts");
     }
