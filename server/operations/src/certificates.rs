@@ -18,7 +18,7 @@ use crate::audit::{Object, Who};
 use crate::devices::{in_service, reachable};
 use crate::{
     Actor, App, CertificateObject, DevicePrincipal, OperationError, Reach, Refusal, clock,
-    device_authorities, server_keys,
+    device_authorities, serial_numbers::serial_number, server_keys,
 };
 
 /// Certificates that one device may have at once, those that were revoked left out.
@@ -145,7 +145,7 @@ impl From<&SignedDevice> for Certificate {
 /// Which of a device's certificates are meant.
 #[derive(Clone, Debug, Default)]
 pub struct WhichCertificates {
-    /// Only the one with this serial number, lower hex.
+    /// Only the one with this serial number, in any way of writing hexadecimal.
     pub serial: Option<String>,
     /// Of this issuer, where a device has two with the same serial number.
     pub issuer: Option<String>,
@@ -156,7 +156,8 @@ pub struct WhichCertificates {
 /// with yet: whoever stole the one may have asked for the other.
 ///
 /// # Errors
-/// [`Refusal::CertificateUnknown`], [`Refusal::DeviceUnknown`], [`Refusal::Forbidden`].
+/// [`Refusal::CertificateUnknown`], [`Refusal::InvalidField`], [`Refusal::DeviceUnknown`],
+/// [`Refusal::Forbidden`].
 pub async fn revoke_device(
     app: &App,
     actor: &Actor,
@@ -168,7 +169,7 @@ pub async fn revoke_device(
         reachable(tx, &actor, Reach::Fleet, &thing, Permission::OperateDevices)?;
         let did = Who::of(&actor).did("device.revoke", Object::device(&thing));
         let WhichCertificates { serial, issuer } = which;
-        let Some(serial) = serial else {
+        let Some(serial) = serial.as_deref().map(serial_number).transpose()? else {
             revoke_all(tx, &actor.scope, &thing, now)?;
             tx.notify(Notice::Disconnect { client_id: thing.to_string() });
             return Ok(((), did));

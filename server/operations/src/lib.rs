@@ -73,6 +73,7 @@ mod roots;
 mod running;
 mod sealing;
 mod second_factor;
+mod serial_numbers;
 mod server_authorities;
 mod server_keys;
 mod sessions;

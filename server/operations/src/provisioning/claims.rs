@@ -12,6 +12,7 @@ use otaru_wire::{TemplateName, ThingName};
 use super::{LONGEST_DAYS, changed, templates};
 use crate::audit::{Object, Who};
 use crate::enrolment::{DAY_MS, check_end};
+use crate::serial_numbers::serial_number;
 use crate::{Actor, App, ClaimCertificateObject, OperationError, Refusal, clock};
 
 /// How long a claim certificate works, where nothing else is said.
@@ -113,13 +114,14 @@ pub async fn list_claim_certificates(
 /// devices have become stays.
 ///
 /// # Errors
-/// [`Refusal::ClaimCertificateUnknown`], [`Refusal::Forbidden`].
+/// [`Refusal::ClaimCertificateUnknown`], [`Refusal::InvalidField`], [`Refusal::Forbidden`].
 pub async fn revoke_claim_certificate(
     app: &App,
     actor: &Actor,
     serial: String,
 ) -> Result<(), OperationError> {
     actor.require(Permission::OperateDevices)?;
+    let serial = serial_number(&serial)?;
     let (actor, now) = (actor.clone(), app.now_ms());
     let work = move |tx: &mut Tx<'_>| {
         let row = otaru_store::revoke_claim_certificate(tx, &actor.scope, &serial, now)?;

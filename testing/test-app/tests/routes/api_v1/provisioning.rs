@@ -88,8 +88,13 @@ each_database! {
         assert_eq!(claim["expires_at"], "2026-11-23T13:00:00.000Z");
 
         let serial = claim["serial"].as_str().unwrap();
-        let revoke = format!("/api/v1/provisioning/claim-certificates/{serial}/revoke");
-        operator.post(&revoke, json!({})).await.expect_status(204);
+        let path = |serial: &str| format!("/api/v1/provisioning/claim-certificates/{serial}/revoke");
+        let refused = operator.post(&path("clocks"), json!({})).await;
+        assert_eq!(refused.refusal(), "400 invalid_field");
+        // As openssl prints it.
+        let upper = path(&serial.to_uppercase());
+        operator.post(&upper, json!({})).await.expect_status(204);
+        let revoke = path(serial);
         let again = operator.post(&revoke, json!({})).await;
         assert_eq!(again.refusal(), "404 claim_certificate_unknown");
 

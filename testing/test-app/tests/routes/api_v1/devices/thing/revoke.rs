@@ -37,4 +37,20 @@ each_database! {
         assert!(shown["items"].as_array().unwrap().iter().all(|one| one["revoked_at"].is_string()));
         assert_eq!(app.publisher().await.post(&ours, json!({})).await.refusal(), "403 forbidden");
     }
+    async fn a_serial_number_is_read_however_openssl_prints_it(app: TestApp) {
+        app.create_product("clock", "device").await;
+        let device = app.provision("clock-01", "clock").await;
+        let (serial, operator) = (&device.serial, app.operator().await);
+        let pairs: Vec<_> = serial.as_bytes().chunks(2).map(String::from_utf8_lossy).collect();
+        let forms =
+            [serial.to_uppercase(), format!("00{serial}"), format!("0x{serial}"), pairs.join(":")];
+        for form in forms {
+            let revoke = format!("{REVOKE}?serial={form}");
+            operator.post(&revoke, json!({})).await.expect_status(204);
+        }
+        for none in ["", "0x", ":", "clock-01", "7g"] {
+            let refused = operator.post(&format!("{REVOKE}?serial={none}"), json!({})).await;
+            assert_eq!(refused.refusal(), "400 invalid_field", "{none}");
+        }
+    }
 }
