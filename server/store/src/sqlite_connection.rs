@@ -1,8 +1,14 @@
 //! SQLite through rusqlite: WAL, every commit synced to disk.
 
-use std::path::Path;
+use std::{
+    fs::{self, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
 
 use rusqlite::{ErrorCode, types::ValueRef};
+use tracing::warn;
 
 use crate::{
     StoreError,
@@ -17,6 +23,9 @@ pub(crate) struct SqliteConnection {
 impl SqliteConnection {
     /// Opens or creates the file. A reader cannot write by accident.
     pub(crate) fn open(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
+        if !read_only {
+            keep_private(path);
+        }
         let connection = rusqlite::Connection::open(path)?;
         connection.set_prepared_statement_cache_capacity(256);
         // FULL syncs the log at each commit: what was acknowledged survives a power cut.
@@ -56,6 +65,46 @@ impl SqliteConnection {
         }
         Ok(rows)
     }
+}
+
+/// What a mode says of everybody but the file's owner.
+const FOR_OTHERS: u32 = 0o077;
+
+/// Has the files of a database be those of the server's user alone, whatever the folder and the
+/// umask allow. SQLite gives its log and index the mode of the database; those that are there
+/// already keep theirs. What cannot be done is said, and keeps no server from starting.
+fn keep_private(path: &Path) {
+    // Never opened where it exists: closing a file ends all locks that this process has on it.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    if made.is_ok() {
+        return;
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let file = Path::new(&name);
+        match close_to_others(file) {
+            Ok(true) => {
+                warn!(path = %file.display(), "Others could read or change this; now they cannot")
+            }
+            Ok(false) => {}
+            Err(error) => warn!(path = %file.display(), %error, "Others can read or change this"),
+        }
+    }
+}
+
+/// Whether others could do anything with the file; nothing happens if there is none.
+fn close_to_others(path: &Path) -> io::Result<bool> {
+    let mode = match fs::metadata(path) {
+        Ok(found) => found.permissions().mode(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if mode & FOR_OTHERS == 0 {
+        return Ok(false);
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode & !FOR_OTHERS & 0o7777))?;
+    Ok(true)
 }
 
 /// SQLite numbers parameters `?n`, and locks by being the only writer.

@@ -32,6 +32,8 @@ mod history;
 mod identities;
 #[path = "store/patches.rs"]
 mod patches;
+#[path = "store/private_files.rs"]
+mod private_files;
 #[path = "store/rows.rs"]
 mod rows;
 #[path = "store/shared_commits.rs"]
