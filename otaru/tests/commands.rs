@@ -7,6 +7,8 @@ use otaru_real_fleet::{Behaviour, Client, CommandOutput, Server, firmware};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "commands/devices.rs"]
+mod devices;
 #[path = "commands/patches.rs"]
 mod patches;
 #[path = "commands/shadows.rs"]

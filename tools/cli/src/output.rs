@@ -33,6 +33,14 @@ impl Printer {
         }
     }
 
+    /// One value: its JSON, or the value alone, for the command line it goes into.
+    pub(crate) fn value(self, json: &Value, text: &str) -> io::Result<()> {
+        match self.format {
+            Format::Table => self.line(text),
+            Format::Json | Format::Ndjson => self.document(json),
+        }
+    }
+
     /// JSON in every format: indented for people, in one line for ndjson.
     pub(crate) fn document(self, json: &Value) -> io::Result<()> {
         let text = match self.format {

@@ -61,7 +61,7 @@ impl AuthorityCommand {
         match self {
             AuthorityCommand::Code => {
                 let code = client.registration_code().await?;
-                Ok(context.printer.object(code.json(), &[("code", code.code.clone())])?)
+                Ok(context.printer.value(code.json(), &code.code)?)
             }
             AuthorityCommand::Add { file, label, verification } => {
                 let (certificate, proof) = (read_pem(&file)?, read_pem(&verification)?);
@@ -82,7 +82,8 @@ impl AuthorityCommand {
                 let question =
                     format!("{certificates} certificates of {label} will stop working; remove it?");
                 context.confirm(&question)?;
-                Ok(client.remove_device_authority(&fingerprint).await?)
+                client.remove_device_authority(&fingerprint).await?;
+                Ok(context.printer.line(&format!("authority {label} is removed"))?)
             }
             AuthorityCommand::Status => {
                 let all = client.list_server_authorities().await?;
@@ -108,7 +109,8 @@ impl AuthorityCommand {
                     );
                     context.confirm(&question)?;
                 }
-                Ok(client.retire_server_authority(&fingerprint, force).await?)
+                client.retire_server_authority(&fingerprint, force).await?;
+                Ok(context.printer.line(&format!("authority {fingerprint} is retired"))?)
             }
             AuthorityCommand::Devices { fingerprint, list } => {
                 let page = list.fetch(async |paging| {

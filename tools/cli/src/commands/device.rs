@@ -19,6 +19,7 @@ use otaru_wire::ThingName;
 pub use fleet::add_devices;
 
 use super::{Context, ListOptions};
+use crate::exit::WrongUsage;
 use crate::output::or_dash;
 
 #[derive(Subcommand, Debug)]
@@ -126,10 +127,14 @@ impl DeviceCommand {
             DeviceCommand::EnrolmentTokens(list) => enrol::list(context, list).await,
             DeviceCommand::RevokeEnrolmentToken { id } => {
                 context.client()?.revoke_enrolment_token(&id).await?;
-                Ok(())
+                Ok(context.printer.line(&format!("enrolment token {id} is revoked"))?)
             }
             DeviceCommand::Enrol(enrol) => enrol.run(context).await,
             DeviceCommand::Replace { old, new } => {
+                if old == new {
+                    let detail = format!("{old} cannot take its own place; name another device");
+                    return Err(WrongUsage(detail).into());
+                }
                 context.confirm(&format!(
                     "{old} goes out of service for good, and {new} takes its place; do so?"
                 ))?;
@@ -139,7 +144,8 @@ impl DeviceCommand {
                 let what = if forget { "is forgotten" } else { "goes out of service for good" };
                 context.confirm(&format!("{thing} {what}; do so?"))?;
                 context.client()?.decommission_device(&thing, forget).await?;
-                Ok(())
+                let done = if forget { "is forgotten" } else { "is out of service" };
+                Ok(context.printer.line(&format!("{thing} {done}"))?)
             }
             DeviceCommand::FlashImage(image) => image.run(context),
             DeviceCommand::Settings(settings) => settings.run(context).await,
@@ -166,13 +172,23 @@ impl DeviceCommand {
     }
 }
 
+/// Whether a device is there, of a list: who is out of service never comes again.
+fn online(device: &Device) -> String {
+    let word = match (&device.decommissioned_at, device.online) {
+        (Some(_), _) => "out of service",
+        (None, true) => "yes",
+        (None, false) => "no",
+    };
+    word.to_owned()
+}
+
 fn row(device: &Device) -> Vec<String> {
     let running =
         |part: fn(&Running) -> Option<&str>| or_dash(device.running.as_ref().and_then(part));
     vec![
         device.thing.clone(),
         device.product.clone(),
-        if device.online { "yes" } else { "no" }.to_owned(),
+        online(device),
         running(|running| running.version.as_deref()),
         running(|running| running.state.as_deref()),
         or_dash(device.last_seen_at.as_deref()),
@@ -185,7 +201,7 @@ fn end_row(device: &Device) -> Vec<String> {
     vec![
         device.thing.clone(),
         device.product.clone(),
-        if device.online { "yes" } else { "no" }.to_owned(),
+        online(device),
         or_dash(device.last_seen_at.as_deref()),
         or_dash(certificate.map(|certificate| certificate.not_after.as_str())),
     ]

@@ -119,6 +119,7 @@ impl ProvisioningCommand {
             }
             ProvisioningCommand::RevokeClaimCertificate { serial } => {
                 context.client()?.revoke_claim_certificate(&serial).await?;
+                context.printer.line(&format!("claim certificate {serial} is revoked"))?;
             }
             ProvisioningCommand::Queue(list) => {
                 let client = context.client()?;
@@ -135,9 +136,12 @@ impl ProvisioningCommand {
             }
             ProvisioningCommand::Reject { id } => {
                 context.client()?.reject_provisioning(&id).await?;
+                context.printer.line(&format!("{id} is turned away"))?;
             }
             ProvisioningCommand::Allow { thing } => {
                 context.client()?.allow_reprovisioning(&thing).await?;
+                let line = format!("another key may take the name {thing} once, within seven days");
+                context.printer.line(&line)?;
             }
         }
         Ok(())
@@ -162,7 +166,7 @@ impl TemplateCommand {
                 );
                 context.confirm(&question)?;
                 client.remove_template(&name).await?;
-                Ok(())
+                Ok(context.printer.line(&format!("template {name} is removed"))?)
             }
         }
     }

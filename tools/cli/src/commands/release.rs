@@ -125,7 +125,8 @@ impl ReleaseCommand {
             }
             ReleaseCommand::Delete(WhichRelease { release_version: version, product }) => {
                 context.confirm(&format!("Delete the image of {product} {version} for good?"))?;
-                Ok(context.client()?.delete_release(&product, &version).await?)
+                context.client()?.delete_release(&product, &version).await?;
+                Ok(context.printer.line(&format!("{product} {version} is deleted"))?)
             }
             ReleaseCommand::Patch(patch) => patch.run(context).await,
             ReleaseCommand::Waiting(waiting) => waiting.run(context).await,

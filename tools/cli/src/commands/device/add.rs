@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use otaru_client::NewDevice;
 use otaru_wire::{ProductName, ThingName};
 
 use super::folder::Folder;
@@ -24,7 +25,12 @@ pub struct Add {
 
 impl Add {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
-        let folder = Folder::prepare(self.out)?;
+        let folder = Folder::prepare(self.out.clone())?;
+        let device = folder.unless_done(self.fill(&folder, context).await)?;
+        folder.print(context, &self.thing, &device)
+    }
+
+    async fn fill(&self, folder: &Folder, context: &Context<'_>) -> Result<NewDevice> {
         let client = context.client()?;
         let device = match &self.certificate {
             None => client.add_device(&self.thing, &self.product).await?,
@@ -34,6 +40,6 @@ impl Add {
             }
         };
         folder.write(&self.thing, &device)?;
-        folder.print(context, &self.thing, &device)
+        Ok(device)
     }
 }

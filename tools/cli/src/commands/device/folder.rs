@@ -1,7 +1,9 @@
 //! The folder a device is provisioned from. Its key exists only in the server's answer, so the
 //! folder is made ready before the server is asked.
 
+use std::fs::DirBuilder;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -19,19 +21,37 @@ const ROOM: usize = 32 * 1024;
 
 /// A folder that can be written and has none of the files.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Those that were not there before, the innermost first.
+    made: Vec<PathBuf>,
+}
 
 impl Folder {
-    /// Makes the folder and tries it.
+    /// Makes the folder, for its owner alone, and tries it.
     pub(super) fn prepare(path: PathBuf) -> Result<Folder> {
-        std::fs::create_dir_all(&path)
+        let missing = path.ancestors().take_while(|above| !above.exists());
+        let made = missing.map(Path::to_owned).collect();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
             .with_context(|| format!("could not make {}", path.display()))?;
         if let Some(file) = FILES.map(|name| path.join(name)).into_iter().find(|file| file.exists())
         {
             bail!("{} exists; give an empty folder", file.display());
         }
         try_out(&path).with_context(|| format!("could not write into {}", path.display()))?;
-        Ok(Folder(path))
+        Ok(Folder { path, made })
+    }
+
+    /// Takes the folder away again if nothing came of it and nothing is in it.
+    pub(super) fn unless_done<T>(&self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            // Whatever has something in it stays.
+            let _ = self.made.iter().try_for_each(std::fs::remove_dir);
+        }
+        outcome
     }
 
     /// Writes what the device must have.
@@ -57,7 +77,7 @@ impl Folder {
         ];
         for (name, (text, mode)) in FILES.iter().zip(contents) {
             if let Some(text) = text {
-                keys::write_new(&self.0.join(name), text.as_bytes(), mode)?;
+                keys::write_new(&self.path.join(name), text.as_bytes(), mode)?;
             }
         }
         Ok(())
@@ -71,7 +91,7 @@ impl Folder {
         device: &NewDevice,
     ) -> Result<()> {
         let product = device.device["product"].as_str().unwrap_or_default().to_owned();
-        let folder = self.0.display().to_string();
+        let folder = self.path.display().to_string();
         let lines = [("thing", thing.to_string()), ("product", product), ("folder", folder)];
         Ok(context.printer.object(&device.device, &lines)?)
     }
@@ -100,9 +120,16 @@ mod tests {
         assert!(Folder::prepare(PathBuf::from("/proc/self")).is_err());
 
         let fresh = home.path().join("a/b");
-        Folder::prepare(fresh.clone()).unwrap();
+        let folder = Folder::prepare(fresh.clone()).unwrap();
         assert_eq!(std::fs::read_dir(&fresh).unwrap().count(), 0, "nothing is left of the trial");
+        folder.unless_done(Ok(())).unwrap();
+        assert!(fresh.exists());
+        assert!(folder.unless_done::<()>(Err(anyhow::anyhow!("refused"))).is_err());
+        assert!(!home.path().join("a").exists(), "nothing is left of what it made");
+        Folder::prepare(fresh.clone()).unwrap();
         std::fs::write(fresh.join("key.pem"), "precious").unwrap();
+        assert!(folder.unless_done::<()>(Err(anyhow::anyhow!("refused"))).is_err());
+        assert!(fresh.join("key.pem").exists());
         let error = Folder::prepare(fresh).unwrap_err().to_string();
         assert!(error.ends_with("key.pem exists; give an empty folder"), "{error}");
     }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use otaru_client::NewDevice;
 use otaru_wire::ThingName;
 
 use super::folder::Folder;
@@ -18,12 +19,17 @@ pub struct Renew {
 
 impl Renew {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<()> {
-        let folder = Folder::prepare(self.out)?;
+        let folder = Folder::prepare(self.out.clone())?;
+        let device = folder.unless_done(self.fill(&folder, context).await)?;
+        folder.print(context, &self.thing, &device)
+    }
+
+    async fn fill(&self, folder: &Folder, context: &Context<'_>) -> Result<NewDevice> {
         let question =
             format!("the certificate that {} has now will stop working; renew it?", self.thing);
         context.confirm(&question)?;
         let device = context.client()?.renew_certificate(&self.thing).await?;
         folder.write(&self.thing, &device)?;
-        folder.print(context, &self.thing, &device)
+        Ok(device)
     }
 }
