@@ -21,6 +21,8 @@ fn with(code: &str) -> Value {
 each_database! {
     async fn a_link_sets_a_password_once_and_ends_what_was_open(app: TestApp) {
         let browser = app.person("ada@x.org", "owner").await;
+        let token = browser.post("/api/v1/tokens", json!({ "user": "ada@x.org" })).await;
+        let token = token.expect_status(201).json()["token"].as_str().unwrap().to_owned();
         let (first, second) = (link_for(&app, "ada@x.org").await, link_for(&app, "ada@x.org").await);
 
         let reset = app.anonymous().put("/app/password-reset", with(&first)).await.expect_status(200);
@@ -28,6 +30,8 @@ each_database! {
         assert_eq!(reset.json()["email"], "ada@x.org");
         app.anonymous().signed_in(&reset).get("/app/user").await.expect_status(200);
         assert_eq!(browser.get("/app/user").await.refusal(), "401 unauthenticated");
+        // Programs go on.
+        app.bearer(&token).get("/app/user").await.expect_status(200);
         for used in [&first, &second] {
             let answer = app.anonymous().put("/app/password-reset", with(used)).await;
             assert_eq!(answer.refusal(), "404 code_unknown");
