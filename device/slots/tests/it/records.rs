@@ -363,6 +363,46 @@ fn one_flipped_bit_changes_no_value() {
     }
 }
 
+/// A copy is mended: it takes a second flipped bit, which the original and a copy of it as it is
+/// would not.
+#[test]
+fn a_second_bit_behind_a_copy_changes_no_value() {
+    let value = Random::new(17).bytes(600);
+    for is_youngest in [true, false] {
+        for byte in [16, 255, 256, 511, 512, 599] {
+            let mut flash = chip::<4>();
+            let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+            records.put(&mut flash, 1, &value).unwrap();
+            if !is_youngest {
+                records.put(&mut flash, 2, b"younger").unwrap();
+            }
+            let original = places_of(&flash, &value[..16])[0];
+            flash.flip_bit(original + byte, 3);
+
+            let mut records = reopen(&mut flash);
+            let mut rounds = 0..100;
+            let copy = loop {
+                records.put(&mut flash, 9, &[rounds.next().unwrap(); 3000]).unwrap();
+                let found = places_of(&flash, &value[..16]);
+                if let Some(copy) = found.into_iter().find(|&place| place != original) {
+                    break copy;
+                }
+            };
+            flash.flip_bit(original + 20, 5);
+            flash.flip_bit(copy + 20, 5);
+            let found = get(&reopen(&mut flash), &mut flash, 1);
+            assert_eq!(found.as_ref(), Some(&value), "{is_youngest} {byte}");
+        }
+    }
+}
+
+/// Where these bytes are.
+fn places_of(flash: &SimFlash<4>, bytes: &[u8]) -> Vec<u32> {
+    let chip = flash.bytes();
+    let pieces = (0..).step_by(bytes.len()).zip(chip.chunks(bytes.len()));
+    pieces.filter(|(_, piece)| *piece == bytes).map(|(place, _)| place).collect()
+}
+
 /// A store of before values had a second checksum is read, and tells flipped from torn no better.
 #[test]
 fn record_without_a_second_checksum_is_read() {

@@ -233,6 +233,27 @@ fn firmware_flashed_by_cable_did_not_roll_back() {
     assert_eq!(world.last_reported(), "runs 1.0.9 (confirmed), last none none ");
 }
 
+/// A bit of its entry turned over: the one boot the bootloader then gives it is not its last.
+#[test]
+fn confirmed_firmware_that_reads_as_armed_is_confirmed_again() {
+    let mut world = World::connected();
+    world.behaviour = Behaviour::Fail;
+    world.wish("1.0.5", "u-1");
+    world.run();
+    world.wish("1.0.6", "u-2");
+    world.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
+    for _ in 0..2 {
+        world.flash.entries[0] = EntryState::New;
+        world.restart(ResetCause::PowerOn);
+        assert_eq!(world.flash.entries[0], EntryState::Valid);
+        world.restart(ResetCause::PowerOn);
+        assert_eq!(world.agent.running().label.as_deref(), Some("1.0.4"));
+        world.run();
+    }
+    let last = "runs 1.0.4 (rolled_back), last u-2 rolled_back self_test_failed";
+    assert_eq!(world.last_reported(), last);
+}
+
 #[test]
 fn an_end_is_journalled_before_the_failed_slot_is_kept() {
     let mut world = World::connected();
