@@ -215,15 +215,15 @@ def digest_of(mutant):
 def main():
     words = sys.argv[1:]
     names = [word for word in words if not word.startswith("--")]
-    mutants = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
-    mutants = [mutant for mutant in mutants if not names or mutant["name"] in names]
+    listed = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
+    mutants = [mutant for mutant in listed if not names or mutant["name"] in names]
     SCRATCH.mkdir(parents=True, exist_ok=True)
     seen_path = SCRATCH / "seen.json"
     seen = json.loads(seen_path.read_text()) if "--go-on" in words and seen_path.exists() else {}
-    seen = {mutant["name"]: seen[mutant["name"]] for mutant in mutants
+    seen = {mutant["name"]: seen[mutant["name"]] for mutant in listed
             if seen.get(mutant["name"], [None])[0] == digest_of(mutant)}
     unseen = lambda: [mutant for mutant in mutants if mutant["name"] not in seen]
-    print(f"{len(seen)} of {len(mutants)} were seen before", flush=True)
+    print(f"{len(mutants) - len(unseen())} of {len(mutants)} were seen before", flush=True)
     began = time.monotonic()
     if "--mutants-only" not in words:
         check_unchanged()
@@ -233,7 +233,7 @@ def main():
     minutes = (time.monotonic() - began) / 60
     for mutant in unseen():
         print(f"{mutant['name']}: NOBODY SAW IT")
-    print(f"{len(seen)} of {len(mutants)} seen in {minutes:.0f} min")
+    print(f"{len(mutants) - len(unseen())} of {len(mutants)} seen in {minutes:.0f} min")
     return 1 if unseen() else 0
 
 
