@@ -1,3 +1,4 @@
+mod boots;
 mod chaos;
 mod decisions;
 mod faults;
@@ -7,5 +8,6 @@ mod service;
 mod settings;
 mod shadow;
 mod table;
+mod tries;
 mod trust;
 mod world;

@@ -5,7 +5,7 @@ use expect_test::expect_file;
 use otaru_wire::ReleaseVersion;
 
 use super::*;
-use crate::Target;
+use crate::{Ended, Target};
 
 const HEADER: &str = "\
 # What a boot means
@@ -151,4 +151,28 @@ fn an_image_flashed_by_cable_is_no_reversion() {
     let journal = Journal { confirmed: Some(Digest::of(NEW)), ..Journal::default() };
     let facts = facts(b"third", EntryState::Undefined, EntryState::Missing, ResetCause::PowerOn);
     assert_eq!(reconcile(&journal, &facts), NextAction::FollowWish);
+}
+
+/// Its entry says nothing any more: what the journal says about its end ranks above that.
+#[test]
+fn what_failed_and_runs_again_goes_back_and_nothing_else_does() {
+    let ended = |outcome, image| Journal {
+        last: Some(Ended {
+            update: None,
+            version: ReleaseVersion::new("1.0.5").unwrap(),
+            sha256: Some(Digest::of(image)),
+            outcome,
+            reason: None,
+        }),
+        ..Journal::default()
+    };
+    let facts = facts(NEW, EntryState::Undefined, EntryState::Valid, ResetCause::PowerOn);
+    for (outcome, image, expected) in [
+        (Outcome::RolledBack, NEW, NextAction::RollBackNow),
+        (Outcome::Failed, NEW, NextAction::RollBackNow),
+        (Outcome::Confirmed, NEW, NextAction::FollowWish),
+        (Outcome::RolledBack, OLD, NextAction::FollowWish),
+    ] {
+        assert_eq!(reconcile(&ended(outcome, image), &facts), expected, "{outcome:?}");
+    }
 }

@@ -243,3 +243,15 @@ fn the_longest_journal_has_room() {
     assert_eq!(bytes.len(), Journal::BYTES_MAX);
     assert_eq!(Journal::from_bytes(&bytes), Ok(journal));
 }
+
+#[test]
+fn a_target_of_another_layout_or_with_more_behind_it_is_unreadable() {
+    let version = ReleaseVersion::new("1.0.5").unwrap();
+    let sha256 = Digest::of(b"x");
+    let target = Target { version, sha256, size_bytes: 1, sequence: 5, security_counter: 0 };
+    let bytes = target.to_bytes();
+    let mut newer = bytes.clone();
+    newer[0] = Journal::LAYOUT;
+    assert_eq!(Target::from_bytes(&newer), None);
+    assert_eq!(Target::from_bytes(&[&bytes[..], &[0]].concat()), None);
+}

@@ -179,6 +179,45 @@ fn the_lowest_floor_makes_room_and_is_kept_as_somebodys() {
     assert_eq!(least(&trust, others, (0, 0)), ((*last).into(), 1));
 }
 
+/// Whatever their order is, and whoever's lie between them.
+#[test]
+fn floors_of_revoked_keys_merge_with_each_other_alone() {
+    let mut trust = Trust::default();
+    let revoked = [12, 17];
+    for signer in (10..10 + MAX_FLOORS as u8).rev() {
+        let sequence = if revoked.contains(&signer) { 99 } else { signer.into() };
+        confirmed(&mut trust, signer, sequence, 1);
+    }
+    let version = ReleaseVersion::new("1").unwrap();
+    let sha256 = Digest::of(b"x");
+    let target = Target { version, sha256, size_bytes: 1, sequence: 50, security_counter: 1 };
+    trust.expect(&target, key(60).id());
+    assert!(trust.confirm(&sha256, Some(&root(&revoked))));
+    assert_eq!(trust.floors.len(), MAX_FLOORS);
+    assert_eq!(least(&trust, &revoked, (0, 0)), (50, 1));
+    let newer = [&revoked[..], &[60]].concat();
+    assert_eq!(least(&trust, &newer, (0, 0)), (25, 1));
+}
+
+#[test]
+fn the_lowest_floor_makes_room_wherever_it_is() {
+    let mut trust = Trust::default();
+    for signer in (10..=10 + MAX_FLOORS as u8).rev() {
+        confirmed(&mut trust, signer, signer.into(), 1);
+    }
+    // Nobody can revoke whoever's: it is that of the two lowest.
+    let all: Vec<u8> = (10..=10 + MAX_FLOORS as u8).collect();
+    assert_eq!(least(&trust, &all, (0, 0)), (12, 1));
+}
+
+#[test]
+fn a_counter_alone_that_rose_is_news() {
+    let mut trust = Trust::default();
+    confirmed(&mut trust, 2, 7, 3);
+    assert!(trust.begin(&facts((7, 5), EntryState::Valid), 0, None));
+    assert_eq!(least(&trust, &[], (0, 0)), (7, 5));
+}
+
 #[test]
 fn a_timestamp_is_remembered_with_its_key() {
     let mut trust = Trust::default();

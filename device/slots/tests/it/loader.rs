@@ -52,6 +52,22 @@ fn unconfirmed_firmware_is_started_three_times() {
 }
 
 #[test]
+fn worn_out_is_what_had_its_last_try_and_is_not_confirmed() {
+    let (layout, mut chip) = armed();
+    let is_worn_out = |chip: &mut Chip| {
+        let found = OtaData::read(chip, &layout).unwrap();
+        [OLD, NEW].map(|slot| found.is_worn_out(slot))
+    };
+    assert_eq!(is_worn_out(&mut chip), [false, false]);
+    for expected in [false, false, true] {
+        start(&mut chip, &layout);
+        assert_eq!(is_worn_out(&mut chip), [false, expected]);
+    }
+    mark_valid(&mut chip, &layout, NEW).unwrap();
+    assert_eq!(is_worn_out(&mut chip), [false, false]);
+}
+
+#[test]
 fn confirmed_in_its_last_try_it_stays() {
     let (layout, mut chip) = armed();
     for _ in 0..3 {

@@ -8,6 +8,7 @@ mod image;
 mod loader;
 mod otadata;
 mod records;
+mod records_flips;
 mod records_sweep;
 mod ring;
 mod slot_writer;

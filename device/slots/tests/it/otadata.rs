@@ -143,6 +143,7 @@ fn prepare_leaves_only_the_running_slot_named() {
         "1:valid -",
         "1:undefined 2:aborted",
         "3:valid 2:valid",
+        "2:valid 3:valid",
         "1:valid 2:new",
         "1:valid 2:valid",
         "- 2:valid",
@@ -157,6 +158,7 @@ fn prepare_leaves_only_the_running_slot_named() {
         1:valid - -> 1:valid -
         1:undefined 2:aborted -> 1:undefined -
         3:valid 2:valid -> 3:valid -
+        2:valid 3:valid -> - 3:valid
         1:valid 2:new -> 1:valid -
         1:valid 2:valid -> 1:valid -
         - 2:valid -> 3:valid -
@@ -196,11 +198,24 @@ fn set_boot_names_the_target_as_new() {
 
 #[test]
 fn mark_valid_confirms_the_running_slot_only() {
-    let cases =
-        ["1:valid 2:pending", "1:valid 2:valid", "1:valid 2:undefined", "3:valid 2:valid", "- -"];
+    let cases = [
+        "1:valid 2:pending",
+        "1:valid 2:valid",
+        "2:undefined 4:valid",
+        "2:invalid 4:valid",
+        "2:valid! 4:valid",
+        "2:valid 4:valid",
+        "1:valid 2:undefined",
+        "3:valid 2:valid",
+        "- -",
+    ];
     expect![[r#"
         1:valid 2:pending -> 1:valid 2:valid
         1:valid 2:valid -> 4:valid 2:valid
+        2:undefined 4:valid -> 6:valid 4:valid
+        2:invalid 4:valid -> 6:valid 4:valid
+        2:valid! 4:valid -> 6:valid 4:valid
+        2:valid 4:valid -> 2:valid 4:valid
         1:valid 2:undefined -> 1:valid 2:valid
         3:valid 2:valid -> 3:valid 2:valid, slot ota_1 is not the one otadata names
         - - -> 2:valid -

@@ -1,5 +1,6 @@
 //! A shadow service small enough to read, sharing the agent's own merge.
 
+use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -16,6 +17,10 @@ pub(super) struct Service {
     pub(super) version: u64,
     /// The longest `reported` taken, in bytes.
     pub(super) reported_bytes_max: Option<usize>,
+    /// What the next reports are refused with.
+    pub(super) refused_with: VecDeque<u64>,
+    /// Reads so far.
+    pub(super) reads: u32,
     /// Reads to refuse before one is answered again.
     pub(super) reads_refused: u32,
 }
@@ -36,6 +41,12 @@ impl Service {
                 let refusal = json!({"code": 413, "message": "too large", "clientToken": token});
                 return Vec::from([(ShadowTopic::Rejected(ShadowVerb::Update), refusal)]);
             }
+        }
+        if state.get("reported").is_some()
+            && let Some(code) = self.refused_with.pop_front()
+        {
+            let refusal = json!({"code": code, "message": "refused", "clientToken": token});
+            return Vec::from([(ShadowTopic::Rejected(ShadowVerb::Update), refusal)]);
         }
         for (name, section) in [("desired", &mut self.desired), ("reported", &mut self.reported)] {
             if let Some(Value::Object(patch)) = state.get(name) {
@@ -60,6 +71,7 @@ impl Service {
 
     /// The answer to a read.
     pub(super) fn get(&mut self, token: Option<Value>) -> (ShadowTopic, Value) {
+        self.reads += 1;
         if self.reads_refused > 0 {
             self.reads_refused -= 1;
             let refusal = json!({"code": 500, "message": "trouble", "clientToken": token});

@@ -1,0 +1,116 @@
+//! How long the agent waits between tries, and how many it makes.
+
+use otaru_wire::Reason;
+use serde_json::json;
+
+use super::flash::{image, target, version};
+use super::world::{Event, World, config, faults};
+use crate::{AgentPhase, Fault, Input, Moment, Target};
+
+/// The same, and no more, as budget.rs says a reason is worth.
+#[test]
+fn an_update_that_comes_at_the_last_try_is_installed() {
+    for (reason, tries) in [(Reason::ReleaseNotFound, 3), (Reason::DigestMismatch, 2)] {
+        let mut world = World::connected();
+        world.faults = faults(&alloc::vec![reason; tries]);
+        world.wish("1.0.5", "u-1");
+        world.run();
+        assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+    }
+}
+
+#[test]
+fn the_longest_wait_doubles_from_the_first() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    for doubled in [1, 2, 4] {
+        world.run_until(|phase| phase == AgentPhase::Preflight);
+        world.queue.clear();
+        let now = Moment { uptime_ms: world.uptime_ms, random: u64::MAX, ..Moment::default() };
+        let failed = Input::ManifestChecked(Err(Fault::from(Reason::ServerError)));
+        world.agent.step(now, failed, &mut |_| {});
+        let AgentPhase::AwaitRetry { until_ms, .. } = world.agent.phase() else { panic!("waits") };
+        assert_eq!(until_ms - world.uptime_ms, config().retry_base_ms * doubled);
+        world.uptime_ms = until_ms;
+        world.queue.push_back(Event::Input(Input::TimePassed));
+    }
+}
+
+/// The broker that comes back says nothing about a release that is not there.
+#[test]
+fn a_new_session_hurries_a_try_only_if_the_link_had_failed() {
+    for (reason, expected) in [(Reason::ReleaseNotFound, false), (Reason::ServerError, true)] {
+        let mut world = World::connected();
+        world.faults = faults(&[reason]);
+        world.wish("1.0.5", "u-1");
+        world.run_until(|phase| matches!(phase, AgentPhase::AwaitRetry { .. }));
+        let before = world.agent.phase();
+        world.disconnect();
+        world.connect();
+        world.run_until(|_| false);
+        assert_eq!(world.agent.phase() != before, expected, "{reason:?}");
+    }
+}
+
+/// What was sent into a link that had gone is sent again with the next, without a wait.
+#[test]
+fn a_report_lost_with_its_session_is_sent_in_the_next() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Confirming);
+    world.link = false;
+    world.run_until(|_| false);
+    world.disconnect();
+    world.connect();
+    world.run_until(|_| false);
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn another_name_for_what_runs_is_taken_without_a_download() {
+    let running = image(&version("1.0.4"));
+    let mut world = World::connected();
+    let update = json!({"id": "u-1", "sha256": running, "attempt": 1});
+    world.desire(json!({"config": {"firmware_version": "1.0.5"}, "update": update}));
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    world.queue.clear();
+    let found = Target { sha256: running, ..target(&version("1.0.5")) };
+    world.queue.push_back(Event::Input(Input::ManifestChecked(Ok(found))));
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+    assert_eq!(world.boots, 0, "{}", world.transcript);
+}
+
+/// The shadow changed meanwhile: it is read at once, and the report follows from that.
+#[test]
+fn a_report_of_an_older_version_leads_to_a_read() {
+    for (code, reads) in [(409, 1), (500, 0)] {
+        let mut world = World::connected();
+        world.wish("1.0.5", "u-1");
+        world.run_until(|phase| phase == AgentPhase::Confirming);
+        world.run_until(|phase| phase == AgentPhase::Idle);
+        world.run_until(|_| false);
+        let before = world.service.reads;
+        world.service.refused_with = [code].into();
+        world.desire(json!({"config": {"volume": 3}}));
+        world.run_until(|_| false);
+        assert_eq!(world.service.reads - before, reads, "{code}");
+    }
+}
+
+/// How an update ended is told before the next begins, unless that will never be heard.
+#[test]
+fn a_report_that_is_always_refused_does_not_keep_the_next_wish_waiting() {
+    for (code, expected) in [(400, true), (429, false), (500, false)] {
+        let mut world = World::connected();
+        world.faults = faults(&[Reason::ManifestUntrusted]);
+        world.wish("1.0.5", "u-1");
+        world.run_until(|phase| phase == AgentPhase::Preflight);
+        world.service.refused_with = alloc::vec![code; 2].into();
+        world.run_until(|_| false);
+        assert_eq!(world.agent.phase(), AgentPhase::Idle);
+        world.wish("1.0.6", "u-2");
+        world.run_until(|phase| phase == AgentPhase::Preflight);
+        assert_eq!(world.agent.phase() == AgentPhase::Preflight, expected, "{code}");
+    }
+}
