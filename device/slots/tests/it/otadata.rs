@@ -235,6 +235,28 @@ fn mark_invalid_needs_another_slot_to_go_back_to() {
     .assert_eq(&table(mark_invalid, Slot::Ota1, &cases));
 }
 
+/// Where no entry names the other slot any more, a new one does, and the one of what runs stays.
+#[test]
+fn rolling_back_without_an_entry_writes_beside_that_of_what_runs() {
+    let back: Change =
+        |flash, layout, running| otadata::roll_back(flash, layout, running, |_, _| Ok(true));
+    expect![[r#"
+        2:pending - -> 2:pending 3:valid
+        1:valid! 4:pending -> 5:valid 4:pending
+        - - -> 1:valid -
+        1:valid 2:pending -> 1:valid 2:invalid
+    "#]]
+    .assert_eq(&table(
+        back,
+        Slot::Ota1,
+        &["2:pending -", "1:valid! 4:pending", "- -", "1:valid 2:pending"],
+    ));
+    let (mut flash, layout) = chip_with("2:pending -");
+    let refused = otadata::roll_back(&mut flash, &layout, Slot::Ota1, |_, _| Ok(false));
+    assert_eq!(refused, Err(OtaDataError::NoOtherSlot));
+    assert_eq!(draw(&mut flash, &layout), "2:pending -");
+}
+
 #[test]
 fn confirming_writes_two_entries_and_no_more() {
     let (mut flash, layout) = chip_with("1:valid 2:pending");

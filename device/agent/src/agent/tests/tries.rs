@@ -1,6 +1,6 @@
 //! How long the agent waits between tries, and how many it makes.
 
-use otaru_wire::Reason;
+use otaru_wire::{Outcome, Reason};
 use serde_json::json;
 
 use super::flash::{image, target, version};
@@ -52,6 +52,21 @@ fn a_new_session_hurries_a_try_only_if_the_link_had_failed() {
     }
 }
 
+/// Whatever else wakes it: offline the try waits, and is not counted.
+#[test]
+fn a_try_that_is_due_waits_for_the_link() {
+    let mut world = World::connected();
+    world.faults = faults(&[Reason::ServerError]);
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::AwaitRetry { .. }));
+    world.disconnect();
+    world.run_until(|_| false);
+    world.uptime_ms += 86_400_000;
+    world.queue.push_back(Event::Input(Input::TimePassed));
+    world.run_until(|_| false);
+    assert!(matches!(world.agent.phase(), AgentPhase::AwaitRetry { .. }), "{}", world.transcript);
+}
+
 /// What was sent into a link that had gone is sent again with the next, without a wait.
 #[test]
 fn a_report_lost_with_its_session_is_sent_in_the_next() {
@@ -64,6 +79,32 @@ fn a_report_lost_with_its_session_is_sent_in_the_next() {
     world.connect();
     world.run_until(|_| false);
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// The same version of another image is another wish: what was fetched is not installed as that.
+#[test]
+fn a_wish_for_another_image_of_the_same_version_ends_the_update_under_way() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
+    let sha256 = image(&version("1.0.5-again"));
+    world.desire(json!({"update": {"id": "u-2", "sha256": sha256, "attempt": 1}}));
+    world.queue.rotate_right(3);
+    world.run_until(|phase| !matches!(phase, AgentPhase::Downloading { .. }));
+    let last = world.agent.journal().last.clone().expect("an end");
+    assert_eq!((last.outcome, last.sha256), (Outcome::Cancelled, Some(image(&version("1.0.5")))));
+}
+
+#[test]
+fn a_device_is_online_from_the_first_read_on() {
+    let mut world = World::new();
+    assert!(!world.agent.is_online());
+    world.connect();
+    world.run();
+    assert!(world.agent.is_online());
+    world.disconnect();
+    world.run();
+    assert!(!world.agent.is_online());
 }
 
 #[test]
