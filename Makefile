@@ -4,7 +4,7 @@ CARGO ?= cargo
 DEMO_ARGS ?=
 OIDC_PROVIDER := testing/oidc-provider/node_modules/.package-lock.json
 
-.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-identity bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test boards-powercut bench-boards esp32 esp32-check esp32-test fuzz deny proof proof-mutants
+.PHONY: help demo web web-test web-e2e screenshots setup setup-build setup-browser setup-bench test conformance check formats bench-start bench-listeners bench-serve bench-identity bench-shadow bench-sim bench-release-day bench-trust bench-device bench-delta boards boards-check boards-test boards-powercut bench-boards esp32 esp32-check esp32-test fuzz deny proof proof-mutants mutants-survey
 
 help:
 	@echo 'make demo         the whole job on this machine, to be played with in a browser until Ctrl-C;'
@@ -34,6 +34,8 @@ help:
 	@echo 'make proof        every way power can go in the whole life of a device, and LIVES random lives'
 	@echo '                  (default 1000000); goes on where it was stopped'
 	@echo 'make proof-mutants  builds faults into the device and shows which test sees each'
+	@echo 'make mutants-survey  has cargo-mutants name every mutant of CRATE (device/slots, device/agent) and'
+	@echo '                  shows which no test of it sees; FILES=otadata.rs of these alone'
 	@echo 'make boards       firmware for boards, built for their chips; prints what it weighs'
 	@echo 'make boards-test  the same, run in QEMU against a real server'
 	@echo 'make boards-powercut  boards killed at N moments (300), and started again'
@@ -142,6 +144,12 @@ proof: setup-build
 
 proof-mutants: setup-build
 	CARGO='$(CARGO)' testing/sim-device/mutants/run.py
+
+CRATE ?= device/slots
+FILES ?=
+mutants-survey: setup-build
+	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
+	CARGO='$(CARGO)' testing/sim-device/mutants/survey.py $(CRATE) $(FILES)
 
 BOARDS_TARGET := riscv32imac-unknown-none-elf
 ESP32C3_TARGET := riscv32imc-unknown-none-elf

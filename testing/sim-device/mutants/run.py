@@ -183,12 +183,13 @@ def check_unchanged():
                 raise SystemExit(f"{name_of(crate)} {red} is red without any mutant")
 
 
-def first_red(executable, crate):
+def first_red(executable, crate, words=(), variables={}, before=None):
     """The first test of a program that fails, by which it is ended."""
     # Where files that a test holds against what it prints are looked for.
-    environment = dict(os.environ, CARGO_WORKSPACE_DIR=str(SCRATCH))
-    run = subprocess.Popen([executable], cwd=ROOT / crate, env=environment, text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    environment = dict(os.environ, CARGO_WORKSPACE_DIR=str(SCRATCH), **variables)
+    run = subprocess.Popen([executable, *words], cwd=ROOT / crate, env=environment,
+                           text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                           preexec_fn=before)
     ended = threading.Event()
     def limit():
         if not ended.wait(LIMIT_S):
