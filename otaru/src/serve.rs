@@ -14,7 +14,7 @@ use futures::future::{join_all, select_all};
 use otaru_authority::{Authority, AuthorityError};
 use otaru_blobs::Blobs;
 use otaru_broker::{Broker, BrokerConfig, MqttsListener, log_losses};
-use otaru_http::{Reached, Readiness, Serving};
+use otaru_http::{PlainPort, Readiness, Serving};
 use otaru_operations::{
     App, AppConfig, Clock, Mailer, MqttIngress, Outbound, create_setup_code, deliver_mail,
     deliver_notices, make_patches, providers_of_no_organisation, run_background, watch_bucket,
@@ -90,8 +90,8 @@ impl Server {
         let trust = certificates.trust().clone();
         let (store, notices) =
             Store::open(&config.database_url).await.context("could not open the database")?;
-        for guard in store.missing_audit_guards().await? {
-            warn!(guard, "The audit log is not guarded: its trigger is gone from the database");
+        for guard in store.missing_audit_guards().await.context("could not read the database")? {
+            warn!(guard, "The audit log is not guarded: its trigger is gone or switched off");
         }
         let blobs = Blobs::open(&config.blobs_url).context("could not open the image store")?;
         let namespace = config.namespace.clone();
@@ -149,13 +149,13 @@ impl Server {
         background.extend((0..workers).map(|_| tokio::spawn(make_patches(app.clone()))));
         background.extend(outbox.map(|outbox| tokio::spawn(deliver_mail(outbox))));
         let readiness = Readiness::default();
-        let reached = match config.behind_proxy {
-            true => Reached::ThroughProxy,
-            false => Reached::Directly,
+        let plain_port = match config.behind_proxy {
+            true => PlainPort::BehindProxy,
+            false => PlainPort::Direct,
         };
-        let people_router = otaru_http::router(app.clone(), readiness.clone(), reached);
+        let people_router = otaru_http::router(app.clone(), readiness.clone(), plain_port);
         let people_router = certificates.offered().on(people_router);
-        let device_router = otaru_http::device_router(app.clone(), readiness.clone(), reached);
+        let device_router = otaru_http::device_router(app.clone(), readiness.clone(), plain_port);
         let http = http.serve(people_router, device_router);
         let in_use = InUse {
             people: http.https.as_ref().and_then(Serving::tls),

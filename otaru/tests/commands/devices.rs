@@ -67,6 +67,7 @@ async fn a_list_says_who_is_out_of_service_on_sqlite() {
     };
     let ending = ["--certificate-ends-within-days", "10000"];
     assert!(columns(&[]).await.starts_with("clock-01|clock|no|"));
+    assert!(columns(&ending).await.starts_with("clock-01|clock|no|"));
     desk.done(&["device", "decommission", "clock-01", "--yes"]).await;
     let row = columns(&[]).await;
     assert!(row.starts_with("clock-01|clock|out of service|"), "{row}");

@@ -11,9 +11,9 @@ use crate::allowance::{Allowance, Limit};
 /// Fewer than this many are not looked through for those that are forgotten.
 const REMEMBERED_MIN: usize = 1_024;
 
-/// Who a client is before anybody has asked the service: issuer and serial number of its
+/// Who a client is before anybody has asked the service: issuer, serial number and key of its
 /// certificate, and its client id.
-type Name = (String, String, String);
+type Name = [String; 4];
 
 /// Issuer and serial number of a certificate.
 type Certificate = (String, String);
@@ -92,8 +92,8 @@ impl Comings {
         if self.limit.amount == 0 {
             return Ok(());
         }
-        let PeerCertificate { issuer, serial, .. } = certificate;
-        let name = (issuer.clone(), serial.clone(), client_id.to_owned());
+        let PeerCertificate { issuer, serial, key_sha256, .. } = certificate;
+        let name = [issuer.as_str(), serial, key_sha256, client_id].map(str::to_owned);
         let mut all = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         all.make_room(now_ms);
         let full = || Came { left: Allowance::full(self.limit, now_ms), is_told: false };
@@ -182,6 +182,8 @@ mod tests {
         assert_eq!(comings.note(&one, "clock-01", 0), too_often(true));
         assert_eq!(comings.note(&one, "clock-01", 0), too_often(false));
         assert_eq!(comings.note(&certificate("2"), "clock-01", 0), Ok(()));
+        let of_other_key = PeerCertificate { key_sha256: "other".to_owned(), ..one.clone() };
+        assert_eq!(comings.note(&of_other_key, "clock-01", 0), Ok(()));
         assert_eq!(comings.note(&one, "clock-02", 0), Ok(()));
         assert_eq!(comings.note(&one, "clock-01", 30_000), Ok(()));
         assert_eq!(comings.note(&one, "clock-01", 30_000), too_often(false));

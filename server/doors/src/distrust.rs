@@ -1,3 +1,5 @@
+//! Why somebody is not let in, in words for the log.
+
 use crate::PeerCertificateError;
 use crate::trust::INTERMEDIATES_MAX;
 
@@ -55,8 +57,8 @@ mod tests {
     #[test]
     fn an_operator_reads_words() {
         let said = |error: webpki::Error| Distrust::from(error).to_string();
-        let ended = said(webpki::Error::UnsupportedCertVersion);
-        assert_eq!(ended, "the certificate does not hold: it is not of X.509 version 3");
+        let old = said(webpki::Error::UnsupportedCertVersion);
+        assert_eq!(old, "the certificate does not hold: it is not of X.509 version 3");
         let other = said(webpki::Error::NameConstraintViolation);
         assert_eq!(other, "the certificate does not hold: NameConstraintViolation");
     }

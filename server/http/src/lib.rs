@@ -33,4 +33,4 @@ mod web;
 use error::ApiError;
 pub use listener::{DEFAULT_MAX_CONNECTIONS, Listener, Security, Serving, TlsPort};
 pub use routes::{OfferedAuthority, device_router, router};
-pub use site::{Reached, Readiness};
+pub use site::{PlainPort, Readiness};

@@ -1,15 +1,17 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, header};
 use otaru_operations::{Origin, Remote};
+use tracing::warn;
 
 use crate::layers::RequestId;
 use crate::listener::OverTls;
 use crate::session_cookie::browser_mark;
-use crate::site::Reached;
+use crate::site::PlainPort;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -55,8 +57,13 @@ impl<S: Send + Sync> FromRequestParts<S> for CameFrom {
 /// `X-Forwarded-For`, which the proxy itself has put there.
 fn address(parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let through_proxy = parts.extensions.get() == Some(&Reached::ThroughProxy);
-    if !through_proxy || parts.extensions.get::<OverTls>().is_some() {
+    if parts.extensions.get::<OverTls>().is_some() {
+        return peer;
+    }
+    if parts.extensions.get::<PlainPort>() != Some(&PlainPort::BehindProxy) {
+        if parts.headers.contains_key(X_FORWARDED_FOR) {
+            say_once_that_it_is_not_believed();
+        }
         return peer;
     }
     let mut lines = parts.headers.get_all(X_FORWARDED_FOR).into_iter();
@@ -67,6 +74,12 @@ fn address(parts: &Parts) -> Option<IpAddr> {
         text.parse().ok().or_else(with_port)
     });
     forwarded.or(peer)
+}
+
+/// Everybody behind such a proxy counts as one, in limits and in the audit log.
+fn say_once_that_it_is_not_believed() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| warn!("X-Forwarded-For is not believed: a proxy needs --behind-proxy"));
 }
 
 #[cfg(test)]
@@ -82,7 +95,7 @@ mod tests {
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         parts.extensions.insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 4_711))));
-        parts.extensions.insert(Reached::ThroughProxy);
+        parts.extensions.insert(PlainPort::BehindProxy);
         parts
     }
 
@@ -98,7 +111,7 @@ mod tests {
         over_tls.extensions.insert(OverTls);
         assert_eq!(address(&over_tls).unwrap().to_string(), "127.0.0.1");
         let mut direct = parts(&["10.9.8.7"]);
-        direct.extensions.insert(Reached::Directly);
+        direct.extensions.insert(PlainPort::Direct);
         assert_eq!(address(&direct).unwrap().to_string(), "127.0.0.1");
     }
 }

@@ -22,21 +22,21 @@ pub use authority::OfferedAuthority;
 pub(crate) use things::DataPlaneError;
 
 use crate::extract::MAX_JSON_BYTES;
-use crate::site::{Reached, Readiness, Site};
+use crate::site::{PlainPort, Readiness, Site};
 use crate::{error, grpc, layers, openapi, web};
 
 /// Everything for people and programs: the plain port and the HTTPS port.
-pub fn router(app: App, readiness: Readiness, reached: Reached) -> Router {
+pub fn router(app: App, readiness: Readiness, plain_port: PlainPort) -> Router {
     let (router, document) = api().split_for_parts();
-    let site = Site::new(app, readiness, reached);
+    let site = Site::new(app, readiness, plain_port);
     let router = router.merge(openapi::routes(document)).merge(docs::routes());
     finish(router.merge(grpc::routes(site.clone())).merge(web::fallback()), site)
 }
 
 /// What devices may reach, on the port that asks for their certificate.
-pub fn device_router(app: App, readiness: Readiness, reached: Reached) -> Router {
+pub fn device_router(app: App, readiness: Readiness, plain_port: PlainPort) -> Router {
     let (router, _document) = shared().split_for_parts();
-    finish(router.fallback(error::route_unknown), Site::new(app, readiness, reached))
+    finish(router.fallback(error::route_unknown), Site::new(app, readiness, plain_port))
 }
 
 /// Every route of [`router`] with its description.
@@ -63,7 +63,7 @@ fn finish(router: Router<Site>, site: Site) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(Extension(things::ErrorsHaveTraceId(trace_id)))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
-        .layer(Extension(site.reached))
+        .layer(Extension(site.plain_port))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(layers::frame))
         .with_state(site)

@@ -28,13 +28,13 @@ impl Readiness {
 
 /// How requests reach the plain port, and so what its connections say of who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reached {
-    /// Directly: whoever connects from a loopback address is of this machine, and may ask for the
+pub enum PlainPort {
+    /// Whoever connects from a loopback address is of this machine, and may ask for the
     /// server's health without a token. What a request says of its way here is not believed.
-    Directly,
-    /// Through a proxy: everybody connects from where the proxy is, which says for whom in
+    Direct,
+    /// Everybody connects from where the proxy is, which says for whom in
     /// `X-Forwarded-For`.
-    ThroughProxy,
+    BehindProxy,
 }
 
 /// The state of the router.
@@ -42,13 +42,13 @@ pub enum Reached {
 pub(crate) struct Site {
     pub(crate) app: App,
     pub(crate) readiness: Readiness,
-    pub(crate) reached: Reached,
+    pub(crate) plain_port: PlainPort,
     pub(crate) uploads: Uploads,
 }
 
 impl Site {
-    pub(crate) fn new(app: App, readiness: Readiness, reached: Reached) -> Site {
-        Site { app, readiness, reached, uploads: Uploads::of(UPLOADS_AT_ONCE) }
+    pub(crate) fn new(app: App, readiness: Readiness, plain_port: PlainPort) -> Site {
+        Site { app, readiness, plain_port, uploads: Uploads::of(UPLOADS_AT_ONCE) }
     }
 }
 

@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;
 
 use crate::ApiError;
+use crate::extract::in_words;
 use crate::site::Uploads;
 
 /// The longest image.
@@ -69,7 +70,8 @@ impl Form {
             return Ok(None);
         };
         serde_json::from_str(&text).map(Some).map_err(|error| {
-            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", format!("{name}: {error}"))
+            let detail = format!("{name}: {}", in_words(&error.to_string()));
+            ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
         })
     }
 

@@ -238,13 +238,15 @@ const WRONG_CODES_OF_CHALLENGE: u32 = 5;
 /// Wrong codes of a browser or credential that is known, in an hour.
 const WRONG_CODES_OF_KNOWN: u32 = 10;
 
-/// Wrong codes for one account from all other browsers together, in a day. Three of a million
-/// codes are right at a time: after ten years of guessing the odds are one to four.
+/// Wrong codes for one account from all other browsers together that came by its password, in a
+/// day. Three of a million codes are right at a time: after ten years of guessing the odds are one
+/// to four.
 const WRONG_CODES_OF_ACCOUNT: u32 = 20;
 
-/// Wrong codes for one account behind links that were made for its person, in a day: new links
-/// give no more of them than a password does, and who has only that cannot use them up.
-const WRONG_CODES_BEHIND_LINKS: u32 = WRONG_CODES_OF_ACCOUNT;
+/// Wrong codes for one account behind links that were made for its person, in a day, however many
+/// links. Who has only the password cannot use them up. Who reads the mail sets a password with a
+/// link and has those of the account as well: two to five after ten years.
+const WRONG_CODES_BEHIND_LINKS: u32 = 10;
 
 /// Who sends a code of a second factor, as limits see it.
 pub(crate) enum CodeGuesser<'a> {

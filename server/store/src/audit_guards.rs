@@ -22,7 +22,8 @@ const POSTGRES: [&str; 6] = [
 ];
 
 impl Store {
-    /// The guards of the audit log that are gone or switched off, by name.
+    /// The guards of the audit log that are gone or switched off, by name. It reads what the
+    /// database says of itself, and nothing of any organisation.
     ///
     /// # Errors
     /// What [`Store::read`] returns.
@@ -33,7 +34,7 @@ impl Store {
                 Engine::Sqlite => (SQLITE, "SELECT name FROM sqlite_master WHERE type = 'trigger'"),
                 Engine::Postgres => (
                     POSTGRES,
-                    "SELECT tgname::text FROM pg_trigger WHERE tgenabled <> 'D'
+                    "SELECT tgname::text FROM pg_trigger WHERE tgenabled IN ('O', 'A')
                      AND tgrelid IN ('audit_entries'::regclass, 'audit_heads'::regclass)",
                 ),
             };

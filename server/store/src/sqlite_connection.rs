@@ -24,7 +24,7 @@ impl SqliteConnection {
     /// Opens or creates the file. A reader cannot write by accident.
     pub(crate) fn open(path: &Path, read_only: bool) -> Result<SqliteConnection, StoreError> {
         if !read_only {
-            keep_private(path);
+            make_private(path);
         }
         let connection = rusqlite::Connection::open(path)?;
         connection.set_prepared_statement_cache_capacity(256);
@@ -35,6 +35,9 @@ impl SqliteConnection {
         )?;
         if read_only {
             connection.execute_batch("PRAGMA query_only = ON;")?;
+        } else {
+            // SQLite keeps log and index beside what a link leads to.
+            keep_private(&path.canonicalize().map_err(StoreError::unavailable)?);
         }
         Ok(SqliteConnection { connection, read_only })
     }
@@ -70,15 +73,17 @@ impl SqliteConnection {
 /// What a mode says of everybody but the file's owner.
 const FOR_OTHERS: u32 = 0o077;
 
-/// Has the files of a database be those of the server's user alone, whatever the folder and the
-/// umask allow. SQLite gives its log and index the mode of the database; those that are there
-/// already keep theirs. What cannot be done is said, and keeps no server from starting.
-fn keep_private(path: &Path) {
+/// Makes a database that is not there yet, for the server's user alone, whatever the folder and
+/// the umask allow: SQLite gives its log and index the mode of the database.
+fn make_private(path: &Path) {
     // Never opened where it exists: closing a file ends all locks that this process has on it.
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    if made.is_ok() {
-        return;
-    }
+    // Whatever else is wrong with the path SQLite says.
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+}
+
+/// Closes the files of a database to others. What cannot be done is said, and keeps no server
+/// from starting.
+fn keep_private(path: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

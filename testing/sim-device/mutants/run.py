@@ -183,10 +183,10 @@ def check_unchanged():
                 raise SystemExit(f"{name_of(crate)} {red} is red without any mutant")
 
 
-def first_red(executable, crate, words=(), variables={}, before=None):
+def first_red(executable, crate, words=(), variables=(), before=None):
     """The first test of a program that fails, by which it is ended."""
     # Where files that a test holds against what it prints are looked for.
-    environment = dict(os.environ, CARGO_WORKSPACE_DIR=str(SCRATCH), **variables)
+    environment = dict(os.environ, CARGO_WORKSPACE_DIR=str(SCRATCH), **dict(variables))
     run = subprocess.Popen([executable, *words], cwd=ROOT / crate, env=environment,
                            text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                            preexec_fn=before)

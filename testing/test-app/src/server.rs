@@ -6,7 +6,7 @@ use otaru_authority::{Authority, KeyCommand};
 use otaru_blobs::{Blobs, Bucket, DEFAULT_CACHE_BYTES};
 use otaru_broker::{Broker, BrokerConfig, DeviceLimits, MqttsListener};
 use otaru_doors::KnockLimits;
-use otaru_http::{OfferedAuthority, Reached, Readiness, Security};
+use otaru_http::{OfferedAuthority, PlainPort, Readiness, Security};
 use otaru_operations::{
     App, AppConfig, BucketWatch, Clock, DownloadSettings, IdentityProvider, MailSettings, Mailer,
     MqttIngress, Outbound, OutboundSettings, PatchSettings, Role, SealingKey, ShadowSettings,
@@ -181,9 +181,9 @@ impl Run {
             people: offered.on(otaru_http::router(
                 app.clone(),
                 readiness.clone(),
-                Reached::Directly,
+                PlainPort::Direct,
             )),
-            devices: otaru_http::device_router(app.clone(), readiness.clone(), Reached::Directly),
+            devices: otaru_http::device_router(app.clone(), readiness.clone(), PlainPort::Direct),
             mqtt: broker.addresses(),
             security,
         };

@@ -136,7 +136,7 @@ fn refused(error: &serde_json::Error, member: &str) -> ApiError {
 }
 
 /// serde calls an object by the type that reads it.
-fn in_words(error: &str) -> String {
+pub(crate) fn in_words(error: &str) -> String {
     let Some((before, name)) = error.split_once("expected struct ") else {
         return error.to_owned();
     };

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::ApiError;
 use crate::identity::Caller;
-use crate::site::{Reached, Readiness, Site};
+use crate::site::{PlainPort, Readiness, Site};
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::default().routes(routes!(show_health)).routes(routes!(show_readiness))
@@ -28,7 +28,7 @@ impl FromRequestParts<Site> for Watcher {
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Watcher, ApiError> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-        if site.reached == Reached::Directly && is_of_this_machine(peer, &parts.headers) {
+        if site.plain_port == PlainPort::Direct && is_of_this_machine(peer, &parts.headers) {
             return Ok(Watcher);
         }
         Caller::from_request_parts(parts, site).await.map(|_| Watcher)

@@ -32,3 +32,18 @@ async fn a_database_that_others_could_read_is_closed_to_them() {
     assert_eq!(modes(folder.path()), [0o600; 3]);
     drop((other, again));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_behind_a_link_is_closed_to_others_as_well() {
+    let (folder, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let link = links.path().join("otaru.db");
+    std::os::unix::fs::symlink(folder.path().join("otaru.db"), &link).unwrap();
+    let other = Store::open(&Store::sqlite_url(&link)).await.unwrap();
+    assert_eq!(modes(folder.path()), [0o600; 3]);
+    for file in FILES {
+        fs::set_permissions(folder.path().join(file), Permissions::from_mode(0o644)).unwrap();
+    }
+    let again = Store::open(&Store::sqlite_url(&link)).await.unwrap();
+    assert_eq!(modes(folder.path()), [0o600; 3]);
+    drop((other, again));
+}

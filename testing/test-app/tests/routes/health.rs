@@ -1,7 +1,7 @@
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
-use otaru_http::Reached;
+use otaru_http::PlainPort;
 use otaru_test_app::{Client, each_database};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tower::ServiceExt;
@@ -45,7 +45,7 @@ each_database! {
 
     async fn behind_a_proxy_health_is_for_tokens_only(app: TestApp) {
         let (operations, readiness) = (app.operations.clone(), app.readiness.clone());
-        let router = otaru_http::router(operations, readiness, Reached::ThroughProxy);
+        let router = otaru_http::router(operations, readiness, PlainPort::BehindProxy);
         let mut request = Request::get("/readyz").body(Body::empty()).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(HERE, 40_000)));
         assert_eq!(router.oneshot(request).await.unwrap().status(), 401);

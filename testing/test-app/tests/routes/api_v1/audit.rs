@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
-use otaru_http::Reached;
+use otaru_http::PlainPort;
 use otaru_test_app::{Client, PASSWORD, TestApp, each_database};
 use otaru_wire::audit::Chain;
 use serde_json::{Value, json};
@@ -126,9 +126,9 @@ each_database! {
         let token = app.admin().post("/api/v1/tokens", json!({ "role": "admin" })).await;
         let token = token.expect_status(201).json();
         let authorization = format!("Bearer {}", token["token"].as_str().unwrap());
-        let came_from = async |reached| {
+        let came_from = async |plain_port| {
             let (operations, readiness) = (app.operations.clone(), app.readiness.clone());
-            let router = otaru_http::router(operations, readiness, reached);
+            let router = otaru_http::router(operations, readiness, plain_port);
             let mut request = Request::post("/api/v1/server-key")
                 .header(header::AUTHORIZATION, &authorization)
                 .header("x-forwarded-for", "10.0.0.1, 192.0.2.7")
@@ -139,8 +139,8 @@ each_database! {
             assert_eq!(router.oneshot(request).await.unwrap().status(), 201);
             newest(&app, "server_key.create").await["address"].clone()
         };
-        assert_eq!(came_from(Reached::Directly).await, "127.0.0.1");
-        assert_eq!(came_from(Reached::ThroughProxy).await, "192.0.2.7");
+        assert_eq!(came_from(PlainPort::Direct).await, "127.0.0.1");
+        assert_eq!(came_from(PlainPort::BehindProxy).await, "192.0.2.7");
     }
 
     async fn a_failed_change_leaves_no_entry(app: TestApp) {

@@ -41,8 +41,11 @@ impl Folder {
         {
             bail!("{} exists; give an empty folder", file.display());
         }
-        try_out(&path).with_context(|| format!("could not write into {}", path.display()))?;
-        Ok(Folder { path, made })
+        let tried = try_out(&path);
+        let tried = tried.with_context(|| format!("could not write into {}", path.display()));
+        let folder = Folder { path, made };
+        folder.unless_done(tried)?;
+        Ok(folder)
     }
 
     /// Takes the folder away again if nothing came of it and nothing is in it.

@@ -22,7 +22,7 @@ each_database! {
         assert_eq!(unknown.refusal(), "404 certificate_unknown");
         let of_ours = revoke(format!("serial=7&issuer={}", device.peer.issuer));
         assert_eq!(admin.post(&of_ours, json!({})).await.refusal(), "404 certificate_unknown");
-        let theirs = revoke(format!("serial=7&issuer={}", desk.fingerprint));
+        let theirs = revoke(format!("serial=00:07&issuer={}", desk.fingerprint));
         admin.post(&theirs, json!({})).await.expect_status(204);
         session.report(json!({ "on": true })).await;
 
@@ -37,6 +37,7 @@ each_database! {
         assert!(shown["items"].as_array().unwrap().iter().all(|one| one["revoked_at"].is_string()));
         assert_eq!(app.publisher().await.post(&ours, json!({})).await.refusal(), "403 forbidden");
     }
+
     async fn a_serial_number_is_read_however_openssl_prints_it(app: TestApp) {
         app.create_product("clock", "device").await;
         let device = app.provision("clock-01", "clock").await;
