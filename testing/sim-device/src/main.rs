@@ -220,10 +220,14 @@ fn save(path: &Path, next: u64, totals: &Totals) {
         violations,
     ];
     let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    // Half a file would be a wrong place to go on from.
-    let unfinished = path.with_extension("new");
+    // Half a file would be a wrong place to go on from. Each shard has its own.
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
     let written = std::fs::write(&unfinished, text.join(" "));
-    written.and_then(|()| std::fs::rename(&unfinished, path)).expect("the state can be written");
+    if let Err(error) = written.and_then(|()| std::fs::rename(&unfinished, path)) {
+        say(&format!("could not write {}: {error}", path.display()));
+        std::process::exit(2);
+    }
 }
 
 fn load(path: &Path) -> Option<(u64, Totals)> {
