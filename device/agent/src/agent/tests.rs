@@ -1,3 +1,4 @@
+mod alone;
 mod boots;
 mod chaos;
 mod decisions;

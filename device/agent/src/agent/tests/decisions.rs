@@ -222,6 +222,51 @@ fn time_without_power_counts_where_the_clock_is_known() {
     }
 }
 
+/// What is left is written down every hour; the time by the clock stays beside it.
+#[test]
+fn time_without_power_counts_after_hours_of_waiting_too() {
+    let mut world = deferred(0);
+    while world.uptime_ms < HOUR_MS {
+        world.pass();
+    }
+    // One of three hours has passed, and one and a half pass in the dark.
+    world.wall_ms = world.wall_ms.map(|wall_ms| wall_ms + 5 * HOUR_MS as i64 / 2);
+    world.restart(ResetCause::PowerOn);
+    world.run_until(is_deferred);
+    while is_deferred(world.agent.phase()) {
+        world.pass();
+    }
+    let minutes = world.uptime_ms / 60_000;
+    assert!((25..=30).contains(&minutes), "{minutes}: {}", world.transcript);
+}
+
+/// What is due is due whatever a clock says that is set back later.
+#[test]
+fn a_button_leaves_no_time_written_down() {
+    let mut world = deferred(0);
+    let written = |world: &World| world.agent.journal().attempt.clone()?.deferral;
+    assert!(written(&world).is_some_and(|deferral| deferral.until_ms.is_some()));
+    world.disconnect();
+    world.queue.push_back(Event::Input(Input::DecisionChanged));
+    world.run();
+    let deferral = written(&world).expect("it waits for the link");
+    assert_eq!((deferral.left_ms, deferral.until_ms), (0, None));
+}
+
+#[test]
+fn a_button_asks_anew_while_a_question_is_open() {
+    let mut world = World::asking(&[]);
+    world.unanswered = 1;
+    world.wish("1.0.5", "u-1");
+    world.run_until(|_| false);
+    assert!(matches!(world.agent.phase(), AgentPhase::Asking { .. }), "{}", world.transcript);
+    assert_eq!(world.transcript.matches("asked before Download").count(), 1);
+    world.queue.push_back(Event::Input(Input::DecisionChanged));
+    world.run_until(|_| false);
+    assert_eq!(world.transcript.matches("asked before Download").count(), 2);
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
 #[test]
 fn a_wait_is_bounded_both_ways() {
     for (wait_ms, expected_ms) in [(0, 1_000), (u64::MAX, 7 * 24 * HOUR_MS)] {
@@ -361,6 +406,21 @@ fn an_offer_that_cannot_be_read_and_one_without_a_screen_are_nothing() {
     assert!(!world.transcript.contains("screen"), "{}", world.transcript);
     assert!(world.service.reported["firmware"].get("shows_offers").is_none());
     assert!(!world.service.reported.contains_key("update_offer"));
+}
+
+/// As a whole document says it. What can be read beside the offer says nothing there.
+#[test]
+fn an_offer_read_with_a_decision_that_is_not_known_is_nothing() {
+    for (decision, is_shown) in [("whenever", false), ("later", true)] {
+        let mut world = World::asking(&[]);
+        world.disconnect();
+        let mut offer = offer("1.0.5");
+        offer["decision"] = json!(decision);
+        world.desire(json!({"update_offer": offer}));
+        world.connect();
+        world.run_until(|_| false);
+        assert_eq!(world.transcript.contains("screen"), is_shown, "{}", world.transcript);
+    }
 }
 
 /// Not worth a flash write: after a restart it is shown anew, and undecided.

@@ -1,10 +1,11 @@
 use alloc::format;
 
 use expect_test::expect;
-use otaru_wire::{ShadowTopic, ShadowVerb};
+use otaru_wire::{Reason, ShadowTopic, ShadowVerb};
 use serde_json::{Value, json};
 
-use super::world::{Event, World};
+use super::flash::version;
+use super::world::{Behaviour, Event, World, faults};
 use crate::{AgentPhase, Input, ResetCause};
 
 fn deliver(world: &mut World, topic: ShadowTopic, message: Value) {
@@ -114,6 +115,50 @@ fn other_members_of_reported_config_are_left_alone() {
     world.run();
     assert_eq!(world.service.reported["config"]["placed_by_cable"], 1);
     assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
+}
+
+/// One after the other: what is there of somebody else is known one at a time.
+#[test]
+fn members_of_others_are_removed_from_the_objects_that_are_its_own() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run();
+    let before = world.service.reported.clone();
+    for odd in [
+        json!({"firmware": {"odd": 1}}),
+        json!({"firmware": {"id": {"deep": 1}, "root": [1]}}),
+        json!({"firmware": {"last": {"trust": 1}}}),
+        json!({"update": {"last": 1, "trust": 2}}),
+    ] {
+        for (topic, message) in world.service.change(json!({"reported": odd}), None) {
+            deliver(&mut world, topic, message);
+        }
+        assert_eq!(world.service.reported, before, "{odd}: {}", world.transcript);
+    }
+    let theirs = json!({"config": {"odd": 1}, "weather": {"odd": 1}});
+    for (topic, message) in world.service.change(json!({"reported": theirs}), None) {
+        deliver(&mut world, topic, message);
+    }
+    assert_eq!(world.service.reported["config"]["odd"], 1);
+    assert_eq!(world.service.reported["weather"]["odd"], 1);
+}
+
+/// It says nothing about the end before it either.
+#[test]
+fn an_end_whose_image_was_never_known_leaves_no_last_in_reported() {
+    let mut world = World::connected();
+    world.behaviour = Behaviour::Fail;
+    world.wish("1.0.5", "u-1");
+    world.run();
+    assert_eq!(world.service.reported["firmware"]["last"]["update"], "u-1");
+    world.faults = faults(&[Reason::ReleaseNotFound; 4]);
+    world.disconnect();
+    world.desire(json!({"config": {"firmware_version": "1.0.6"}, "update": null}));
+    world.connect();
+    world.run();
+    let last = world.agent.journal().last.as_ref().expect("an end");
+    assert_eq!((&last.version, last.sha256), (&version("1.0.6"), None));
+    assert_eq!(world.service.reported["firmware"].get("last"), None);
 }
 
 #[test]
