@@ -104,6 +104,45 @@ fn an_image_that_is_not_whole_is_passed_over() {
     assert_eq!(starts(&chip, &layout), [NEW, NEW, NEW, OLD, OLD]);
 }
 
+/// A loader that is on a chip already reads what newer firmware writes: these words, at these
+/// places, each with its sequence behind it.
+#[test]
+fn marks_and_tickets_are_the_words_of_the_flash_layout() {
+    let (layout, mut chip) = armed();
+    start(&mut chip, &layout);
+    let mut confirmed = chip.clone();
+    mark_valid(&mut confirmed, &layout, NEW).unwrap();
+    let mut given_up = chip.clone();
+    mark_invalid(&mut given_up, &layout, NEW).unwrap();
+    for (chip, place, expected, sequence) in [
+        (&chip, 32, 0xF03C_5AA5, 1),
+        (&chip, 4096 + 32, 0x0FF0_3CC3, 2),
+        (&chip, 4096 + 64, 0x69A5_0F33, 2),
+        (&confirmed, 4096 + 192, 0x965A_CC0F, 2),
+        (&given_up, 4096 + 288, 0xA596_F0CC, 2_u32),
+    ] {
+        let mut found = [0; 8];
+        chip.look(layout.otadata.offset + place, &mut found);
+        let mut words = [0; 8];
+        words[..4].copy_from_slice(&u32::to_le_bytes(expected));
+        words[4..].copy_from_slice(&sequence.to_le_bytes());
+        assert_eq!(found, words, "at {place}");
+    }
+}
+
+/// It was started by a bootloader that leaves no marks: its ticket stands for it alone.
+#[test]
+fn what_was_confirmed_without_a_mark_outlives_every_flipped_bit_of_its_entry() {
+    let (layout, mut chip) = armed();
+    mark_valid(&mut chip, &layout, NEW).unwrap();
+    assert_eq!(starts(&chip, &layout), [NEW; 5]);
+    for (byte, bit) in (0..32).flat_map(|byte| (0..8).map(move |bit| (byte, bit))) {
+        let mut chip = chip.clone();
+        chip.flip_bit(layout.otadata.offset + 4096 + byte, bit);
+        assert_eq!(starts(&chip, &layout), [NEW; 5], "{byte}.{bit}");
+    }
+}
+
 /// Every bit of both entries and their marks, in every state: what starts is the same.
 #[test]
 fn no_flipped_bit_changes_what_starts() {

@@ -269,6 +269,29 @@ fn confirming_writes_two_entries_and_no_more() {
     assert_eq!(flash.operations(), operations + 2, "only the other entry is voided and erased");
 }
 
+/// What is to be erased says nothing before the erase begins, and nothing that it leaves does:
+/// whatever the driver writes at once.
+fn voids_before_it_erases<const UNIT: usize>() {
+    let layout = small_layout();
+    let mut flash: SimFlash<UNIT> = blank(&layout);
+    prepare(&mut flash, &layout, Slot::Ota0).unwrap();
+    set_boot(&mut flash, &layout, Slot::Ota1).unwrap();
+    assert_eq!(draw(&mut flash, &layout), "1:valid 2:new");
+    flash.cut_power(Cut { at_operation: 1, kind: CutKind::Before });
+    prepare(&mut flash, &layout, Slot::Ota0).unwrap_err();
+    flash.power_on();
+    assert_eq!(draw(&mut flash, &layout), "1:valid 2:new!", "units of {UNIT}");
+    prepare(&mut flash, &layout, Slot::Ota0).unwrap();
+    assert_eq!(draw(&mut flash, &layout), "1:valid -");
+}
+
+#[test]
+fn an_entry_is_voided_before_it_is_erased() {
+    voids_before_it_erases::<4>();
+    voids_before_it_erases::<16>();
+    voids_before_it_erases::<32>();
+}
+
 #[test]
 fn entry_that_does_not_take_is_an_error() {
     let (mut flash, layout) = chip_with("1:valid -");

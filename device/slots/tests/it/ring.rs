@@ -34,6 +34,21 @@ fn ring_keeps_the_youngest_in_order_over_restarts() {
 }
 
 #[test]
+fn nothing_is_taken_from_an_empty_ring() {
+    let mut flash = chip::<4>();
+    let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+    let mut ring = Ring::open(&records, &mut flash, 32..36).unwrap();
+    ring.pop(&mut records, &mut flash).unwrap();
+    assert!(ring.is_empty());
+    ring.push(&mut records, &mut flash, b"a").unwrap();
+    assert!(!ring.is_empty());
+    assert_eq!(values(&ring, &records, &mut flash), ["a"]);
+    ring.pop(&mut records, &mut flash).unwrap();
+    ring.pop(&mut records, &mut flash).unwrap();
+    assert!(ring.is_empty());
+}
+
+#[test]
 fn equal_values_are_separate_entries() {
     let mut flash = chip::<4>();
     let (mut records, _) = Records::open(&mut flash, REGION).unwrap();

@@ -1,7 +1,7 @@
 use otaru_sim_flash::{Random, SimFlash};
 use otaru_slots::{
     CHUNK_BYTES, ChunkList, EntryState, Layout, OtaDataError, Region, Slot, SlotError, SlotHasher,
-    SlotWriter, chunk_is_good, hash_slot, otadata, resume_point,
+    SlotWriter, chunk_is_good, hash_slot, otadata, read_slot, resume_point,
 };
 
 use crate::world::{blank, sha256};
@@ -252,4 +252,40 @@ fn slot_is_hashed_in_steps() {
     assert_eq!(hasher.step(&mut flash, 4096), Ok(None));
     assert_eq!(hasher.step(&mut flash, 4096), Ok(Some(sha256(&image))));
     assert!(SlotHasher::new(&layout, Slot::Ota0, 0x3_0001).is_err());
+}
+
+#[test]
+fn a_slot_is_read_to_its_end_and_no_further() {
+    let layout = layout();
+    let mut flash: SimFlash<32> = blank(&layout);
+    let image = Random::new(3).bytes(0x3_0000);
+    flash.load(layout.slots[1].offset, &image);
+    let mut read = |at, length| {
+        let mut bytes = vec![0; length];
+        read_slot(&mut flash, &layout, Slot::Ota1, at, &mut bytes).map(|()| bytes)
+    };
+    let end = 0x3_0000_u32;
+    for (at, length) in [(0, 100), (77, 100), (end - 5, 5), (0, end as usize), (end, 0)] {
+        assert_eq!(read(at, length).unwrap(), image[at as usize..][..length], "{at}");
+    }
+    for (at, length, found) in [(end - 5, 6, end + 1), (end - 5, 100, end + 95)] {
+        let refused = Err(SlotError::ImageSize { found, slot_bytes: end });
+        assert_eq!(read(at, length), refused);
+    }
+    let refused = Err(SlotError::ImageSize { found: u32::MAX, slot_bytes: end });
+    assert_eq!(read(u32::MAX, 2), refused);
+}
+
+#[test]
+fn a_list_of_chunks_of_a_longer_image_is_refused() {
+    let layout = layout();
+    let mut flash: SimFlash<4> = blank(&layout);
+    for over in [1, CHUNK_BYTES] {
+        let found = 0x3_0000 + over;
+        let digests = [[0; 32]; 4];
+        let chunks = ChunkList::new(found, digests.as_flattened()).unwrap();
+        let refused = SlotError::ImageSize { found, slot_bytes: 0x3_0000 };
+        assert_eq!(chunk_is_good(&mut flash, &layout, Slot::Ota1, &chunks, 0), Err(refused));
+        assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks), Err(refused));
+    }
 }
