@@ -3,7 +3,7 @@
 use otaru_sim_flash::{Cut, CutKind, SimFlash};
 use otaru_slots::boot::images_for;
 use otaru_slots::otadata::{mark_invalid, mark_valid, prepare, set_boot};
-use otaru_slots::{Booted, EntryState, Layout, OtaData, Slot, loader};
+use otaru_slots::{BootError, Booted, EntryState, Layout, OtaData, Region, Slot, loader};
 
 use crate::world::{CHIP_ID, blank, image, small_layout};
 
@@ -102,6 +102,21 @@ fn an_image_that_is_not_whole_is_passed_over() {
     assert_eq!(starts(&chip, &layout), [OLD; 5]);
     chip.load(layout.slot(NEW).offset, &image(0x1000, 1));
     assert_eq!(starts(&chip, &layout), [NEW, NEW, NEW, OLD, OLD]);
+}
+
+#[test]
+fn the_factory_image_starts_where_it_is_whole_and_no_other_is() {
+    let (mut layout, mut chip) = armed();
+    for slot in [OLD, NEW] {
+        chip.load(layout.slot(slot).offset, &[0; 64]);
+    }
+    let start = |layout: &Layout, chip: &mut Chip| loader::start(chip, layout, images_for(None));
+    assert_eq!(start(&layout, &mut chip), Err(BootError::NoBootableImage));
+    let factory = Region::new(0x1_8000, 0x3000);
+    layout.factory = Some(factory);
+    assert_eq!(start(&layout, &mut chip), Err(BootError::NoBootableImage));
+    chip.load(factory.offset, &image(0x1000, 3));
+    assert_eq!(start(&layout, &mut chip), Ok(Booted::Factory));
 }
 
 /// A loader that is on a chip already reads what newer firmware writes: these words, at these

@@ -4,6 +4,7 @@
 //! the sweeps take a sample that still meets every operation.
 
 mod boot;
+mod geometry;
 mod image;
 mod loader;
 mod otadata;

@@ -280,6 +280,10 @@ fn a_slot_is_read_to_its_end_and_no_further() {
 fn a_list_of_chunks_of_a_longer_image_is_refused() {
     let layout = layout();
     let mut flash: SimFlash<4> = blank(&layout);
+    let whole = [[0; 32]; 3];
+    let chunks = ChunkList::new(0x3_0000, whole.as_flattened()).unwrap();
+    assert_eq!((chunks.range(2), chunks.range(3)), (Some(0x2_0000..0x3_0000), None));
+    assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks), Ok(0));
     for over in [1, CHUNK_BYTES] {
         let found = 0x3_0000 + over;
         let digests = [[0; 32]; 4];

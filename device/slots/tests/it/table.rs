@@ -1,7 +1,7 @@
 use expect_test::expect;
 use otaru_sim_flash::{SimFlash, WordFlash};
 use otaru_slots::table::{self, Label, Partition, TABLE_BYTES, TABLE_OFFSET, Table, kind};
-use otaru_slots::{Layout, TableError};
+use otaru_slots::{Layout, Slot, TableError};
 
 fn standard() -> Layout {
     Layout::standard(0x40_0000, Layout::STANDARD_SLOT_BYTES).unwrap()
@@ -148,6 +148,27 @@ fn too_many_partitions_are_refused() {
     assert_eq!(Table::parse(&bytes).unwrap().partitions().count(), 94);
 }
 
+/// As many as there is room for with the erased row behind them.
+#[test]
+fn a_table_without_md5_may_have_a_partition_more() {
+    let mut bytes = [0; TABLE_BYTES];
+    table::build(&[rows()[0]; 94], &mut bytes).unwrap();
+    bytes.copy_within(..32, 94 * 32);
+    assert_eq!(Table::parse(&bytes).unwrap().partitions().count(), 95);
+    bytes.copy_within(..32, 95 * 32);
+    assert_eq!(Table::parse(&bytes).unwrap_err(), TableError::TooMany { found: 96 });
+}
+
+#[test]
+fn a_slot_has_the_name_of_its_partition() {
+    for (slot, name) in [(Slot::Ota0, "ota_0"), (Slot::Ota1, "ota_1")] {
+        assert_eq!((slot.name(), Slot::from_name(name)), (name, Some(slot)));
+    }
+    for name in ["ota_2", "ota", ""] {
+        assert_eq!(Slot::from_name(name), None);
+    }
+}
+
 /// Each change to a good table, and what is said about it.
 #[test]
 fn layout_refusals() {
@@ -176,6 +197,8 @@ fn layout_refusals() {
     check("one slot", |rows| rows[3].subtype = 0x20);
     check("misaligned slot", |rows| rows[3].offset = 0x2_1000);
     check("otadata of one sector", |rows| rows[1].size = 0x1000);
+    check("misaligned otadata", |rows| rows[1].offset = 0xD800);
+    check("otaru of a sector and a half", |rows| rows[4].size = 0x1800);
     check("empty slot", |rows| rows[2].size = 0);
     check("slot past the end", |rows| rows[3].size = 0x10_0000);
     check("slot that wraps", |rows| rows[3].size = 0xFFFF_F000);
@@ -192,6 +215,8 @@ fn layout_refusals() {
         one slot: partition ota_1 is missing
         misaligned slot: partition ota_1 at 0x21000 with 0x10000 bytes: wrong alignment or length
         otadata of one sector: partition otadata at 0xd000 with 0x1000 bytes: wrong alignment or length
+        misaligned otadata: partition otadata at 0xd800 with 0x2000 bytes: wrong alignment or length
+        otaru of a sector and a half: partition otaru at 0x30000 with 0x1800 bytes: wrong alignment or length
         empty slot: partition ota_0 at 0x10000 with 0x0 bytes: wrong alignment or length
         slot past the end: partition ota_1 ends at 0x120000, the chip at 0x40000
         slot that wraps: partition ota_1 ends at 0xffffffff, the chip at 0x40000

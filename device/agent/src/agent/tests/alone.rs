@@ -264,6 +264,16 @@ fn what_others_say_beside_the_settings_has_them_not_said_again() {
     }
 }
 
+#[test]
+fn a_link_that_goes_down_before_a_report_is_through_is_a_line_in_the_log() {
+    let (mut device, said) = Device::that_read(&json!({}));
+    assert_eq!(said.len(), 1, "{said:?}");
+    let line = "the link went down before the report was through";
+    assert_eq!(device.take(Input::LinkDown), [line]);
+    assert!(device.take(Input::LinkDown).is_empty(), "it was down before");
+    assert!(Device::at_rest().take(Input::LinkDown).is_empty(), "nothing is owed");
+}
+
 /// Nothing is known of it, which says nothing about what the service has.
 #[test]
 fn firmware_without_a_label_leaves_the_release_in_reported_alone() {
