@@ -150,8 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn crc32c_matches_the_published_check_value() {
+    fn both_match_the_published_check_values() {
         assert_eq!(Crc32c::of(b"123456789"), 0xE306_9283);
+        let check = ValueCheck { crc: 0xE306_9283, second: 0xCBF4_3926 };
+        assert_eq!(ValueCheck::of(b"123456789"), check);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use otaru_sim_flash::SimError;
 use otaru_slots::otadata::{OtaDataError, prepare};
-use otaru_slots::{FlashError, Records, Slot, StorageError};
+use otaru_slots::{FlashError, OtaData, Records, Slot, StorageError};
 
 use crate::world::small_layout;
 
@@ -51,6 +51,20 @@ fn is_refused<const READ: usize, const WRITE: usize, const ERASE: usize>() {
     assert_eq!(prepared, Err(OtaDataError::Flash(FlashError::Geometry)), "{READ} {WRITE} {ERASE}");
     let opened = Records::open(&mut odd, layout.otaru).unwrap_err();
     assert_eq!(opened, StorageError::Flash(FlashError::Geometry), "{READ} {WRITE} {ERASE}");
+}
+
+fn is_not_read<const READ: usize>() {
+    let mut odd = Odd::<READ, 4, 4096>;
+    let read = OtaData::read(&mut odd, &small_layout());
+    assert_eq!(read.unwrap_err(), FlashError::Geometry, "{READ}");
+}
+
+/// Who only reads says nothing about writing, and is asked about reading alone.
+#[test]
+fn read_units_that_do_not_fit_are_refused() {
+    is_not_read::<0>();
+    is_not_read::<3>();
+    is_not_read::<64>();
 }
 
 #[test]

@@ -283,6 +283,14 @@ fn voids_before_it_erases<const UNIT: usize>() {
     assert_eq!(draw(&mut flash, &layout), "1:valid 2:new!", "units of {UNIT}");
     prepare(&mut flash, &layout, Slot::Ota0).unwrap();
     assert_eq!(draw(&mut flash, &layout), "1:valid -");
+
+    // Its state stays what it is: cleared, it would be that of an image to be tried.
+    set_boot(&mut flash, &layout, Slot::Ota1).unwrap();
+    mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+    flash.cut_power(Cut { at_operation: 1, kind: CutKind::Before });
+    mark_valid(&mut flash, &layout, Slot::Ota1).unwrap_err();
+    flash.power_on();
+    assert_eq!(draw(&mut flash, &layout), "1:valid! 2:valid", "units of {UNIT}");
 }
 
 #[test]

@@ -189,8 +189,27 @@ fn bytes_past_the_end_and_missing_bytes_are_refused() {
     let past_end = SlotError::PastEnd { found: 11, image_bytes: 10 };
     assert_eq!(writer.write(&mut flash, &[0; 11]), Err(past_end));
     writer.write_all(&mut flash, &[0; 9]).unwrap();
+    assert_eq!(writer.write(&mut flash, &[0; 2]), Err(past_end));
     let incomplete = SlotError::Incomplete { written: 9, image_bytes: 10 };
     assert_eq!(writer.finish(&mut flash), Err(incomplete));
+}
+
+#[test]
+fn an_image_that_fills_its_slot_leaves_what_is_behind_alone() {
+    let layout = layout();
+    let mut flash: SimFlash<32> = blank(&layout);
+    let size = layout.slots[1].size;
+    let behind = layout.slots[1].end();
+    flash.load(behind, &[0x5A; 4096]);
+    let image = Random::new(7).bytes(size as usize);
+    let mut writer =
+        SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, 0).unwrap();
+    writer.write_all(&mut flash, &image).unwrap();
+    writer.finish(&mut flash).unwrap();
+    assert_eq!(hash_slot(&mut flash, &layout, Slot::Ota1, size), Ok(sha256(&image)));
+    let mut found = [0; 4096];
+    flash.look(behind, &mut found);
+    assert_eq!(found, [0x5A; 4096]);
 }
 
 #[test]
