@@ -170,6 +170,45 @@ fn numbers_print_by_value() {
 }
 
 #[test]
+fn whole_numbers_are_digits_that_64_bits_hold() {
+    for (text, expected) in [
+        ("0", Some(0)),
+        ("1152921504606846975", Some(u64::MAX >> 4)),
+        ("11529215046068469760", Some(11_529_215_046_068_469_760)),
+        ("18446744073709551615", Some(u64::MAX)),
+        ("18446744073709551616", None),
+        ("18446744073709551620", None),
+        ("99999999999999999999", None),
+        ("184467440737095516150", None),
+        ("", None),
+        ("1:", None),
+        ("-1", None),
+        ("1.0", None),
+    ] {
+        assert_eq!(whole_number(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn escapes_are_the_characters_they_stand_for() {
+    let text = r#""\u00e9\u20AC\uFFFD\ud83d\ude00\uD800\uDC00\udbff\udfff\t\/""#;
+    let found = Json::parse(text.as_bytes()).and_then(Json::as_text).unwrap();
+    let expected = "\u{e9}\u{20ac}\u{fffd}\u{1f600}\u{10000}\u{10ffff}\t/";
+    assert_eq!(found.decode::<32>().unwrap().as_str(), expected);
+    assert!(found.is(expected));
+    for half in [r#""\ud83d\u2000""#, r#""\ud83d""#, r#""\ude00\ud83d""#] {
+        assert!(Json::parse(half.as_bytes()).is_none(), "{half}");
+    }
+}
+
+#[test]
+fn objects_within_objects_are_merged() {
+    let parse = |text: &'static str| Json::parse(text.as_bytes()).unwrap();
+    let (target, patch) = (parse(r#"{"a":{"b":1,"c":2}}"#), parse(r#"{"a":{"b":3}}"#));
+    assert_eq!(written(|out| merge(target, patch, out)), r#"{"a":{"b":3,"c":2}}"#);
+}
+
+#[test]
 fn nulls_count_in_arrays_alone() {
     let parse = |text: &'static str| Json::parse(text.as_bytes()).unwrap();
     assert!(parse(r#"{"a":null,"b":1}"#).same(parse(r#"{"b":1}"#)));

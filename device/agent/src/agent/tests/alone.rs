@@ -264,6 +264,77 @@ fn what_others_say_beside_the_settings_has_them_not_said_again() {
     }
 }
 
+/// They are kept in the order of their names, and so is what was not said of them yet.
+#[test]
+fn settings_that_come_between_others_are_said_each_once() {
+    let mut device = Device::at_rest();
+    device.hear(ShadowTopic::Delta, &json!({"version": 6, "state": {"config": {"m": 1, "t": 2}}}));
+    let mut handed = device.handed.clone().into_iter();
+    assert_eq!(
+        device.take(Input::SettingApplied(handed.next().unwrap())),
+        [r#"report {"config":{"m":1}}"#]
+    );
+    let more = json!({"config": {"a": 3, "p": 4, "z": 5}});
+    device.hear(ShadowTopic::Delta, &json!({"version": 7, "state": more}));
+    for id in handed.chain(device.handed.clone()) {
+        assert!(device.take(Input::SettingApplied(id)).is_empty(), "a report is on its way");
+    }
+    let rest = json!({"config": {"a": 3, "p": 4, "t": 2, "z": 5}});
+    assert_eq!(device.accept(8, &json!({"config": {"m": 1}})), [format!("report {rest}")]);
+    assert!(device.accept(9, &rest).is_empty());
+    for (version, name) in [(10, "b"), (12, "y"), (14, "n")] {
+        let one = json!({"config": {name: version}});
+        device.hear(ShadowTopic::Delta, &json!({"version": version, "state": one}));
+        let said = device.take(Input::SettingApplied(device.handed[0]));
+        assert_eq!(said, [format!("report {one}")]);
+        assert!(device.accept(version + 1, &one).is_empty());
+    }
+    let all = r#"{"a":3,"b":10,"m":1,"n":14,"p":4,"t":2,"y":12,"z":5}"#;
+    assert_eq!(device.agent.settings(), all);
+}
+
+/// A setting that is an object is seen in the whole document alone once it was patched, and a
+/// plain one by what was taken of it.
+#[test]
+fn each_setting_that_somebody_changes_in_reported_is_said_again_by_itself() {
+    let mut device = Device::with_a_setting();
+    let settings = json!({"volume": 3, "window": {"dim": 1}, "zoom": 2});
+    let mut reported = truth();
+    reported["config"].as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+    let state = json!({"desired": {"config": settings}, "reported": reported});
+    let more = json!({"config": {"window": {"dim": 1}, "zoom": 2}});
+    device.hear(ShadowTopic::Delta, &json!({"version": 8, "state": more}));
+    for id in device.handed.clone() {
+        device.take(Input::SettingApplied(id));
+    }
+    let (window, zoom) = (json!({"window": {"dim": 1}}), json!({"zoom": 2}));
+    let said = device.accept(9, &json!({"config": window}));
+    assert_eq!(said, ["read", r#"report {"config":{"zoom":2}}"#]);
+    assert!(device.accept(10, &json!({"config": zoom})).is_empty());
+    let said = device.hear(ANSWERED, &json!({"version": 10, "state": state}));
+    assert!(said.is_empty(), "{said:?}");
+
+    let plain = json!({"volume": 3, "zoom": 2});
+    let mut version = 11;
+    for (theirs, ours, is_read) in [
+        (json!({"window": {"dim": 1}}), None, false),
+        (json!({"volume": 9, "zoom": {"dim": 1}}), Some(&plain), false),
+        (json!({"zoom": 7}), Some(&zoom), false),
+        (json!({"window": 7}), Some(&window), true),
+    ] {
+        let said = device.hear_of(version, &json!({"config": theirs}));
+        let expected: Vec<String> =
+            ours.iter().map(|ours| format!("report {}", json!({"config": ours}))).collect();
+        assert_eq!(said, expected, "{theirs}");
+        if let Some(ours) = ours {
+            let said = device.accept(version + 1, &json!({"config": ours}));
+            assert_eq!(said == ["read"], is_read, "{theirs}: {said:?}");
+            assert_eq!(said.is_empty(), !is_read, "{theirs}: {said:?}");
+        }
+        version += 2;
+    }
+}
+
 #[test]
 fn a_link_that_goes_down_before_a_report_is_through_is_a_line_in_the_log() {
     let (mut device, said) = Device::that_read(&json!({}));
