@@ -5,6 +5,7 @@ mod decisions;
 mod faults;
 mod flash;
 mod happy_path;
+mod offers;
 mod service;
 mod settings;
 mod shadow;
