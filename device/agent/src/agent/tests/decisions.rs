@@ -7,7 +7,7 @@ use expect_test::expect;
 use otaru_wire::Reason;
 use serde_json::json;
 
-use super::flash::{image, version};
+use super::flash::version;
 use super::world::{Event, World, faults};
 use crate::{AgentPhase, Decision, Hold, Input, ResetCause};
 
