@@ -15,6 +15,9 @@ use super::operations::Fate;
 /// How long anything may take before the run fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How a client is told to come later (MQTT 3.1.1, 3.2.2.3).
+const SERVER_UNAVAILABLE: &str = "code: 3";
+
 /// The device, its settings, and its connection.
 pub(crate) struct Device {
     provisioned: Provisioned,
@@ -62,8 +65,14 @@ impl Device {
         let thing = &self.provisioned.thing;
         let options = MqttOptions { is_clean: !is_lasting, ..MqttOptions::clean(thing) };
         let address = app.mqtt_addresses().mqtts.expect("it listens for devices");
-        let connect = Mqtt::device(address, self.provisioned.tls(), &options);
-        let mut mqtt = timeout(PATIENCE, connect).await.map_err(text)?.map_err(text)?;
+        // As a device does, it comes again while the end of its old connection holds its name.
+        let come = async || loop {
+            match Mqtt::device(address, self.provisioned.tls(), &options).await {
+                Err(why) if why.to_string().contains(SERVER_UNAVAILABLE) => continue,
+                came => return came,
+            }
+        };
+        let mut mqtt = timeout(PATIENCE, come()).await.map_err(text)?.map_err(text)?;
         let all = format!("$aws/things/{thing}/shadow/#");
         timeout(PATIENCE, mqtt.subscribe(&[&all], 1)).await.map_err(text)?.map_err(text)?;
         self.mqtt = Some(mqtt);
