@@ -1,9 +1,12 @@
+use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use otaru_issuer::{Issuer, Key, forged};
 use otaru_operations::RoleMapping;
 use otaru_test_app::{Client, TestApp, each_database};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use super::{APP, START_S, browser_of, claims, noted, provide, sign_in, token};
 
@@ -15,6 +18,22 @@ async fn signed_up(app: &TestApp, issuer: &Issuer, subject: &str, changes: Value
 }
 
 each_database! {
+    async fn a_provider_that_is_away_is_logged_when_it_was_asked(app: TestApp) {
+        let mut app = app;
+        let issuer = provide(&mut app, |_| {}).await;
+        issuer.set_away(true);
+        let log = NamedTempFile::new().unwrap();
+        let writer = Arc::new(log.reopen().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer);
+        let _here = tracing::subscriber::set_default(subscriber.finish());
+        for person in ["ada", "bo", "cy"] {
+            let answer = app.bearer(&token(&issuer, person, json!({}))).get("/app/user").await;
+            assert_eq!(answer.refusal(), "503 provider_unavailable");
+        }
+        let log = fs::read_to_string(log.path()).unwrap();
+        assert_eq!(log.matches("An identity provider cannot be used").count(), 1, "{log}");
+    }
+
     async fn a_token_of_a_provider_is_a_person(app: TestApp) {
         let mut app = app;
         let issuer = provide(&mut app, |_| {}).await;
