@@ -136,7 +136,8 @@ impl Reported {
         let group = &GROUPS[index];
         for (name, value) in object.members() {
             let is_inner = |other: &Group| {
-                group.inner.is_empty() && other.outer == group.outer && name.is(other.inner)
+                let is_within = group.inner.is_empty() && !other.inner.is_empty();
+                is_within && other.outer == group.outer && name.is(other.inner)
             };
             let is_known = group.names.iter().any(|known| name.is(known))
                 || GROUPS.iter().any(is_inner)

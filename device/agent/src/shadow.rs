@@ -124,8 +124,14 @@ impl ShadowFollower {
             Some(None) => return Taken::Unclear,
             offer => offer.flatten(),
         };
+        let wished = wished_version(within(state, member::CONFIG));
+        // Removed, or as the echo has it: for another version that makes a difference.
+        let is_other = wished.is_some() && wished != self.wish.version;
+        if is_other && update.is_none() && self.wish.update.is_some() {
+            return Taken::Unclear;
+        }
         self.version = version;
-        self.wish.version = wished_version(within(state, member::CONFIG));
+        self.wish.version = wished;
         self.wish.update = update.or(self.wish.update.take());
         self.wish.offer = offer.or(self.wish.offer.take());
         Taken::Yes
@@ -201,6 +207,11 @@ impl Wish {
             Some(size) => size.as_u64()?,
             None => known.filter(|known| has(member::SIZE, Leaf::Number(known.size)))?.size,
         };
+        // Only reported holds one, but what it says there has to be known.
+        if let Some(decision) = patch.member(member::DECISION).filter(|value| !value.is_null()) {
+            let decision = decision.as_text()?;
+            OfferDecision::ALL.iter().find(|known| decision.is(known.as_str()))?;
+        }
         Some(UpdateOffer { version, sha256, size, decision: None })
     }
 }
@@ -236,11 +247,6 @@ fn read_update(value: Json<'_>) -> Option<DesiredUpdate> {
     Wish::default().update_beside(&Reported::default(), value)
 }
 
-/// Only reported holds a decision.
 fn read_offer(value: Json<'_>) -> Option<UpdateOffer> {
-    if let Some(decision) = value.member(member::DECISION).filter(|decision| !decision.is_null()) {
-        let decision = decision.as_text()?;
-        OfferDecision::ALL.iter().find(|known| decision.is(known.as_str()))?;
-    }
     Wish::default().offer_beside(&Reported::default(), value)
 }

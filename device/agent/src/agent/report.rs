@@ -22,6 +22,8 @@ pub(super) struct Reporter {
     pub(super) in_flight: Option<InFlight>,
     /// Print of the patch accepted last.
     accepted: Option<u64>,
+    /// Whether the shadow had all of it since.
+    was_there: bool,
     /// Print of the patch of settings the shadow has no room for, until there is another or a new session.
     too_large: Option<u64>,
     /// When the shadow, or before it the subscriptions, were asked for, if that was not answered yet.
@@ -78,6 +80,8 @@ impl Step<'_> {
         let settings = if firmware.is_some() { None } else { settings() };
         let settings = settings.filter(|patch| self.agent.reporter.too_large != Some(*patch));
         let Some(patch) = firmware.or(settings) else {
+            // What of an object the shadow has is seen in the document that was asked for.
+            self.agent.reporter.was_there |= !self.agent.settings.needs_document;
             if self.agent.settling == Settling::UntilReported {
                 self.agent.settling = Settling::UntilRead;
                 self.ask();
@@ -85,8 +89,7 @@ impl Step<'_> {
             return;
         };
         if self.agent.reporter.accepted.take() == Some(patch) {
-            let message = "an accepted report is not in the shadow";
-            return self.report_failed(&[message], Reason::ServerError);
+            return self.report_gone();
         }
         let token = self.agent.reporter.next_token(self.agent.now.random);
         let sent_at_ms = self.agent.now.uptime_ms;
@@ -114,6 +117,7 @@ impl Step<'_> {
         if self.is_ours(token) {
             let report = self.agent.reporter.in_flight.take();
             self.agent.reporter.accepted = report.map(|report| report.patch);
+            self.agent.reporter.was_there = false;
             self.agent.reporter.failed = 0;
         }
     }
@@ -142,8 +146,23 @@ impl Step<'_> {
         }
     }
 
+    /// The same has to be said again. That waits, too: somebody else may go on changing it.
+    fn report_gone(&mut self) {
+        if !self.agent.reporter.was_there {
+            let message = "an accepted report is not in the shadow";
+            return self.report_failed(&[message], Reason::ServerError);
+        }
+        let message = "somebody else changed what was reported: it is said again";
+        self.log(LogLevel::Info, None, &[message], None);
+        self.report_later();
+    }
+
     pub(super) fn report_failed(&mut self, message: &[&str], reason: Reason) {
         self.log(LogLevel::Warn, "CONFIG_REPORT_FAILED", message, Some(reason));
+        self.report_later();
+    }
+
+    fn report_later(&mut self) {
         let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
         let reporter = &mut self.agent.reporter;
         let delay = full_jitter(base, cap, reporter.failed, self.agent.now.random);

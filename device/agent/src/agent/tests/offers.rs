@@ -86,18 +86,25 @@ fn an_offer_that_cannot_be_read_and_one_without_a_screen_are_nothing() {
     assert!(!world.service.reported.contains_key("update_offer"));
 }
 
-/// As a whole document says it. What can be read beside the offer says nothing there.
+/// Whether a delta or a whole document says it. What can be read beside the offer says nothing there.
 #[test]
-fn an_offer_read_with_a_decision_that_is_not_known_is_nothing() {
+fn an_offer_with_a_decision_that_is_not_known_is_nothing() {
     for (decision, is_shown) in [("whenever", false), ("later", true)] {
-        let mut world = World::asking(&[]);
-        world.disconnect();
-        let mut offer = offer("1.0.5");
-        offer["decision"] = json!(decision);
-        world.desire(json!({"update_offer": offer}));
-        world.connect();
-        world.run_until(|_| false);
-        assert_eq!(world.transcript.contains("screen"), is_shown, "{}", world.transcript);
+        for is_online in [true, false] {
+            let mut world = World::asking(&[]);
+            if !is_online {
+                world.disconnect();
+            }
+            let mut offer = offer("1.0.5");
+            offer["decision"] = json!(decision);
+            world.desire(json!({"update_offer": offer}));
+            if !is_online {
+                world.connect();
+            }
+            world.run_until(|_| false);
+            assert_eq!(world.transcript.contains("screen"), is_shown, "{}", world.transcript);
+            assert_eq!(world.service.reported.contains_key("update_offer"), is_shown);
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Service {
     pub(super) reported_bytes_max: Option<usize>,
     /// What the next reports are refused with.
     pub(super) refused_with: VecDeque<u64>,
+    /// Whether what is reported is accepted, and not kept.
+    pub(super) keeps_nothing: bool,
     /// Reads so far.
     pub(super) reads: u32,
     /// Reads to refuse before one is answered again.
@@ -49,7 +51,9 @@ impl Service {
             return Vec::from([(ShadowTopic::Rejected(ShadowVerb::Update), refusal)]);
         }
         for (name, section) in [("desired", &mut self.desired), ("reported", &mut self.reported)] {
-            if let Some(Value::Object(patch)) = state.get(name) {
+            if let Some(Value::Object(patch)) = state.get(name)
+                && !(self.keeps_nothing && name == "reported")
+            {
                 merge(section, patch);
             }
         }

@@ -128,6 +128,7 @@ fn members_of_others_are_removed_from_the_objects_that_are_its_own() {
         json!({"firmware": {"odd": 1}}),
         json!({"firmware": {"id": {"deep": 1}, "root": [1]}}),
         json!({"firmware": {"last": {"trust": 1}}}),
+        json!({"firmware": {"": 1, "last": {"": 1}}, "update": {"": {"deep": 1}}}),
         json!({"update": {"last": 1, "trust": 2}}),
     ] {
         for (topic, message) in world.service.change(json!({"reported": odd}), None) {
@@ -159,6 +160,84 @@ fn an_end_whose_image_was_never_known_leaves_no_last_in_reported() {
     let last = world.agent.journal().last.as_ref().expect("an end");
     assert_eq!((&last.version, last.sha256), (&version("1.0.6"), None));
     assert_eq!(world.service.reported["firmware"].get("last"), None);
+}
+
+/// A delta does not say that a record was removed: it only lacks what was echoed.
+#[test]
+fn a_wish_without_a_record_takes_over_none_of_the_wish_before() {
+    for documents in [true, false] {
+        let mut world = World::connected();
+        world.behaviour = Behaviour::Fail;
+        world.wish("1.0.5", "u-1");
+        world.run();
+        assert_eq!(world.service.reported["update"]["id"], "u-1");
+        world.behaviour = Behaviour::Pass;
+        world.desire(json!({"config": {"firmware_version": "1.0.6"}, "update": null}));
+        world.queue.retain(|event| {
+            documents || !matches!(event, Event::Message(ShadowTopic::Documents, _))
+        });
+        world.run();
+        assert_eq!(world.last_reported(), "runs 1.0.6 (confirmed), last none confirmed ");
+        assert_eq!(world.transcript.matches("update to 1.0.6 begins").count(), 1);
+        assert!(!world.service.reported.contains_key("update"));
+    }
+}
+
+#[test]
+fn settings_alone_are_no_reason_to_read_the_shadow() {
+    let mut world = World::connected();
+    world.behaviour = Behaviour::Fail;
+    world.wish("1.0.5", "u-1");
+    world.run();
+    let reads = world.service.reads;
+    world.desire(json!({"config": {"volume": 3}}));
+    world.run();
+    assert_eq!(world.service.reported["config"]["volume"], 3);
+    assert_eq!(world.service.reads, reads);
+}
+
+/// What is said once more is what was said before: that is no report that was lost. Who goes on
+/// changing it does not make the device talk without a pause.
+#[test]
+fn what_somebody_else_reports_of_a_setting_is_set_right_after_a_pause() {
+    let mut world = World::connected();
+    let truth = json!({"volume": 3, "display": {"dim": 3, "on": true}});
+    world.desire(json!({"config": truth}));
+    world.run();
+    world.transcript.clear();
+    let fights = [json!({"volume": 9}), json!({"volume": 9}), json!({"display": {"dim": 9}})];
+    let before_ms = world.uptime_ms;
+    for odd in fights.iter().cycle().take(9) {
+        for (topic, message) in world.service.change(json!({"reported": {"config": odd}}), None) {
+            deliver(&mut world, topic, message);
+        }
+        for (name, value) in truth.as_object().unwrap() {
+            assert_eq!(world.service.reported["config"][name], *value, "{odd}");
+        }
+    }
+    assert!(world.transcript.contains("INFO somebody else changed"), "{}", world.transcript);
+    assert!(!world.transcript.contains("WARN"), "{}", world.transcript);
+    assert!(world.uptime_ms > before_ms + 20_000, "in {} ms", world.uptime_ms - before_ms);
+}
+
+/// What a service has of an object is seen in what it answers to a read.
+#[test]
+fn an_accepted_report_that_the_service_does_not_keep_is_sent_again_after_pauses() {
+    let mut world = World::connected();
+    world.service.keeps_nothing = true;
+    world.desire(json!({"config": {"display": {"dim": 3}}}));
+    let before_ms = world.uptime_ms;
+    for _ in 0..200 {
+        world.pass();
+    }
+    let lost = world.transcript.matches("WARN an accepted report is not in the shadow").count();
+    let reports = world.transcript.matches("report {").count();
+    assert!(lost > 5 && reports == lost + 1, "{lost} of {reports}: {}", world.transcript);
+    let passed_ms = world.uptime_ms - before_ms;
+    assert!(passed_ms > lost as u64 * 5_000, "{lost} times in {passed_ms} ms");
+    world.service.keeps_nothing = false;
+    world.run();
+    assert_eq!(world.service.reported["config"]["display"]["dim"], 3);
 }
 
 #[test]
