@@ -406,6 +406,13 @@ impl Device {
         }
     }
 
+    /// The slot that flash says starts next.
+    pub(crate) fn active_slot(&self) -> Option<Slot> {
+        let chip = &mut Chip::read(&self.options.flash)?;
+        let layout = Layout::read(chip).ok()?;
+        OtaData::read(chip, &layout).ok()?.active_slot()
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.options.dir.join(name)
     }
