@@ -8,6 +8,7 @@ use otaru_wire::{Reason, ShadowTopic, ShadowVerb, Topic};
 use serde_json::{Map, Value, json};
 
 use super::flash::{Flash, boot_facts};
+use super::product::Product;
 use super::world::{World, config};
 use crate::{Agent, Effect, Input, Moment, ResetCause, SettingId, Stored};
 
@@ -199,4 +200,74 @@ fn a_shadow_of_any_size_is_read() {
     );
     agent.step(Moment::default(), Input::SettingApplied(ids[0]), &mut |_| {});
     assert_eq!((ids.len(), agent.settings()), (1, r#"{"volume":3}"#));
+}
+
+#[test]
+fn what_is_in_hand_or_waits_is_not_wanted_twice() {
+    let mut product: Product<64> = Product::new(10, "");
+    // The second has no room.
+    for settings in [r#""a":1,"b":"x""#, r#""a":1.0,"b":"x""#] {
+        product.want(settings);
+        assert_eq!(product.in_hand(), [r#""a":1"#]);
+        assert_eq!(product.said.len(), 1, "{:?}", product.said);
+    }
+}
+
+#[test]
+fn what_was_refused_is_not_tried_again_once_something_else_is_wanted() {
+    let mut product: Product<64> = Product::new(32, "");
+    product.want(r#""a":1"#);
+    product.answer(0, false);
+    product.want(r#""a":2"#);
+    product.answer(0, true);
+    product.wait();
+    assert_eq!(product.in_hand(), [""; 0]);
+    assert_eq!(product.agent.settings(), r#"{"a":2}"#);
+}
+
+#[test]
+fn what_was_refused_is_tried_again_only_while_it_is_wanted() {
+    for (read, again) in [(r#""a":1,"b":2"#, &[r#""b":2"#][..]), (r#""a":1"#, &[])] {
+        let mut product: Product<64> = Product::new(32, "");
+        product.want(r#""a":1,"b":2"#);
+        product.answer(0, true);
+        product.answer(0, false);
+        product.read(read, "");
+        product.wait();
+        assert_eq!(product.in_hand(), again);
+        assert_eq!(product.asked, 0, "what it shall be is known");
+    }
+}
+
+/// Its text has no room: it is read again when it is due, and was taken back by then.
+#[test]
+fn what_waits_to_be_read_again_makes_place() {
+    let mut product: Product<64> = Product::new(32, "");
+    let settings: Vec<_> = (0..8).map(|n| format!(r#""{n}":"{}""#, "x".repeat(40))).collect();
+    product.want(&settings.join(","));
+    assert_eq!((product.said.len(), product.asked), (8, 0));
+    product.wait();
+    assert!(product.asked > 0);
+    product.read(r#""a":1"#, "");
+    assert_eq!(product.in_hand(), [r#""a":1"#]);
+}
+
+#[test]
+fn what_cannot_be_kept_is_read_again_when_it_is_due() {
+    let mut product: Product<64> = Product::new(10, "");
+    product.want(r#""a":"longer""#);
+    assert_eq!(product.asked, 0);
+    product.wait();
+    assert_eq!((product.asked, product.said.len()), (1, 1), "{:?}", product.said);
+}
+
+#[test]
+fn more_is_looked_at_when_nothing_is_in_hand_any_more() {
+    let mut product: Product<512> = Product::new(256, "");
+    let settings: Vec<_> = (0..9).map(|n| format!(r#""{n}":1"#)).collect();
+    product.want(&settings.join(","));
+    for left in (0..8).rev() {
+        product.answer(0, true);
+        assert_eq!(product.asked, u32::from(left == 0));
+    }
 }
