@@ -96,13 +96,16 @@ pub(super) fn bytes_once_applied(room: &[u8], settings: &Settings) -> usize {
     let mut bytes = settings.applied;
     for (place, wanted) in settings.wanted.iter().enumerate() {
         let mut newer = settings.wanted.iter().skip(place + 1);
-        let is_newest = !newer.any(|newer| newer.name == wanted.name);
-        let Some((name, value)) = setting(room, (wanted.start, wanted.length)) else { continue };
+        let is_newest = !newer.any(|newer| newer.is_in_hand() && newer.name == wanted.name);
+        let Some((name, _)) = setting(room, (wanted.start, wanted.length)) else { continue };
         if !wanted.is_in_hand() || !is_newest {
             continue;
         }
-        match applied(room, settings).same_member(name) {
-            Some(known) => bytes = bytes + value.as_str().len() - known.as_str().len(),
+        match applied(room, settings).members().find(|(found, _)| found.same(name)) {
+            // Its name may be written with other escapes.
+            Some((found, known)) => {
+                bytes = bytes + wanted.length - (found.raw().len() + known.as_str().len() + 3);
+            }
             // The comma, too.
             None => bytes += wanted.length + usize::from(bytes > 2),
         }
