@@ -10,6 +10,8 @@ mod loader;
 mod otadata;
 mod records;
 mod records_flips;
+mod records_found;
+mod records_room;
 mod records_sweep;
 mod ring;
 mod slot_writer;

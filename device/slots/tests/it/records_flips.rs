@@ -102,6 +102,26 @@ fn a_second_bit_behind_a_copy_changes_no_value() {
     }
 }
 
+/// Power may have been cut in the youngest: nothing is built on it as it lies.
+#[test]
+fn youngest_is_written_anew_before_another_is_put_or_removed() {
+    let value = Random::new(23).bytes(64);
+    for is_put in [true, false] {
+        let mut flash = chip::<4>();
+        let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+        records.put(&mut flash, 2, b"other").unwrap();
+        records.put(&mut flash, 1, &value).unwrap();
+        let youngest = places_of(&flash, &value[..16])[0];
+        let mut records = reopen(&mut flash);
+        match is_put {
+            true => records.put(&mut flash, 3, b"another").unwrap(),
+            false => records.remove(&mut flash, 2).unwrap(),
+        }
+        flash.load(youngest, &[0; 64]);
+        assert_eq!(get(&reopen(&mut flash), &mut flash, 1).as_ref(), Some(&value), "{is_put}");
+    }
+}
+
 /// Where these bytes are.
 fn places_of(flash: &SimFlash<4>, bytes: &[u8]) -> Vec<u32> {
     let chip = flash.bytes();

@@ -145,6 +145,34 @@ fn value_written_after_a_torn_one_stays() {
     }
 }
 
+/// A sector with everything in it comes after one with everything: power goes between the two.
+#[test]
+fn smallest_ring_loses_nothing_to_a_cut() {
+    let region = Region::new(REGION.offset, 3 * 4096);
+    let fill = |flash: &mut SimFlash<4>, rounds: u8| -> Result<(), StorageError> {
+        let (mut records, _) = Records::open(flash, region)?;
+        (0..rounds).try_for_each(|round| records.put(flash, 2, &[round; 1500]))
+    };
+    let mut kept: SimFlash<4> = SimFlash::new(0x6000);
+    let (mut records, _) = Records::open(&mut kept, region).expect("there is power");
+    records.put(&mut kept, 1, b"kept").expect("there is room");
+    let mut whole = kept.clone();
+    fill(&mut whole, 12).expect("there is power");
+    assert!(whole.erases().iter().sum::<u32>() > 4, "the ring did not turn");
+    for at_operation in 0..whole.operations() - kept.operations() {
+        for kind in [CutKind::Before, CutKind::After] {
+            let mut flash = kept.clone();
+            flash.cut_power(Cut { at_operation, kind });
+            fill(&mut flash, 12).expect_err("power goes");
+            flash.power_on();
+            let (records, opened) = Records::open(&mut flash, region).expect("power is back");
+            assert_eq!(opened, Opened::Clean, "{at_operation} {kind:?}");
+            let found = get(&records, &mut flash, 1);
+            assert_eq!(found.as_deref(), Some(&b"kept"[..]), "{at_operation} {kind:?}");
+        }
+    }
+}
+
 fn sweep<const UNIT: usize>(seed: u64) {
     let fresh: SimFlash<UNIT> = SimFlash::new(0x6000);
     let steps = steps(seed);

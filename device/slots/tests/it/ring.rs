@@ -33,6 +33,20 @@ fn ring_keeps_the_youngest_in_order_over_restarts() {
     assert_eq!(ring.get(&records, &mut flash, 3, &mut []), Ok(None));
 }
 
+/// Whatever is written anew after a restart, nothing is as young as what is pushed then.
+#[test]
+fn ring_that_is_opened_for_each_line_keeps_their_order() {
+    let mut flash = chip::<4>();
+    for line in ["a", "b", "c", "d"] {
+        let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+        let mut ring = Ring::open(&records, &mut flash, 32..36).unwrap();
+        ring.push(&mut records, &mut flash, line.as_bytes()).unwrap();
+    }
+    let (records, _) = Records::open(&mut flash, REGION).unwrap();
+    let ring = Ring::open(&records, &mut flash, 32..36).unwrap();
+    assert_eq!(values(&ring, &records, &mut flash), ["a", "b", "c", "d"]);
+}
+
 #[test]
 fn nothing_is_taken_from_an_empty_ring() {
     let mut flash = chip::<4>();

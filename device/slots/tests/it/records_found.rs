@@ -1,0 +1,138 @@
+//! Partitions as they may be found: what counts in them, and what is damage.
+
+use otaru_sim_flash::SimFlash;
+use otaru_slots::{Opened, Records, RecreatedReason, Region};
+
+use crate::records::{crc32c, forged_header, get};
+
+/// The smallest ring.
+const REGION: Region = Region::new(0x1000, 0x3000);
+/// The layout version.
+const VERSION: u32 = 1;
+
+/// A sector: `version`, `sequence`, `floor`, the sequence of the first record appended to it.
+fn sector(header: [u32; 4], records: &[(u32, u8, &[u8])]) -> Vec<u8> {
+    let mut bytes = 0x3C5A_A5C3_u32.to_le_bytes().to_vec();
+    bytes.extend(header.iter().flat_map(|word| word.to_le_bytes()));
+    bytes.extend([0xFF; 8]);
+    bytes.extend(crc32c(&bytes).to_le_bytes());
+    for &(sequence, key, value) in records {
+        bytes.extend(forged_header(sequence, header[1], key, value));
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(32), 0xFF);
+    }
+    bytes
+}
+
+fn open(sectors: &[Vec<u8>]) -> (SimFlash<4>, Records, Opened) {
+    let mut flash = SimFlash::new(0x6000);
+    for (offset, sector) in (REGION.offset..).step_by(4096).zip(sectors) {
+        flash.load(offset, sector);
+    }
+    let (records, opened) = Records::open(&mut flash, REGION).unwrap();
+    (flash, records, opened)
+}
+
+const UNREADABLE: Opened = Opened::Recreated(RecreatedReason::Unreadable);
+const NEWER: Opened = Opened::Recreated(RecreatedReason::Newer);
+
+#[test]
+fn newest_sector_says_whether_it_is_a_store() {
+    for (header, expected) in [
+        ([VERSION, 3, 3, 1], Opened::Clean),
+        // What it says would be free itself.
+        ([VERSION, 3, 4, 1], UNREADABLE),
+        ([VERSION + 1, 3, 3, 1], NEWER),
+        ([VERSION - 1, 3, 3, 1], UNREADABLE),
+    ] {
+        let (.., opened) = open(&[sector(header, &[(1, 5, b"value")])]);
+        assert_eq!(opened, expected, "{header:?}");
+    }
+}
+
+/// The counters have half of their range: what is beyond was never counted.
+#[test]
+fn sequences_beyond_half_of_their_range_are_damage() {
+    let limit = 1 << 31;
+    for (of_sector, of_record, expected) in [
+        (limit - 1, 1, Opened::Clean),
+        (limit, 1, UNREADABLE),
+        (1, limit - 2, Opened::Clean),
+        (1, limit - 1, UNREADABLE),
+    ] {
+        let header = [VERSION, of_sector, of_sector, 1];
+        let (mut flash, records, opened) = open(&[sector(header, &[(of_record, 5, b"value")])]);
+        assert_eq!(opened, expected, "{of_sector} {of_record}");
+        let value = (opened == Opened::Clean).then(|| b"value".to_vec());
+        assert_eq!(get(&records, &mut flash, 5), value, "{of_sector} {of_record}");
+    }
+}
+
+#[test]
+fn ring_without_a_free_sector_is_no_store() {
+    for (floor, expected) in [(1, UNREADABLE), (2, Opened::Clean)] {
+        let sectors = [1, 2, 3].map(|sequence| {
+            sector([VERSION, sequence, floor, sequence], &[(sequence, sequence as u8, b"value")])
+        });
+        let (.., opened) = open(&sectors);
+        assert_eq!(opened, expected, "floor {floor}");
+    }
+}
+
+#[test]
+fn record_with_a_key_or_a_length_out_of_range_is_none() {
+    let empty = [VERSION, 1, 1, 1];
+    for (key, bytes, expected) in [
+        (126, 4000, Opened::Clean),
+        (126, 4001, Opened::Fresh),
+        (128, 4000, Opened::Fresh),
+        (255, 4000, Opened::Fresh),
+    ] {
+        let (mut flash, records, opened) = open(&[sector(empty, &[(1, key, &vec![7; bytes])])]);
+        assert_eq!(opened, expected, "key {key}, {bytes} bytes");
+        let value = (expected == Opened::Clean).then(|| vec![7; bytes]);
+        assert_eq!(get(&records, &mut flash, 126), value, "key {key}, {bytes} bytes");
+    }
+}
+
+/// The copy may be what power was cut in, and gone tomorrow.
+#[test]
+fn original_counts_as_long_as_it_is_there() {
+    let older = sector([VERSION, 1, 1, 1], &[(1, 5, b"original")]);
+    let newer = sector([VERSION, 2, 1, 2], &[(1, 5, b"its copy"), (2, 6, b"another")]);
+    for sectors in [[older.clone(), newer.clone()], [newer, older]] {
+        let (mut flash, records, opened) = open(&sectors);
+        assert_eq!(opened, Opened::Clean);
+        assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"original"[..]));
+    }
+}
+
+/// Power may have been cut in the header of a sector that nothing was appended to.
+#[test]
+fn nothing_is_built_on_a_header_that_may_be_gone() {
+    let before = sector([VERSION, 1, 1, 1], &[(1, 5, b"value")]);
+    let (mut flash, mut records, _) = open(&[before, sector([VERSION, 2, 1, 2], &[])]);
+    records.put(&mut flash, 6, b"later").unwrap();
+    flash.load(REGION.offset + 4096, &[0; 32]);
+    let (records, opened) = Records::open(&mut flash, REGION).unwrap();
+    assert_eq!(opened, Opened::Clean);
+    assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"value"[..]));
+    assert_eq!(get(&records, &mut flash, 6).as_deref(), Some(&b"later"[..]));
+}
+
+/// It was cut short, and read otherwise at a later power-on: what was written in between stays.
+#[test]
+fn header_that_is_readable_again_outranks_nothing_written_since() {
+    let torn_at = REGION.offset + 96;
+    let header = forged_header(2, 1, 5, b"");
+    let mut torn = header.clone();
+    torn[4] ^= 0b11;
+    let (mut flash, ..) = open(&[sector([VERSION, 1, 1, 1], &[(1, 5, b"value")])]);
+    flash.load(torn_at, &torn);
+    let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+    assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"value"[..]));
+    records.put(&mut flash, 5, b"written").unwrap();
+    flash.load(torn_at, &header);
+    let (records, _) = Records::open(&mut flash, REGION).unwrap();
+    assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"written"[..]));
+}
