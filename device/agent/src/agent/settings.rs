@@ -195,7 +195,8 @@ impl Step<'_> {
         if !self.agent.settings.wanted[place].is_in_hand() {
             return;
         }
-        if !room::apply(self.room, &mut self.agent.settings, place) {
+        let max = self.settings_bytes_max();
+        if !room::apply(self.room, &mut self.agent.settings, place, max) {
             return self.refuse(id, None, &["there are too many"]);
         }
         self.agent.settings.forget(self.room, place);

@@ -109,13 +109,12 @@ impl Records {
     ) -> Result<Content, FlashError> {
         let mut content = Content { is_proven: false, has_values: false, has_marker: false };
         let mut at = UNIT;
-        while let Some((found_at, record)) =
-            self.next_record(flash, sector, header.sequence, at, &mut 0)?
-        {
+        while let Some(found) = self.next_record(flash, sector, header.sequence, at, &mut 0)? {
+            let record = &found.header;
             content.is_proven |= record.sequence >= header.next_record;
             content.has_values |= record.key != RECREATED_KEY;
             content.has_marker |= record.key == RECREATED_KEY;
-            at = found_at + record.footprint_bytes();
+            at = found.next_at();
         }
         Ok(content)
     }
@@ -127,8 +126,8 @@ impl Records {
         header: SectorHeader,
     ) -> Result<RecreatedReason, FlashError> {
         let mut reason = [0];
-        if let Some((at, _)) = self.next_record(flash, sector, header.sequence, UNIT, &mut 0)? {
-            flash::read(flash, self.sector_offset(sector) + at + UNIT, &mut reason)?;
+        if let Some(found) = self.next_record(flash, sector, header.sequence, UNIT, &mut 0)? {
+            flash::read(flash, self.sector_offset(sector) + found.at + UNIT, &mut reason)?;
         }
         Ok(RecreatedReason::from_byte(reason[0]))
     }

@@ -16,6 +16,26 @@ use crate::flash::{self, Region, SECTOR_BYTES};
 /// records, and as many are left before the counter would wrap.
 const SEQUENCE_LIMIT: u32 = 1 << 31;
 
+/// A record, and where it is in its sector.
+pub(super) struct Found {
+    pub(super) at: u32,
+    pub(super) header: RecordHeader,
+    /// Its value is not there, or not whole.
+    pub(super) is_torn: bool,
+}
+
+impl Found {
+    /// Where to look for the next one. A header that was torn and reads whole at a later power-on
+    /// claims what was written directly behind it since: that is not passed over.
+    pub(super) fn next_at(&self) -> u32 {
+        if self.is_torn { self.at + UNIT } else { self.end() }
+    }
+
+    fn end(&self) -> u32 {
+        self.at + self.header.footprint_bytes()
+    }
+}
+
 impl Records {
     /// Opens the partition, or creates it again when it cannot be used.
     ///
@@ -98,14 +118,17 @@ impl Records {
         self.head_sequence = header.sequence;
         self.floor = header.floor;
         self.torn = 0;
+        self.write_at = self.end_of_written(flash, head)?;
         let mut newest = [0; INDEX_KEYS];
         let mut in_use = 0;
         for sector in 0..self.sectors() {
             let Some(sequence) = self.live_sequence(flash, sector)? else { continue };
             in_use += 1;
-            self.index_sector(flash, sector, sequence, &mut newest)?;
+            let end = self.index_sector(flash, sector, sequence, &mut newest)?;
+            if sector == head {
+                self.write_at = self.write_at.max(end);
+            }
         }
-        self.write_at = self.end_of_head(flash)?;
         self.unsettled = None;
         let mut highest = 0;
         for (key, &sequence) in (0..=RECREATED_KEY).zip(&newest) {
@@ -136,23 +159,22 @@ impl Records {
         })
     }
 
-    /// Enters a sector's records where they are newer than what `newest` says.
+    /// Enters a sector's records where they are newer than what `newest` says. Answers where the
+    /// last of them ends.
     pub(super) fn index_sector<F: ReadNorFlash>(
         &mut self,
         flash: &mut F,
         sector: u32,
         sector_sequence: u32,
         newest: &mut [u32; INDEX_KEYS],
-    ) -> Result<(), FlashError> {
-        let start = self.sector_offset(sector);
-        let mut at = UNIT;
+    ) -> Result<u32, FlashError> {
+        let (mut at, mut end) = (UNIT, UNIT);
         let mut torn = 0;
-        while let Some((found_at, header)) =
-            self.next_record(flash, sector, sector_sequence, at, &mut torn)?
-        {
-            at = found_at + header.footprint_bytes();
+        while let Some(found) = self.next_record(flash, sector, sector_sequence, at, &mut torn)? {
+            (at, end) = (found.next_at(), end.max(found.end()));
+            let header = found.header;
             let Some(newest) = newest.get_mut(usize::from(header.key)) else { continue };
-            if value_found(flash, start + found_at, &header)? == ValueFound::Torn {
+            if found.is_torn {
                 torn += 1;
                 continue;
             }
@@ -161,14 +183,14 @@ impl Records {
             {
                 *newest = header.sequence;
                 let location = match header.kind {
-                    RecordKind::Value => Records::location(sector, found_at),
+                    RecordKind::Value => Records::location(sector, found.at),
                     RecordKind::Removed => NOWHERE,
                 };
                 self.set_location(header.key.into(), location);
             }
         }
         self.torn += torn;
-        Ok(())
+        Ok(end)
     }
 
     /// Whether this is the record the indexed one was copied from. The copy may
@@ -186,7 +208,7 @@ impl Records {
         Ok(indexed.is_none_or(|indexed| header.sector_sequence < indexed.sector_sequence))
     }
 
-    /// The first record of a sector from `at` on, and where it is.
+    /// The first record of a sector from `at` on.
     ///
     /// Adds to `torn` what was written but is no record. A torn header was the
     /// last thing written before a cut, so the next record follows it directly.
@@ -197,7 +219,7 @@ impl Records {
         sector_sequence: u32,
         mut at: u32,
         torn: &mut u32,
-    ) -> Result<Option<(u32, RecordHeader)>, FlashError> {
+    ) -> Result<Option<Found>, FlashError> {
         let start = self.sector_offset(sector);
         while at + UNIT <= SECTOR_BYTES {
             let header = RecordHeader::read(flash, start + at)?.filter(|header| {
@@ -205,7 +227,10 @@ impl Records {
                     && at + header.footprint_bytes() <= SECTOR_BYTES
             });
             match header {
-                Some(header) => return Ok(Some((at, header))),
+                Some(header) => {
+                    let is_torn = value_found(flash, start + at, &header)? == ValueFound::Torn;
+                    return Ok(Some(Found { at, header, is_torn }));
+                }
                 None if flash::is_blank(flash, Region::new(start + at, UNIT))? => {}
                 None => *torn += 1,
             }
@@ -214,25 +239,22 @@ impl Records {
         Ok(None)
     }
 
-    /// Where the head's written part ends: behind the last record and behind
-    /// every byte a torn write touched.
-    fn end_of_head<F: ReadNorFlash>(&self, flash: &mut F) -> Result<u32, FlashError> {
-        let start = self.sector_offset(self.head);
-        let mut end = UNIT;
-        let mut at = 0;
-        flash::stream(flash, Region::new(start, SECTOR_BYTES), &mut |bytes| {
+    /// Where the written part of a sector ends, in whole units: behind every byte a torn write
+    /// touched.
+    fn end_of_written<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        sector: u32,
+    ) -> Result<u32, FlashError> {
+        let (mut at, mut end) = (0, 0);
+        let sector = Region::new(self.sector_offset(sector), SECTOR_BYTES);
+        flash::stream(flash, sector, &mut |bytes| {
             if let Some(last) = bytes.iter().rposition(|&byte| byte != 0xFF) {
-                end = end.max((at + last as u32 + 1).next_multiple_of(UNIT));
+                end = (at + last as u32 + 1).next_multiple_of(UNIT);
             }
             at += bytes.len() as u32;
         })?;
-        let mut at = UNIT;
-        while let Some((found_at, header)) =
-            self.next_record(flash, self.head, self.head_sequence, at, &mut 0)?
-        {
-            at = found_at + header.footprint_bytes();
-        }
-        Ok(at.max(end).min(SECTOR_BYTES))
+        Ok(end)
     }
 
     pub(super) fn count_live_bytes<F: ReadNorFlash>(

@@ -120,19 +120,26 @@ fn nothing_is_built_on_a_header_that_may_be_gone() {
     assert_eq!(get(&records, &mut flash, 6).as_deref(), Some(&b"later"[..]));
 }
 
-/// It was cut short, and read otherwise at a later power-on: what was written in between stays.
+/// It was cut short, and read otherwise at a later power-on: what was written in between stays,
+/// also what it claims for a value that never came.
 #[test]
-fn header_that_is_readable_again_outranks_nothing_written_since() {
-    let torn_at = REGION.offset + 96;
-    let header = forged_header(2, 1, 5, b"");
-    let mut torn = header.clone();
-    torn[4] ^= 0b11;
-    let (mut flash, ..) = open(&[sector([VERSION, 1, 1, 1], &[(1, 5, b"value")])]);
-    flash.load(torn_at, &torn);
-    let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
-    assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"value"[..]));
-    records.put(&mut flash, 5, b"written").unwrap();
-    flash.load(torn_at, &header);
-    let (records, _) = Records::open(&mut flash, REGION).unwrap();
-    assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"written"[..]));
+fn header_that_is_readable_again_outranks_and_hides_nothing_written_since() {
+    for value in [&b""[..], &[7; 300]] {
+        let torn_at = REGION.offset + 96;
+        let header = forged_header(2, 1, 5, value);
+        let mut torn = header.clone();
+        torn[4] ^= 0b11;
+        let (mut flash, ..) = open(&[sector([VERSION, 1, 1, 1], &[(1, 5, b"value")])]);
+        flash.load(torn_at, &torn);
+        let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+        assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"value"[..]));
+        records.put(&mut flash, 5, b"written").unwrap();
+        flash.load(torn_at, &header);
+        for round in 0..4 {
+            let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+            assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"written"[..]), "{round}");
+            records.put(&mut flash, 6, &[round; 100]).unwrap();
+            assert_eq!(get(&records, &mut flash, 6).as_deref(), Some(&[round; 100][..]));
+        }
+    }
 }

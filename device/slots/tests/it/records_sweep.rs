@@ -124,14 +124,14 @@ fn value_read_after_a_weak_write_stays() {
 /// What is written after a torn write stays, though the torn one may be readable later.
 #[test]
 fn value_written_after_a_torn_one_stays() {
-    for at_operation in 0..2 {
+    for (at_operation, torn) in [(0, 4), (1, 4), (0, 300), (1, 300)] {
         // One cell that may be turned back, or several that may not.
         for kind in (0..200).flat_map(|seed| [CutKind::Faint { seed }, CutKind::Weak { seed }]) {
             let mut flash: SimFlash<4> = SimFlash::new(0x6000);
             let (mut records, _) = Records::open(&mut flash, REGION).expect("there is power");
             records.put(&mut flash, 1, b"old").expect("there is room");
             flash.cut_power(Cut { at_operation, kind });
-            records.put(&mut flash, 1, b"torn").expect_err("power goes");
+            records.put(&mut flash, 1, &vec![b't'; torn]).expect_err("power goes");
             flash.power_on();
             let (mut records, _) = Records::open(&mut flash, REGION).expect("power is back");
             records.put(&mut flash, 1, b"written").expect("there is room");

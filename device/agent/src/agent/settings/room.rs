@@ -113,8 +113,9 @@ pub(super) fn bytes_once_applied(room: &[u8], settings: &Settings) -> usize {
     bytes
 }
 
-/// Puts one that was wanted in force, in the order of names; `false` where it has no room.
-pub(super) fn apply(room: &mut [u8], settings: &mut Settings, place: usize) -> bool {
+/// Puts one that was wanted in force, in the order of names; `false` where all of them would be
+/// more than `max` bytes, or too many.
+pub(super) fn apply(room: &mut [u8], settings: &mut Settings, place: usize, max: usize) -> bool {
     let Some(wanted) = settings.wanted.get(place) else { return false };
     let (start, length) = (wanted.start, wanted.length);
     let Some((name, _)) = setting(room, (start, length)) else { return false };
@@ -139,7 +140,7 @@ pub(super) fn apply(room: &mut [u8], settings: &mut Settings, place: usize) -> b
     }
     let comma = usize::from(is_new && end > 1);
     let behind = from + length + comma;
-    if behind + (end + 1 - to) > room.len() / 2 || is_new && all.members().count() >= APPLIED_MAX {
+    if behind + (end + 1 - to) > max || is_new && all.members().count() >= APPLIED_MAX {
         return false;
     }
     let at = if from == end { from + comma } else { from };

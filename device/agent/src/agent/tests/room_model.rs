@@ -124,7 +124,7 @@ impl Model {
         let setting = self.wanted[at].setting.clone();
         let mut all = self.clone();
         all.put(&setting);
-        let has_room = all.text().len() <= HALF;
+        let has_room = all.text().len() <= self.bytes_max.min(HALF);
         let is_newest =
             !self.wanted[at + 1..].iter().any(|newer| newer.setting.has_name_of(&setting));
         if is_applied && has_room || !is_applied && !is_newest {
