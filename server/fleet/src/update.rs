@@ -348,7 +348,12 @@ impl Update {
             Some(sha256) => sha256 == self.sha256,
             None => same_version,
         };
-        if is_target && running.stays() {
+        let last = last.filter(|last| self.is_about(last));
+        // It stays where there was nothing whole to go back to.
+        let went_wrong = |last: &LastUpdate| {
+            matches!(last.outcome, Outcome::Failed | Outcome::RolledBack) && self.may_change()
+        };
+        if is_target && running.stays() && !last.is_some_and(went_wrong) {
             let replaceable =
                 matches!(self.outcome, None | Some(Outcome::Vanished | Outcome::Cancelled));
             return replaceable.then(|| (self.ended(Outcome::Confirmed, None, now), Effect::Close));
@@ -361,7 +366,7 @@ impl Update {
             return (self.phase < Phase::Testing || !self.is_open())
                 .then(|| (testing.told(Phase::Testing, now), Effect::None));
         }
-        if let Some(last) = last.filter(|last| self.is_about(last)) {
+        if let Some(last) = last {
             return self.verdict(last, now);
         }
         let tells_image = running.sha256.is_some();

@@ -236,6 +236,27 @@ fn the_right_version_with_other_bytes_is_a_mismatch() {
     );
 }
 
+/// It failed its test, and what ran before is whole no more.
+#[test]
+fn new_firmware_that_stays_for_want_of_another_has_failed() {
+    let running = running(target(), "1.0.5", FirmwareState::Confirmed);
+    let last = last(Outcome::Failed, Some(Reason::SelfTestFailed));
+    check(
+        update,
+        &Input::Reported { running: &running, last: Some(&last) },
+        expect![[r#"
+        deferred -> deferred failed(self_test_failed), Withdraw
+        requested -> requested failed(self_test_failed), Withdraw
+        waiting -> waiting failed(self_test_failed), Withdraw
+        notified -> notified failed(self_test_failed), Withdraw
+        downloading -> downloading failed(self_test_failed), Withdraw
+        verifying -> verifying failed(self_test_failed), Withdraw
+        restarting -> restarting failed(self_test_failed), Withdraw
+        testing -> testing failed(self_test_failed), Withdraw
+    "#]],
+    );
+}
+
 #[test]
 fn the_device_says_why_it_went_back() {
     let running = running(old(), "1.0.4", FirmwareState::Confirmed);
