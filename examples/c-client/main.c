@@ -247,7 +247,7 @@ static void run(device *self, const otaru_board *board, otaru_config *config) {
 int main(int count, char **arguments) {
     if (count != 3) fail("usage: c-client FOLDER ROOT_KEY_HEX");
     device self = {.folder = arguments[1]};
-    uint8_t root_key[33];
+    uint8_t root_key[65];
     uint32_t length = (uint32_t)strlen(arguments[2]) / 2;
     if (length > sizeof root_key) fail("the root key is too long");
     for (uint32_t at = 0; at < length; at++) {

@@ -155,8 +155,8 @@ typedef struct otaru_config {
     const char *name_space;   /* `namespace` of device.toml: first level of its topics */
     const char *product;      /* its product */
     const char *chip;         /* its chip, as the product has it: esp32c3 */
-    const uint8_t *root_key;  /* the public root key it trusts, as docs/keys.md has it */
-    uint32_t root_key_length; /* 32 for Ed25519, 33 for P-256 */
+    const uint8_t *root_key;  /* the public root key it trusts, as docs/formats.md has it */
+    uint32_t root_key_length; /* 32 for Ed25519, 65 for P-256 */
     uint32_t flash_bytes;     /* length of the chip */
     int64_t built_at_s;       /* when this firmware was built, seconds since 1970, or 0 */
     int32_t chip_revision;    /* major * 100 + minor, or -1 where it cannot tell */

@@ -173,6 +173,99 @@ fn calls_without_a_handle_are_refused() {
     }
 }
 
+/// What cbindgen makes of the library's own code, under the names of the header.
+fn generated(item: cbindgen::ItemType, names: [(&str, &str); 4]) -> String {
+    let export = cbindgen::ExportConfig {
+        item_types: vec![item],
+        rename: names.map(|(rust, c)| (rust.to_owned(), c.to_owned())).into(),
+        exclude: ["Otaru", "Response"].map(str::to_owned).into(),
+        ..Default::default()
+    };
+    let sources = ["api.rs", "board.rs"].map(|name| root().join("device/c/src").join(name));
+    let config = cbindgen::Config {
+        language: cbindgen::Language::C,
+        export,
+        no_includes: true,
+        ..Default::default()
+    };
+    let builder = cbindgen::Builder::new().with_config(config);
+    let builder = sources.into_iter().fold(builder, cbindgen::Builder::with_src);
+    let mut header = Vec::new();
+    builder.generate().expect("cbindgen reads the library").write(&mut header);
+    String::from_utf8(header).expect("C is text")
+}
+
+/// Every function there is, and what it takes and answers; every member, and what it is.
+///
+/// Two declarations that do not fit each other are an error in C, and so is an assignment.
+#[test]
+fn header_declares_what_cbindgen_finds() {
+    let names = |board, config| {
+        [("Otaru", "otaru"), ("Response", "otaru_response"), ("Board", board), ("Config", config)]
+    };
+    let functions = generated(cbindgen::ItemType::Functions, names("otaru_board", "otaru_config"));
+    let structs = generated(cbindgen::ItemType::Structs, names("rust_board", "rust_config"));
+    let header = std::fs::read_to_string(root().join("device/c/include/otaru.h")).unwrap();
+    let declared = |text: &str| {
+        let words = text.split(|char: char| !char.is_ascii_alphanumeric() && !"_(".contains(char));
+        let functions = words.filter_map(|word| word.split_once('(')).map(|(name, _)| name);
+        let ours = functions.filter(|name| name.starts_with("otaru_"));
+        ours.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(declared(&header), declared(&functions));
+
+    let mut source = format!("#include <otaru.h>\n#include <stdbool.h>\n{functions}\n{structs}\n");
+    for (name, members) in [("board", BOARD), ("config", CONFIG)] {
+        source += &format!("void {name}(otaru_{name} *c, const rust_{name} *rust);\n");
+        source += &format!("void {name}(otaru_{name} *c, const rust_{name} *rust) {{\n");
+        for member in members {
+            source += &format!("    c->{member} = rust->{member};\n");
+        }
+        source += "}\n";
+    }
+    source += "int main(void) { return 0; }\n";
+    let folder = TempDir::new().expect("a folder");
+    let (file, program) = (folder.path().join("found.c"), folder.path().join("found"));
+    std::fs::write(&file, source).expect("the folder can be written");
+    compile(&file, &program);
+}
+
+const CONFIG: &[&str] = &[
+    "thing",
+    "name_space",
+    "product",
+    "chip",
+    "root_key",
+    "root_key_length",
+    "flash_bytes",
+    "built_at_s",
+    "chip_revision",
+    "slot",
+    "reset",
+    "full_images",
+];
+const BOARD: &[&str] = &[
+    "context",
+    "flash_read",
+    "flash_write",
+    "flash_erase",
+    "uptime_ms",
+    "wall_ms",
+    "random",
+    "publish",
+    "subscribe",
+    "disconnect",
+    "http_get",
+    "http_read",
+    "http_close",
+    "self_test",
+    "apply_setting",
+    "ask",
+    "show_offer",
+    "restart",
+    "log",
+];
+
 /// The header's view of a structure, as a C compiler has it, beside Rust's.
 #[test]
 fn header_describes_the_library() {
