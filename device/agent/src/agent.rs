@@ -237,7 +237,7 @@ impl<'a> Step<'a> {
                 Taken::Unclear => self.ask(),
                 Taken::No => {}
             },
-            Rejected(ShadowVerb::Get) => self.read_refused(code),
+            Rejected(ShadowVerb::Get) => self.read_refused(code, token),
             ShadowTopic::Documents => {
                 let current = message.member(member::CURRENT);
                 if let Some(current) = current.filter(|current| current.is_object())

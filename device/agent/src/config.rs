@@ -1,5 +1,7 @@
 use otaru_wire::{Namespace, ThingName};
 
+use crate::DailyWindow;
+
 /// What the agent is told once, at power-on.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
@@ -19,6 +21,9 @@ pub struct AgentConfig {
     pub asks_product: bool,
     /// Whether the product shows what is offered and lets somebody decide: [`Effect::ShowOffer`](crate::Effect::ShowOffer).
     pub shows_offers: bool,
+    /// When new firmware may be started, where that is not always. Without a clock it is not kept:
+    /// an update that waits for ever is worse.
+    pub restart_window: Option<DailyWindow>,
     /// How long the product's answer is waited for; none counts as later.
     pub decision_limit_ms: u64,
     /// The longest wait between two questions about one update.
@@ -62,6 +67,7 @@ impl AgentConfig {
             progress_interval_ms: 1_000,
             asks_product: false,
             shows_offers: false,
+            restart_window: None,
             // Below the server's five minutes for `notified`.
             decision_limit_ms: 60_000,
             // No longer than the server lets a device wait.

@@ -62,10 +62,10 @@ impl Hold {
     }
 }
 
-/// A question put off, as the journal keeps it.
+/// A question or a try put off, as the journal keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deferral {
-    /// What the question comes before.
+    /// What the question comes before; the download for a try.
     pub before: Before,
     /// How long it was still to wait when this was written. Counts while the device runs, so
     /// that no clock is needed and no restart makes it shorter.

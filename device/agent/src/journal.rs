@@ -5,7 +5,7 @@ use core::fmt;
 use arrayvec::ArrayVec;
 use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion, UpdateId};
 
-use crate::{BadImages, Deferral, Target};
+use crate::{BadImages, Deferral, Target, Tries};
 
 mod codec;
 pub(crate) use codec::{target_from_bytes, target_to_bytes};
@@ -44,7 +44,7 @@ pub struct Attempt {
     /// Number of this try, from 1; bytes done never fall within one number.
     pub number: u32,
     /// Tries that failed since the last new byte.
-    pub tries: u32,
+    pub tries: Tries,
     /// How far it is, as far as a power cut cares.
     pub stage: Stage,
     /// What the verified manifest said.
@@ -53,7 +53,7 @@ pub struct Attempt {
     pub arms: u8,
     /// Why the new firmware decided to go back, written before it does.
     pub verdict: Option<Reason>,
-    /// The product's wish to be asked later.
+    /// The product's wish to be asked later, or when the next try may be made.
     pub deferral: Option<Deferral>,
 }
 
@@ -157,7 +157,7 @@ impl Attempt {
             wished_sha256: sha256,
             update,
             number: 1,
-            tries: 0,
+            tries: Tries::default(),
             stage: Stage::Fetching,
             target: None,
             arms: 0,

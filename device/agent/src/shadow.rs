@@ -73,17 +73,21 @@ impl ShadowFollower {
     /// There is no shadow. The answer carries no version, so it may be older than what is
     /// known: it counts as the answer to the last read alone, if nothing was heard since.
     pub(crate) fn take_absence(&mut self, token: Option<Text<'_>>) -> Taken {
-        if let Some((asked, version)) = &self.asked {
-            if token.is_some_and(|token| !asked.is(token)) {
-                return Taken::No;
-            }
-            if *version < self.version {
-                return Taken::Unclear;
-            }
+        if !self.is_answered_by(token) {
+            return Taken::No;
+        }
+        if self.asked.as_ref().is_some_and(|(_, version)| *version < self.version) {
+            return Taken::Unclear;
         }
         self.forget();
         self.reported = Some(Reported::default());
         Taken::Yes
+    }
+
+    /// Whether an answer with that token may be to the last read.
+    pub(crate) fn is_answered_by(&self, token: Option<Text<'_>>) -> bool {
+        let asked = self.asked.as_ref().zip(token);
+        asked.is_none_or(|((asked, _), token)| asked.is(token))
     }
 
     /// Takes a whole document over unless a newer one is known.

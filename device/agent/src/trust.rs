@@ -92,8 +92,12 @@ impl Trust {
     ) -> bool {
         let was_lost = core::mem::take(&mut self.is_lost);
         let running = &facts.running;
-        if matches!(facts.running_entry, EntryState::New | EntryState::PendingVerify) {
-            return was_lost;
+        let is_expected = self.pending.is_some_and(|(pending, _)| pending == running.sha256);
+        match facts.running_entry {
+            EntryState::New | EntryState::PendingVerify => return was_lost,
+            // On trial as well, where power went in the bootloader's own write of its entry.
+            EntryState::Undefined if is_expected => return was_lost,
+            _ => {}
         }
         let was_expected = self.confirm(&running.sha256, root);
         let security_counter = running.security_counter.max(security_floor);

@@ -11,7 +11,9 @@ use super::{
 use crate::boot::{is_entry_of_trial, lost_its_confirmation};
 use crate::journal::Ended;
 use crate::json::Json;
-use crate::{AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, reconcile};
+use crate::{
+    AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, ResetCause, reconcile,
+};
 
 /// What the host found in the agent's storage.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,7 +108,7 @@ impl Step<'_> {
         }
         match action {
             NextAction::FollowWish => self.adopt_running(),
-            NextAction::ResumeFetch => self.resume_fetch(),
+            NextAction::ResumeFetch => self.resume_fetch(facts.reset),
             NextAction::ArmAgain => self.verify_slot(),
             NextAction::StartTrial => self.begin_trial(),
             NextAction::RollBackNow => {
@@ -127,9 +129,13 @@ impl Step<'_> {
         }
     }
 
-    fn resume_fetch(&mut self) {
+    fn resume_fetch(&mut self, reset: ResetCause) {
         if let Some(deferral) = self.agent.deferral() {
-            return self.resume_deferral(deferral);
+            return self.resume_wait(deferral);
+        }
+        // What crashes at every download must not do so for ever.
+        if matches!(reset, ResetCause::Panic | ResetCause::Watchdog) {
+            return self.fault(Reason::FirmwareCrashed.into());
         }
         self.agent.phase = AgentPhase::Offered;
         if let Some(attempt) = &mut self.agent.journal.attempt {

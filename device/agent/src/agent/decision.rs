@@ -1,4 +1,4 @@
-//! Asking the product, and waiting when it says later.
+//! Asking the product, and waiting when it says later, or between two tries.
 //!
 //! A deferral is no failure and no try. It ends when its time has come, when the product
 //! wants to be asked, or when desired names something else. Asking once too often is harmless,
@@ -9,6 +9,7 @@ use otaru_wire::{Outcome, Reason};
 
 use super::link::Link;
 use super::{AgentPhase, Core, Step};
+use crate::budget::tries_allowed;
 use crate::json::Decimal;
 use crate::{Before, Decision, Deferral, Effect, Question};
 
@@ -22,11 +23,16 @@ const UNANSWERED_WAIT_MS: u64 = 3_600_000;
 const KEEP_EVERY_MS: u64 = 3_600_000;
 
 impl Step<'_> {
-    /// Asks the product whether to go on, if it wants to be asked.
+    /// Asks the product whether to go on, if it wants to be asked, at a time that suits.
     pub(super) fn ask_product(&mut self, before: Before) {
         let target =
             self.agent.journal.attempt.as_ref().and_then(|attempt| attempt.target.as_ref());
         let Some(target) = target else { return };
+        let window = self.agent.config.restart_window.zip(self.agent.now.wall_ms);
+        let wait_ms = window.map_or(0, |(window, wall_ms)| window.wait_ms(wall_ms));
+        if before == Before::Restart && wait_ms > 0 {
+            return self.defer(before, wait_ms, Reason::DeferredOnDevice);
+        }
         if !self.agent.config.asks_product {
             return self.go_on(before);
         }
@@ -59,14 +65,12 @@ impl Step<'_> {
     }
 
     fn defer(&mut self, before: Before, wait_ms: u64, reason: Reason) {
-        let now = self.agent.now;
-        let Some(attempt) = &mut self.agent.journal.attempt else { return };
         let left_ms = wait_ms.min(self.agent.config.defer_max_ms).max(DEFER_MIN_MS);
-        let until_ms = now.wall_ms.map(|wall_ms| wall_ms.saturating_add(signed(left_ms)));
-        attempt.deferral = Some(Deferral { before, left_ms, until_ms, reason });
+        self.put_off(before, left_ms, reason);
+        let Some(attempt) = &self.agent.journal.attempt else { return };
         let (version, left) = (attempt.version.clone(), Decimal::new(left_ms));
-        self.agent.phase =
-            AgentPhase::Deferred { until_ms: now.uptime_ms.saturating_add(left_ms), reason };
+        let until_ms = self.agent.now.uptime_ms.saturating_add(left_ms);
+        self.agent.phase = AgentPhase::Deferred { until_ms, reason };
         self.save_journal();
         let message =
             ["update to ", version.as_str(), ": ", reason.name(), " for ", left.as_str(), " ms"];
@@ -74,11 +78,25 @@ impl Step<'_> {
         self.tell();
     }
 
+    /// Writes down a wait with the journal that is saved next.
+    pub(super) fn put_off(&mut self, before: Before, left_ms: u64, reason: Reason) {
+        let until_ms =
+            self.agent.now.wall_ms.map(|wall_ms| wall_ms.saturating_add(signed(left_ms)));
+        if let Some(attempt) = &mut self.agent.journal.attempt {
+            attempt.deferral = Some(Deferral { before, left_ms, until_ms, reason });
+        }
+    }
+
     /// After a boot the wait goes on where it was written down last.
-    pub(super) fn resume_deferral(&mut self, deferral: Deferral) {
-        let left_ms = deferral.left_ms.min(self.agent.config.defer_max_ms);
-        let until_ms = self.agent.now.uptime_ms.saturating_add(left_ms);
-        self.agent.phase = AgentPhase::Deferred { until_ms, reason: deferral.reason };
+    pub(super) fn resume_wait(&mut self, Deferral { left_ms, reason, .. }: Deferral) {
+        let Core { config, now, .. } = &*self.agent;
+        let is_retry = tries_allowed(reason) > 0;
+        let max = if is_retry { config.retry_cap_ms } else { config.defer_max_ms };
+        let until_ms = now.uptime_ms.saturating_add(left_ms.min(max));
+        self.agent.phase = match is_retry {
+            true => AgentPhase::AwaitRetry { until_ms, reason },
+            false => AgentPhase::Deferred { until_ms, reason },
+        };
     }
 
     /// The product wants to be asked, whatever it said before.
@@ -102,18 +120,20 @@ impl Step<'_> {
         self.defer(before, UNANSWERED_WAIT_MS, Reason::DeferredOnDevice);
     }
 
-    /// Asks again when the time has come, and until then keeps what is left of it.
-    pub(super) fn mind_deferral(&mut self) {
+    /// Asks or tries again when the time has come, and until then keeps what is left of it.
+    pub(super) fn mind_wait(&mut self) {
         let now = self.agent.now.uptime_ms;
-        if self.agent.link == Link::Up
-            && self.agent.deferral_ends_at_ms().is_some_and(|at| at <= now)
-        {
+        if self.agent.link == Link::Up && self.agent.wait_ends_at_ms().is_some_and(|at| at <= now) {
+            if let AgentPhase::AwaitRetry { .. } = self.agent.phase {
+                return self.begin_fetch();
+            }
             // A cut from here on finds a question that is due, not the wait again.
             self.keep_deferral(0);
             return self.go_on_after_deferral();
         }
-        if self.agent.keep_at_ms().is_some_and(|at| at <= now) {
-            let AgentPhase::Deferred { until_ms, .. } = self.agent.phase else { return };
+        if self.agent.keep_at_ms().is_some_and(|at| at <= now)
+            && let Some(until_ms) = self.agent.waits_until_ms()
+        {
             self.keep_deferral(until_ms.saturating_sub(now));
             self.tell();
         }
@@ -147,10 +167,10 @@ impl Step<'_> {
 }
 
 impl Core {
-    /// The uptime at which [`Step::mind_deferral`] has something to do.
-    pub(super) fn deferral_wakes_at_ms(&self) -> Option<u64> {
+    /// The uptime at which [`Step::mind_wait`] has something to do.
+    pub(super) fn wait_wakes_at_ms(&self) -> Option<u64> {
         // Without a link a release could not be fetched, nor the new firmware prove itself.
-        let ends = self.deferral_ends_at_ms().filter(|_| self.link == Link::Up);
+        let ends = self.wait_ends_at_ms().filter(|_| self.link == Link::Up);
         ends.into_iter().chain(self.keep_at_ms()).min()
     }
 
@@ -161,8 +181,8 @@ impl Core {
 
     /// The uptime at which the wait ends: by uptime, or by the clock where that is earlier, as
     /// after a time without power.
-    pub(super) fn deferral_ends_at_ms(&self) -> Option<u64> {
-        let AgentPhase::Deferred { until_ms, .. } = self.phase else { return None };
+    pub(super) fn wait_ends_at_ms(&self) -> Option<u64> {
+        let until_ms = self.waits_until_ms()?;
         let by_clock = self.deferral().and_then(|deferral| deferral.until_ms).zip(self.now.wall_ms);
         let by_clock = by_clock.map(|(until, wall)| {
             let left_ms = u64::try_from(until.saturating_sub(wall)).unwrap_or(0);
@@ -171,8 +191,17 @@ impl Core {
         Some(by_clock.map_or(until_ms, |at| at.min(until_ms)))
     }
 
+    fn waits_until_ms(&self) -> Option<u64> {
+        match self.phase {
+            AgentPhase::Deferred { until_ms, .. } | AgentPhase::AwaitRetry { until_ms, .. } => {
+                Some(until_ms)
+            }
+            _ => None,
+        }
+    }
+
     fn keep_at_ms(&self) -> Option<u64> {
-        let AgentPhase::Deferred { until_ms, .. } = self.phase else { return None };
+        let until_ms = self.waits_until_ms()?;
         let deferral = self.deferral().filter(|deferral| deferral.left_ms > 0)?;
         let kept_at_ms = until_ms.saturating_sub(deferral.left_ms);
         Some(kept_at_ms.saturating_add(KEEP_EVERY_MS))

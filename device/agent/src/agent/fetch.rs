@@ -7,7 +7,7 @@ use super::{AgentPhase, Meter, Settling, Step};
 use crate::budget::{starts_over, tries_allowed};
 use crate::journal::Ended;
 use crate::json::Decimal;
-use crate::{Attempt, Before, Effect, Fault, Label, Stage, Target, Wanted, full_jitter};
+use crate::{Attempt, Before, Effect, Fault, Label, Stage, Target, Tries, Wanted, full_jitter};
 
 impl Step<'_> {
     /// Fetches and checks the manifest; everything else follows from its answer.
@@ -39,6 +39,8 @@ impl Step<'_> {
         };
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
         attempt.target = Some(target.clone());
+        // That of a product goes with its answer.
+        attempt.deferral = attempt.deferral.filter(|wait| tries_allowed(wait.reason) == 0);
         if target.sha256 == self.agent.running.sha256 {
             return self.relabel(target);
         }
@@ -77,11 +79,12 @@ impl Step<'_> {
         }
         self.agent.phase = AgentPhase::Downloading { done: bytes, total };
         self.agent.meter.done = bytes;
-        if bytes > self.agent.meter.best
-            && let Some(attempt) = &mut self.agent.journal.attempt
-        {
-            self.agent.meter.best = bytes;
-            attempt.tries = 0;
+        // The first of a boot may all have been there before.
+        let best = self.agent.meter.best.replace(bytes);
+        match (best, &mut self.agent.journal.attempt) {
+            (Some(best), _) if best >= bytes => self.agent.meter.best = Some(best),
+            (Some(_), Some(attempt)) => attempt.tries = Tries::default(),
+            _ => {}
         }
         self.tell_bytes();
     }
@@ -150,13 +153,12 @@ impl Step<'_> {
     }
 
     /// Something went wrong before the restart: tries again within the budget, or gives up.
-    fn fault(&mut self, fault: Fault) {
+    pub(super) fn fault(&mut self, fault: Fault) {
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
         let allowed = tries_allowed(fault.reason);
         attempt.deferral = None;
         attempt.stage = Stage::Fetching;
-        attempt.tries = attempt.tries.saturating_add(1);
-        let (tries, version) = (attempt.tries, attempt.version.clone());
+        let (tries, version) = (attempt.tries.add(fault.reason), attempt.version.clone());
         let (reason, number) = (fault.reason, Decimal::new(tries.into()));
         let message =
             ["update to ", version.as_str(), ": ", reason.name(), " (try ", number.as_str(), ")"];
@@ -173,6 +175,7 @@ impl Step<'_> {
         let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
         let jitter = full_jitter(base, cap, tries - 1, self.agent.now.random);
         let delay = fault.retry_after_ms.map_or(jitter, |asked| asked.min(cap).max(jitter));
+        self.put_off(Before::Download, delay, fault.reason);
         let until_ms = self.agent.now.uptime_ms.saturating_add(delay);
         self.agent.phase = AgentPhase::AwaitRetry { until_ms, reason: fault.reason };
         self.tell();
@@ -183,6 +186,11 @@ impl Step<'_> {
             attempt.number = attempt.number.saturating_add(1);
         }
         self.save_journal();
+    }
+
+    /// What a try waited for is there.
+    pub(super) fn try_now(&mut self, reason: Reason) {
+        self.agent.phase = AgentPhase::AwaitRetry { until_ms: self.agent.now.uptime_ms, reason };
     }
 
     /// Ends the attempt. What it came to is journalled before anybody is told.

@@ -4,8 +4,7 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ShadowId, ShadowTopic, ShadowVerb, Topic};
 
 use super::{AgentPhase, Core, Settling, Step, publish};
-use crate::budget::ends_with_the_link;
-use crate::json::{Decimal, Out};
+use crate::json::{Decimal, Out, Text};
 use crate::shadow::ShadowFollower;
 use crate::{Effect, Payload, full_jitter};
 
@@ -70,7 +69,7 @@ impl Step<'_> {
             self.agent.reporter.asked_at_ms = None;
             (self.out)(Effect::Disconnect);
         } else {
-            self.ask();
+            self.read_failed(&["the shadow service does not answer"]);
         }
     }
 
@@ -109,10 +108,10 @@ impl Step<'_> {
             self.watch_trust();
             self.tell();
             if let AgentPhase::AwaitRetry { reason, .. } = self.agent.phase
-                && ends_with_the_link(reason)
+                && let Some(attempt) = &mut self.agent.journal.attempt
+                && attempt.tries.hurry(reason)
             {
-                self.agent.phase =
-                    AgentPhase::AwaitRetry { until_ms: self.agent.now.uptime_ms, reason };
+                self.try_now(reason);
             }
         }
         self.broker_reached();
@@ -120,12 +119,18 @@ impl Step<'_> {
         self.follow_offer();
     }
 
-    /// One line for a run of refusals: the log buffer is small.
-    pub(super) fn read_refused(&mut self, code: u64) {
-        if self.agent.reporter.reads_refused == 0 {
+    pub(super) fn read_refused(&mut self, code: u64, token: Option<Text<'_>>) {
+        let is_linked = !matches!(self.agent.link, Link::Down | Link::Subscribing);
+        if is_linked && self.agent.shadow.is_answered_by(token) {
             let number = Decimal::new(code);
-            let message = ["the shadow could not be read: ", number.as_str()];
-            self.log(LogLevel::Warn, "SHADOW_FAILED", &message, Some(Reason::ServerError));
+            self.read_failed(&["the shadow could not be read: ", number.as_str()]);
+        }
+    }
+
+    /// One line for a run of failures: the log buffer is small.
+    fn read_failed(&mut self, message: &[&str]) {
+        if self.agent.reporter.reads_refused == 0 {
+            self.log(LogLevel::Warn, "SHADOW_FAILED", message, Some(Reason::ServerError));
         }
         let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
         let delay =

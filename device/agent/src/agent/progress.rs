@@ -17,8 +17,8 @@ pub(super) struct Meter {
     pub(super) due_at_ms: Option<u64>,
     /// Most bytes read back within this attempt number.
     pub(super) done: u64,
-    /// Most bytes read back in any try of this update: only more is a new byte.
-    pub(super) best: u64,
+    /// Most bytes read back in any try of this update since the boot: only more is a new byte.
+    pub(super) best: Option<u64>,
     /// Whether what stands in flash is suspect.
     pub(super) start_over: bool,
 }
@@ -90,8 +90,9 @@ impl Step<'_> {
 impl Core {
     fn wait(&self) -> Option<(u64, Reason)> {
         let (until_ms, reason) = match self.phase {
-            AgentPhase::AwaitRetry { until_ms, reason } => (until_ms, reason),
-            AgentPhase::Deferred { reason, .. } => (self.deferral_ends_at_ms()?, reason),
+            AgentPhase::AwaitRetry { reason, .. } | AgentPhase::Deferred { reason, .. } => {
+                (self.wait_ends_at_ms()?, reason)
+            }
             _ => return None,
         };
         Some((until_ms.saturating_sub(self.now.uptime_ms), reason))

@@ -135,12 +135,18 @@ impl Step<'_> {
         match code {
             409 => self.ask(),
             // It will be refused again: the next wish must not wait for it for ever.
-            400..=499
-                if code != 429
-                    && self.agent.settling == Settling::UntilReported
-                    && print_of_patch(&|out| self.agent.write_firmware(out)).is_some() =>
-            {
-                self.agent.settling = Settling::Settled;
+            400..=499 if code != 429 && self.agent.settling == Settling::UntilReported => {
+                match print_of_patch(&|out| self.agent.write_firmware(out)) {
+                    Some(_) => {
+                        self.agent.settling = Settling::Settled;
+                        self.follow_wish();
+                    }
+                    // Of settings: how the update ended is told.
+                    None => {
+                        self.agent.settling = Settling::UntilRead;
+                        self.ask();
+                    }
+                }
             }
             _ => {}
         }

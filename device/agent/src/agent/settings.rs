@@ -49,6 +49,8 @@ pub(super) struct Settings {
     /// Whether one that waited made place for another: it is read again when the next is due.
     has_dropped: bool,
     ids: u32,
+    /// Print of the name of the last one that was wanted.
+    newest: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -83,11 +85,13 @@ impl Settings {
         self.wanted.pop_at(place);
     }
 
-    /// Whether one more can be wanted; one that waits makes place for it.
-    fn make_place(&mut self, room: &mut [u8]) -> bool {
+    /// Whether one more can be wanted; one that waits makes place for it. Its `refusals` are
+    /// handed on: settings that take turns do not come again sooner for that.
+    fn make_place(&mut self, room: &mut [u8], refusals: &mut u32) -> bool {
         if self.wanted.is_full()
             && let Some(place) = self.wanted.iter().position(|wanted| !wanted.is_in_hand())
         {
+            *refusals = self.wanted[place].refusals.max(*refusals);
             self.forget(room, place);
             self.has_dropped = true;
         }
@@ -107,9 +111,12 @@ impl Step<'_> {
 
     /// Compares desired with what is in force, field by field. A delta holds only what differs.
     pub(super) fn follow_settings(&mut self, config: Json<'_>, is_delta: bool) {
-        for (name, desired) in
-            config.members().filter(|(name, _)| !name.is(member::FIRMWARE_VERSION))
-        {
+        // Where there are more than places, they take turns.
+        let newest = self.agent.settings.newest;
+        let is_newest = |(name, _): (Text<'_>, _)| print(name) == newest;
+        let from = config.members().position(is_newest).map_or(0, |place| place + 1);
+        let turns = config.members().skip(from).chain(config.members().take(from));
+        for (name, desired) in turns.filter(|(name, _)| !name.is(member::FIRMWARE_VERSION)) {
             self.want_setting(name, desired, is_delta);
         }
         if is_delta {
@@ -151,13 +158,14 @@ impl Step<'_> {
         if is_applied {
             return;
         }
-        if !settings.make_place(self.room) {
+        if !settings.make_place(self.room, &mut refusals) {
             settings.has_more = true;
             return;
         }
         // Something may have closed up: it stands elsewhere now.
         let written = room::write(self.room, settings, name, desired, is_delta);
         settings.ids = settings.ids.wrapping_add(1);
+        settings.newest = name_print;
         let id = SettingId(settings.ids);
         let (start, length) = written.unwrap_or_default();
         let (name_print, retry_at_ms) = (print(name), None);
@@ -214,10 +222,12 @@ impl Step<'_> {
         // Something else is wanted under this name by now.
         if wanted[place + 1..].iter().any(|newer| newer.name == wanted[place].name) {
             self.agent.settings.forget(self.room, place);
-            return self.look_at_more();
+        } else {
+            self.refuse(id, None, &["the product refused it"]);
         }
-        self.refuse(id, None, &["the product refused it"]);
-        self.look_at_more();
+        // Those there was no place for may be refused as well: they wait like this one.
+        let settings = &mut self.agent.settings;
+        settings.has_dropped |= core::mem::take(&mut settings.has_more);
     }
 
     fn refuse(&mut self, id: SettingId, name: Option<Text<'_>>, why: &[&str]) {

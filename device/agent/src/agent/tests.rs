@@ -15,4 +15,5 @@ mod shadow;
 mod table;
 mod tries;
 mod trust;
+mod waits;
 mod world;

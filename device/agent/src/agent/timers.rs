@@ -5,7 +5,6 @@ use otaru_wire::Reason;
 use super::link::Link;
 use super::{AgentPhase, Core, Step};
 use crate::WithoutBroker;
-use crate::budget::ends_with_the_link;
 
 /// A time that does not come.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -15,10 +14,10 @@ impl Core {
     pub(super) fn wake_at_ms(&self) -> Option<u64> {
         let limit = self.config.answer_limit_ms;
         let mut wake_at = match self.phase {
-            AgentPhase::AwaitRetry { .. } if self.waits_for_the_link() => NEVER,
-            AgentPhase::Deferred { .. } => self.deferral_wakes_at_ms().unwrap_or(NEVER),
-            AgentPhase::AwaitRetry { until_ms, .. }
-            | AgentPhase::Asking { until_ms, .. }
+            AgentPhase::AwaitRetry { .. } | AgentPhase::Deferred { .. } => {
+                self.wait_wakes_at_ms().unwrap_or(NEVER)
+            }
+            AgentPhase::Asking { until_ms, .. }
             | AgentPhase::Trial { until_ms }
             | AgentPhase::SelfTest { until_ms } => until_ms,
             _ => NEVER,
@@ -38,13 +37,6 @@ impl Core {
         also(self.settings.next_retry_ms());
         (wake_at < NEVER).then_some(wake_at)
     }
-
-    /// Whether the next try would only meet the same dead link. The try waits, and counts
-    /// nothing, until the shadow was read again.
-    fn waits_for_the_link(&self) -> bool {
-        let AgentPhase::AwaitRetry { reason, .. } = self.phase else { return false };
-        self.link != Link::Up && ends_with_the_link(reason)
-    }
 }
 
 impl Step<'_> {
@@ -52,12 +44,10 @@ impl Step<'_> {
     pub(super) fn run_timers(&mut self) {
         let now = self.agent.now.uptime_ms;
         match self.agent.phase {
-            AgentPhase::AwaitRetry { .. } if self.agent.waits_for_the_link() => {}
-            AgentPhase::AwaitRetry { until_ms, .. } if until_ms <= now => self.begin_fetch(),
             AgentPhase::Asking { before, until_ms } if until_ms <= now => {
                 self.question_unanswered(before);
             }
-            AgentPhase::Deferred { .. } => self.mind_deferral(),
+            AgentPhase::AwaitRetry { .. } | AgentPhase::Deferred { .. } => self.mind_wait(),
             AgentPhase::Trial { until_ms } if until_ms <= now => {
                 match self.agent.config.without_broker {
                     WithoutBroker::RollBack => self.roll_back(Reason::BrokerUnreachable),

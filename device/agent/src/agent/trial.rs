@@ -15,6 +15,8 @@ impl Step<'_> {
     }
 
     pub(super) fn begin_trial(&mut self) {
+        // Whatever its entry says, as where power went in the bootloader's own write of it.
+        self.agent.running_stays = false;
         if self.attempt_runs()
             && let Some(attempt) = &mut self.agent.journal.attempt
         {

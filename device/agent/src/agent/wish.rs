@@ -5,7 +5,7 @@ use otaru_wire::{Outcome, Reason, ReleaseVersion};
 
 use super::link::Link;
 use super::{AgentPhase, Core, Settling, Step, log};
-use crate::{Attempt, Effect};
+use crate::{Attempt, Effect, Tries};
 
 impl Step<'_> {
     /// Begins, keeps or cancels according to desired. Until arming; later is too late.
@@ -27,9 +27,13 @@ impl Step<'_> {
         {
             attempt.update = Some(update.id.clone());
             attempt.wished_sha256 = Some(update.sha256);
-            self.save_journal();
             // Somebody asked anew: what was said before does not hold.
+            attempt.tries = Tries::default();
+            self.save_journal();
             self.decision_changed();
+            if let AgentPhase::AwaitRetry { reason, .. } = self.agent.phase {
+                self.try_now(reason);
+            }
         }
         if self.agent.phase == AgentPhase::Offered {
             self.begin_fetch();

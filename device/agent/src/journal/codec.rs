@@ -6,7 +6,7 @@ use otaru_wire::{Digest, Outcome, Reason, ReleaseVersion, UpdateId};
 
 use super::{Attempt, Ended, Journal, Stage};
 use crate::bytes::{Reader, Writer};
-use crate::{BadImages, Before, Deferral, Target};
+use crate::{BadImages, Before, Deferral, Target, Tries};
 
 /// The layout of a journal without deferral, and of a target alone.
 const PLAIN: u8 = 1;
@@ -98,7 +98,7 @@ impl Writer<'_> {
         self.option(attempt.wished_sha256.as_ref(), Writer::digest);
         self.option(attempt.update.as_ref(), |out, id| out.text(id.as_str()));
         self.u32(attempt.number);
-        self.u32(attempt.tries);
+        self.u32(attempt.tries.number());
         self.byte(attempt.stage as u8);
         self.option(attempt.target.as_ref(), Writer::target);
         self.byte(attempt.arms);
@@ -150,7 +150,7 @@ impl Reader<'_> {
             wished_sha256: self.option(Reader::digest)?,
             update: self.option(Reader::update)?,
             number: self.u32()?,
-            tries: self.u32()?,
+            tries: Tries::from_number(self.u32()?),
             stage: self.stage()?,
             target: self.option(Reader::target)?,
             arms: self.byte()?,

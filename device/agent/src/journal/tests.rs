@@ -54,7 +54,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
                 wished_sha256,
                 update,
                 number,
-                tries,
+                tries: Tries::from_number(tries),
                 stage,
                 target,
                 arms,
@@ -175,7 +175,7 @@ const LAYOUT_ONE: &[u8] = &[
 fn a_journal_of_layout_one_is_read_and_written_as_it_was() {
     let version = ReleaseVersion::new("1.0.5").unwrap();
     let fresh = Attempt::new(version, None, UpdateId::new("u-1").ok());
-    let attempt = Attempt { number: 2, tries: 1, ..fresh };
+    let attempt = Attempt { number: 2, tries: Tries::from_number(1), ..fresh };
     let known = Journal { attempt: Some(attempt), security_floor: 7, ..Journal::default() };
     assert_eq!(Journal::from_bytes(LAYOUT_ONE), Ok(known.clone()));
     assert_eq!(known.to_bytes().as_slice(), LAYOUT_ONE);

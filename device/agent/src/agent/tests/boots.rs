@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::flash::{Flash, boot_facts, image, target, version};
-use super::world::{World, config};
+use super::world::{Behaviour, Event, World, config};
 use crate::agent::{Agent, Stored};
 use crate::{
     AgentPhase, Attempt, BootFacts, Effect, EntryState, Journal, Moment, ResetCause, Stage,
@@ -23,6 +23,29 @@ fn a_confirmed_image_that_vanished_is_reported_as_rolled_back() {
     world.run_until(|_| false);
     let last = "runs 1.0.4 (rolled_back), last u-1 rolled_back reverted_after_confirm";
     assert_eq!(world.last_reported(), last);
+}
+
+/// It runs, and nothing says that it stays: confirmed is told when it was, and not before.
+#[test]
+fn firmware_whose_trial_was_not_marked_is_confirmed_by_its_own_test_alone() {
+    for (behaviour, expected) in [
+        (Behaviour::Pass, "runs 1.0.5 (confirmed), last u-1 confirmed "),
+        (Behaviour::Fail, "runs 1.0.4 (rolled_back), last u-1 rolled_back self_test_failed"),
+    ] {
+        let mut world = World::connected();
+        world.flash.marks_are_cut = true;
+        world.behaviour = behaviour;
+        world.wish("1.0.5", "u-1");
+        world.run_until(|phase| matches!(phase, AgentPhase::SelfTest { .. }));
+        assert_eq!(world.flash.entries[1], EntryState::Undefined);
+        world.queue.retain(|event| matches!(event, Event::Message(..)));
+        world.run_until(|_| false);
+        assert_eq!(world.last_reported(), "runs 1.0.5 (trial), last none none ");
+        assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
+        world.restart(ResetCause::PowerOn);
+        world.run();
+        assert_eq!(world.last_reported(), expected);
+    }
 }
 
 /// What was logged at a boot.

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::flash::{target, version};
 use super::world::{Behaviour, Event, World};
 use crate::{
-    AgentPhase, Decision, Effect, Fault, Hold, Input, Journal, Moment, ResetCause, SettingId, Stage,
+    AgentPhase, Decision, Effect, Fault, Hold, Input, Journal, Moment, ResetCause, SettingId,
+    Stage, Tries,
 };
 
 fn reason() -> impl Strategy<Value = Reason> {
@@ -122,7 +123,7 @@ fn boot_of_anything() -> impl Strategy<Value = World> {
 fn without_tries(journal: &Journal) -> Journal {
     let mut journal = journal.clone();
     if let Some(attempt) = &mut journal.attempt {
-        attempt.tries = 0;
+        attempt.tries = Tries::default();
     }
     journal
 }

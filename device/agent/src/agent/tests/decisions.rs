@@ -33,7 +33,7 @@ fn deferred(answers_before: usize) -> World {
 }
 
 fn tries(world: &World) -> Option<u32> {
-    world.agent.journal().attempt.as_ref().map(|attempt| attempt.tries)
+    world.agent.journal().attempt.as_ref().map(|attempt| attempt.tries.number())
 }
 
 fn questions(world: &World) -> String {

@@ -17,6 +17,8 @@ pub(super) struct Flash {
     pub(super) label_is_certain: bool,
     /// Security counter of the image that runs.
     pub(super) security_counter: u32,
+    /// Whether power goes in the bootloader's write of a trial's entry, which leaves no state of its.
+    pub(super) marks_are_cut: bool,
 }
 
 impl Flash {
@@ -30,6 +32,7 @@ impl Flash {
             settings: Vec::new(),
             label_is_certain: true,
             security_counter: 0,
+            marks_are_cut: false,
         }
     }
 
@@ -43,7 +46,10 @@ impl Flash {
                     *running = 1 - slot;
                 }
                 EntryState::New => {
-                    *entry = EntryState::PendingVerify;
+                    *entry = match self.marks_are_cut {
+                        true => EntryState::Undefined,
+                        false => EntryState::PendingVerify,
+                    };
                     *running = slot;
                 }
                 EntryState::Invalid if *running == slot => *running = 1 - slot,

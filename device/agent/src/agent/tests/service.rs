@@ -23,6 +23,8 @@ pub(super) struct Service {
     pub(super) keeps_nothing: bool,
     /// Reads so far.
     pub(super) reads: u32,
+    /// Reads to leave without an answer.
+    pub(super) reads_lost: u32,
     /// Reads to refuse before one is answered again.
     pub(super) reads_refused: u32,
 }

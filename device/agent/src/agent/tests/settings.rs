@@ -271,3 +271,28 @@ fn more_is_looked_at_when_nothing_is_in_hand_any_more() {
         assert_eq!(product.asked, u32::from(left == 0));
     }
 }
+
+/// However many there are: a product of before them refuses every one, for ever.
+#[test]
+fn settings_that_are_always_refused_are_ever_longer_waits() {
+    const DAY_MS: u64 = 86_400_000;
+    let names: [&str; 40] = core::array::from_fn(|n| &*format!("n{n:02}").leak());
+    for count in [8, 9, 16, 17, 40] {
+        let mut world = World::connected();
+        world.refused.extend(names);
+        let wanted = names.iter().take(count).map(|name| ((*name).into(), json!(1)));
+        let wanted = serde_json::Map::from_iter(wanted);
+        world.desire(json!({"config": wanted}));
+        let before = world.service.reads;
+        for _ in 0..20_000 {
+            if world.uptime_ms < DAY_MS {
+                world.pass();
+            }
+        }
+        assert!(world.uptime_ms >= DAY_MS, "{count}: after {} ms", world.uptime_ms);
+        let (reads, lines) =
+            (world.service.reads - before, world.transcript.matches("was not applied").count());
+        assert!(reads < 200 && lines < 1_000, "{count}: {reads} reads, {lines} lines");
+        assert!(names.iter().take(count).all(|name| world.transcript.contains(*name)), "{count}");
+    }
+}

@@ -36,10 +36,16 @@ fn the_longest_wait_doubles_from_the_first() {
     }
 }
 
-/// The broker that comes back says nothing about a release that is not there.
+/// The broker that comes back says nothing about a release that is not there, nor of a server that
+/// said when it wants to be asked again.
 #[test]
 fn a_new_session_hurries_a_try_only_if_the_link_had_failed() {
-    for (reason, expected) in [(Reason::ReleaseNotFound, false), (Reason::ServerError, true)] {
+    for (reason, expected) in [
+        (Reason::ReleaseNotFound, false),
+        (Reason::ServerError, false),
+        (Reason::LinkDownWhileDownloading, true),
+        (Reason::DownloadStalled, true),
+    ] {
         let mut world = World::connected();
         world.faults = faults(&[reason]);
         world.wish("1.0.5", "u-1");
@@ -137,6 +143,39 @@ fn a_report_of_an_older_version_leads_to_a_read() {
         world.run_until(|_| false);
         assert_eq!(world.service.reads - before, reads, "{code}");
     }
+}
+
+/// One that came while the end was not told yet.
+#[test]
+fn a_wish_that_waited_for_a_report_is_followed_when_that_is_given_up() {
+    let mut world = World::connected();
+    world.faults = faults(&[Reason::ManifestUntrusted]);
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    world.service.refused_with = alloc::vec![400; 2].into();
+    world.wish("1.0.6", "u-2");
+    world.run_until(|phase| phase == AgentPhase::Idle);
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    assert_eq!(world.agent.phase(), AgentPhase::Preflight, "{}", world.transcript);
+}
+
+/// They are no part of how the update ended, which is told.
+#[test]
+fn settings_that_are_refused_do_not_keep_the_next_wish_waiting() {
+    let mut world = World::connected();
+    world.service.refused_with = [500].into();
+    world.desire(json!({"config": {"volume": 3}}));
+    world.run_until(|_| false);
+    world.faults = faults(&[Reason::ManifestUntrusted]);
+    world.wish("1.0.5", "u-1");
+    while world.service.reported["firmware"].get("last").is_none() {
+        world.pass();
+    }
+    world.service.refused_with = alloc::vec![400; 50].into();
+    world.run_until(|_| false);
+    world.wish("1.0.6", "u-2");
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    assert_eq!(world.agent.phase(), AgentPhase::Preflight, "{}", world.transcript);
 }
 
 /// How an update ended is told before the next begins, unless that will never be heard.

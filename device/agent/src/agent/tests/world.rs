@@ -14,8 +14,8 @@ use super::flash::{Flash, boot_facts, image, target, version};
 use super::service::Service;
 use crate::agent::{Agent, AgentPhase, Stored};
 use crate::{
-    AgentConfig, BootFacts, Decision, Effect, EntryState, Fault, Input, Journal, Moment,
-    ResetCause, Target, Wanted,
+    AgentConfig, BootFacts, DailyWindow, Decision, Effect, EntryState, Fault, Input, Journal,
+    Moment, ResetCause, Target, Wanted,
 };
 
 /// How an image behaves on its trial boot.
@@ -52,6 +52,8 @@ pub(super) struct World {
     pub(super) refused: Vec<&'static str>,
     /// Whether the product wants to be asked.
     pub(super) asks_product: bool,
+    /// When new firmware may be started.
+    pub(super) window: Option<DailyWindow>,
     /// The product's next answers; when empty it says now.
     pub(super) decisions: VecDeque<Decision>,
     /// Questions that are not answered.
@@ -103,6 +105,7 @@ impl World {
             transcript: String::new(),
             refused: Vec::new(),
             asks_product: false,
+            window: None,
             decisions: VecDeque::new(),
             unanswered: 0,
             ran_before_ms: 0,
@@ -141,7 +144,12 @@ impl World {
     }
 
     fn config(&self) -> AgentConfig {
-        AgentConfig { asks_product: self.asks_product, shows_offers: self.asks_product, ..config() }
+        AgentConfig {
+            asks_product: self.asks_product,
+            shows_offers: self.asks_product,
+            restart_window: self.window,
+            ..config()
+        }
     }
 
     pub(super) fn connect(&mut self) {
@@ -400,6 +408,9 @@ impl World {
             Topic::Shadow { topic: ShadowTopic::Request(verb), .. } => {
                 let request: Value = serde_json::from_slice(payload).unwrap();
                 let token = request.get("clientToken").cloned();
+                if verb == ShadowVerb::Get && self.service.reads_lost > 0 {
+                    return self.service.reads_lost -= 1;
+                }
                 if verb == ShadowVerb::Get {
                     let (topic, message) = self.service.get(token);
                     return self.hear(topic, message);
