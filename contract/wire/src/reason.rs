@@ -118,7 +118,7 @@ reasons! {
     33 SelfTestFailed "self_test_failed" never,
     /// The new firmware's self-test did not end in time.
     34 SelfTestTimedOut "self_test_timed_out" never,
-    /// The new firmware restarted before it was confirmed.
+    /// The new firmware restarted before it was confirmed; or the old one, at every download.
     35 FirmwareCrashed "firmware_crashed" never,
     /// The new firmware did not reach the server.
     36 BrokerUnreachable "broker_unreachable" again,
@@ -126,7 +126,7 @@ reasons! {
     37 PowerLostInTrial "power_lost_in_trial" again,
     /// The bootloader went back to the old slot without running the new one.
     38 NewSlotDidNotBoot "new_slot_did_not_boot" never,
-    /// The device's bootloader cannot go back, so nothing was tried.
+    /// The device's bootloader cannot go back by itself: new firmware that hangs stays.
     39 RollbackUnsupported "rollback_unsupported" never,
     /// The old firmware runs although the new one was confirmed.
     40 RevertedAfterConfirm "reverted_after_confirm" never,

@@ -17,6 +17,9 @@ use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingNam
 use crate::board::{Board, BoardFlash};
 use crate::download::Transfer;
 
+/// Bytes are told of at most once in this time: radio and TLS have other things to do.
+const PROGRESS_INTERVAL_MS: u64 = 10_000;
+
 /// What the device is, from the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
@@ -128,6 +131,7 @@ impl Device {
         let config = AgentConfig {
             asks_product: board.decides(),
             shows_offers: board.shows_offers(),
+            progress_interval_ms: PROGRESS_INTERVAL_MS,
             ..AgentConfig::new(identity.thing.clone(), identity.namespace.clone())
         };
         let mut device = Device {

@@ -27,6 +27,8 @@ mod effects;
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Longest time without a sign of life, whatever is waited for.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// Bytes are told of at most once in this time: radio and TLS have other things to do.
+const PROGRESS_INTERVAL_MS: u64 = 10_000;
 
 /// What is the board's own.
 pub trait Board {
@@ -172,7 +174,10 @@ impl<B: Board> Device<B> {
         let (journal, settings) = host.stored()?;
         let recreated = host.storage().0.recreated();
         let stored = Stored { journal: &journal, settings: &settings, recreated };
-        let config = AgentConfig::new(net.identity.thing.clone(), net.identity.namespace.clone());
+        let config = AgentConfig {
+            progress_interval_ms: PROGRESS_INTERVAL_MS,
+            ..AgentConfig::new(net.identity.thing.clone(), net.identity.namespace.clone())
+        };
         let config = board.configure(config);
         let (answers, job) = (VecDeque::new(), None);
         let mut device = Device {
