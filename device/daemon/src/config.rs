@@ -59,6 +59,10 @@ struct Product {
     self_test_limit_s: u64,
     #[serde(default = "ten_seconds")]
     stop_limit_s: u64,
+    #[serde(default = "two_minutes")]
+    restart_limit_s: u64,
+    #[serde(default = "a_minute")]
+    apply_settings_limit_s: u64,
 }
 
 /// How updates go.
@@ -125,6 +129,10 @@ impl Default for Update {
 
 fn a_minute() -> u64 {
     60
+}
+
+fn two_minutes() -> u64 {
+    120
 }
 
 fn ten_seconds() -> u64 {
@@ -201,6 +209,8 @@ impl Config {
         }
         for (key, found) in [
             ("product.self_test_limit_s", product.self_test_limit_s),
+            ("product.restart_limit_s", product.restart_limit_s),
+            ("product.apply_settings_limit_s", product.apply_settings_limit_s),
             ("update.broker_limit_s", update.broker_limit_s),
             ("update.retry_base_s", update.retry_base_s),
         ] {
@@ -275,6 +285,8 @@ impl Config {
                 apply_settings: product.apply_settings,
                 self_test_limit: Duration::from_secs(product.self_test_limit_s),
                 stop_limit: Duration::from_secs(product.stop_limit_s),
+                restart_limit: Duration::from_secs(product.restart_limit_s),
+                apply_settings_limit: Duration::from_secs(product.apply_settings_limit_s),
             },
             patches: download.patches,
             broker_limit: Duration::from_secs(update.broker_limit_s),

@@ -225,7 +225,7 @@ impl<'a> Firmware<'a> {
                 self.apply_next_setting();
                 self.job_finished(finished)
             }
-            () = self.product.ended() => self.program_ended(),
+            ended = self.product.ended() => self.program_ended(ended),
             pressed = next_press(self.options.hook.as_ref()) => self.step(pressed),
             () = sleep_until(wake_at) => self.step(Input::TimePassed),
         }

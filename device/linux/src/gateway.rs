@@ -12,7 +12,7 @@ use otaru_slots::{Layout, Slot};
 
 use crate::firmware::Firmware;
 use crate::product::{Commands, Product, Running, Stage};
-use crate::program;
+use crate::program::{self, Left, Ran};
 use crate::slot_files::SlotFiles;
 use crate::{FileFlash, Hook, Identity, IdentityError, RenewalOptions, SimError, SimOptions};
 
@@ -151,11 +151,12 @@ impl Boots<'_> {
             let slot = start_slot(&mut flash, &layout, Some(self.chip))?;
             let mut host = Host::start(flash.clone(), layout, slot, Some(self.chip))?;
             let image_bytes = host.image()?.size_bytes;
-            self.activate(slot, image_bytes).await?;
+            let is_in_force = self.activate(slot, image_bytes).await?;
             let thing = &self.identity.thing;
             tracing::info!(device.thing = %thing, device.slot = %slot, ?reset, "Booted");
             let commands = self.options.commands.clone();
-            let product = Product::Commands(Running::of(commands, Arc::clone(&stage)));
+            let running = Running::of(commands, Arc::clone(&stage), is_in_force);
+            let product = Product::Commands(running);
             let (options, identity) = (self.agent_options, self.identity);
             let firmware = Firmware::start(options, identity, host, self.chip, product, reset)?;
             if let Some(started) = started.take() {
@@ -168,21 +169,31 @@ impl Boots<'_> {
         }
     }
 
-    /// Points `current` at the slot, and has the product started again if it changed.
-    async fn activate(&self, slot: Slot, image_bytes: u32) -> Result<(), SimError> {
+    /// Points `current` at the slot, and has the product started again if it changed; whether
+    /// that runs now what `current` says.
+    async fn activate(&self, slot: Slot, image_bytes: u32) -> Result<bool, SimError> {
         let slots = &self.options.slots;
         let in_state = |source| SimError::File { path: slots.state.clone(), source };
         slots.activate(slot, image_bytes).map_err(in_state)?;
-        let Some(restart) = self.options.commands.restart.as_ref().filter(|_| !slots.is_in_force())
-        else {
-            return Ok(());
+        let commands = &self.options.commands;
+        let Some(restart) = commands.restart.as_ref().filter(|_| !slots.is_in_force()) else {
+            return Ok(true);
         };
-        match program::run(restart, Vec::new()).await {
-            Ok(true) => slots.put_in_force().map_err(in_state)?,
-            // The self-test has the last word, and the next boot tries again.
-            Ok(false) => tracing::error!("The product could not be started again"),
+        // Neither the agent nor a trial begins before it has ended.
+        match program::run(restart, Vec::new(), commands.restart_limit, Left::Runs).await {
+            Ok(Ran::Passed) => {
+                slots.put_in_force().map_err(in_state)?;
+                return Ok(true);
+            }
+            // It ends a trial, and otherwise the next boot tries again.
+            Ok(Ran::Failed | Ran::TimedOut) => {
+                tracing::error!("The product could not be started again");
+            }
             Err(error) => tracing::error!(%error, "The product could not be started again"),
         }
-        Ok(())
+        Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use otaru_wire::Reason;
 use tokio::time::Instant;
 
 use crate::jobs::{Finished, Job};
-use crate::program::{self, Program};
+use crate::program::{self, Left, Program, Ran};
 
 /// How long a program that ended is left alone before it is started again; doubled each time.
 const START_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -29,8 +29,12 @@ pub struct Commands {
     pub apply_settings: Option<Vec<String>>,
     /// How long the self-test may take; without one, how long the program has to stay up.
     pub self_test_limit: Duration,
-    /// How long [`Commands::run`] may take to end.
+    /// How long [`Commands::run`], and what it started, may take to end.
     pub stop_limit: Duration,
+    /// How long [`Commands::restart`] may take.
+    pub restart_limit: Duration,
+    /// How long [`Commands::apply_settings`] may take over one setting.
+    pub apply_settings_limit: Duration,
 }
 
 /// What runs beside the agent.
@@ -66,10 +70,19 @@ enum State {
     /// There is none.
     Off,
     Runs(Arc<Program>),
-    /// It could not be started, and nobody has heard of it yet.
+    /// It, or what [`Commands::restart`] starts, could not be started; nobody has heard of it yet.
     Failed,
     /// It is started again then.
     Waits(Instant),
+}
+
+/// How the program of the product came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It ran, and ended by itself.
+    ByItself,
+    /// It did not start.
+    NotStarted,
 }
 
 impl Product {
@@ -96,15 +109,16 @@ impl Product {
                         tokio::time::sleep(limit).await;
                         return self_test_ended(true);
                     };
-                    match tokio::time::timeout(limit, program::run(&test, Vec::new())).await {
-                        Ok(Ok(passes)) => self_test_ended(passes),
-                        Ok(Err(error)) => {
-                            tracing::error!(%error, "The self-test could not be run");
-                            self_test_ended(false)
-                        }
-                        Err(_) => {
+                    // What it leaves running is no product, and would hold the slot it runs from.
+                    match program::run(&test, Vec::new(), limit, Left::Killed).await {
+                        Ok(Ran::TimedOut) => {
                             let ended = Err(Reason::SelfTestTimedOut);
                             Finished::Answer(Input::SelfTestEnded(ended))
+                        }
+                        Ok(ran) => self_test_ended(ran == Ran::Passed),
+                        Err(error) => {
+                            tracing::error!(%error, "The self-test could not be run");
+                            self_test_ended(false)
                         }
                     }
                 })
@@ -118,16 +132,13 @@ impl Product {
         let command = match self {
             // A simulated product takes every setting.
             Product::Simulated { .. } => None,
-            Product::Commands(running) => running.commands.apply_settings.clone(),
+            Product::Commands(Running { commands, .. }) => {
+                commands.apply_settings.clone().map(|apply| (apply, commands.apply_settings_limit))
+            }
         };
         Box::pin(async move {
             let taken = match command {
-                Some(command) => {
-                    program::run(&command, setting.into_bytes()).await.unwrap_or_else(|error| {
-                        tracing::error!(%error, "Settings could not be handed over");
-                        false
-                    })
-                }
+                Some((command, limit)) => take_over(&command, setting, limit).await,
                 None => true,
             };
             match (id, taken) {
@@ -139,23 +150,28 @@ impl Product {
     }
 
     /// Returns when the program of the product ended by itself, or could not be started.
-    pub(crate) async fn ended(&mut self) {
+    pub(crate) async fn ended(&mut self) -> Ended {
         let Product::Commands(running) = self else { return std::future::pending().await };
-        loop {
+        let ended = loop {
             match &running.state {
                 State::Off => return std::future::pending().await,
-                State::Failed => break,
+                State::Failed => break Ended::NotStarted,
                 State::Runs(program) => {
                     program.ended().await;
-                    break;
+                    break Ended::ByItself;
                 }
                 State::Waits(at) => {
                     tokio::time::sleep_until(*at).await;
+                    // What it left running goes first.
+                    running.stage.stop().await;
                     running.start();
                 }
             }
+        };
+        if running.commands.run.is_none() {
+            running.state = State::Off;
+            return ended;
         }
-        running.stage.put(None);
         // One that ran for so long is none that fails at each start.
         if running.started_at.elapsed() >= START_AGAIN_AT_MOST {
             running.start_again_after = START_AGAIN_AFTER;
@@ -163,6 +179,7 @@ impl Product {
         let after = running.start_again_after;
         running.start_again_after = (after * 2).min(START_AGAIN_AT_MOST);
         running.state = State::Waits(Instant::now() + after);
+        ended
     }
 
     /// Ends the program of the product before a restart.
@@ -176,9 +193,12 @@ impl Product {
 
 impl Running {
     /// Starts the program, if there is one to be kept running.
-    pub(crate) fn of(commands: Commands, stage: Arc<Stage>) -> Running {
+    ///
+    /// `is_in_force` is whether the product that something else keeps running is what `current`
+    /// says, as far as anybody knows.
+    pub(crate) fn of(commands: Commands, stage: Arc<Stage>, is_in_force: bool) -> Running {
         let (started_at, start_again_after) = (Instant::now(), START_AGAIN_AFTER);
-        let state = State::Off;
+        let state = if is_in_force { State::Off } else { State::Failed };
         let mut running = Running { commands, state, started_at, start_again_after, stage };
         running.start();
         running
@@ -190,7 +210,7 @@ impl Running {
         self.state = match Program::start(run, self.commands.stop_limit) {
             Ok(program) => {
                 let program = Arc::new(program);
-                self.stage.put(Some(Arc::clone(&program)));
+                self.stage.put(Arc::clone(&program));
                 State::Runs(program)
             }
             Err(error) => {
@@ -202,15 +222,26 @@ impl Running {
 }
 
 impl Stage {
-    fn put(&self, program: Option<Arc<Program>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = program;
+    fn put(&self, program: Arc<Program>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(program);
     }
 
-    /// Ends the program that runs.
+    /// Ends the program that runs, and what one that ended left running.
     pub(crate) async fn stop(&self) {
-        let program = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let program = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(program) = program {
             program.stop().await;
+        }
+    }
+}
+
+/// Whether the product took a setting over. What it starts for that may go on running.
+async fn take_over(command: &[String], setting: String, limit: Duration) -> bool {
+    match program::run(command, setting.into_bytes(), limit, Left::Runs).await {
+        Ok(ran) => ran == Ran::Passed,
+        Err(error) => {
+            tracing::error!(%error, "Settings could not be handed over");
+            false
         }
     }
 }
@@ -219,3 +250,6 @@ fn self_test_ended(passes: bool) -> Finished {
     let result = if passes { Ok(()) } else { Err(Reason::SelfTestFailed) };
     Finished::Answer(Input::SelfTestEnded(result))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,8 @@ pub(crate) enum Program {
     Good,
     FailsItsTest,
     HangsInItsTest,
+    /// Who starts it never comes to an end.
+    HangsInItsStart,
     /// It ends at once.
     Ends,
     /// It is no program at all.
@@ -94,7 +96,14 @@ impl Desk {
             current = path("state/current"),
         ));
         self.script("apply", &format!("echo \"setting $(cat)\" >> '{}'\n", path("said")));
-        self.script("restart", &format!("echo restarted >> '{}'\n", path("said")));
+        self.script(
+            "restart",
+            &format!(
+                "grep -q '^# stuck' '{current}' && exec sleep 60\necho restarted >> '{said}'\n",
+                current = path("state/current"),
+                said = path("said"),
+            ),
+        );
         let (partitions, run) = match shape {
             Shape::Files | Shape::OwnKey | Shape::Renews => {
                 (String::new(), format!("run = [\"{}\"]", path("state/current")))
@@ -104,7 +113,8 @@ impl Desk {
                     std::fs::write(path(name), vec![0; PARTITION_BYTES]).unwrap();
                 }
                 let partitions = format!("partitions = [\"{}\", \"{}\"]", path("a"), path("b"));
-                (partitions, format!("restart = [\"{}\"]", path("restart")))
+                let restart = format!("restart = [\"{}\"]\nrestart_limit_s = 2", path("restart"));
+                (partitions, restart)
             }
         };
         let enrolment = match shape {
@@ -169,6 +179,7 @@ impl Desk {
             Program::Good => ("good", ""),
             Program::FailsItsTest => ("bad", ""),
             Program::HangsInItsTest => ("hangs", ""),
+            Program::HangsInItsStart => ("stuck", ""),
             Program::Ends | Program::IsNone => ("good", "exit 3\n"),
         };
         let first = if program == Program::IsNone { "\x7FELF" } else { "#!/bin/sh" };

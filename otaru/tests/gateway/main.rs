@@ -72,6 +72,17 @@ async fn partitions_take_images_and_somebody_else_runs_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_nobody_gets_started_is_left() {
+    let mut desk = Desk::start(Shape::Partitions).await;
+    desk.power_on();
+    desk.until_said("restarted").await;
+    desk.publish("1.0.1", Program::HangsInItsStart).await;
+    assert_eq!(desk.install("1.0.1").await, "rolled_back firmware_crashed");
+    desk.assert_partition_is("a", "1.0.0");
+    assert_eq!(desk.said(), ["restarted"; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_makes_its_own_key_whenever_it_is_killed() {
     let mut desk = Desk::start(Shape::OwnKey).await;
     for kill in 0..8 {

@@ -12,6 +12,7 @@ use crate::certificates;
 use crate::jobs::Finished;
 use crate::manifest::Learned;
 use crate::mqtt::LinkEvent;
+use crate::product::Ended;
 
 impl Firmware<'_> {
     pub(super) fn link_changed(&mut self, event: LinkEvent) -> Result<(), SimError> {
@@ -98,15 +99,19 @@ impl Firmware<'_> {
         }
     }
 
-    /// The product's program ended by itself: the end of a trial, and else started again.
-    pub(super) fn program_ended(&mut self) -> Result<(), SimError> {
+    /// The product's program ended by itself, or did not start: the end of a trial, and else
+    /// started again.
+    pub(super) fn program_ended(&mut self, ended: Ended) -> Result<(), SimError> {
         use AgentPhase::{Confirming, SelfTest, Trial};
         let phase = self.agent.as_ref().map(|agent| agent.phase());
         let is_on_trial = matches!(phase, Some(Trial { .. } | SelfTest { .. } | Confirming));
         if is_on_trial {
             self.exit = Some(Exit::Crash);
         }
-        let message = &["the product's program ended"];
+        let message = match ended {
+            Ended::ByItself => &["the product's program ended"],
+            Ended::NotStarted => &["the product could not be started"],
+        };
         let (level, code) = (LogLevel::Error, Some("PROGRAM_ENDED"));
         self.log(LogLine { level, code, message, reason: None })
     }

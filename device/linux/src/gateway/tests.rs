@@ -1,0 +1,59 @@
+use std::path::Path;
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::*;
+
+/// Nothing here takes a tenth of it.
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A gateway that reaches nobody, with an image in a file.
+fn gateway(folder: &Path) -> GatewayOptions {
+    let device = "thing = \"clock-01\"\nproduct = \"clock\"\nchip = \"linux\"\n\
+                  device_url = \"https://localhost:1\"\nmqtt_url = \"mqtts://localhost:1\"\n";
+    for (name, text) in [("device.toml", device), ("cert.pem", ""), ("key.pem", "")] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    std::fs::write(folder.join("image"), "an image").unwrap();
+    GatewayOptions {
+        dir: folder.to_owned(),
+        slots: SlotFiles { state: folder.join("state"), partitions: None, slot_bytes: 1 << 20 },
+        first_image: Some(folder.join("image")),
+        commands: Commands {
+            self_test_limit: LONG,
+            stop_limit: LONG,
+            restart_limit: LONG,
+            apply_settings_limit: LONG,
+            ..Commands::default()
+        },
+        broker_limit: LONG,
+        patches: true,
+        retry_base: LONG,
+        retry_cap: LONG,
+        hook: None,
+        renewal: None,
+    }
+}
+
+/// Runs the gateway until it says that it started.
+async fn until_started(options: &GatewayOptions) -> Result<(), GatewayError> {
+    let (sender, started) = oneshot::channel();
+    let shutdown = async { drop(started.await) };
+    let running = run_gateway(options, || sender.send(()).expect("it is waited for"), shutdown);
+    tokio::time::timeout(LONG, running).await.expect("it starts")
+}
+
+#[tokio::test]
+async fn a_product_that_hangs_in_its_restart_leaves_the_agent_alone() {
+    let folder = TempDir::new().unwrap();
+    let mut options = gateway(folder.path());
+    options.commands.restart = Some(vec!["/bin/sleep".to_owned(), "600".to_owned()]);
+    options.commands.restart_limit = SHORT;
+    until_started(&options).await.unwrap();
+    assert!(!options.slots.is_in_force(), "the next start tries again");
+    options.commands.restart = Some(vec!["/bin/true".to_owned()]);
+    until_started(&options).await.unwrap();
+    assert!(options.slots.is_in_force());
+}
