@@ -1,7 +1,7 @@
 //! A Linux gateway: this program is its boot selector and its agent, the product's program runs
 //! from the slot that was chosen.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use otaru_slots::{Layout, Slot};
 use crate::firmware::Firmware;
 use crate::product::{Commands, Product, Running, Stage};
 use crate::program::{self, Left, Ran};
-use crate::slot_files::SlotFiles;
+use crate::slot_files::{SlotFiles, SlotsError};
 use crate::{FileFlash, Hook, Identity, IdentityError, RenewalOptions, SimError, SimOptions};
 
 /// How long the product's program is left alone after it ended in a trial.
@@ -59,15 +59,9 @@ pub enum GatewayError {
     /// A file could not be used, or the slots hold nothing to run.
     #[error(transparent)]
     Device(#[from] SimError),
-    /// There is no state yet, and no image to make it with.
-    #[error(
-        "{} holds no state, and there is no first image to make it with: name one in \
-         `slots.first_image`", state.display()
-    )]
-    NoFirstImage {
-        /// The folder.
-        state: PathBuf,
-    },
+    /// Slots or state could not be used.
+    #[error(transparent)]
+    Slots(#[from] SlotsError),
 }
 
 impl From<IdentityError> for GatewayError {
@@ -87,19 +81,8 @@ pub async fn run_gateway(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), GatewayError> {
     let identity = Identity::read(&options.dir)?;
-    let chip = match identity.chip {
-        Some(chip) if !chip.runs_esp_images() => chip,
-        found => {
-            let found = found.map_or_else(|| "none".to_owned(), |chip| chip.to_string());
-            return Err(GatewayError::Chip { found });
-        }
-    };
-    if !options.slots.exist() {
-        let state = options.slots.state.clone();
-        let first = options.first_image.as_ref().ok_or(GatewayError::NoFirstImage { state })?;
-        options.slots.make(first)?;
-    }
-    let flash = options.slots.open()?;
+    let chip = raw_chip(&identity)?;
+    let flash = options.slots.open(options.first_image.as_deref())?;
     let stage = Arc::<Stage>::default();
     let agent_options = agent_options(options);
     let boots = Boots { options, agent_options: &agent_options, identity: &identity, chip };
@@ -109,6 +92,25 @@ pub async fn run_gateway(
         () = shutdown => {
             stage.stop().await;
             Ok(())
+        }
+    }
+}
+
+/// Looks whether the folder is one of a gateway, with everything in it that a session with the
+/// server takes; changes nothing.
+pub fn check_provisioning(dir: &Path) -> Result<(), GatewayError> {
+    let identity = Identity::read(dir)?;
+    identity.check()?;
+    raw_chip(&identity).map(drop)
+}
+
+/// The chip, which is none of those whose images say themselves what they are.
+fn raw_chip(identity: &Identity) -> Result<Chip, GatewayError> {
+    match identity.chip {
+        Some(chip) if !chip.runs_esp_images() => Ok(chip),
+        found => {
+            let found = found.map_or_else(|| "none".to_owned(), |chip| chip.to_string());
+            Err(GatewayError::Chip { found })
         }
     }
 }

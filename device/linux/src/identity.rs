@@ -3,10 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use otaru_keys::KeysError;
 use otaru_release::{Chip, PublicKey};
 use otaru_wire::{Namespace, ProductName, Reason, ThingName};
 use reqwest::Url;
 use serde::Deserialize;
+
+mod check;
 
 /// Port of MQTT over TLS where the URL names none.
 const MQTTS_PORT: u16 = 8883;
@@ -52,6 +55,19 @@ pub enum IdentityError {
         /// What was found and what was expected.
         message: String,
     },
+    /// Key, certificate or authority could not be read.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// Another file is not what it should be.
+    #[error("{} is no good: found {found}, expected {expected}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+        /// What should be.
+        expected: &'static str,
+    },
 }
 
 #[derive(Deserialize)]
@@ -73,6 +89,12 @@ impl Identity {
             read_text(&dir.join(file))?;
         }
         parse(dir, &text).map_err(|message| IdentityError::Settings { path, message })
+    }
+
+    /// Looks whether the other files are what a session with the server and an update take. The
+    /// clock is not asked: a certificate may end, and be renewed.
+    pub fn check(&self) -> Result<(), IdentityError> {
+        check::files(&self.dir)
     }
 
     /// The root key the device was built with.

@@ -1,22 +1,32 @@
 //! Where a gateway keeps its images: two files or two partitions, a file of records, and the
 //! link `current` to the image that runs.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use otaru_host::Storage;
-use otaru_slots::table::{Role, Table};
-use otaru_slots::{Layout, Region, Slot, TableError};
+use otaru_slots::table::Table;
+use otaru_slots::{Layout, Region, Slot};
 
 use crate::flash::{Keeps, Part};
 use crate::{FileFlash, SimError};
+
+mod again;
+mod error;
+mod partitions;
+#[cfg(test)]
+mod tests;
+
+pub use error::SlotsError;
 
 /// What is before the slots: the partition table and the boot selector.
 const HEAD_BYTES: u32 = 0x1_0000;
 /// What is behind them: the records.
 const TAIL_BYTES: u32 = 0x1_0000;
+/// Length of the file of records.
+const RECORDS_BYTES: usize = (HEAD_BYTES + TAIL_BYTES) as usize;
 /// Where the table is, and how long.
 const TABLE: std::ops::Range<usize> = 0x8000..0x8C00;
 /// Slots are whole multiples of it.
@@ -35,50 +45,113 @@ pub struct SlotFiles {
     pub slot_bytes: u32,
 }
 
+/// What is there of a gateway's state.
+enum Found {
+    /// Nothing, or what a first start did not come to the end with.
+    Nothing,
+    Whole(Layout),
+    /// Slots, and no records or such as cannot be read.
+    Damaged,
+}
+
 impl SlotFiles {
-    /// Whether the state was made.
-    pub(crate) fn exist(&self) -> bool {
-        self.records().exists()
+    /// Looks whether slots and state can be used, and the first image where it is needed; changes
+    /// nothing.
+    pub fn check(&self, first_image: Option<&Path>) -> Result<(), SlotsError> {
+        self.check_partitions()?;
+        match self.find()? {
+            Found::Nothing => self.check_first_image(first_image).map(drop),
+            Found::Whole(_) | Found::Damaged => Ok(()),
+        }
+    }
+
+    /// Opens state and slots for this process alone. At the first start they are made, and records
+    /// that were lost are made again.
+    pub(crate) fn open(&self, first_image: Option<&Path>) -> Result<FileFlash, SlotsError> {
+        self.check_partitions()?;
+        let layout = match self.find()? {
+            Found::Nothing => self.make(self.check_first_image(first_image)?)?,
+            Found::Whole(layout) => layout,
+            Found::Damaged => self.make_again()?,
+        };
+        self.chip(&self.records(), &layout)
+    }
+
+    fn find(&self) -> Result<Found, SlotsError> {
+        let path = self.records();
+        let records = match std::fs::read(&path) {
+            Ok(records) => records,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(match self.current_slot() {
+                    Some(_) => Found::Damaged,
+                    None => Found::Nothing,
+                });
+            }
+            Err(error) => return Err(in_state(&path)(error)),
+        };
+        let layout = records.get(TABLE).and_then(|table| Table::parse(table).ok());
+        let layout = layout.and_then(|table| Layout::find(&table, u32::MAX).ok());
+        let layout = layout.filter(|layout| is_ours(layout) && records.len() >= RECORDS_BYTES);
+        Ok(layout.map_or(Found::Damaged, Found::Whole))
+    }
+
+    /// The first image, if it is there and fits.
+    fn check_first_image<'p>(&self, path: Option<&'p Path>) -> Result<&'p Path, SlotsError> {
+        let state = self.state.clone();
+        let path = path.ok_or(SlotsError::NoFirstImage { state })?;
+        let failed = |source| SlotsError::FirstImage { path: path.to_owned(), source };
+        let found = File::open(path).and_then(|image| image.metadata()).map_err(failed)?;
+        if !found.is_file() {
+            return Err(failed(io::Error::other("it is no file")));
+        }
+        let (size_bytes, slot_bytes) = (found.len(), self.usable_slot_bytes()?);
+        match size_bytes <= slot_bytes.into() {
+            true => Ok(path),
+            false => {
+                let path = path.to_owned();
+                Err(SlotsError::ImageTooLarge { path, size_bytes, slot_bytes })
+            }
+        }
     }
 
     /// Makes state and slots anew, with an image in the first one.
     ///
     /// The records come last, under their own name when they are whole: a kill before that
     /// begins anew.
-    pub(crate) fn make(&self, first_image: &Path) -> Result<(), SimError> {
-        let image = std::fs::read(first_image).map_err(at(first_image))?;
-        std::fs::create_dir_all(&self.state).map_err(at(&self.state))?;
-        let slot_bytes = self.usable_slot_bytes()?;
-        if image.len() > slot_bytes as usize {
-            return Err(SimError::ImageTooLarge { size_bytes: image.len(), slot_bytes });
-        }
+    fn make(&self, first_image: &Path) -> Result<Layout, SlotsError> {
+        let image = std::fs::read(first_image);
+        let image = image.map_err(|source| {
+            let path = first_image.to_owned();
+            SlotsError::FirstImage { path, source }
+        })?;
+        std::fs::create_dir_all(&self.state).map_err(in_state(&self.state))?;
+        let layout = layout_of(self.usable_slot_bytes()?)?;
         for slot in [Slot::Ota0, Slot::Ota1] {
             let path = self.slot(slot);
             let bytes: &[u8] = if slot == Slot::Ota0 { &image } else { &[] };
-            self.write_slot(&path, bytes).map_err(at(&path))?;
+            self.write_slot(&path, bytes).map_err(in_state(&path))?;
         }
-        let records = self.records();
-        let unfinished = records.with_extension("new");
-        let blank = vec![0xFF; (HEAD_BYTES + TAIL_BYTES) as usize];
-        std::fs::write(&unfinished, blank).map_err(at(&unfinished))?;
-        let flash_bytes = slot_bytes.saturating_mul(2).saturating_add(HEAD_BYTES + TAIL_BYTES);
-        let layout = Layout::standard(flash_bytes, slot_bytes)?;
+        let unfinished = self.write_unfinished(&[0xFF; RECORDS_BYTES])?;
         let mut flash = self.chip(&unfinished, &layout)?;
-        layout.write_table(&mut flash)?;
-        Storage::open(&mut flash, &layout)?.save_factory(&mut flash, &image)?;
-        flash.sync()?;
-        std::fs::rename(&unfinished, &records).map_err(at(&records))?;
-        sync_folder(&self.state).map_err(at(&self.state))
+        layout.write_table(&mut flash).map_err(SimError::from)?;
+        keep_factory(&mut flash, &layout, &image)?;
+        self.finish(flash, &unfinished)?;
+        Ok(layout)
     }
 
-    /// Opens state and slots for this process alone.
-    pub(crate) fn open(&self) -> Result<FileFlash, SimError> {
+    /// Writes records beside their place.
+    fn write_unfinished(&self, bytes: &[u8]) -> Result<PathBuf, SlotsError> {
+        let unfinished = self.records().with_extension("new");
+        std::fs::write(&unfinished, bytes).map_err(in_state(&unfinished))?;
+        Ok(unfinished)
+    }
+
+    /// Puts whole records into their place in one step.
+    fn finish(&self, flash: FileFlash, unfinished: &Path) -> Result<(), SlotsError> {
+        flash.sync().map_err(SimError::from)?;
         let records = self.records();
-        let mut head = vec![0; HEAD_BYTES as usize];
-        let read = File::open(&records).and_then(|mut file| file.read_exact(&mut head));
-        read.map_err(at(&records))?;
-        let layout = Layout::find(&Table::parse(&head[TABLE])?, u32::MAX)?;
-        self.chip(&records, &layout)
+        std::fs::rename(unfinished, &records).map_err(in_state(&records))?;
+        sync_folder(&self.state).map_err(in_state(&self.state))
     }
 
     /// Makes `current` the image of this slot.
@@ -153,29 +226,9 @@ impl SlotFiles {
         file.sync_all()
     }
 
-    fn usable_slot_bytes(&self) -> Result<u32, SimError> {
-        let mut usable = self.slot_bytes;
-        for path in self.partitions.iter().flatten() {
-            let length = File::open(path).and_then(|mut file| file.seek(SeekFrom::End(0)));
-            let length = length.map_err(at(path))?;
-            usable = usable.min(u32::try_from(length).unwrap_or(u32::MAX));
-        }
-        Ok(usable - usable % SLOT_UNIT)
-    }
-
-    fn chip(&self, records: &Path, layout: &Layout) -> Result<FileFlash, SimError> {
-        let state = OpenOptions::new().read(true).write(true).open(records);
-        let state = state.map_err(at(records))?;
-        // Two devices on the same records would each see the other's writes as damage.
-        let locked: io::Result<()> = state.try_lock().map_err(Into::into);
-        locked.map_err(at(records))?;
-        let [first, second] = [Slot::Ota0, Slot::Ota1].map(|slot| layout.slot(slot));
-        let fits = first.offset == HEAD_BYTES
-            && second.offset == first.end()
-            && layout.otaru == Region::new(second.end(), TAIL_BYTES);
-        if !fits {
-            return Err(SimError::Layout(TableError::Missing(Role::Otaru)));
-        }
+    fn chip(&self, records: &Path, layout: &Layout) -> Result<FileFlash, SlotsError> {
+        let state = locked(records)?;
+        let end = layout.slot(Slot::Ota1).end();
         let records_part = |file, offset, file_offset| Part {
             file,
             offset,
@@ -183,17 +236,18 @@ impl SlotFiles {
             file_offset,
             keeps: Keeps::Records,
         };
-        let tail = state.try_clone().map_err(at(records))?;
+        let tail = state.try_clone().map_err(in_state(records))?;
         let mut parts = vec![records_part(state, 0, 0)];
         for slot in [Slot::Ota0, Slot::Ota1] {
             let (path, Region { offset, size }) = (self.slot(slot), layout.slot(slot));
             let has_own_length = self.partitions.is_none();
             let mut open = OpenOptions::new();
-            let file = open.read(true).write(!has_own_length).open(&path).map_err(at(&path))?;
+            let file =
+                open.read(true).write(!has_own_length).open(&path).map_err(in_state(&path))?;
             let keeps = if has_own_length { Keeps::Image(path) } else { Keeps::Partition };
             parts.push(Part { file, offset, size, file_offset: 0, keeps });
         }
-        parts.push(records_part(tail, second.end(), HEAD_BYTES.into()));
+        parts.push(records_part(tail, end, HEAD_BYTES.into()));
         Ok(FileFlash::of(parts))
     }
 }
@@ -216,68 +270,38 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> SimError + use<> {
+fn in_state(path: &Path) -> impl FnOnce(io::Error) -> SlotsError + use<> {
     let path = path.to_owned();
-    |source| SimError::File { path, source }
+    |source| SlotsError::State { path, source }
 }
 
-#[cfg(test)]
-mod tests {
-    use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+/// Opens records for this process alone.
+fn locked(path: &Path) -> Result<File, SlotsError> {
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(in_state(path))?;
+    // Two devices on the same records would each see the other's writes as damage.
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => SlotsError::InUse { path: path.to_owned() },
+        TryLockError::Error(error) => in_state(path)(error),
+    })?;
+    Ok(file)
+}
 
-    use super::*;
+/// Records of a chip whose slots have this length.
+fn layout_of(slot_bytes: u32) -> Result<Layout, SlotsError> {
+    let flash_bytes = slot_bytes.saturating_mul(2).saturating_add(HEAD_BYTES + TAIL_BYTES);
+    Ok(Layout::standard(flash_bytes, slot_bytes).map_err(SimError::from)?)
+}
 
-    fn files(dir: &Path) -> SlotFiles {
-        SlotFiles { state: dir.join("state"), partitions: None, slot_bytes: 2 * SLOT_UNIT }
-    }
+/// Whether the slots lie between head and tail of the records, as in every layout made here.
+fn is_ours(layout: &Layout) -> bool {
+    let [first, second] = [Slot::Ota0, Slot::Ota1].map(|slot| layout.slot(slot));
+    first.offset == HEAD_BYTES
+        && second.offset == first.end()
+        && layout.otaru == Region::new(second.end(), TAIL_BYTES)
+}
 
-    #[test]
-    fn a_new_gateway_runs_its_first_image() {
-        let dir = tempfile::tempdir().unwrap();
-        let (files, image) = (files(dir.path()), dir.path().join("image"));
-        std::fs::write(&image, b"#!/bin/sh\n").unwrap();
-        files.make(&image).unwrap();
-        let mut flash = files.open().unwrap();
-        assert!(matches!(files.open(), Err(SimError::File { .. })), "it is open already");
-        let layout = Layout::read(&mut flash).unwrap();
-        let mut found = [0; 12];
-        flash.read(layout.slot(Slot::Ota0).offset, &mut found).unwrap();
-        assert_eq!(&found, b"#!/bin/sh\n\xFF\xFF");
-
-        files.activate(Slot::Ota0, 10).unwrap();
-        assert!(!files.is_in_force());
-        files.put_in_force().unwrap();
-        files.activate(Slot::Ota0, 10).unwrap();
-        assert!(files.is_in_force(), "nothing changed");
-        assert_eq!(std::fs::read(files.current()).unwrap(), b"#!/bin/sh\n");
-        assert_eq!(std::fs::metadata(files.current()).unwrap().permissions().mode() & 0o777, 0o755);
-
-        // The padding of the last unit is no part of an image.
-        flash.write(layout.slot(Slot::Ota1).offset, b"other\xFF\xFF\xFF").unwrap();
-        files.activate(Slot::Ota1, 5).unwrap();
-        assert!(!files.is_in_force());
-        assert_eq!(std::fs::read(files.current()).unwrap(), b"other");
-    }
-
-    #[test]
-    fn partitions_keep_their_length() {
-        let dir = tempfile::tempdir().unwrap();
-        let parts = ["a", "b"].map(|name| dir.path().join(name));
-        std::fs::write(&parts[0], vec![0; 3 * SLOT_UNIT as usize + 5]).unwrap();
-        std::fs::write(&parts[1], vec![0; 4 * SLOT_UNIT as usize]).unwrap();
-        let slot_bytes = 100 * SLOT_UNIT;
-        let files = SlotFiles { partitions: Some(parts.clone()), slot_bytes, ..files(dir.path()) };
-        let image = dir.path().join("image");
-        std::fs::write(&image, vec![1; 3 * SLOT_UNIT as usize + 1]).unwrap();
-        assert!(matches!(
-            files.make(&image),
-            Err(SimError::ImageTooLarge { slot_bytes, .. }) if slot_bytes == 3 * SLOT_UNIT
-        ));
-        assert!(!files.exist());
-        std::fs::write(&image, [1; 100]).unwrap();
-        files.make(&image).unwrap();
-        files.activate(Slot::Ota1, 7).unwrap();
-        assert_eq!(std::fs::read_link(files.current()).unwrap(), parts[1]);
-        assert_eq!(std::fs::metadata(&parts[1]).unwrap().len(), 4 * u64::from(SLOT_UNIT));
-    }
+/// Keeps length and digest of an image that has no manifest.
+fn keep_factory(flash: &mut FileFlash, layout: &Layout, image: &[u8]) -> Result<(), SlotsError> {
+    let mut storage = Storage::open(flash, layout).map_err(SimError::from)?;
+    Ok(storage.save_factory(flash, image).map_err(SimError::from)?)
 }
