@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use otaru_linux::{Commands, GatewayOptions, Hook, Identity, RenewalOptions, SlotFiles};
+use otaru_linux::{Commands, GatewayOptions, Hook, RenewalOptions, SlotFiles};
 use serde::Deserialize;
 
+mod on_disk;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,19 @@ struct Product {
     restart_limit_s: u64,
     #[serde(default = "a_minute")]
     apply_settings_limit_s: u64,
+}
+
+impl Product {
+    /// Those there are, with their keys.
+    fn commands(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        let commands = [
+            ("product.run", &self.run),
+            ("product.restart", &self.restart),
+            ("product.self_test", &self.self_test),
+            ("product.apply_settings", &self.apply_settings),
+        ];
+        commands.into_iter().filter_map(|(key, command)| Some((key, command.as_deref()?)))
+    }
 }
 
 /// How updates go.
@@ -165,8 +179,14 @@ impl Config {
         for (key, path) in [("provisioning", &self.provisioning), ("state", &self.state)] {
             is_absolute(key, path)?;
         }
-        if let Some(path) = &self.enrolment {
-            is_absolute("enrolment", path)?;
+        for (key, path) in [
+            ("enrolment", &self.enrolment),
+            ("slots.first_image", &slots.first_image),
+            ("update.decision_file", &update.decision_file),
+        ] {
+            if let Some(path) = path {
+                is_absolute(key, path)?;
+            }
         }
         for path in slots.partitions.iter().flatten() {
             is_absolute("slots.partitions", path)?;
@@ -196,16 +216,8 @@ impl Config {
                  can say that new firmware works"
             );
         }
-        let commands = [
-            ("product.run", &product.run),
-            ("product.restart", &product.restart),
-            ("product.self_test", &product.self_test),
-            ("product.apply_settings", &product.apply_settings),
-        ];
-        for (key, command) in commands {
-            if let Some(command) = command {
-                is_command(key, command)?;
-            }
+        for (key, command) in product.commands() {
+            is_command(key, command)?;
         }
         for (key, found) in [
             ("product.self_test_limit_s", product.self_test_limit_s),
@@ -243,26 +255,10 @@ impl Config {
         })
     }
 
-    /// Reads the folder the device was provisioned with.
-    pub(crate) fn check_provisioning(&self) -> anyhow::Result<()> {
-        if let Some(token) = &self.enrolment
-            && !self.provisioning.join("cert.pem").exists()
-        {
-            let found = token.display();
-            ensure!(
-                token.exists(),
-                "enrolment: found no {found}, expected the file that `otaru device \
-                 enrolment-token … --out` wrote: copy it there"
-            );
-            return Ok(());
-        }
-        Identity::read(&self.provisioning).map(drop).with_context(|| {
-            let folder = self.provisioning.display();
-            format!(
-                "provisioning: found {folder}, expected a folder that `otaru device add … --out` \
-                 wrote: copy it there whole"
-            )
-        })
+    fn slot_files(&self) -> SlotFiles {
+        let Slots { max_mib, partitions, .. } = &self.slots;
+        let (state, partitions) = (self.state.clone(), partitions.clone());
+        SlotFiles { state, partitions, slot_bytes: max_mib << 20 }
     }
 
     /// What the gateway is started with.
@@ -272,11 +268,7 @@ impl Config {
         let Config { slots, product, update, download, certificate, .. } = self.clone();
         GatewayOptions {
             dir: self.provisioning.clone(),
-            slots: SlotFiles {
-                state: self.state.clone(),
-                partitions: slots.partitions,
-                slot_bytes: slots.max_mib << 20,
-            },
+            slots: self.slot_files(),
             first_image: slots.first_image,
             commands: Commands {
                 run: product.run,
@@ -314,6 +306,11 @@ fn is_command(key: &str, command: &[String]) -> anyhow::Result<()> {
         !program.is_empty(),
         "{key}: found no program, expected a path and its arguments, each a text of its own: \
          leave the key out where there is none"
+    );
+    ensure!(
+        Path::new(program).is_absolute(),
+        "{key}: found {program:?}, expected the program's absolute path: a service has no folder \
+         of its own to start from; `command -v {program}` says where it is"
     );
     Ok(())
 }

@@ -23,7 +23,7 @@ struct Arguments {
     /// Its configuration.
     #[arg(long, value_name = "FILE", default_value = "/etc/otaru-device.toml")]
     config: PathBuf,
-    /// Reads configuration and provisioning, says what is wrong with them, and ends.
+    /// Says what is wrong with the configuration and with the files it names, and ends.
     #[arg(long)]
     check: bool,
 }
@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
     log_to_stderr();
     let config = Config::read(&arguments.config)?;
     if arguments.check {
-        config.check_provisioning()?;
+        config.check_disk()?;
         tracing::info!(config = %arguments.config.display(), "Nothing is wrong");
         return Ok(());
     }

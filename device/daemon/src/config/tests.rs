@@ -86,6 +86,24 @@ fn errors_name_key_found_expected_and_what_to_do() {
         ],
     );
     refused(
+        |text| text.replace("run = [\"/var/lib/otaru-device/current\"]", "run = [\"current\"]"),
+        expect![[
+            r#"product.run: found "current", expected the program's absolute path: a service has no folder of its own to start from; `command -v current` says where it is"#
+        ]],
+    );
+    refused(
+        |text| text + "[slots]\nfirst_image = \"clock-1.0.4\"",
+        expect![[
+            r#"slots.first_image: found "clock-1.0.4", expected an absolute path: a service has no folder of its own to start from"#
+        ]],
+    );
+    refused(
+        |text| text + "[update]\ndecision_file = \"decision\"",
+        expect![[
+            r#"update.decision_file: found "decision", expected an absolute path: a service has no folder of its own to start from"#
+        ]],
+    );
+    refused(
         |text| text + "[slots]\nmax_mib = 500",
         expect![
             "slots.max_mib: found 500, expected 1 to 127: take the longest image the product will ever have"
