@@ -392,6 +392,7 @@ async fn bytes_for_another_chip_are_signed_published_and_checked_on_sqlite() {
     let publish = ["release", "publish", &image, "--product", "lamp", "--version", "1.0"];
     let publish = [&publish[..], &["--key", &key]].concat();
     desk.refused(&publish, 1, "not_esp_image").await;
+    desk.refused(&publish, 1, "name its chip, such as --raw linux").await;
     desk.refused(&[&publish[..], &["--raw", "esp32c3"]].concat(), 2, "leave --raw out").await;
     let counted = ["--raw", "nrf52840", "--security-counter", "2"];
     let published = desk.done(&[&publish[..], &counted].concat()).await;

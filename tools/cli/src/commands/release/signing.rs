@@ -13,10 +13,24 @@ use crate::keys::{KeyRole, SigningKeyOptions};
 
 /// The image was refused here, with the words the server would have used.
 #[derive(Debug, thiserror::Error)]
-#[error("{file} is refused ({})\nfound {}\nexpected {}", .refusal.code(), .refusal.found(), .refusal.expected())]
+#[error(
+    "{file} is refused ({})\nfound {}\nexpected {}{}",
+    .refusal.code(), .refusal.found(), .refusal.expected(), raw_instead(.refusal)
+)]
 struct ImageRefused {
     file: String,
     refusal: ImageError,
+}
+
+/// What to do with a file that is no image of ESP-IDF, and need not be one.
+fn raw_instead(refusal: &ImageError) -> &'static str {
+    use ImageError::{IsCompressed, IsElf, NotEspImage};
+    match refusal {
+        NotEspImage { .. } | IsElf | IsCompressed { .. } => {
+            "; of a product with raw images nothing is read: name its chip, such as --raw linux"
+        }
+        _ => "",
+    }
 }
 
 /// The bytes of a file.
