@@ -7,9 +7,12 @@ use anyhow::{Context, bail, ensure};
 use otaru_linux::{Commands, GatewayOptions, Hook, RenewalOptions, SlotFiles};
 use serde::Deserialize;
 
+use window::Window;
+
 mod on_disk;
 #[cfg(test)]
 mod tests;
+mod window;
 
 /// Longest image a manifest can describe, in MiB.
 const MAX_MIB: u32 = 127;
@@ -86,6 +89,7 @@ struct Update {
     broker_limit_s: u64,
     retry_base_s: u64,
     retry_cap_s: u64,
+    restart_window: Option<Window>,
     decision_file: Option<PathBuf>,
 }
 
@@ -136,6 +140,7 @@ impl Default for Update {
             broker_limit_s: 600,
             retry_base_s: 30,
             retry_cap_s: 6 * 3_600,
+            restart_window: None,
             decision_file: None,
         }
     }
@@ -284,6 +289,7 @@ impl Config {
             broker_limit: Duration::from_secs(update.broker_limit_s),
             retry_base: Duration::from_secs(update.retry_base_s),
             retry_cap: Duration::from_secs(update.retry_cap_s),
+            restart_window: update.restart_window.map(Window::by_local_time),
             hook: update.decision_file.map(Hook::in_file),
             renewal: certificate.options(),
         }

@@ -282,6 +282,7 @@ fn agent_config(
         broker_limit_ms: ms(options.broker_limit),
         trust_interval_ms: ms(options.trust_interval),
         trust_spread_ms: ms(options.trust_spread),
+        restart_window: options.restart_window,
         asks_product: options.hook.is_some(),
         shows_offers: options.hook.as_ref().is_some_and(Hook::has_screen),
         without_broker: WithoutBroker::RollBack,

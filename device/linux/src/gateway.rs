@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use otaru_agent::ResetCause;
+use otaru_agent::{DailyWindow, ResetCause};
 use otaru_host::{Host, start_slot};
 use otaru_release::Chip;
 use otaru_slots::{Layout, Slot};
@@ -38,6 +38,8 @@ pub struct GatewayOptions {
     pub retry_base: Duration,
     /// Upper bound of every delay before another try.
     pub retry_cap: Duration,
+    /// When new firmware may be started, by local time; `None` is always.
+    pub restart_window: Option<DailyWindow>,
     /// The product's word on when an update may go on; `None` is always now.
     pub hook: Option<Hook>,
     /// How its certificate is renewed; `None` is never.
@@ -123,6 +125,7 @@ fn agent_options(options: &GatewayOptions) -> SimOptions {
         retry_base: options.retry_base,
         retry_cap: options.retry_cap,
         trust_spread: Duration::from_secs(600),
+        restart_window: options.restart_window,
         hook: options.hook.clone(),
         renewal: options.renewal,
         // The chip is in files of its own.

@@ -50,7 +50,7 @@ pub use gateway::{GatewayError, GatewayOptions, check_provisioning, run_gateway}
 pub use hook::Hook;
 pub use identity::{Identity, IdentityError};
 pub use options::SimOptions;
-pub use otaru_agent::{Before, Decision, Hold, Question};
+pub use otaru_agent::{Before, DailyWindow, Decision, Hold, Question};
 pub use otaru_wire::payload::{OfferDecision, UpdateOffer};
 pub use overlay::FactoryFlash;
 pub use presence::Presence;

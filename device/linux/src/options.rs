@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use otaru_agent::DailyWindow;
+
 use crate::{Faults, Hook, RenewalOptions, SimClock, SimView};
 
 /// The largest slot that fits twice into 4 MiB: what a product has unless it says otherwise.
@@ -53,6 +55,8 @@ pub struct SimOptions {
     pub trust_spread: Duration,
     /// How long an answer of the shadow service is waited for.
     pub answer_limit: Duration,
+    /// When new firmware may be started, by local time; `None` is always.
+    pub restart_window: Option<DailyWindow>,
     /// The product's word on when an update may go on; `None` is always now.
     pub hook: Option<Hook>,
     /// How its certificate is renewed; `None` is never.
@@ -87,6 +91,7 @@ impl SimOptions {
             trust_interval: Duration::from_secs(86_400),
             trust_spread: Duration::from_secs(5),
             answer_limit: Duration::from_secs(10),
+            restart_window: None,
             hook: None,
             renewal: None,
         }

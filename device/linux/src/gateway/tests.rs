@@ -32,6 +32,7 @@ fn gateway(folder: &Path) -> GatewayOptions {
         patches: true,
         retry_base: LONG,
         retry_cap: LONG,
+        restart_window: None,
         hook: None,
         renewal: None,
     }
