@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use otaru_release::{Chip, ImageBuilder, Manifest, Order, RootDocument, SecretKey};
 use otaru_sim_device::models::{Fates, cut_plans, our_device, quiet_plan};
-use otaru_sim_device::{Geometry, Life, Loader, Summary, Supply, Wish, live};
+use otaru_sim_device::{Geometry, Life, Loader, Summary, Supply, Unit, Wish, live};
 use otaru_slots::{SECTOR_BYTES, Slot};
 use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName, UpdateId};
 use tempfile::TempDir;
@@ -89,6 +89,7 @@ fn good_update() -> Result<Good> {
     let life = Life {
         seed: 1,
         geometry: Geometry::Standard,
+        unit: Unit::Word,
         loader: Loader::EspIdf,
         keeps_logs: false,
         factory: plan.from,
@@ -100,7 +101,7 @@ fn good_update() -> Result<Good> {
         flips: Vec::new(),
         power_cycles: 0,
     };
-    let summary = live::<4>(&life).map_err(|broken| anyhow::anyhow!("{broken:?}"))?;
+    let summary = live(&life).map_err(|broken| anyhow::anyhow!("{broken:?}"))?;
     let confirmed = summary.ends.iter().filter(|end| end.outcome == "confirmed").count();
     ensure!(confirmed == 1, "it ended otherwise: {:?}", summary.ends);
     let layout = life.geometry.layout();

@@ -15,6 +15,15 @@ pub enum Geometry {
     Standard,
 }
 
+/// What the chip writes at once: parts of a body become other writes on each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Four bytes, as an ESP32 without flash encryption.
+    Word,
+    /// Sixteen bytes, as an ESP32 with flash encryption.
+    Block,
+}
+
 /// Which bootloader chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loader {
@@ -154,6 +163,8 @@ pub struct Life {
     pub seed: u64,
     /// Shape of the chip.
     pub geometry: Geometry,
+    /// What it writes at once.
+    pub unit: Unit,
     /// Which bootloader chooses.
     pub loader: Loader,
     /// Whether the log buffer is kept on flash, too.

@@ -1,19 +1,21 @@
 //! Lives very many lives and prints the totals: the long form of the proof.
 //!
 //! Every suite is cut in as many shards as there are threads. Where a shard is, stands in a
-//! file, so that the proof goes on after a stop. A life that broke an invariant is printed
-//! with its smallest form, ready to become a test, and the exit status is 1.
+//! file, so that the proof goes on after a stop; a program of other code begins anew. A life
+//! that broke an invariant is printed with its smallest form, ready to become a test, and the
+//! exit status is 1.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use otaru_sim_device::proof::state::{Fingerprint, State, load, save};
 use otaru_sim_device::proof::{
     DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, Shard, SingleCuts, Suite,
     Totals, run, shrink,
 };
-use otaru_sim_device::{Geometry, Life, Loader, tell};
+use otaru_sim_device::{Geometry, Loader, Unit, tell};
 
 /// How often a shard writes down where it is.
 const SAVED_EVERY: u64 = 500;
@@ -72,23 +74,8 @@ fn main() -> ExitCode {
     let options = options();
     // A panic breaks an invariant, and is printed with the life it broke.
     std::panic::set_hook(Box::new(|_| {}));
-    let suites: Vec<Box<dyn Suite>> = vec![
-        Box::new(SingleCuts::new(Geometry::Small, false, Loader::EspIdf)),
-        Box::new(SingleCuts::new(Geometry::Small, true, Loader::EspIdf)),
-        Box::new(SingleCuts::new(Geometry::TwoChunks, false, Loader::EspIdf)),
-        Box::new(SingleCuts::new(Geometry::Small, false, Loader::Otaru)),
-        Box::new(SingleCuts::of_patch(Geometry::Small, Loader::EspIdf)),
-        Box::new(SingleCuts::of_patch(Geometry::Segments, Loader::EspIdf)),
-        Box::new(SingleCuts::of_patch(Geometry::Segments, Loader::Otaru)),
-        Box::new(HostilePatches::new()),
-        Box::new(HostileNetwork::new()),
-        Box::new(DoubleCuts::new(Loader::EspIdf)),
-        Box::new(DoubleCuts::new(Loader::Otaru)),
-        Box::new(Flips::new(Loader::EspIdf)),
-        Box::new(Flips::new(Loader::Otaru)),
-        Box::new(RandomLives { count: options.lives, loader: Loader::EspIdf }),
-        Box::new(RandomLives { count: options.lives, loader: Loader::Otaru }),
-    ];
+    let suites = suites(options.lives);
+    let program = Fingerprint::of_this_program().expect("the program can read itself");
     std::fs::create_dir_all(&options.dir).expect("the folder of the state can be made");
     let mut broken = 0;
     for suite in &suites {
@@ -97,16 +84,43 @@ fn main() -> ExitCode {
         }
         if let Some(number) = options.life {
             let life = suite.life(number);
-            say(&format!("{life:?}\n{}", transcript(&life)));
+            say(&format!("{life:?}\n{}", tell(&life)));
             continue;
         }
-        broken += prove(suite.as_ref(), &options).violations;
+        broken += prove(suite.as_ref(), &options, &program).violations;
     }
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// All suites: what is cut once on both chips, and the rest on the one without encryption.
+fn suites(lives: u64) -> Vec<Box<dyn Suite>> {
+    use Geometry::{Segments, Small, TwoChunks};
+    let mut suites: Vec<Box<dyn Suite>> = Vec::new();
+    for unit in [Unit::Word, Unit::Block] {
+        suites.push(Box::new(SingleCuts::new(Small, unit, false, Loader::EspIdf)));
+        suites.push(Box::new(SingleCuts::new(Small, unit, true, Loader::EspIdf)));
+        suites.push(Box::new(SingleCuts::new(TwoChunks, unit, false, Loader::EspIdf)));
+        suites.push(Box::new(SingleCuts::new(Small, unit, false, Loader::Otaru)));
+        suites.push(Box::new(SingleCuts::of_patch(Small, unit, Loader::EspIdf)));
+        suites.push(Box::new(SingleCuts::of_patch(Segments, unit, Loader::EspIdf)));
+        suites.push(Box::new(SingleCuts::of_patch(Segments, unit, Loader::Otaru)));
+    }
+    suites.push(Box::new(HostilePatches::new()));
+    suites.push(Box::new(HostileNetwork::new()));
+    for loader in [Loader::EspIdf, Loader::Otaru] {
+        suites.push(Box::new(DoubleCuts::new(loader)));
+    }
+    for loader in [Loader::EspIdf, Loader::Otaru] {
+        suites.push(Box::new(Flips::new(loader)));
+    }
+    for loader in [Loader::EspIdf, Loader::Otaru] {
+        suites.push(Box::new(RandomLives { count: lives, loader }));
+    }
+    suites
+}
+
 /// Lives what is left of a suite; prints and answers its totals.
-fn prove(suite: &dyn Suite, options: &Options) -> Totals {
+fn prove(suite: &dyn Suite, options: &Options, program: &Fingerprint) -> Totals {
     let began = now();
     let stop = AtomicBool::new(false);
     let of = options.threads * options.stride;
@@ -114,7 +128,7 @@ fn prove(suite: &dyn Suite, options: &Options) -> Totals {
         let shards = (0..options.threads).map(|nth| {
             let shard = Shard { nth: nth * options.stride, of };
             let stop = &stop;
-            scope.spawn(move || prove_shard(suite, shard, options, began, stop))
+            scope.spawn(move || prove_shard(suite, shard, options, program, began, stop))
         });
         let shards: Vec<_> = shards.collect();
         shards.into_iter().map(|shard| shard.join().expect("a shard ends")).collect()
@@ -123,7 +137,7 @@ fn prove(suite: &dyn Suite, options: &Options) -> Totals {
     let mut lived_now = 0;
     for (totals, before) in totals {
         lived_now += totals.lives - before;
-        sum = plus(sum, totals);
+        sum = sum.plus(totals);
     }
     let seconds = began.elapsed().as_secs_f64();
     let Totals { lives, boots, operations, outages, gusts, patched, refusals, .. } = sum;
@@ -144,11 +158,12 @@ fn prove_shard(
     suite: &dyn Suite,
     shard: Shard,
     options: &Options,
+    program: &Fingerprint,
     began: Instant,
     stop: &AtomicBool,
 ) -> (Totals, u64) {
     let path = options.dir.join(format!("{}.{}-of-{}", suite.name(), shard.nth, shard.of));
-    let (mut next, mut totals) = load(&path).unwrap_or_default();
+    let (mut next, mut totals) = went_so_far(&path, program);
     let before = totals.lives;
     let limit = options.seconds.map(Duration::from_secs);
     run(suite, shard, next, &mut totals, |number, totals, failure| {
@@ -161,111 +176,44 @@ fn prove_shard(
                 failure.number,
                 failure.violation.rule,
                 failure.violation.what,
-                if options.tells { transcript(&smallest) } else { String::new() },
+                if options.tells { tell(&smallest) } else { String::new() },
             ));
             if totals.violations >= FAILURES_MAX {
                 stop.store(true, Ordering::Relaxed);
             }
         }
         if totals.lives.is_multiple_of(SAVED_EVERY) {
-            save(&path, number, totals);
+            keep(&path, program, number, totals);
             if limit.is_some_and(|limit| began.elapsed() > limit) {
                 return false;
             }
         }
         !stop.load(Ordering::Relaxed)
     });
-    save(&path, next, &totals);
+    keep(&path, program, next, &totals);
     (totals, before)
 }
 
-/// What happens in a life, on the chip that [`judge_life`](otaru_sim_device::proof::judge_life) takes.
-fn transcript(life: &Life) -> String {
-    if life.seed.is_multiple_of(3) { tell::<16>(life) } else { tell::<4>(life) }
-}
-
-fn plus(a: Totals, b: Totals) -> Totals {
-    Totals {
-        lives: a.lives + b.lives,
-        boots: a.boots + b.boots,
-        operations: a.operations + b.operations,
-        outages: a.outages + b.outages,
-        gusts: a.gusts + b.gusts,
-        patched: a.patched + b.patched,
-        refusals: a.refusals + b.refusals,
-        confirmed: a.confirmed + b.confirmed,
-        rolled_back: a.rolled_back + b.rolled_back,
-        other_ends: a.other_ends + b.other_ends,
-        limits: a.limits + b.limits,
-        violations: a.violations + b.violations,
+/// Where a shard is, and its totals: at its beginning, where another program went so far.
+fn went_so_far(path: &Path, program: &Fingerprint) -> (u64, Totals) {
+    match load(path, program).unwrap_or_else(|error| gives_up(path, &error)) {
+        State::None => Default::default(),
+        State::At(next, totals) => (next, totals),
+        State::OfAnother => {
+            say(&format!("{} is another program's: the shard begins anew", path.display()));
+            Default::default()
+        }
     }
 }
 
-fn save(path: &Path, next: u64, totals: &Totals) {
-    let Totals { lives, boots, operations, outages, gusts, patched, refusals, .. } = totals;
-    let Totals { confirmed, rolled_back, other_ends, limits, violations, .. } = totals;
-    let numbers = [
-        &next,
-        lives,
-        boots,
-        operations,
-        outages,
-        gusts,
-        patched,
-        refusals,
-        confirmed,
-        rolled_back,
-        other_ends,
-        limits,
-        violations,
-    ];
-    let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    // Half a file would be a wrong place to go on from. Each shard has its own.
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
-    let written = std::fs::write(&unfinished, text.join(" "));
-    if let Err(error) = written.and_then(|()| std::fs::rename(&unfinished, path)) {
-        say(&format!("could not write {}: {error}", path.display()));
-        std::process::exit(2);
-    }
+fn keep(path: &Path, program: &Fingerprint, next: u64, totals: &Totals) {
+    save(path, program, next, totals).unwrap_or_else(|error| gives_up(path, &error));
 }
 
-fn load(path: &Path) -> Option<(u64, Totals)> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let numbers: Vec<u64> = text.split(' ').map_while(|word| word.parse().ok()).collect();
-    let [
-        next,
-        lives,
-        boots,
-        operations,
-        outages,
-        gusts,
-        patched,
-        refusals,
-        confirmed,
-        rolled_back,
-        other_ends,
-        limits,
-        violations,
-    ] = numbers[..]
-    else {
-        return None;
-    };
-    let totals = Totals {
-        lives,
-        boots,
-        operations,
-        outages,
-        gusts,
-        patched,
-        refusals,
-        confirmed,
-        rolled_back,
-        other_ends,
-        limits,
-        violations,
-    };
-    Some((next, totals))
+/// Without its files the proof would begin again and again.
+fn gives_up(path: &Path, error: &std::io::Error) -> ! {
+    say(&format!("{}: {error}", path.display()));
+    std::process::exit(2);
 }
 
 fn now() -> Instant {

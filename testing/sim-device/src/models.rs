@@ -12,7 +12,7 @@ use otaru_slots::otadata::Entry;
 use otaru_slots::{Booted, EntryState, Layout, OtaData, Slot, boot, image};
 
 use crate::catalogue::{CHIP, catalogue};
-use crate::life::{Geometry, Gust, Life, Loader, Outage, Supply, Weather, Wish};
+use crate::life::{Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 use crate::live;
 
 const SECTOR_BYTES: u32 = 4096;
@@ -104,6 +104,7 @@ pub fn our_device(plan: &Plan) -> Fate {
     let life = Life {
         seed: 1,
         geometry: Geometry::TwoChunks,
+        unit: Unit::Word,
         loader: Loader::EspIdf,
         keeps_logs: false,
         factory: plan.from,
@@ -115,7 +116,7 @@ pub fn our_device(plan: &Plan) -> Fate {
         flips: Vec::new(),
         power_cycles: 2,
     };
-    match live::<4>(&life) {
+    match live(&life) {
         Ok(summary) => Fate {
             is_updated: summary.ends.last().is_some_and(|end| end.outcome == "confirmed"),
             operations: summary.operations,

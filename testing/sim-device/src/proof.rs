@@ -7,6 +7,7 @@ mod patches;
 mod random;
 mod runner;
 mod shrink;
+pub mod state;
 
 pub use cuts::{DoubleCuts, SingleCuts};
 pub use flips::Flips;
@@ -19,7 +20,7 @@ pub use shrink::shrink;
 use otaru_release::Behaviour;
 
 use crate::catalogue::{PATCHED_SIZES, RELEASES_OF_A_ROUND, SIZES, catalogue};
-use crate::{Geometry, Life, Loader, Wish};
+use crate::{Geometry, Life, Loader, Unit, Wish};
 
 /// A numbered set of lives; the same number is the same life for ever.
 pub trait Suite: Sync {
@@ -31,12 +32,17 @@ pub trait Suite: Sync {
     fn life(&self, number: u64) -> Life;
 }
 
-/// A suite's name, under a bootloader.
-fn named(name: &str, loader: Loader) -> String {
-    match loader {
-        Loader::EspIdf => name.to_owned(),
-        Loader::Otaru => format!("{name}-our-loader"),
-    }
+/// A suite's name, on a chip and under a bootloader.
+fn named(name: &str, unit: Unit, loader: Loader) -> String {
+    let unit = match unit {
+        Unit::Word => "",
+        Unit::Block => "-of-16-byte-units",
+    };
+    let loader = match loader {
+        Loader::EspIdf => "",
+        Loader::Otaru => "-our-loader",
+    };
+    format!("{name}{unit}{loader}")
 }
 
 /// A whole life without a fault: an update that is kept, one that fails its self-test, one
@@ -59,6 +65,7 @@ pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
     Life {
         seed: 1,
         geometry,
+        unit: Unit::Word,
         loader: Loader::EspIdf,
         keeps_logs,
         factory,

@@ -11,7 +11,7 @@ use otaru_sim_flash::{Cut, CutKind, Operation, Random, SimFlash};
 use otaru_slots::Layout;
 
 use crate::judge::{Judge, Violation};
-use crate::life::Life;
+use crate::life::{Life, Unit};
 use crate::network::{Body, Sky};
 use crate::server::{End, Server};
 
@@ -171,7 +171,14 @@ pub struct World<'a, const UNIT: usize> {
 }
 
 /// Lives a life and writes down what happened: every boot, effect and flash operation.
-pub fn tell<const UNIT: usize>(life: &Life) -> String {
+pub fn tell(life: &Life) -> String {
+    match life.unit {
+        Unit::Word => tell_on::<4>(life),
+        Unit::Block => tell_on::<16>(life),
+    }
+}
+
+fn tell_on<const UNIT: usize>(life: &Life) -> String {
     let mut world = World::new(life, life.geometry.chip::<UNIT>(life.factory));
     world.transcript = Some(String::new());
     let result = world.run_life();
@@ -179,10 +186,12 @@ pub fn tell<const UNIT: usize>(life: &Life) -> String {
     world.transcript.unwrap_or_default()
 }
 
-/// Lives a life on a chip that writes units of `UNIT` bytes.
-pub fn live<const UNIT: usize>(life: &Life) -> Result<Summary, Violation> {
-    let chip = life.geometry.chip::<UNIT>(life.factory);
-    World::new(life, chip).run()
+/// Lives a life.
+pub fn live(life: &Life) -> Result<Summary, Violation> {
+    match life.unit {
+        Unit::Word => World::new(life, life.geometry.chip::<4>(life.factory)).run(),
+        Unit::Block => World::new(life, life.geometry.chip::<16>(life.factory)).run(),
+    }
 }
 
 impl<'a, const UNIT: usize> World<'a, UNIT> {

@@ -5,7 +5,8 @@ use otaru_sim_device::proof::{
     DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, Shard, SingleCuts, Suite,
     Totals, judge_life, patched_life, quiet_life, run, shrink,
 };
-use otaru_sim_device::{Geometry, Loader, Supply};
+use otaru_sim_device::{Geometry, Loader, Supply, Unit};
+use otaru_sim_flash::CutKind;
 
 /// Every `stride`th life of a suite, or every one in the long form.
 fn prove(suite: &dyn Suite, stride: u64) -> Totals {
@@ -47,32 +48,70 @@ fn quiet_lives_end_as_their_firmware_behaves() {
 
 #[test]
 fn power_goes_once() {
-    prove(&SingleCuts::new(Geometry::Small, false, Loader::EspIdf), 17);
+    prove(&SingleCuts::new(Geometry::Small, Unit::Word, false, Loader::EspIdf), 17);
+}
+
+#[test]
+fn power_goes_once_on_a_chip_that_is_encrypted() {
+    prove(&SingleCuts::new(Geometry::Small, Unit::Block, false, Loader::EspIdf), 61);
+    prove(&SingleCuts::of_patch(Geometry::Segments, Unit::Block, Loader::Otaru), 61);
+}
+
+/// A suite is traced on the chip it is lived on: what it plans for an operation hits that one.
+#[test]
+fn every_operation_is_cut_in_every_way() {
+    for unit in [Unit::Word, Unit::Block] {
+        let suite = SingleCuts::new(Geometry::Small, unit, false, Loader::EspIdf);
+        let trace = suite.operations();
+        let mut kinds = vec![Vec::new(); trace.len()];
+        for number in 0..suite.count() {
+            let outage = suite.life(number).outages[0];
+            kinds[outage.after as usize].push((outage.kind, outage.supply));
+        }
+        for (operation, kinds) in trace.iter().zip(kinds) {
+            let mut wanted = vec![CutKind::Before, CutKind::After];
+            if !operation.is_erase && operation.length <= 64 {
+                let torn = 1..operation.length as usize;
+                wanted.extend(torn.map(|bytes| CutKind::Prefix { bytes }));
+                wanted.extend((0..32).map(|bit| CutKind::Mask { word: 1 << bit }));
+            }
+            for kind in wanted {
+                assert!(kinds.contains(&(kind, Supply::Off)), "{operation:?}: no {kind:?}");
+            }
+        }
+        for number in (0..suite.count()).step_by(if is_long() { 1 } else { 61 }) {
+            let life = suite.life(number);
+            let lived = judge_life(&life).unwrap_or_else(|violation| panic!("{violation:?}"));
+            let until = ..=life.outages[0].after as usize;
+            assert!(lived.outages > 0, "power stayed: {life:?}");
+            assert_eq!(lived.trace[until], trace[until], "another operation was hit: {life:?}");
+        }
+    }
 }
 
 #[test]
 fn power_goes_once_with_a_log_in_flash() {
-    prove(&SingleCuts::new(Geometry::Small, true, Loader::EspIdf), 61);
+    prove(&SingleCuts::new(Geometry::Small, Unit::Word, true, Loader::EspIdf), 61);
 }
 
 #[test]
 fn power_goes_once_while_two_chunks_are_fetched() {
-    prove(&SingleCuts::new(Geometry::TwoChunks, false, Loader::EspIdf), 61);
+    prove(&SingleCuts::new(Geometry::TwoChunks, Unit::Word, false, Loader::EspIdf), 61);
 }
 
 /// Every operation in every way, in the short form too.
 #[test]
 fn power_goes_once_in_an_update_by_patch() {
     let Totals { patched, lives, .. } =
-        prove(&SingleCuts::of_patch(Geometry::Small, Loader::EspIdf), 1);
+        prove(&SingleCuts::of_patch(Geometry::Small, Unit::Word, Loader::EspIdf), 1);
     // Behind a dip, which may have been a crash, the image comes whole.
     assert!(patched * 20 > lives * 19, "{patched} of {lives}");
 }
 
 #[test]
 fn power_goes_once_between_segments_of_a_patch() {
-    prove(&SingleCuts::of_patch(Geometry::Segments, Loader::EspIdf), 13);
-    prove(&SingleCuts::of_patch(Geometry::Segments, Loader::Otaru), 17);
+    prove(&SingleCuts::of_patch(Geometry::Segments, Unit::Word, Loader::EspIdf), 13);
+    prove(&SingleCuts::of_patch(Geometry::Segments, Unit::Word, Loader::Otaru), 17);
 }
 
 #[test]
@@ -96,7 +135,7 @@ fn a_quiet_update_by_patch_is_one() {
 /// most one segment of the patch and its table come twice.
 #[test]
 fn at_most_one_segment_of_a_patch_is_fetched_again() {
-    let suite = SingleCuts::of_patch(Geometry::Segments, Loader::EspIdf);
+    let suite = SingleCuts::of_patch(Geometry::Segments, Unit::Word, Loader::EspIdf);
     let quiet = judge_life(&patched_life(Geometry::Segments)).expect("it is quiet");
     for number in (0..suite.count()).step_by(if is_long() { 1 } else { 83 }) {
         let life = suite.life(number);
@@ -118,7 +157,7 @@ fn power_goes_twice() {
 
 #[test]
 fn power_goes_once_under_a_loader_of_ours() {
-    prove(&SingleCuts::new(Geometry::Small, false, Loader::Otaru), 17);
+    prove(&SingleCuts::new(Geometry::Small, Unit::Word, false, Loader::Otaru), 17);
 }
 
 #[test]
@@ -152,7 +191,7 @@ fn random_lives() {
 /// However power goes in a download, at most one chunk is fetched again.
 #[test]
 fn at_most_64_kib_are_fetched_again() {
-    let suite = SingleCuts::new(Geometry::TwoChunks, false, Loader::EspIdf);
+    let suite = SingleCuts::new(Geometry::TwoChunks, Unit::Word, false, Loader::EspIdf);
     let quiet = judge_life(&quiet_life(Geometry::TwoChunks, false)).expect("it is quiet");
     let stride = if is_long() { 1 } else { 83 };
     for number in (0..suite.count()).step_by(stride) {

@@ -3,7 +3,7 @@
 use otaru_release::Behaviour;
 use otaru_sim_device::catalogue::{RELEASES_OF_A_ROUND, SIZES, catalogue};
 use otaru_sim_device::proof::{judge_life, quiet_life};
-use otaru_sim_device::{Geometry, Gust, Life, Outage, Supply, Weather, Wish};
+use otaru_sim_device::{Geometry, Gust, Life, Outage, Supply, Unit, Weather, Wish};
 use otaru_sim_flash::{CutKind, Operation};
 
 /// A life with one wish, for firmware of that behaviour.
@@ -73,9 +73,8 @@ fn a_trial_ends_that_the_bootloader_does_not_end() {
 fn an_entry_that_was_given_up_is_never_started_again() {
     let life = quiet_life(Geometry::Small, false);
     let otadata = Geometry::Small.layout().otadata;
-    // A chip that writes words, and one with flash encryption.
-    for seed in [1, 3] {
-        let life = Life { seed, ..life.clone() };
+    for unit in [Unit::Word, Unit::Block] {
+        let life = Life { unit, ..life.clone() };
         for (after, operation) in (0..).zip(trace(&life)) {
             if !operation.is_erase || !(otadata.offset..otadata.end()).contains(&operation.offset) {
                 continue;

@@ -3,7 +3,7 @@
 use otaru_sim_flash::{CutKind, Operation, Random};
 
 use super::{Suite, named, patched_life, quiet_life};
-use crate::{Geometry, Life, Loader, Outage, Supply, live};
+use crate::{Geometry, Life, Loader, Outage, Supply, Unit, live};
 
 /// One outage at every operation of a quiet life, of every kind.
 #[derive(Debug)]
@@ -24,10 +24,11 @@ pub struct DoubleCuts {
     count: u64,
 }
 
-/// The operations of a life without outage.
+/// The operations of a life without outage. With one, it is the same until then, as long as
+/// its seed and its chip are the same.
 pub(super) fn operations(life: &Life) -> Vec<Operation> {
     let quiet = Life { outages: Vec::new(), flips: Vec::new(), ..life.clone() };
-    live::<4>(&quiet).expect("a life without a fault breaks nothing").trace
+    live(&quiet).expect("a life without a fault breaks nothing").trace
 }
 
 /// How power can go at one operation. Of long writes a sample of the torn ones.
@@ -66,7 +67,7 @@ fn kinds(operation: &Operation, number: u64, is_selector: bool) -> Vec<CutKind> 
 
 impl SingleCuts {
     /// Every single cut of the quiet life on this chip.
-    pub fn new(geometry: Geometry, keeps_logs: bool, loader: Loader) -> SingleCuts {
+    pub fn new(geometry: Geometry, unit: Unit, keeps_logs: bool, loader: Loader) -> SingleCuts {
         let name = match geometry {
             Geometry::Small if keeps_logs => "single-cuts-with-logs",
             Geometry::Small => "single-cuts",
@@ -74,18 +75,18 @@ impl SingleCuts {
             Geometry::Segments => "single-cuts-of-segments",
             Geometry::Standard => "single-cuts-of-4-MiB",
         };
-        SingleCuts::of(Life { loader, ..quiet_life(geometry, keeps_logs) }, name)
+        SingleCuts::of(Life { unit, loader, ..quiet_life(geometry, keeps_logs) }, name)
     }
 
     /// Every single cut of an update by patch on this chip.
-    pub fn of_patch(geometry: Geometry, loader: Loader) -> SingleCuts {
+    pub fn of_patch(geometry: Geometry, unit: Unit, loader: Loader) -> SingleCuts {
         let name = match geometry {
             Geometry::Small => "single-cuts-by-patch",
             Geometry::TwoChunks => "single-cuts-of-two-chunks-by-patch",
             Geometry::Segments => "single-cuts-of-segments-by-patch",
             Geometry::Standard => "single-cuts-of-4-MiB-by-patch",
         };
-        SingleCuts::of(Life { loader, ..patched_life(geometry) }, name)
+        SingleCuts::of(Life { unit, loader, ..patched_life(geometry) }, name)
     }
 
     fn of(life: Life, name: &'static str) -> SingleCuts {
@@ -111,14 +112,14 @@ impl SingleCuts {
     }
 
     /// Operations of the life that is cut.
-    pub fn operations(&self) -> usize {
-        operations(&self.life).len()
+    pub fn operations(&self) -> Vec<Operation> {
+        operations(&self.life)
     }
 }
 
 impl Suite for SingleCuts {
     fn name(&self) -> String {
-        named(self.name, self.life.loader)
+        named(self.name, self.life.unit, self.life.loader)
     }
 
     fn count(&self) -> u64 {
@@ -126,8 +127,7 @@ impl Suite for SingleCuts {
     }
 
     fn life(&self, number: u64) -> Life {
-        let outages = self.cases[number as usize].clone();
-        Life { seed: number, outages, ..self.life.clone() }
+        Life { outages: self.cases[number as usize].clone(), ..self.life.clone() }
     }
 }
 
@@ -165,8 +165,8 @@ impl DoubleCuts {
             for kind in pair_kinds(&operation, after) {
                 let first = Outage { after, kind, supply: Supply::Off };
                 // What is done behind the first depends on it: it is lived once to see.
-                let once = Life { outages: vec![first], seed: 1, ..life.clone() };
-                let trace = live::<4>(&once).expect("one outage breaks nothing").trace;
+                let once = Life { outages: vec![first], ..life.clone() };
+                let trace = live(&once).expect("one outage breaks nothing").trace;
                 let behind = (0..).zip(&trace[after as usize + 1..]);
                 let seconds: Vec<u64> = behind
                     .filter(|(_, operation)| is_metadata(operation))
@@ -183,7 +183,7 @@ impl DoubleCuts {
 
 impl Suite for DoubleCuts {
     fn name(&self) -> String {
-        named("double-cuts", self.life.loader)
+        named("double-cuts", self.life.unit, self.life.loader)
     }
 
     fn count(&self) -> u64 {
@@ -203,6 +203,6 @@ impl Suite for DoubleCuts {
         };
         // Outages count operations from the one before them.
         let second = Outage { after, kind, supply: Supply::Off };
-        Life { seed: 1, outages: vec![*first, second], ..self.life.clone() }
+        Life { outages: vec![*first, second], ..self.life.clone() }
     }
 }

@@ -80,7 +80,7 @@ fn written_bytes(trace: &[Operation], layout: &otaru_slots::Layout) -> Vec<u32> 
 
 impl Suite for Flips {
     fn name(&self) -> String {
-        named("bit-flips", self.life.loader)
+        named("bit-flips", self.life.unit, self.life.loader)
     }
 
     fn count(&self) -> u64 {
@@ -93,6 +93,6 @@ impl Suite for Flips {
         let (after, bytes) = &self.states[state];
         let outage = Outage { after: *after, kind: CutKind::Before, supply: Supply::Off };
         let flip = (bytes[bit as usize / 8], (bit % 8) as u8);
-        Life { seed: number, outages: vec![outage], flips: vec![flip], ..self.life.clone() }
+        Life { outages: vec![outage], flips: vec![flip], ..self.life.clone() }
     }
 }

@@ -5,7 +5,7 @@ use otaru_sim_flash::{CutKind, Random};
 
 use super::{Suite, named};
 use crate::catalogue::{SIZES, catalogue};
-use crate::{Geometry, Gust, Life, Loader, Outage, Supply, Weather, Wish};
+use crate::{Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 
 /// As many as somebody wants; life `n` is the same for ever.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct RandomLives {
 
 impl Suite for RandomLives {
     fn name(&self) -> String {
-        named("random-lives-of-4-MiB", self.loader)
+        named("random-lives-of-4-MiB", Unit::Word, self.loader)
     }
 
     fn count(&self) -> u64 {
@@ -47,9 +47,12 @@ impl Suite for RandomLives {
         }
         let outages = (0..1 + random.below(5)).map(|_| outage(&mut random)).collect();
         let gusts = (0..random.below(4)).map(|_| gust(&mut random)).collect();
+        let seed = random.next_u64();
         Life {
-            seed: random.next_u64(),
+            seed,
             geometry: Geometry::Standard,
+            // Every third chip is encrypted.
+            unit: if seed.is_multiple_of(3) { Unit::Block } else { Unit::Word },
             loader: self.loader,
             keeps_logs: random.below(3) == 0,
             factory,

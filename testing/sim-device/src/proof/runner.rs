@@ -55,6 +55,64 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Every number, in the order in which [`Totals::of_numbers`] takes them.
+    pub fn numbers(&self) -> [u64; 12] {
+        let Totals { lives, boots, operations, outages, gusts, patched, refusals, .. } = *self;
+        let Totals { confirmed, rolled_back, other_ends, limits, violations, .. } = *self;
+        [
+            lives,
+            boots,
+            operations,
+            outages,
+            gusts,
+            patched,
+            refusals,
+            confirmed,
+            rolled_back,
+            other_ends,
+            limits,
+            violations,
+        ]
+    }
+
+    /// Made of what [`Totals::numbers`] gave.
+    pub fn of_numbers(numbers: [u64; 12]) -> Totals {
+        let [
+            lives,
+            boots,
+            operations,
+            outages,
+            gusts,
+            patched,
+            refusals,
+            confirmed,
+            rolled_back,
+            other_ends,
+            limits,
+            violations,
+        ] = numbers;
+        Totals {
+            lives,
+            boots,
+            operations,
+            outages,
+            gusts,
+            patched,
+            refusals,
+            confirmed,
+            rolled_back,
+            other_ends,
+            limits,
+            violations,
+        }
+    }
+
+    /// The sums of two.
+    pub fn plus(self, other: Totals) -> Totals {
+        let (these, others) = (self.numbers(), other.numbers());
+        Totals::of_numbers(std::array::from_fn(|nth| these[nth] + others[nth]))
+    }
+
     /// Adds a life.
     pub fn add(&mut self, summary: &Summary) {
         self.lives += 1;
@@ -76,13 +134,8 @@ impl Totals {
 }
 
 /// Lives one life; a panic breaks I6.
-///
-/// Every third life is on a chip with flash encryption, which writes 16 bytes at once.
 pub fn judge_life(life: &Life) -> Result<Summary, Violation> {
-    let lived = catch_unwind(AssertUnwindSafe(|| match life.seed % 3 {
-        0 => live::<16>(life),
-        _ => live::<4>(life),
-    }));
+    let lived = catch_unwind(AssertUnwindSafe(|| live(life)));
     lived.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
