@@ -3,16 +3,14 @@
 use otaru_release::Behaviour;
 use otaru_sim_flash::Operation;
 use otaru_wire::Reason;
-use serde_json::Value;
 
 use crate::catalogue::{Release, SIZES, catalogue};
 use crate::life::{Life, Loader};
-use crate::oracle::{
-    Chosen, EntrySeen, JournalSeen, Partitions, Raw, choose, choose_ours, entries, newest_records,
-};
+use crate::oracle::{Chosen, EntrySeen, Partitions, Raw, choose, choose_ours, entries};
 
-/// Key of the agent's journal among the records.
-const JOURNAL_KEY: u8 = 0;
+mod memory;
+mod reports;
+
 const SECTOR_BYTES: u32 = 0x1000;
 
 /// A broken invariant.
@@ -179,6 +177,12 @@ impl Judge {
         ours.max_by_key(|entry| entry.sequence)
     }
 
+    /// Whether what runs was ever confirmed: its entry says so, or said so, or it left the factory.
+    fn stays(&self, chip: &impl Raw) -> bool {
+        self.running.is_none_or(|running| self.confirmed.contains(&running.release.number))
+            || self.entry_of_running(chip).is_some_and(|entry| entry.is_confirmed())
+    }
+
     /// A bit turned over in this sector.
     pub fn flipped(&mut self, offset: u32) {
         let (start, length) = self.partitions.otaru;
@@ -241,12 +245,13 @@ impl Judge {
         may_arm: bool,
     ) -> Result<(), Violation> {
         let Some(running) = self.running else { return Ok(()) };
-        let (mut touched_selector, mut touched_slot) = (false, false);
+        let (mut touched_selector, mut touched_slot, mut touched_records) = (false, false, false);
         for operation in operations {
             let within = |(offset, length): (u32, u32)| {
                 operation.offset < offset + length && operation.offset + operation.length > offset
             };
             touched_selector |= within(self.partitions.otadata);
+            touched_records |= within(self.partitions.otaru);
             if within(self.partitions.slots[running.slot]) {
                 return broken("I2", format!("the running slot was touched: {operation:?}"));
             }
@@ -268,6 +273,9 @@ impl Judge {
         }
         if touched_selector {
             self.note_confirmed(chip);
+        }
+        if touched_records {
+            self.check_trust(chip)?;
         }
         if !touched_selector && !touched_slot {
             return Ok(());
@@ -312,106 +320,6 @@ impl Judge {
                 return broken("I10", "armed after the wish was taken back");
             }
         }
-        Ok(())
-    }
-
-    /// The agent published a report: I3.
-    pub fn reported(&self, chip: &impl Raw, payload: &[u8]) -> Result<(), Violation> {
-        let Some(running) = self.running else { return Ok(()) };
-        let Ok(message) = serde_json::from_slice::<Value>(payload) else {
-            return broken("I3", "a report is no JSON");
-        };
-        let firmware = &message["state"]["reported"]["firmware"];
-        if let Some(found) = firmware["sha256"].as_str()
-            && found != hex(&running.release.sha256)
-        {
-            return broken("I3", format!("reported {found}, which does not run"));
-        }
-        let config = &message["state"]["reported"]["config"];
-        if let Some(version) = config["firmware_version"].as_str()
-            && version != running.release.version.as_str()
-        {
-            return broken("I3", format!("reported version {version}, which does not run"));
-        }
-        let last = &firmware["last"];
-        if last["outcome"] == "confirmed" {
-            let is_confirmed = self.entry_of_running(chip).is_none_or(|entry| !entry.is_trial());
-            if !is_confirmed
-                || last["sha256"].as_str().is_some_and(|sha| sha != hex(&running.release.sha256))
-            {
-                return broken("I3", format!("reported confirmed, and it is not: {last}"));
-            }
-            if running.release.behaviour != Behaviour::Pass {
-                return broken("I3", "confirmed firmware that fails its self-test");
-            }
-        }
-        Ok(())
-    }
-
-    /// A journal is about to be written.
-    pub fn saving(&mut self, bytes: &[u8]) {
-        self.unsure_journals.push(bytes.to_vec());
-    }
-
-    /// It was written: it must be what is on flash, by the judge's own reading.
-    pub fn saved(&mut self, chip: &impl Raw) -> Result<(), Violation> {
-        if let Some(saved) = self.unsure_journals.pop() {
-            self.unsure_journals.clear();
-            self.journal = saved;
-        }
-        let expected = self.journal.clone();
-        if self.newest_journal(chip).as_deref() != Some(&expected) {
-            return broken("journal", "what was saved is not the newest record");
-        }
-        self.check_journal(&expected)
-    }
-
-    fn newest_journal(&self, chip: &impl Raw) -> Option<Vec<u8>> {
-        let records = newest_records(chip, &self.partitions);
-        records.get(&JOURNAL_KEY)?.last()?.1.clone()
-    }
-
-    /// A boot read this journal: the last saved, or one power was cut in since. Answers
-    /// whether an update is under way in it.
-    pub fn read_journal(&mut self, bytes: &[u8]) -> Result<bool, Violation> {
-        let is_known =
-            bytes == self.journal || self.unsure_journals.iter().any(|unsure| unsure == bytes);
-        if !is_known && !self.may_lack_a_record() {
-            return broken(
-                "journal",
-                format!("{} bytes were read that nobody saved last", bytes.len()),
-            );
-        }
-        let before = std::mem::replace(&mut self.journal, bytes.to_vec());
-        if before != bytes {
-            self.unsure_journals.push(before);
-        }
-        self.check_journal(bytes)?;
-        Ok(JournalSeen::read(bytes).is_some_and(|journal| journal.attempt.is_some()))
-    }
-
-    /// I7: the floor only rises, and never above what was confirmed.
-    fn check_journal(&mut self, bytes: &[u8]) -> Result<(), Violation> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let Some(journal) = JournalSeen::read(bytes) else {
-            return broken("journal", "the journal cannot be read");
-        };
-        let highest = self
-            .confirmed
-            .iter()
-            .map(|&number| catalogue().releases[number].security_counter)
-            .max()
-            .unwrap_or(0);
-        let floor = journal.security_floor;
-        if floor > highest {
-            return broken("I7", format!("the floor {floor} is above what was confirmed"));
-        }
-        if floor < self.floor && !self.may_lack_a_record() {
-            return broken("I7", format!("the floor fell from {} to {floor}", self.floor));
-        }
-        self.floor = self.floor.max(floor);
         Ok(())
     }
 

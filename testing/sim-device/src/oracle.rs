@@ -10,12 +10,14 @@ mod marks;
 mod records;
 mod selector;
 mod sha256;
+mod trust;
 
 pub use checksum::{crc32c, sequence_crc};
 pub use journal::{AttemptSeen, JournalSeen, StageSeen};
 pub use records::{RecordsSeen, newest_records};
 pub use selector::{Chosen, EntrySeen, Partitions, choose, choose_ours, entries};
 pub use sha256::sha256;
+pub use trust::TrustSeen;
 
 /// A chip to be looked at: what a read finds at this power-on.
 pub trait Raw {

@@ -67,6 +67,28 @@ fn a_trial_ends_that_the_bootloader_does_not_end() {
     assert!(were_cut > 100, "{were_cut} cuts in the bootloader's writes");
 }
 
+/// Cut there, too: what the bootloader then starts is on trial, whatever its entry says, and
+/// nobody is told that it stays.
+#[test]
+fn firmware_that_was_never_confirmed_is_not_reported_as_what_stays() {
+    let life = one_wish(Geometry::Small, SIZES[0], Behaviour::Pass);
+    let otadata = Geometry::Small.layout().otadata;
+    let mut were_cut = 0;
+    for (after, operation) in (0..).zip(trace(&life)) {
+        let is_bootloaders = operation.length == 32 && !operation.is_erase;
+        if !is_bootloaders || !(otadata.offset..otadata.end()).contains(&operation.offset) {
+            continue;
+        }
+        for seed in 0..64 {
+            let life = with_cut(&life, after, CutKind::Faint { seed });
+            let summary =
+                judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+            were_cut += summary.outages;
+        }
+    }
+    assert!(were_cut >= 64, "{were_cut} cuts in the bootloader's writes");
+}
+
 /// An erase that loses power can leave a given-up entry with its checksum and another state:
 /// the bootloader would start that image again, without a trial.
 #[test]

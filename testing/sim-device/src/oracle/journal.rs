@@ -60,7 +60,7 @@ impl JournalSeen {
     }
 }
 
-struct Input<'a>(&'a [u8]);
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl<'a> Input<'a> {
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
@@ -69,11 +69,11 @@ impl<'a> Input<'a> {
         Some(taken)
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         self.take(1).map(|bytes| bytes[0])
     }
 
-    fn number(&mut self, bytes: usize) -> Option<u64> {
+    pub(super) fn number(&mut self, bytes: usize) -> Option<u64> {
         let found = self.take(bytes)?;
         Some(found.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }

@@ -1,0 +1,28 @@
+//! What the device remembers of signatures, as far as it is judged: read from its bytes alone.
+
+use super::journal::Input;
+
+/// What that memory says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustSeen {
+    /// The least that each signer's manifests may say: sequence and security counter.
+    pub floors: Vec<(u64, u32)>,
+}
+
+impl TrustSeen {
+    /// Reads such a memory; `None` where it is none.
+    pub fn read(bytes: &[u8]) -> Option<TrustSeen> {
+        let mut input = Input(bytes);
+        if input.byte()? != 1 {
+            return None;
+        }
+        let count = input.byte()?;
+        let floor = |input: &mut Input<'_>| {
+            // Whose it is.
+            input.number(8)?;
+            Some((input.number(8)?, input.number(4)? as u32))
+        };
+        let floors: Option<Vec<(u64, u32)>> = (0..count).map(|_| floor(&mut input)).collect();
+        Some(TrustSeen { floors: floors? })
+    }
+}
