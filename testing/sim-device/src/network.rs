@@ -6,7 +6,6 @@ use otaru_host::PatchRange;
 use crate::catalogue::{Release, catalogue};
 use crate::life::{Gust, Weather};
 use crate::offers;
-use crate::oracle::sha256;
 
 /// Counts messages and requests, and says what happens to each.
 #[derive(Clone, Debug)]
@@ -74,7 +73,7 @@ impl<'a> Sky<'a> {
         let offset = asked.offset as usize;
         let range = (offset > 0).then_some(offset..release.image.len());
         let weather = self.request();
-        self.answer(&release.image, range, weather)
+        self.answer(&release.image, etag_of(&release.sha256), range, weather)
     }
 
     /// The answer to a request for a patch between two releases.
@@ -88,21 +87,23 @@ impl<'a> Sky<'a> {
         let weather = self.request();
         self.spoilt_patches += u32::from(weather.is_some_and(|weather| !weather.is_of_links()));
         let Some(patch) = offers::patch(from, to, weather) else {
-            return self.answer(&[], None, Some(Weather::Status(404)));
+            return self.answer(&[], String::new(), None, Some(Weather::Status(404)));
         };
+        let (etag, patch) = (etag_of(&patch.sha256), &patch.bytes);
         let end = asked.last.map_or(patch.len(), |last| patch.len().min(last as usize + 1));
-        let is_same = if_range.is_none_or(|etag| etag == etag_of(&patch));
+        let is_same = if_range.is_none_or(|known| known == etag);
         let range = (!asked.is_whole() && is_same).then_some(asked.offset as usize..end);
         if range.as_ref().is_some_and(|range| range.start >= range.end) {
-            return self.answer(&patch, None, Some(Weather::Status(416)));
+            return self.answer(patch, etag, None, Some(Weather::Status(416)));
         }
-        self.answer(&patch, range, weather)
+        self.answer(patch, etag, range, weather)
     }
 
     /// A file, or a part of it, as the weather lets it come.
     fn answer(
         &self,
         file: &[u8],
+        etag: String,
         range: Option<std::ops::Range<usize>>,
         weather: Option<Weather>,
     ) -> Body {
@@ -116,7 +117,7 @@ impl<'a> Sky<'a> {
             content_range: range.as_ref().map(text),
             content_length: Some(part.len() as u64),
             content_encoding: None,
-            etag: etag_of(file),
+            etag,
             bytes: file[part.clone()].to_vec(),
             at: 0,
             part_bytes: self.part_bytes,
@@ -160,8 +161,8 @@ impl<'a> Sky<'a> {
 }
 
 /// A strong entity tag, as the server makes it.
-fn etag_of(file: &[u8]) -> String {
-    format!("\"{}\"", crate::judge::hex(&sha256(file)))
+fn etag_of(sha256: &[u8; 32]) -> String {
+    format!("\"{}\"", crate::judge::hex(sha256))
 }
 
 fn whole(body: Body, file: &[u8]) -> Body {

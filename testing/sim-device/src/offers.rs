@@ -8,16 +8,25 @@ use otaru_release::patch::Codec;
 
 use crate::catalogue::{Release, catalogue};
 use crate::life::Weather;
+use crate::oracle::sha256;
 
 /// Made once in a process: by what they start from, what they make, and whether they lie.
-type Made = Mutex<HashMap<(usize, usize), Arc<Vec<u8>>>>;
+type Made = Mutex<HashMap<(usize, usize), Arc<Offer>>>;
+
+/// A patch, and its digest.
+pub(crate) struct Offer {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) sha256: [u8; 32],
+}
+
+impl Offer {
+    fn new(bytes: Vec<u8>) -> Arc<Offer> {
+        Arc::new(Offer { sha256: sha256(&bytes), bytes })
+    }
+}
 
 /// What the server has for devices that run `from`; none that is longer than the image.
-pub(crate) fn patch(
-    from: &Release,
-    to: &Release,
-    weather: Option<Weather>,
-) -> Option<Arc<Vec<u8>>> {
+pub(crate) fn patch(from: &Release, to: &Release, weather: Option<Weather>) -> Option<Arc<Offer>> {
     let releases = &catalogue().releases;
     // The next one of the same family, or any other.
     let other = |not: [usize; 2]| {
@@ -30,16 +39,16 @@ pub(crate) fn patch(
         Some(Weather::OtherBase) => made(other(not)?, to),
         Some(Weather::OtherTarget) => made(from, other(not)?),
         Some(Weather::ForgedPatch) => {
-            let mut forged = made(from, other(not)?).to_vec();
+            let mut forged = made(from, other(not)?).bytes.clone();
             forged[16..48].copy_from_slice(&to.sha256);
-            Arc::new(forged)
+            Offer::new(forged)
         }
         _ => made(from, to),
     };
-    (found.len() < to.image.len()).then_some(found)
+    (found.bytes.len() < to.image.len()).then_some(found)
 }
 
-fn made(from: &Release, to: &Release) -> Arc<Vec<u8>> {
+fn made(from: &Release, to: &Release) -> Arc<Offer> {
     static MADE: OnceLock<Made> = OnceLock::new();
     let key = (from.number, to.number);
     let made = MADE.get_or_init(Mutex::default);
@@ -47,7 +56,7 @@ fn made(from: &Release, to: &Release) -> Arc<Vec<u8>> {
         |made: &Made| made.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
     known(made).unwrap_or_else(|| {
         let patch = make(&from.image, &to.image, Codec::Lzma4K).expect("images can be patched");
-        let patch = Arc::new(patch);
+        let patch = Offer::new(patch);
         made.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&patch));
         patch
     })

@@ -1,23 +1,33 @@
 //! SHA-256 as FIPS 180-4 writes it down. Slow, and nobody else's.
 
+use std::sync::OnceLock;
+
 /// The digest of bytes.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let primes = first_primes();
-    let mut state: [u32; 8] = std::array::from_fn(|nth| root_bits(primes[nth], 2));
-    let constants: [u32; 64] = std::array::from_fn(|nth| root_bits(primes[nth], 3));
-
+    let (mut state, constants) = constants();
     let mut padded = bytes.to_vec();
     padded.push(0x80);
     padded.resize((padded.len() + 8).next_multiple_of(64) - 8, 0);
     padded.extend((bytes.len() as u64 * 8).to_be_bytes());
     for block in padded.chunks_exact(64) {
-        compress(&mut state, &constants, block);
+        compress(&mut state, constants, block);
     }
     let mut digest = [0; 32];
     for (out, word) in digest.chunks_exact_mut(4).zip(state) {
         out.copy_from_slice(&word.to_be_bytes());
     }
     digest
+}
+
+/// The first state, and the constants of the rounds.
+fn constants() -> ([u32; 8], &'static [u32; 64]) {
+    static CONSTANTS: OnceLock<([u32; 8], [u32; 64])> = OnceLock::new();
+    let (state, rounds) = CONSTANTS.get_or_init(|| {
+        let primes = first_primes();
+        let state = std::array::from_fn(|nth| root_bits(primes[nth], 2));
+        (state, std::array::from_fn(|nth| root_bits(primes[nth], 3)))
+    });
+    (*state, rounds)
 }
 
 fn compress(state: &mut [u32; 8], constants: &[u32; 64], block: &[u8]) {
