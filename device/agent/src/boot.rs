@@ -165,6 +165,7 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
 }
 
 fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
+    use EntryState::{Aborted, Invalid, Undefined, WornOut};
     let running = facts.running.sha256;
     let is_bad = journal.bad_images.iter().any(|bad| bad.sha256 == running);
     let failed = journal
@@ -172,9 +173,9 @@ fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
         .as_ref()
         .is_some_and(|last| last.outcome != Outcome::Confirmed && last.sha256 == Some(running));
     match facts.running_entry {
-        // It was given up, and runs without a trial: a bit of its entry turned over, or power
-        // went in the bootloader's own write.
-        EntryState::Undefined if is_bad || failed => NextAction::RollBackNow,
+        // It was given up, and runs without a trial: a bit of an entry turned over, its own or that
+        // of what was confirmed, or power went in the bootloader's own write.
+        Undefined | Invalid | Aborted | WornOut if is_bad || failed => NextAction::RollBackNow,
         // The journal was lost during a trial: without a decision the next reset goes back.
         _ if is_on_trial(journal, facts) => NextAction::StartTrial,
         _ if journal.confirmed.is_some_and(|confirmed| confirmed != running)

@@ -93,11 +93,16 @@ impl Trust {
         let was_lost = core::mem::take(&mut self.is_lost);
         let running = &facts.running;
         let is_expected = self.pending.is_some_and(|(pending, _)| pending == running.sha256);
-        match facts.running_entry {
-            EntryState::New | EntryState::PendingVerify => return was_lost,
+        let may_not_stay = match facts.running_entry {
+            EntryState::New | EntryState::PendingVerify => true,
             // On trial as well, where power went in the bootloader's own write of its entry.
-            EntryState::Undefined if is_expected => return was_lost,
-            _ => {}
+            EntryState::Undefined => is_expected,
+            // Given up, and started for want of anything better.
+            EntryState::Invalid | EntryState::Aborted | EntryState::WornOut => true,
+            EntryState::Valid | EntryState::Missing => false,
+        };
+        if may_not_stay {
+            return was_lost;
         }
         let was_expected = self.confirm(&running.sha256, root);
         let security_counter = running.security_counter.max(security_floor);
