@@ -151,13 +151,6 @@ impl Judge {
                 format!("release {} runs unconfirmed without trial", release.number),
             );
         }
-        // Without an entry that counts ESP-IDF's bootloader starts the first slot. Nobody chose
-        // what is in there, and it stays all the same.
-        let is_last_resort =
-            self.selector_rots && !self.entries(chip).iter().any(EntrySeen::counts);
-        if is_last_resort && !self.confirmed.contains(&release.number) {
-            self.confirmed.push(release.number);
-        }
         self.note_confirmed(chip);
         Ok(release)
     }

@@ -140,10 +140,17 @@ fn a_confirmed_image_that_vanished_is_reported() {
 fn an_image_that_rolled_back_does_not_stay() {
     let mut journal = Journal { confirmed: Some(Digest::of(OLD)), ..Journal::default() };
     journal.bad_images.add(Digest::of(NEW), None);
-    let hung = facts(NEW, EntryState::Undefined, EntryState::Valid, ResetCause::PowerOn);
-    assert_eq!(reconcile(&journal, &hung), NextAction::RollBackNow);
-    let confirmed = facts(NEW, EntryState::Valid, EntryState::Missing, ResetCause::PowerOn);
-    assert_eq!(reconcile(&journal, &confirmed), NextAction::FollowWish);
+    let started = |entry| facts(NEW, entry, EntryState::Invalid, ResetCause::PowerOn);
+    // Also for want of anything better, when a bit of the confirmed entry turned over.
+    for entry in
+        [EntryState::Undefined, EntryState::Invalid, EntryState::Aborted, EntryState::WornOut]
+    {
+        assert_eq!(reconcile(&journal, &started(entry)), NextAction::RollBackNow, "{entry:?}");
+    }
+    // Flashed by cable, or confirmed since: somebody wants it.
+    for entry in [EntryState::Valid, EntryState::Missing] {
+        assert_eq!(reconcile(&journal, &started(entry)), NextAction::FollowWish, "{entry:?}");
+    }
 }
 
 #[test]

@@ -103,13 +103,16 @@ fn errors_name_key_found_expected_and_what_to_do() {
             r#"update.decision_file: found "decision", expected an absolute path: a service has no folder of its own to start from"#
         ]],
     );
-    refused(|text| text + "[update]\nrestart_window = \"2 am\"", expect![[r#"
+    refused(
+        |text| text + "[update]\nrestart_window = \"2 am\"",
+        expect![[r#"
         TOML parse error at line 7, column 18
           |
         7 | restart_window = "2 am"
           |                  ^^^^^^
         found "2 am", expected two times of a day, as "02:00-05:00": leave the key out where any time is right
-    "#]]);
+    "#]],
+    );
     refused(
         |text| text + "[slots]\nmax_mib = 500",
         expect![

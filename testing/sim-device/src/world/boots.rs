@@ -1,6 +1,6 @@
 //! Power-on, the bootloader's choice, and firmware that starts; power that goes.
 
-use otaru_agent::{Agent, ResetCause, Stored};
+use otaru_agent::{Agent, BootFacts, ResetCause, Stored};
 use otaru_host::{Host, HostError, Storage};
 use otaru_release::Behaviour;
 use otaru_sim_flash::{Cut, CutKind, SimFlash};
@@ -146,6 +146,9 @@ impl<const UNIT: usize> World<'_, UNIT> {
         if let Some(stop) = stop? {
             return Ok(stop);
         }
+        if let Some(stop) = self.begin_trust(&facts)? {
+            return Ok(stop);
+        }
         let acknowledged = self.on_flash(|host, _| {
             let (storage, flash) = host.storage();
             storage.acknowledge_recreated(flash)
@@ -154,6 +157,17 @@ impl<const UNIT: usize> World<'_, UNIT> {
             return Ok(Stop::PowerLost);
         }
         self.run_firmware()
+    }
+
+    /// What runs gets its floor, as in every host after the agent's first effects.
+    fn begin_trust(&mut self, facts: &BootFacts) -> Result<Option<Stop>, Violation> {
+        let floor = self.agent.as_ref().map_or(0, |agent| agent.journal().security_floor);
+        Ok(match self.on_flash(|host, _| host.begin_trust(facts, floor))? {
+            None => Some(Stop::PowerLost),
+            Some(Err(error)) => Some(self.flash_failed(error)),
+            // What finds no room is told of, and begins anew at the next boot.
+            Some(Ok(_)) => None,
+        })
     }
 
     /// Opening the records lost power, or failed: the chip as the attempt left it is gone with

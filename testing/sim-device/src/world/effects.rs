@@ -59,7 +59,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
     }
 
     /// Records that cannot be written leave nothing but a restart.
-    fn flash_failed(&mut self, error: HostError) -> Stop {
+    pub(super) fn flash_failed(&mut self, error: HostError) -> Stop {
         self.note(|| format!("  flash failed: {error}"));
         Stop::Reset(otaru_agent::ResetCause::Panic)
     }
