@@ -95,11 +95,12 @@ impl Trust {
         let is_expected = self.pending.is_some_and(|(pending, _)| pending == running.sha256);
         let may_not_stay = match facts.running_entry {
             EntryState::New | EntryState::PendingVerify => true,
-            // On trial as well, where power went in the bootloader's own write of its entry.
-            EntryState::Undefined => is_expected,
+            // On trial as well, where power went in the bootloader's own write of its entry, or a
+            // bit of the confirmed one turned over before it had one.
+            EntryState::Undefined | EntryState::Missing => is_expected,
             // Given up, and started for want of anything better.
             EntryState::Invalid | EntryState::Aborted | EntryState::WornOut => true,
-            EntryState::Valid | EntryState::Missing => false,
+            EntryState::Valid => false,
         };
         if may_not_stay {
             return was_lost;

@@ -122,7 +122,12 @@ fn what_is_on_trial_waits_and_what_was_expected_is_its_signers() {
     for entry in [EntryState::New, EntryState::PendingVerify] {
         assert!(!trust.begin(&facts((9, 9), entry), 0, None));
     }
-    let unmarked = facts((9, 9), EntryState::Undefined);
+    let unmarked = [EntryState::Undefined, EntryState::Missing];
+    let given_up = [EntryState::Invalid, EntryState::Aborted, EntryState::WornOut];
+    for entry in given_up {
+        assert!(!trust.begin(&facts((9, 9), entry), 0, None), "{entry:?}");
+    }
+    let unmarked = unmarked.map(|entry| facts((9, 9), entry));
     let facts = facts((9, 9), EntryState::Valid);
     let target = Target {
         version: ReleaseVersion::new("1").unwrap(),
@@ -132,7 +137,9 @@ fn what_is_on_trial_waits_and_what_was_expected_is_its_signers() {
         security_counter: 9,
     };
     trust.expect(&target, key(3).id());
-    assert!(!trust.begin(&unmarked, 0, None), "expected, and not known to stay");
+    for unmarked in unmarked {
+        assert!(!trust.begin(&unmarked, 0, None), "expected, and not known to stay");
+    }
     assert!(trust.begin(&facts, 9, None));
     assert_eq!(least(&trust, &[], (0, 0)), (9, 9));
     assert_eq!(least(&trust, &[3], (9, 9)), (0, 0));
