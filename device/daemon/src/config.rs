@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use chrono::FixedOffset;
 use otaru_linux::{Commands, GatewayOptions, Hook, RenewalOptions, SlotFiles};
 use serde::Deserialize;
 
@@ -289,11 +290,16 @@ impl Config {
             broker_limit: Duration::from_secs(update.broker_limit_s),
             retry_base: Duration::from_secs(update.retry_base_s),
             retry_cap: Duration::from_secs(update.retry_cap_s),
-            restart_window: update.restart_window.map(Window::by_local_time),
+            restart_window: update.restart_window.map(|window| window.ahead_of_utc(local_offset())),
             hook: update.decision_file.map(Hook::in_file),
             renewal: certificate.options(),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what a household calls night is local")]
+fn local_offset() -> FixedOffset {
+    *chrono::Local::now().offset()
 }
 
 fn is_absolute(key: &str, path: &Path) -> anyhow::Result<()> {

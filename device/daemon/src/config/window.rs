@@ -1,6 +1,7 @@
 //! `update.restart_window`: a part of every day.
 
 use anyhow::Context;
+use chrono::FixedOffset;
 use otaru_linux::DailyWindow;
 use serde::Deserialize;
 
@@ -13,11 +14,11 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The window where this machine is. A change of its clock's zone, summer time included, counts
-    /// from the next start.
-    pub(super) fn by_local_time(self) -> DailyWindow {
-        let ahead_s = chrono::Local::now().offset().local_minus_utc();
-        let ahead_of_utc_minutes = (ahead_s / 60).try_into().unwrap_or(0);
+    /// The window where local time is now so far ahead of UTC. A change of that, summer time
+    /// included, counts from the next start.
+    pub(super) fn ahead_of_utc(self, ahead: FixedOffset) -> DailyWindow {
+        // No zone is a day away.
+        let ahead_of_utc_minutes = (ahead.local_minus_utc() / 60).try_into().unwrap_or(0);
         let Window { opens_minute, closes_minute } = self;
         DailyWindow { opens_minute, closes_minute, ahead_of_utc_minutes }
     }
@@ -72,10 +73,12 @@ mod tests {
     }
 
     #[test]
-    fn local_time_is_this_machines() {
-        let found = window("02:00-05:00").unwrap().by_local_time();
-        assert_eq!((found.opens_minute, found.closes_minute), (120, 300));
-        let ahead_s = chrono::Local::now().offset().local_minus_utc();
-        assert_eq!(i32::from(found.ahead_of_utc_minutes) * 60, ahead_s);
+    fn window_is_by_local_time() {
+        for (east_s, ahead_of_utc_minutes) in [(9 * 3_600, 540), (-9_000, -150), (0, 0)] {
+            let found = window("02:00-05:00").unwrap();
+            let found = found.ahead_of_utc(FixedOffset::east_opt(east_s).unwrap());
+            let (opens_minute, closes_minute) = (120, 300);
+            assert_eq!(found, DailyWindow { opens_minute, closes_minute, ahead_of_utc_minutes });
+        }
     }
 }
