@@ -184,6 +184,8 @@ reasons! {
     66 WrongRevision "wrong_revision" never,
     /// What the device remembered of signatures was unreadable, and begins anew with what runs.
     67 TrustLost "trust_lost" again,
+    /// The device has not enough free memory for what the update needs.
+    68 LowMemory "low_memory" again,
     /// A number this build has no name for: the other side is newer.
     255 Unknown "unknown" never,
 }
@@ -316,6 +318,7 @@ mod tests {
             65 storage_full
             66 wrong_revision
             67 trust_lost again
+            68 low_memory again
             255 unknown
         "#]]
         .assert_eq(&table);

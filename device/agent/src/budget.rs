@@ -2,18 +2,39 @@
 
 use otaru_wire::Reason;
 
+/// Tries for what comes and goes.
+const NETWORK_TRIES: u32 = 20;
+
 /// Hurried tries that cost nothing, since the last new byte.
 const HURRIES: u32 = 20;
 
-/// Tries that failed since the last new byte: one count for each class of reasons, so that a long
-/// outage takes nothing from what a release that is not there yet has.
+/// Long waits after which the tries of the network begin anew, since the last new byte: with the
+/// tries between them about two weeks, unless links that come and go hurry them.
+const RESTS: u32 = 5;
+
+/// What became of the tries since the last new byte: one count of failures for each class of
+/// reasons, so that a long outage takes nothing from what a release that is not there yet has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries(u32);
 
+/// A count within [`Tries`].
+#[derive(Clone, Copy)]
+struct Count {
+    place: u32,
+    max: u32,
+}
+
 impl Tries {
-    /// Places of the counts, of eight bits each. The first stood alone once.
-    const PLACES: [(u32, u32); 3] = [(20, 0), (3, 8), (2, 16)];
-    const HURRIED: u32 = 24;
+    /// The classes by how many tries they are worth. The first stood alone once.
+    const CLASSES: [(u32, Count); 4] = [
+        (NETWORK_TRIES, Tries::NETWORK),
+        (3, Count { place: 8, max: 0xF }),
+        (5, Count { place: 12, max: 0xF }),
+        (2, Count { place: 16, max: 0xF }),
+    ];
+    const NETWORK: Count = Count { place: 0, max: 0xFF };
+    const RESTED: Count = Count { place: 20, max: 0xF };
+    const HURRIED: Count = Count { place: 24, max: 0xFF };
 
     /// The counts as the journal keeps them.
     pub(crate) const fn number(self) -> u32 {
@@ -24,27 +45,42 @@ impl Tries {
         Tries(number)
     }
 
-    fn count(self, place: u32) -> u32 {
-        self.0 >> place & 0xFF
+    fn get(self, count: Count) -> u32 {
+        self.0 >> count.place & count.max
+    }
+
+    fn set(&mut self, count: Count, to: u32) {
+        self.0 = self.0 & !(count.max << count.place) | to.min(count.max) << count.place;
     }
 
     /// One more for `reason`; answers how many of its class there are.
     pub(crate) fn add(&mut self, reason: Reason) -> u32 {
         let allowed = tries_allowed(reason);
-        let class = Tries::PLACES.iter().find(|(class, _)| *class == allowed);
-        let Some((_, place)) = class else { return 1 };
-        if self.count(*place) < 0xFF {
-            self.0 += 1 << place;
+        let class = Tries::CLASSES.iter().find(|(class, _)| *class == allowed);
+        let Some((_, count)) = class else { return 1 };
+        self.set(*count, self.get(*count) + 1);
+        self.get(*count)
+    }
+
+    /// The tries for `reason` are used up: whether they begin anew after a long wait.
+    pub(crate) fn rest(&mut self, reason: Reason) -> bool {
+        let rested = self.get(Tries::RESTED);
+        let rests = is_of_the_network(reason) && rested < RESTS;
+        if rests {
+            self.set(Tries::RESTED, rested + 1);
+            self.set(Tries::NETWORK, 0);
         }
-        self.count(*place)
+        rests
     }
 
     /// The link is back: whether the try that failed for want of it is made again at once, and
     /// counts no more. A link that comes and goes has only so many.
     pub(crate) fn hurry(&mut self, reason: Reason) -> bool {
-        let hurries = ends_with_the_link(reason) && self.count(Tries::HURRIED) < HURRIES;
-        if hurries && self.count(0) > 0 {
-            self.0 += (1 << Tries::HURRIED) - 1;
+        let hurried = self.get(Tries::HURRIED);
+        let hurries = ends_with_the_link(reason) && hurried < HURRIES;
+        if hurries {
+            self.set(Tries::HURRIED, hurried + 1);
+            self.set(Tries::NETWORK, self.get(Tries::NETWORK).saturating_sub(1));
         }
         hurries
     }
@@ -55,18 +91,11 @@ impl Tries {
 pub fn tries_allowed(reason: Reason) -> u32 {
     use Reason::*;
     match reason {
-        // The link or the server may come back: full jitter from 30 s to 6 h
-        // makes these tries last for days.
-        LinkDownAtInstall
-        | LinkDownWhileDownloading
-        | LinkDownAtReport
-        | DownloadStalled
-        | ServerError
-        | TlsRootMissing
-        | TlsRootExpired
-        | TlsUntrusted
-        | BrokerUnreachable
-        | FirmwareCrashed => 20,
+        // Full jitter from 30 s to 6 h makes these tries last for days.
+        FirmwareCrashed => NETWORK_TRIES,
+        _ if is_of_the_network(reason) => NETWORK_TRIES,
+        // The product may give back what it can do without.
+        LowMemory => 5,
         // A release may be on its way through a cache, a permission on its way through a form.
         ReleaseNotFound | DownloadForbidden | ManifestMissing | RootMissing | ContentChanged
         | OrderMissing | OrderExpired | RootWithheld | TooManyBytes => 3,
@@ -76,14 +105,38 @@ pub fn tries_allowed(reason: Reason) -> u32 {
     }
 }
 
+/// Whether used-up tries end the update as [`Reason::RetriesExhausted`]: the last of many reasons
+/// says little.
+pub(crate) fn is_exhausting(reason: Reason) -> bool {
+    tries_allowed(reason) == NETWORK_TRIES
+}
+
 /// Whether what is in flash is suspect, so that the next try starts over.
 pub(crate) fn starts_over(reason: Reason) -> bool {
     use Reason::*;
     matches!(reason, ImageCorrupt | DigestMismatch | ContentChanged | TooManyBytes)
 }
 
+/// Whether the link or the server may come back, so that no number of failures says anything
+/// about the release.
+fn is_of_the_network(reason: Reason) -> bool {
+    use Reason::*;
+    matches!(
+        reason,
+        LinkDownAtInstall
+            | LinkDownWhileDownloading
+            | LinkDownAtReport
+            | DownloadStalled
+            | ServerError
+            | TlsRootMissing
+            | TlsRootExpired
+            | TlsUntrusted
+            | BrokerUnreachable
+    )
+}
+
 /// Whether a reconnected broker makes another try worthwhile at once. A server that answers, if
 /// only that it cannot, is reached: it says itself when it wants to be asked again.
 fn ends_with_the_link(reason: Reason) -> bool {
-    tries_allowed(reason) == 20 && !matches!(reason, Reason::ServerError | Reason::FirmwareCrashed)
+    is_of_the_network(reason) && reason != Reason::ServerError
 }

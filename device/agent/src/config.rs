@@ -11,7 +11,8 @@ pub struct AgentConfig {
     pub namespace: Namespace,
     /// Upper bound of the first delay before another try.
     pub retry_base_ms: u64,
-    /// No delay before another try is longer.
+    /// No delay before another try is longer. After all that an outage has it is four times as
+    /// long: a day, where this is six hours.
     pub retry_cap_ms: u64,
     /// How long an answer from the shadow service is waited for.
     pub answer_limit_ms: u64,
@@ -82,5 +83,10 @@ impl AgentConfig {
             // One record of the device's storage.
             settings_bytes_max: 4000,
         }
+    }
+
+    /// The wait after which the tries of an outage begin anew.
+    pub(crate) fn rest_ms(&self) -> u64 {
+        self.retry_cap_ms.saturating_mul(4)
     }
 }

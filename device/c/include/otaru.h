@@ -46,6 +46,7 @@ extern "C" {
 #define OTARU_REASON_TLS_ROOT_EXPIRED 30
 #define OTARU_REASON_TLS_UNTRUSTED 31
 #define OTARU_REASON_SELF_TEST_FAILED 33
+#define OTARU_REASON_LOW_MEMORY 68 /* no room for the connection, caches given back already */
 
 /* Why the processor started. A brown-out is power; where the chip cannot tell, say power. */
 #define OTARU_RESET_POWER_ON 0

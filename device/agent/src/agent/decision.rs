@@ -91,7 +91,7 @@ impl Step<'_> {
     pub(super) fn resume_wait(&mut self, Deferral { left_ms, reason, .. }: Deferral) {
         let Core { config, now, .. } = &*self.agent;
         let is_retry = tries_allowed(reason) > 0;
-        let max = if is_retry { config.retry_cap_ms } else { config.defer_max_ms };
+        let max = if is_retry { config.rest_ms() } else { config.defer_max_ms };
         let until_ms = now.uptime_ms.saturating_add(left_ms.min(max));
         self.agent.phase = match is_retry {
             true => AgentPhase::AwaitRetry { until_ms, reason },

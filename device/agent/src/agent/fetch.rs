@@ -4,7 +4,7 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Phase, Reason};
 
 use super::{AgentPhase, Meter, Settling, Step};
-use crate::budget::{starts_over, tries_allowed};
+use crate::budget::{is_exhausting, starts_over, tries_allowed};
 use crate::journal::Ended;
 use crate::json::Decimal;
 use crate::{Attempt, Before, Effect, Fault, Label, Stage, Target, Tries, Wanted, full_jitter};
@@ -158,23 +158,31 @@ impl Step<'_> {
         let allowed = tries_allowed(fault.reason);
         attempt.deferral = None;
         attempt.stage = Stage::Fetching;
-        let (tries, version) = (attempt.tries.add(fault.reason), attempt.version.clone());
-        let (reason, number) = (fault.reason, Decimal::new(tries.into()));
+        let (reason, version) = (fault.reason, attempt.version.clone());
+        let tries = attempt.tries.add(reason);
+        let rests = tries > allowed && attempt.tries.rest(reason);
+        let number = Decimal::new(tries.into());
         let message =
             ["update to ", version.as_str(), ": ", reason.name(), " (try ", number.as_str(), ")"];
         self.log(LogLevel::Error, "OTA_UPDATE_FAILED", &message, Some(reason));
-        if tries > allowed {
-            let exhausted = allowed > 3;
-            let reason = if exhausted { Reason::RetriesExhausted } else { fault.reason };
-            return self.finish(Outcome::Failed, Some(reason));
-        }
-        self.await_retry(fault, tries);
+        let delay = if tries <= allowed {
+            self.delay_ms(fault, tries)
+        } else if rests {
+            self.agent.config.rest_ms()
+        } else {
+            let last = if is_exhausting(reason) { Reason::RetriesExhausted } else { reason };
+            return self.finish(Outcome::Failed, Some(last));
+        };
+        self.await_retry(fault, delay);
     }
 
-    fn await_retry(&mut self, fault: Fault, tries: u32) {
+    fn delay_ms(&self, fault: Fault, tries: u32) -> u64 {
         let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
         let jitter = full_jitter(base, cap, tries - 1, self.agent.now.random);
-        let delay = fault.retry_after_ms.map_or(jitter, |asked| asked.min(cap).max(jitter));
+        fault.retry_after_ms.map_or(jitter, |asked| asked.min(cap).max(jitter))
+    }
+
+    fn await_retry(&mut self, fault: Fault, delay: u64) {
         self.put_off(Before::Download, delay, fault.reason);
         let until_ms = self.agent.now.uptime_ms.saturating_add(delay);
         self.agent.phase = AgentPhase::AwaitRetry { until_ms, reason: fault.reason };

@@ -1,8 +1,8 @@
 //! One GET over an open connection.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use alloc::{format, vec};
 
 use embassy_time::{Duration, Instant, with_timeout};
 use embedded_io_async::Write;
@@ -10,7 +10,7 @@ use embedded_tls::TlsError;
 use otaru_agent::Answer;
 use otaru_wire::Reason;
 
-use crate::link::{SILENCE_LIMIT, Tls};
+use crate::link::{SILENCE_LIMIT, Tls, room};
 
 const HEAD_BYTES_MAX: usize = 4096;
 const PART_BYTES: usize = 2048;
@@ -127,7 +127,7 @@ pub(crate) async fn get<'t, 'a>(
     };
     with_timeout(SILENCE_LIMIT, asked).await.map_err(|_| down)?.map_err(|_| down)?;
     let rate = Rate { began: Instant::now(), bytes: 0 };
-    let buffer = vec![0; PART_BYTES];
+    let buffer = room(PART_BYTES)?;
     let mut body = Body { tls, held: Vec::new(), left: None, buffer, rate, down };
     let mut head = Vec::new();
     let end = loop {
@@ -162,7 +162,7 @@ impl Body<'_, '_> {
             return Ok(self.count(length));
         }
         if self.buffer.len() < PART_BYTES {
-            self.buffer = vec![0; PART_BYTES];
+            self.buffer = room(PART_BYTES)?;
         }
         let read = with_timeout(SILENCE_LIMIT, self.tls.read(&mut self.buffer)).await;
         match read.map_err(|_| Reason::DownloadStalled)? {

@@ -1,6 +1,6 @@
 //! One connection: TCP, and TLS in it, for as long as something is done with it.
 
-use alloc::vec;
+use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::net::Ipv4Addr;
 
@@ -60,7 +60,7 @@ pub(crate) async fn with<R, C: Company>(
     use_it: impl for<'a> AsyncFnOnce(&mut Tls<'a>, &mut C) -> R,
 ) -> Result<R, C::Broken> {
     let address = company.wait(address_of(net, host)).await?.ok_or(down)?;
-    let (mut received, mut sent) = (vec![0; RECEIVE_BYTES], vec![0; SEND_BYTES]);
+    let (mut received, mut sent) = (room(RECEIVE_BYTES)?, room(SEND_BYTES)?);
     let mut tcp = TcpSocket::new(net.stack, &mut received, &mut sent);
     tcp.set_timeout(Some(SILENCE_LIMIT * 3));
     tcp.set_nagle_enabled(false);
@@ -70,7 +70,7 @@ pub(crate) async fn with<R, C: Company>(
     let reader = RefCell::new(Reader { tcp: reader, records: Records::new() });
     let writer = RefCell::new(writer);
     let socket = Socket { reader: &reader, writer: &writer };
-    let (mut read_record, mut written) = (vec![0; RECORD_BYTES], vec![0; SENT_RECORD_BYTES]);
+    let (mut read_record, mut written) = (room(RECORD_BYTES)?, room(SENT_RECORD_BYTES)?);
     let mut tls = TlsConnection::new(socket, &mut read_record, &mut written);
     let mut provider = Provider::new(net, host).ok_or(Reason::TlsUntrusted)?;
     let config = match host.parse::<Ipv4Addr>() {
@@ -89,6 +89,14 @@ pub(crate) async fn with<R, C: Company>(
         (Ok(Ok(())), None) => Err(Reason::TlsUntrusted.into()),
         _ => Err(down.into()),
     }
+}
+
+/// A buffer of zeros. Errors: [`Reason::LowMemory`] where no block of the heap is as long.
+pub(crate) fn room(bytes: usize) -> Result<Vec<u8>, Reason> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(bytes).map_err(|_| Reason::LowMemory)?;
+    room.resize(bytes, 0);
+    Ok(room)
 }
 
 async fn address_of(net: &Net, host: &str) -> Option<IpAddress> {

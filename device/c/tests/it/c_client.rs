@@ -316,6 +316,7 @@ fn header_describes_the_library() {
         ("OTARU_REASON_TLS_ROOT_EXPIRED", Reason::TlsRootExpired),
         ("OTARU_REASON_TLS_UNTRUSTED", Reason::TlsUntrusted),
         ("OTARU_REASON_SELF_TEST_FAILED", Reason::SelfTestFailed),
+        ("OTARU_REASON_LOW_MEMORY", Reason::LowMemory),
     ];
     let mut source = String::from("#include <otaru.h>\n#include <stddef.h>\n");
     let mut check = |c: &str, rust: i64| {

@@ -45,9 +45,17 @@ fn a_release_that_stays_unknown_is_given_up() {
 }
 
 #[test]
+fn memory_that_stays_short_is_named() {
+    let last = "runs 1.0.4 (confirmed), last u-1 failed low_memory";
+    assert_eq!(ending(&[Reason::LowMemory; 6]), last);
+    let last = "runs 1.0.5 (confirmed), last u-1 confirmed ";
+    assert_eq!(ending(&[Reason::LowMemory; 5]), last);
+}
+
+#[test]
 fn a_server_that_stays_away_ends_the_update() {
     let last = "runs 1.0.4 (confirmed), last u-1 failed retries_exhausted";
-    assert_eq!(ending(&[Reason::LinkDownAtInstall; 21]), last);
+    assert_eq!(ending(&[Reason::LinkDownAtInstall; 6 * 21]), last);
 }
 
 /// Far more faults than the budget has tries, all of them offline.
@@ -79,7 +87,7 @@ fn every_new_byte_renews_the_budget() {
 #[test]
 fn the_same_bytes_again_renew_nothing() {
     let mut world = World::connected();
-    world.cut_downloads = [300; 60].into();
+    world.cut_downloads = [300; 6 * 21 + 1].into();
     world.wish("1.0.5", "u-1");
     world.run();
     let last = "runs 1.0.4 (confirmed), last u-1 failed retries_exhausted";

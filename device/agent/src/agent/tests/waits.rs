@@ -32,11 +32,12 @@ fn an_outage_takes_nothing_from_what_a_release_that_is_not_there_yet_has() {
     world.wish("1.0.5", "u-1");
     world.run();
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
-    for (reason, tries) in [(Reason::ReleaseNotFound, 4), (Reason::ServerError, 21)] {
+    for (reason, tries) in [(Reason::ReleaseNotFound, 4), (Reason::ServerError, 6 * 21)] {
         let mut world = World::connected();
         let others = [Reason::ImageCorrupt, Reason::OrderMissing, Reason::TlsUntrusted];
-        let others = others.into_iter().filter(|other| crate::tries_allowed(*other) != tries - 1);
-        world.faults = faults(&alloc::vec![reason; tries as usize]);
+        let allowed = crate::tries_allowed(reason);
+        let others = others.into_iter().filter(|other| crate::tries_allowed(*other) != allowed);
+        world.faults = faults(&alloc::vec![reason; tries]);
         world.faults.extend(others.map(Fault::from));
         world.faults.rotate_right(2);
         world.wish("1.0.5", "u-1");
@@ -63,6 +64,53 @@ fn a_link_that_comes_and_goes_neither_ends_an_update_nor_keeps_it_busy() {
     assert_eq!(tries(&world), 21);
     world.faults.clear();
     world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// A day's rest, then tries as at first: a try more before it ends than there are faults.
+#[test]
+fn after_all_tries_of_an_outage_it_rests_for_a_day() {
+    let mut world = World::connected();
+    world.faults = faults(&[Reason::ServerError; 22]);
+    world.wish("1.0.5", "u-1");
+    while tries(&world) < 21 {
+        world.pass();
+    }
+    settle(&mut world);
+    let AgentPhase::AwaitRetry { until_ms, reason } = world.agent.phase() else { panic!("waits") };
+    assert_eq!((until_ms - world.uptime_ms, reason), (86_400_000, Reason::ServerError));
+    world.restart(ResetCause::PowerOn);
+    world.disconnect();
+    world.connect();
+    settle(&mut world);
+    let AgentPhase::AwaitRetry { until_ms, .. } = world.agent.phase() else { panic!("waits") };
+    assert!(until_ms - world.uptime_ms > 86_000_000, "{until_ms}");
+    while tries(&world) < 22 {
+        world.pass();
+    }
+    settle(&mut world);
+    let AgentPhase::AwaitRetry { until_ms, .. } = world.agent.phase() else { panic!("waits") };
+    assert!(until_ms - world.uptime_ms <= config().retry_base_ms, "{until_ms}");
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// The link that comes back ends the rest of what failed for want of it.
+#[test]
+fn a_new_session_ends_the_rest_of_a_link_that_was_down() {
+    let mut world = World::connected();
+    world.faults = faults(&[Reason::LinkDownAtInstall; 22]);
+    world.wish("1.0.5", "u-1");
+    while tries(&world) < 21 {
+        world.pass();
+    }
+    settle(&mut world);
+    for _ in 0..2 {
+        assert!(waits(&world), "{}", world.transcript);
+        world.disconnect();
+        world.connect();
+        settle(&mut world);
+    }
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
 }
 
