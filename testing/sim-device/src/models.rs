@@ -6,7 +6,7 @@
 //! NVS is taken to be perfect here; the flash is not. [`our_device`] is ours.
 
 use embedded_storage::nor_flash::NorFlash;
-use otaru_sim_flash::{Cut, CutKind, SimFlash};
+use otaru_sim_flash::{Cut, CutKind, Operation, SimFlash};
 use otaru_slots::boot::images_for;
 use otaru_slots::otadata::Entry;
 use otaru_slots::{Booted, EntryState, Layout, OtaData, Slot, boot, image};
@@ -14,8 +14,11 @@ use otaru_slots::{Booted, EntryState, Layout, OtaData, Slot, boot, image};
 use crate::catalogue::{CHIP, catalogue};
 use crate::life::{Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 use crate::live;
+use crate::proof::kinds;
 
+const GEOMETRY: Geometry = Geometry::TwoChunks;
 const SECTOR_BYTES: u32 = 4096;
+const ENTRY_BYTES: u32 = 32;
 const BOOTS_MAX: u32 = 40;
 
 /// One update from one release to another.
@@ -27,12 +30,14 @@ pub struct Plan {
     pub to: usize,
     /// When power goes.
     pub outages: Vec<Outage>,
+    /// Bits that turn over while it is gone the first time: where, and which of the byte.
+    pub flips: Vec<(u32, u8)>,
     /// Whether the download breaks halfway, and another file is behind the address then.
     pub file_changes: bool,
 }
 
 /// What it came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
     /// Nothing starts any more.
     pub is_brick: bool,
@@ -40,8 +45,8 @@ pub struct Fate {
     pub is_updated: bool,
     /// Something else than either release runs, or bytes of two.
     pub runs_another: bool,
-    /// Flash operations.
-    pub operations: u64,
+    /// Flash operations, in their order.
+    pub trace: Vec<Operation>,
     /// Bytes that were received.
     pub received_bytes: u64,
 }
@@ -79,17 +84,18 @@ impl<E: embedded_storage::nor_flash::NorFlashError> From<E> for Stopped {
 
 /// ESP-IDF's way.
 pub fn idf_device(plan: &Plan) -> Fate {
-    let geometry = Geometry::TwoChunks;
-    let chip = geometry.chip::<4>(plan.from);
+    let mut chip = GEOMETRY.chip::<4>(plan.from);
+    chip.trace_operations();
     let mut device = Idf {
         plan,
-        layout: geometry.layout(),
+        layout: GEOMETRY.layout(),
         chip,
         nvs: Nvs::default(),
         has_broken: false,
         fate: Fate::default(),
     };
     device.live();
+    device.fate.trace = device.chip.take_trace();
     device.fate
 }
 
@@ -103,7 +109,7 @@ pub fn our_device(plan: &Plan) -> Fate {
     };
     let life = Life {
         seed: 1,
-        geometry: Geometry::TwoChunks,
+        geometry: GEOMETRY,
         unit: Unit::Word,
         loader: Loader::EspIdf,
         keeps_logs: false,
@@ -113,13 +119,13 @@ pub fn our_device(plan: &Plan) -> Fate {
         gusts,
         patches: false,
         part_bytes: 4096,
-        flips: Vec::new(),
+        flips: plan.flips.clone(),
         power_cycles: 2,
     };
     match live(&life) {
         Ok(summary) => Fate {
             is_updated: summary.ends.last().is_some_and(|end| end.outcome == "confirmed"),
-            operations: summary.operations,
+            trace: summary.trace,
             received_bytes: summary.received_bytes,
             ..Fate::default()
         },
@@ -142,12 +148,10 @@ impl Idf<'_> {
             chip.cut_power(cut);
         };
         arm(&mut self.chip);
+        let mut flips = self.plan.flips.iter();
         let mut rests = 0;
         for _ in 0..BOOTS_MAX {
-            let before = self.chip.operations();
-            let stop = self.boot_once();
-            self.fate.operations += self.chip.operations() - before;
-            match stop {
+            match self.boot_once() {
                 Ok(Stop::Restart) => {}
                 // At rest it is switched off and on twice more.
                 Ok(Stop::Rests) if rests == 2 => break,
@@ -159,6 +163,9 @@ impl Idf<'_> {
                 Err(Stopped) if self.chip.is_powered() => break,
                 Err(Stopped) => {
                     self.chip.power_on();
+                    for &(offset, bit) in flips.by_ref() {
+                        self.chip.flip_bit(offset, bit);
+                    }
                     arm(&mut self.chip);
                 }
             }
@@ -303,25 +310,43 @@ impl Fates {
     }
 }
 
-/// One update of an image of two chunks, with power gone at every operation.
-pub fn cut_plans(operations: u64, supplies: &[Supply]) -> Vec<Plan> {
+/// One update of an image of two chunks, with power gone at every operation of `trace`, in every
+/// way it can.
+pub fn cut_plans(trace: &[Operation]) -> Vec<Plan> {
     let plan = quiet_plan();
     let mut plans = Vec::new();
-    for after in 0..operations {
-        let kinds = [
-            CutKind::Before,
-            CutKind::After,
-            CutKind::Prefix { bytes: 16 },
-            CutKind::Bits { seed: after },
-        ];
-        for kind in kinds {
-            for &supply in supplies {
-                let outages = vec![Outage { after, kind, supply }];
-                plans.push(Plan { outages, ..plan.clone() });
-            }
+    for (after, operation) in (0..).zip(trace) {
+        for kind in kinds(operation, after, is_selector(operation)) {
+            let outages = vec![Outage { after, kind, supply: Supply::Off }];
+            plans.push(Plan { outages, ..plan.clone() });
         }
     }
     plans
+}
+
+/// The same update, with one bit of the selector turned over wherever it rests: power goes before
+/// the first operation of `trace` and behind each change of the selector, where that alone costs
+/// the device no update.
+pub fn flip_plans(trace: &[Operation], device: impl Fn(&Plan) -> Fate) -> Vec<Plan> {
+    let quiet = quiet_plan();
+    let outage = |after, kind| Outage { after, kind, supply: Supply::Off };
+    let is_change = |operation: &Operation| is_selector(operation) && !operation.is_erase;
+    let changes = (0..).zip(trace).filter(|(_, operation)| is_change(operation));
+    let rests = changes.map(|(number, _)| outage(number, CutKind::After));
+    let rests = core::iter::once(outage(0, CutKind::Before)).chain(rests);
+    let rests = rests.map(|outage| Plan { outages: vec![outage], ..quiet.clone() });
+    let otadata = GEOMETRY.layout().otadata.offset;
+    let entries = [otadata, otadata + SECTOR_BYTES].map(|entry| entry..entry + ENTRY_BYTES);
+    let bits: Vec<(u32, u8)> =
+        entries.into_iter().flatten().flat_map(|at| (0..8).map(move |bit| (at, bit))).collect();
+    let flipped =
+        |rest: Plan| bits.iter().map(move |&bit| Plan { flips: vec![bit], ..rest.clone() });
+    rests.filter(|rest| device(rest).is_updated).flat_map(flipped).collect()
+}
+
+fn is_selector(operation: &Operation) -> bool {
+    let otadata = GEOMETRY.layout().otadata;
+    (otadata.offset..otadata.end()).contains(&operation.offset)
 }
 
 /// One update of an image of two chunks, without a fault.
@@ -332,5 +357,5 @@ pub fn quiet_plan() -> Plan {
         catalogue().pick(previous, two_chunks, Behaviour::Pass).expect("a release of that size")
     };
     let from = pick(0);
-    Plan { from, to: pick(from), outages: Vec::new(), file_changes: false }
+    Plan { from, to: pick(from), outages: Vec::new(), flips: Vec::new(), file_changes: false }
 }

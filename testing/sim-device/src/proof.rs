@@ -9,6 +9,7 @@ mod runner;
 mod shrink;
 pub mod state;
 
+pub(crate) use cuts::kinds;
 pub use cuts::{DoubleCuts, SingleCuts};
 pub use flips::Flips;
 pub use network::HostileNetwork;

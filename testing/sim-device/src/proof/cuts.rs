@@ -32,7 +32,7 @@ pub(super) fn operations(life: &Life) -> Vec<Operation> {
 }
 
 /// How power can go at one operation. Of long writes a sample of the torn ones.
-fn kinds(operation: &Operation, number: u64, is_selector: bool) -> Vec<CutKind> {
+pub(crate) fn kinds(operation: &Operation, number: u64, is_selector: bool) -> Vec<CutKind> {
     let mut random = Random::new(number);
     let length = operation.length as usize;
     let mut kinds = vec![CutKind::Before, CutKind::After];
