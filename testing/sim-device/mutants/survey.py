@@ -2,13 +2,13 @@
 """Has cargo-mutants name every mutant it knows of a crate, and tells which no test of that
 crate sees.
 
-    testing/sim-device/mutants/survey.py [--build | --run] CRATE [FILE ...]
+    testing/sim-device/mutants/survey.py [--build | --run | --each] CRATE [FILE ...]
 
 CRATE is device/slots or device/agent, a FILE such as records/open.rs lies in its src. Where
 cargo-mutants builds and links each mutant for itself, this builds one program with all of
 them: each function becomes a choice among its bodies, made by a variable of the environment.
 What does not compile is left out, as cargo-mutants does. Functions that are `const`, or whose
-result has no name, cannot choose: they are told of as not built.
+result has no name, and constants, cannot choose: --each builds a program for each of these.
 Prints a line a mutant that nobody saw, and totals by file. The first red test ends a mutant;
 what was seen is not looked at again until its file changes. --build builds alone, --run runs
 what was built, as long as nothing changed. What is known of survivors is in survivors.md.
@@ -122,13 +122,9 @@ def chooses(mutant, text):
     return not re.search(r"\bconst\s+(unsafe\s+)?fn\b|->\s*impl\b", signature)
 
 
-def build(crate, mutants, texts):
-    """One package with all mutants that compile. Answers its programs, and what it is without."""
-    place, unviable = f"survey/{crate}", set()
-    library = f"{crate}/src/lib.rs"
-    texts = {library: (ROOT / library).read_text(), **texts}
-    numbers = {mutant["name"]: number for number, mutant in enumerate(mutants, 1)}
-    package = f"{run.name_of(crate)}-survey"
+def make_package(crate):
+    """A workspace with the crate under another name. Answers that."""
+    package, place = f"{run.name_of(crate)}-survey", f"survey/{crate}"
 
     def manifest_of(manifest):
         manifest = manifest.replace(f'name = "{run.name_of(crate)}"', f'name = "{package}"')
@@ -137,6 +133,15 @@ def build(crate, mutants, texts):
 
     run.copy_crate(crate, SCRATCH / place, manifest_of)
     run.make_workspace([place])
+    return package
+
+
+def build(crate, mutants, texts):
+    """One package with all mutants that compile. Answers its programs, and what it is without."""
+    unviable, package = set(), make_package(crate)
+    library = f"{crate}/src/lib.rs"
+    texts = {library: (ROOT / library).read_text(), **texts}
+    numbers = {mutant["name"]: number for number, mutant in enumerate(mutants, 1)}
     while True:
         owners = {}
         for file, text in texts.items():
@@ -194,6 +199,8 @@ def main():
     words = sys.argv[1:]
     crate, *files = [word for word in words if not word.startswith("--")]
     every, texts = listed(crate)
+    if "--each" in words:
+        return each(crate, [m for m in every if not chooses(m, texts[m["file"]])], texts)
     mutants = [mutant for mutant in every if chooses(mutant, texts[mutant["file"]])]
     SCRATCH.mkdir(parents=True, exist_ok=True)
     kept = SCRATCH / f"{run.name_of(crate)}.json"
@@ -209,6 +216,28 @@ def main():
         every = [mutant for mutant in every if short(mutant) in files]
         every.sort(key=lambda mutant: files.index(short(mutant)))
     survey(crate, every, json.loads(kept.read_text()))
+
+
+def each(crate, mutants, texts):
+    """Builds a program for each mutant, and runs its tests; tells of it, and keeps it."""
+    package, found_path = make_package(crate), SCRATCH / f"{run.name_of(crate)}-each.json"
+    found = json.loads(found_path.read_text()) if found_path.exists() else {}
+    skip = [word for name in SLOW for word in ("--skip", name)]
+    for mutant in mutants:
+        name, file, text = mutant["name"], mutant["file"], texts[mutant["file"]]
+        first, last = mutant["at"]
+        changed = text[:first] + mutant["replacement"] + text[last:]
+        key = hashlib.sha256(changed.encode()).hexdigest()
+        if found.get(name, [None])[0] != key:
+            run.write(SCRATCH / "survey" / file, changed.encode())
+            programs, errors = compile_once(package)
+            verdict = "unviable" if errors else judge(programs, crate, 0, skip, LIMIT_S)
+            if verdict == "missed":
+                verdict = judge(programs, crate, 0, SLOW, SLOW_LIMIT_S)
+            run.write(SCRATCH / "survey" / file, text.encode())
+            found[name] = [key, verdict]
+            found_path.write_text(json.dumps(found, indent=1))
+        print(f"{found[name][1]}: {name}", flush=True)
 
 
 def forget_changed(crate, kept, built):

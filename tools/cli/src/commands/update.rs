@@ -77,6 +77,7 @@ pub(super) fn print(context: &Context<'_>, update: &Object<Update>) -> Result<()
         ("attempt", update.attempt.to_string()),
         ("requested", update.requested_at.clone()),
         ("in this phase since", update.phase_at.clone()),
+        ("until", or_dash(update.until.as_deref())),
     ];
     Ok(context.printer.object(update.json(), &lines)?)
 }
