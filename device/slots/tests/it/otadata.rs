@@ -369,3 +369,26 @@ fn a_confirmation_said_twice_stays() {
     }
     assert!(said > 10, "{said} confirmations");
 }
+
+/// Power goes while a slot is armed, and one bit of every word is the only one that is done, or
+/// that is not: no sequence counts beside a state that is not whole.
+#[test]
+fn a_torn_entry_is_armed_or_none() {
+    let bits = (0..32).map(|bit| 1u32 << bit);
+    let words: Vec<u32> = bits.clone().chain(bits.map(|bit| !bit)).collect();
+    for sequence in (1..40).step_by(2) {
+        for cut in (0..4).flat_map(|at| words.iter().map(move |&word| (at, word))) {
+            let (mut flash, layout) = chip_with(&format!("{sequence}:valid -"));
+            let (at_operation, word) = cut;
+            flash.cut_power(Cut { at_operation, kind: CutKind::Mask { word } });
+            let armed = set_boot(&mut flash, &layout, Slot::Ota1);
+            flash.power_on();
+            let found = OtaData::read_entries(&mut flash, &layout).unwrap();
+            let active = found.active().map(|index| found.entries[index]);
+            let active = active.map(|entry| (entry.slot(), entry.state));
+            let is_whole = active == Some((Slot::Ota1, EntryState::New));
+            let is_none = active == Some((Slot::Ota0, EntryState::Valid));
+            assert!(is_whole || armed.is_err() && is_none, "{sequence} {cut:?}: {active:?}");
+        }
+    }
+}
