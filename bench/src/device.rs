@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use otaru_release::{Chip, ImageBuilder, Manifest, Order, RootDocument, SecretKey};
 use otaru_sim_device::models::{Fates, cut_plans, our_device, quiet_plan};
-use otaru_sim_device::{Geometry, Life, Loader, Summary, Supply, Unit, Wish, live};
+use otaru_sim_device::{Geometry, Life, Loader, Summary, Unit, Wish, live};
 use otaru_slots::{SECTOR_BYTES, Slot};
 use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName, UpdateId};
 use tempfile::TempDir;
@@ -48,8 +48,7 @@ pub(crate) fn measure() -> Result<()> {
     println!("device_image_bytes {}", good.image_bytes);
     println!("device_flash_operations {}", good.summary.operations);
     println!("device_storage_writes {}", good.storage_writes);
-    let again =
-        Fates::of(&cut_plans(our_device(&quiet_plan()).operations, &[Supply::Off]), our_device);
+    let again = Fates::of(&cut_plans(&our_device(&quiet_plan()).trace), our_device);
     ensure!(again.bricks == 0 && again.lost == 0, "an update was lost: {again:?}");
     println!("device_lives_cut {}", again.lives);
     let figures = [
