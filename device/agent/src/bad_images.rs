@@ -29,6 +29,11 @@ impl BadImages {
         let _ = self.0.try_push(BadImage { sha256, update });
     }
 
+    /// Forgets an image: it stays after all.
+    pub fn forget(&mut self, sha256: &Digest) {
+        self.0.retain(|bad| bad.sha256 != *sha256);
+    }
+
     /// Whether `sha256` may not be tried under `update`. A new update id allows one more try.
     ///
     /// The first id that meets an image whose own is not known counts as that: it may well be

@@ -93,7 +93,7 @@ pub enum NextAction {
     FollowWish,
     /// Go on fetching if the shadow still names the target.
     ResumeFetch,
-    /// Check the other slot from flash and arm its trial boot again.
+    /// Fetch what is missing in the other slot, if anything is, and arm its trial boot again.
     ArmAgain,
     /// This boot is the trial: test, then confirm or go back.
     StartTrial,
@@ -172,10 +172,11 @@ fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
         .last
         .as_ref()
         .is_some_and(|last| last.outcome != Outcome::Confirmed && last.sha256 == Some(running));
+    let was_given_up = (is_bad || failed) && journal.confirmed != Some(running);
     match facts.running_entry {
         // It was given up, and runs without a trial: a bit of an entry turned over, its own or that
         // of what was confirmed, or power went in the bootloader's own write.
-        Undefined | Invalid | Aborted | WornOut if is_bad || failed => NextAction::RollBackNow,
+        Undefined | Invalid | Aborted | WornOut if was_given_up => NextAction::RollBackNow,
         // The journal was lost during a trial: without a decision the next reset goes back.
         _ if is_on_trial(journal, facts) => NextAction::StartTrial,
         _ if journal.confirmed.is_some_and(|confirmed| confirmed != running)

@@ -25,16 +25,14 @@ struct Count {
 }
 
 impl Tries {
-    /// The classes by how many tries they are worth. The first stood alone once.
-    const CLASSES: [(u32, Count); 4] = [
-        (NETWORK_TRIES, Tries::NETWORK),
-        (3, Count { place: 8, max: 0xF }),
-        (5, Count { place: 12, max: 0xF }),
-        (2, Count { place: 16, max: 0xF }),
-    ];
-    const NETWORK: Count = Count { place: 0, max: 0xFF };
-    const RESTED: Count = Count { place: 20, max: 0xF };
-    const HURRIED: Count = Count { place: 24, max: 0xFF };
+    /// It stood alone once.
+    const NETWORK: Count = Count { place: 0, max: 0x1F };
+    const CRASHES: Count = Count { place: 5, max: 0x1F };
+    const NOT_GIVEN: Count = Count { place: 10, max: 7 };
+    const MEMORY: Count = Count { place: 13, max: 7 };
+    const BYTES: Count = Count { place: 16, max: 3 };
+    const RESTED: Count = Count { place: 18, max: 7 };
+    const HURRIED: Count = Count { place: 21, max: 0x1F };
 
     /// The counts as the journal keeps them.
     pub(crate) const fn number(self) -> u32 {
@@ -55,11 +53,16 @@ impl Tries {
 
     /// One more for `reason`; answers how many of its class there are.
     pub(crate) fn add(&mut self, reason: Reason) -> u32 {
-        let allowed = tries_allowed(reason);
-        let class = Tries::CLASSES.iter().find(|(class, _)| *class == allowed);
-        let Some((_, count)) = class else { return 1 };
-        self.set(*count, self.get(*count) + 1);
-        self.get(*count)
+        let count = match tries_allowed(reason) {
+            0 => return 1,
+            2 => Tries::BYTES,
+            3 => Tries::NOT_GIVEN,
+            5 => Tries::MEMORY,
+            _ if reason == Reason::FirmwareCrashed => Tries::CRASHES,
+            _ => Tries::NETWORK,
+        };
+        self.set(count, self.get(count) + 1);
+        self.get(count)
     }
 
     /// The tries for `reason` are used up: whether they begin anew after a long wait.

@@ -128,7 +128,12 @@ impl ShadowFollower {
             Some(None) => return Taken::Unclear,
             offer => offer.flatten(),
         };
-        let wished = wished_version(within(state, member::CONFIG));
+        let is_echoed = |version: &&ReleaseVersion| {
+            let version = Leaf::Text(version.as_str());
+            reported.has(member::CONFIG, member::FIRMWARE_VERSION, version)
+        };
+        let wished = wished_version(within(state, member::CONFIG))
+            .or_else(|| self.wish.version.as_ref().filter(is_echoed).cloned());
         // Removed, or as the echo has it: for another version that makes a difference.
         let is_other = wished.is_some() && wished != self.wish.version;
         if is_other && update.is_none() && self.wish.update.is_some() {

@@ -12,7 +12,8 @@ use crate::boot::{is_entry_of_trial, lost_its_confirmation};
 use crate::journal::Ended;
 use crate::json::Json;
 use crate::{
-    AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, ResetCause, reconcile,
+    AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, ResetCause, Stage,
+    reconcile,
 };
 
 /// What the host found in the agent's storage.
@@ -109,7 +110,7 @@ impl Step<'_> {
         match action {
             NextAction::FollowWish => self.adopt_running(),
             NextAction::ResumeFetch => self.resume_fetch(facts.reset),
-            NextAction::ArmAgain => self.verify_slot(),
+            NextAction::ArmAgain => self.fetch_again(),
             NextAction::StartTrial => self.begin_trial(),
             NextAction::RollBackNow => {
                 self.agent.phase = AgentPhase::RollingBack;
@@ -130,11 +131,14 @@ impl Step<'_> {
     }
 
     fn resume_fetch(&mut self, reset: ResetCause) {
-        if let Some(deferral) = self.agent.deferral() {
-            return self.resume_wait(deferral);
+        let has_crashed = matches!(reset, ResetCause::Panic | ResetCause::Watchdog);
+        // While it waits nothing is done for the update: a crash is another fault.
+        let wait = self.agent.deferral().filter(|wait| !has_crashed || wait.left_ms > 0);
+        if let Some(wait) = wait {
+            return self.resume_wait(wait);
         }
         // What crashes at every download must not do so for ever.
-        if matches!(reset, ResetCause::Panic | ResetCause::Watchdog) {
+        if has_crashed {
             return self.fault(Reason::FirmwareCrashed.into());
         }
         self.agent.phase = AgentPhase::Offered;
@@ -142,6 +146,15 @@ impl Step<'_> {
             attempt.number = attempt.number.saturating_add(1);
         }
         self.save_journal();
+    }
+
+    /// Power went in the trial, or before it. What is in the slot is looked at as after any cut;
+    /// from here on a restart is not the trial's any more.
+    fn fetch_again(&mut self) {
+        if let Some(attempt) = &mut self.agent.journal.attempt {
+            attempt.stage = Stage::Fetching;
+        }
+        self.resume_fetch(ResetCause::PowerOn);
     }
 
     /// Without a journal, the selector alone remembers that the other slot's image came to

@@ -87,10 +87,13 @@ impl Step<'_> {
         }
     }
 
-    /// After a boot the wait goes on where it was written down last.
-    pub(super) fn resume_wait(&mut self, Deferral { left_ms, reason, .. }: Deferral) {
-        let Core { config, now, .. } = &*self.agent;
+    /// After a boot the wait goes on where it was written down last. Between two tries, and
+    /// without a clock, each boot halves it: a device that is on for minutes would never try again.
+    pub(super) fn resume_wait(&mut self, Deferral { left_ms, until_ms, reason, .. }: Deferral) {
         let is_retry = tries_allowed(reason) > 0;
+        let left_ms = if is_retry && until_ms.is_none() { left_ms / 2 } else { left_ms };
+        self.keep_deferral(left_ms);
+        let Core { config, now, .. } = &*self.agent;
         let max = if is_retry { config.rest_ms() } else { config.defer_max_ms };
         let until_ms = now.uptime_ms.saturating_add(left_ms.min(max));
         self.agent.phase = match is_retry {
@@ -124,12 +127,12 @@ impl Step<'_> {
     pub(super) fn mind_wait(&mut self) {
         let now = self.agent.now.uptime_ms;
         if self.agent.link == Link::Up && self.agent.wait_ends_at_ms().is_some_and(|at| at <= now) {
-            if let AgentPhase::AwaitRetry { .. } = self.agent.phase {
-                return self.begin_fetch();
-            }
-            // A cut from here on finds a question that is due, not the wait again.
+            // A cut from here on finds a wait that is over, not the wait again.
             self.keep_deferral(0);
-            return self.go_on_after_deferral();
+            return match self.agent.phase {
+                AgentPhase::AwaitRetry { .. } => self.begin_fetch(),
+                _ => self.go_on_after_deferral(),
+            };
         }
         if self.agent.keep_at_ms().is_some_and(|at| at <= now)
             && let Some(until_ms) = self.agent.waits_until_ms()

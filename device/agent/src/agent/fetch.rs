@@ -3,6 +3,7 @@
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Phase, Reason};
 
+use super::link::Link;
 use super::{AgentPhase, Meter, Settling, Step};
 use crate::budget::{is_exhausting, starts_over, tries_allowed};
 use crate::journal::Ended;
@@ -81,12 +82,20 @@ impl Step<'_> {
         self.agent.meter.done = bytes;
         // The first of a boot may all have been there before.
         let best = self.agent.meter.best.replace(bytes);
-        match (best, &mut self.agent.journal.attempt) {
-            (Some(best), _) if best >= bytes => self.agent.meter.best = Some(best),
-            (Some(_), Some(attempt)) => attempt.tries = Tries::default(),
-            _ => {}
+        match best {
+            Some(best) if best >= bytes => self.agent.meter.best = Some(best),
+            Some(_) => self.renew_tries(),
+            None => {}
         }
         self.tell_bytes();
+    }
+
+    /// Once after each fault: a boot finds none of the tries that were made before new bytes.
+    fn renew_tries(&mut self) {
+        let Some(attempt) = &mut self.agent.journal.attempt else { return };
+        if core::mem::take(&mut attempt.tries) != Tries::default() {
+            self.save_journal();
+        }
     }
 
     pub(super) fn download_ended(&mut self, result: Result<(), Fault>) {
@@ -116,17 +125,15 @@ impl Step<'_> {
         if let Err(reason) = result {
             return self.fault(reason.into());
         }
-        // Armed before, and power went away: the product has agreed already.
-        let is_staged = self
-            .agent
-            .journal
-            .attempt
-            .as_ref()
-            .is_some_and(|attempt| attempt.stage == Stage::Staged);
-        if is_staged { self.arm() } else { self.ask_product(Before::Restart) }
+        self.ask_product(Before::Restart);
     }
 
+    /// Arms the trial boot, if the server is within reach: what does not reach it goes back, and
+    /// would be blamed for an outage that was there before.
     pub(super) fn arm(&mut self) {
+        if self.agent.link != Link::Up {
+            return self.try_now(Reason::LinkDownAtInstall);
+        }
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
         let Some(target) = attempt.target.clone() else { return };
         attempt.deferral = None;
@@ -213,6 +220,7 @@ impl Step<'_> {
             (Outcome::Confirmed, _) => {
                 let counter = attempt.target.as_ref().map_or(0, |target| target.security_counter);
                 journal.security_floor = journal.security_floor.max(counter);
+                journal.bad_images.forget(&self.agent.running.sha256);
                 self.remember_confirmed();
                 // Before the journal forgets the attempt: cut off here, it is confirmed again.
                 (self.out)(Effect::RaiseFloor(self.agent.running.sha256));
@@ -230,7 +238,8 @@ impl Step<'_> {
         let message = ["update to ", version.as_str(), ": ", outcome.as_str()];
         self.log(level, code, &message, reason);
         self.agent.journal.last = Some(Ended { update, version, sha256, outcome, reason });
-        self.agent.journal.last_still_wished = true;
+        // Taken back and made again, it is another wish.
+        self.agent.journal.last_still_wished = reason != Some(Reason::Cancelled);
         self.agent.meter = Meter::default();
         self.agent.phase = AgentPhase::Idle;
         self.agent.settling = Settling::UntilReported;

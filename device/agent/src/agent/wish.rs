@@ -29,6 +29,9 @@ impl Step<'_> {
             attempt.wished_sha256 = Some(update.sha256);
             // Somebody asked anew: what was said before does not hold.
             attempt.tries = Tries::default();
+            if let Some(wait) = &mut attempt.deferral {
+                (wait.left_ms, wait.until_ms) = (0, None);
+            }
             self.save_journal();
             self.decision_changed();
             if let AgentPhase::AwaitRetry { reason, .. } = self.agent.phase {

@@ -147,6 +147,10 @@ fn an_image_that_rolled_back_does_not_stay() {
     {
         assert_eq!(reconcile(&journal, &started(entry)), NextAction::RollBackNow, "{entry:?}");
     }
+    // It was confirmed later, and another bit turned over.
+    journal.confirmed = Some(Digest::of(NEW));
+    assert_eq!(reconcile(&journal, &started(EntryState::Undefined)), NextAction::FollowWish);
+    journal.confirmed = Some(Digest::of(OLD));
     // Flashed by cable, or confirmed since: somebody wants it.
     for entry in [EntryState::Valid, EntryState::Missing] {
         assert_eq!(reconcile(&journal, &started(entry)), NextAction::FollowWish, "{entry:?}");

@@ -141,6 +141,44 @@ fn three_lost_powers_in_trial_are_one_rollback() {
     assert_eq!(world.last_reported(), last);
 }
 
+/// Images still come where the broker is away: new firmware would look for it in vain, and be
+/// blamed for that.
+#[test]
+fn new_firmware_is_not_started_while_the_broker_is_away() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
+    world.disconnect();
+    world.run();
+    assert_eq!(world.boots, 0, "{}", world.transcript);
+    world.connect();
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// The house was without power, and its network comes back later. Whatever restarts the old
+/// firmware meanwhile, it was not the new one.
+#[test]
+fn a_trial_without_power_begins_again_when_the_broker_is_there() {
+    for restarted in [None, Some(ResetCause::Software), Some(ResetCause::Watchdog)] {
+        let mut world = World::connected();
+        world.wish("1.0.5", "u-1");
+        world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+        world.disconnect();
+        world.restart(ResetCause::PowerOn);
+        world.run();
+        if let Some(restarted) = restarted {
+            world.restart(restarted);
+            world.run();
+        }
+        assert_eq!(world.agent.running().label.as_deref(), Some("1.0.4"), "{}", world.transcript);
+        world.connect();
+        world.run();
+        let last = "runs 1.0.5 (confirmed), last u-1 confirmed ";
+        assert_eq!(world.last_reported(), last, "{restarted:?}");
+    }
+}
+
 #[test]
 fn trial_firmware_without_broker_goes_back_in_bounded_time() {
     let mut world = World::connected();

@@ -1,6 +1,8 @@
 //! How long the agent waits between tries, and how many it makes.
 
-use otaru_wire::{Outcome, Reason};
+use alloc::vec::Vec;
+
+use otaru_wire::{Outcome, Reason, ShadowTopic};
 use serde_json::json;
 
 use super::flash::{image, target, version};
@@ -99,6 +101,46 @@ fn a_wish_for_another_image_of_the_same_version_ends_the_update_under_way() {
     world.run_until(|phase| !matches!(phase, AgentPhase::Downloading { .. }));
     let last = world.agent.journal().last.clone().expect("an end");
     assert_eq!((last.outcome, last.sha256), (Outcome::Cancelled, Some(image(&version("1.0.5")))));
+}
+
+/// As with a shadow service that is not ours: nothing else tells one wish from the next.
+#[test]
+fn a_wish_without_an_id_that_was_taken_back_may_be_made_again() {
+    let mut world = World::connected();
+    let wish = |version: &str| json!({"config": {"firmware_version": version}});
+    world.desire(wish("1.0.5"));
+    world.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
+    world.desire(wish("1.0.4"));
+    news_first(&mut world);
+    world.run_until(|phase| !matches!(phase, AgentPhase::Downloading { .. }));
+    let last = world.agent.journal().last.clone().expect("an end");
+    assert_eq!(last.outcome, Outcome::Cancelled);
+    world.desire(wish("1.0.5"));
+    world.run();
+    assert_eq!(world.agent.running().label.as_deref(), Some("1.0.5"), "{}", world.transcript);
+}
+
+/// Lets messages of the shadow come before what the host answers.
+fn news_first(world: &mut World) {
+    let (messages, answers): (Vec<Event>, Vec<Event>) =
+        world.queue.drain(..).partition(|event| matches!(event, Event::Message(..)));
+    world.queue.extend(messages.into_iter().chain(answers));
+}
+
+/// A build flashed by cable has the name of the release that is wished for.
+#[test]
+fn another_setting_does_not_take_back_a_wish_for_the_version_that_is_reported() {
+    let mut world = World::connected();
+    let sha256 = image(&version("1.0.4-of-the-server"));
+    let update = json!({"id": "u-1", "sha256": sha256, "attempt": 1});
+    world.desire(json!({"config": {"firmware_version": "1.0.4"}, "update": update}));
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    world.desire(json!({"config": {"volume": 3}}));
+    world.queue.retain(|event| !matches!(event, Event::Message(ShadowTopic::Documents, _)));
+    news_first(&mut world);
+    world.run_until(|phase| phase != AgentPhase::Preflight);
+    let last = world.agent.journal().last.as_ref();
+    assert!(last.is_none_or(|last| last.outcome == Outcome::Confirmed), "{}", world.transcript);
 }
 
 #[test]

@@ -433,7 +433,7 @@ impl World {
         let facts = boot_facts(&self.flash, reset);
         let (journal, settings) = (self.flash.journal.clone(), self.flash.settings.clone());
         let stored = Stored { journal: &journal, settings: &settings, recreated: None };
-        let now = Moment { wall_ms: self.wall_ms, ..Moment::default() };
+        let now = Moment { wall_ms: self.wall_ms, random: self.random, ..Moment::default() };
         self.start(&facts, stored, now);
         if self.link {
             self.connect();
