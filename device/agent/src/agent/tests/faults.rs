@@ -262,6 +262,20 @@ fn failed_firmware_without_another_beside_it_runs_on_and_says_so() {
 }
 
 #[test]
+fn firmware_that_is_confirmed_later_is_no_bad_image() {
+    let mut world = World::connected();
+    world.behaviour = Behaviour::Fail;
+    world.wish("1.0.5", "u-1");
+    world.run();
+    assert_eq!(world.agent.journal().bad_images.iter().len(), 1);
+    world.behaviour = Behaviour::Pass;
+    world.wish("1.0.5", "u-2");
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-2 confirmed ");
+    assert_eq!(world.agent.journal().bad_images.iter().len(), 0);
+}
+
+#[test]
 fn firmware_flashed_by_cable_did_not_roll_back() {
     let mut world = World::connected();
     world.behaviour = Behaviour::Fail;

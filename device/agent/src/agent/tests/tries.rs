@@ -120,6 +120,20 @@ fn a_wish_without_an_id_that_was_taken_back_may_be_made_again() {
     assert_eq!(world.agent.running().label.as_deref(), Some("1.0.5"), "{}", world.transcript);
 }
 
+/// A delta says so by leaving out a version that is not the one that is reported.
+#[test]
+fn a_wish_that_a_delta_leaves_out_was_taken_back() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
+    world.desire(json!({"config": {"firmware_version": null, "volume": 3}, "update": null}));
+    world.queue.retain(|event| !matches!(event, Event::Message(ShadowTopic::Documents, _)));
+    news_first(&mut world);
+    world.run_until(|phase| !matches!(phase, AgentPhase::Downloading { .. }));
+    let last = world.agent.journal().last.as_ref().expect("an end");
+    assert_eq!(last.outcome, Outcome::Cancelled);
+}
+
 /// Lets messages of the shadow come before what the host answers.
 fn news_first(world: &mut World) {
     let (messages, answers): (Vec<Event>, Vec<Event>) =

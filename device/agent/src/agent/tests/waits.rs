@@ -6,7 +6,7 @@ use otaru_wire::{Outcome, Reason, ShadowTopic, ShadowVerb};
 use serde_json::json;
 
 use super::world::{Event, World, config, faults};
-use crate::{AgentPhase, DailyWindow, Fault, Input, ResetCause};
+use crate::{AgentPhase, DailyWindow, Decision, Fault, Hold, Input, ResetCause};
 
 fn waits(world: &World) -> bool {
     matches!(world.agent.phase(), AgentPhase::AwaitRetry { .. })
@@ -26,6 +26,7 @@ fn an_outage_takes_nothing_from_what_a_release_that_is_not_there_yet_has() {
     let mut world = World::connected();
     let mut reasons = alloc::vec![Reason::ServerError; 12];
     reasons.extend([Reason::ReleaseNotFound; 3]);
+    reasons.extend([Reason::LowMemory; 5]);
     reasons.extend([Reason::LinkDownAtInstall; 8]);
     reasons.extend([Reason::DigestMismatch; 2]);
     world.faults = faults(&reasons);
@@ -62,6 +63,8 @@ fn a_link_that_comes_and_goes_neither_ends_an_update_nor_keeps_it_busy() {
         assert!(waits(&world), "{session}: {}", world.transcript);
     }
     assert_eq!(tries(&world), 21);
+    let attempt = world.agent.journal().attempt.as_ref().expect("it is under way");
+    assert_eq!(attempt.tries.number() & 0x1F, 1, "one that was not hurried");
     world.faults.clear();
     world.run();
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
@@ -147,6 +150,22 @@ fn a_wait_is_over_when_the_clock_says_so() {
     world.restart(ResetCause::PowerOn);
     settle(&mut world);
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// What somebody said is not forgotten at every boot: asking again needs them.
+#[test]
+fn without_a_clock_a_product_is_not_asked_again_at_every_boot() {
+    let wait_ms = 8 * 3_600_000;
+    let mut world = World::asking(&[Decision::Later { wait_ms, hold: Hold::NotNow }]);
+    world.wall_ms = None;
+    world.wish("1.0.5", "u-1");
+    settle(&mut world);
+    for _ in 0..5 {
+        world.restart(ResetCause::PowerOn);
+        settle(&mut world);
+        let AgentPhase::Deferred { until_ms, .. } = world.agent.phase() else { panic!("waits") };
+        assert_eq!(until_ms, wait_ms);
+    }
 }
 
 /// It never sees the end of a wait of hours.
@@ -255,6 +274,23 @@ fn who_asks_anew_is_not_kept_waiting() {
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-32 confirmed ");
 }
 
+/// Wherever power goes behind that.
+#[test]
+fn a_wait_that_somebody_ended_does_not_begin_again() {
+    for cut in 0..20 {
+        let mut world = World::connected();
+        let wait = Fault { reason: Reason::ServerError, retry_after_ms: Some(3_600_000) };
+        world.faults = [wait].into();
+        world.wish("1.0.5", "u-1");
+        settle(&mut world);
+        world.wish("1.0.5", "u-2");
+        world.fuse = Some(cut);
+        settle(&mut world);
+        let last = "runs 1.0.5 (confirmed), last u-2 confirmed ";
+        assert_eq!(world.last_reported(), last, "{cut}: {}", world.transcript);
+    }
+}
+
 /// Firmware that crashes at something else may well finish its update between two crashes.
 #[test]
 fn firmware_that_crashes_at_every_download_gives_the_update_up() {
@@ -327,7 +363,7 @@ fn new_bytes_renew_the_tries_for_good() {
     world.wish("1.0.5", "u-1");
     for crash in 1..60 {
         while !matches!(world.agent.phase(), AgentPhase::Downloading { .. }) {
-            world.pass();
+            assert!(world.pass(), "{crash}: {}", world.transcript);
         }
         world.queue.clear();
         for done in [crash * 10, crash * 10 + 5] {
