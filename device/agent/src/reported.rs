@@ -177,3 +177,13 @@ impl Reported {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{GROUPS, LEAVES};
+
+    #[test]
+    fn each_member_has_its_place() {
+        assert_eq!(GROUPS.iter().map(|group| group.names.len()).sum::<usize>(), LEAVES);
+    }
+}

@@ -17,6 +17,13 @@ fn numbered(count: u32) -> Value {
 }
 
 #[test]
+fn an_id_is_the_same_behind_its_number() {
+    for number in [0, 1, 7, u32::MAX] {
+        assert_eq!(SettingId::from_number(number).number(), number);
+    }
+}
+
+#[test]
 fn more_settings_than_are_handed_over_at_once_are_all_applied() {
     let mut world = World::connected();
     world.desire(json!({"config": numbered(30)}));
