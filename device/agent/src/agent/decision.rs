@@ -25,6 +25,9 @@ const KEEP_EVERY_MS: u64 = 3_600_000;
 impl Step<'_> {
     /// Asks the product whether to go on, if it wants to be asked, at a time that suits.
     pub(super) fn ask_product(&mut self, before: Before) {
+        if before == Before::Restart && self.agent.link != Link::Up {
+            return self.fault(Reason::LinkDownAtInstall.into());
+        }
         let target =
             self.agent.journal.attempt.as_ref().and_then(|attempt| attempt.target.as_ref());
         let Some(target) = target else { return };
@@ -91,7 +94,9 @@ impl Step<'_> {
     /// without a clock, each boot halves it: a device that is on for minutes would never try again.
     pub(super) fn resume_wait(&mut self, Deferral { left_ms, until_ms, reason, .. }: Deferral) {
         let is_retry = tries_allowed(reason) > 0;
-        let left_ms = if is_retry && until_ms.is_none() { left_ms / 2 } else { left_ms };
+        let is_halved = is_retry && until_ms.is_none() && left_ms > 0;
+        // Nothing left says that the try has begun.
+        let left_ms = if is_halved { (left_ms / 2).max(1) } else { left_ms };
         self.keep_deferral(left_ms);
         let Core { config, now, .. } = &*self.agent;
         let max = if is_retry { config.rest_ms() } else { config.defer_max_ms };

@@ -1,5 +1,6 @@
 //! From a wish to an armed slot, with tries and back-off.
 
+use otaru_release::CHUNK_BYTES;
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Phase, Reason};
 
@@ -39,6 +40,9 @@ impl Step<'_> {
             Err(fault) => return self.fault(fault),
         };
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
+        if attempt.target.as_ref().is_some_and(|before| before.sha256 != target.sha256) {
+            attempt.arms = 0;
+        }
         attempt.target = Some(target.clone());
         // That of a product goes with its answer.
         attempt.deferral = attempt.deferral.filter(|wait| tries_allowed(wait.reason) == 0);
@@ -84,13 +88,16 @@ impl Step<'_> {
         let best = self.agent.meter.best.replace(bytes);
         match best {
             Some(best) if best >= bytes => self.agent.meter.best = Some(best),
-            Some(_) => self.renew_tries(),
-            None => {}
+            Some(best) if whole_chunks(best, total) < whole_chunks(bytes, total) => {
+                self.renew_tries();
+            }
+            _ => {}
         }
         self.tell_bytes();
     }
 
-    /// Once after each fault: a boot finds none of the tries that were made before new bytes.
+    /// Once after each fault: a boot finds none of the tries that were made before a chunk that it
+    /// keeps.
     fn renew_tries(&mut self) {
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
         if core::mem::take(&mut attempt.tries) != Tries::default() {
@@ -132,7 +139,7 @@ impl Step<'_> {
     /// would be blamed for an outage that was there before.
     pub(super) fn arm(&mut self) {
         if self.agent.link != Link::Up {
-            return self.try_now(Reason::LinkDownAtInstall);
+            return self.fault(Reason::LinkDownAtInstall.into());
         }
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
         let Some(target) = attempt.target.clone() else { return };
@@ -259,4 +266,9 @@ impl Step<'_> {
             }
         }
     }
+}
+
+/// How many chunks of an image are whole with its first bytes.
+fn whole_chunks(bytes: u64, total: u64) -> u64 {
+    bytes / CHUNK_BYTES as u64 + u64::from(bytes == total)
 }

@@ -18,7 +18,11 @@ impl Step<'_> {
         }
         let wish = &self.agent.shadow.wish;
         let Some(attempt) = &mut self.agent.journal.attempt else { return self.consider() };
-        if !wish.names(attempt) {
+        // Taken back, an update to the name of what runs leaves that name behind.
+        let is_taken_back = attempt.update.is_some()
+            && wish.update.is_none()
+            && self.agent.running.label.as_deref() == Some(attempt.version.as_str());
+        if is_taken_back || !wish.names(attempt) {
             (self.out)(Effect::StopTransfer);
             return self.finish(Outcome::Cancelled, Some(Reason::Cancelled));
         }
@@ -29,6 +33,7 @@ impl Step<'_> {
             attempt.wished_sha256 = Some(update.sha256);
             // Somebody asked anew: what was said before does not hold.
             attempt.tries = Tries::default();
+            attempt.arms = 0;
             if let Some(wait) = &mut attempt.deferral {
                 (wait.left_ms, wait.until_ms) = (0, None);
             }

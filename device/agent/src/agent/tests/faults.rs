@@ -6,7 +6,7 @@ use otaru_wire::Reason;
 use serde_json::json;
 
 use super::flash::{Flash, boot_facts, target, version};
-use super::world::{Behaviour, World, config, faults};
+use super::world::{Behaviour, Event, World, config, faults};
 use crate::agent::{Agent, Stored};
 use crate::{
     AgentPhase, Attempt, Effect, EntryState, Fault, Input, Journal, Moment, ResetCause, Stage,
@@ -76,9 +76,10 @@ fn waiting_offline_is_never_a_failure() {
 }
 
 #[test]
-fn every_new_byte_renews_the_budget() {
+fn every_new_chunk_renews_the_budget() {
     let mut world = World::connected();
-    world.cut_downloads = (1..60).map(|n| n * 10).collect();
+    world.size_bytes = 200 << 16;
+    world.cut_downloads = (1..190).map(|n| n << 16).collect();
     world.wish("1.0.5", "u-1");
     world.run();
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
@@ -121,7 +122,7 @@ fn corrupt_chunks_are_fetched_again_from_the_start() {
     world.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
     world.queue.clear();
     let corrupt = crate::Input::DownloadEnded(Err(Reason::ImageCorrupt.into()));
-    world.queue.push_back(super::world::Event::Input(corrupt));
+    world.queue.push_back(Event::Input(corrupt));
     world.run();
     assert!(world.transcript.contains("download from the start"), "{}", world.transcript);
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
@@ -154,6 +155,44 @@ fn new_firmware_is_not_started_while_the_broker_is_away() {
     world.connect();
     world.run();
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// Sessions that are shorter than what is done before a start: tries like any other.
+#[test]
+fn a_link_that_is_always_away_at_the_start_is_given_up_in_time() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    let mut tries = 0;
+    while world.agent.journal().last.is_none() {
+        if world.link && world.agent.phase() == AgentPhase::Verifying {
+            tries += 1;
+            world.link = false;
+            world.queue.push_front(Event::Input(Input::LinkDown));
+        } else if !world.link && matches!(world.agent.phase(), AgentPhase::AwaitRetry { .. }) {
+            world.connect();
+        }
+        assert!(tries < 200 && world.pass(), "{}", world.transcript);
+    }
+    assert_eq!((tries, world.boots), (20 + 6 * 21, 0), "{}", world.transcript);
+    let last = world.agent.journal().last.as_ref().and_then(|last| last.reason);
+    assert_eq!(last, Some(Reason::RetriesExhausted));
+}
+
+/// Power is lost twice in the trial, somebody asks anew, and it is lost twice again.
+#[test]
+fn who_asks_anew_has_all_trials_anew() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    for update in ["u-1", "u-2"] {
+        for _ in 0..2 {
+            world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+            assert!(matches!(world.agent.phase(), AgentPhase::Trial { .. }), "{update}");
+            world.restart(ResetCause::PowerOn);
+        }
+        world.wish("1.0.5", "u-2");
+    }
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-2 confirmed ");
 }
 
 /// The house was without power, and its network comes back later. Whatever restarts the old

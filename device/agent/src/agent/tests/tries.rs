@@ -134,6 +134,21 @@ fn a_wish_that_a_delta_leaves_out_was_taken_back() {
     assert_eq!(last.outcome, Outcome::Cancelled);
 }
 
+/// The server then wishes for the version that runs, and names no update.
+#[test]
+fn an_update_to_the_name_of_what_runs_can_be_taken_back() {
+    let mut world = World::connected();
+    let sha256 = image(&version("1.0.4-of-the-server"));
+    let update = json!({"id": "u-1", "sha256": sha256, "attempt": 1});
+    world.desire(json!({"config": {"firmware_version": "1.0.4"}, "update": update}));
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    world.desire(json!({"update": null}));
+    news_first(&mut world);
+    world.run_until(|phase| phase != AgentPhase::Preflight);
+    let last = world.agent.journal().last.as_ref().expect("an end");
+    assert_eq!(last.outcome, Outcome::Cancelled);
+}
+
 /// Lets messages of the shadow come before what the host answers.
 fn news_first(world: &mut World) {
     let (messages, answers): (Vec<Event>, Vec<Event>) =

@@ -356,23 +356,59 @@ fn a_crash_is_counted_apart_from_an_outage() {
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
 }
 
-/// Those of an earlier boot, too.
-#[test]
-fn new_bytes_renew_the_tries_for_good() {
-    let mut world = World::connected();
+/// Crashes at every download, each time with these bytes there, and these read.
+fn crash_at(world: &mut World, reached: impl Iterator<Item = [u64; 2]>) {
+    world.size_bytes = 100 << 16;
     world.wish("1.0.5", "u-1");
-    for crash in 1..60 {
+    for read in reached {
         while !matches!(world.agent.phase(), AgentPhase::Downloading { .. }) {
-            assert!(world.pass(), "{crash}: {}", world.transcript);
+            if world.agent.journal().last.is_some() {
+                return;
+            }
+            assert!(world.pass(), "{}", world.transcript);
         }
         world.queue.clear();
-        for done in [crash * 10, crash * 10 + 5] {
-            world.queue.push_back(Event::Input(Input::BytesRead { done }));
-        }
-        settle(&mut world);
-        assert!(world.agent.journal().last.is_none(), "{crash}: {}", world.transcript);
+        world.queue.extend(read.map(|done| Event::Input(Input::BytesRead { done })));
+        settle(world);
         world.restart(ResetCause::Watchdog);
     }
+}
+
+/// Those of an earlier boot, too.
+#[test]
+fn new_chunks_renew_the_tries_for_good() {
+    let mut world = World::connected();
+    crash_at(&mut world, (0..60).map(|chunk| [chunk << 16, (chunk + 1) << 16]));
+    world.run();
+    let last = "runs 1.0.5 (confirmed), last u-1 confirmed ";
+    assert_eq!(world.last_reported(), last, "{}", world.transcript);
+}
+
+/// They are gone with the boot.
+#[test]
+fn bytes_of_a_chunk_that_is_never_whole_renew_nothing() {
+    let mut world = World::connected();
+    crash_at(&mut world, core::iter::repeat_n([3 << 16, (3 << 16) + 4096], 60));
+    world.run();
+    let last = "runs 1.0.4 (confirmed), last u-1 failed retries_exhausted";
+    assert_eq!(world.last_reported(), last, "{}", world.transcript);
+}
+
+/// While it waits, nothing is done for the update, whatever resets the device.
+#[test]
+fn resets_while_the_broker_is_away_are_no_crashes_of_the_update() {
+    let mut world = World::connected();
+    world.wall_ms = None;
+    world.faults = faults(&[Reason::LinkDownAtInstall]);
+    world.wish("1.0.5", "u-1");
+    settle(&mut world);
+    world.disconnect();
+    for _ in 0..200 {
+        world.restart(ResetCause::Watchdog);
+        settle(&mut world);
+    }
+    assert!(!world.transcript.contains("firmware_crashed"), "{}", world.transcript);
+    world.connect();
     world.run();
     assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
 }

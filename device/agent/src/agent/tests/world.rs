@@ -42,6 +42,8 @@ pub(super) struct World {
     pub(super) behaviour: Behaviour,
     /// Answers to the next checks and downloads; when empty they succeed.
     pub(super) faults: VecDeque<Fault>,
+    /// Length of every image.
+    pub(super) size_bytes: u64,
     /// How far the next downloads get before the link goes away.
     pub(super) cut_downloads: VecDeque<u64>,
     pub(super) link: bool,
@@ -98,6 +100,7 @@ impl World {
             service: Service::default(),
             behaviour: Behaviour::Pass,
             faults: VecDeque::new(),
+            size_bytes: 1000,
             cut_downloads: VecDeque::new(),
             link: false,
             uptime_ms: 0,
@@ -332,7 +335,8 @@ impl World {
                 let fault = self.faults.pop_front();
                 let version = wanted.version.clone();
                 self.wanted = Some(wanted);
-                Input::ManifestChecked(fault.map_or_else(|| Ok(target(&version)), Err))
+                let found = Target { size_bytes: self.size_bytes, ..target(&version) };
+                Input::ManifestChecked(fault.map_or(Ok(found), Err))
             }
             Effect::Download { target, from_start } => return self.download(&target, from_start),
             Effect::VerifySlot(target) => {
@@ -386,7 +390,7 @@ impl World {
             return;
         }
         self.flash.slots[other] = Some(target.version.clone());
-        for done in [500, 1000] {
+        for done in [self.size_bytes / 2, self.size_bytes] {
             self.queue.push_back(Event::Input(Input::BytesRead { done }));
         }
         self.queue.push_back(Event::Input(Input::DownloadEnded(Ok(()))));
