@@ -9,7 +9,8 @@ use super::flash::{Flash, boot_facts, target, version};
 use super::world::{Behaviour, Event, World, config, faults};
 use crate::agent::{Agent, Stored};
 use crate::{
-    AgentPhase, Attempt, Effect, EntryState, Fault, Input, Journal, Moment, ResetCause, Stage,
+    AgentPhase, Attempt, Before, Effect, EntryState, Fault, Input, Journal, Moment, ResetCause,
+    Stage,
 };
 
 /// Runs one update whose first answers are `reasons`.
@@ -176,6 +177,54 @@ fn a_link_that_is_always_away_at_the_start_is_given_up_in_time() {
     assert_eq!((tries, world.boots), (20 + 6 * 21, 0), "{}", world.transcript);
     let last = world.agent.journal().last.as_ref().and_then(|last| last.reason);
     assert_eq!(last, Some(Reason::RetriesExhausted));
+}
+
+/// It would have to be asked again.
+#[test]
+fn a_product_is_not_asked_for_a_start_that_cannot_be() {
+    let mut world = World::asking(&[]);
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    world.link = false;
+    world.queue.push_front(Event::Input(Input::LinkDown));
+    world.run();
+    assert!(world.transcript.contains("asked before Download"), "{}", world.transcript);
+    assert!(!world.transcript.contains("asked before Restart"), "{}", world.transcript);
+    world.connect();
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn a_link_that_goes_while_the_product_is_asked_is_a_try() {
+    let mut world = World::asking(&[]);
+    world.wish("1.0.5", "u-1");
+    let before = Before::Restart;
+    world.run_until(
+        |phase| matches!(phase, AgentPhase::Asking { before: asked, .. } if asked == before),
+    );
+    world.link = false;
+    world.queue.push_front(Event::Input(Input::LinkDown));
+    world.run();
+    assert!(world.transcript.contains("link_down_at_install (try 1)"), "{}", world.transcript);
+    assert_eq!(world.boots, 1, "{}", world.transcript);
+}
+
+/// The same version, and meanwhile another image.
+#[test]
+fn another_image_has_all_trials_anew() {
+    let mut world = World::connected();
+    world.desire(json!({"config": {"firmware_version": "1.0.5"}}));
+    world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+    world.restart(ResetCause::PowerOn);
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    let arms = |world: &World| world.agent.journal().attempt.as_ref().map(|attempt| attempt.arms);
+    assert_eq!(arms(&world), Some(1));
+    world.queue.clear();
+    let found = target(&version("1.0.5-again"));
+    world.queue.push_back(Event::Input(Input::ManifestChecked(Ok(found))));
+    world.run_until(|phase| phase != AgentPhase::Preflight);
+    assert_eq!(arms(&world), Some(0));
 }
 
 /// Power is lost twice in the trial, somebody asks anew, and it is lost twice again.

@@ -358,7 +358,7 @@ fn a_crash_is_counted_apart_from_an_outage() {
 
 /// Crashes at every download, each time with these bytes there, and these read.
 fn crash_at(world: &mut World, reached: impl Iterator<Item = [u64; 2]>) {
-    world.size_bytes = 100 << 16;
+    world.size_bytes = (100 << 16) + 100;
     world.wish("1.0.5", "u-1");
     for read in reached {
         while !matches!(world.agent.phase(), AgentPhase::Downloading { .. }) {
@@ -379,6 +379,19 @@ fn crash_at(world: &mut World, reached: impl Iterator<Item = [u64; 2]>) {
 fn new_chunks_renew_the_tries_for_good() {
     let mut world = World::connected();
     crash_at(&mut world, (0..60).map(|chunk| [chunk << 16, (chunk + 1) << 16]));
+    world.run();
+    let last = "runs 1.0.5 (confirmed), last u-1 confirmed ";
+    assert_eq!(world.last_reported(), last, "{}", world.transcript);
+}
+
+/// The last one is shorter than the others.
+#[test]
+fn the_last_chunk_renews_the_tries_too() {
+    let mut world = World::connected();
+    let (chunks, total) = (100 << 16, (100 << 16) + 100);
+    let reached = core::iter::repeat_n([chunks, chunks + 50], 20);
+    let all = core::iter::repeat_n([total, total], 15);
+    crash_at(&mut world, reached.chain([[chunks, total]]).chain(all));
     world.run();
     let last = "runs 1.0.5 (confirmed), last u-1 confirmed ";
     assert_eq!(world.last_reported(), last, "{}", world.transcript);
