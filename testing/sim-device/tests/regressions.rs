@@ -42,19 +42,25 @@ fn a_faint_cell_does_not_outlive_the_download() {
     }
 }
 
+/// Operations in which the bootloader writes an entry: it alone writes one at once.
+fn bootloaders_writes(life: &Life) -> Vec<u64> {
+    let otadata = life.geometry.layout().otadata;
+    let is_one = |operation: &Operation| {
+        let is_entry = operation.length == 32 && !operation.is_erase;
+        is_entry && (otadata.offset..otadata.end()).contains(&operation.offset)
+    };
+    let numbered = (0..).zip(trace(life));
+    numbered.filter(|(_, operation)| is_one(operation)).map(|(number, _)| number).collect()
+}
+
 /// ESP-IDF's bootloader writes an entry at once. Cut there, it may hold a state that the
 /// bootloader does not know, with the right checksum, and then starts the image for ever.
 /// Firmware that hangs in its trial must be given up all the same.
 #[test]
 fn a_trial_ends_that_the_bootloader_does_not_end() {
     let life = one_wish(Geometry::Small, SIZES[0], Behaviour::Hang);
-    let otadata = Geometry::Small.layout().otadata;
     let mut were_cut = 0;
-    for (after, operation) in (0..).zip(trace(&life)) {
-        let is_bootloaders = operation.length == 32 && !operation.is_erase;
-        if !is_bootloaders || !(otadata.offset..otadata.end()).contains(&operation.offset) {
-            continue;
-        }
+    for after in bootloaders_writes(&life) {
         let masks = (0..32).map(|bit| CutKind::Mask { word: !(1 << bit) });
         for kind in masks.chain((0..16).map(|seed| CutKind::Faint { seed })) {
             let life = with_cut(&life, after, kind);
@@ -72,13 +78,8 @@ fn a_trial_ends_that_the_bootloader_does_not_end() {
 #[test]
 fn firmware_that_was_never_confirmed_is_not_reported_as_what_stays() {
     let life = one_wish(Geometry::Small, SIZES[0], Behaviour::Pass);
-    let otadata = Geometry::Small.layout().otadata;
     let mut were_cut = 0;
-    for (after, operation) in (0..).zip(trace(&life)) {
-        let is_bootloaders = operation.length == 32 && !operation.is_erase;
-        if !is_bootloaders || !(otadata.offset..otadata.end()).contains(&operation.offset) {
-            continue;
-        }
+    for after in bootloaders_writes(&life) {
         for seed in 0..64 {
             let life = with_cut(&life, after, CutKind::Faint { seed });
             let summary =
