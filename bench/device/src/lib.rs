@@ -164,7 +164,7 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
             return Ok(None);
         }
         // What has no room is told of, and costs nothing but that.
-        let _ = board.host.begin_trust(&facts, agent.journal().security_floor)?;
+        let _ = board.host.begin_trust(&facts, agent.journal())?;
         let (storage, flash) = board.host.storage();
         storage.acknowledge_recreated(flash)?;
         Ok(Some(Firmware { agent, board }))

@@ -125,6 +125,23 @@ fn is_on_trial(journal: &Journal, facts: &BootFacts) -> bool {
     is_entry_of_trial(facts) && !lost_its_confirmation(journal, facts)
 }
 
+/// Whether an image rolled back, or failed, and was never confirmed since.
+pub(crate) fn was_given_up(journal: &Journal, image: Digest) -> bool {
+    let is_bad = journal.bad_images.iter().any(|bad| bad.sha256 == image);
+    let failed = journal
+        .last
+        .as_ref()
+        .is_some_and(|last| last.outcome != Outcome::Confirmed && last.sha256 == Some(image));
+    (is_bad || failed) && journal.confirmed != Some(image)
+}
+
+/// Whether what was given up runs, without a trial and without having been confirmed.
+fn starts_given_up(journal: &Journal, facts: &BootFacts) -> bool {
+    use EntryState::{New, PendingVerify, Valid};
+    !matches!(facts.running_entry, New | PendingVerify | Valid)
+        && was_given_up(journal, facts.running.sha256)
+}
+
 /// Whether an attempt is about the firmware that runs.
 fn runs(attempt: &Attempt, facts: &BootFacts) -> bool {
     attempt.target.as_ref().is_some_and(|target| target.sha256 == facts.running.sha256)
@@ -155,6 +172,9 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
         // Something else on trial although nothing was armed: flashed by cable, say.
         // Until that is decided the other slot is its way back, and takes no download.
         Stage::Fetching if is_on_trial(journal, facts) => NextAction::StartTrial,
+        // No entry counts any more, and the slot of what rolled back was about to be written: a
+        // download would go over what was confirmed.
+        Stage::Fetching if starts_given_up(journal, facts) => NextAction::RollBackNow,
         Stage::Fetching => NextAction::ResumeFetch,
         Stage::Staged => not_booted(attempt, facts),
         Stage::Trial => match attempt.verdict {
@@ -165,26 +185,19 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
 }
 
 fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
-    use EntryState::{Aborted, Invalid, Undefined, WornOut};
     let running = facts.running.sha256;
-    let is_bad = journal.bad_images.iter().any(|bad| bad.sha256 == running);
-    let failed = journal
-        .last
-        .as_ref()
-        .is_some_and(|last| last.outcome != Outcome::Confirmed && last.sha256 == Some(running));
-    let was_given_up = (is_bad || failed) && journal.confirmed != Some(running);
-    match facts.running_entry {
-        // It was given up, and runs without a trial: a bit of an entry turned over, its own or that
-        // of what was confirmed, or power went in the bootloader's own write.
-        Undefined | Invalid | Aborted | WornOut if was_given_up => NextAction::RollBackNow,
+    let is_replaced = journal.confirmed.is_some_and(|confirmed| confirmed != running);
+    if starts_given_up(journal, facts) {
+        // A bit of an entry turned over, its own or that of what was confirmed, or power went in
+        // the bootloader's own write.
+        NextAction::RollBackNow
+    } else if is_on_trial(journal, facts) {
         // The journal was lost during a trial: without a decision the next reset goes back.
-        _ if is_on_trial(journal, facts) => NextAction::StartTrial,
-        _ if journal.confirmed.is_some_and(|confirmed| confirmed != running)
-            && journal.previous == Some(running) =>
-        {
-            NextAction::ReportReverted
-        }
-        _ => NextAction::FollowWish,
+        NextAction::StartTrial
+    } else if is_replaced && journal.previous == Some(running) {
+        NextAction::ReportReverted
+    } else {
+        NextAction::FollowWish
     }
 }
 

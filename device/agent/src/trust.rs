@@ -4,7 +4,8 @@ use arrayvec::ArrayVec;
 use otaru_release::{KeyId, Root};
 use otaru_wire::Digest;
 
-use crate::{BootFacts, EntryState, Target, Wanted};
+use crate::boot::was_given_up;
+use crate::{BootFacts, EntryState, Journal, Target, Wanted};
 
 mod codec;
 mod floors;
@@ -79,25 +80,20 @@ impl Trust {
     }
 
     /// After each boot, and after the agent's first effects: what runs gets a floor if it has
-    /// none. `security_floor` is [`Journal::security_floor`](crate::Journal::security_floor). Says
-    /// whether the memory has to be kept.
+    /// none. Says whether the memory has to be kept.
     ///
-    /// What is on trial waits for its end. What was expected and stays is its signer's, as where
+    /// What is on trial waits for its end, and what rolled back gets none. What was expected and stays is its signer's, as where
     /// power went away between taking another manifest for it and confirming that.
-    pub fn begin(
-        &mut self,
-        facts: &BootFacts,
-        security_floor: u32,
-        root: Option<&dyn Root>,
-    ) -> bool {
+    pub fn begin(&mut self, facts: &BootFacts, journal: &Journal, root: Option<&dyn Root>) -> bool {
         let was_lost = core::mem::take(&mut self.is_lost);
         let running = &facts.running;
+        let rolled_back = was_given_up(journal, running.sha256);
         let is_expected = self.pending.is_some_and(|(pending, _)| pending == running.sha256);
         let may_not_stay = match facts.running_entry {
             EntryState::New | EntryState::PendingVerify => true,
             // On trial as well, where power went in the bootloader's own write of its entry, or a
             // bit of the confirmed one turned over before it had one.
-            EntryState::Undefined | EntryState::Missing => is_expected,
+            EntryState::Undefined | EntryState::Missing => is_expected || rolled_back,
             // Given up, and started for want of anything better.
             EntryState::Invalid | EntryState::Aborted | EntryState::WornOut => true,
             EntryState::Valid => false,
@@ -106,7 +102,7 @@ impl Trust {
             return was_lost;
         }
         let was_expected = self.confirm(&running.sha256, root);
-        let security_counter = running.security_counter.max(security_floor);
+        let security_counter = running.security_counter.max(journal.security_floor);
         let mut new = Floor { key: WHOEVER, sequence: running.sequence, security_counter };
         for floor in &self.floors {
             if floor.sequence >= new.sequence {

@@ -149,13 +149,14 @@ impl Device {
         let agent = Agent::start(config, &facts, stored, board.moment(), &mut |effect| {
             device.carry_out(effect, &mut carried);
         });
-        let floor = agent.journal().security_floor;
         device.agent = Some(Box::new(agent));
         carried?;
         if device.host.trusted()?.1.is_lost() {
             device.complain(Reason::TrustLost);
         }
-        if let Err(reason) = device.host.begin_trust(&facts, floor)? {
+        if let Some(agent) = &device.agent
+            && let Err(reason) = device.host.begin_trust(&facts, agent.journal())?
+        {
             device.complain(reason);
         }
         let (storage, flash) = device.host.storage();

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use otaru_release::{Behaviour, Chip, ImageBuilder, Manifest, RootDocument, SecretKey};
+use otaru_release::{Behaviour, Chip, Dependency, ImageBuilder, Manifest, RootDocument, SecretKey};
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 use crate::oracle::sha256;
@@ -44,7 +44,32 @@ pub struct Release {
     pub manifest: Vec<u8>,
     /// The same manifest with a signature of a key nobody trusts.
     pub forged: Vec<u8>,
+    /// Whether it is not for these devices, or not of anybody they trust: see [`Rogue`].
+    pub is_rogue: bool,
 }
+
+/// Why no device here may take a release, although its server wishes for it and has manifest and
+/// image that fit each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rogue {
+    /// Signed by a key nobody trusts: all that a stolen server can make.
+    Stranger,
+    /// For another product.
+    Product,
+    /// For another chip.
+    Chip,
+    /// For later revisions of the chip.
+    Revision,
+    /// Needs a part that no device here has.
+    Part,
+}
+
+/// All of them.
+pub const ROGUES: [Rogue; 5] =
+    [Rogue::Stranger, Rogue::Product, Rogue::Chip, Rogue::Revision, Rogue::Part];
+
+/// The revision of every device's chip, major × 100 + minor.
+pub const REVISION: u16 = 101;
 
 /// All releases of the product, and the root document devices trust.
 #[derive(Debug)]
@@ -89,6 +114,10 @@ impl Catalogue {
                 releases.push(release(family, &key, &stranger));
             }
         }
+        for rogue in ROGUES {
+            let kind = Kind::of(releases.len(), 5, SIZES[0]);
+            releases.push(rogue_release(rogue, kind, &key, &stranger));
+        }
         let sizes = SIZES.into_iter().chain([PATCHED_SIZES[2]]);
         let stranger = |size| ImageBuilder::new(CHIP).size_bytes(size).seed(0xE717).build();
         Catalogue { releases, strangers: sizes.map(stranger).collect(), root }
@@ -122,12 +151,20 @@ impl Catalogue {
         found.expect("a release of that family").number
     }
 
+    /// The release that may not be taken for that reason.
+    pub fn rogue(&self, why: Rogue) -> usize {
+        let nth = ROGUES.iter().position(|rogue| *rogue == why).expect("all are listed");
+        let mut rogues = self.releases.iter().filter(|release| release.is_rogue);
+        rogues.nth(nth).expect("there is one of each").number
+    }
+
     /// A release after `previous` of that size and behaviour.
     pub fn pick(&self, previous: usize, size: usize, behaviour: Behaviour) -> Option<usize> {
         let fits = |release: &&Release| {
             release.number > previous
                 && release.image.len() == size
                 && release.behaviour == behaviour
+                && !release.is_rogue
         };
         self.releases.iter().find(fits).map(|release| release.number)
     }
@@ -150,28 +187,69 @@ impl Kind {
 }
 
 fn release(kind: Kind, key: &SecretKey, stranger: &SecretKey) -> Release {
-    let Kind { number, round, size, behaviour, seed } = kind;
-    let label = format!("1.{round}.{number}");
-    let image = ImageBuilder::new(CHIP)
+    let image = image(kind, CHIP, 0);
+    let manifest = manifest(kind, &image, product());
+    let (signed, forged) = (manifest.sign(key), manifest.sign(stranger));
+    described(kind, image, signed, forged)
+}
+
+fn rogue_release(why: Rogue, kind: Kind, key: &SecretKey, stranger: &SecretKey) -> Release {
+    let image = match why {
+        Rogue::Chip => image(kind, Chip::Esp32S3, 0),
+        Rogue::Revision => image(kind, CHIP, REVISION + 1),
+        _ => image(kind, CHIP, 0),
+    };
+    let product = match why {
+        Rogue::Product => ProductName::new("lamp").expect("a valid name"),
+        _ => product(),
+    };
+    let mut manifest = manifest(kind, &image, product);
+    if why == Rogue::Part {
+        let radio = ProductName::new("radio").expect("a valid name");
+        manifest.dependencies.push(Dependency { product: radio, min_sequence: 0 });
+    }
+    let forged = manifest.sign(stranger);
+    let signed = match why {
+        Rogue::Stranger => forged.clone(),
+        _ => manifest.sign(key),
+    };
+    Release { is_rogue: true, ..described(kind, image, signed, forged) }
+}
+
+fn label(kind: Kind) -> String {
+    format!("1.{}.{}", kind.round, kind.number)
+}
+
+fn image(kind: Kind, chip: Chip, min_revision: u16) -> Vec<u8> {
+    let Kind { round, size, behaviour, seed, .. } = kind;
+    ImageBuilder::new(chip)
         .size_bytes(size)
-        .version(&label)
+        .version(&label(kind))
         .seed(seed)
         .secure_version(round)
+        .min_revision(min_revision)
         .behaviour(behaviour)
-        .build();
-    let version = ReleaseVersion::new(&label).expect("a valid label");
-    let sequence = number as u64 + 1;
-    let manifest = Manifest::for_image(&image, product(), version.clone(), sequence)
-        .expect("built images are whole");
+        .build()
+}
+
+fn manifest(kind: Kind, image: &[u8], product: ProductName) -> Manifest {
+    let version = ReleaseVersion::new(&label(kind)).expect("a valid label");
+    let sequence = kind.number as u64 + 1;
+    Manifest::for_image(image, product, version, sequence).expect("built images are whole")
+}
+
+fn described(kind: Kind, image: Vec<u8>, manifest: Vec<u8>, forged: Vec<u8>) -> Release {
+    let Kind { number, round, behaviour, .. } = kind;
     Release {
         number,
-        version,
+        version: ReleaseVersion::new(&label(kind)).expect("a valid label"),
         sha256: sha256(&image),
         behaviour,
         security_counter: round,
-        sequence,
-        manifest: manifest.sign(key),
-        forged: manifest.sign(stranger),
+        sequence: number as u64 + 1,
+        manifest,
+        forged,
+        is_rogue: false,
         image,
     }
 }

@@ -1,15 +1,23 @@
 //! The invariants, asked after every boot, every effect and every report.
 
+use std::collections::BTreeMap;
+
 use otaru_release::Behaviour;
 use otaru_sim_flash::Operation;
 use otaru_wire::Reason;
 
 use crate::catalogue::{Release, SIZES, catalogue};
 use crate::life::{Life, Loader};
-use crate::oracle::{Chosen, EntrySeen, Partitions, Raw, choose, choose_ours, entries};
+use crate::oracle::{
+    Chosen, EntrySeen, Partitions, Raw, RecordsSeen, choose, choose_ours, entries, newest_records,
+};
 
+use doubts::Doubts;
+
+mod doubts;
 mod memory;
 mod reports;
+mod selector;
 
 const SECTOR_BYTES: u32 = 0x1000;
 
@@ -45,24 +53,52 @@ pub struct Judge {
     confirmed: Vec<usize>,
     /// Highest floor seen in a journal.
     floor: u32,
-    /// Update id and release of every trial that came to nothing, as reported.
-    given_up: Vec<(String, usize)>,
+    /// Highest floor of each signer that was on flash when an effect was over.
+    signers_floors: BTreeMap<u64, (u64, u32)>,
+    /// Ids of updates that were begun, as a journal said.
+    begun: Vec<String>,
+    /// Ids of updates that ended, as reported.
+    ended: Vec<String>,
     /// The journal that was saved or read last.
     journal: Vec<u8>,
     /// Others that may be read next: those power was cut in since the last that was saved,
     /// and that one. What a cut write left may be read at one power-on and not at the next.
     unsure_journals: Vec<Vec<u8>>,
-    /// Whether cells of the selector may change by themselves in this life.
-    selector_rots: bool,
-    /// Bits that turned over in the records.
-    flips_in_records: u32,
-    /// Whether power went in the bootloader's own write of an entry.
-    bootloader_was_cut: bool,
+    /// What the last effect left in the records, where it touched them.
+    records: Option<RecordsSeen>,
+    /// What may read otherwise by itself.
+    doubts: Doubts,
     /// What was confirmed last, as long as nobody wrote to its slot.
     kept: Option<Running>,
-    /// Erases of each slot's sectors when the wish was made, and restarts since.
+    /// Erases of each slot's sectors when the wish was made, and how often they may be erased once
+    /// more: power that went, and downloads that broke, since.
     erases: Vec<u32>,
     tries: u32,
+    /// Whether a download was begun since.
+    has_begun: bool,
+    /// Power that went since the wish was made, and trials that began.
+    outages: u32,
+    trials: u32,
+}
+
+/// How things stood before an effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// Whether what runs is on trial by its entry.
+    is_on_trial: bool,
+    /// Whether what runs was ever confirmed: if not, the other slot is its way back.
+    pub(crate) stays: bool,
+}
+
+/// What the server wishes for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wished<'a> {
+    /// Id of the update, if desired names one.
+    pub update: &'a str,
+    /// Number of the release.
+    pub release: usize,
+    /// Whether it may be armed: nobody took it back that the device heard.
+    pub may_arm: bool,
 }
 
 impl Judge {
@@ -79,15 +115,19 @@ impl Judge {
             running: None,
             confirmed: vec![life.factory],
             floor: 0,
-            given_up: Vec::new(),
+            signers_floors: BTreeMap::new(),
+            begun: Vec::new(),
+            ended: Vec::new(),
             journal: Vec::new(),
             unsure_journals: Vec::new(),
-            selector_rots: false,
-            flips_in_records: 0,
-            bootloader_was_cut: false,
+            records: None,
+            doubts: Doubts::new(partitions, life.loader),
             kept: None,
             erases: Vec::new(),
             tries: 0,
+            has_begun: false,
+            outages: 0,
+            trials: 0,
         }
     }
 
@@ -139,12 +179,14 @@ impl Judge {
             return broken("I4", format!("slot {slot} runs, and holds an image nobody signed"));
         };
         self.running = Some(Running { slot, release });
-        self.tries += 1;
+        self.records = None;
+        self.check_trust(chip, false)?;
+        self.note_trial(expected)?;
         // Power went in the confirmation of firmware that passes, and it reads as confirmed.
         let was_confirming = self.loader == Loader::Otaru
             && release.behaviour == Behaviour::Pass
             && self.entry_of_running(chip).is_some_and(|entry| entry.is_confirmed());
-        let is_excused = self.selector_rots || self.bootloader_was_cut || was_confirming;
+        let is_excused = self.doubts.of_entries() || was_confirming;
         if !is_excused && !self.confirmed.contains(&release.number) && !expected.is_trial {
             return broken(
                 "trial",
@@ -183,150 +225,95 @@ impl Judge {
             || self.entry_of_running(chip).is_some_and(|entry| entry.is_confirmed())
     }
 
-    /// A bit turned over in this sector.
-    pub fn flipped(&mut self, offset: u32) {
-        let (start, length) = self.partitions.otaru;
-        self.flips_in_records += u32::from((start..start + length).contains(&offset));
+    /// How things stand before an effect.
+    pub fn before(&self, chip: &impl Raw) -> Before {
+        Before { is_on_trial: self.is_on_trial(chip), stays: self.stays(chip) }
     }
 
-    /// Whether two bits may have turned over in one record, which then is none.
-    fn may_lack_a_record(&self) -> bool {
-        self.flips_in_records > 1
-    }
-
-    /// A cell may change by itself from now on.
-    pub fn rots(&mut self, offset: u32) {
-        let (start, length) = self.partitions.otadata;
-        let is_unsure = self.loader == Loader::EspIdf;
-        self.selector_rots |= is_unsure && (start..start + length).contains(&offset);
-    }
-
-    /// Whether a cell of the selector may change by itself.
-    pub fn selector_rots(&self) -> bool {
-        self.selector_rots
-    }
-
-    /// Power went while the bootloader ran. It writes an entry at once, state and checksum in
-    /// any order, so the entry may have any state and the right checksum now.
-    pub fn bootloader_cut(&mut self) {
-        self.bootloader_was_cut = self.loader == Loader::EspIdf;
-    }
-
-    /// Whether ESP-IDF's bootloader will start the same image at every reset, whatever comes of
-    /// it: it does so with any state word it does not know, which no checksum covers, and with
-    /// the first slot when no entry has a checksum that holds.
-    pub fn is_started_for_ever(&self, chip: &impl Raw) -> bool {
-        (self.selector_rots || self.bootloader_was_cut)
-            && self
-                .entry_of_running(chip)
-                .is_none_or(|entry| !entry.is_trial() && !entry.is_confirmed())
-    }
-
-    /// Whether what runs is unconfirmed: the other slot is its way back.
-    pub fn is_on_trial(&self, chip: &impl Raw) -> bool {
+    /// Whether what runs is unconfirmed by its entry.
+    fn is_on_trial(&self, chip: &impl Raw) -> bool {
         self.entry_of_running(chip).is_some_and(|entry| entry.is_trial())
     }
 
-    /// Whether a trial is armed or under way.
-    pub fn is_past_arming(&self, chip: &impl Raw) -> bool {
-        self.entries(chip).iter().any(EntrySeen::is_armed)
+    /// I2, for the bootloader: it writes to the selector, and to nothing else.
+    ///
+    /// It writes an entry at once, state and checksum in any order: where power goes in that, the
+    /// entry may have any state and the right checksum.
+    pub fn bootloader_done(
+        &mut self,
+        operations: &[Operation],
+        is_powered: bool,
+    ) -> Result<(), Violation> {
+        self.doubts.settle(operations, is_powered);
+        if let Some(last) = operations.last().filter(|_| !is_powered) {
+            self.doubts.bootloader_cut(last);
+        }
+        match operations.iter().find(|operation| !within(operation, self.partitions.otadata)) {
+            Some(other) => broken("I2", format!("the bootloader touched {other:?}")),
+            None => Ok(()),
+        }
     }
 
     /// After an effect: what its operations touched, and what they made the selector say.
     ///
-    /// `was_on_trial` is what [`Judge::is_on_trial`] said before it; `open` is the update the
-    /// server waits for, and whether arming is still forbidden because the wish was taken back.
+    /// `is_powered` says whether power was there to its end.
     pub fn effect_done(
         &mut self,
         chip: &impl Raw,
         operations: &[Operation],
-        was_on_trial: bool,
-        open: Option<(&str, usize)>,
-        may_arm: bool,
+        is_powered: bool,
+        before: Before,
+        wished: Option<Wished<'_>>,
     ) -> Result<(), Violation> {
         let Some(running) = self.running else { return Ok(()) };
-        let (mut touched_selector, mut touched_slot, mut touched_records) = (false, false, false);
         for operation in operations {
-            let within = |(offset, length): (u32, u32)| {
-                operation.offset < offset + length && operation.offset + operation.length > offset
-            };
-            touched_selector |= within(self.partitions.otadata);
-            touched_records |= within(self.partitions.otaru);
-            if within(self.partitions.slots[running.slot]) {
-                return broken("I2", format!("the running slot was touched: {operation:?}"));
-            }
-            touched_slot |= within(self.partitions.slots[1 - running.slot]);
-            if within(self.partitions.slots[1 - running.slot]) {
-                self.kept = self.kept.filter(|kept| kept.slot == running.slot);
-            }
-            if within(self.partitions.slots[1 - running.slot]) && was_on_trial {
-                return broken("I2", format!("the way back was touched: {operation:?}"));
-            }
-            let ours = [
-                self.partitions.otadata,
-                self.partitions.otaru,
-                self.partitions.slots[1 - running.slot],
-            ];
-            if !ours.into_iter().any(within) {
-                return broken("I2", format!("foreign flash was touched: {operation:?}"));
-            }
+            self.check_place(operation, running, before)?;
         }
+        self.doubts.settle(operations, is_powered);
+        let touched = |place| operations.iter().any(|operation| within(operation, place));
+        let touched_selector = touched(self.partitions.otadata);
         if touched_selector {
             self.note_confirmed(chip);
         }
-        if touched_records {
-            self.check_trust(chip)?;
+        self.records = None;
+        if touched(self.partitions.otaru) {
+            self.records = Some(newest_records(chip, &self.partitions));
+            self.check_trust(chip, is_powered)?;
         }
-        if !touched_selector && !touched_slot {
+        if !touched_selector && !touched(self.partitions.slots[1 - running.slot]) {
             return Ok(());
         }
-        self.check_selector(chip, running, was_on_trial, open, may_arm)
+        self.check_selector(chip, running, before, wished)
     }
 
-    /// I4, I8 and I10: only a whole image that is wished for is ever armed.
-    fn check_selector(
-        &self,
-        chip: &impl Raw,
+    /// I2: what runs, the way back and flash that is nobody's are left alone.
+    fn check_place(
+        &mut self,
+        operation: &Operation,
         running: Running,
-        was_on_trial: bool,
-        open: Option<(&str, usize)>,
-        may_arm: bool,
+        before: Before,
     ) -> Result<(), Violation> {
-        for entry in self.entries(chip) {
-            if !entry.counts() {
-                continue;
+        let [slots, otadata, otaru] =
+            [&self.partitions.slots[..], &[self.partitions.otadata], &[self.partitions.otaru]];
+        if within(operation, slots[running.slot]) {
+            return broken("I2", format!("the running slot was touched: {operation:?}"));
+        }
+        if within(operation, slots[1 - running.slot]) {
+            self.kept = self.kept.filter(|kept| kept.slot == running.slot);
+            if before.is_on_trial || !before.stays {
+                return broken("I2", format!("the way back was touched: {operation:?}"));
             }
-            let Some(release) = self.release_in(chip, entry.slot()) else {
-                return broken("I4", format!("{entry:?} names a slot without a whole image"));
-            };
-            let is_armed = entry.is_armed() && entry.slot() != running.slot && !was_on_trial;
-            // No checksum covers an entry's state: given up, 4, is one bit from armed, 0.
-            if !is_armed || self.selector_rots || self.may_lack_a_record() {
-                continue;
-            }
-            match open {
-                Some((id, wished)) if wished == release.number => {
-                    if self.given_up.iter().any(|(given, number)| given == id && *number == wished)
-                    {
-                        return broken("I8", format!("release {wished} is tried again under {id}"));
-                    }
-                }
-                open => {
-                    let number = release.number;
-                    return broken("I4", format!("release {number} is armed, wished is {open:?}"));
-                }
-            }
-            if !may_arm {
-                return broken("I10", "armed after the wish was taken back");
-            }
+        } else if !within(operation, otadata[0]) && !within(operation, otaru[0]) {
+            return broken("I2", format!("foreign flash was touched: {operation:?}"));
         }
         Ok(())
     }
 
     /// A wish was made: erases count from here.
     pub fn wished(&mut self, erases: &[u32]) {
+        self.doubts.wished();
         self.erases = erases.to_vec();
-        self.tries = 0;
+        (self.tries, self.outages, self.trials, self.has_begun) = (0, 0, 0, false);
     }
 
     /// I5: a patch is worth a look and never a try. What ends a download while one is asked for
@@ -339,22 +326,24 @@ impl Judge {
         }
     }
 
-    /// An update failed or was begun anew: its sectors may be erased once more.
+    /// A download begins: the first one of an update erases each sector once.
+    pub fn download_begins(&mut self) {
+        self.tries += u32::from(self.has_begun);
+        self.has_begun = true;
+    }
+
+    /// A download broke and goes on: sectors may be erased once more.
     pub fn tried_again(&mut self) {
         self.tries += 1;
     }
 
-    /// An update ended: I9, and what may not be tried again.
-    pub fn ended(
-        &mut self,
-        erases: &[u32],
-        id: &str,
-        release: usize,
-        outcome: &str,
-    ) -> Result<(), Violation> {
-        if outcome == "rolled_back" {
-            self.given_up.push((id.to_owned(), release));
-        }
+    /// Power went.
+    pub fn power_lost(&mut self) {
+        self.outages += 1;
+    }
+
+    /// An update ended: I9.
+    pub fn ended(&self, erases: &[u32]) -> Result<(), Violation> {
         for (offset, length) in self.partitions.slots {
             for sector in offset / SECTOR_BYTES..(offset + length) / SECTOR_BYTES {
                 let before = self.erases.get(sector as usize).copied().unwrap_or(0);
@@ -366,6 +355,11 @@ impl Judge {
         }
         Ok(())
     }
+}
+
+/// Whether an operation touches a partition: offset and length.
+fn within(operation: &Operation, (offset, length): (u32, u32)) -> bool {
+    operation.offset < offset + length && operation.offset + operation.length > offset
 }
 
 /// A digest as reports write it.

@@ -20,6 +20,6 @@ mod server;
 mod world;
 
 pub use judge::{Judge, Violation};
-pub use life::{Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
+pub use life::{Clock, Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 pub use server::End;
 pub use world::{Summary, World, live, tell};

@@ -38,8 +38,21 @@ pub enum Loader {
 pub enum Supply {
     /// Gone for long: the clock in RTC memory is lost.
     Off,
-    /// A short dip: the processor resets, RTC memory stays.
+    /// A brown-out: the processor starts as from power-on, RTC memory stays.
     Dip,
+    /// Not gone at all: the watchdog resets the processor, which counts as a crash.
+    Reset,
+}
+
+/// What a device may know of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// It is known while the broker said it, until power is gone for long.
+    Known,
+    /// Nobody ever says it.
+    Unknown,
+    /// It is said wrong, by that many milliseconds.
+    Off(i64),
 }
 
 /// Power goes once.
@@ -167,6 +180,8 @@ pub struct Life {
     pub unit: Unit,
     /// Which bootloader chooses.
     pub loader: Loader,
+    /// What the device may know of the time.
+    pub clock: Clock,
     /// Whether the log buffer is kept on flash, too.
     pub keeps_logs: bool,
     /// Number of the release that left the factory.

@@ -12,7 +12,7 @@ use otaru_slots::otadata::Entry;
 use otaru_slots::{Booted, EntryState, Layout, OtaData, Slot, boot, image};
 
 use crate::catalogue::{CHIP, catalogue};
-use crate::life::{Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
+use crate::life::{Clock, Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 use crate::live;
 use crate::proof::kinds;
 
@@ -112,6 +112,7 @@ pub fn our_device(plan: &Plan) -> Fate {
         geometry: GEOMETRY,
         unit: Unit::Word,
         loader: Loader::EspIdf,
+        clock: Clock::Known,
         keeps_logs: false,
         factory: plan.from,
         wishes: vec![Wish { release: plan.to, withdrawn_after_ms: None, lingers_ms: 0 }],

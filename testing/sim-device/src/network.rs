@@ -24,6 +24,8 @@ pub(crate) struct Sky<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) status: u16,
+    /// Whether a range was asked for.
+    was_range: bool,
     content_range: Option<String>,
     content_length: Option<u64>,
     content_encoding: Option<&'static str>,
@@ -114,6 +116,7 @@ impl<'a> Sky<'a> {
         let part = range.clone().unwrap_or(0..total);
         let mut body = Body {
             status: if range.is_some() { 206 } else { 200 },
+            was_range: range.is_some(),
             content_range: range.as_ref().map(text),
             content_length: Some(part.len() as u64),
             content_encoding: None,
@@ -181,6 +184,11 @@ impl Body {
     /// The entity tag that came with it.
     pub(crate) fn etag(&self) -> &str {
         &self.etag
+    }
+
+    /// Whether it is an answer to a range, and the whole file.
+    pub(crate) fn begins_anew(&self) -> bool {
+        self.was_range && self.status == 200
     }
 
     pub(crate) fn head(&self) -> Answer<'_> {

@@ -5,6 +5,7 @@ mod flips;
 mod network;
 mod patches;
 mod random;
+mod refusals;
 mod runner;
 mod shrink;
 pub mod state;
@@ -15,13 +16,14 @@ pub use flips::Flips;
 pub use network::HostileNetwork;
 pub use patches::HostilePatches;
 pub use random::RandomLives;
+pub use refusals::refused_life;
 pub use runner::{Failure, Shard, Totals, judge_life, run};
 pub use shrink::shrink;
 
 use otaru_release::Behaviour;
 
 use crate::catalogue::{PATCHED_SIZES, RELEASES_OF_A_ROUND, SIZES, catalogue};
-use crate::{Geometry, Life, Loader, Unit, Wish};
+use crate::{Clock, Geometry, Life, Loader, Unit, Wish};
 
 /// A numbered set of lives; the same number is the same life for ever.
 pub trait Suite: Sync {
@@ -68,6 +70,7 @@ pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
         geometry,
         unit: Unit::Word,
         loader: Loader::EspIdf,
+        clock: Clock::Known,
         keeps_logs,
         factory,
         wishes,

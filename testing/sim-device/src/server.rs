@@ -156,6 +156,12 @@ impl Server {
         catalogue().by_version(version).map(|release| release.number)
     }
 
+    /// Id of the update that desired names.
+    pub(crate) fn desired_update(&self) -> &str {
+        let update = self.document.as_ref().and_then(|document| document.desired().get("update"));
+        update.and_then(|update| update.get("id")?.as_str()).unwrap_or_default()
+    }
+
     /// Notes the end of the open update once the device has said it.
     pub(crate) fn observe(&mut self) -> Option<&End> {
         let open = self.open.as_ref()?;

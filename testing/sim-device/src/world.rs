@@ -11,7 +11,7 @@ use otaru_sim_flash::{Cut, CutKind, Operation, Random, SimFlash};
 use otaru_slots::Layout;
 
 use crate::judge::{Judge, Violation};
-use crate::life::{Life, Unit};
+use crate::life::{Clock, Life, Unit};
 use crate::network::{Body, Sky};
 use crate::server::{End, Server};
 
@@ -158,6 +158,10 @@ pub struct World<'a, const UNIT: usize> {
     pub(crate) hangs: bool,
     /// Whether the open wish may still be armed.
     pub(crate) may_arm: bool,
+    /// Whether no device may take the release that is wished for.
+    must_be_refused: bool,
+    /// Resets by the watchdog while what runs was never confirmed: each may be taken for a crash.
+    crashes_of_trials: u32,
     next_wish: usize,
     next_outage: usize,
     /// When the life is over, once every wish has ended.
@@ -226,6 +230,8 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
             behaviour: Behaviour::Pass,
             hangs: false,
             may_arm: true,
+            must_be_refused: false,
+            crashes_of_trials: 0,
             next_wish: 0,
             next_outage: 0,
             over_at_ms: None,
@@ -374,7 +380,12 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
 
     /// The device's own clock, where it knows the time.
     pub(crate) fn wall_ms(&self) -> Option<i64> {
-        self.knows_time.then(|| 1_795_430_400_000 + self.now_ms as i64)
+        let off_ms = match self.life.clock {
+            Clock::Known => 0,
+            Clock::Unknown => return None,
+            Clock::Off(ms) => ms,
+        };
+        self.knows_time.then(|| 1_795_430_400_000 + self.now_ms as i64 + off_ms)
     }
 
     pub(crate) fn later(&mut self, in_ms: u64, event: Event) {

@@ -264,3 +264,21 @@ fn confirmed_firmware_outlives_one_bit_of_its_entry() {
         }
     }
 }
+
+/// The entry of what rolled back is erased before its slot is written. A bit of the confirmed one
+/// turns over then, no entry counts any more, and the bootloader starts the first slot: what
+/// rolled back. It may not write over what was confirmed, nor leave a floor.
+#[test]
+fn what_rolled_back_is_no_ground_for_the_next_download() {
+    let life = quiet_life(Geometry::Small, false);
+    let otadata = Geometry::Small.layout().otadata.offset;
+    let operations = trace(&life).len() as u64;
+    for after in 0..operations {
+        for entry in [otadata, otadata + 4096] {
+            let outage = Outage { after, kind: CutKind::Before, supply: Supply::Off };
+            let flips = vec![(entry + 31, 5)];
+            let life = Life { outages: vec![outage], flips, ..life.clone() };
+            judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+        }
+    }
+}

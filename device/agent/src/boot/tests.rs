@@ -142,19 +142,22 @@ fn an_image_that_rolled_back_does_not_stay() {
     journal.bad_images.add(Digest::of(NEW), None);
     let started = |entry| facts(NEW, entry, EntryState::Invalid, ResetCause::PowerOn);
     // Also for want of anything better, when a bit of the confirmed entry turned over.
-    for entry in
-        [EntryState::Undefined, EntryState::Invalid, EntryState::Aborted, EntryState::WornOut]
-    {
-        assert_eq!(reconcile(&journal, &started(entry)), NextAction::RollBackNow, "{entry:?}");
+    use EntryState::{Aborted, Invalid, Missing, Undefined, Valid, WornOut};
+    let attempts = [None, Some(attempt(Stage::Fetching, 0, None))];
+    for attempt in attempts {
+        // Its slot was about to be written, and the download would go over what was confirmed.
+        journal.attempt = attempt.map(|attempt| Attempt { target: None, ..attempt });
+        for entry in [Undefined, Missing, Invalid, Aborted, WornOut] {
+            assert_eq!(reconcile(&journal, &started(entry)), NextAction::RollBackNow, "{entry:?}");
+        }
     }
+    journal.attempt = None;
     // It was confirmed later, and another bit turned over.
     journal.confirmed = Some(Digest::of(NEW));
     assert_eq!(reconcile(&journal, &started(EntryState::Undefined)), NextAction::FollowWish);
     journal.confirmed = Some(Digest::of(OLD));
-    // Flashed by cable, or confirmed since: somebody wants it.
-    for entry in [EntryState::Valid, EntryState::Missing] {
-        assert_eq!(reconcile(&journal, &started(entry)), NextAction::FollowWish, "{entry:?}");
-    }
+    // Its entry says that it was confirmed since: somebody wants it.
+    assert_eq!(reconcile(&journal, &started(Valid)), NextAction::FollowWish);
 }
 
 #[test]

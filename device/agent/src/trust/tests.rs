@@ -38,6 +38,10 @@ fn least(trust: &Trust, revoked: &[u8], running: (u64, u32)) -> (u64, u32) {
     (least.sequence, least.security_counter)
 }
 
+fn floor(security_floor: u32) -> Journal {
+    Journal { security_floor, ..Journal::default() }
+}
+
 fn facts((sequence, security_counter): (u64, u32), running_entry: EntryState) -> BootFacts {
     BootFacts {
         running: Running {
@@ -90,16 +94,16 @@ fn what_a_stolen_key_raised_is_worth_nothing_once_it_is_revoked() {
 #[test]
 fn what_runs_keeps_its_floor_when_the_key_after_it_is_revoked() {
     let mut trust = Trust::default();
-    assert!(trust.begin(&facts((7, 3), EntryState::Valid), 0, None));
-    assert!(!trust.begin(&facts((7, 3), EntryState::Valid), 0, None), "once is enough");
+    assert!(trust.begin(&facts((7, 3), EntryState::Valid), &floor(0), None));
+    assert!(!trust.begin(&facts((7, 3), EntryState::Valid), &floor(0), None), "once is enough");
     confirmed(&mut trust, 3, u64::MAX, u32::MAX);
     let stolen = facts((u64::MAX, u32::MAX), EntryState::Valid);
-    assert!(!trust.begin(&stolen, u32::MAX, None), "its signer answers for it");
+    assert!(!trust.begin(&stolen, &floor(u32::MAX), None), "its signer answers for it");
     assert_eq!(least(&trust, &[], (u64::MAX, u32::MAX)), (u64::MAX, u32::MAX));
     assert_eq!(least(&trust, &[3], (u64::MAX, u32::MAX)), (7, 3));
     // Nor does the same number, said by a revoked key as well, take it away.
     let mut trust = Trust::default();
-    trust.begin(&facts((7, 0), EntryState::Valid), 3, None);
+    trust.begin(&facts((7, 0), EntryState::Valid), &floor(3), None);
     confirmed(&mut trust, 3, 7, 3);
     assert_eq!(least(&trust, &[3], (7, 3)), (7, 3));
     let zeros = RootDocument { revoked: Vec::from([WHOEVER]), ..root(&[]) };
@@ -120,14 +124,19 @@ fn every_number_of_a_revoked_key_is_taken_back() {
 fn what_is_on_trial_waits_and_what_was_expected_is_its_signers() {
     let mut trust = Trust::default();
     for entry in [EntryState::New, EntryState::PendingVerify] {
-        assert!(!trust.begin(&facts((9, 9), entry), 0, None));
+        assert!(!trust.begin(&facts((9, 9), entry), &floor(0), None));
     }
     let unmarked = [EntryState::Undefined, EntryState::Missing];
     let given_up = [EntryState::Invalid, EntryState::Aborted, EntryState::WornOut];
     for entry in given_up {
-        assert!(!trust.begin(&facts((9, 9), entry), 0, None), "{entry:?}");
+        assert!(!trust.begin(&facts((9, 9), entry), &floor(0), None), "{entry:?}");
     }
     let unmarked = unmarked.map(|entry| facts((9, 9), entry));
+    let mut rolled_back = Journal::default();
+    rolled_back.bad_images.add(unmarked[0].running.sha256, None);
+    for unmarked in &unmarked {
+        assert!(!trust.begin(unmarked, &rolled_back, None), "it rolled back");
+    }
     let facts = facts((9, 9), EntryState::Valid);
     let target = Target {
         version: ReleaseVersion::new("1").unwrap(),
@@ -138,9 +147,9 @@ fn what_is_on_trial_waits_and_what_was_expected_is_its_signers() {
     };
     trust.expect(&target, key(3).id());
     for unmarked in unmarked {
-        assert!(!trust.begin(&unmarked, 0, None), "expected, and not known to stay");
+        assert!(!trust.begin(&unmarked, &floor(0), None), "expected, and not known to stay");
     }
-    assert!(trust.begin(&facts, 9, None));
+    assert!(trust.begin(&facts, &floor(9), None));
     assert_eq!(least(&trust, &[], (0, 0)), (9, 9));
     assert_eq!(least(&trust, &[3], (9, 9)), (0, 0));
 }
@@ -223,7 +232,7 @@ fn the_lowest_floor_makes_room_wherever_it_is() {
 fn a_counter_alone_that_rose_is_news() {
     let mut trust = Trust::default();
     confirmed(&mut trust, 2, 7, 3);
-    assert!(trust.begin(&facts((7, 5), EntryState::Valid), 0, None));
+    assert!(trust.begin(&facts((7, 5), EntryState::Valid), &floor(0), None));
     assert_eq!(least(&trust, &[], (0, 0)), (7, 5));
 }
 
@@ -266,14 +275,14 @@ fn bytes_read_back_and_damage_begins_anew() {
 fn a_lost_memory_begins_with_what_runs_and_is_kept() {
     let mut trust = Trust::from_bytes(b"damaged");
     assert!(trust.is_lost());
-    assert!(trust.begin(&facts((7, 1), EntryState::Valid), 3, None));
+    assert!(trust.begin(&facts((7, 1), EntryState::Valid), &floor(3), None));
     let mut trust = Trust::from_bytes(&trust.to_bytes());
     assert!(!trust.is_lost());
     assert_eq!(least(&trust, &[], (0, 0)), (7, 3));
-    assert!(!trust.begin(&facts((7, 1), EntryState::Valid), 3, None));
+    assert!(!trust.begin(&facts((7, 1), EntryState::Valid), &floor(3), None));
     // On trial, and with nothing to begin with, that it was lost is said once all the same.
     let mut trust = Trust::from_bytes(b"damaged");
-    assert!(trust.begin(&facts((8, 0), EntryState::PendingVerify), 0, None));
+    assert!(trust.begin(&facts((8, 0), EntryState::PendingVerify), &floor(0), None));
     assert!(!trust.is_lost());
 }
 

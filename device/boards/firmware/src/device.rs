@@ -192,11 +192,13 @@ impl<B: Board> Device<B> {
             is_stopped: false,
             is_restarting: false,
         };
-        let floor = device.wake_agent(config, &facts, stored)?;
+        device.wake_agent(config, &facts, stored)?;
         if device.host.trusted()?.1.is_lost() {
             device.complain(Reason::TrustLost);
         }
-        if let Err(reason) = device.host.begin_trust(&facts, floor)? {
+        if let Some(agent) = &device.agent
+            && let Err(reason) = device.host.begin_trust(&facts, agent.journal())?
+        {
             device.complain(reason);
         }
         let (storage, flash) = device.host.storage();
@@ -204,21 +206,20 @@ impl<B: Board> Device<B> {
         Ok(device)
     }
 
-    /// Starts the agent; answers the security floor that its journal knows.
+    /// Starts the agent.
     #[inline(never)]
     fn wake_agent(
         &mut self,
         config: AgentConfig,
         facts: &BootFacts,
         stored: Stored<'_>,
-    ) -> Result<u32, Failure> {
+    ) -> Result<(), Failure> {
         let (mut carried, now) = (Ok(()), self.moment());
         let agent = Box::new(Agent::start(config, facts, stored, now, &mut |effect| {
             self.carry_out(effect, &mut carried);
         }));
-        let floor = agent.journal().security_floor;
         self.agent = Some(agent);
-        carried.map(|()| floor)
+        carried
     }
 
     /// Lives until the restart.

@@ -1,7 +1,7 @@
 //! What was learned of signatures: kept while it is news, and never taken back.
 
 use embedded_storage::nor_flash::NorFlash;
-use otaru_agent::{BootFacts, SeenTimestamp, Target, Trust};
+use otaru_agent::{BootFacts, Journal, SeenTimestamp, Target, Trust};
 use otaru_release::{KeyId, PublicKey, Root, RootDocument, RootView};
 use otaru_slots::{MAX_VALUE_BYTES, StorageError};
 use otaru_wire::{Digest, Reason};
@@ -28,12 +28,12 @@ impl<F: NorFlash> Host<F> {
     pub fn begin_trust(
         &mut self,
         facts: &BootFacts,
-        security_floor: u32,
+        journal: &Journal,
     ) -> Result<Result<(), Reason>, HostError> {
         let mut room = [0; MAX_VALUE_BYTES];
         let root = self.root(&mut room)?;
         let root = root.as_ref().map(|root| root as &dyn Root);
-        kept(self.change_trust(&mut |trust| trust.begin(facts, security_floor, root)))
+        kept(self.change_trust(&mut |trust| trust.begin(facts, journal, root)))
     }
 
     /// A manifest was verified and fits: who signed it raises its floor once it is confirmed.

@@ -131,8 +131,8 @@ impl Firmware<'_> {
             let (level, reason) = (LogLevel::Error, Some(Reason::TrustLost));
             self.log(LogLine { level, code: Some("IO_FAILED"), message, reason })?;
         }
-        let floor = self.agent.as_ref().map_or(0, |agent| agent.journal().security_floor);
-        match self.host.begin_trust(facts, floor)? {
+        let Some(agent) = &self.agent else { return Ok(()) };
+        match self.host.begin_trust(facts, agent.journal())? {
             Ok(()) => Ok(()),
             Err(reason) => self.log_not_kept("the floor of what runs", reason),
         }

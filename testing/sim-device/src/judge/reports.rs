@@ -8,7 +8,7 @@ use crate::oracle::Raw;
 
 impl Judge {
     /// The agent published a report: I3.
-    pub fn reported(&self, chip: &impl Raw, payload: &[u8]) -> Result<(), Violation> {
+    pub fn reported(&mut self, chip: &impl Raw, payload: &[u8]) -> Result<(), Violation> {
         let Some(running) = self.running else { return Ok(()) };
         let Ok(message) = serde_json::from_slice::<Value>(payload) else {
             return broken("I3", "a report is no JSON");
@@ -35,6 +35,9 @@ impl Judge {
             );
         }
         let last = &firmware["last"];
+        if let (Some(update), true) = (last["update"].as_str(), last["outcome"].is_string()) {
+            self.ended.push(update.to_owned());
+        }
         if last["outcome"] == "confirmed" {
             if !self.stays(chip)
                 || last["sha256"].as_str().is_some_and(|sha| sha != hex(&running.release.sha256))

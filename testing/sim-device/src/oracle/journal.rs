@@ -18,6 +18,8 @@ pub struct AttemptSeen {
     pub version: String,
     /// How far it is.
     pub stage: StageSeen,
+    /// Id of the update, if the wish had one.
+    pub update: Option<String>,
     /// The image, once a manifest said it.
     pub target: Option<[u8; 32]>,
 }
@@ -106,7 +108,7 @@ impl<'a> Input<'a> {
     fn attempt(&mut self) -> Option<AttemptSeen> {
         let version = self.text()?;
         self.option(Input::digest)?;
-        self.option(Input::text)?;
+        let update = self.option(Input::text)?;
         // The number of this try, and tries that failed.
         self.take(4 + 4)?;
         let stage = match self.byte()? {
@@ -119,7 +121,7 @@ impl<'a> Input<'a> {
         // How often it was armed.
         self.byte()?;
         self.option(Input::byte)?;
-        Some(AttemptSeen { version, stage, target })
+        Some(AttemptSeen { version, stage, update, target })
     }
 
     fn ended(&mut self) -> Option<(u8, Option<[u8; 32]>)> {

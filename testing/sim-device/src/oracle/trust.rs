@@ -1,12 +1,15 @@
 //! What the device remembers of signatures, as far as it is judged: read from its bytes alone.
 
+use std::collections::BTreeMap;
+
 use super::journal::Input;
 
 /// What that memory says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustSeen {
-    /// The least that each signer's manifests may say: sequence and security counter.
-    pub floors: Vec<(u64, u32)>,
+    /// The least that each signer's manifests may say, by the signer's key: sequence and security
+    /// counter.
+    pub floors: BTreeMap<u64, (u64, u32)>,
 }
 
 impl TrustSeen {
@@ -18,11 +21,11 @@ impl TrustSeen {
         }
         let count = input.byte()?;
         let floor = |input: &mut Input<'_>| {
-            // Whose it is.
-            input.number(8)?;
-            Some((input.number(8)?, input.number(4)? as u32))
+            let key = input.number(8)?;
+            Some((key, (input.number(8)?, input.number(4)? as u32)))
         };
-        let floors: Option<Vec<(u64, u32)>> = (0..count).map(|_| floor(&mut input)).collect();
+        let floors: Option<BTreeMap<u64, (u64, u32)>> =
+            (0..count).map(|_| floor(&mut input)).collect();
         Some(TrustSeen { floors: floors? })
     }
 }

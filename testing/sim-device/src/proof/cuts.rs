@@ -2,8 +2,8 @@
 
 use otaru_sim_flash::{CutKind, Operation, Random};
 
-use super::{Suite, named, patched_life, quiet_life};
-use crate::{Geometry, Life, Loader, Outage, Supply, Unit, live};
+use super::{Suite, named, patched_life, quiet_life, refused_life};
+use crate::{Clock, Geometry, Life, Loader, Outage, Supply, Unit, live};
 
 /// One outage at every operation of a quiet life, of every kind.
 #[derive(Debug)]
@@ -89,6 +89,18 @@ impl SingleCuts {
         SingleCuts::of(Life { unit, loader, ..patched_life(geometry) }, name)
     }
 
+    /// Every single cut of a life in which most wishes have to be refused.
+    pub fn of_refusals(unit: Unit, loader: Loader) -> SingleCuts {
+        SingleCuts::of(Life { unit, loader, ..refused_life() }, "single-cuts-of-refusals")
+    }
+
+    /// Every single cut of the quiet life of a device that nobody tells the time.
+    pub fn without_clock(unit: Unit, loader: Loader) -> SingleCuts {
+        let life = quiet_life(Geometry::Small, false);
+        let life = Life { unit, loader, clock: Clock::Unknown, ..life };
+        SingleCuts::of(life, "single-cuts-without-clock")
+    }
+
     fn of(life: Life, name: &'static str) -> SingleCuts {
         let off = |after, kind| Outage { after, kind, supply: Supply::Off };
         let otadata = life.geometry.layout().otadata;
@@ -98,9 +110,10 @@ impl SingleCuts {
             for kind in kinds(&operation, after, is_selector) {
                 cases.push(vec![off(after, kind)]);
             }
-            // A dip: the processor resets and RTC memory stays.
+            // The processor starts anew, and RTC memory stays.
             for kind in [CutKind::Before, CutKind::After, CutKind::Bits { seed: after }] {
-                cases.push(vec![Outage { after, kind, supply: Supply::Dip }]);
+                let supplies = [Supply::Dip, Supply::Reset];
+                cases.extend(supplies.map(|supply| vec![Outage { after, kind, supply }]));
             }
             // A brown-out that comes back while the device recovers.
             for again in 0..4 {

@@ -4,8 +4,8 @@ use otaru_release::Behaviour;
 use otaru_sim_flash::{CutKind, Random};
 
 use super::{Suite, named};
-use crate::catalogue::{SIZES, catalogue};
-use crate::{Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
+use crate::catalogue::{ROGUES, SIZES, catalogue};
+use crate::{Clock, Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 
 /// As many as somebody wants; life `n` is the same for ever.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +39,14 @@ impl Suite for RandomLives {
                 2 => Behaviour::Hang,
                 _ => Behaviour::Pass,
             };
-            let Some(release) = catalogue().pick(previous, size, behaviour) else { break };
-            previous = release;
+            let Some(newer) = catalogue().pick(previous, size, behaviour) else { break };
+            let release = match random.below(12) {
+                0 => catalogue().rogue(ROGUES[random.below(ROGUES.len() as u64) as usize]),
+                // Older than what runs, unless that is what left the factory.
+                1 if previous > factory => factory + 1,
+                _ => newer,
+            };
+            previous = previous.max(newer);
             let withdrawn_after_ms = (random.below(8) == 0).then(|| random.below(4_000));
             let lingers_ms = [0, 2_000, 600_000][random.below(3) as usize];
             wishes.push(Wish { release, withdrawn_after_ms, lingers_ms });
@@ -54,6 +60,7 @@ impl Suite for RandomLives {
             // Every third chip is encrypted.
             unit: if seed.is_multiple_of(3) { Unit::Block } else { Unit::Word },
             loader: self.loader,
+            clock: clock(&mut random),
             keeps_logs: random.below(3) == 0,
             factory,
             wishes,
@@ -83,7 +90,11 @@ fn outage(random: &mut Random) -> Outage {
         15 => CutKind::Faint { seed },
         _ => CutKind::Disturb { seed },
     };
-    let supply = if random.below(5) == 0 { Supply::Dip } else { Supply::Off };
+    let supply = match random.below(10) {
+        0 | 1 => Supply::Dip,
+        2 => Supply::Reset,
+        _ => Supply::Off,
+    };
     // Mostly soon after the last one: recovery is where two faults meet.
     let after = match random.below(3) {
         0 => random.below(12),
@@ -91,6 +102,16 @@ fn outage(random: &mut Random) -> Outage {
         _ => random.below(160),
     };
     Outage { after, kind, supply }
+}
+
+/// Mostly the broker says the time; to some devices nobody does, or years wrong.
+fn clock(random: &mut Random) -> Clock {
+    const YEAR_MS: i64 = 365 * 86_400_000;
+    match random.below(8) {
+        0 => Clock::Unknown,
+        1 => Clock::Off([-20 * YEAR_MS, 20 * YEAR_MS][random.below(2) as usize]),
+        _ => Clock::Known,
+    }
 }
 
 fn gust(random: &mut Random) -> Gust {

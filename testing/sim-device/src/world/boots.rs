@@ -88,11 +88,11 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let is_powered = chip.is_powered();
         let trace = chip.take_trace();
         self.summary.trace.extend(&trace);
+        self.judge.bootloader_done(&trace, is_powered)?;
         self.note(|| format!("boot after {reset:?}: {expected:?}, {booted:?}"));
         self.note_operations(&trace);
         let slot = match booted {
             _ if !is_powered => {
-                self.judge.bootloader_cut();
                 self.chip = Some(chip);
                 return Ok(Stop::PowerLost);
             }
@@ -121,8 +121,8 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let trace = host.flash().take_trace();
         self.summary.trace.extend(&trace);
         let alive = host.flash().is_powered();
-        let was_on_trial = self.judge.is_on_trial(host.flash());
-        self.judge.effect_done(host.flash(), &trace, was_on_trial, None, self.may_arm)?;
+        let before = self.judge.before(host.flash());
+        self.judge.effect_done(host.flash(), &trace, alive, before, None)?;
         self.host = Some(host);
         if !alive {
             return Ok(Stop::PowerLost);
@@ -130,10 +130,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let (Ok(facts), Ok((journal, settings))) = (facts, stored) else {
             return Ok(Stop::Reset(ResetCause::Panic));
         };
-        if self.judge.read_journal(&journal)? {
-            // Heard and not journalled is not heard.
-            self.may_arm = true;
-        }
+        self.judge.read_journal(&journal)?;
         let recreated = self.host.as_mut().and_then(|host| host.storage().0.recreated());
         let stored = Stored { journal: &journal, settings: &settings, recreated };
         let (now, mut stop) = (self.moment(), Ok(None));
@@ -161,8 +158,10 @@ impl<const UNIT: usize> World<'_, UNIT> {
 
     /// What runs gets its floor, as in every host after the agent's first effects.
     fn begin_trust(&mut self, facts: &BootFacts) -> Result<Option<Stop>, Violation> {
-        let floor = self.agent.as_ref().map_or(0, |agent| agent.journal().security_floor);
-        Ok(match self.on_flash(|host, _| host.begin_trust(facts, floor))? {
+        let Some(agent) = self.agent.take() else { return Ok(None) };
+        let begun = self.on_flash(|host, _| host.begin_trust(facts, agent.journal()));
+        self.agent = Some(agent);
+        Ok(match begun? {
             None => Some(Stop::PowerLost),
             Some(Err(error)) => Some(self.flash_failed(error)),
             // What finds no room is told of, and begins anew at the next boot.
@@ -179,7 +178,10 @@ impl<const UNIT: usize> World<'_, UNIT> {
     ) -> Result<Stop, Violation> {
         let again = Storage::open(&mut chip, &self.layout);
         let is_powered = chip.is_powered();
-        self.summary.trace.extend(chip.take_trace());
+        let trace = chip.take_trace();
+        self.summary.trace.extend(&trace);
+        let before = self.judge.before(&chip);
+        self.judge.effect_done(&chip, &trace, is_powered, before, None)?;
         self.chip = Some(chip);
         if !is_powered {
             return Ok(Stop::PowerLost);
@@ -200,10 +202,11 @@ impl<const UNIT: usize> World<'_, UNIT> {
     /// Power comes back; what the processor says about it.
     fn power_lost(&mut self) -> ResetCause {
         let mut chip = self.take_chip();
+        let is_on_trial = self.judge.is_in_trial(&chip);
         let outage = self.life.outages.get(self.next_outage).copied();
         self.next_outage += 1;
         self.summary.outages += 1;
-        self.judge.tried_again();
+        self.judge.power_lost();
         chip.power_on();
         if self.next_outage == 1 {
             for &(offset, bit) in &self.life.flips {
@@ -224,7 +227,11 @@ impl<const UNIT: usize> World<'_, UNIT> {
         self.arm_outage(&mut chip);
         self.chip = Some(chip);
         match outage.map(|outage| outage.supply) {
-            Some(Supply::Dip) => ResetCause::Watchdog,
+            Some(Supply::Dip) => ResetCause::PowerOn,
+            Some(Supply::Reset) => {
+                self.crashes_of_trials += u32::from(is_on_trial);
+                ResetCause::Watchdog
+            }
             _ => {
                 self.knows_time = false;
                 self.now_ms += 10_000;

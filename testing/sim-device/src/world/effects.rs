@@ -7,8 +7,8 @@ use otaru_sim_flash::SimFlash;
 use otaru_wire::{Reason, ShadowTopic, ShadowVerb, Topic};
 
 use super::{Event, Stop, Transfer, World};
-use crate::catalogue::{CHIP, catalogue, product};
-use crate::judge::Violation;
+use crate::catalogue::{CHIP, REVISION, catalogue, product};
+use crate::judge::{Violation, Wished};
 use crate::life::Weather;
 
 /// How long a self-test takes.
@@ -86,7 +86,10 @@ impl<const UNIT: usize> World<'_, UNIT> {
                 self.transfer = Some(Transfer { wanted, ..Transfer::default() });
                 self.later(100, Event::Manifest { transfer: self.transfers });
             }
-            Effect::Download { target, from_start } => return self.download(target, from_start),
+            Effect::Download { target, from_start } => {
+                self.judge.download_begins();
+                return self.download(target, from_start);
+            }
             Effect::StopTransfer => {
                 self.stop_transfer();
                 self.answers.retain(|answer| !matches!(answer, Input::SlotVerified(_)));
@@ -166,7 +169,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let trust = storage.trust(flash).map_err(|_| Fault::from(Reason::FlashFailed))?;
         let least = trust.least(&catalogue().root, wanted);
         let slot_bytes = self.layout.slot(host.slot().other()).size.into();
-        let revision = None;
+        let revision = Some(REVISION);
         let device = Device { product: &product, chip: CHIP, revision, slot_bytes, least };
         let target = check_manifest(&view, wanted, device)?;
         host.manifest_checked(view.signer);
@@ -207,16 +210,20 @@ impl<const UNIT: usize> World<'_, UNIT> {
         work: impl FnOnce(&mut Host<SimFlash<UNIT>>, Option<&mut Transfer>) -> T,
     ) -> Result<Option<T>, Violation> {
         let host = self.host.as_mut().expect("firmware runs");
-        let was_on_trial = self.judge.is_on_trial(host.flash());
+        let before = self.judge.before(host.flash());
         let result = work(host, self.transfer.as_mut());
         let trace = host.flash().take_trace();
         let is_powered = host.flash().is_powered();
         if !trace.is_empty() {
             self.summary.trace.extend(&trace);
             // Without an update under way, desired may still name what was lost since.
-            let open = self.server.open.as_ref().map(|open| (open.id.as_str(), open.release));
-            let open = open.or_else(|| Some(("", self.server.desired_release()?)));
-            self.judge.effect_done(host.flash(), &trace, was_on_trial, open, self.may_arm)?;
+            let (update, release) = match &self.server.open {
+                Some(open) => (open.id.as_str(), Some(open.release)),
+                None => (self.server.desired_update(), self.server.desired_release()),
+            };
+            let may_arm = self.may_arm;
+            let wished = release.map(|release| Wished { update, release, may_arm });
+            self.judge.effect_done(host.flash(), &trace, is_powered, before, wished)?;
             self.note_operations(&trace);
         }
         Ok(is_powered.then_some(result))

@@ -39,7 +39,10 @@ impl<const UNIT: usize> World<'_, UNIT> {
             Event::Hear { session, topic, payload, is_withdrawal } if self.is_current(session) => {
                 let topic = ShadowTopic::ALL[usize::from(topic)];
                 let stop = self.step(Input::ShadowArrived { topic, payload: &payload })?;
-                self.note_withdrawal(is_withdrawal);
+                // What lost power in this very step is not kept.
+                if stop.is_none() {
+                    self.note_withdrawal(is_withdrawal);
+                }
                 Ok(stop)
             }
             Event::Get { payload } => {
@@ -74,10 +77,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
                 }
                 Ok(None)
             }
-            Event::Expire { update } => match self.server.expire(&update) {
-                Some(end) => self.ended(&end),
-                None => Ok(None),
-            },
+            Event::Expire { update } => self.expire(&update),
             Event::Settle => {
                 // Somebody may have wished for something else since.
                 if self.server.open.is_none() {
@@ -154,6 +154,9 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let (Some(download), Some(body)) = (&mut transfer.download, &transfer.body) else {
             return Ok(None);
         };
+        if body.begins_anew() {
+            self.judge.tried_again();
+        }
         match download.answer(body.head(), Some(body.etag())) {
             Ok(flow) => self.go_on(flow),
             Err(fault) => self.fail_download(fault),
@@ -220,9 +223,14 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let Some(download) = &transfer.download else { return Ok(None) };
         let done = download.right_bytes();
         let was_by_patch = transfer.is_by_patch;
+        let was_by_image = transfer.body.is_some() && !was_by_patch;
         match download.ask() {
             Some(request) => {
                 transfer.is_by_patch = matches!(request, Request::Patch(_));
+                if was_by_image {
+                    // The body broke: the sector it ended in is erased once more.
+                    self.judge.tried_again();
+                }
                 let release = &crate::catalogue::catalogue().releases[transfer.release];
                 let body = match request {
                     Request::Image(asked) => self.sky.image(asked, release),
@@ -267,7 +275,6 @@ impl<const UNIT: usize> World<'_, UNIT> {
             self.judge.patch_failed(fault.reason)?;
         }
         self.stop_transfer();
-        self.judge.tried_again();
         self.step(Input::DownloadEnded(Err(fault)))
     }
 

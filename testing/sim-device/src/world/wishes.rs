@@ -5,7 +5,7 @@ use otaru_release::Behaviour;
 use super::{Event, Stop, WATCHED_MS, World};
 use crate::catalogue::catalogue;
 use crate::judge::Violation;
-use crate::life::{Gust, Supply, Weather};
+use crate::life::{Gust, Weather};
 use crate::server::End;
 
 impl<const UNIT: usize> World<'_, UNIT> {
@@ -16,6 +16,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
         self.journal_writes = 0;
         let erases = self.erases();
         self.judge.wished(&erases);
+        self.must_be_refused = self.judge.must_refuse(&catalogue().releases[wish.release]);
         let messages = self.server.wish(wish.release, self.now_ms);
         let session = self.session;
         self.say(session, messages);
@@ -41,9 +42,16 @@ impl<const UNIT: usize> World<'_, UNIT> {
         self.ended(&end)
     }
 
+    /// A day after a wish was taken back: a device that never knew of it has nothing to say.
+    pub(super) fn expire(&mut self, update: &str) -> Result<Option<Stop>, Violation> {
+        let Some(end) = self.server.expire(update) else { return Ok(None) };
+        self.judge.expired(update)?;
+        self.ended(&end)
+    }
+
     pub(super) fn ended(&mut self, end: &End) -> Result<Option<Stop>, Violation> {
         let erases = self.erases();
-        self.judge.ended(&erases, &end.id, end.release, &end.outcome)?;
+        self.judge.ended(&erases)?;
         self.check_end(end)?;
         self.summary.journal_writes = self.summary.journal_writes.max(self.journal_writes);
         let wish = self.life.wishes.get(self.next_wish - 1);
@@ -62,18 +70,20 @@ impl<const UNIT: usize> World<'_, UNIT> {
         let release = &catalogue().releases[end.release];
         let passes = release.behaviour == Behaviour::Pass;
         // Two faults may cost time, and no update: power in two trials, two broken transfers.
-        let outages = &self.life.outages[..self.next_outage.min(self.life.outages.len())];
+        let outages = self.next_outage.min(self.life.outages.len());
         let is_final = |gust: &Gust| matches!(gust.what, Weather::Forged | Weather::OtherManifest);
-        let must_be_right = outages.iter().all(|outage| outage.supply == Supply::Off)
-            && outages.len() + (self.sky.count - self.sky.spoilt_patches) as usize <= 2
+        let must_be_right = self.crashes_of_trials == 0
+            && outages + (self.sky.count - self.sky.spoilt_patches) as usize <= 2
             && !self.life.gusts.iter().any(is_final)
-            && !self.judge.selector_rots();
+            && !self.judge.selector_rotted();
         let withdrawn = self
             .life
             .wishes
             .get(self.next_wish - 1)
             .is_some_and(|wish| wish.withdrawn_after_ms.is_some());
         let is_right = match end.outcome.as_str() {
+            "failed" if self.must_be_refused => true,
+            _ if self.must_be_refused => withdrawn && end.outcome == "cancelled",
             "confirmed" => passes,
             "rolled_back" => !passes || !must_be_right,
             "cancelled" => withdrawn,

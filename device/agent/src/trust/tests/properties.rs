@@ -89,7 +89,8 @@ impl Device {
             other_image: None,
             reset: ResetCause::PowerOn,
         };
-        self.trust.begin(&facts, self.security_floor, Some(&self.root));
+        let journal = Journal { security_floor: self.security_floor, ..Journal::default() };
+        self.trust.begin(&facts, &journal, Some(&self.root));
     }
 
     fn least(&self) -> Least {
