@@ -68,7 +68,8 @@ pub struct Deferral {
     /// What the question comes before; the download for a try.
     pub before: Before,
     /// How long it was still to wait when this was written. Counts while the device runs, so
-    /// that no clock is needed and no restart makes it shorter.
+    /// that no clock is needed and no restart makes it shorter. 0 says that what was put off has
+    /// begun: a wait that is over and has no link leaves 1.
     pub left_ms: u64,
     /// When it is over by the clock, in ms since the epoch, where one was known.
     pub until_ms: Option<i64>,

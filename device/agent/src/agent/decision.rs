@@ -22,6 +22,10 @@ const UNANSWERED_WAIT_MS: u64 = 3_600_000;
 /// How often a wait is written down and told again: what a restart, or a lost message, costs.
 const KEEP_EVERY_MS: u64 = 3_600_000;
 
+/// What is written down of a wait that is over while no try has begun, as without a link. Nothing
+/// left says that one has: only where one begins may that be written.
+const OVER_MS: u64 = 1;
+
 impl Step<'_> {
     /// Asks the product whether to go on, if it wants to be asked, at a time that suits.
     pub(super) fn ask_product(&mut self, before: Before) {
@@ -83,6 +87,7 @@ impl Step<'_> {
 
     /// Writes down a wait with the journal that is saved next.
     pub(super) fn put_off(&mut self, before: Before, left_ms: u64, reason: Reason) {
+        let left_ms = left_ms.max(OVER_MS);
         let until_ms =
             self.agent.now.wall_ms.map(|wall_ms| wall_ms.saturating_add(signed(left_ms)));
         if let Some(attempt) = &mut self.agent.journal.attempt {
@@ -94,10 +99,9 @@ impl Step<'_> {
     /// without a clock, each boot halves it: a device that is on for minutes would never try again.
     pub(super) fn resume_wait(&mut self, Deferral { left_ms, until_ms, reason, .. }: Deferral) {
         let is_retry = tries_allowed(reason) > 0;
-        let is_halved = is_retry && until_ms.is_none() && left_ms > 0;
-        // Nothing left says that the try has begun.
-        let left_ms = if is_halved { (left_ms / 2).max(1) } else { left_ms };
-        self.keep_deferral(left_ms);
+        let is_halved = is_retry && until_ms.is_none();
+        let left_ms = if is_halved { left_ms / 2 } else { left_ms };
+        self.keep_deferral(left_ms.max(OVER_MS));
         let Core { config, now, .. } = &*self.agent;
         let max = if is_retry { config.rest_ms() } else { config.defer_max_ms };
         let until_ms = now.uptime_ms.saturating_add(left_ms.min(max));
@@ -117,7 +121,10 @@ impl Step<'_> {
             AgentPhase::Deferred { reason, .. } => {
                 self.agent.phase =
                     AgentPhase::Deferred { until_ms: self.agent.now.uptime_ms, reason };
-                self.keep_deferral(0);
+                // With a link it goes on in this step, and that is what is written down.
+                if self.agent.link != Link::Up {
+                    self.keep_deferral(OVER_MS);
+                }
             }
             _ => {}
         }
@@ -142,7 +149,7 @@ impl Step<'_> {
         if self.agent.keep_at_ms().is_some_and(|at| at <= now)
             && let Some(until_ms) = self.agent.waits_until_ms()
         {
-            self.keep_deferral(until_ms.saturating_sub(now));
+            self.keep_deferral(until_ms.saturating_sub(now).max(OVER_MS));
             self.tell();
         }
     }
@@ -169,7 +176,7 @@ impl Step<'_> {
             return;
         };
         deferral.left_ms = left_ms;
-        deferral.until_ms = deferral.until_ms.filter(|_| left_ms > 0);
+        deferral.until_ms = deferral.until_ms.filter(|_| left_ms > OVER_MS);
         self.save_journal();
     }
 }
@@ -210,7 +217,7 @@ impl Core {
 
     fn keep_at_ms(&self) -> Option<u64> {
         let until_ms = self.waits_until_ms()?;
-        let deferral = self.deferral().filter(|deferral| deferral.left_ms > 0)?;
+        let deferral = self.deferral().filter(|deferral| deferral.left_ms > OVER_MS)?;
         let kept_at_ms = until_ms.saturating_sub(deferral.left_ms);
         Some(kept_at_ms.saturating_add(KEEP_EVERY_MS))
     }

@@ -6,6 +6,7 @@ mod faults;
 mod flash;
 mod happy_path;
 mod offers;
+mod outages;
 mod product;
 mod room;
 mod room_model;

@@ -249,7 +249,7 @@ fn a_button_leaves_no_time_written_down() {
     world.queue.push_back(Event::Input(Input::DecisionChanged));
     world.run();
     let deferral = written(&world).expect("it waits for the link");
-    assert_eq!((deferral.left_ms, deferral.until_ms), (0, None));
+    assert_eq!((deferral.left_ms, deferral.until_ms), (1, None));
 }
 
 #[test]

@@ -1,0 +1,169 @@
+//! Waits that run out while there is no link.
+
+use otaru_wire::Reason;
+
+use super::world::{Event, World};
+use crate::{AgentPhase, DailyWindow, Decision, Fault, Hold, Input, Moment, ResetCause};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Runs until the device is at rest without a step of time.
+fn settle(world: &mut World) {
+    world.run_until(|_| false);
+}
+
+/// The device stays on for so long; how often it woke.
+fn stay_on(world: &mut World, for_ms: u64) -> u32 {
+    let until_ms = world.uptime_ms + for_ms;
+    let mut wakes = 0;
+    settle(world);
+    while world.agent.wake_at_ms().is_some_and(|at| at <= until_ms) {
+        wakes += 1;
+        assert!(wakes < 1_000, "busy: {}", world.transcript);
+        world.pass();
+        settle(world);
+    }
+    world.uptime_ms = until_ms;
+    wakes
+}
+
+/// A reset that takes no time; the clock, if there is one, goes on.
+fn reset(world: &mut World, cause: ResetCause) {
+    world.wall_ms = world.wall_ms.map(|wall_ms| wall_ms + world.uptime_ms as i64);
+    world.restart(cause);
+    settle(world);
+}
+
+/// One outage with far more resets than a crash has tries, hours apart; then the link is back.
+fn outlast_an_outage(world: &mut World) {
+    world.disconnect();
+    for _ in 0..25 {
+        stay_on(world, 5 * HOUR_MS);
+        reset(world, ResetCause::Watchdog);
+    }
+    assert!(!world.transcript.contains("firmware_crashed"), "{}", world.transcript);
+    world.connect();
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+fn is_retry(phase: AgentPhase) -> bool {
+    matches!(phase, AgentPhase::AwaitRetry { .. })
+}
+
+fn is_deferred(phase: AgentPhase) -> bool {
+    matches!(phase, AgentPhase::Deferred { .. })
+}
+
+/// A device that waits with a clock or without, for a server that wants to be asked in so long.
+fn waiting(has_clock: bool, wait_ms: u64) -> World {
+    let mut world = World::connected();
+    world.wall_ms = world.wall_ms.filter(|_| has_clock);
+    world.faults = [Fault { reason: Reason::ServerError, retry_after_ms: Some(wait_ms) }].into();
+    world.wish("1.0.5", "u-1");
+    settle(&mut world);
+    assert!(is_retry(world.agent.phase()), "{}", world.transcript);
+    world
+}
+
+/// A device whose product said later before the nth question.
+fn deferred(answers_before: usize) -> World {
+    let mut decisions = [Decision::Now; 2];
+    decisions[answers_before] = Decision::Later { wait_ms: 2 * HOUR_MS, hold: Hold::NotNow };
+    let mut world = World::asking(&decisions[..=answers_before]);
+    world.wish("1.0.5", "u-1");
+    settle(&mut world);
+    assert!(is_deferred(world.agent.phase()), "{}", world.transcript);
+    world
+}
+
+/// No try is made without a link.
+#[test]
+fn resets_behind_a_wait_that_ran_out_offline_are_no_crashes_of_the_update() {
+    for has_clock in [true, false] {
+        outlast_an_outage(&mut waiting(has_clock, 2 * HOUR_MS));
+    }
+}
+
+#[test]
+fn resets_behind_a_deferral_that_ran_out_offline_are_no_crashes_of_the_update() {
+    for answers_before in [0, 1] {
+        let mut world = deferred(answers_before);
+        outlast_an_outage(&mut world);
+        let asked = ["asked before Download", "asked before Restart"][answers_before];
+        assert_eq!(world.transcript.matches(asked).count(), 2, "{}", world.transcript);
+    }
+}
+
+#[test]
+fn a_window_that_opens_offline_is_not_forgotten_at_a_crash() {
+    let mut world = World::new();
+    // 11:40 of local time.
+    let window = DailyWindow { opens_minute: 780, closes_minute: 900, ahead_of_utc_minutes: 60 };
+    world.window = Some(window);
+    world.restart(ResetCause::PowerOn);
+    world.connect();
+    world.wish("1.0.5", "u-1");
+    settle(&mut world);
+    world.disconnect();
+    stay_on(&mut world, 3 * HOUR_MS);
+    reset(&mut world, ResetCause::Watchdog);
+    assert!(is_deferred(world.agent.phase()), "{}", world.transcript);
+}
+
+/// It says that the wait is over, not that anything begins.
+#[test]
+fn a_crash_behind_a_button_pressed_offline_is_none_of_the_update() {
+    let mut world = deferred(0);
+    world.disconnect();
+    world.queue.push_back(Event::Input(Input::DecisionChanged));
+    settle(&mut world);
+    reset(&mut world, ResetCause::Panic);
+    assert!(is_deferred(world.agent.phase()), "{}", world.transcript);
+}
+
+/// Power went while it tried; since then it did nothing.
+#[test]
+fn a_crash_of_a_device_that_waits_again_for_the_link_is_none_of_the_update() {
+    let mut world = waiting(true, HOUR_MS);
+    while world.agent.phase() != AgentPhase::Preflight {
+        world.pass();
+    }
+    world.disconnect();
+    for cause in [ResetCause::PowerOn, ResetCause::Watchdog] {
+        reset(&mut world, cause);
+        assert!(is_retry(world.agent.phase()), "{}", world.transcript);
+    }
+    assert!(!world.transcript.contains("firmware_crashed"), "{}", world.transcript);
+}
+
+/// Chance may make a wait as short as that.
+#[test]
+fn a_wait_of_no_time_is_no_try_either() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Preflight);
+    world.queue.clear();
+    world.disconnect();
+    settle(&mut world);
+    let now = Moment { uptime_ms: world.uptime_ms, random: 0, ..Moment::default() };
+    let failed = Input::ManifestChecked(Err(Reason::LinkDownAtInstall.into()));
+    world.agent.step(now, failed, &mut |_| {});
+    world.flash.journal = world.agent.journal().to_bytes().to_vec();
+    reset(&mut world, ResetCause::Watchdog);
+    assert!(!world.transcript.contains("firmware_crashed"), "{}", world.transcript);
+}
+
+/// What is left is written down every hour until nothing is, and then no more.
+#[test]
+fn a_wait_that_ran_out_offline_keeps_no_device_busy() {
+    for mut world in [waiting(true, 3 * HOUR_MS), waiting(false, 3 * HOUR_MS), deferred(1)] {
+        world.disconnect();
+        let wakes = stay_on(&mut world, 24 * HOUR_MS);
+        assert!(wakes <= 3, "{wakes} wakes");
+        assert_eq!(world.agent.wake_at_ms(), None);
+        reset(&mut world, ResetCause::PowerOn);
+        let wakes = stay_on(&mut world, 24 * HOUR_MS);
+        assert!(wakes <= 1, "{wakes} wakes");
+    }
+}
