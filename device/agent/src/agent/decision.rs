@@ -95,11 +95,13 @@ impl Step<'_> {
         }
     }
 
-    /// After a boot the wait goes on where it was written down last. Between two tries, and
-    /// without a clock, each boot halves it: a device that is on for minutes would never try again.
+    /// After a boot the wait goes on where it was written down last. Between two tries, each boot
+    /// that cannot tell how long it was without power halves it: a device that is on for minutes
+    /// would never try again.
     pub(super) fn resume_wait(&mut self, Deferral { left_ms, until_ms, reason, .. }: Deferral) {
         let is_retry = tries_allowed(reason) > 0;
-        let is_halved = is_retry && until_ms.is_none();
+        let is_timed = until_ms.is_some() && self.agent.now.wall_ms.is_some();
+        let is_halved = is_retry && !is_timed;
         let left_ms = if is_halved { left_ms / 2 } else { left_ms };
         self.keep_deferral(left_ms.max(OVER_MS));
         let Core { config, now, .. } = &*self.agent;
@@ -168,16 +170,19 @@ impl Step<'_> {
         }
     }
 
-    /// Writes down how much of the wait is left, unless that is written already.
+    /// Writes down how much of the wait is left, unless that is written already. A time by the
+    /// clock that is further ahead was written with a clock that was wrong, and comes down.
     fn keep_deferral(&mut self, left_ms: u64) {
+        let ends_at = self.agent.now.wall_ms.map(|wall_ms| wall_ms.saturating_add(signed(left_ms)));
         let attempt = self.agent.journal.attempt.as_mut();
-        let deferral = attempt.and_then(|attempt| attempt.deferral.as_mut());
-        let Some(deferral) = deferral.filter(|deferral| deferral.left_ms != left_ms) else {
-            return;
-        };
-        deferral.left_ms = left_ms;
-        deferral.until_ms = deferral.until_ms.filter(|_| left_ms > OVER_MS);
-        self.save_journal();
+        let Some(deferral) = attempt.and_then(|attempt| attempt.deferral.as_mut()) else { return };
+        let until_ms = deferral.until_ms.filter(|_| left_ms > OVER_MS);
+        let until_ms = until_ms.map(|until_ms| ends_at.map_or(until_ms, |at| at.min(until_ms)));
+        let kept = Deferral { left_ms, until_ms, ..*deferral };
+        if *deferral != kept {
+            *deferral = kept;
+            self.save_journal();
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Waits that run out while there is no link.
+//! Waits that run out while there is no link, or no clock that could be believed.
 
 use otaru_wire::Reason;
 
-use super::world::{Event, World};
+use super::world::{Event, World, config};
 use crate::{AgentPhase, DailyWindow, Decision, Fault, Hold, Input, Moment, ResetCause};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -166,4 +166,61 @@ fn a_wait_that_ran_out_offline_keeps_no_device_busy() {
         let wakes = stay_on(&mut world, 24 * HOUR_MS);
         assert!(wakes <= 1, "{wakes} wakes");
     }
+}
+
+/// A device that is on for ten minutes, and off for so long; how often until it tries again.
+fn boots_until_it_tries(world: &mut World, off_ms: i64) -> u32 {
+    for boot in 0..12 {
+        stay_on(world, 600_000);
+        if !is_retry(world.agent.phase()) {
+            return boot;
+        }
+        world.wall_ms = world.wall_ms.map(|wall_ms| wall_ms + off_ms);
+        reset(world, ResetCause::PowerOn);
+    }
+    panic!("it never tries again: {}", world.transcript);
+}
+
+/// As where a clock is set by the network, and that is away.
+#[test]
+fn a_wait_written_with_a_clock_is_halved_at_a_boot_without() {
+    let mut world = waiting(true, config().retry_cap_ms);
+    world.wall_ms = None;
+    reset(&mut world, ResetCause::PowerOn);
+    let boots = boots_until_it_tries(&mut world, 0);
+    assert!(boots > 2, "{boots} boots are no wait");
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// It cannot end later than what was left says, and from there on the time without power counts.
+#[test]
+fn a_wait_written_with_a_clock_years_ahead_is_over_by_the_right_one() {
+    let years_ms = 20 * 365 * 86_400_000;
+    let mut world = World::connected();
+    world.wall_ms = world.wall_ms.map(|wall_ms| wall_ms + years_ms);
+    let fault = Fault { reason: Reason::ServerError, retry_after_ms: Some(config().retry_cap_ms) };
+    world.faults = [fault].into();
+    world.wish("1.0.5", "u-1");
+    settle(&mut world);
+    world.wall_ms = world.wall_ms.map(|wall_ms| wall_ms - years_ms);
+    reset(&mut world, ResetCause::PowerOn);
+    let boots = boots_until_it_tries(&mut world, HOUR_MS as i64);
+    assert_eq!(boots, 5, "{}", world.transcript);
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// What a product said is not made longer by it either.
+#[test]
+fn a_deferral_written_with_a_clock_years_ahead_is_over_by_the_right_one() {
+    let mut world = deferred(0);
+    let until_ms = |world: &World| world.agent.journal().attempt.clone()?.deferral?.until_ms;
+    let wall_ms = world.wall_ms.unwrap() - 20 * 365 * 86_400_000;
+    world.wall_ms = Some(wall_ms);
+    reset(&mut world, ResetCause::PowerOn);
+    assert_eq!(until_ms(&world), Some(wall_ms + 2 * HOUR_MS as i64));
+    world.wall_ms = Some(wall_ms + HOUR_MS as i64);
+    reset(&mut world, ResetCause::PowerOn);
+    assert_eq!(until_ms(&world), Some(wall_ms + 2 * HOUR_MS as i64), "it is not begun anew");
 }
