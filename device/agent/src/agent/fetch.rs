@@ -245,8 +245,10 @@ impl Step<'_> {
         let message = ["update to ", version.as_str(), ": ", outcome.as_str()];
         self.log(level, code, &message, reason);
         self.agent.journal.last = Some(Ended { update, version, sha256, outcome, reason });
-        // Taken back and made again, it is another wish.
-        self.agent.journal.last_still_wished = reason != Some(Reason::Cancelled);
+        // Taken back and made again, it is another wish. A host that calls a failure cancelled, or
+        // a product that refuses, took nothing back.
+        let is_taken_back = (outcome, reason) == (Outcome::Cancelled, Some(Reason::Cancelled));
+        self.agent.journal.last_still_wished = !is_taken_back;
         self.agent.meter = Meter::default();
         self.agent.phase = AgentPhase::Idle;
         self.agent.settling = Settling::UntilReported;

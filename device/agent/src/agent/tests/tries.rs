@@ -265,3 +265,43 @@ fn a_report_that_is_always_refused_does_not_keep_the_next_wish_waiting() {
         assert_eq!(world.agent.phase() == AgentPhase::Preflight, expected, "{code}");
     }
 }
+
+/// Cancelled is what a wish is that was taken back. A host that says so of a request has failed
+/// like any other, and the wish that still stands does not begin it again.
+#[test]
+fn a_request_that_a_host_calls_cancelled_ends_the_update_once() {
+    for reached in [AgentPhase::Preflight, AgentPhase::Downloading { done: 0, total: 1000 }] {
+        let mut world = World::connected();
+        world.wish("1.0.5", "u-1");
+        world.run_until(|phase| phase == reached);
+        world.queue.retain(|event| matches!(event, Event::Message(..)));
+        let fault = Fault::from(Reason::Cancelled);
+        world.queue.push_back(Event::Input(match reached {
+            AgentPhase::Preflight => Input::ManifestChecked(Err(fault)),
+            _ => Input::DownloadEnded(Err(fault)),
+        }));
+        world.run();
+        let last = "runs 1.0.4 (confirmed), last u-1 failed cancelled";
+        assert_eq!(world.last_reported(), last, "{}", world.transcript);
+        assert_eq!(world.transcript.matches("begins").count(), 1, "{}", world.transcript);
+    }
+}
+
+/// The wish that still stands does not begin again what would end otherwise the second time.
+#[test]
+fn a_self_test_that_calls_itself_cancelled_stays_rolled_back() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::SelfTest { .. }));
+    world.queue.retain(|event| matches!(event, Event::Message(..)));
+    let failed = Input::SelfTestEnded(Err(Reason::Cancelled));
+    world.queue.push_back(Event::Input(failed));
+    world.run();
+    for _ in 0..2 {
+        let last = "runs 1.0.4 (rolled_back), last u-1 rolled_back cancelled";
+        assert_eq!(world.last_reported(), last, "{}", world.transcript);
+        world.disconnect();
+        world.connect();
+        world.run();
+    }
+}
