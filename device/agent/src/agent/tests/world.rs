@@ -146,7 +146,7 @@ impl World {
         world
     }
 
-    fn config(&self) -> AgentConfig {
+    pub(super) fn config(&self) -> AgentConfig {
         AgentConfig {
             asks_product: self.asks_product,
             shows_offers: self.asks_product,
