@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use otaru_release::{Chip, ImageBuilder, Manifest, Order, RootDocument, SecretKey};
 use otaru_sim_device::models::{Fates, cut_plans, our_device, quiet_plan};
-use otaru_sim_device::{Geometry, Life, Loader, Summary, Unit, Wish, live};
+use otaru_sim_device::{Clock, Geometry, Life, Loader, Summary, Unit, Wish, live};
 use otaru_slots::{SECTOR_BYTES, Slot};
 use otaru_wire::{Digest, ProductName, ReleaseVersion, ThingName, UpdateId};
 use tempfile::TempDir;
@@ -90,6 +90,7 @@ fn good_update() -> Result<Good> {
         geometry: Geometry::Standard,
         unit: Unit::Word,
         loader: Loader::EspIdf,
+        clock: Clock::Known,
         keeps_logs: false,
         factory: plan.from,
         wishes: vec![Wish { release: plan.to, withdrawn_after_ms: None, lingers_ms: 0 }],

@@ -22,4 +22,4 @@ mod world;
 pub use judge::{Judge, Violation};
 pub use life::{Clock, Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 pub use server::End;
-pub use world::{Summary, World, live, tell};
+pub use world::{Beginnings, Summary, World, live, tell};

@@ -9,8 +9,8 @@ use crate::offers;
 
 /// Counts messages and requests, and says what happens to each.
 #[derive(Clone, Debug)]
-pub(crate) struct Sky<'a> {
-    gusts: &'a [Gust],
+pub(crate) struct Sky {
+    gusts: Vec<Gust>,
     part_bytes: usize,
     messages: u32,
     requests: u32,
@@ -44,8 +44,8 @@ pub(crate) enum Next {
     Silence,
 }
 
-impl<'a> Sky<'a> {
-    pub(crate) fn new(gusts: &'a [Gust], part_bytes: usize) -> Sky<'a> {
+impl Sky {
+    pub(crate) fn new(gusts: Vec<Gust>, part_bytes: usize) -> Sky {
         Sky { gusts, part_bytes, messages: 0, requests: 0, count: 0, spoilt_patches: 0 }
     }
 

@@ -15,6 +15,7 @@ use crate::life::{Clock, Life, Unit};
 use crate::network::{Body, Sky};
 use crate::server::{End, Server};
 
+mod beginning;
 mod boots;
 mod effects;
 mod events;
@@ -127,8 +128,8 @@ pub struct Summary {
 }
 
 /// A device and everything around it.
-pub struct World<'a, const UNIT: usize> {
-    pub(crate) life: &'a Life,
+pub struct World<const UNIT: usize> {
+    pub(crate) life: Life,
     pub(crate) layout: Layout,
     /// The chip, while no firmware runs.
     chip: Option<SimFlash<UNIT>>,
@@ -136,7 +137,7 @@ pub struct World<'a, const UNIT: usize> {
     /// Where it is but within a step of its own.
     pub(crate) agent: Option<Box<Agent>>,
     pub(crate) server: Server,
-    pub(crate) sky: Sky<'a>,
+    pub(crate) sky: Sky,
     pub(crate) judge: Judge,
     pub(crate) random: Random,
     pub(crate) now_ms: u64,
@@ -190,6 +191,8 @@ fn tell_on<const UNIT: usize>(life: &Life) -> String {
     world.transcript.unwrap_or_default()
 }
 
+pub use beginning::Beginnings;
+
 /// Lives a life.
 pub fn live(life: &Life) -> Result<Summary, Violation> {
     match life.unit {
@@ -198,21 +201,21 @@ pub fn live(life: &Life) -> Result<Summary, Violation> {
     }
 }
 
-impl<'a, const UNIT: usize> World<'a, UNIT> {
+impl<const UNIT: usize> World<UNIT> {
     /// A device that has left the factory with this chip, and was never switched on.
-    pub fn new(life: &'a Life, mut chip: SimFlash<UNIT>) -> World<'a, UNIT> {
+    pub fn new(life: &Life, mut chip: SimFlash<UNIT>) -> World<UNIT> {
         let judge = Judge::new(&chip, life);
         chip.trace_operations();
         chip.cut_power(Cut { at_operation: u64::MAX, kind: CutKind::Before });
         let layout = life.geometry.layout();
         let mut world = World {
-            life,
+            life: life.clone(),
             layout,
             chip: None,
             host: None,
             agent: None,
             server: Server::default(),
-            sky: Sky::new(&life.gusts, life.part_bytes),
+            sky: Sky::new(life.gusts.clone(), life.part_bytes),
             judge,
             random: Random::new(life.seed),
             now_ms: 0,
@@ -249,7 +252,12 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
 
     /// Lives to the end of the plan.
     pub fn run(mut self) -> Result<Summary, Violation> {
-        self.run_life().map_err(|violation| self.told(violation))?;
+        let lived = self.run_life();
+        self.end(lived)
+    }
+
+    fn end(mut self, lived: Result<(), Violation>) -> Result<Summary, Violation> {
+        lived.map_err(|violation| self.told(violation))?;
         let chip = self.take_chip();
         self.summary.operations = self.operations_before + chip.operations();
         self.summary.boots = self.boot;
@@ -259,7 +267,12 @@ impl<'a, const UNIT: usize> World<'a, UNIT> {
     }
 
     fn run_life(&mut self) -> Result<(), Violation> {
-        self.run_boots()?;
+        self.run_boots(ResetCause::PowerOn)?;
+        self.run_out()
+    }
+
+    /// What is left of a life whose wishes have ended.
+    fn run_out(&mut self) -> Result<(), Violation> {
         let cycles = if self.summary.limits == 0 { self.life.power_cycles } else { 0 };
         for _ in 0..cycles {
             // Everything has ended: what runs now stays, whatever power does.

@@ -18,6 +18,7 @@ writing of the boot selector, of at most three.
 
 const OLD: &[u8] = b"old image";
 const NEW: &[u8] = b"new image";
+const BAD: &[u8] = b"bad image";
 
 fn attempt(stage: Stage, arms: u8, verdict: Option<Reason>) -> Attempt {
     let version = ReleaseVersion::new("1.0.5").unwrap();
@@ -79,6 +80,9 @@ fn boot_table() {
         ("new runs, no rollback, restart", NEW, New, Valid, Software),
         ("new runs, state unknown, hang", NEW, Undefined, Valid, Watchdog),
         ("new runs, confirmed, power on", NEW, Valid, Valid, PowerOn),
+        ("what rolled back before runs, given up, power on", BAD, Aborted, Missing, PowerOn),
+        ("what rolled back before runs, not named, power on", BAD, Missing, Missing, PowerOn),
+        ("what rolled back before runs, confirmed, power on", BAD, Valid, Missing, PowerOn),
     ];
     let names: Vec<&str> = stages.iter().map(|(name, _)| *name).collect();
     let mut table = format!("{HEADER}| flash | {} |\n", names.join(" | "));
@@ -89,7 +93,8 @@ fn boot_table() {
         for (_, attempt) in &stages {
             let attempt = attempt.clone();
             let confirmed = Some(Digest::of(OLD));
-            let journal = Journal { attempt, confirmed, ..Journal::default() };
+            let mut journal = Journal { attempt, confirmed, ..Journal::default() };
+            journal.bad_images.add(Digest::of(BAD), None);
             table += &format!(" {:?} |", reconcile(&journal, &facts));
         }
         table += "\n";

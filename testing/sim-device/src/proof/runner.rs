@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Suite;
-use crate::{Life, Summary, Violation, live};
+use crate::{Beginnings, Life, Summary, Violation};
 
 /// A life that broke an invariant.
 #[derive(Clone, Debug)]
@@ -135,8 +135,13 @@ impl Totals {
 
 /// Lives one life; a panic breaks I6.
 pub fn judge_life(life: &Life) -> Result<Summary, Violation> {
-    let lived = catch_unwind(AssertUnwindSafe(|| live(life)));
+    judge_next(&mut Beginnings::default(), life)
+}
+
+fn judge_next(beginnings: &mut Beginnings, life: &Life) -> Result<Summary, Violation> {
+    let lived = catch_unwind(AssertUnwindSafe(|| beginnings.live(life)));
     lived.unwrap_or_else(|panic| {
+        *beginnings = Beginnings::default();
         let text = panic
             .downcast_ref::<String>()
             .cloned()
@@ -156,9 +161,10 @@ pub fn run(
     mut heard: impl FnMut(u64, &Totals, Option<&Failure>) -> bool,
 ) {
     let mut number = from.max(shard.nth);
+    let mut beginnings = Beginnings::default();
     while number < suite.count() {
         let life = suite.life(number);
-        let failure = match judge_life(&life) {
+        let failure = match judge_next(&mut beginnings, &life) {
             Ok(summary) => {
                 totals.add(&summary);
                 None

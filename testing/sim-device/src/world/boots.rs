@@ -12,7 +12,7 @@ use crate::catalogue::CHIP;
 use crate::judge::Violation;
 use crate::life::{Loader, Outage, Supply};
 
-impl<const UNIT: usize> World<'_, UNIT> {
+impl<const UNIT: usize> World<UNIT> {
     pub(super) fn cycle_power(&mut self) -> Result<(), Violation> {
         self.forget();
         let mut chip = self.take_chip();
@@ -23,7 +23,7 @@ impl<const UNIT: usize> World<'_, UNIT> {
         self.knows_time = false;
         self.over_at_ms = Some(self.now_ms + WATCHED_MS);
         self.next_outage = usize::MAX;
-        self.run_boots()
+        self.run_boots(ResetCause::PowerOn)
     }
 
     /// What a restart takes away.
@@ -44,28 +44,54 @@ impl<const UNIT: usize> World<'_, UNIT> {
     }
 
     /// Boots until the life is over.
-    pub(super) fn run_boots(&mut self) -> Result<(), Violation> {
-        let mut reset = ResetCause::PowerOn;
-        loop {
-            if self.boot >= BOOTS_MAX {
-                let chip = self.take_chip();
-                let is_bootloaders_limit = self.judge.is_started_for_ever(&chip);
-                self.chip = Some(chip);
-                if is_bootloaders_limit {
-                    self.summary.limits += 1;
-                    return Ok(());
-                }
-                return Err(Violation { rule: "I11", what: "it boots for ever".into() });
-            }
-            let stop = self.run_boot(reset)?;
-            reset = match stop {
-                Stop::Over => return Ok(()),
-                Stop::Reset(cause) => cause,
-                Stop::PowerLost => self.power_lost(),
-            };
-            self.forget();
-            self.now_ms += 300;
+    pub(super) fn run_boots(&mut self, mut reset: ResetCause) -> Result<(), Violation> {
+        while self.run_until_dark(reset)? == Stop::PowerLost {
+            reset = self.power_lost();
+            self.start_anew();
         }
+        Ok(())
+    }
+
+    /// Boots until power goes, or the life is over.
+    pub(super) fn run_until_dark(&mut self, mut reset: ResetCause) -> Result<Stop, Violation> {
+        loop {
+            if self.boots_for_ever()? {
+                return Ok(Stop::Over);
+            }
+            match self.run_boot(reset)? {
+                Stop::Reset(cause) => reset = cause,
+                stop => return Ok(stop),
+            }
+            self.start_anew();
+        }
+    }
+
+    /// Power went, and the life goes on behind that, to its end.
+    pub(super) fn live_on(&mut self) -> Result<(), Violation> {
+        let reset = self.power_lost();
+        self.start_anew();
+        self.run_boots(reset)?;
+        self.run_out()
+    }
+
+    fn start_anew(&mut self) {
+        self.forget();
+        self.now_ms += 300;
+    }
+
+    /// Whether the bootloader starts an image for ever that none of ours can end.
+    fn boots_for_ever(&mut self) -> Result<bool, Violation> {
+        if self.boot < BOOTS_MAX {
+            return Ok(false);
+        }
+        let chip = self.take_chip();
+        let is_bootloaders_limit = self.judge.is_started_for_ever(&chip);
+        self.chip = Some(chip);
+        if !is_bootloaders_limit {
+            return Err(Violation { rule: "I11", what: "it boots for ever".into() });
+        }
+        self.summary.limits += 1;
+        Ok(true)
     }
 
     /// One boot, to its end.

@@ -16,7 +16,7 @@ const SELF_TEST_MS: u64 = 3_000;
 /// When the watchdog acts.
 const WATCHDOG_MS: u64 = 60_000;
 
-impl<const UNIT: usize> World<'_, UNIT> {
+impl<const UNIT: usize> World<UNIT> {
     /// Behind whatever ends a boot nothing is carried out any more.
     pub(super) fn carry_out(
         &mut self,

@@ -19,7 +19,7 @@ const IDLE_MS: u64 = 30_000;
 /// How long a device takes to come back to the broker.
 const RECONNECT_MS: u64 = 2_000;
 
-impl<const UNIT: usize> World<'_, UNIT> {
+impl<const UNIT: usize> World<UNIT> {
     pub(super) fn happen(&mut self, event: Event) -> Result<Option<Stop>, Violation> {
         match event {
             Event::LinkUp { boot } if boot == self.boot && !self.is_linked => {

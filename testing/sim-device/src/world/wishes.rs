@@ -8,7 +8,7 @@ use crate::judge::Violation;
 use crate::life::{Gust, Weather};
 use crate::server::End;
 
-impl<const UNIT: usize> World<'_, UNIT> {
+impl<const UNIT: usize> World<UNIT> {
     pub(super) fn make_wish(&mut self) {
         let Some(wish) = self.life.wishes.get(self.next_wish).copied() else { return };
         self.next_wish += 1;
