@@ -18,6 +18,8 @@ mod doubts;
 mod memory;
 mod reports;
 mod selector;
+#[cfg(test)]
+mod tests;
 
 const SECTOR_BYTES: u32 = 0x1000;
 
