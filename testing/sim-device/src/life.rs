@@ -18,9 +18,9 @@ pub enum Geometry {
 /// What the chip writes at once: parts of a body become other writes on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Four bytes, as an ESP32 without flash encryption.
+    /// Four bytes.
     Word,
-    /// Sixteen bytes, as an ESP32 with flash encryption.
+    /// Sixteen bytes, as flash encryption asks for. Nothing is encrypted here.
     Block,
 }
 

@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// All suites: what is cut once on both chips, and the rest on the one without encryption.
+/// All suites: what is cut once on both chips, and the rest on the one that writes words.
 fn suites(lives: u64) -> Vec<Box<dyn Suite>> {
     use Geometry::{Segments, Small, TwoChunks};
     let mut suites: Vec<Box<dyn Suite>> = Vec::new();

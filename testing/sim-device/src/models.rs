@@ -1,9 +1,10 @@
-//! What others do, under the same power and the same network.
+//! What others do, under the same power.
 //!
 //! [`idf_device`] is an application as ESP-IDF's examples write it: `esp_https_ota` with a
 //! resume offset kept in NVS, `esp_ota_set_boot_partition`, one trial, and a confirmation
 //! that erases its entry before it writes it. Its bootloader is the one our device has too.
-//! NVS is taken to be perfect here; the flash is not. [`our_device`] is ours.
+//! It runs in a loop of its own: NVS is perfect here, and so is the network but for a file that
+//! changes; the flash is not. [`our_device`] is ours, in a whole world.
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_sim_flash::{Cut, CutKind, Operation, SimFlash};

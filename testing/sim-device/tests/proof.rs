@@ -52,7 +52,7 @@ fn power_goes_once() {
 }
 
 #[test]
-fn power_goes_once_on_a_chip_that_is_encrypted() {
+fn power_goes_once_on_a_chip_of_16_byte_units() {
     prove(&SingleCuts::new(Geometry::Small, Unit::Block, false, Loader::EspIdf), 61);
     prove(&SingleCuts::of_patch(Geometry::Segments, Unit::Block, Loader::Otaru), 61);
 }

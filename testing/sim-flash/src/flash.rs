@@ -48,7 +48,8 @@ pub struct Operation {
     pub is_erase: bool,
 }
 
-/// A chip that reads and writes units of `UNIT` bytes.
+/// A chip that reads and writes units of `UNIT` bytes: 4, or 16 as flash encryption asks for.
+/// Nothing is encrypted: an erased cell reads as ones, and a bit that turns over is one bit.
 ///
 /// Sectors are shared between clones until one of them changes, so a clone costs
 /// a few microseconds whatever the chip's size.

@@ -19,8 +19,5 @@ pub use random::Random;
 /// Sector length of every simulated chip in bytes.
 pub const SECTOR_BYTES: usize = 4096;
 
-/// An ESP32 without flash encryption: reads and writes words.
+/// A chip that reads and writes units of 4 bytes.
 pub type WordFlash = SimFlash<4>;
-
-/// An ESP32 with flash encryption: reads and writes AES blocks.
-pub type EncryptedFlash = SimFlash<16>;

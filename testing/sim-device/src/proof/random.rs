@@ -57,7 +57,7 @@ impl Suite for RandomLives {
         Life {
             seed,
             geometry: Geometry::Standard,
-            // Every third chip is encrypted.
+            // Every third chip writes units of 16 bytes.
             unit: if seed.is_multiple_of(3) { Unit::Block } else { Unit::Word },
             loader: self.loader,
             clock: clock(&mut random),
