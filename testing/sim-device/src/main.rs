@@ -2,8 +2,8 @@
 //!
 //! Every suite is cut in as many shards as there are threads. Where a shard is, stands in a
 //! file, so that the proof goes on after a stop; a program of other code begins anew. A life
-//! that broke an invariant is printed with its smallest form, ready to become a test, and the
-//! exit status is 1.
+//! that broke an invariant is printed with its smallest form, ready to become a test, and the last
+//! boots and flash operations of that; the exit status is 1 then.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use otaru_sim_device::proof::state::{Fingerprint, State, load, save};
 use otaru_sim_device::proof::{
     DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, Shard, SingleCuts, Suite,
-    Totals, run, shrink,
+    Totals, report, run, shrink,
 };
 use otaru_sim_device::{Geometry, Loader, Unit, tell};
 
@@ -34,7 +34,7 @@ struct Options {
     stride: u64,
     /// One life alone.
     life: Option<u64>,
-    /// Whether what happened in a broken life is printed.
+    /// Whether all that happened in a broken life is printed, and not the last of it alone.
     tells: bool,
 }
 
@@ -175,14 +175,7 @@ fn prove_shard(
         next = number;
         if let Some(failure) = failure {
             let smallest = shrink(&failure.life, failure.violation.rule);
-            say(&format!(
-                "{} life {}: {} {}\n{}smallest form: {smallest:?}",
-                suite.name(),
-                failure.number,
-                failure.violation.rule,
-                failure.violation.what,
-                if options.tells { tell(&smallest) } else { String::new() },
-            ));
+            say(&report(&suite.name(), failure, &smallest, options.tells));
             if totals.violations >= FAILURES_MAX {
                 stop.store(true, Ordering::Relaxed);
             }

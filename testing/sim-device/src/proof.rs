@@ -6,6 +6,7 @@ mod network;
 mod patches;
 mod random;
 mod refusals;
+mod report;
 mod runner;
 mod shrink;
 pub mod state;
@@ -17,6 +18,7 @@ pub use network::HostileNetwork;
 pub use patches::HostilePatches;
 pub use random::RandomLives;
 pub use refusals::refused_life;
+pub use report::report;
 pub use runner::{Failure, Shard, Totals, judge_life, run};
 pub use shrink::shrink;
 

@@ -3,7 +3,7 @@
 use otaru_sim_device::catalogue::catalogue;
 use otaru_sim_device::proof::{
     DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, Shard, SingleCuts, Suite,
-    Totals, judge_life, patched_life, quiet_life, run, shrink,
+    Totals, judge_life, patched_life, quiet_life, report, run, shrink,
 };
 use otaru_sim_device::{Geometry, Loader, Supply, Unit};
 use otaru_sim_flash::CutKind;
@@ -15,14 +15,7 @@ fn prove(suite: &dyn Suite, stride: u64) -> Totals {
     run(suite, Shard { nth: 0, of }, 0, &mut totals, |_, _, failure| {
         if let Some(failure) = failure {
             let smallest = shrink(&failure.life, failure.violation.rule);
-            let violation = &failure.violation;
-            panic!(
-                "{} life {} broke {}: {}\nsmallest form: {smallest:?}",
-                suite.name(),
-                failure.number,
-                violation.rule,
-                violation.what,
-            );
+            panic!("{}", report(&suite.name(), failure, &smallest, false));
         }
         true
     });

@@ -41,6 +41,11 @@ fn smaller(life: &Life) -> Vec<Life> {
             found.push(plainer);
         }
     }
+    for nth in 0..life.flips.len() {
+        let mut life = life.clone();
+        life.flips.remove(nth);
+        found.push(life);
+    }
     if life.wishes.len() > 1 {
         let mut shorter = life.clone();
         shorter.wishes.pop();
@@ -67,4 +72,20 @@ fn smaller(life: &Life) -> Vec<Life> {
         found.push(Life { keeps_logs: false, ..life.clone() });
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Geometry;
+    use crate::proof::quiet_life;
+
+    #[test]
+    fn every_flip_is_tried_without() {
+        let life = Life { flips: vec![(1, 2), (3, 4)], ..quiet_life(Geometry::Small, false) };
+        let smaller = smaller(&life);
+        for flip in [(1, 2), (3, 4)] {
+            assert!(smaller.iter().any(|life| life.flips == [flip]), "{flip:?} stays");
+        }
+    }
 }
