@@ -115,7 +115,7 @@ pub enum Weather {
         /// Which one, modulo the body.
         at: usize,
     },
-    /// The body comes in parts of a few bytes.
+    /// The body comes in parts of a few bytes, five of them in a second.
     Trickle {
         /// Bytes a part.
         part: usize,

@@ -3,9 +3,20 @@
 use otaru_agent::{Answer, Asked};
 use otaru_host::PatchRange;
 
+mod document;
+
+pub(crate) use document::Document;
+
 use crate::catalogue::{Release, catalogue};
 use crate::life::{Gust, Weather};
 use crate::offers;
+
+/// Between two parts of a body: on a good link, and on one that trickles.
+const PART_MS: u64 = 1;
+const TRICKLE_MS: u64 = 200;
+/// What comes more slowly, over so long, is as good as silence to every host.
+const RATE_MIN_BYTES_PER_S: u64 = 256;
+const RATE_WINDOW_MS: u64 = 60_000;
 
 /// Counts messages and requests, and says what happens to each.
 #[derive(Clone, Debug)]
@@ -18,6 +29,8 @@ pub(crate) struct Sky {
     pub(crate) count: u32,
     /// Of these, those that spoilt a patch and are nobody's excuse.
     pub(crate) spoilt_patches: u32,
+    /// Of these, those that brought a manifest that nobody signed, or not for this.
+    pub(crate) spoilt_manifests: u32,
 }
 
 /// The body of an answer, and what is said about it.
@@ -33,8 +46,11 @@ pub(crate) struct Body {
     bytes: Vec<u8>,
     at: usize,
     part_bytes: usize,
+    part_ms: u64,
     /// Whether nothing more comes behind the bytes, not even an end.
     stalls: bool,
+    /// What came since when, where the client measures.
+    window: Option<(u64, u64)>,
 }
 
 /// The next of a body.
@@ -42,11 +58,26 @@ pub(crate) enum Next {
     Part(Vec<u8>),
     End,
     Silence,
+    /// The client gives up on a link that is this slow.
+    TooSlow,
 }
 
 impl Sky {
     pub(crate) fn new(gusts: Vec<Gust>, part_bytes: usize) -> Sky {
-        Sky { gusts, part_bytes, messages: 0, requests: 0, count: 0, spoilt_patches: 0 }
+        Sky {
+            gusts,
+            part_bytes,
+            messages: 0,
+            requests: 0,
+            count: 0,
+            spoilt_patches: 0,
+            spoilt_manifests: 0,
+        }
+    }
+
+    /// How many messages and requests there were.
+    pub(crate) fn met(&self) -> (u32, u32) {
+        (self.messages, self.requests)
     }
 
     /// What happens to the next message.
@@ -124,7 +155,9 @@ impl Sky {
             bytes: file[part.clone()].to_vec(),
             at: 0,
             part_bytes: self.part_bytes,
+            part_ms: PART_MS,
             stalls: false,
+            window: None,
         };
         let Some(weather) = weather else { return body };
         match weather {
@@ -155,7 +188,9 @@ impl Sky {
                 let length = body.bytes.len();
                 body.bytes[at % length] ^= 0x10;
             }
-            Weather::Trickle { part } => body.part_bytes = part.max(1),
+            Weather::Trickle { part } => {
+                (body.part_bytes, body.part_ms) = (part.max(1), TRICKLE_MS);
+            }
             Weather::Encoded => body.content_encoding = Some("gzip"),
             _ => {}
         }
@@ -201,13 +236,27 @@ impl Body {
         }
     }
 
-    pub(crate) fn next(&mut self) -> Next {
+    /// How long the next part takes to come.
+    pub(crate) fn part_ms(&self) -> u64 {
+        self.part_ms
+    }
+
+    pub(crate) fn next(&mut self, now_ms: u64) -> Next {
         if self.at >= self.bytes.len() {
             return if self.stalls { Next::Silence } else { Next::End };
         }
         let end = (self.at + self.part_bytes).min(self.bytes.len());
         let part = self.bytes[self.at..end].to_vec();
         self.at = end;
+        let (began_ms, before) = self.window.unwrap_or((now_ms, 0));
+        let came = before + part.len() as u64;
+        self.window = Some((began_ms, came));
+        if now_ms - began_ms >= RATE_WINDOW_MS {
+            if came * 1000 < RATE_MIN_BYTES_PER_S * RATE_WINDOW_MS {
+                return Next::TooSlow;
+            }
+            self.window = Some((now_ms, 0));
+        }
         Next::Part(part)
     }
 }

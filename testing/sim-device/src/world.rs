@@ -12,14 +12,17 @@ use otaru_slots::Layout;
 
 use crate::judge::{Judge, Violation};
 use crate::life::{Clock, Life, Unit};
-use crate::network::{Body, Sky};
-use crate::server::{End, Server};
+use crate::network::{Body, Document, Sky};
+use crate::server::Server;
 
 mod beginning;
 mod boots;
 mod effects;
 mod events;
+mod summary;
 mod wishes;
+
+pub use summary::Summary;
 
 /// No life takes longer, on its own clock: 400 days.
 const LIFE_MS_MAX: u64 = 400 * 86_400_000;
@@ -85,6 +88,8 @@ pub(crate) struct Transfer {
     pub(crate) is_by_patch: bool,
     pub(crate) body: Option<Body>,
     pub(crate) wanted: Option<otaru_agent::Wanted>,
+    /// The manifest that is on its way.
+    pub(crate) document: Option<Document>,
     pub(crate) release: usize,
 }
 
@@ -97,34 +102,6 @@ pub(crate) enum Stop {
     Reset(ResetCause),
     /// The life is over.
     Over,
-}
-
-/// What a life came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// How each update ended.
-    pub ends: Vec<End>,
-    /// Flash operations of the whole life.
-    pub operations: u64,
-    /// How often it booted.
-    pub boots: u32,
-    /// Outages that came to pass.
-    pub outages: u32,
-    /// Gusts that came to pass.
-    pub gusts: u32,
-    /// Bytes of images that were received.
-    pub received_bytes: u64,
-    /// Downloads that a patch brought to their end.
-    pub patched: u32,
-    /// Patches that were given up for the image.
-    pub refusals: u32,
-    /// Most journal writes of one update.
-    pub journal_writes: u32,
-    /// Whether ESP-IDF's bootloader starts an image that crashes for ever: a bit of its own
-    /// entry's state turned over, and no firmware of ours runs any more.
-    pub limits: u32,
-    /// Every flash operation, in order.
-    pub trace: Vec<Operation>,
 }
 
 /// A device and everything around it.
@@ -262,6 +239,7 @@ impl<const UNIT: usize> World<UNIT> {
         self.summary.operations = self.operations_before + chip.operations();
         self.summary.boots = self.boot;
         self.summary.gusts = self.sky.count;
+        (self.summary.messages, self.summary.requests) = self.sky.met();
         self.summary.ends = std::mem::take(&mut self.server.ends);
         Ok(self.summary)
     }

@@ -1,7 +1,7 @@
 //! A network that does everything a network can, to every message and every request.
 
 use super::{Suite, quiet_life};
-use crate::{Geometry, Gust, Life, Weather};
+use crate::{Geometry, Gust, Life, Weather, live};
 
 /// One gust at every message and request of a quiet life, and pairs of them.
 #[derive(Debug)]
@@ -10,13 +10,13 @@ pub struct HostileNetwork {
     cases: Vec<Vec<Gust>>,
 }
 
-const MESSAGES: u32 = 100;
-const REQUESTS: u32 = 14;
-
 impl HostileNetwork {
     /// All of a life whose images are two chunks.
     pub fn new() -> HostileNetwork {
         let life = quiet_life(Geometry::TwoChunks, false);
+        // Until its gust a life is the quiet one: what that has is what there is to be hit.
+        let quiet = live(&life).expect("a life without a fault breaks nothing");
+        let (messages, requests_of_it) = (quiet.messages, quiet.requests);
         let of_messages = [
             Weather::Drop,
             Weather::Duplicate,
@@ -35,6 +35,8 @@ impl HostileNetwork {
             Weather::OtherManifest,
             Weather::Trickle { part: 7 },
             Weather::Trickle { part: 1 },
+            // As slow as a link may be.
+            Weather::Trickle { part: 60 },
         ];
         of_requests.extend([302, 400, 401, 404, 412, 416, 429, 500, 503].map(Weather::Status));
         for after in [0, 1, 287, 288, 4096, 5000, 65_535, 65_536, 65_537, 69_000] {
@@ -44,11 +46,11 @@ impl HostileNetwork {
         of_requests.extend([0, 40, 4095, 65_535, 65_540, 69_000].map(|at| Weather::Flip { at }));
 
         let mut singles = Vec::new();
-        for at in 0..MESSAGES {
+        for at in 0..messages {
             singles.extend(of_messages.map(|what| Gust { at, what }));
         }
         let mut requests = Vec::new();
-        for at in 0..REQUESTS {
+        for at in 0..requests_of_it {
             requests.extend(of_requests.iter().map(|&what| Gust { at, what }));
         }
         let mut cases: Vec<Vec<Gust>> =
@@ -64,7 +66,7 @@ impl HostileNetwork {
             }
         }
         // A message that is late by as long as the one before it took to come to nothing.
-        for at in 0..MESSAGES {
+        for at in 0..messages {
             for ms in [5_000, 12_000, 21_000] {
                 for what in [Weather::Stall { after: 4096 }, Weather::Truncate { after: 4096 }] {
                     for request in [0, 1, 2] {

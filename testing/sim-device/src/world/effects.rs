@@ -9,7 +9,7 @@ use otaru_wire::{Reason, ShadowTopic, ShadowVerb, Topic};
 use super::{Event, Stop, Transfer, World};
 use crate::catalogue::{CHIP, REVISION, catalogue, product};
 use crate::judge::{Violation, Wished};
-use crate::life::Weather;
+use crate::network::Document;
 
 /// How long a self-test takes.
 const SELF_TEST_MS: u64 = 3_000;
@@ -82,9 +82,12 @@ impl<const UNIT: usize> World<UNIT> {
             Effect::CheckManifest(wanted) => {
                 self.stop_transfer();
                 self.checked = None;
+                let release = catalogue().by_version(wanted.version.as_str());
+                let document = release.map(|release| self.sky.manifest(release));
+                let took_ms = document.as_ref().map_or(0, |document| document.took_ms);
                 let wanted = Some(wanted);
-                self.transfer = Some(Transfer { wanted, ..Transfer::default() });
-                self.later(100, Event::Manifest { transfer: self.transfers });
+                self.transfer = Some(Transfer { wanted, document, ..Transfer::default() });
+                self.later(100 + took_ms, Event::Manifest { transfer: self.transfers });
             }
             Effect::Download { target, from_start } => {
                 self.judge.download_begins();
@@ -143,21 +146,16 @@ impl<const UNIT: usize> World<UNIT> {
     }
 
     /// The chain of trust, to its end.
-    pub(super) fn check_manifest(&mut self, wanted: &Wanted) -> Result<otaru_agent::Target, Fault> {
-        let Some(release) = catalogue().by_version(wanted.version.as_str()) else {
-            return Err(Reason::ReleaseNotFound.into());
+    pub(super) fn check_manifest(
+        &mut self,
+        wanted: &Wanted,
+        document: Option<Document>,
+    ) -> Result<otaru_agent::Target, Fault> {
+        let release = catalogue().by_version(wanted.version.as_str());
+        let (Some(release), Some(document)) = (release, document) else {
+            return Err(Reason::ManifestMissing.into());
         };
-        let bytes = match self.sky.request() {
-            Some(Weather::Forged) => &release.forged,
-            Some(Weather::OtherManifest) => {
-                &catalogue().releases[(release.number + 1) % catalogue().releases.len()].manifest
-            }
-            Some(Weather::Status(404)) => return Err(Reason::ReleaseNotFound.into()),
-            Some(Weather::Status(_)) => return Err(Reason::ServerError.into()),
-            Some(Weather::Stall { .. }) => return Err(Reason::DownloadStalled.into()),
-            Some(Weather::Truncate { .. }) => return Err(Reason::LinkDownAtInstall.into()),
-            _ => &release.manifest,
-        };
+        let bytes = &document.bytes?;
         let now_s = self.wall_ms().map(|ms| ms / 1000);
         let manifest = Manifest::verify(bytes, &catalogue().root, now_s)
             .map_err(|error| Fault::from(error.reason()))?;

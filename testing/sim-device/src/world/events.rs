@@ -4,10 +4,10 @@ use otaru_agent::{Fault, Input};
 use otaru_host::{Flow, PatchDownload, Request};
 use otaru_wire::{Reason, ShadowTopic, ShadowVerb};
 
-use super::{Event, Stop, World};
+use super::{Event, Stop, Transfer, World};
 use crate::judge::Violation;
 use crate::life::Weather;
-use crate::network::Next;
+use crate::network::{Body, Next};
 use crate::server::Message;
 
 /// How long a message is on its way.
@@ -143,9 +143,10 @@ impl<const UNIT: usize> World<UNIT> {
     }
 
     fn manifest_came(&mut self) -> Result<Option<Stop>, Violation> {
-        let wanted = self.transfer.take().and_then(|transfer| transfer.wanted);
-        let Some(wanted) = wanted else { return Ok(None) };
-        let answer = self.check_manifest(&wanted);
+        let Some(Transfer { wanted: Some(wanted), document, .. }) = self.transfer.take() else {
+            return Ok(None);
+        };
+        let answer = self.check_manifest(&wanted, document);
         self.step(Input::ManifestChecked(answer))
     }
 
@@ -166,7 +167,8 @@ impl<const UNIT: usize> World<UNIT> {
     fn part_came(&mut self) -> Result<Option<Stop>, Violation> {
         let Some(transfer) = &mut self.transfer else { return Ok(None) };
         let Some(body) = &mut transfer.body else { return Ok(None) };
-        match body.next() {
+        match body.next(self.now_ms) {
+            Next::TooSlow => self.fail_download(Reason::DownloadStalled.into()),
             Next::Silence => {
                 self.later(IDLE_MS, Event::Stalled { transfer: self.transfers });
                 Ok(None)
@@ -207,7 +209,9 @@ impl<const UNIT: usize> World<UNIT> {
     fn go_on(&mut self, flow: Flow) -> Result<Option<Stop>, Violation> {
         match flow {
             Flow::Body => {
-                self.later(1, Event::Part { transfer: self.transfers });
+                let body = self.transfer.as_ref().and_then(|transfer| transfer.body.as_ref());
+                let part_ms = body.map_or(0, Body::part_ms);
+                self.later(part_ms, Event::Part { transfer: self.transfers });
                 Ok(None)
             }
             Flow::Ask => self.ask_for_image(),

@@ -5,7 +5,6 @@ use otaru_release::Behaviour;
 use super::{Event, Stop, WATCHED_MS, World};
 use crate::catalogue::catalogue;
 use crate::judge::Violation;
-use crate::life::{Gust, Weather};
 use crate::server::End;
 
 impl<const UNIT: usize> World<UNIT> {
@@ -71,10 +70,9 @@ impl<const UNIT: usize> World<UNIT> {
         let passes = release.behaviour == Behaviour::Pass;
         // Two faults may cost time, and no update: power in two trials, two broken transfers.
         let outages = self.next_outage.min(self.life.outages.len());
-        let is_final = |gust: &Gust| matches!(gust.what, Weather::Forged | Weather::OtherManifest);
         let must_be_right = self.crashes_of_trials == 0
             && outages + (self.sky.count - self.sky.spoilt_patches) as usize <= 2
-            && !self.life.gusts.iter().any(is_final)
+            && self.sky.spoilt_manifests == 0
             && !self.judge.selector_rotted();
         let withdrawn = self
             .life
