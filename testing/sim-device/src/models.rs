@@ -15,7 +15,7 @@ use otaru_slots::{Booted, EntryState, Layout, OtaData, Slot, boot, image};
 use crate::catalogue::{CHIP, catalogue};
 use crate::life::{Clock, Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 use crate::live;
-use crate::proof::kinds;
+use crate::proof::{is_metadata, kinds};
 
 const GEOMETRY: Geometry = Geometry::TwoChunks;
 const SECTOR_BYTES: u32 = 4096;
@@ -316,9 +316,10 @@ impl Fates {
 /// way it can.
 pub fn cut_plans(trace: &[Operation]) -> Vec<Plan> {
     let plan = quiet_plan();
+    let layout = GEOMETRY.layout();
     let mut plans = Vec::new();
     for (after, operation) in (0..).zip(trace) {
-        for kind in kinds(operation, after, is_selector(operation)) {
+        for kind in kinds(operation, after, is_metadata(operation, &layout)) {
             let outages = vec![Outage { after, kind, supply: Supply::Off }];
             plans.push(Plan { outages, ..plan.clone() });
         }

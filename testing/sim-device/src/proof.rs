@@ -1,7 +1,9 @@
 //! Very many lives: which there are, how they are lived, and what is left of one that broke.
 
 mod cuts;
+mod doubles;
 mod flips;
+mod kinds;
 mod network;
 mod patches;
 mod random;
@@ -11,9 +13,10 @@ mod runner;
 mod shrink;
 pub mod state;
 
-pub(crate) use cuts::kinds;
-pub use cuts::{DoubleCuts, SingleCuts};
+pub use cuts::SingleCuts;
+pub use doubles::DoubleCuts;
 pub use flips::Flips;
+pub(crate) use kinds::{is_metadata, kinds};
 pub use network::HostileNetwork;
 pub use patches::HostilePatches;
 pub use random::RandomLives;

@@ -6,7 +6,6 @@ use otaru_sim_device::proof::{
     Totals, judge_life, patched_life, quiet_life, report, run, shrink,
 };
 use otaru_sim_device::{Geometry, Loader, Supply, Unit};
-use otaru_sim_flash::CutKind;
 
 /// Every `stride`th life of a suite, or every one in the long form.
 fn prove(suite: &dyn Suite, stride: u64) -> Totals {
@@ -48,38 +47,6 @@ fn power_goes_once() {
 fn power_goes_once_on_a_chip_of_16_byte_units() {
     prove(&SingleCuts::new(Geometry::Small, Unit::Block, false, Loader::EspIdf), 61);
     prove(&SingleCuts::of_patch(Geometry::Segments, Unit::Block, Loader::Otaru), 61);
-}
-
-/// A suite is traced on the chip it is lived on: what it plans for an operation hits that one.
-#[test]
-fn every_operation_is_cut_in_every_way() {
-    for unit in [Unit::Word, Unit::Block] {
-        let suite = SingleCuts::new(Geometry::Small, unit, false, Loader::EspIdf);
-        let trace = suite.operations();
-        let mut kinds = vec![Vec::new(); trace.len()];
-        for number in 0..suite.count() {
-            let outage = suite.life(number).outages[0];
-            kinds[outage.after as usize].push((outage.kind, outage.supply));
-        }
-        for (operation, kinds) in trace.iter().zip(kinds) {
-            let mut wanted = vec![CutKind::Before, CutKind::After];
-            if !operation.is_erase && operation.length <= 64 {
-                let torn = 1..operation.length as usize;
-                wanted.extend(torn.map(|bytes| CutKind::Prefix { bytes }));
-                wanted.extend((0..32).map(|bit| CutKind::Mask { word: 1 << bit }));
-            }
-            for kind in wanted {
-                assert!(kinds.contains(&(kind, Supply::Off)), "{operation:?}: no {kind:?}");
-            }
-        }
-        for number in (0..suite.count()).step_by(if is_long() { 1 } else { 61 }) {
-            let life = suite.life(number);
-            let lived = judge_life(&life).unwrap_or_else(|violation| panic!("{violation:?}"));
-            let until = ..=life.outages[0].after as usize;
-            assert!(lived.outages > 0, "power stayed: {life:?}");
-            assert_eq!(lived.trace[until], trace[until], "another operation was hit: {life:?}");
-        }
-    }
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! What the suites reach: a proof that leaves something out proves nothing of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use otaru_sim_device::proof::{HostileNetwork, Suite, judge_life, quiet_life};
-use otaru_sim_device::{Geometry, Gust, Life, Summary, Weather};
+use otaru_sim_device::proof::{
+    DoubleCuts, HostileNetwork, SingleCuts, Suite, judge_life, quiet_life,
+};
+use otaru_sim_device::{Geometry, Gust, Life, Loader, Outage, Summary, Supply, Unit, Weather};
+use otaru_sim_flash::{CutKind, Operation};
 
 fn is_long() -> bool {
     std::env::var("OTARU_PROOF").is_ok_and(|value| value == "full")
@@ -15,6 +18,119 @@ fn lived(life: &Life) -> Summary {
 
 fn ends(summary: &Summary) -> Vec<&str> {
     summary.ends.iter().map(|end| end.outcome.as_str()).collect()
+}
+
+/// On the small geometry.
+fn is_metadata(operation: &Operation) -> bool {
+    let layout = Geometry::Small.layout();
+    let regions = [layout.otadata, layout.otaru];
+    regions.iter().any(|region| (region.offset..region.end()).contains(&operation.offset))
+}
+
+/// A suite is traced on the chip it is lived on: what it plans for an operation hits that one.
+#[test]
+fn every_operation_is_cut_in_every_way() {
+    for unit in [Unit::Word, Unit::Block] {
+        let suite = SingleCuts::new(Geometry::Small, unit, false, Loader::EspIdf);
+        let trace = suite.operations();
+        let mut kinds = vec![Vec::new(); trace.len()];
+        for number in 0..suite.count() {
+            let outage = suite.life(number).outages[0];
+            kinds[outage.after as usize].push((outage.kind, outage.supply));
+        }
+        for (operation, kinds) in trace.iter().zip(kinds) {
+            let mut wanted = vec![CutKind::Before, CutKind::After];
+            let is_metadata = is_metadata(operation);
+            if !operation.is_erase && (is_metadata || operation.length <= 64) {
+                let torn = 1..operation.length as usize;
+                wanted.extend(torn.clone().map(|bytes| CutKind::Prefix { bytes }));
+                wanted.extend(torn.skip(3).step_by(4).map(|bytes| CutKind::Suffix { bytes }));
+            } else if is_metadata {
+                // What is read first, from either side.
+                wanted.extend((1..=32).map(|bytes| CutKind::Prefix { bytes }));
+                let kept = (4..=32).step_by(4);
+                wanted.extend(kept.map(|kept| CutKind::Suffix { bytes: 4096 - kept }));
+            }
+            if is_metadata {
+                wanted.extend((0..32).map(|bit| CutKind::Mask { word: 1 << bit }));
+                wanted.extend((0..32).map(|bit| CutKind::Mask { word: !(1 << bit) }));
+            }
+            for kind in wanted {
+                assert!(kinds.contains(&(kind, Supply::Off)), "{operation:?}: no {kind:?}");
+            }
+        }
+        for number in (0..suite.count()).step_by(if is_long() { 1 } else { 97 }) {
+            let life = suite.life(number);
+            let lived = judge_life(&life).unwrap_or_else(|violation| panic!("{violation:?}"));
+            let until = ..=life.outages[0].after as usize;
+            assert!(lived.outages > 0, "power stayed: {life:?}");
+            assert_eq!(lived.trace[until], trace[until], "another operation was hit: {life:?}");
+        }
+    }
+}
+
+/// A loop of brown-outs: power goes six times, at any operation first.
+#[test]
+fn power_goes_six_times_from_every_operation_on() {
+    let suite = SingleCuts::new(Geometry::Small, Unit::Word, false, Loader::EspIdf);
+    let loops = (0..suite.count()).map(|number| suite.life(number));
+    let loops: Vec<Life> = loops.filter(|life| life.outages.len() == 6).collect();
+    let firsts: BTreeSet<u64> = loops.iter().map(|life| life.outages[0].after).collect();
+    assert_eq!(firsts.len(), suite.operations().len());
+    for life in loops.iter().step_by(if is_long() { 1 } else { 9 }) {
+        let afters: Vec<u64> = life.outages[1..].iter().map(|outage| outage.after).collect();
+        assert_eq!(afters, [1, 2, 3, 4, 5]);
+        assert!(lived(life).outages > 2, "{life:?}");
+    }
+}
+
+/// What a cut is, of all there are.
+fn sort(outage: &Outage) -> &'static str {
+    match outage.kind {
+        _ if outage.supply == Supply::Dip => "dip",
+        CutKind::Before => "before",
+        CutKind::After => "after",
+        CutKind::Prefix { .. } => "prefix",
+        CutKind::Suffix { .. } => "suffix",
+        CutKind::Bits { .. } => "bits",
+        CutKind::Mask { .. } => "mask",
+        CutKind::Weak { .. } => "weak",
+        CutKind::Faint { .. } => "faint",
+        CutKind::Disturb { .. } => "disturb",
+    }
+}
+
+/// Both cuts of a pair are of every sort thousands of times, and every pair of operations is cut
+/// before and behind both.
+#[test]
+fn pairs_are_cut_in_every_way() {
+    for loader in [Loader::EspIdf, Loader::Otaru] {
+        let suite = DoubleCuts::new(loader);
+        let mut met = BTreeMap::<_, u32>::new();
+        let (mut plain, mut firsts) = (BTreeSet::new(), BTreeSet::new());
+        for number in 0..suite.count() {
+            let life = suite.life(number);
+            let [first, second] = life.outages[..] else { panic!("no pair: {life:?}") };
+            for (nth, outage) in [first, second].iter().enumerate() {
+                *met.entry((nth, sort(outage))).or_default() += 1;
+            }
+            firsts.insert(first.after);
+            if ["before", "after"].contains(&sort(&first)) {
+                plain.insert((first.after, sort(&first), second.after, sort(&second)));
+            }
+        }
+        assert_eq!(met.len(), 20, "{met:?}");
+        assert!(met.values().all(|&count| count > 2_000), "{met:?}");
+        for &after in &firsts {
+            for first in ["before", "after"] {
+                let of = |second| {
+                    let it = plain.iter().filter(|pair| (pair.0, pair.1) == (after, first));
+                    it.filter(|pair| pair.3 == second).map(|pair| pair.2).collect::<Vec<_>>()
+                };
+                assert_eq!(of("before"), of("after"), "{after} {first}");
+            }
+        }
+    }
 }
 
 /// Every message and every request of the quiet life is hit, and every gust comes to pass.
