@@ -196,7 +196,8 @@ pub struct Life {
     pub patches: bool,
     /// Bytes in one part of a body.
     pub part_bytes: usize,
-    /// Bits that turn over while the device is off at its first outage: offset, bit.
+    /// Bits that turn over while the device is off at its first outage, or else at the first power
+    /// cycle at the end: offset, bit.
     pub flips: Vec<(u32, u8)>,
     /// Restarts without power between the last wish and the end.
     pub power_cycles: u32,

@@ -318,6 +318,9 @@ impl<const UNIT: usize> World<UNIT> {
         let Some(first) = first else {
             return Err(Violation { rule: "I11", what: "nothing will ever happen again".into() });
         };
+        if first > self.now_ms {
+            self.note_rest();
+        }
         self.now_ms = self.now_ms.max(first);
         if over_at == Some(first) {
             return self.over().map(|()| Some(Stop::Over));

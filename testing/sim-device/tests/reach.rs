@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use otaru_sim_device::proof::{
-    DoubleCuts, HostileNetwork, SingleCuts, Suite, judge_life, quiet_life,
+    DoubleCuts, Flips, HostileNetwork, SingleCuts, Suite, judge_life, quiet_life,
 };
 use otaru_sim_device::{Geometry, Gust, Life, Loader, Outage, Summary, Supply, Unit, Weather};
 use otaru_sim_flash::{CutKind, Operation};
@@ -131,6 +131,62 @@ fn pairs_are_cut_in_every_way() {
             }
         }
     }
+}
+
+/// Bits turn over wherever time passes, from the virgin chip to the end of the life: in all that
+/// somebody reads then.
+#[test]
+fn bits_turn_over_wherever_a_device_rests() {
+    for (loader, entry_bytes) in [(Loader::EspIdf, 32), (Loader::Otaru, 352)] {
+        let quiet = Life { loader, ..quiet_life(Geometry::Small, false) };
+        let summary = lived(&Life { power_cycles: 0, ..quiet });
+        let (trace, rests) = (&summary.trace, &summary.rests);
+        assert!(rests.len() > 20 && rests.last() == Some(&(trace.len() as u64)), "{rests:?}");
+
+        let suite = Flips::new(loader);
+        let mut flipped = BTreeMap::<Option<u64>, BTreeSet<u32>>::new();
+        for number in (0..suite.count()).step_by(8) {
+            let life = suite.life(number);
+            let after = life.outages.first().map(|outage| outage.after);
+            flipped.entry(after).or_default().insert(life.flips[0].0);
+        }
+        assert!(flipped.contains_key(&Some(0)), "the virgin chip");
+        assert!(flipped.contains_key(&None), "the end of a life");
+        let remembered = |after: u64| {
+            trace[..after as usize].iter().filter(|operation| is_metadata(operation)).count()
+        };
+        let end = trace.len() as u64;
+        for &rest in rests {
+            let alike = |after: &&Option<u64>| remembered(after.unwrap_or(end)) == remembered(rest);
+            assert!(flipped.keys().any(|after| alike(&after)), "nothing turns over at {rest}");
+        }
+        let layout = Geometry::Small.layout();
+        for (after, bytes) in &flipped {
+            for entry in [layout.otadata.offset, layout.otadata.offset + 4096] {
+                assert!((entry..entry + entry_bytes).all(|byte| bytes.contains(&byte)));
+            }
+            // The next record goes behind the newest.
+            let done = trace[..after.unwrap_or(end) as usize].iter();
+            let is_record = |operation: &&Operation| {
+                operation.offset >= layout.otaru.offset && !operation.is_erase
+            };
+            let newest = done.filter(is_record).map(|one| one.offset + one.length).max();
+            let next = newest.unwrap_or(layout.otaru.offset);
+            assert!((next..next + 64).all(|byte| bytes.contains(&byte)), "{after:?}");
+        }
+    }
+}
+
+/// Without an outage a bit turns over before the first power cycle at the end, and is seen.
+#[test]
+fn a_bit_turns_over_when_everything_has_ended() {
+    let life = quiet_life(Geometry::Small, false);
+    let otadata = Geometry::Small.layout().otadata.offset;
+    let trace = |flips| lived(&Life { flips, ..life.clone() }).trace;
+    let quiet = trace(Vec::new());
+    let sequences = [otadata, otadata + 4096].map(|entry| trace(vec![(entry, 0)]));
+    assert!(sequences.iter().any(|trace| trace.len() > quiet.len()), "nothing was mended");
+    assert!(sequences.iter().all(|trace| trace.starts_with(&quiet)));
 }
 
 /// Every message and every request of the quiet life is hit, and every gust comes to pass.

@@ -1,17 +1,25 @@
 //! One bit of selector or records turns over while the device is off.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use otaru_sim_flash::{CutKind, Operation};
+use otaru_slots::Layout;
 
-use super::cuts::operations;
+use super::kinds::{HEAD_BYTES, MARKED_BYTES, is_in, is_metadata};
 use super::{Suite, named, quiet_life};
-use crate::{Geometry, Life, Loader, Outage, Supply};
+use crate::{Geometry, Life, Loader, Outage, Supply, live};
 
-/// Every bit, at every state power can find the device in between two of its changes.
+const SECTOR_BYTES: u32 = 4096;
+/// Bytes behind the newest record in which a bit turns over: header and value of the next.
+const NEXT_BYTES: u32 = 64;
+
+/// Every bit, at every state in which power can find the device at rest.
 #[derive(Debug)]
 pub struct Flips {
     life: Life,
-    /// Operations before which the device rests, and the bytes that may be written then.
-    states: Vec<(u64, Vec<u32>)>,
+    /// Operations behind which the device rests, and the bytes that are read then. At the end
+    /// there is no operation to be cut.
+    states: Vec<(Option<u64>, Vec<u32>)>,
     /// Cases before each state.
     starts: Vec<u64>,
     count: u64,
@@ -21,11 +29,18 @@ impl Flips {
     /// All of the quiet life.
     pub fn new(loader: Loader) -> Flips {
         let life = Life { loader, ..quiet_life(Geometry::Small, false) };
-        let layout = Geometry::Small.layout();
-        let trace = operations(&life);
-        let states: Vec<(u64, Vec<u32>)> = resting_states(&trace, &layout)
-            .into_iter()
-            .map(|after| (after, written_bytes(&trace[..after as usize], &layout)))
+        let layout = life.geometry.layout();
+        let until_its_end = Life { power_cycles: 0, ..life.clone() };
+        let quiet = live(&until_its_end).expect("a life without a fault breaks nothing");
+        let end = quiet.trace.len() as u64;
+        let rests = resting_states(&quiet.trace, &quiet.rests, &layout);
+        let rests = rests.into_iter().filter(|&after| after < end).map(Some);
+        let states: Vec<(Option<u64>, Vec<u32>)> = rests
+            .chain([None])
+            .map(|after| {
+                let done = after.map_or(quiet.trace.len(), |after| after as usize);
+                (after, read_bytes(&quiet.trace[..done], &layout, loader))
+            })
             .collect();
         let mut starts = Vec::new();
         let mut count = 0;
@@ -37,45 +52,47 @@ impl Flips {
     }
 }
 
-/// Where selector and records rest: every record is whole, and no change of the selector is
-/// under way. Also behind the last operation but one, which is as far as power can go.
-fn resting_states(trace: &[Operation], layout: &otaru_slots::Layout) -> Vec<u64> {
-    let is_in = |region: otaru_slots::Region, operation: &Operation| {
-        (region.offset..region.end()).contains(&operation.offset)
-    };
-    let mut states = Vec::new();
-    for (number, pair) in (1..).zip(trace.windows(2)) {
-        let [before, operation] = pair else { continue };
-        let is_selector = [before, operation].map(|one| is_in(layout.otadata, one));
-        let is_records = [before, operation].map(|one| is_in(layout.otaru, one));
-        if is_selector[0] != is_selector[1] || is_records[0] != is_records[1] {
-            states.push(number);
-        }
+/// The virgin chip; and of every content of selector and records the first and the last rest
+/// with it, whatever was written to a slot in between.
+fn resting_states(trace: &[Operation], rests: &[u64], layout: &Layout) -> BTreeSet<u64> {
+    let mut of_content: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for &rest in rests {
+        let done = trace[..rest as usize].iter();
+        let content = done.filter(|operation| is_metadata(operation, layout)).count();
+        of_content.entry(content).or_insert((rest, rest)).1 = rest;
     }
-    states.push(trace.len() as u64 - 1);
-    states
+    let ends = of_content.into_values().flat_map(|(first, last)| [first, last]);
+    [0].into_iter().chain(ends).collect()
 }
 
-/// Bytes of both entries, and of everything that was written to the records.
-fn written_bytes(trace: &[Operation], layout: &otaru_slots::Layout) -> Vec<u32> {
-    let mut bytes = std::collections::BTreeSet::new();
-    for nth in 0..2 {
-        let entry = layout.otadata.offset + nth * 4096;
-        bytes.extend(entry..entry + 32);
-    }
+/// Bytes of both entries and their marks, of everything that was written to the records, and of
+/// the place where the next record goes.
+fn read_bytes(trace: &[Operation], layout: &Layout, loader: Loader) -> Vec<u32> {
+    let entry_bytes = match loader {
+        Loader::EspIdf => HEAD_BYTES,
+        Loader::Otaru => MARKED_BYTES,
+    } as u32;
+    let entries = [0, SECTOR_BYTES].map(|at| layout.otadata.offset + at);
+    let mut records = BTreeSet::new();
+    let mut newest = layout.otaru.offset;
     for operation in trace {
-        let is_metadata = [layout.otadata, layout.otaru]
-            .iter()
-            .any(|region| (region.offset..region.end()).contains(&operation.offset));
-        if is_metadata {
-            let range = operation.offset..operation.offset + operation.length;
-            match operation.is_erase {
-                true => bytes.retain(|byte| !range.contains(byte)),
-                false => bytes.extend(range),
-            }
+        let range = operation.offset..operation.offset + operation.length;
+        if !is_in(layout.otaru, operation) {
+            continue;
+        }
+        if operation.is_erase {
+            records.retain(|byte| !range.contains(byte));
+        } else {
+            records.extend(range);
+            newest = operation.offset;
         }
     }
-    bytes.into_iter().collect()
+    let sector = newest / SECTOR_BYTES * SECTOR_BYTES;
+    let written = records.range(sector..sector + SECTOR_BYTES).next_back();
+    let next = written.map_or(sector, |last| last + 1);
+    let next = next..(next + NEXT_BYTES).min(layout.otaru.end());
+    let entries = entries.into_iter().flat_map(|entry| entry..entry + entry_bytes);
+    entries.chain(records).chain(next).collect::<BTreeSet<u32>>().into_iter().collect()
 }
 
 impl Suite for Flips {
@@ -91,8 +108,9 @@ impl Suite for Flips {
         let state = self.starts.partition_point(|&start| start <= number) - 1;
         let bit = number - self.starts[state];
         let (after, bytes) = &self.states[state];
-        let outage = Outage { after: *after, kind: CutKind::Before, supply: Supply::Off };
+        let off = |after| Outage { after, kind: CutKind::Before, supply: Supply::Off };
         let flip = (bytes[bit as usize / 8], (bit % 8) as u8);
-        Life { outages: vec![outage], flips: vec![flip], ..self.life.clone() }
+        let outages = after.map(off).into_iter().collect();
+        Life { outages, flips: vec![flip], ..self.life.clone() }
     }
 }

@@ -18,6 +18,9 @@ impl<const UNIT: usize> World<UNIT> {
         let mut chip = self.take_chip();
         self.operations_before += chip.operations();
         chip.power_on();
+        if self.next_outage == 0 {
+            self.flip_bits(&mut chip);
+        }
         chip.cut_power(Cut { at_operation: u64::MAX, kind: CutKind::Before });
         self.chip = Some(chip);
         self.knows_time = false;
@@ -131,6 +134,7 @@ impl<const UNIT: usize> World<UNIT> {
         let release = self.judge.booted(&chip, expected, slot.index())?;
         self.behaviour = release.behaviour;
         if release.behaviour == Behaviour::Crash {
+            self.note_rest();
             self.now_ms += 1_000;
             self.chip = Some(chip);
             return Ok(Stop::Reset(ResetCause::Panic));
@@ -225,6 +229,15 @@ impl<const UNIT: usize> World<UNIT> {
         chip.cut_power(cut);
     }
 
+    /// Bits turn over while the device is off for the first time.
+    fn flip_bits(&mut self, chip: &mut SimFlash<UNIT>) {
+        for &(offset, bit) in &self.life.flips {
+            chip.flip_bit(offset, bit);
+            self.judge.rots(offset);
+            self.judge.flipped(offset);
+        }
+    }
+
     /// Power comes back; what the processor says about it.
     fn power_lost(&mut self) -> ResetCause {
         let mut chip = self.take_chip();
@@ -235,11 +248,7 @@ impl<const UNIT: usize> World<UNIT> {
         self.judge.power_lost();
         chip.power_on();
         if self.next_outage == 1 {
-            for &(offset, bit) in &self.life.flips {
-                chip.flip_bit(offset, bit);
-                self.judge.rots(offset);
-                self.judge.flipped(offset);
-            }
+            self.flip_bits(&mut chip);
         }
         if let Some(outage) = outage.filter(Outage::leaves_damage)
             && let Some(&hit) = self.summary.trace.last()

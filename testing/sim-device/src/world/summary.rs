@@ -2,6 +2,7 @@
 
 use otaru_sim_flash::Operation;
 
+use super::World;
 use crate::server::End;
 
 /// What a life came to.
@@ -30,8 +31,20 @@ pub struct Summary {
     pub limits: u32,
     /// Every flash operation, in order.
     pub trace: Vec<Operation>,
+    /// How many of them were done wherever the device rested: until time passed.
+    pub rests: Vec<u64>,
     /// Messages of the broker.
     pub messages: u32,
     /// Requests of manifests, images and patches.
     pub requests: u32,
+}
+
+impl<const UNIT: usize> World<'_, UNIT> {
+    /// Nothing is done until time has passed: flash holds this for a while.
+    pub(crate) fn note_rest(&mut self) {
+        let operations = self.summary.trace.len() as u64;
+        if self.summary.rests.last() != Some(&operations) {
+            self.summary.rests.push(operations);
+        }
+    }
 }
