@@ -141,7 +141,7 @@ def build(packages):
         raise SystemExit(f"nothing is built:\n{run.stderr[-3000:]}")
     # What was found before comes first. The figures beside others' come last: they see much,
     # and say little about what broke.
-    order = ["otaru_", "it-", "update-", "regressions-", "proof-", "models-"]
+    order = ["otaru_", "it-", "update-", "regressions-", "proof-", "reach-", "models-"]
     place = lambda path: [Path(path).name.startswith(name) for name in [*order, ""]].index(True)
     return {package: sorted(found, key=place) for package, found in programs.items()}, broken
 

@@ -14,8 +14,8 @@ pub const SIZES: [usize; 6] = [4096, 6160, 16 * 1024 + 16, 28 * 1024, 64 * 1024,
 
 /// The sizes of the releases that are patched: one segment of one chunk, of two, and two segments.
 pub const PATCHED_SIZES: [usize; 3] = [SIZES[1], SIZES[5], 140 * 1024 + 32];
-/// Releases of each of these sizes, behind all rounds: little differs between them.
-const RELEASES_OF_A_FAMILY: usize = 3;
+/// How the releases of each of these sizes behave, behind all rounds: little differs between them.
+const FAMILY: [Behaviour; 4] = [Behaviour::Pass, Behaviour::Pass, Behaviour::Fail, Behaviour::Pass];
 
 /// How the releases of one round behave, by their place in it.
 const BEHAVIOURS: [Behaviour; 5] =
@@ -109,9 +109,10 @@ impl Catalogue {
             }
         }
         for size in PATCHED_SIZES {
-            for _ in 0..RELEASES_OF_A_FAMILY {
-                let family = Kind { seed: size as u64, ..Kind::of(releases.len(), 4, size) };
-                releases.push(release(family, &key, &stranger));
+            for behaviour in FAMILY {
+                let kind = Kind::of(releases.len(), 4, size);
+                let kind = Kind { seed: size as u64, behaviour, ..kind };
+                releases.push(release(kind, &key, &stranger));
             }
         }
         for rogue in ROGUES {

@@ -101,6 +101,8 @@ fn suites(lives: u64) -> Vec<Box<dyn Suite>> {
         suites.push(Box::new(SingleCuts::new(Small, unit, true, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::new(TwoChunks, unit, false, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::new(Small, unit, false, Loader::Otaru)));
+        suites.push(Box::new(SingleCuts::of_withdrawal(unit, Loader::EspIdf)));
+        suites.push(Box::new(SingleCuts::of_withdrawal(unit, Loader::Otaru)));
         suites.push(Box::new(SingleCuts::of_patch(Small, unit, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::of_patch(Segments, unit, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::of_patch(Segments, unit, Loader::Otaru)));

@@ -30,6 +30,9 @@ use otaru_release::Behaviour;
 use crate::catalogue::{PATCHED_SIZES, RELEASES_OF_A_ROUND, SIZES, catalogue};
 use crate::{Clock, Geometry, Life, Loader, Unit, Wish};
 
+/// When a wish is taken back: its manifest is checked by then, and half of the image is there.
+const WITHDRAWN_AFTER_MS: u64 = 151;
+
 /// A numbered set of lives; the same number is the same life for ever.
 pub trait Suite: Sync {
     /// What it is called.
@@ -90,13 +93,37 @@ pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
 
 /// One good update by patch, to a release that differs little from what runs.
 pub fn patched_life(geometry: Geometry) -> Life {
+    by_patch(geometry, &[1])
+}
+
+/// A whole life by patch: an update that is kept, one that fails its self-test, and the next
+/// that is kept.
+pub fn whole_life_by_patch(geometry: Geometry) -> Life {
+    by_patch(geometry, &[1, 2, 3])
+}
+
+fn by_patch(geometry: Geometry, wished: &[usize]) -> Life {
     let size = match geometry {
         Geometry::Small => PATCHED_SIZES[0],
         Geometry::TwoChunks => PATCHED_SIZES[1],
         Geometry::Segments | Geometry::Standard => PATCHED_SIZES[2],
     };
-    let [factory, release] = [0, 1].map(|nth| catalogue().of_family(size, nth));
-    let wish = Wish { release, withdrawn_after_ms: None, lingers_ms: 2_000 };
-    let quiet = quiet_life(geometry, false);
-    Life { factory, wishes: vec![wish], patches: true, ..quiet }
+    let release = |nth| catalogue().of_family(size, nth);
+    let wish =
+        |&nth: &usize| Wish { release: release(nth), withdrawn_after_ms: None, lingers_ms: 2_000 };
+    let wishes = wished.iter().map(wish).collect();
+    Life { factory: release(0), wishes, patches: true, ..quiet_life(geometry, false) }
+}
+
+/// A wish that is taken back in the middle of its download, and a good one behind it.
+pub fn withdrawn_life() -> Life {
+    let pick = |previous, size| {
+        let found = catalogue().pick(previous, size, Behaviour::Pass);
+        found.expect("a newer release")
+    };
+    let life = quiet_life(Geometry::Small, false);
+    let first = pick(life.factory, SIZES[3]);
+    let wish = |release| Wish { release, withdrawn_after_ms: None, lingers_ms: 2_000 };
+    let withdrawn = Wish { withdrawn_after_ms: Some(WITHDRAWN_AFTER_MS), ..wish(first) };
+    Life { wishes: vec![withdrawn, wish(pick(first, SIZES[2]))], ..life }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use otaru_sim_device::catalogue::catalogue;
 use otaru_sim_device::proof::{
-    DoubleCuts, Flips, HostileNetwork, SingleCuts, Suite, judge_life, quiet_life,
+    DoubleCuts, Flips, HostileNetwork, SingleCuts, Suite, judge_life, patched_life, quiet_life,
+    whole_life_by_patch, withdrawn_life,
 };
 use otaru_sim_device::{Geometry, Gust, Life, Loader, Outage, Summary, Supply, Unit, Weather};
 use otaru_sim_flash::{CutKind, Operation};
+use otaru_slots::Region;
 
 fn is_long() -> bool {
     std::env::var("OTARU_PROOF").is_ok_and(|value| value == "full")
@@ -187,6 +190,53 @@ fn a_bit_turns_over_when_everything_has_ended() {
     let sequences = [otadata, otadata + 4096].map(|entry| trace(vec![(entry, 0)]));
     assert!(sequences.iter().any(|trace| trace.len() > quiet.len()), "nothing was mended");
     assert!(sequences.iter().all(|trace| trace.starts_with(&quiet)));
+}
+
+#[test]
+fn a_wish_is_taken_back_in_the_middle_of_its_download() {
+    let life = withdrawn_life();
+    let summary = lived(&life);
+    assert_eq!(ends(&summary), ["cancelled", "confirmed"]);
+    let length = |nth: usize| catalogue().releases[life.wishes[nth].release].image.len() as u64;
+    let of_first = summary.received_bytes - length(1);
+    assert!((length(0) / 4..length(0) * 3 / 4).contains(&of_first), "{of_first} bytes came");
+    // Nothing of it is armed: the selector is written to before the download alone.
+    let alone = lived(&Life { wishes: vec![life.wishes[0]], ..life });
+    assert_eq!(ends(&alone), ["cancelled"]);
+    let layout = Geometry::Small.layout();
+    let at = |region: Region| {
+        let is_in =
+            |operation: &Operation| (region.offset..region.end()).contains(&operation.offset);
+        let written = (0..)
+            .zip(&alone.trace)
+            .filter(move |(_, operation)| is_in(operation) && !operation.is_erase);
+        written.map(|(at, _)| at).collect::<Vec<usize>>()
+    };
+    let (selector, slot) = (at(layout.otadata), at(layout.slots[1]));
+    assert!(slot.len() > 4 && selector.last() < slot.first(), "{selector:?}, {slot:?}");
+}
+
+#[test]
+fn a_quiet_update_by_patch_is_one() {
+    for geometry in [Geometry::Small, Geometry::TwoChunks, Geometry::Segments] {
+        let life = patched_life(geometry);
+        let summary = judge_life(&life).expect("nothing breaks");
+        assert_eq!((summary.ends[0].outcome.as_str(), summary.patched), ("confirmed", 1));
+        let image = catalogue().releases[life.wishes[0].release].image.len() as u64;
+        assert!(summary.received_bytes * 25 < image, "{} of {image}", summary.received_bytes);
+    }
+}
+
+/// One that is kept, one that fails its self-test, and the next: all of them by patch.
+#[test]
+fn a_whole_life_by_patch_is_one() {
+    for geometry in [Geometry::Small, Geometry::TwoChunks, Geometry::Segments] {
+        for loader in [Loader::EspIdf, Loader::Otaru] {
+            let summary = lived(&Life { loader, ..whole_life_by_patch(geometry) });
+            assert_eq!(ends(&summary), ["confirmed", "rolled_back", "confirmed"]);
+            assert_eq!((summary.patched, summary.refusals), (3, 0));
+        }
+    }
 }
 
 /// Every message and every request of the quiet life is hit, and every gust comes to pass.

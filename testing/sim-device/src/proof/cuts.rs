@@ -3,7 +3,7 @@
 use otaru_sim_flash::{CutKind, Operation};
 
 use super::kinds::{is_in, is_metadata, kinds, kinds_among_marks};
-use super::{Suite, named, patched_life, quiet_life, refused_life};
+use super::{Suite, named, quiet_life, refused_life, whole_life_by_patch, withdrawn_life};
 use crate::{Clock, Geometry, Life, Loader, Outage, Supply, Unit, live};
 
 /// One outage at every operation of a quiet life, of every kind.
@@ -34,7 +34,13 @@ impl SingleCuts {
         SingleCuts::of(Life { unit, loader, ..quiet_life(geometry, keeps_logs) }, name)
     }
 
-    /// Every single cut of an update by patch on this chip.
+    /// Every single cut of a life in which a wish is taken back, on this chip.
+    pub fn of_withdrawal(unit: Unit, loader: Loader) -> SingleCuts {
+        let life = Life { unit, loader, ..withdrawn_life() };
+        SingleCuts::of(life, "single-cuts-of-a-withdrawal")
+    }
+
+    /// Every single cut of a life by patch on this chip.
     pub fn of_patch(geometry: Geometry, unit: Unit, loader: Loader) -> SingleCuts {
         let name = match geometry {
             Geometry::Small => "single-cuts-by-patch",
@@ -42,7 +48,7 @@ impl SingleCuts {
             Geometry::Segments => "single-cuts-of-segments-by-patch",
             Geometry::Standard => "single-cuts-of-4-MiB-by-patch",
         };
-        SingleCuts::of(Life { unit, loader, ..patched_life(geometry) }, name)
+        SingleCuts::of(Life { unit, loader, ..whole_life_by_patch(geometry) }, name)
     }
 
     /// Every single cut of a life in which most wishes have to be refused.
