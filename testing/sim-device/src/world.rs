@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use otaru_agent::{Agent, Input, Moment, ResetCause};
 use otaru_host::{Host, PatchDownload};
 use otaru_release::{Behaviour, Manifest};
-use otaru_sim_flash::{Cut, CutKind, Operation, Random, SimFlash};
+use otaru_sim_flash::{Cut, CutKind, Random, SimFlash};
 use otaru_slots::Layout;
 
 use crate::judge::{Judge, Violation};
@@ -20,9 +20,12 @@ mod boots;
 mod effects;
 mod events;
 mod summary;
+mod transcript;
 mod wishes;
 
+pub use beginning::Beginnings;
 pub use summary::Summary;
+pub use transcript::tell;
 
 /// No life takes longer, on its own clock: 400 days.
 const LIFE_MS_MAX: u64 = 400 * 86_400_000;
@@ -148,27 +151,11 @@ pub struct World<const UNIT: usize> {
     steps: u64,
     pub(crate) journal_writes: u32,
     pub(crate) summary: Summary,
+    /// Whether power went while it was lived: see [`Beginnings`].
+    is_dark: bool,
     /// What happened, where somebody wants to read it.
     transcript: Option<String>,
 }
-
-/// Lives a life and writes down what happened: every boot, effect and flash operation.
-pub fn tell(life: &Life) -> String {
-    match life.unit {
-        Unit::Word => tell_on::<4>(life),
-        Unit::Block => tell_on::<16>(life),
-    }
-}
-
-fn tell_on<const UNIT: usize>(life: &Life) -> String {
-    let mut world = World::new(life, life.geometry.chip::<UNIT>(life.factory));
-    world.transcript = Some(String::new());
-    let result = world.run_life();
-    world.note(|| format!("{result:?}"));
-    world.transcript.unwrap_or_default()
-}
-
-pub use beginning::Beginnings;
 
 /// Lives a life.
 pub fn live(life: &Life) -> Result<Summary, Violation> {
@@ -219,6 +206,7 @@ impl<const UNIT: usize> World<UNIT> {
             operations_before: 0,
             journal_writes: 0,
             summary: Summary::default(),
+            is_dark: false,
             transcript: None,
         };
         world.arm_outage(&mut chip);
@@ -257,26 +245,6 @@ impl<const UNIT: usize> World<UNIT> {
             self.cycle_power()?;
         }
         Ok(())
-    }
-
-    /// Adds a line to the transcript, if there is one.
-    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
-        if let Some(transcript) = &mut self.transcript {
-            *transcript += &line();
-            *transcript += "\n";
-        }
-    }
-
-    /// Adds operations to the transcript.
-    pub(crate) fn note_operations(&mut self, operations: &[Operation]) {
-        if self.transcript.is_none() {
-            return;
-        }
-        for &Operation { offset, length, is_erase } in operations {
-            let word = if is_erase { "erase" } else { "write" };
-            let total = self.summary.trace.len();
-            self.note(|| format!("    {word} {offset:#x} {length} bytes (by {total})"));
-        }
     }
 
     fn told(&self, violation: Violation) -> Violation {

@@ -8,7 +8,7 @@ use crate::life::{Life, Unit};
 use crate::live;
 
 /// The beginning that the life lived last had in common with others: all of it, up to where power
-/// went for the first time.
+/// goes for the first time, be it when all has ended.
 #[derive(Default)]
 pub struct Beginnings {
     last: Option<(Life, Dark)>,
@@ -18,7 +18,7 @@ pub struct Beginnings {
 enum Dark {
     Word(World<4>),
     Block(World<16>),
-    /// It ends before power goes, or breaks.
+    /// It breaks before.
     Never,
 }
 
@@ -26,12 +26,11 @@ impl Beginnings {
     /// Lives a life, as [`live`] does. One that differs from the last in what comes behind its
     /// first outage alone costs what comes behind it.
     pub fn live(&mut self, life: &Life) -> Result<Summary, Violation> {
-        let is_shared = life.outages.len() > 1 || !life.flips.is_empty();
-        if life.outages.is_empty() || !is_shared {
+        if life.outages.len() < 2 && life.flips.is_empty() {
             return live(life);
         }
-        let beginning =
-            Life { outages: life.outages[..1].to_vec(), flips: Vec::new(), ..life.clone() };
+        let outages = life.outages.iter().take(1).copied().collect();
+        let beginning = Life { outages, flips: Vec::new(), ..life.clone() };
         if self.last.as_ref().is_none_or(|(known, _)| *known != beginning) {
             let dark = Dark::of(&beginning);
             self.last = Some((beginning, dark));
@@ -61,12 +60,9 @@ impl Dark {
 }
 
 impl<const UNIT: usize> World<UNIT> {
-    /// The world as it is once power is gone; what was in RAM is gone, too.
+    /// The world as it is once power is gone, or about to go; what was in RAM is gone, too.
     fn until_dark(mut self) -> Option<World<UNIT>> {
-        let stop = self.run_until_dark(ResetCause::PowerOn);
-        if !matches!(stop, Ok(Stop::PowerLost)) {
-            return None;
-        }
+        self.is_dark = self.run_until_dark(ResetCause::PowerOn).ok()? == Stop::PowerLost;
         let chip = self.take_chip();
         self.chip = Some(chip);
         Some(self)
@@ -75,7 +71,7 @@ impl<const UNIT: usize> World<UNIT> {
     /// Lives what comes behind the first outage of a life that begins as this one did.
     fn behind(&self, life: &Life) -> Result<Summary, Violation> {
         let mut world = self.copy_in_the_dark(life);
-        let lived = world.live_on();
+        let lived = if self.is_dark { world.live_on() } else { world.run_out() };
         world.end(lived)
     }
 
@@ -119,7 +115,9 @@ mod tests {
                 let first = off(after, CutKind::Bits { seed: after });
                 let once = Life { outages: vec![first], ..quiet.clone() };
                 let again = |next| vec![first, off(next, CutKind::Faint { seed: next })];
+                let at_the_end = Life { outages: Vec::new(), ..once.clone() };
                 let lives = [
+                    Life { flips: vec![(0xD01C, 3)], ..at_the_end },
                     once.clone(),
                     Life { flips: vec![(0xD01C, 3)], ..once.clone() },
                     Life { outages: again(0), ..once.clone() },

@@ -39,7 +39,7 @@ pub struct Summary {
     pub requests: u32,
 }
 
-impl<const UNIT: usize> World<'_, UNIT> {
+impl<const UNIT: usize> World<UNIT> {
     /// Nothing is done until time has passed: flash holds this for a while.
     pub(crate) fn note_rest(&mut self) {
         let operations = self.summary.trace.len() as u64;
