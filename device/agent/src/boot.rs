@@ -86,6 +86,13 @@ pub struct BootFacts {
     pub reset: ResetCause,
 }
 
+impl BootFacts {
+    /// Whether the firmware before crashed or hung.
+    pub(crate) fn has_crashed(&self) -> bool {
+        matches!(self.reset, ResetCause::Panic | ResetCause::Watchdog)
+    }
+}
+
 /// The one thing to do next after a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAction {
@@ -118,11 +125,21 @@ pub(crate) fn is_entry_of_trial(facts: &BootFacts) -> bool {
 /// next restart would end it.
 pub(crate) fn lost_its_confirmation(journal: &Journal, facts: &BootFacts) -> bool {
     let is_new = journal.attempt.as_ref().is_some_and(|attempt| runs(attempt, facts));
-    is_entry_of_trial(facts) && !is_new && journal.confirmed == Some(facts.running.sha256)
+    is_entry_of_trial(facts) && !is_new && is_confirmed(journal, facts)
 }
 
 fn is_on_trial(journal: &Journal, facts: &BootFacts) -> bool {
     is_entry_of_trial(facts) && !lost_its_confirmation(journal, facts)
+}
+
+/// Whether the journal says that what runs was confirmed.
+fn is_confirmed(journal: &Journal, facts: &BootFacts) -> bool {
+    journal.confirmed == Some(facts.running.sha256)
+}
+
+/// Whether an attempt about what runs may have come to its confirmation.
+fn may_be_confirmed(journal: &Journal, attempt: &Attempt, facts: &BootFacts) -> bool {
+    attempt.stage == Stage::Trial || is_confirmed(journal, facts)
 }
 
 /// Whether an image rolled back, or failed, and was never confirmed since.
@@ -158,6 +175,14 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
         return match facts.running_entry {
             // Whatever its entry says: given up, 3, is one bit from confirmed, 2.
             _ if attempt.verdict.is_some() => NextAction::RollBackNow,
+            // Armed, 0, is one bit from confirmed as well. Nothing was confirmed before its trial.
+            EntryState::Valid if !may_be_confirmed(journal, attempt, facts) => {
+                NextAction::StartTrial
+            }
+            // It crashed in its trial: a bit turned over before that, or it is no good anyway.
+            EntryState::Valid if facts.has_crashed() && !is_confirmed(journal, facts) => {
+                NextAction::RollBackNow
+            }
             EntryState::Valid => NextAction::ReportConfirmed,
             EntryState::PendingVerify => NextAction::StartTrial,
             // A reset in the trial ends it, and the bootloader did not: it has no rollback, or

@@ -87,6 +87,10 @@ impl Trust {
     pub fn begin(&mut self, facts: &BootFacts, journal: &Journal, root: Option<&dyn Root>) -> bool {
         let was_lost = core::mem::take(&mut self.is_lost);
         let running = &facts.running;
+        // Its attempt has not ended: it may be on trial, whatever its entry says.
+        let is_under_way = journal.attempt.as_ref().is_some_and(|attempt| {
+            attempt.target.as_ref().is_some_and(|target| target.sha256 == running.sha256)
+        });
         let rolled_back = was_given_up(journal, running.sha256);
         let is_expected = self.pending.is_some_and(|(pending, _)| pending == running.sha256);
         let may_not_stay = match facts.running_entry {
@@ -98,7 +102,7 @@ impl Trust {
             EntryState::Invalid | EntryState::Aborted | EntryState::WornOut => true,
             EntryState::Valid => false,
         };
-        if may_not_stay {
+        if may_not_stay || is_under_way {
             return was_lost;
         }
         let was_expected = self.confirm(&running.sha256, root);

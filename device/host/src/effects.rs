@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{BootFacts, Effect, Fault, Input, ResetCause, Target};
 use otaru_release::{Chip, KeyId, PublicKey};
-use otaru_slots::{FlashError, Layout, OtaDataError, Slot, StorageError, otadata};
+use otaru_slots::{
+    EntryState, FlashError, Layout, OtaData, OtaDataError, Slot, StorageError, otadata,
+};
 use otaru_wire::{Digest, Reason};
 
 use crate::patched::PatchMemory;
@@ -258,13 +260,17 @@ impl<F: NorFlash> Host<F> {
             false => Ok(images::find(flash, layout, storage, other, *chip)
                 .is_ok_and(|found| found.is_some())),
         };
-        match otadata::roll_back(flash, layout, *slot, image_ok) {
-            Err(OtaDataError::NoOtherSlot | OtaDataError::SequenceExhausted { .. }) => {
-                Some(Answered::RollBackFailed(Reason::FlashFailed))
-            }
-            // Where flash refuses the mark, the restart itself gives the trial up.
-            _ => None,
-        }
+        let was_on_trial = OtaData::read(flash, layout).is_ok_and(|found| {
+            found.active_slot() == Some(*slot)
+                && found.state_of(*slot) == Some(EntryState::PendingVerify)
+        });
+        let is_restart_enough = match otadata::roll_back(flash, layout, *slot, image_ok) {
+            Ok(()) => true,
+            Err(OtaDataError::NoOtherSlot | OtaDataError::SequenceExhausted { .. }) => false,
+            // Where flash refuses the mark, the restart itself gives a trial up, and nothing else.
+            Err(_) => was_on_trial,
+        };
+        (!is_restart_enough).then_some(Answered::RollBackFailed(Reason::FlashFailed))
     }
 }
 

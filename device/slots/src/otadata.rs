@@ -393,7 +393,8 @@ pub fn mark_invalid<F: NorFlash>(
 ///
 /// `image_ok` says whether a slot holds an image that may run; it is asked only then.
 ///
-/// Errors: [`OtaDataError::NoOtherSlot`] when there is nothing to go back to.
+/// Errors: [`OtaDataError::NoOtherSlot`] when there is nothing to go back to, or both entries name
+/// the other slot already: the bootloader found its image wanting, and would again.
 pub fn roll_back<F: NorFlash>(
     flash: &mut F,
     layout: &Layout,
@@ -407,7 +408,8 @@ pub fn roll_back<F: NorFlash>(
         marked => return marked,
     };
     let other = running.other();
-    if !image_ok(flash, layout.slot(other))? {
+    let was_told = found.entries.iter().all(|entry| entry.is_intact() && entry.slot() == other);
+    if was_told || !image_ok(flash, layout.slot(other))? {
         return Err(OtaDataError::NoOtherSlot);
     }
     let (index, sequence) = match found.active() {

@@ -137,7 +137,7 @@ pub enum Weather {
 impl Weather {
     /// Whether it is the link's fault, which the same patch may survive.
     pub fn is_of_links(self) -> bool {
-        matches!(self, Weather::Stall { .. } | Weather::Truncate { .. })
+        matches!(self, Weather::Stall { .. } | Weather::Truncate { .. } | Weather::Trickle { .. })
     }
 
     /// Whether it happens to a message of the broker, and not to a request.

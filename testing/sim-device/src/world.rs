@@ -96,6 +96,13 @@ pub(crate) struct Transfer {
     pub(crate) release: usize,
 }
 
+/// What there was of it when the open wish was made.
+#[derive(Clone, Copy, Default)]
+struct BeforeWish {
+    crashes_of_trials: u32,
+    spoilt_manifests: u32,
+}
+
 /// Why firmware stopped running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -143,6 +150,7 @@ pub struct World<const UNIT: usize> {
     must_be_refused: bool,
     /// Resets by the watchdog while what runs was never confirmed: each may be taken for a crash.
     crashes_of_trials: u32,
+    before_wish: BeforeWish,
     next_wish: usize,
     next_outage: usize,
     /// When the life is over, once every wish has ended.
@@ -199,6 +207,7 @@ impl<const UNIT: usize> World<UNIT> {
             may_arm: true,
             must_be_refused: false,
             crashes_of_trials: 0,
+            before_wish: BeforeWish::default(),
             next_wish: 0,
             next_outage: 0,
             over_at_ms: None,

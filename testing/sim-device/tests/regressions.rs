@@ -282,3 +282,27 @@ fn what_rolled_back_is_no_ground_for_the_next_download() {
         }
     }
 }
+
+/// Armed, 0, is one bit from confirmed, 2, and no checksum covers it. Where that bit turns over
+/// before the first start, the bootloader leaves no way back: the new firmware is tested all the
+/// same, and gives itself up.
+#[test]
+fn firmware_that_is_armed_is_not_confirmed_by_one_bit() {
+    for behaviour in [Behaviour::Pass, Behaviour::Fail, Behaviour::Hang, Behaviour::Crash] {
+        let life = one_wish(Geometry::Small, SIZES[0], behaviour);
+        let otadata = life.geometry.layout().otadata.offset;
+        let after = bootloaders_writes(&life)[0];
+        for bit in 0..64 {
+            for entry in [otadata, otadata + 4096] {
+                let flips = vec![(entry + 24 + bit / 8, (bit % 8) as u8)];
+                let life = Life { flips, ..with_cut(&life, after, CutKind::Before) };
+                let summary =
+                    judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+                let outcome = summary.ends.first().map(|end| end.outcome.as_str());
+                assert!(behaviour == Behaviour::Pass || outcome != Some("confirmed"), "{life:?}");
+                // What crashes before anything of ours runs is the bootloader's alone.
+                assert!(behaviour == Behaviour::Crash || summary.limits == 0, "{life:?}");
+            }
+        }
+    }
+}

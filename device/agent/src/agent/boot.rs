@@ -12,8 +12,7 @@ use crate::boot::{is_entry_of_trial, lost_its_confirmation};
 use crate::journal::Ended;
 use crate::json::Json;
 use crate::{
-    AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, ResetCause, Stage,
-    reconcile,
+    AgentConfig, BootFacts, Effect, EntryState, Journal, Moment, NextAction, Stage, reconcile,
 };
 
 /// What the host found in the agent's storage.
@@ -109,11 +108,13 @@ impl Step<'_> {
         }
         match action {
             NextAction::FollowWish => self.adopt_running(),
-            NextAction::ResumeFetch => self.resume_fetch(facts.reset),
+            NextAction::ResumeFetch => self.resume_fetch(facts.has_crashed()),
             NextAction::ArmAgain => self.fetch_again(),
             NextAction::StartTrial => self.begin_trial(),
             NextAction::RollBackNow => {
                 self.agent.phase = AgentPhase::RollingBack;
+                let message = ["firmware that came to nothing runs: going back"];
+                self.log(LogLevel::Error, "OTA_UPDATE_FAILED", &message, None);
                 (self.out)(Effect::RollBack);
             }
             NextAction::ReportConfirmed => {
@@ -130,8 +131,7 @@ impl Step<'_> {
         }
     }
 
-    fn resume_fetch(&mut self, reset: ResetCause) {
-        let has_crashed = matches!(reset, ResetCause::Panic | ResetCause::Watchdog);
+    fn resume_fetch(&mut self, has_crashed: bool) {
         // While it waits nothing is done for the update: a crash is another fault.
         let wait = self.agent.deferral().filter(|wait| !has_crashed || wait.left_ms > 0);
         if let Some(wait) = wait {
@@ -154,7 +154,7 @@ impl Step<'_> {
         if let Some(attempt) = &mut self.agent.journal.attempt {
             attempt.stage = Stage::Fetching;
         }
-        self.resume_fetch(ResetCause::PowerOn);
+        self.resume_fetch(false);
     }
 
     /// Without a journal, the selector alone remembers that the other slot's image came to

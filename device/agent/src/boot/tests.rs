@@ -80,6 +80,7 @@ fn boot_table() {
         ("new runs, no rollback, restart", NEW, New, Valid, Software),
         ("new runs, state unknown, hang", NEW, Undefined, Valid, Watchdog),
         ("new runs, confirmed, power on", NEW, Valid, Valid, PowerOn),
+        ("new runs, confirmed, hang", NEW, Valid, Valid, Watchdog),
         ("what rolled back before runs, given up, power on", BAD, Aborted, Missing, PowerOn),
         ("what rolled back before runs, not named, power on", BAD, Missing, Missing, PowerOn),
         ("what rolled back before runs, confirmed, power on", BAD, Valid, Missing, PowerOn),

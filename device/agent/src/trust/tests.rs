@@ -8,7 +8,7 @@ mod properties;
 
 use super::floors::MAX_FLOORS;
 use super::*;
-use crate::{ResetCause, Running};
+use crate::{Attempt, ResetCause, Running};
 
 fn key(number: u8) -> PublicKey {
     SecretKey::from_seed(&[number; 32]).public_key()
@@ -145,7 +145,11 @@ fn what_is_on_trial_waits_and_what_was_expected_is_its_signers() {
         sequence: 9,
         security_counter: 9,
     };
+    let version = target.version.clone();
+    let attempt = Attempt { target: Some(target.clone()), ..Attempt::new(version, None, None) };
+    let under_way = Journal { attempt: Some(attempt), ..Journal::default() };
     trust.expect(&target, key(3).id());
+    assert!(!trust.begin(&facts, &under_way, None), "armed, 0, is one bit from confirmed, 2");
     for unmarked in unmarked {
         assert!(!trust.begin(&unmarked, &floor(0), None), "expected, and not known to stay");
     }

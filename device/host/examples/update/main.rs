@@ -38,7 +38,7 @@ fn run<F: NorFlash>(mut flash: F, slot: Slot, reset: ResetCause, net: &mut Netwo
     if ended? {
         return Ok(host.into_flash());
     }
-    let _ = host.begin_trust(&facts, agent.journal().security_floor)?; // Its error is for the log.
+    let _ = host.begin_trust(&facts, agent.journal())?; // Its error is for the log.
     let (storage, flash) = host.storage();
     storage.acknowledge_recreated(flash)?;
     for now in (100..).step_by(100).map(moment) {

@@ -103,6 +103,25 @@ fn a_damaged_image_does_not_start() {
     assert_eq!(start_slot(&mut flash, &layout, Some(linux())), Ok(Slot::Ota0));
 }
 
+/// A restart gives up what is on trial, and nothing else: where flash refuses to say more, the
+/// agent has to go on with what runs, or it would restart for ever.
+#[test]
+fn where_flash_refuses_only_a_trial_ends_by_a_restart() {
+    for is_on_trial in [true, false] {
+        let (flash, layout) = device();
+        let mut host = power_on(flash, layout);
+        install(&mut host, &bytes(2));
+        let mut host = power_on(host.into_flash(), layout);
+        if !is_on_trial {
+            host.carry_out(Effect::ConfirmSlot).unwrap();
+            host.carry_out(Effect::ConfirmSlot).unwrap();
+        }
+        host.flash().wear_out(layout.otadata.offset..layout.otadata.end());
+        let carried = host.carry_out(Effect::RollBack).unwrap();
+        assert_eq!(matches!(carried, Carried::Restart), is_on_trial);
+    }
+}
+
 /// No entry names the other slot any more: its image alone says whether there is a way back.
 #[test]
 fn going_back_needs_a_whole_image() {

@@ -4,7 +4,7 @@ use otaru_slots::otadata::{
     self, ENTRY_BYTES, Entry, EntryState, OtaData, OtaDataError, mark_invalid, mark_valid, prepare,
     set_boot,
 };
-use otaru_slots::{Layout, Slot};
+use otaru_slots::{Booted, Layout, Slot, boot, loader};
 
 use crate::world::{blank, small_layout};
 
@@ -255,6 +255,27 @@ fn rolling_back_without_an_entry_writes_beside_that_of_what_runs() {
     let refused = otadata::roll_back(&mut flash, &layout, Slot::Ota1, |_, _| Ok(false));
     assert_eq!(refused, Err(OtaDataError::NoOtherSlot));
     assert_eq!(draw(&mut flash, &layout), "2:pending -");
+}
+
+/// The bootloader was told to start the other slot, and started this one: it finds an image
+/// wanting that passes here, as where a signature lies behind it. Told again, it would again.
+#[test]
+fn a_bootloader_that_refuses_the_other_image_is_told_once() {
+    for is_ours in [false, true] {
+        let (mut flash, layout) = chip_with("1:valid 2:invalid");
+        let mut boots = 0;
+        while otadata::roll_back(&mut flash, &layout, Slot::Ota1, |_, _| Ok(true)).is_ok() {
+            let refuses = |_: &mut _, region| Ok(region == layout.slot(Slot::Ota1));
+            let booted = match is_ours {
+                false => boot(&mut flash, &layout, refuses),
+                true => loader::start(&mut flash, &layout, refuses),
+            };
+            assert_eq!(booted, Ok(Booted::Slot(Slot::Ota1)));
+            boots += 1;
+            assert!(boots < 3, "{}", draw(&mut flash, &layout));
+        }
+        assert_eq!(boots, 1, "{}", draw(&mut flash, &layout));
+    }
 }
 
 #[test]

@@ -18,20 +18,23 @@ pub(super) struct Doubts {
     cut: [bool; 2],
     /// Whether any was rotting since the wish was made.
     since_wish: bool,
-    /// Bits that turned over in the records.
-    flips_in_records: u32,
+    /// Bits that turned over in each sector of the records since its last whole erase.
+    flips_in_records: Vec<u32>,
 }
 
 impl Doubts {
     pub(super) fn new(partitions: Partitions, loader: Loader) -> Doubts {
         let (rotting, cut) = ([false; 2], [false; 2]);
-        Doubts { partitions, loader, rotting, cut, since_wish: false, flips_in_records: 0 }
+        let flips_in_records = vec![0; (partitions.otaru.1 / SECTOR_BYTES) as usize];
+        Doubts { partitions, loader, rotting, cut, since_wish: false, flips_in_records }
     }
 
     /// A bit turned over here.
     pub(super) fn flipped(&mut self, offset: u32) {
-        let (start, length) = self.partitions.otaru;
-        self.flips_in_records += u32::from((start..start + length).contains(&offset));
+        let nth = offset.checked_sub(self.partitions.otaru.0).map(|from| from / SECTOR_BYTES);
+        if let Some(flips) = nth.and_then(|nth| self.flips_in_records.get_mut(nth as usize)) {
+            *flips += 1;
+        }
     }
 
     /// A cell here may change by itself from now on.
@@ -70,6 +73,11 @@ impl Doubts {
                     (self.rotting[nth], self.cut[nth]) = (false, false);
                 }
             }
+            for (nth, flips) in (0..).zip(&mut self.flips_in_records) {
+                if within(operation, (self.partitions.otaru.0 + nth * SECTOR_BYTES, SECTOR_BYTES)) {
+                    *flips = 0;
+                }
+            }
         }
     }
 
@@ -90,6 +98,6 @@ impl Doubts {
 
     /// Whether two bits may have turned over in one record, which then is none.
     pub(super) fn may_lack_a_record(&self) -> bool {
-        self.flips_in_records > 1
+        self.flips_in_records.iter().any(|&flips| flips > 1)
     }
 }

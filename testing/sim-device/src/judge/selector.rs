@@ -1,5 +1,7 @@
 //! What the selector may say: I4, I8 and I10.
 
+use otaru_release::Behaviour;
+
 use super::{Before, Judge, Running, Violation, Wished, broken};
 use crate::catalogue::Release;
 use crate::life::Loader;
@@ -23,12 +25,14 @@ impl Judge {
 
     /// Whether ESP-IDF's bootloader will start the same image at every reset, whatever comes of
     /// it: it does so with any state word it does not know, which no checksum covers, and with
-    /// the first slot when no entry has a checksum that holds.
+    /// the first slot when no entry has a checksum that holds; and armed, 0, is one bit from
+    /// confirmed, 2.
     pub fn is_started_for_ever(&self, chip: &impl Raw) -> bool {
+        let is_good = self.running().is_some_and(|found| found.behaviour == Behaviour::Pass);
         self.doubts.of_entries()
             && self
                 .entry_of_running(chip)
-                .is_none_or(|entry| !entry.is_trial() && !entry.is_confirmed())
+                .is_none_or(|entry| !(entry.is_trial() || entry.is_confirmed() && is_good))
     }
 
     /// Whether a trial is armed or under way.

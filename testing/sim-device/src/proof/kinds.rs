@@ -85,9 +85,13 @@ pub(super) fn drawn(operation: &Operation, seed: u64) -> (CutKind, Supply) {
         }
     };
     let mut from: Vec<CutKind> = all.iter().filter(of_sort).copied().collect();
-    let supply = if sort == 7 { Supply::Dip } else { Supply::Off };
+    let supply = match sort {
+        7 if random.below(2) == 0 => Supply::Dip,
+        7 => Supply::Reset,
+        _ => Supply::Off,
+    };
     if from.is_empty() {
-        // A dip comes in every way, and a write of one word has no last bytes.
+        // A dip and a reset come in every way, and a write of one word has no last bytes.
         from = all;
     }
     (from[random.below(from.len() as u64) as usize], supply)

@@ -79,6 +79,7 @@ impl<const UNIT: usize> World<UNIT> {
 
     fn start_anew(&mut self) {
         self.forget();
+        self.note_rest();
         self.now_ms += 300;
     }
 

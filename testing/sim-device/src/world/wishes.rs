@@ -2,7 +2,7 @@
 
 use otaru_release::Behaviour;
 
-use super::{Event, Stop, WATCHED_MS, World};
+use super::{BeforeWish, Event, Stop, WATCHED_MS, World};
 use crate::catalogue::catalogue;
 use crate::judge::Violation;
 use crate::server::End;
@@ -13,6 +13,10 @@ impl<const UNIT: usize> World<UNIT> {
         self.next_wish += 1;
         self.may_arm = true;
         self.journal_writes = 0;
+        self.before_wish = BeforeWish {
+            crashes_of_trials: self.crashes_of_trials,
+            spoilt_manifests: self.sky.spoilt_manifests,
+        };
         let erases = self.erases();
         self.judge.wished(&erases);
         self.must_be_refused = self.judge.must_refuse(&catalogue().releases[wish.release]);
@@ -70,9 +74,9 @@ impl<const UNIT: usize> World<UNIT> {
         let passes = release.behaviour == Behaviour::Pass;
         // Two faults may cost time, and no update: power in two trials, two broken transfers.
         let outages = self.next_outage.min(self.life.outages.len());
-        let must_be_right = self.crashes_of_trials == 0
+        let must_be_right = self.crashes_of_trials == self.before_wish.crashes_of_trials
             && outages + (self.sky.count - self.sky.spoilt_patches) as usize <= 2
-            && self.sky.spoilt_manifests == 0
+            && self.sky.spoilt_manifests == self.before_wish.spoilt_manifests
             && !self.judge.selector_rotted();
         let withdrawn = self
             .life

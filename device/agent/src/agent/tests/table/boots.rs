@@ -100,7 +100,8 @@ fn boots() -> Vec<(&'static str, World, ResetCause)> {
     let crashed = journalled(downloading.clone(), crashes);
     let mut retrying = World::connected();
     retrying.faults = faults(&[Reason::ServerError]);
-    let (retrying, put_off) = (reach(retrying, is_waiting), "another try was put off");
+    let (retrying, put_off) =
+        (reach(retrying, is_waiting), "another try was put off, and the time is known");
     let decision = Decision::Later { wait_ms: 60_000, hold: Hold::Busy };
     let (deferred, later) =
         (reach(World::asking(&[decision]), is_waiting), "the product said later");
