@@ -137,9 +137,17 @@ fn is_confirmed(journal: &Journal, facts: &BootFacts) -> bool {
     journal.confirmed == Some(facts.running.sha256)
 }
 
-/// Whether an attempt about what runs may have come to its confirmation.
-fn may_be_confirmed(journal: &Journal, attempt: &Attempt, facts: &BootFacts) -> bool {
-    attempt.stage == Stage::Trial || is_confirmed(journal, facts)
+/// The new firmware runs, its entry says that it is confirmed, and the journal does not know of
+/// it. Armed, 0, is one bit from confirmed, 2: only behind a trial that was marked as one, which the
+/// stage says, and without a crash is that so.
+fn reads_confirmed(attempt: &Attempt, facts: &BootFacts) -> NextAction {
+    if facts.has_crashed() || attempt.arms >= ARMS_ALLOWED && attempt.stage != Stage::Trial {
+        NextAction::RollBackNow
+    } else if attempt.stage == Stage::Trial {
+        NextAction::ReportConfirmed
+    } else {
+        NextAction::StartTrial
+    }
 }
 
 /// Whether an image rolled back, or failed, and was never confirmed since.
@@ -175,15 +183,8 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
         return match facts.running_entry {
             // Whatever its entry says: given up, 3, is one bit from confirmed, 2.
             _ if attempt.verdict.is_some() => NextAction::RollBackNow,
-            // Armed, 0, is one bit from confirmed as well. Nothing was confirmed before its trial.
-            EntryState::Valid if !may_be_confirmed(journal, attempt, facts) => {
-                NextAction::StartTrial
-            }
-            // It crashed in its trial: a bit turned over before that, or it is no good anyway.
-            EntryState::Valid if facts.has_crashed() && !is_confirmed(journal, facts) => {
-                NextAction::RollBackNow
-            }
-            EntryState::Valid => NextAction::ReportConfirmed,
+            EntryState::Valid if is_confirmed(journal, facts) => NextAction::ReportConfirmed,
+            EntryState::Valid => reads_confirmed(attempt, facts),
             EntryState::PendingVerify => NextAction::StartTrial,
             // A reset in the trial ends it, and the bootloader did not: it has no rollback, or
             // power went in its own write and left a state that it starts for ever.

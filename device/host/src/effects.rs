@@ -260,15 +260,22 @@ impl<F: NorFlash> Host<F> {
             false => Ok(images::find(flash, layout, storage, other, *chip)
                 .is_ok_and(|found| found.is_some())),
         };
-        let was_on_trial = OtaData::read(flash, layout).is_ok_and(|found| {
-            found.active_slot() == Some(*slot)
-                && found.state_of(*slot) == Some(EntryState::PendingVerify)
-        });
+        // As a bootloader sees it that gives a trial up by itself.
+        let written = OtaData::read_entries(flash, layout).ok();
+        let written = written.filter(|written| written.active_slot() == Some(*slot));
+        let was_on_trial = written
+            .as_ref()
+            .is_some_and(|written| written.state_of(*slot) == Some(EntryState::PendingVerify));
         let is_restart_enough = match otadata::roll_back(flash, layout, *slot, image_ok) {
             Ok(()) => true,
             Err(OtaDataError::NoOtherSlot | OtaDataError::SequenceExhausted { .. }) => false,
-            // Where flash refuses the mark, the restart itself gives a trial up, and nothing else.
-            Err(_) => was_on_trial,
+            // Where flash refuses the mark, the restart itself gives a trial up, and so does an
+            // entry of which not even that much is left. Nothing else does.
+            Err(_) if was_on_trial => true,
+            Err(_) => {
+                let found = OtaData::read(flash, layout);
+                written.is_some() && found.is_ok_and(|found| found.active_slot() == Some(other))
+            }
         };
         (!is_restart_enough).then_some(Answered::RollBackFailed(Reason::FlashFailed))
     }

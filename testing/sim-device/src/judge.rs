@@ -53,6 +53,8 @@ pub struct Judge {
     running: Option<Running>,
     /// Releases that were confirmed here, by the judge's own look at the selector.
     confirmed: Vec<usize>,
+    /// Those that left the factory or were reported as confirmed: none older may be taken.
+    told: Vec<usize>,
     /// Highest floor seen in a journal.
     floor: u32,
     /// Highest floor of each signer that was on flash when an effect was over.
@@ -116,6 +118,7 @@ impl Judge {
             longest,
             running: None,
             confirmed: vec![life.factory],
+            told: vec![life.factory],
             floor: 0,
             signers_floors: BTreeMap::new(),
             begun: Vec::new(),

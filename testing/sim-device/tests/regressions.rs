@@ -306,3 +306,24 @@ fn firmware_that_is_armed_is_not_confirmed_by_one_bit() {
         }
     }
 }
+
+/// And whatever ends that trial: power, or the watchdog.
+#[test]
+fn firmware_that_reads_as_confirmed_is_not_confirmed_by_a_restart() {
+    for behaviour in [Behaviour::Fail, Behaviour::Hang] {
+        let life = one_wish(Geometry::Small, SIZES[0], behaviour);
+        let otadata = life.geometry.layout().otadata.offset;
+        let first = bootloaders_writes(&life)[0];
+        for after in 0..30 {
+            for supply in [Supply::Off, Supply::Dip, Supply::Reset] {
+                let second = Outage { after, kind: CutKind::After, supply };
+                let mut life = with_cut(&life, first, CutKind::Before);
+                life.outages.push(second);
+                life.flips = vec![(otadata + 4096 + 24, 1)];
+                let summary =
+                    judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+                assert_eq!(summary.ends[0].outcome, "rolled_back", "{life:?}");
+            }
+        }
+    }
+}

@@ -110,13 +110,8 @@ impl Step<'_> {
             NextAction::FollowWish => self.adopt_running(),
             NextAction::ResumeFetch => self.resume_fetch(facts.has_crashed()),
             NextAction::ArmAgain => self.fetch_again(),
-            NextAction::StartTrial => self.begin_trial(),
-            NextAction::RollBackNow => {
-                self.agent.phase = AgentPhase::RollingBack;
-                let message = ["firmware that came to nothing runs: going back"];
-                self.log(LogLevel::Error, "OTA_UPDATE_FAILED", &message, None);
-                (self.out)(Effect::RollBack);
-            }
+            NextAction::StartTrial => self.begin_trial(facts.running_entry),
+            NextAction::RollBackNow => self.roll_back_at_boot(facts.reset),
             NextAction::ReportConfirmed => {
                 self.agent.running_stays = true;
                 // Power went behind the confirmation, or in it: said twice, it stays.

@@ -229,8 +229,6 @@ impl Step<'_> {
                 journal.security_floor = journal.security_floor.max(counter);
                 journal.bad_images.forget(&self.agent.running.sha256);
                 self.remember_confirmed();
-                // Before the journal forgets the attempt: cut off here, it is confirmed again.
-                (self.out)(Effect::RaiseFloor(self.agent.running.sha256));
             }
             (Outcome::RolledBack, Some(sha256)) => {
                 journal.bad_images.add(sha256, attempt.update.clone());
@@ -253,6 +251,10 @@ impl Step<'_> {
         self.agent.phase = AgentPhase::Idle;
         self.agent.settling = Settling::UntilReported;
         self.save_journal();
+        if outcome == Outcome::Confirmed {
+            // Nothing takes the confirmation back any more. Cut off here, the next boot raises it.
+            (self.out)(Effect::RaiseFloor(self.agent.running.sha256));
+        }
     }
 
     pub(super) fn remember_confirmed(&mut self) {

@@ -4,7 +4,7 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Reason};
 
 use super::{AgentPhase, Step};
-use crate::{Effect, Stage};
+use crate::{Effect, EntryState, ResetCause, Stage};
 
 impl Step<'_> {
     /// Whether the attempt under way is about the firmware that runs.
@@ -14,13 +14,20 @@ impl Step<'_> {
         target.is_some_and(|target| target.sha256 == self.agent.running.sha256)
     }
 
-    pub(super) fn begin_trial(&mut self) {
+    /// What runs is new, and has to show that it works.
+    ///
+    /// An entry that reads as confirmed gives no way back, and cannot tell a trial from its end: the
+    /// stage stays what it is until then, and each start of it counts as an arming.
+    pub(super) fn begin_trial(&mut self, entry: EntryState) {
         // Whatever its entry says, as where power went in the bootloader's own write of it.
         self.agent.running_stays = false;
         if self.attempt_runs()
             && let Some(attempt) = &mut self.agent.journal.attempt
         {
-            attempt.stage = Stage::Trial;
+            match entry {
+                EntryState::Valid => attempt.arms = attempt.arms.saturating_add(1),
+                _ => attempt.stage = Stage::Trial,
+            }
             self.save_journal();
         }
         let until_ms = self.agent.now.uptime_ms.saturating_add(self.agent.config.broker_limit_ms);
@@ -95,10 +102,23 @@ impl Step<'_> {
         if self.attempt_runs()
             && let Some(attempt) = &mut self.agent.journal.attempt
         {
-            attempt.verdict = Some(reason);
+            // One that was found before is the right one.
+            attempt.verdict.get_or_insert(reason);
+            attempt.stage = Stage::Trial;
             self.save_journal();
         }
         (self.out)(Effect::RollBack);
+    }
+
+    /// At a boot: what runs came to nothing before.
+    pub(super) fn roll_back_at_boot(&mut self, reset: ResetCause) {
+        let reason = match reset {
+            _ if !self.attempt_runs() => Reason::RevertedAfterConfirm,
+            ResetCause::PowerOn => Reason::PowerLostInTrial,
+            ResetCause::Watchdog => Reason::SelfTestTimedOut,
+            ResetCause::Panic | ResetCause::Software => Reason::FirmwareCrashed,
+        };
+        self.roll_back(reason);
     }
 
     /// There is nothing to go back to. Firmware that failed and runs can still be replaced;

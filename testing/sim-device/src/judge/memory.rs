@@ -44,11 +44,13 @@ impl Judge {
     }
 
     /// Highest sequence and security counter of what was confirmed.
-    pub(super) fn highest_confirmed(&self) -> (u64, u32) {
-        let confirmed = || self.confirmed.iter().map(|&number| &catalogue().releases[number]);
-        let sequence = confirmed().map(|release| release.sequence).max();
-        let counter = confirmed().map(|release| release.security_counter).max();
-        (sequence.unwrap_or_default(), counter.unwrap_or_default())
+    fn highest_confirmed(&self) -> (u64, u32) {
+        highest(&self.confirmed)
+    }
+
+    /// Highest sequence and security counter of what was reported as confirmed.
+    pub(super) fn highest_told(&self) -> (u64, u32) {
+        highest(&self.told)
     }
 
     /// I7: no signer's floor is above what was confirmed, and none falls that was there once an
@@ -137,4 +139,11 @@ impl Judge {
         self.floor = self.floor.max(floor);
         Ok(())
     }
+}
+
+fn highest(numbers: &[usize]) -> (u64, u32) {
+    let releases = || numbers.iter().map(|&number| &catalogue().releases[number]);
+    let sequence = releases().map(|release| release.sequence).max();
+    let counter = releases().map(|release| release.security_counter).max();
+    (sequence.unwrap_or_default(), counter.unwrap_or_default())
 }

@@ -47,6 +47,7 @@ impl Judge {
             if running.release.behaviour != Behaviour::Pass {
                 return broken("I3", "confirmed firmware that fails its self-test");
             }
+            self.told.push(running.release.number);
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ impl Judge {
 
     /// Whether no device may take this release, whoever wishes for it.
     pub fn must_refuse(&self, release: &Release) -> bool {
-        let (sequence, counter) = self.highest_confirmed();
+        let (sequence, counter) = self.highest_told();
         let too_old = release.sequence < sequence || release.security_counter < counter;
         let slot_bytes = self.partitions.slots.map(|(_, length)| length as usize);
         release.is_rogue

@@ -171,8 +171,8 @@ fn arming_what_may_not_be_armed_breaks_i4() {
         device.load(rogue);
         assert_eq!(rule(device.arms(rogue, true)), "I4", "{why:?}");
     }
-    device.judge.confirmed.push(device.release - 1);
-    let older = device.judge.confirmed[0] + 1;
+    device.judge.told.push(device.judge.told[0] + 2);
+    let older = device.judge.told[0] + 1;
     device.load(older);
     assert_eq!(rule(device.arms(older, true)), "I4", "older than what was confirmed");
     device.chip.load(0x2_0000, &[0; 64]);
