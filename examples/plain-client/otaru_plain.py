@@ -7,6 +7,7 @@ it checks is the server's own word. README.md says what that means, and how to c
 
 import argparse
 import logging
+import os
 import signal
 import tomllib
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from download import AgainError, Download, FailedError
 from shadow import Shadow, back_off
-from slots import LOG, Memory, Slots, command, write
+from slots import LOG, Memory, Slots, command, status, write
 
 
 class PlainClient:
@@ -90,7 +91,10 @@ class PlainClient:
     def image(self, version: Any) -> Path:
         """The image, whole and checked, for a wish that still stands."""
         part = self.download.bring(version, lambda: self.shadow.wishes(version) and not self.stop.is_set())
-        if not command(self.check, OTARU_IMAGE=str(part), OTARU_VERSION=version):
+        found = status(self.check, OTARU_IMAGE=str(part), OTARU_VERSION=version)
+        if found == os.EX_TEMPFAIL:
+            raise AgainError("--check cannot tell yet")
+        if found != 0:
             raise FailedError("it was refused by --check")
         if not self.shadow.still_wishes(version):
             raise AgainError("the wish does not stand, or the broker is away")
@@ -111,7 +115,7 @@ def main() -> None:
     parser.add_argument("--state", required=True, help="folder for slots, settings and memory")
     parser.add_argument("--version", required=True, help="what runs at the very first start")
     commands = {
-        "--check": "ends with 0 if the file $OTARU_IMAGE may be installed as $OTARU_VERSION",
+        "--check": "ends with 0 if the file $OTARU_IMAGE may be installed as $OTARU_VERSION, with 75 to be asked again",
         "--restart": "starts the file $OTARU_IMAGE, which is $OTARU_VERSION",
         "--self-test": "ends with 0 if $OTARU_VERSION runs and is well",
         "--apply": "ends with 0 if the product took the settings in the file $OTARU_SETTINGS",

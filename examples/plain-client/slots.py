@@ -53,6 +53,9 @@ class Slots:
         """Brings a trial to its end from whichever step a restart left it at."""
         trial = self.memory.trial
         if not trial:
+            # Power went on the way back: what failed still runs.
+            if self.current() not in (None, self.file(self.memory.slot).name):
+                self.start(self.memory.slot, self.memory.version)
             return
         if trial["stage"] == "testing":
             self.go_back("it ended in its self-test")
@@ -110,11 +113,16 @@ class Slots:
 
 def command(line: str, **about: str) -> bool:
     """Runs a command of the product; answers whether it ended well and in time."""
+    return status(line, **about) == 0
+
+
+def status(line: str, **about: str) -> int | None:
+    """Runs a command of the product; answers what it ended with, and nothing if it takes too long."""
     try:
         done = subprocess.run(line, shell=True, env=os.environ | about, timeout=COMMAND_S, check=False)
     except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+        return None
+    return done.returncode
 
 
 def write(path: Path, document: dict[str, Any]) -> None:

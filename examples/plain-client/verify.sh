@@ -11,8 +11,18 @@ setting() { sed -n "s/^$1 = \"\(.*\)\"\$/\1/p" "$identity/device.toml"; }
 product=$(setting product)
 manifest=$OTARU_IMAGE.manifest
 
-curl --silent --show-error --fail --cacert "$identity/ca.pem" --cert "$identity/cert.pem" --key "$identity/key.pem" \
-    --output "$manifest" "$(setting device_url)/firmware/$product/$OTARU_VERSION.manifest"
+# What a link or a server does for a while is no verdict: 75 asks for another try.
+code=$(curl --silent --show-error --max-time 60 \
+    --cacert "$identity/ca.pem" --cert "$identity/cert.pem" --key "$identity/key.pem" --write-out '%{http_code}' \
+    --output "$manifest" "$(setting device_url)/firmware/$product/$OTARU_VERSION.manifest") || exit 75
+case $code in
+200) ;;
+429 | 5??) exit 75 ;;
+*)
+    echo "the manifest of $OTARU_VERSION: HTTP $code" >&2
+    exit 1
+    ;;
+esac
 roots=$#
 while [ "$roots" -gt 0 ]; do
     set -- "$@" --root "$1"

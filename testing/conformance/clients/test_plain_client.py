@@ -73,7 +73,7 @@ def test_a_server_cannot_pass_one_release_off_as_another(
     curl.parent.mkdir()
     # In place of the server: it gives out the manifest of 1.0.4, whatever it is asked for.
     manifest = publisher.file("1.0.4.manifest")
-    curl.write_text(f'#!/bin/sh\nwhile [ "$1" != --output ]; do shift; done\nexec cp {manifest} "$2"\n')
+    curl.write_text(f'#!/bin/sh\nwhile [ "$1" != --output ]; do shift; done\ncp {manifest} "$2"; printf 200\n')
     curl.chmod(0o755)
     image = tmp_path / "download"
     image.write_bytes(publisher.images["1.0.4"])
@@ -162,6 +162,32 @@ def test_a_power_cut_in_the_self_test_goes_back(gateway: Gateway, publisher: Pub
     assert gateway.reported()["config"] == {"firmware_version": "1.0.4"}
     assert gateway.started() == ["1.0.5", "1.0.4"]
     assert runs(gateway, publisher.images["1.0.4"])
+
+
+def test_a_power_cut_on_the_way_back_goes_back(gateway: Gateway, publisher: Publisher) -> None:
+    (gateway.state / "slot-a.bin").write_bytes(publisher.images["1.0.4"])
+    gateway.power_on("--self-test", "kill -KILL $PPID")
+    gateway.until_reported(firmware_version="1.0.4")
+    gateway.ask_for("1.0.5")
+    assert gateway.until_off() == -signal.SIGKILL
+    # It was decided and written down, and what failed is still the one that starts.
+    memory = json.loads((gateway.state / "memory.json").read_text())
+    failed = {"version": "1.0.5", "asked_at": memory["trial"]["asked_at"], "why": "it failed its self-test"}
+    (gateway.state / "memory.json").write_text(json.dumps(memory | {"trial": {}, "failed": failed}))
+    gateway.power_on()
+    gateway.until(lambda: gateway.reported().get("failed_update") is not None)
+    assert gateway.started() == ["1.0.5", "1.0.4"]
+    assert runs(gateway, publisher.images["1.0.4"])
+
+
+def test_a_check_that_cannot_tell_is_asked_again(gateway: Gateway, publisher: Publisher) -> None:
+    asked = gateway.state.parent / "asked"
+    gateway.power_on("--check", f"test -e {asked} || {{ touch {asked}; exit 75; }}")
+    gateway.until_reported(firmware_version="1.0.4")
+    gateway.ask_for("1.0.5")
+    gateway.until_said("--check cannot tell yet")
+    gateway.until(lambda: gateway.update() == ("confirmed", "confirmed"))
+    assert runs(gateway, publisher.images["1.0.5"])
 
 
 def test_a_stop_in_the_self_test_judges_nothing(gateway: Gateway, publisher: Publisher) -> None:
