@@ -82,20 +82,20 @@ pub async fn run_gateway(
     started: impl FnOnce(),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), GatewayError> {
-    let identity = Identity::read(&options.dir)?;
+    let identity = Identity::read_settings(&options.dir)?;
     let chip = raw_chip(&identity)?;
     let flash = options.slots.open(options.first_image.as_deref())?;
     let stage = Arc::<Stage>::default();
     let agent_options = agent_options(options);
     let boots = Boots { options, agent_options: &agent_options, identity: &identity, chip };
     let running = std::pin::pin!(boots.run(flash, Arc::clone(&stage), started));
-    tokio::select! {
-        result = running => Ok(result?),
-        () = shutdown => {
-            stage.stop().await;
-            Ok(())
-        }
-    }
+    let ended = tokio::select! {
+        ended = running => ended,
+        () = shutdown => Ok(()),
+    };
+    // The product ends as it is used to, whatever ended the agent.
+    stage.stop().await;
+    Ok(ended?)
 }
 
 /// Looks whether the folder is one of a gateway, with everything in it that a session with the

@@ -83,11 +83,17 @@ struct DeviceToml {
 impl Identity {
     /// Reads `device.toml`, and that certificate and key are there.
     pub fn read(dir: &Path) -> Result<Identity, IdentityError> {
-        let path = dir.join("device.toml");
-        let text = read_text(&path)?;
+        let identity = Identity::read_settings(dir)?;
         for file in ["cert.pem", "key.pem"] {
             read_text(&dir.join(file))?;
         }
+        Ok(identity)
+    }
+
+    /// Reads `device.toml` alone: what else is missing or damaged costs the link.
+    pub fn read_settings(dir: &Path) -> Result<Identity, IdentityError> {
+        let path = dir.join("device.toml");
+        let text = read_text(&path)?;
         parse(dir, &text).map_err(|message| IdentityError::Settings { path, message })
     }
 

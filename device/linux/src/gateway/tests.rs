@@ -58,3 +58,17 @@ async fn a_product_that_hangs_in_its_restart_leaves_the_agent_alone() {
     until_started(&options).await.unwrap();
     assert!(options.slots.is_in_force());
 }
+
+/// It costs updates until somebody puts it right, and never the product.
+#[tokio::test]
+async fn a_damaged_certificate_keeps_no_product_from_running() {
+    let folder = TempDir::new().unwrap();
+    let mut options = gateway(folder.path());
+    let ran = folder.path().join("ran");
+    let touch = ["/bin/touch", ran.to_str().unwrap()].map(str::to_owned);
+    options.commands.restart = Some(touch.to_vec());
+    std::fs::write(folder.path().join("cert.pem"), [0xFF; 100]).unwrap();
+    std::fs::remove_file(folder.path().join("key.pem")).unwrap();
+    until_started(&options).await.unwrap();
+    assert!(ran.exists());
+}
