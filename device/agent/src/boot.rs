@@ -137,19 +137,6 @@ fn is_confirmed(journal: &Journal, facts: &BootFacts) -> bool {
     journal.confirmed == Some(facts.running.sha256)
 }
 
-/// The new firmware runs, its entry says that it is confirmed, and the journal does not know of
-/// it. Armed, 0, is one bit from confirmed, 2: only behind a trial that was marked as one, which the
-/// stage says, and without a crash is that so.
-fn reads_confirmed(attempt: &Attempt, facts: &BootFacts) -> NextAction {
-    if facts.has_crashed() || attempt.arms >= ARMS_ALLOWED && attempt.stage != Stage::Trial {
-        NextAction::RollBackNow
-    } else if attempt.stage == Stage::Trial {
-        NextAction::ReportConfirmed
-    } else {
-        NextAction::StartTrial
-    }
-}
-
 /// Whether an image rolled back, or failed, and was never confirmed since.
 pub(crate) fn was_given_up(journal: &Journal, image: Digest) -> bool {
     let is_bad = journal.bad_images.iter().any(|bad| bad.sha256 == image);
@@ -183,8 +170,13 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
         return match facts.running_entry {
             // Whatever its entry says: given up, 3, is one bit from confirmed, 2.
             _ if attempt.verdict.is_some() => NextAction::RollBackNow,
-            EntryState::Valid if is_confirmed(journal, facts) => NextAction::ReportConfirmed,
-            EntryState::Valid => reads_confirmed(attempt, facts),
+            // Never armed: flashed by cable, or what a roll-back that found nothing else started.
+            EntryState::Valid
+                if attempt.stage == Stage::Fetching && !is_confirmed(journal, facts) =>
+            {
+                NextAction::StartTrial
+            }
+            EntryState::Valid => NextAction::ReportConfirmed,
             EntryState::PendingVerify => NextAction::StartTrial,
             // A reset in the trial ends it, and the bootloader did not: it has no rollback, or
             // power went in its own write and left a state that it starts for ever.

@@ -110,7 +110,7 @@ impl Step<'_> {
             NextAction::FollowWish => self.adopt_running(),
             NextAction::ResumeFetch => self.resume_fetch(facts.has_crashed()),
             NextAction::ArmAgain => self.fetch_again(),
-            NextAction::StartTrial => self.begin_trial(facts.running_entry),
+            NextAction::StartTrial => self.begin_trial(),
             NextAction::RollBackNow => self.roll_back_at_boot(facts.reset),
             NextAction::ReportConfirmed => {
                 self.agent.running_stays = true;

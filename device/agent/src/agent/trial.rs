@@ -4,7 +4,7 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Reason};
 
 use super::{AgentPhase, Step};
-use crate::{Effect, EntryState, ResetCause, Stage};
+use crate::{Effect, ResetCause, Stage};
 
 impl Step<'_> {
     /// Whether the attempt under way is about the firmware that runs.
@@ -15,19 +15,13 @@ impl Step<'_> {
     }
 
     /// What runs is new, and has to show that it works.
-    ///
-    /// An entry that reads as confirmed gives no way back, and cannot tell a trial from its end: the
-    /// stage stays what it is until then, and each start of it counts as an arming.
-    pub(super) fn begin_trial(&mut self, entry: EntryState) {
+    pub(super) fn begin_trial(&mut self) {
         // Whatever its entry says, as where power went in the bootloader's own write of it.
         self.agent.running_stays = false;
         if self.attempt_runs()
             && let Some(attempt) = &mut self.agent.journal.attempt
         {
-            match entry {
-                EntryState::Valid => attempt.arms = attempt.arms.saturating_add(1),
-                _ => attempt.stage = Stage::Trial,
-            }
+            attempt.stage = Stage::Trial;
             self.save_journal();
         }
         let until_ms = self.agent.now.uptime_ms.saturating_add(self.agent.config.broker_limit_ms);
