@@ -155,7 +155,7 @@ fn starts_given_up(journal: &Journal, facts: &BootFacts) -> bool {
 }
 
 /// Whether an attempt is about the firmware that runs.
-fn runs(attempt: &Attempt, facts: &BootFacts) -> bool {
+pub(crate) fn runs(attempt: &Attempt, facts: &BootFacts) -> bool {
     attempt.target.as_ref().is_some_and(|target| target.sha256 == facts.running.sha256)
 }
 

@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use otaru_release::{KeyId, Root};
 use otaru_wire::Digest;
 
-use crate::boot::was_given_up;
+use crate::boot::{runs, was_given_up};
 use crate::{BootFacts, EntryState, Journal, Target, Wanted};
 
 mod codec;
@@ -82,15 +82,14 @@ impl Trust {
     /// After each boot, and after the agent's first effects: what runs gets a floor if it has
     /// none. Says whether the memory has to be kept.
     ///
-    /// What is on trial waits for its end, and what rolled back gets none. What was expected and stays is its signer's, as where
-    /// power went away between taking another manifest for it and confirming that.
+    /// What is on trial waits for its end, and what rolled back gets none. What was expected and
+    /// stays is its signer's, as where power went away between taking another manifest for it and
+    /// confirming that.
     pub fn begin(&mut self, facts: &BootFacts, journal: &Journal, root: Option<&dyn Root>) -> bool {
         let was_lost = core::mem::take(&mut self.is_lost);
         let running = &facts.running;
         // Its attempt has not ended: it may be on trial, whatever its entry says.
-        let is_under_way = journal.attempt.as_ref().is_some_and(|attempt| {
-            attempt.target.as_ref().is_some_and(|target| target.sha256 == running.sha256)
-        });
+        let is_under_way = journal.attempt.as_ref().is_some_and(|attempt| runs(attempt, facts));
         let rolled_back = was_given_up(journal, running.sha256);
         let is_expected = self.pending.is_some_and(|(pending, _)| pending == running.sha256);
         let may_not_stay = match facts.running_entry {

@@ -151,12 +151,16 @@ def test_a_firmware_that_fails_its_self_test_is_left_and_not_tried_again(
     assert gateway.started()[2:] == ["1.0.5"]
 
 
-def test_a_power_cut_in_the_self_test_goes_back(gateway: Gateway, publisher: Publisher) -> None:
+def dies_in_its_self_test(gateway: Gateway, publisher: Publisher) -> None:
     (gateway.state / "slot-a.bin").write_bytes(publisher.images["1.0.4"])
     gateway.power_on("--self-test", "kill -KILL $PPID")
     gateway.until_reported(firmware_version="1.0.4")
     gateway.ask_for("1.0.5")
     assert gateway.until_off() == -signal.SIGKILL
+
+
+def test_a_power_cut_in_the_self_test_goes_back(gateway: Gateway, publisher: Publisher) -> None:
+    dies_in_its_self_test(gateway, publisher)
     gateway.power_on()
     gateway.until(lambda: gateway.reported().get("failed_update") is not None)
     assert gateway.reported()["config"] == {"firmware_version": "1.0.4"}
@@ -165,11 +169,7 @@ def test_a_power_cut_in_the_self_test_goes_back(gateway: Gateway, publisher: Pub
 
 
 def test_a_power_cut_on_the_way_back_goes_back(gateway: Gateway, publisher: Publisher) -> None:
-    (gateway.state / "slot-a.bin").write_bytes(publisher.images["1.0.4"])
-    gateway.power_on("--self-test", "kill -KILL $PPID")
-    gateway.until_reported(firmware_version="1.0.4")
-    gateway.ask_for("1.0.5")
-    assert gateway.until_off() == -signal.SIGKILL
+    dies_in_its_self_test(gateway, publisher)
     # It was decided and written down, and what failed is still the one that starts.
     memory = json.loads((gateway.state / "memory.json").read_text())
     failed = {"version": "1.0.5", "asked_at": memory["trial"]["asked_at"], "why": "it failed its self-test"}
