@@ -161,6 +161,7 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
                 return Ok(Flow::Ask);
             }
             Verdict::Refuse(reason) => return Ok(self.refuse(PatchRefusal::Answer(reason))),
+            Verdict::Later(fault) => return Err(fault),
         }
         Ok(Flow::Body)
     }

@@ -322,10 +322,11 @@ impl Judge {
     }
 
     /// I5: a patch is worth a look and never a try. What ends a download while one is asked for
-    /// is the link's fault, or that of flash.
-    pub fn patch_failed(&self, reason: Reason) -> Result<(), Violation> {
-        use Reason::{DownloadStalled, FlashFailed, LinkDownWhileDownloading};
+    /// is the link's fault, or that of flash, or a server that is busy and says so.
+    pub fn patch_failed(&self, reason: Reason, is_busy: bool) -> Result<(), Violation> {
+        use Reason::{DownloadStalled, FlashFailed, LinkDownWhileDownloading, ServerError};
         match reason {
+            ServerError if is_busy => Ok(()),
             DownloadStalled | FlashFailed | LinkDownWhileDownloading => Ok(()),
             reason => broken("I5", format!("a patch ended a download: {reason}")),
         }

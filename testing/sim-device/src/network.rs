@@ -17,6 +17,8 @@ const TRICKLE_MS: u64 = 200;
 /// What comes more slowly, over so long, is as good as silence to every host.
 const RATE_MIN_BYTES_PER_S: u64 = 256;
 const RATE_WINDOW_MS: u64 = 60_000;
+/// A server that has too much to do wants to be asked again after so long.
+const BUSY_S: u64 = 120;
 
 /// Counts messages and requests, and says what happens to each.
 #[derive(Clone, Debug)]
@@ -226,13 +228,18 @@ impl Body {
         self.was_range && self.status == 200
     }
 
+    /// Whether the server has too much to do.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.status == 429
+    }
+
     pub(crate) fn head(&self) -> Answer<'_> {
         Answer {
             status: self.status,
             content_range: self.content_range.as_deref(),
             content_length: self.content_length,
             content_encoding: self.content_encoding,
-            retry_after_s: None,
+            retry_after_s: self.is_busy().then_some(BUSY_S),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What an HTTPS answer means for a patch, whose length nobody signed.
 
-use otaru_agent::{Answer, content_range};
+use otaru_agent::{Answer, Fault, content_range};
 use otaru_wire::Reason;
 
 use super::PatchRange;
@@ -19,6 +19,9 @@ pub(super) enum Verdict {
     NoPatch,
     /// Nothing comes of it.
     Refuse(Reason),
+    /// The server is busy, and says when it wants to be asked again. It would be no less so if it
+    /// were asked for the image, which is longer.
+    Later(Fault),
 }
 
 /// Reads the head of an answer. `known` is the patch's length, if it was said before; none
@@ -42,6 +45,7 @@ pub(super) fn judge(
         404 => return Verdict::NoPatch,
         301 | 302 | 303 | 307 | 308 => return Verdict::Refuse(Reason::ServerError),
         412 | 416 => return Verdict::Refuse(Reason::ContentChanged),
+        429 | 503 if answer.retry_after_s.is_some() => return Verdict::Later(busy(answer)),
         _ => return Verdict::Refuse(Reason::ServerError),
     };
     if total.is_some_and(|total| total > u64::from(longest)) {
@@ -53,6 +57,11 @@ pub(super) fn judge(
         _ if known.is_some() && known != total => Verdict::Refuse(Reason::ContentChanged),
         _ => Verdict::GoesOn,
     }
+}
+
+fn busy(answer: Answer<'_>) -> Fault {
+    let retry_after_ms = answer.retry_after_s.map(|s| s.saturating_mul(1000));
+    Fault { reason: Reason::ServerError, retry_after_ms }
 }
 
 /// A strong entity tag, as it is sent back in `If-Range`.
@@ -102,6 +111,9 @@ mod tests {
         let status = |status| Answer { status, ..Answer::default() };
         let range = |text| Answer { content_range: Some(text), ..status(206) };
         let long = |length| Answer { content_length: Some(length), ..status(200) };
+        let again_after = |code, s| Answer { retry_after_s: Some(s), ..status(code) };
+        let fault = Fault { reason: Reason::ServerError, retry_after_ms: Some(7000) };
+        let later = format!("Later({fault:?})");
         let table = [
             ("whole", 0, long(500), "Begins { total: Some(500) }"),
             ("whole, length unknown", 0, status(200), "Begins { total: None }"),
@@ -120,6 +132,10 @@ mod tests {
             ("moved twice", 0, status(302), "Refuse(ServerError)"),
             ("forbidden", 0, status(403), "Refuse(ServerError)"),
             ("down", 0, status(503), "Refuse(ServerError)"),
+            ("down for a while", 90, again_after(503, 7), &later),
+            ("too many", 0, again_after(429, 7), &later),
+            ("too many, for no time it says", 0, status(429), "Refuse(ServerError)"),
+            ("broken, and again after a while", 0, again_after(500, 7), "Refuse(ServerError)"),
             (
                 "compressed",
                 0,

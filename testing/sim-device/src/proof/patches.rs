@@ -33,7 +33,7 @@ impl HostilePatches {
             Weather::Encoded,
             Weather::Trickle { part: 1 },
         ];
-        spoilt.extend([302, 404, 410, 412, 416, 500, 503].map(Weather::Status));
+        spoilt.extend([302, 404, 410, 412, 416, 429, 500, 503].map(Weather::Status));
         // Header, table, frames and packed records, to their last bytes.
         spoilt.extend((0..400).step_by(3).map(|at| Weather::Flip { at }));
         let mut broken = Vec::new();

@@ -275,8 +275,8 @@ impl<const UNIT: usize> World<UNIT> {
     }
 
     pub(super) fn fail_download(&mut self, fault: Fault) -> Result<Option<Stop>, Violation> {
-        if self.transfer.as_ref().is_some_and(|transfer| transfer.is_by_patch) {
-            self.judge.patch_failed(fault.reason)?;
+        if let Some(Transfer { is_by_patch: true, body, .. }) = &self.transfer {
+            self.judge.patch_failed(fault.reason, body.as_ref().is_some_and(Body::is_busy))?;
         }
         self.stop_transfer();
         self.step(Input::DownloadEnded(Err(fault)))
