@@ -243,7 +243,10 @@ impl Download {
             let position = writer.position();
             if position / SECTOR_BYTES > before / SECTOR_BYTES {
                 self.check_completed_chunk(flash, position)?;
-                tell(u64::from(position - position % SECTOR_BYTES));
+                // That all of it is there is said when the last chunk was checked.
+                if position < self.image_bytes {
+                    tell(u64::from(position - position % SECTOR_BYTES));
+                }
             }
         }
         Ok(())

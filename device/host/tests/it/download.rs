@@ -22,21 +22,26 @@ fn layout() -> Layout {
 }
 
 fn image() -> Vec<u8> {
-    let builder = ImageBuilder::new(CHIP).size_bytes(IMAGE_BYTES).version("1.0.1");
+    image_of(IMAGE_BYTES)
+}
+
+fn image_of(size: usize) -> Vec<u8> {
+    let builder = ImageBuilder::new(CHIP).size_bytes(size).version("1.0.1");
     builder.behaviour(Behaviour::Pass).build()
 }
 
-fn manifest() -> Manifest {
+fn manifest(size: usize) -> Manifest {
     let product = ProductName::new("clock").expect("a valid name");
     let version = ReleaseVersion::new("1.0.1").expect("a valid label");
-    Manifest::for_image(&image(), product, version, 1).expect("built images are whole")
+    Manifest::for_image(&image_of(size), product, version, 1).expect("built images are whole")
 }
 
 /// Fetches `body` as the whole file; how far it came, and what the slot is worth then.
 fn fetch(body: &[u8]) -> (u64, Result<(), Fault>, u64) {
     let mut flash = WordFlash::new(layout().flash_bytes as usize);
-    let mut download = Download::begin(&mut flash, &layout(), Slot::Ota0, &manifest(), CHIP, false)
-        .expect("flash works");
+    let mut download =
+        Download::begin(&mut flash, &layout(), Slot::Ota0, &manifest(body.len()), CHIP, false)
+            .expect("flash works");
     let head = Answer { status: 200, content_length: Some(body.len() as u64), ..Answer::default() };
     download.answer(head).expect("a whole file");
     let mut told = 0;
@@ -70,4 +75,14 @@ fn a_wrong_byte_is_found_where_its_chunk_ends() {
         let corrupt = Err(Fault::from(Reason::ImageCorrupt));
         assert_eq!(fetch(&body), (told, corrupt, 0), "byte {at}");
     }
+}
+
+/// Nor is it said to be whole before its last chunk was found right.
+#[test]
+fn of_an_image_that_ends_with_a_sector_the_last_one_is_not_told_of() {
+    let mut body = image_of(CHUNK_BYTES as usize + 8192);
+    let whole = body.len() as u64;
+    assert_eq!(fetch(&body), (whole - 4096, Ok(()), whole));
+    body[CHUNK_BYTES as usize] ^= 0x10;
+    assert_eq!(fetch(&body), (whole - 4096, Err(Fault::from(Reason::ImageCorrupt)), 0));
 }
