@@ -144,6 +144,20 @@ fn a_token_is_the_random_number_in_hex_and_how_many_there_were() {
     assert_eq!(device.token, "0123456789abcdef-2");
 }
 
+/// It may have been said before the wish was there.
+#[test]
+fn that_there_is_no_shadow_is_asked_again_when_one_was_heard_of_since() {
+    let mut device = Device::asking_of(&facts());
+    let asked = device.token.clone();
+    let desired = json!({
+        "config": {"firmware_version": "1.0.5"},
+        "update": {"id": "u-1", "sha256": image(&version("1.0.5")), "attempt": 1},
+    });
+    let current = json!({"version": 6, "state": {"desired": desired}});
+    device.hear(ShadowTopic::Documents, &json!({"current": current}));
+    assert_eq!(device.hear(NO_ANSWER, &json!({"code": 404, "clientToken": asked})), ["read"]);
+}
+
 #[test]
 fn the_answer_to_a_read_of_somebody_else_is_none() {
     let mut device = Device::asking_of(&facts());
