@@ -1,9 +1,9 @@
-//! How many tries an update has, and which of them count.
+//! How many retries an update has, and which tries count.
 
 use otaru_wire::Reason;
 
-/// Tries for what comes and goes.
-const NETWORK_TRIES: u32 = 20;
+/// Retries for what comes and goes.
+const NETWORK_RETRIES: u32 = 20;
 
 /// Hurried tries that cost nothing, since the last new byte.
 const HURRIES: u32 = 20;
@@ -53,7 +53,7 @@ impl Tries {
 
     /// One more for `reason`; answers how many of its class there are.
     pub(crate) fn add(&mut self, reason: Reason) -> u32 {
-        let count = match tries_allowed(reason) {
+        let count = match retries_allowed(reason) {
             0 => return 1,
             2 => Tries::BYTES,
             3 => Tries::NOT_GIVEN,
@@ -65,7 +65,7 @@ impl Tries {
         self.get(count)
     }
 
-    /// The tries for `reason` are used up: whether they begin anew after a long wait.
+    /// The retries for `reason` are used up: whether they begin anew after a long wait.
     pub(crate) fn rest(&mut self, reason: Reason) -> bool {
         let rested = self.get(Tries::RESTED);
         let rests = is_of_the_network(reason) && rested < RESTS;
@@ -89,29 +89,29 @@ impl Tries {
     }
 }
 
-/// How many tries in a row, without one new byte in flash between them, a
-/// reason is worth. Zero ends the update at once.
-pub fn tries_allowed(reason: Reason) -> u32 {
+/// How often in a row, without one new byte in flash in between, is tried again after a failure
+/// for this reason. Zero ends the update at once.
+pub fn retries_allowed(reason: Reason) -> u32 {
     use Reason::*;
     match reason {
-        // Full jitter from 30 s to 6 h makes these tries last for days.
-        FirmwareCrashed => NETWORK_TRIES,
-        _ if is_of_the_network(reason) => NETWORK_TRIES,
+        // Full jitter from 30 s to 6 h makes these retries last for days.
+        FirmwareCrashed => NETWORK_RETRIES,
+        _ if is_of_the_network(reason) => NETWORK_RETRIES,
         // The product may give back what it can do without.
         LowMemory => 5,
         // A release may be on its way through a cache, a permission on its way through a form.
         ReleaseNotFound | DownloadForbidden | ManifestMissing | RootMissing | ContentChanged
         | OrderMissing | OrderExpired | RootWithheld | TooManyBytes => 3,
-        // Bytes that do not match are fetched once more, from the start.
+        // Bytes that do not match are fetched twice more, from the start.
         ImageCorrupt | DigestMismatch | FlashFailed => 2,
         _ => 0,
     }
 }
 
-/// Whether used-up tries end the update as [`Reason::RetriesExhausted`]: the last of many reasons
+/// Whether used-up retries end the update as [`Reason::RetriesExhausted`]: the last of many reasons
 /// says little.
 pub(crate) fn is_exhausting(reason: Reason) -> bool {
-    tries_allowed(reason) == NETWORK_TRIES
+    retries_allowed(reason) == NETWORK_RETRIES
 }
 
 /// Whether what is in flash is suspect, so that the next try starts over.

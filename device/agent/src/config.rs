@@ -16,6 +16,9 @@ pub struct AgentConfig {
     pub retry_cap_ms: u64,
     /// How long an answer from the shadow service is waited for.
     pub answer_limit_ms: u64,
+    /// How long a try may go without one more byte in flash, its manifest included, before it is
+    /// given up. A host has shorter limits for its links; this one is for what passes them all.
+    pub stall_limit_ms: u64,
     /// At most one progress message in this time, transitions aside.
     pub progress_interval_ms: u64,
     /// Whether the product decides about download and restart: [`Effect::AskProduct`](crate::Effect::AskProduct).
@@ -65,6 +68,7 @@ impl AgentConfig {
             retry_base_ms: 30_000,
             retry_cap_ms: 6 * 3_600_000,
             answer_limit_ms: 10_000,
+            stall_limit_ms: 3_600_000,
             progress_interval_ms: 1_000,
             asks_product: false,
             shows_offers: false,

@@ -42,7 +42,7 @@ pub use agent::{Agent, AgentPhase, SettingId, Stored};
 pub use backoff::full_jitter;
 pub use bad_images::{BadImage, BadImages};
 pub use boot::{BootFacts, EntryState, Label, NextAction, ResetCause, Running, reconcile};
-pub use budget::{Tries, tries_allowed};
+pub use budget::{Tries, retries_allowed};
 pub use clock::Clock;
 pub use config::{AgentConfig, WithoutBroker};
 pub use decision::{Before, Decision, Deferral, Hold, Question};

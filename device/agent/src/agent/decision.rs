@@ -9,7 +9,7 @@ use otaru_wire::{Outcome, Reason};
 
 use super::link::Link;
 use super::{AgentPhase, Core, Step};
-use crate::budget::tries_allowed;
+use crate::budget::retries_allowed;
 use crate::json::Decimal;
 use crate::{Before, Decision, Deferral, Effect, Question};
 
@@ -99,7 +99,7 @@ impl Step<'_> {
     /// that cannot tell how long it was without power halves it: a device that is on for minutes
     /// would never try again.
     pub(super) fn resume_wait(&mut self, Deferral { left_ms, until_ms, reason, .. }: Deferral) {
-        let is_retry = tries_allowed(reason) > 0;
+        let is_retry = retries_allowed(reason) > 0;
         let is_timed = until_ms.is_some() && self.agent.now.wall_ms.is_some();
         let is_halved = is_retry && !is_timed;
         let left_ms = if is_halved { left_ms / 2 } else { left_ms };

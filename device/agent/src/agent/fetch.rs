@@ -5,8 +5,8 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Phase, Reason};
 
 use super::link::Link;
-use super::{AgentPhase, Meter, Settling, Step};
-use crate::budget::{is_exhausting, starts_over, tries_allowed};
+use super::{AgentPhase, Core, Meter, Settling, Step};
+use crate::budget::{is_exhausting, retries_allowed, starts_over};
 use crate::journal::Ended;
 use crate::json::Decimal;
 use crate::{Attempt, Before, Effect, Fault, Label, Stage, Target, Tries, Wanted, full_jitter};
@@ -27,6 +27,7 @@ impl Step<'_> {
                 .max(self.agent.running.security_counter),
         };
         self.agent.phase = AgentPhase::Preflight;
+        self.got_further();
         (self.out)(Effect::CheckManifest(wanted));
         self.tell();
     }
@@ -45,7 +46,7 @@ impl Step<'_> {
         }
         attempt.target = Some(target.clone());
         // That of a product goes with its answer.
-        attempt.deferral = attempt.deferral.filter(|wait| tries_allowed(wait.reason) == 0);
+        attempt.deferral = attempt.deferral.filter(|wait| retries_allowed(wait.reason) == 0);
         if target.sha256 == self.agent.running.sha256 {
             return self.relabel(target);
         }
@@ -63,6 +64,7 @@ impl Step<'_> {
         let from_start = core::mem::take(&mut self.agent.meter.start_over);
         self.agent.phase =
             AgentPhase::Downloading { done: self.agent.meter.done.min(total), total };
+        self.got_further();
         (self.out)(Effect::Download { target, from_start });
         self.tell();
     }
@@ -84,6 +86,7 @@ impl Step<'_> {
         }
         self.agent.phase = AgentPhase::Downloading { done: bytes, total };
         self.agent.meter.done = bytes;
+        self.got_further();
         // The first of a boot may all have been there before.
         let best = self.agent.meter.best.replace(bytes);
         match best {
@@ -94,6 +97,17 @@ impl Step<'_> {
             _ => {}
         }
         self.tell_bytes();
+    }
+
+    fn got_further(&mut self) {
+        let Core { config, now, meter, .. } = &mut *self.agent;
+        meter.stalls_at_ms = now.uptime_ms.saturating_add(config.stall_limit_ms);
+    }
+
+    /// Whatever the host is at, it comes to nothing.
+    pub(super) fn stalled(&mut self) {
+        (self.out)(Effect::StopTransfer);
+        self.fault(Reason::DownloadStalled.into());
     }
 
     /// Once after each fault: a boot finds none of the tries that were made before a chunk that it
@@ -169,7 +183,7 @@ impl Step<'_> {
     /// Something went wrong before the restart: tries again within the budget, or gives up.
     pub(super) fn fault(&mut self, fault: Fault) {
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
-        let allowed = tries_allowed(fault.reason);
+        let allowed = retries_allowed(fault.reason);
         attempt.deferral = None;
         attempt.stage = Stage::Fetching;
         let (reason, version) = (fault.reason, attempt.version.clone());

@@ -19,6 +19,8 @@ pub(super) struct Meter {
     pub(super) done: u64,
     /// Most bytes read back in any try of this update since the boot: only more is a new byte.
     pub(super) best: Option<u64>,
+    /// When the try under way is given up, unless it gets further.
+    pub(super) stalls_at_ms: u64,
     /// Whether what stands in flash is suspect.
     pub(super) start_over: bool,
 }

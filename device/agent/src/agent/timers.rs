@@ -20,6 +20,7 @@ impl Core {
             AgentPhase::Asking { until_ms, .. }
             | AgentPhase::Trial { until_ms }
             | AgentPhase::SelfTest { until_ms } => until_ms,
+            AgentPhase::Preflight | AgentPhase::Downloading { .. } => self.meter.stalls_at_ms,
             _ => NEVER,
         };
         let mut also = |at: u64| wake_at = wake_at.min(at);
@@ -48,6 +49,11 @@ impl Step<'_> {
                 self.question_unanswered(before);
             }
             AgentPhase::AwaitRetry { .. } | AgentPhase::Deferred { .. } => self.mind_wait(),
+            AgentPhase::Preflight | AgentPhase::Downloading { .. }
+                if self.agent.meter.stalls_at_ms <= now =>
+            {
+                self.stalled();
+            }
             AgentPhase::Trial { until_ms } if until_ms <= now => {
                 match self.agent.config.without_broker {
                     WithoutBroker::RollBack => self.roll_back(Reason::BrokerUnreachable),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::flash::{image, target, version};
 use super::world::{Event, World, config, faults};
-use crate::{AgentPhase, Fault, Input, Moment, Target};
+use crate::{AgentPhase, Effect, Fault, Input, Moment, Target};
 
 /// The same, and no more, as budget.rs says a reason is worth.
 #[test]
@@ -36,6 +36,59 @@ fn the_longest_wait_doubles_from_the_first() {
         world.uptime_ms = until_ms;
         world.queue.push_back(Event::Input(Input::TimePassed));
     }
+}
+
+/// A host that hangs, and an answer that trickles for ever.
+#[test]
+fn a_try_that_gets_no_further_for_an_hour_is_given_up() {
+    let begun: [fn(AgentPhase) -> bool; 2] = [
+        |phase| phase == AgentPhase::Preflight,
+        |phase| matches!(phase, AgentPhase::Downloading { .. }),
+    ];
+    for begun in begun {
+        let mut world = World::connected();
+        world.wish("1.0.5", "u-1");
+        world.run_until(begun);
+        world.queue.clear();
+        let mut at = world.uptime_ms;
+        let mut take = |at, input| {
+            let mut stopped = false;
+            let now = Moment { uptime_ms: at, ..Moment::default() };
+            let mut see = |effect: Effect<'_>| stopped |= matches!(effect, Effect::StopTransfer);
+            world.agent.step(now, input, &mut see);
+            (world.agent.phase(), stopped)
+        };
+        let before = take(at, Input::TimePassed).0;
+        if let AgentPhase::Downloading { total, .. } = before {
+            for done in 1..5 {
+                at += 3_000_000;
+                let (phase, stopped) = take(at, Input::BytesRead { done });
+                assert!(phase == AgentPhase::Downloading { done, total } && !stopped, "{phase:?}");
+            }
+            take(at + 1_000_000, Input::BytesRead { done: 4 });
+        }
+        let (phase, stopped) = take(at + 3_599_999, Input::TimePassed);
+        assert!(begun(phase) && !stopped, "{phase:?}");
+        let (phase, stopped) = take(at + 3_600_000, Input::TimePassed);
+        let AgentPhase::AwaitRetry { reason, .. } = phase else { panic!("{phase:?}") };
+        assert!(stopped && reason == Reason::DownloadStalled, "{reason:?}");
+    }
+}
+
+#[test]
+fn a_transfer_wakes_the_agent_when_it_would_be_given_up() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::Downloading { .. }));
+    let wake_at = world.agent.wake_at_ms().expect("a transfer is waited for");
+    assert!(wake_at <= world.uptime_ms + world.config().stall_limit_ms);
+    world.queue.clear();
+    while matches!(world.agent.phase(), AgentPhase::Downloading { .. }) {
+        assert!(world.pass(), "it waits for ever: {}", world.transcript);
+        world.run_until(|_| false);
+    }
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
 }
 
 /// The broker that comes back says nothing about a release that is not there, nor of a server that

@@ -36,8 +36,8 @@ fn an_outage_takes_nothing_from_what_a_release_that_is_not_there_yet_has() {
     for (reason, tries) in [(Reason::ReleaseNotFound, 4), (Reason::ServerError, 6 * 21)] {
         let mut world = World::connected();
         let others = [Reason::ImageCorrupt, Reason::OrderMissing, Reason::TlsUntrusted];
-        let allowed = crate::tries_allowed(reason);
-        let others = others.into_iter().filter(|other| crate::tries_allowed(*other) != allowed);
+        let allowed = crate::retries_allowed(reason);
+        let others = others.into_iter().filter(|other| crate::retries_allowed(*other) != allowed);
         world.faults = faults(&alloc::vec![reason; tries]);
         world.faults.extend(others.map(Fault::from));
         world.faults.rotate_right(2);

@@ -13,7 +13,7 @@ use super::{effect_name, names, phase_of};
 use crate::agent::{Agent, Stored};
 use crate::{
     AgentPhase, Attempt, Decision, Effect, EntryState, Hold, Journal, Moment, NextAction,
-    ResetCause, reconcile, tries_allowed,
+    ResetCause, reconcile, retries_allowed,
 };
 
 const HEADER: &str = "
@@ -93,7 +93,7 @@ fn boots() -> Vec<(&'static str, World, ResetCause)> {
     use ResetCause::{Panic, PowerOn, Software, Watchdog};
     let downloading = reach(World::connected(), is_downloading);
     let crashes = |attempt: &mut Attempt| {
-        for _ in 0..tries_allowed(Reason::FirmwareCrashed) {
+        for _ in 0..retries_allowed(Reason::FirmwareCrashed) {
             attempt.tries.add(Reason::FirmwareCrashed);
         }
     };

@@ -48,7 +48,7 @@ fn tried(name: &'static str, input: Input<'static>) -> Tried {
 }
 
 /// Longer than any phase lasts by itself.
-const LATER_MS: u64 = 3_600_000;
+const LATER_MS: u64 = 7_200_000;
 
 /// What the shadow may name, by a read: the first of [`inputs`].
 pub(super) const WISHES: [&str; 4] =
