@@ -35,7 +35,7 @@ pub struct Answer<'a> {
 pub enum Verdict {
     /// Its body continues at the offset asked for.
     Append,
-    /// Its body is the whole image: begin at byte 0 again.
+    /// Its body is the whole image, with what was asked for behind that offset.
     FromStart,
     /// It points elsewhere; one redirect is followed.
     Redirect,

@@ -8,8 +8,8 @@ use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_release::{Chip, ImageHead, Manifest, ManifestView};
 use otaru_slots::{
-    CHUNK_BYTES, ChunkList, Layout, SECTOR_BYTES, Slot, SlotError, SlotWriter, chunk_is_good,
-    read_slot, resume_point,
+    CHUNK_BYTES, ChunkList, ErasedAhead, Layout, SECTOR_BYTES, Slot, SlotError, SlotWriter,
+    chunk_is_good, read_slot, resume_point,
 };
 use otaru_wire::{Digest, Reason};
 
@@ -36,7 +36,10 @@ pub struct Download {
     next_chunk: u32,
     /// The body's first bytes, until the image's own header was seen.
     head: Vec<u8>,
+    /// Bytes of the body that stand in flash already.
+    skipped: u32,
     writer: Option<SlotWriter>,
+    erased_ahead: Option<ErasedAhead>,
 }
 
 /// What a manifest says of its image, as far as a download is held against it.
@@ -65,38 +68,65 @@ impl From<&ManifestView<'_>> for Described {
 impl Download {
     /// Finds out how much of the slot is right already, and writes the end of that anew:
     /// power may have gone in it.
+    ///
+    /// Whatever is in the slot has to be of this image: see [`Download::begin_anew`].
     pub fn begin<F: NorFlash>(
         flash: &mut F,
         layout: &Layout,
         running: Slot,
         manifest: impl Into<Described>,
         chip: Chip,
-        from_start: bool,
     ) -> Result<Download, Fault> {
-        let Described { size_bytes, digests, .. } = manifest.into();
-        let image_bytes = u32::try_from(size_bytes).map_err(|_| Reason::ImageTooLarge)?;
-        let chunks = ChunkList::new(image_bytes, &digests).map_err(reason_of)?;
-        let right = match from_start {
-            true => 0,
-            false => resume_point(flash, layout, running.other(), &chunks).map_err(reason_of)?,
-        };
+        let mut download = Download::of(layout, running, manifest.into(), chip)?;
+        let (target, image_bytes) = (running.other(), download.image_bytes);
+        let right = resume_point(flash, layout, target, &download.chunks()?).map_err(reason_of)?;
         if right > 0 {
-            let target = running.other();
             let mut buffer = Box::new([0; SECTOR_BYTES as usize]);
-            SlotWriter::resume(flash, layout, running, target, image_bytes, right, &mut buffer)
-                .map_err(reason_of)?;
+            let resumed =
+                SlotWriter::resume(flash, layout, running, target, image_bytes, right, &mut buffer);
+            download.erased_ahead = resumed.map_err(reason_of)?.erased_ahead();
+            download.right = right;
+            download.begin_body(right);
         }
+        Ok(download)
+    }
+
+    /// Begins where the slot holds something else, or what is suspect: nothing of that counts.
+    pub fn begin_anew<F: NorFlash>(
+        flash: &mut F,
+        layout: &Layout,
+        running: Slot,
+        manifest: impl Into<Described>,
+        chip: Chip,
+    ) -> Result<Download, Fault> {
+        let mut download = Download::of(layout, running, manifest.into(), chip)?;
+        let forgotten = SlotWriter::forget(flash, layout, running, download.image_bytes);
+        download.erased_ahead = forgotten.map_err(reason_of)?;
+        Ok(download)
+    }
+
+    fn of(
+        layout: &Layout,
+        running: Slot,
+        manifest: Described,
+        chip: Chip,
+    ) -> Result<Download, Fault> {
+        let Described { size_bytes, digests, .. } = manifest;
+        let image_bytes = u32::try_from(size_bytes).map_err(|_| Reason::ImageTooLarge)?;
+        ChunkList::new(image_bytes, &digests).map_err(reason_of)?;
         Ok(Download {
             layout: *layout,
             running,
             chip,
             image_bytes,
             digests,
-            right,
-            offset: right,
-            next_chunk: right / CHUNK_BYTES,
+            right: 0,
+            offset: 0,
+            next_chunk: 0,
             head: Vec::new(),
+            skipped: 0,
             writer: None,
+            erased_ahead: None,
         })
     }
 
@@ -117,7 +147,10 @@ impl Download {
         let asked = Asked { offset: self.right.into(), total: self.image_bytes.into() };
         match judge(asked, head) {
             Verdict::Append => self.begin_body(self.right),
-            Verdict::FromStart => self.begin_body(0),
+            Verdict::FromStart => {
+                self.begin_body(self.right);
+                self.skipped = self.right;
+            }
             Verdict::Redirect => return Err(Reason::ServerError.into()),
             Verdict::Fail(fault) => return Err(fault),
         }
@@ -129,7 +162,15 @@ impl Download {
         self.offset = offset;
         self.next_chunk = offset / CHUNK_BYTES;
         self.head.clear();
-        self.writer = None;
+        self.skipped = 0;
+        self.end_writer();
+    }
+
+    /// The writer under way, if there is one, and what it leaves for the next.
+    fn end_writer(&mut self) -> Option<SlotWriter> {
+        let writer = self.writer.take()?;
+        self.erased_ahead = writer.erased_ahead();
+        Some(writer)
     }
 
     /// Nothing more comes of this body; the chunks of it that were found right stay.
@@ -165,6 +206,13 @@ impl Download {
         part: &[u8],
         mut tell: impl FnMut(u64),
     ) -> Result<(), Fault> {
+        // Sent again by a server that knows no ranges. What is right is written once.
+        let known = part.len().min(self.skipped as usize);
+        self.skipped -= known as u32;
+        let part = &part[known..];
+        if part.is_empty() {
+            return Ok(());
+        }
         if self.writer.is_some() {
             return self.write(flash, part, &mut tell);
         }
@@ -192,28 +240,28 @@ impl Download {
         let size = self.image_bytes;
         let writer =
             SlotWriter::begin(flash, &self.layout, self.running, target, size, self.offset);
-        self.writer = Some(writer.map_err(reason_of)?);
+        self.writer = Some(writer.map_err(reason_of)?.after(self.erased_ahead.take()));
         self.write(flash, body, &mut tell)
     }
 
     /// The body is over: checks the last chunk and how far the slot is right now.
     pub fn body_ended<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), Fault> {
+        if self.skipped > 0 {
+            // The image again, and less of it than stood in flash.
+            return Err(Reason::ContentChanged.into());
+        }
         let asked = self.right;
         let right = self.right_after(flash)?;
         if right > asked {
             self.right = right;
             return Ok(());
         }
-        match self.offset == asked {
-            // A part of the rest that brings no chunk further is a link that went down.
-            true => Err(DOWN.into()),
-            // The image again, and less of it than stood in flash.
-            false => Err(Reason::ContentChanged.into()),
-        }
+        // A part of the rest that brings no chunk further is a link that went down.
+        Err(DOWN.into())
     }
 
     fn right_after<F: NorFlash>(&mut self, flash: &mut F) -> Result<u32, Fault> {
-        let Some(writer) = self.writer.take() else { return Err(DOWN.into()) };
+        let Some(writer) = self.end_writer() else { return Err(DOWN.into()) };
         if writer.position() < self.image_bytes {
             // A server may answer a part of the rest.
             return Ok(self.checked_bytes());

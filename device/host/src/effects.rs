@@ -182,9 +182,11 @@ impl<F: NorFlash> Host<F> {
 
     /// Begins [`Effect::Download`] of the image a verified manifest describes.
     ///
-    /// What the manifest says is kept beside the slot it will be in, before the first
-    /// erase: a label without its image is found out by the hash, an image without its
-    /// label would lose its name.
+    /// What the manifest says is kept beside the slot, before the first byte is there: a label
+    /// without its image is found out by the hash, an image without its label would lose its
+    /// name. And it says whose bytes the slot has: those of no other image count, however right
+    /// they look, for power may have gone in them anywhere. So it is nobody's until the first
+    /// erase is done.
     pub fn download(
         &mut self,
         target: &Target,
@@ -193,10 +195,20 @@ impl<F: NorFlash> Host<F> {
         from_start: bool,
     ) -> Result<Result<Download, Fault>, HostError> {
         let manifest = manifest.into();
-        if let Err(reason) = kept(self.keep_target(self.slot.other(), target))? {
+        let other = self.slot.other();
+        let known = self.storage.target(&mut self.flash, other);
+        let is_known = matches!(&known, Ok(Some(known)) if known.sha256 == target.sha256);
+        let is_begun = is_known && !from_start;
+        if !is_begun && let Err(reason) = kept(self.forget_target(other, target))? {
             return Ok(Err(reason.into()));
         }
-        Ok(Download::begin(&mut self.flash, &self.layout, self.slot, manifest, chip, from_start))
+        let Host { flash, layout, slot, .. } = self;
+        let begun = match is_begun {
+            true => Download::begin(flash, layout, *slot, manifest, chip),
+            false => Download::begin_anew(flash, layout, *slot, manifest, chip),
+        };
+        let Ok(download) = begun else { return Ok(begun) };
+        Ok(kept(self.keep_target(other, target))?.map(|()| download).map_err(Fault::from))
     }
 
     /// [`Host::download`] by patch, where one may be tried.
@@ -235,6 +247,12 @@ impl<F: NorFlash> Host<F> {
     /// Begins [`Effect::VerifySlot`], for hosts that have other work between its steps.
     pub fn verification(&self, target: &Target) -> Result<Verification, Reason> {
         Verification::new(&self.layout, self.slot.other(), target)
+    }
+
+    /// What is in the slot is nobody's from now on.
+    fn forget_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {
+        let nobody = Target { sha256: Digest([0; Digest::LENGTH_BYTES]), ..target.clone() };
+        self.storage.save_target(&mut self.flash, slot, &nobody)
     }
 
     fn keep_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {

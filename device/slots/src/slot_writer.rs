@@ -9,8 +9,10 @@ use crate::{CHUNK_BYTES, Layout, Slot, SlotError, otadata};
 ///
 /// Each sector is erased just before its first byte, even when it looks
 /// blank: an erase that lost power can read as blank and forget later. The last
-/// sector of a chunk is erased before the chunk's first byte: right bytes of an
-/// earlier try behind the place where power goes must not make the chunk right.
+/// sector of a chunk is erased before the chunk's first byte, and before the last
+/// sector of the chunk in front of it is written: right bytes of an earlier try, or
+/// of another image, behind the place where power goes must make no chunk right.
+/// So the resume point is never more than one sector behind that place.
 #[derive(Debug)]
 pub struct SlotWriter {
     region: Region,
@@ -23,6 +25,10 @@ pub struct SlotWriter {
     /// Where the sector begins that was erased before its turn, in bytes of the image.
     erased_ahead: Option<u32>,
 }
+
+/// A sector that an earlier writer of the same image erased before its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasedAhead(u32);
 
 impl SlotWriter {
     /// Makes the other slot ready for an image of `image_bytes`.
@@ -66,7 +72,7 @@ impl SlotWriter {
     }
 
     /// [`begin`](SlotWriter::begin) after power may have gone: first writes the sector that ends
-    /// at `resume_at` anew.
+    /// at `resume_at` anew, and erases the last sector of the chunk that begins there.
     ///
     /// Power that goes in a write can leave cells that read right now and otherwise at another
     /// power-on. The last sector before the resume point is where it went, if it went; a hash
@@ -80,14 +86,45 @@ impl SlotWriter {
         resume_at: u32,
         buffer: &mut [u8; SECTOR_BYTES as usize],
     ) -> Result<SlotWriter, SlotError> {
-        let writer = SlotWriter::begin(flash, layout, running, target, image_bytes, resume_at)?;
+        let mut writer = SlotWriter::begin(flash, layout, running, target, image_bytes, resume_at)?;
         if let Some(last) = resume_at.checked_sub(1) {
+            if resume_at < image_bytes {
+                writer.erase_ahead(flash, resume_at / CHUNK_BYTES * CHUNK_BYTES)?;
+            }
             let offset = writer.region.offset + last / SECTOR_BYTES * SECTOR_BYTES;
             flash::read(flash, offset, buffer)?;
             flash::erase_sector(flash, offset)?;
             flash::write_checked(flash, offset, buffer)?;
         }
         Ok(writer)
+    }
+
+    /// Makes whatever is in the other slot no image of this length, however right it looks: power
+    /// may have gone in it anywhere, where it was written as part of another one.
+    ///
+    /// Errors: those of [`begin`](SlotWriter::begin).
+    pub fn forget<F: NorFlash>(
+        flash: &mut F,
+        layout: &Layout,
+        running: Slot,
+        image_bytes: u32,
+    ) -> Result<Option<ErasedAhead>, SlotError> {
+        let target = running.other();
+        let mut writer = SlotWriter::begin(flash, layout, running, target, image_bytes, 0)?;
+        writer.erase_ahead(flash, 0)?;
+        Ok(writer.erased_ahead())
+    }
+
+    /// What stays erased when this writer is given up for another one.
+    pub fn erased_ahead(&self) -> Option<ErasedAhead> {
+        self.erased_ahead.filter(|&sector| sector >= self.flushed).map(ErasedAhead)
+    }
+
+    /// Goes on from a writer of the same image, behind which nothing was written.
+    #[must_use]
+    pub fn after(mut self, erased: Option<ErasedAhead>) -> SlotWriter {
+        self.erased_ahead = erased.map(|ErasedAhead(sector)| sector);
+        self
     }
 
     /// Bytes of the image accepted so far, the resumed ones included.
@@ -97,7 +134,7 @@ impl SlotWriter {
 
     /// Takes bytes up to the end of the current sector and says how many.
     ///
-    /// Blocks for at most one erase, and for two where a chunk begins. Bytes that do not fill a write unit wait
+    /// Blocks for at most one erase, and for two where the image begins. Bytes that do not fill a write unit wait
     /// in memory for the next call or for [`finish`](SlotWriter::finish).
     ///
     /// Errors: [`SlotError::PastEnd`] before anything is written; after a
@@ -160,15 +197,30 @@ impl SlotWriter {
         Ok(())
     }
 
-    /// Erases the last sector of the chunk that begins, where the chunk is longer than that.
-    fn erase_ahead<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), SlotError> {
-        let end = self.image_bytes.min(self.flushed.saturating_add(CHUNK_BYTES));
-        let last = (end - 1) / SECTOR_BYTES * SECTOR_BYTES;
-        if last > self.flushed {
+    /// Erases the last sector of the chunk that begins there, if one does and that is not done.
+    fn erase_ahead<F: NorFlash>(&mut self, flash: &mut F, chunk: u32) -> Result<(), SlotError> {
+        let Some(last) = self.last_sector_of(chunk) else { return Ok(()) };
+        if self.erased_ahead != Some(last) {
             flash::erase_sector(flash, self.region.offset + last)?;
             self.erased_ahead = Some(last);
         }
         Ok(())
+    }
+
+    /// Where the last sector of the chunk begins that begins there, if the image is as long.
+    fn last_sector_of(&self, chunk: u32) -> Option<u32> {
+        let end = self.image_bytes.min(chunk.saturating_add(CHUNK_BYTES));
+        (chunk < end).then(|| (end - 1) / SECTOR_BYTES * SECTOR_BYTES)
+    }
+
+    /// Makes the sector that begins ready to be written.
+    fn erase<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), SlotError> {
+        let chunk = self.flushed / CHUNK_BYTES * CHUNK_BYTES;
+        self.erase_ahead(flash, chunk)?;
+        if self.last_sector_of(chunk) == Some(self.flushed) {
+            return self.erase_ahead(flash, chunk.saturating_add(CHUNK_BYTES));
+        }
+        Ok(flash::erase_sector(flash, self.region.offset + self.flushed)?)
     }
 
     fn hold(&mut self, bytes: &[u8]) {
@@ -182,11 +234,8 @@ impl SlotWriter {
     /// Writes whole units that lie in one sector.
     fn flush<F: NorFlash>(&mut self, flash: &mut F, units: &[u8]) -> Result<(), SlotError> {
         let offset = self.region.offset + self.flushed;
-        if self.flushed.is_multiple_of(CHUNK_BYTES) {
-            self.erase_ahead(flash)?;
-        }
-        if self.flushed.is_multiple_of(SECTOR_BYTES) && self.erased_ahead != Some(self.flushed) {
-            flash::erase_sector(flash, offset)?;
+        if self.flushed.is_multiple_of(SECTOR_BYTES) {
+            self.erase(flash)?;
         }
         flash::write_checked(flash, offset, units)?;
         self.flushed += units.len() as u32;

@@ -39,8 +39,6 @@ pub(crate) struct Sky {
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) status: u16,
-    /// Whether a range was asked for.
-    was_range: bool,
     content_range: Option<String>,
     content_length: Option<u64>,
     content_encoding: Option<&'static str>,
@@ -149,7 +147,6 @@ impl Sky {
         let part = range.clone().unwrap_or(0..total);
         let mut body = Body {
             status: if range.is_some() { 206 } else { 200 },
-            was_range: range.is_some(),
             content_range: range.as_ref().map(text),
             content_length: Some(part.len() as u64),
             content_encoding: None,
@@ -221,11 +218,6 @@ impl Body {
     /// The entity tag that came with it.
     pub(crate) fn etag(&self) -> &str {
         &self.etag
-    }
-
-    /// Whether it is an answer to a range, and the whole file.
-    pub(crate) fn begins_anew(&self) -> bool {
-        self.was_range && self.status == 200
     }
 
     /// Whether the server has too much to do.

@@ -2,9 +2,10 @@
 
 use otaru_release::Behaviour;
 use otaru_sim_device::catalogue::{RELEASES_OF_A_ROUND, SIZES, catalogue};
-use otaru_sim_device::proof::{judge_life, quiet_life};
+use otaru_sim_device::proof::{judge_life, quiet_life, whole_life_by_patch};
 use otaru_sim_device::{Geometry, Gust, Life, Outage, Supply, Unit, Weather, Wish};
 use otaru_sim_flash::{CutKind, Operation};
+use otaru_slots::CHUNK_BYTES;
 
 /// A life with one wish, for firmware of that behaviour.
 fn one_wish(geometry: Geometry, size: usize, behaviour: Behaviour) -> Life {
@@ -36,6 +37,28 @@ fn a_faint_cell_does_not_outlive_the_download() {
             continue;
         }
         for seed in 0..4 {
+            let life = with_cut(&life, after, CutKind::Faint { seed });
+            judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+        }
+    }
+}
+
+/// The same in the end of a chunk, where what stands behind it is right already: the image before
+/// was the same there.
+#[test]
+fn a_chunk_that_was_right_before_hides_no_faint_cell() {
+    let life = whole_life_by_patch(Geometry::Segments);
+    let slot = Geometry::Segments.layout().slots[0];
+    let end = slot.offset + CHUNK_BYTES - 4096..slot.offset + CHUNK_BYTES;
+    let is_of_it = |operation: &Operation| end.contains(&operation.offset);
+    let cuts: Vec<u64> = (0..)
+        .zip(trace(&life))
+        .filter(|(_, operation)| is_of_it(operation))
+        .map(|(after, _)| after)
+        .collect();
+    assert!(cuts.len() > 4, "{cuts:?}");
+    for after in cuts {
+        for seed in 0..12 {
             let life = with_cut(&life, after, CutKind::Faint { seed });
             judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
         }

@@ -5,7 +5,7 @@ use std::vec::Vec;
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{Answer, Effect, EntryState, Input, ResetCause, Target};
 use otaru_release::{KeyId, Manifest};
-use otaru_sim_flash::SimFlash;
+use otaru_sim_flash::{Cut, CutKind, SimFlash};
 use otaru_wire::{ProductName, ReleaseVersion};
 
 use super::*;
@@ -91,6 +91,58 @@ fn an_image_without_a_header_is_installed_and_left_again() {
     let facts = host.facts(ResetCause::Software).unwrap();
     assert_eq!(facts.running.sha256, Digest::of(&bytes(1)));
     assert_eq!(facts.other_image, Some(Digest::of(&bytes(2))), "given up, and known");
+}
+
+/// Power may have gone anywhere in it, and what reads right today need not tomorrow.
+#[test]
+fn what_the_download_of_another_image_left_counts_for_nothing() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    install(&mut host, &bytes(2));
+    let right = |host: &mut Host<SimFlash<4>>, image: &[u8]| {
+        let (manifest, target) = manifest(image);
+        let download = host.download(&target, &manifest, linux(), false).unwrap().unwrap();
+        download.right_bytes()
+    };
+    let (whole, mut other) = (bytes(2).len() as u64, bytes(2));
+    assert_eq!(right(&mut host, &bytes(2)), whole, "its own counts");
+    let end = other.len() - 1;
+    other[end] ^= 1;
+    assert_eq!(right(&mut host, &other), 0, "the same but for one bit in its last chunk");
+    let mut host = power_on(host.into_flash(), layout);
+    assert_eq!(right(&mut host, &bytes(2)), 0, "nor after it, whole as it is");
+    assert_eq!(right(&mut host, &bytes(2)), 0, "and not when it is begun again");
+}
+
+/// Cut off, the first erase of a download may look as if nothing had happened, and be found out
+/// at a later power-on.
+#[test]
+fn what_a_download_began_to_erase_counts_for_nothing_whatever_it_reads() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    install(&mut host, &bytes(2));
+    let before = host.into_flash();
+    let begin = |flash: SimFlash<4>, image: &[u8], from_start: bool| {
+        let mut host = Host::start(flash, layout, Slot::Ota0, Some(linux())).unwrap();
+        let (manifest, target) = manifest(image);
+        let begun = host.download(&target, &manifest, linux(), from_start);
+        (begun.ok().and_then(Result::ok).map(|begun| begun.right_bytes()), host.into_flash())
+    };
+    for (image, from_start) in [(bytes(3), false), (bytes(2), true)] {
+        let mut traced = before.clone();
+        traced.trace_operations();
+        let (_, mut traced) = begin(traced, &image, from_start);
+        let erase = traced.take_trace().iter().position(|operation| {
+            operation.is_erase && operation.offset >= layout.slot(Slot::Ota1).offset
+        });
+        let at_operation = erase.expect("something is erased") as u64;
+        let mut flash = before.clone();
+        flash.cut_power(Cut { at_operation, kind: CutKind::Before });
+        let (cut_off, mut flash) = begin(flash, &image, from_start);
+        assert_eq!(cut_off, None);
+        flash.power_on();
+        assert_eq!(begin(flash, &bytes(2), false).0, Some(0), "{from_start}");
+    }
 }
 
 #[test]

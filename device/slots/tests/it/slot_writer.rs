@@ -1,4 +1,4 @@
-use otaru_sim_flash::{Random, SimFlash};
+use otaru_sim_flash::{Cut, CutKind, Random, SimFlash};
 use otaru_slots::{
     CHUNK_BYTES, ChunkList, EntryState, Layout, OtaDataError, Region, Slot, SlotError, SlotHasher,
     SlotWriter, chunk_is_good, hash_slot, otadata, read_slot, resume_point,
@@ -90,7 +90,10 @@ fn resuming_writes_the_sector_before_the_resume_point_anew() {
 
     let first = layout.slots[1].offset as usize / 4096;
     let mut buffer = [0; 4096];
-    for (resume_at, sector) in [(CHUNK_BYTES, 15), (size, IMAGE_BYTES / 4096)] {
+    // The end of the chunk behind it goes first: that it is right would hide where power went.
+    for (resume_at, sectors) in
+        [(size, &[IMAGE_BYTES / 4096][..]), (CHUNK_BYTES, &[15, 31]), (8192, &[1, 15])]
+    {
         let (running, target) = (Slot::Ota0, Slot::Ota1);
         let before = flash.erases().to_vec();
         let resumed =
@@ -98,8 +101,10 @@ fn resuming_writes_the_sector_before_the_resume_point_anew() {
         assert_eq!(resumed.unwrap().position(), resume_at);
         let erased: Vec<usize> =
             (0..before.len()).filter(|&nth| flash.erases()[nth] > before[nth]).collect();
-        assert_eq!(erased, [first + sector]);
-        assert_eq!(hash_slot(&mut flash, &layout, Slot::Ota1, size), Ok(sha256(&image)));
+        assert_eq!(erased, sectors.iter().map(|sector| first + sector).collect::<Vec<_>>());
+        let mut found = vec![0; resume_at as usize];
+        flash.look(layout.slots[1].offset, &mut found);
+        assert!(found == image[..resume_at as usize], "{resume_at}");
     }
 }
 
@@ -133,6 +138,50 @@ fn end_of_a_chunk_goes_before_its_beginning_comes() {
         assert_eq!(found, [0xFF; 4096]);
         flash.look(start + chunk + 4096, &mut found);
         assert_eq!(found, image[chunk as usize + 4096..][..4096], "the middle stays");
+    }
+}
+
+/// Nor may a chunk behind it, which another image has as well, hide where power was cut.
+#[test]
+fn end_of_the_next_chunk_goes_before_the_end_of_a_chunk_comes() {
+    let layout = layout();
+    let start = layout.slots[1].offset;
+    let image = Random::new(8).bytes(CHUNK_BYTES as usize + 3 * 4096);
+    let mut flash: SimFlash<4> = blank(&layout);
+    flash.load(start, &image);
+    let size = image.len() as u32;
+    let mut writer =
+        SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, 0).unwrap();
+    let end = CHUNK_BYTES as usize - 4096;
+    writer.write_all(&mut flash, &image[..end]).unwrap();
+    let mut found = [0; 4096];
+    flash.look(start + CHUNK_BYTES + 2 * 4096, &mut found);
+    assert_eq!(found, image[CHUNK_BYTES as usize + 2 * 4096..][..4096], "not too soon");
+    flash.cut_power(Cut { at_operation: 1, kind: CutKind::Before });
+    writer.write_all(&mut flash, &image[end..]).unwrap_err();
+    flash.look(start + CHUNK_BYTES + 2 * 4096, &mut found);
+    assert_eq!(found, [0xFF; 4096]);
+}
+
+/// A body that breaks costs no erase of what the next one finds erased.
+#[test]
+fn what_one_writer_erased_ahead_the_next_does_not() {
+    let layout = layout();
+    let image = Random::new(8).bytes(IMAGE_BYTES);
+    let size = image.len() as u32;
+    let first = layout.slots[1].offset as usize / 4096;
+    for (stops_at, erases) in [(4096, [2, 1]), (CHUNK_BYTES as usize - 4096, [2, 1])] {
+        let mut flash: SimFlash<4> = blank(&layout);
+        let mut writer =
+            SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, 0).unwrap();
+        writer.write_all(&mut flash, &image[..stops_at]).unwrap();
+        let erased = writer.erased_ahead();
+        let next = SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, 0).unwrap();
+        let mut next = next.after(erased);
+        next.write_all(&mut flash, &image).unwrap();
+        next.finish(&mut flash).unwrap();
+        assert_eq!(hash_slot(&mut flash, &layout, Slot::Ota1, size), Ok(sha256(&image)));
+        assert_eq!([first, first + 15].map(|sector| flash.erases()[sector]), erases, "{stops_at}");
     }
 }
 

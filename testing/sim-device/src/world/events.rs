@@ -155,9 +155,6 @@ impl<const UNIT: usize> World<UNIT> {
         let (Some(download), Some(body)) = (&mut transfer.download, &transfer.body) else {
             return Ok(None);
         };
-        if body.begins_anew() {
-            self.judge.tried_again();
-        }
         match download.answer(body.head(), Some(body.etag())) {
             Ok(flow) => self.go_on(flow),
             Err(fault) => self.fail_download(fault),
