@@ -120,12 +120,16 @@ typedef struct otaru_board {
 
     /* GET of `path` at the device's server, and the head of the answer. `path` may have a query
      * behind a `?`. `offset` above 0 asks for the rest with `Range: bytes=OFFSET-`, and with
-     * `If-Range: ETAG` (quotes included) unless etag is null; otherwise neither is sent. No redirect is followed. Returns 0 with *response filled in
+     * `If-Range: ETAG` (quotes included) unless etag is null; otherwise neither is sent. The agent
+     * follows no redirect: where the server sends downloads elsewhere (docs/downloads.md), follow
+     * one in here, to HTTPS, without the device's certificate. Returns 0 with *response filled in
      * and the body to be read, or a negated reason, and then there is nothing to close. */
     int32_t (*http_get)(void *context, const char *path, uint32_t offset, const char *etag,
                         otaru_response *response);
     /* The next bytes of the body, at most `length`: how many, 0 at its end, or a negated reason.
-     * A body that ends before its Content-Length is a failure. */
+     * A body that ends before its Content-Length is a failure, and so are 30 s without a byte. One
+     * that comes with less than 256 bytes a second, over a minute in here by uptime_ms, is given
+     * up by the agent. */
     int32_t (*http_read)(void *context, uint8_t *bytes, uint32_t length);
     /* The request is over, whether or not its body was read to the end. Once for each http_get
      * that returned 0. */
@@ -164,6 +168,12 @@ typedef struct otaru_config {
     uint8_t slot;             /* the slot that runs: 0 for ota_0, 1 for ota_1 */
     uint8_t reset;            /* OTARU_RESET_... */
     uint8_t full_images;      /* 1: never fetch patches; 0: wherever the server has them */
+    /* A part of every day in which new firmware may be started, by local time: minutes after
+     * midnight, 0 to 1439. Over midnight where it closes before it opens; all day where both are
+     * the same, as 0 and 0. Kept only where wall_ms tells the time. */
+    uint16_t restart_opens_minute;
+    uint16_t restart_closes_minute;
+    int16_t ahead_of_utc_minutes; /* how far local time is ahead of UTC: -720 to 840 */
 } otaru_config;
 
 /* Looks at flash and starts the agent, once a boot; the link comes up behind it. Hashes what runs,

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use core::cell::RefCell;
 use core::ffi::{CStr, c_char};
 
-use otaru_agent::{Decision, Hold, Input, ResetCause};
+use otaru_agent::{DailyWindow, Decision, Hold, Input, ResetCause};
 use otaru_host::start_slot;
 use otaru_release::{Chip, PublicKey};
 use otaru_slots::{Layout, Slot};
@@ -18,40 +18,7 @@ use otaru_wire::{Namespace, ProductName, Reason, ReleaseVersion, ThingName};
 use crate::board::{Board, BoardFlash};
 use crate::device::{Device, Failure, Identity, Next};
 
-/// `OTARU_IDLE`.
-pub const IDLE: i32 = 0;
-/// `OTARU_AGAIN`.
-pub const AGAIN: i32 = 1;
-/// `OTARU_RESTART`.
-pub const RESTART: i32 = 2;
-/// `OTARU_ERROR_INVALID`.
-pub const INVALID: i32 = -1;
-/// `OTARU_ERROR_BUSY`.
-pub const BUSY: i32 = -2;
-/// `OTARU_ERROR_FLASH`.
-pub const FLASH: i32 = -3;
-/// `OTARU_ERROR_NO_IMAGE`.
-pub const NO_IMAGE: i32 = -4;
-/// `OTARU_ERROR_TABLE`.
-pub const TABLE: i32 = -5;
-
-/// `OTARU_DECISION_NOW`.
-pub const DECISION_NOW: u8 = 0;
-/// `OTARU_DECISION_REFUSE`.
-pub const DECISION_REFUSE: u8 = 1;
-/// `OTARU_DECISION_LATER`.
-pub const DECISION_LATER: u8 = 2;
-/// `OTARU_DECISION_LATER_BATTERY`.
-pub const DECISION_LATER_BATTERY: u8 = 3;
-/// `OTARU_DECISION_LATER_BUSY`.
-pub const DECISION_LATER_BUSY: u8 = 4;
-
-/// `OTARU_OFFER_NOW`.
-pub const OFFER_NOW: u8 = 0;
-/// `OTARU_OFFER_LATER`.
-pub const OFFER_LATER: u8 = 1;
-/// `OTARU_OFFER_TONIGHT`.
-pub const OFFER_TONIGHT: u8 = 2;
+pub use crate::numbers::*;
 
 /// `otaru`: a device between power-on and restart.
 pub struct Otaru(RefCell<Device>);
@@ -73,6 +40,9 @@ pub struct Config {
     pub slot: u8,
     pub reset: u8,
     pub full_images: u8,
+    pub restart_opens_minute: u16,
+    pub restart_closes_minute: u16,
+    pub ahead_of_utc_minutes: i16,
 }
 
 fn number(failure: Failure) -> i32 {
@@ -123,7 +93,19 @@ unsafe fn identity(config: &Config) -> Option<Identity> {
         revision: config.chip_revision.try_into().ok(),
         built_at_s: config.built_at_s,
         takes_patches: config.full_images == 0,
+        restart_window: restart_window(config)?,
     })
+}
+
+/// `None` for times that no clock shows. A window that closes as it opens is open all day.
+fn restart_window(config: &Config) -> Option<DailyWindow> {
+    let window = DailyWindow {
+        opens_minute: config.restart_opens_minute,
+        closes_minute: config.restart_closes_minute,
+        ahead_of_utc_minutes: config.ahead_of_utc_minutes,
+    };
+    let is_of_a_day = window.opens_minute.max(window.closes_minute) < 1440;
+    (is_of_a_day && (-720..=840).contains(&window.ahead_of_utc_minutes)).then_some(window)
 }
 
 fn slot_of(number: u8) -> Option<Slot> {
@@ -150,10 +132,10 @@ pub unsafe extern "C" fn otaru_new(
         return INVALID;
     };
     let reset = match config.reset {
-        0 => ResetCause::PowerOn,
-        1 => ResetCause::Software,
-        2 => ResetCause::Panic,
-        3 => ResetCause::Watchdog,
+        RESET_POWER_ON => ResetCause::PowerOn,
+        RESET_SOFTWARE => ResetCause::Software,
+        RESET_PANIC => ResetCause::Panic,
+        RESET_WATCHDOG => ResetCause::Watchdog,
         _ => return INVALID,
     };
     // SAFETY: the caller's promise.

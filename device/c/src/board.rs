@@ -13,6 +13,8 @@ use otaru_agent::{Answer, LogLine, Moment, Question};
 use otaru_wire::payload::{LogLevel, UpdateOffer};
 use otaru_wire::{Reason, ReleaseVersion};
 
+use crate::numbers::{LOG_DEBUG, LOG_ERROR, LOG_INFO, LOG_WARN};
+
 /// `otaru_response`: the head of an answer. Every member has a value that says there is none.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +132,11 @@ impl Board {
         self.flash_read.is_some() && self.flash_write.is_some() && self.flash_erase.is_some()
     }
 
+    /// Milliseconds since this boot.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        call!(self, uptime_ms).unwrap_or(0)
+    }
+
     /// Milliseconds since 1970, where the clock is set.
     pub(crate) fn wall_ms(&self) -> Option<i64> {
         call!(self, wall_ms).filter(|&ms| ms >= 0)
@@ -144,8 +151,11 @@ impl Board {
         let mut random = [0; 8];
         // Only spreads retries: without chance they are not spread.
         let _ = self.random(&mut random);
-        let uptime_ms = call!(self, uptime_ms).unwrap_or(0);
-        Moment { uptime_ms, wall_ms: self.wall_ms(), random: u64::from_le_bytes(random) }
+        Moment {
+            uptime_ms: self.uptime_ms(),
+            wall_ms: self.wall_ms(),
+            random: u64::from_le_bytes(random),
+        }
     }
 
     /// A message that is not sent is one that was lost: the agent says it again.
@@ -239,10 +249,10 @@ impl Board {
 
     pub(crate) fn log(&self, line: &LogLine<'_>) {
         let level = match line.level {
-            LogLevel::Error => 1,
-            LogLevel::Warn => 2,
-            LogLevel::Info => 3,
-            LogLevel::Debug => 4,
+            LogLevel::Error => LOG_ERROR,
+            LogLevel::Warn => LOG_WARN,
+            LogLevel::Info => LOG_INFO,
+            LogLevel::Debug => LOG_DEBUG,
         };
         let reason = line.reason.map_or(0, Reason::number);
         if let Ok(message) = CString::new(line.message.concat()) {

@@ -6,7 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use otaru_agent::{
-    Agent, AgentConfig, Delivery, Effect, Input, LogLine, ResetCause, Stored, Target, Wanted,
+    Agent, AgentConfig, DailyWindow, Delivery, Effect, Input, LogLine, ResetCause, Stored, Target,
+    Wanted,
 };
 use otaru_host::{Carried, Host, HostError};
 use otaru_release::{Chip, Manifest, PublicKey};
@@ -31,6 +32,7 @@ pub(crate) struct Identity {
     pub(crate) revision: Option<u16>,
     pub(crate) built_at_s: i64,
     pub(crate) takes_patches: bool,
+    pub(crate) restart_window: DailyWindow,
 }
 
 /// Why a device does not start, or does not go on.
@@ -131,6 +133,7 @@ impl Device {
         let config = AgentConfig {
             asks_product: board.decides(),
             shows_offers: board.shows_offers(),
+            restart_window: Some(identity.restart_window),
             progress_interval_ms: PROGRESS_INTERVAL_MS,
             ..AgentConfig::new(identity.thing.clone(), identity.namespace.clone())
         };
@@ -286,7 +289,9 @@ impl Device {
                 self.job = Some(Job::Check(wanted));
             }
             // What is under way comes first: it looks at the same documents.
-            Effect::CheckTrust if self.job.is_none() => self.job = Some(Job::Watch),
+            Effect::CheckTrust => {
+                self.job.get_or_insert(Job::Watch);
+            }
             Effect::Download { target, from_start } => self.download(&target, from_start)?,
             Effect::StopTransfer => {
                 self.stop();
@@ -310,7 +315,16 @@ impl Device {
                 self.board.apply_setting(name, value);
             }
             Effect::Log(line) => self.board.log(&line),
-            _ => {}
+            // The host's own: it hands none of them on.
+            Effect::SaveJournal(_)
+            | Effect::SaveSettings(_)
+            | Effect::AdoptManifest(_)
+            | Effect::RaiseFloor(_)
+            | Effect::VerifySlot(_)
+            | Effect::ArmTrialBoot(_)
+            | Effect::ConfirmSlot
+            | Effect::RollBack
+            | Effect::Restart => {}
         }
         Ok(())
     }

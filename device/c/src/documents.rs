@@ -6,6 +6,7 @@ use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_wire::Reason;
 
 use crate::board::Board;
+use crate::body::Body;
 
 const PART_BYTES: usize = 512;
 const DOWN: Reason = Reason::LinkDownAtInstall;
@@ -29,10 +30,10 @@ fn read(board: &Board, head: Answer<'_>, bytes_max: usize) -> Result<Option<Vec<
         Verdict::Fail(fault) => return Err(fault),
         _ => return Err(Reason::ServerError.into()),
     }
-    let mut document = Vec::new();
+    let (mut document, mut body) = (Vec::new(), Body::new(DOWN));
     loop {
         let mut buffer = [0; PART_BYTES];
-        let part = board.read(&mut buffer, DOWN)?;
+        let part = body.read(board, &mut buffer)?;
         if part.is_empty() {
             return Ok(Some(document));
         }

@@ -9,6 +9,7 @@ use otaru_release::Manifest;
 use otaru_wire::Reason;
 
 use crate::board::{Board, BoardFlash, Response};
+use crate::body::Body;
 
 /// What one read may bring.
 const PART_BYTES: usize = 2048;
@@ -20,8 +21,8 @@ const DOWN: Reason = Reason::LinkDownWhileDownloading;
 pub(crate) struct Transfer {
     download: PatchDownload<DICTIONARY_BYTES>,
     pub(crate) manifest: Manifest,
-    /// Whether a body is being read.
-    is_open: bool,
+    /// The body that is being read.
+    body: Option<Body>,
     /// Bytes that stand in flash, not told yet.
     told: Option<u64>,
     buffer: Box<[u8; PART_BYTES]>,
@@ -33,14 +34,17 @@ impl Transfer {
             told: Some(download.right_bytes()),
             download,
             manifest,
-            is_open: false,
+            body: None,
             buffer: Box::new([0; PART_BYTES]),
         }
     }
 
     /// The next request, or the next part of its body; whether the image is whole.
     pub(crate) fn work(&mut self, board: &Board, flash: &mut BoardFlash) -> Result<bool, Fault> {
-        if self.is_open { self.read(board, flash).map(|()| false) } else { self.ask(board) }
+        match self.body.take() {
+            Some(body) => self.read(board, flash, body).map(|()| false),
+            None => self.ask(board),
+        }
     }
 
     /// Bytes from the image's start that stand in flash, if there are more than before.
@@ -63,10 +67,10 @@ impl Transfer {
             }
             response => response?,
         };
-        self.is_open = true;
         let answered = self.download.answer(response.answer(), response.etag());
-        if answered != Ok(Flow::Body) {
-            self.close(board);
+        match answered {
+            Ok(Flow::Body) => self.body = Some(Body::new(DOWN)),
+            _ => board.close(),
         }
         answered.map(|_| false)
     }
@@ -91,17 +95,25 @@ impl Transfer {
         }
     }
 
-    fn read(&mut self, board: &Board, flash: &mut BoardFlash) -> Result<(), Fault> {
-        let result = self.read_part(board, flash);
-        if result != Ok(Flow::Body) {
-            self.close(board);
-            self.told = Some(self.download.right_bytes());
+    fn read(&mut self, board: &Board, flash: &mut BoardFlash, mut body: Body) -> Result<(), Fault> {
+        let result = self.read_part(board, flash, &mut body);
+        match result {
+            Ok(Flow::Body) => self.body = Some(body),
+            _ => {
+                board.close();
+                self.told = Some(self.download.right_bytes());
+            }
         }
         result.map(drop)
     }
 
-    fn read_part(&mut self, board: &Board, flash: &mut BoardFlash) -> Result<Flow, Fault> {
-        let part = board.read(self.buffer.as_mut_slice(), DOWN)?;
+    fn read_part(
+        &mut self,
+        board: &Board,
+        flash: &mut BoardFlash,
+        body: &mut Body,
+    ) -> Result<Flow, Fault> {
+        let part = body.read(board, self.buffer.as_mut_slice())?;
         if part.is_empty() {
             return self.download.body_ended(flash).map(|()| Flow::Ask);
         }
@@ -111,7 +123,7 @@ impl Transfer {
 
     /// Ends the request under way, if there is one.
     pub(crate) fn close(&mut self, board: &Board) {
-        if core::mem::take(&mut self.is_open) {
+        if self.body.take().is_some() {
             board.close();
         }
     }

@@ -13,11 +13,13 @@ extern crate std;
 
 pub mod api;
 mod board;
+mod body;
 mod device;
 mod documents;
 mod download;
 #[cfg(not(feature = "std"))]
 mod freestanding;
+mod numbers;
 mod trust;
 
 pub use board::{Board, Response};

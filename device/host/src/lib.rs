@@ -17,6 +17,7 @@ mod download;
 mod effects;
 mod images;
 mod patched;
+mod rate;
 mod storage;
 mod verify;
 
@@ -24,5 +25,6 @@ pub use download::{Described, Download};
 pub use effects::{Answered, Carried, Host, HostError};
 pub use images::{SlotImage, start_slot};
 pub use patched::{Flow, KeptLine, PatchDownload, PatchRange, PatchRefusal, Request, Tally};
+pub use rate::Rate;
 pub use storage::Storage;
 pub use verify::Verification;

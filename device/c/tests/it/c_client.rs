@@ -243,6 +243,9 @@ const CONFIG: &[&str] = &[
     "slot",
     "reset",
     "full_images",
+    "restart_opens_minute",
+    "restart_closes_minute",
+    "ahead_of_utc_minutes",
 ];
 const BOARD: &[&str] = &[
     "context",
@@ -282,7 +285,8 @@ fn header_describes_the_library() {
         status, content_length, retry_after_s, content_range, content_encoding, etag));
     sizes.extend(members!(Config, "otaru_config":
         thing, name_space, product, chip, root_key, root_key_length, flash_bytes, built_at_s,
-        chip_revision, slot, reset, full_images));
+        chip_revision, slot, reset, full_images, restart_opens_minute, restart_closes_minute,
+        ahead_of_utc_minutes));
     sizes.extend(members!(Board, "otaru_board":
         context, flash_read, flash_write, flash_erase, uptime_ms, wall_ms, random, publish,
         subscribe, disconnect, http_get, http_read, http_close, self_test, apply_setting, ask,
@@ -298,6 +302,14 @@ fn header_describes_the_library() {
         ("OTARU_ERROR_TABLE", api::TABLE),
     ];
     let choices = [
+        ("OTARU_RESET_POWER_ON", api::RESET_POWER_ON),
+        ("OTARU_RESET_SOFTWARE", api::RESET_SOFTWARE),
+        ("OTARU_RESET_PANIC", api::RESET_PANIC),
+        ("OTARU_RESET_WATCHDOG", api::RESET_WATCHDOG),
+        ("OTARU_LOG_ERROR", api::LOG_ERROR),
+        ("OTARU_LOG_WARN", api::LOG_WARN),
+        ("OTARU_LOG_INFO", api::LOG_INFO),
+        ("OTARU_LOG_DEBUG", api::LOG_DEBUG),
         ("OTARU_BEFORE_DOWNLOAD", Before::Download as u8),
         ("OTARU_BEFORE_RESTART", Before::Restart as u8),
         ("OTARU_DECISION_NOW", api::DECISION_NOW),
@@ -318,6 +330,15 @@ fn header_describes_the_library() {
         ("OTARU_REASON_SELF_TEST_FAILED", Reason::SelfTestFailed),
         ("OTARU_REASON_LOW_MEMORY", Reason::LowMemory),
     ];
+    let header = std::fs::read_to_string(root().join("device/c/include/otaru.h")).unwrap();
+    let defined = header.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(' '));
+    let mut defined: Vec<&str> = defined.map(|(name, _)| name).collect();
+    let names = numbers.iter().map(|(name, _)| *name).chain(choices.iter().map(|(name, _)| *name));
+    let mut known: Vec<&str> = names.chain(reasons.iter().map(|(name, _)| *name)).collect();
+    defined.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(defined, known, "a number of the header is not the library's");
+
     let mut source = String::from("#include <otaru.h>\n#include <stddef.h>\n");
     let mut check = |c: &str, rust: i64| {
         source += &format!("_Static_assert((long long)({c}) == {rust}, \"{c}\");\n");

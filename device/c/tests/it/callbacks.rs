@@ -177,7 +177,9 @@ unsafe extern "C" fn http_read(context: *mut c_void, to: *mut u8, length: u32) -
         Some(left) if is_image => *left -= bytes.len(),
         _ => {}
     }
-    let read = bytes.len().min(world.body.len());
+    let trickles_ms = world.trickles_ms.filter(|_| is_image);
+    world.uptime_ms += trickles_ms.unwrap_or(0);
+    let read = trickles_ms.map_or(bytes.len(), |_| 1).min(world.body.len());
     bytes.iter_mut().zip(world.body.drain(..read)).for_each(|(to, byte)| *to = byte);
     read as i32
 }
@@ -203,6 +205,7 @@ unsafe extern "C" fn apply_setting(
 unsafe extern "C" fn ask(context: *mut c_void, before: u8, version: *const c_char, size: u64) {
     let (world, version) = unsafe { (world(context), text(version)) };
     world.notes.push(format!("asked {before} {version} {size}"));
+    world.asked_at_ms.push(world.uptime_ms);
     world.questions += 1;
 }
 

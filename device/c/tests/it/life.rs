@@ -54,6 +54,17 @@ fn download_goes_on_behind_the_last_whole_chunk() {
     assert!(world.other_slot() == world.server.image());
 }
 
+/// Never silent for as long as a link may be, and of no use.
+#[test]
+fn a_body_that_trickles_is_given_up() {
+    let mut world = World::new();
+    world.trickles_ms = Some(25_000);
+    world.live(|world| world.noted("get /firmware/clock/1.0.5.bin").len() > 1);
+    let stalled = format!("{} ", Reason::DownloadStalled.number());
+    let lines = world.noted("log");
+    assert!(lines.iter().any(|line| line.starts_with(&stalled)), "{lines:#?}");
+}
+
 #[test]
 fn setting_is_applied_by_name_and_reported() {
     let mut world = World::new();
@@ -83,6 +94,37 @@ fn product_is_asked_before_download_and_restart_and_may_wait() {
     world.live(has_ended);
     assert_eq!(world.outcome(), "confirmed", "{:#?}", world.notes);
     assert_eq!(world.noted("asked"), ["1 1.0.5 150000", "1 1.0.5 150000", "2 1.0.5 150000"]);
+}
+
+/// The download is not put off: what is whole waits in its slot.
+#[test]
+fn restart_waits_for_its_part_of_the_day() {
+    let mut world = World::new();
+    let minute_of_day = (NOW_S / 60 % 1440) as u16;
+    // In two hours, by a clock that is an hour ahead.
+    let opens = (minute_of_day + 180) % 1440;
+    world.restart_window = (opens, (opens + 60) % 1440, 60);
+    world.live(|world| world.asked_at_ms.len() == 2);
+    let [download, restart] = world.asked_at_ms[..] else { unreachable!("two questions") };
+    let hours_ms = 2 * 3_600_000;
+    assert!(download < 60_000, "{download}");
+    assert!((hours_ms - 60_000..hours_ms + 60_000).contains(&restart), "{restart}");
+}
+
+#[test]
+fn window_of_no_day_is_refused() {
+    for (window, expected) in [
+        ((1439, 0, 840), api::IDLE),
+        ((0, 1439, -720), api::IDLE),
+        ((1440, 0, 0), api::INVALID),
+        ((0, 1440, 0), api::INVALID),
+        ((0, 0, 841), api::INVALID),
+        ((0, 0, -721), api::INVALID),
+    ] {
+        let mut world = World::new();
+        world.restart_window = window;
+        assert_eq!(world.answer_to_config(), expected, "{window:?}");
+    }
 }
 
 #[test]

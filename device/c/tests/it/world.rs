@@ -29,6 +29,10 @@ pub(crate) struct World {
     /// What is wished for.
     pub(crate) desired: Value,
     pub(crate) body: VecDeque<u8>,
+    /// How long each read of a body takes, where the image comes byte by byte.
+    pub(crate) trickles_ms: Option<u64>,
+    /// Minutes after midnight between which a restart suits, and how far ahead of UTC they are.
+    pub(crate) restart_window: (u16, u16, i16),
     /// How many bytes of the image come before the link breaks, once.
     pub(crate) breaks_after: Option<usize>,
     inbox: Vec<(String, Vec<u8>)>,
@@ -37,6 +41,8 @@ pub(crate) struct World {
     /// What the product answers, one for each question; behind them it says now.
     pub(crate) decisions: VecDeque<(u8, u64)>,
     pub(crate) questions: usize,
+    /// When each question came.
+    pub(crate) asked_at_ms: Vec<u64>,
     /// Before which answer, counted from the last, the product says that it changed its mind.
     pub(crate) changes_mind_at: Option<usize>,
     /// What is installed is decided at the device.
@@ -67,12 +73,15 @@ impl World {
             desired: serde_json::from_str(&server.desired()).expect("JSON"),
             server,
             body: VecDeque::new(),
+            trickles_ms: None,
+            restart_window: (0, 0, 0),
             breaks_after: None,
             inbox: Vec::new(),
             wants_subscribed: false,
             wants_test: false,
             decisions: VecDeque::new(),
             questions: 0,
+            asked_at_ms: Vec::new(),
             changes_mind_at: None,
             decides_offer: None,
             offered: None,
@@ -115,12 +124,8 @@ impl World {
         panic!("it is not over after {BOOTS_MAX} boots: {:#?}", self.notes);
     }
 
-    fn boot(&mut self, reset: u8, is_over: fn(&World) -> bool) {
-        self.uptime_ms = 0;
-        let root_key = self.server.root_key();
-        let context: *mut World = self;
-        let board = board(context.cast());
-        let mut config = Config {
+    fn config(&self, root_key: &[u8], reset: u8) -> Config {
+        Config {
             thing: c"clock-01".as_ptr(),
             name_space: c"mia".as_ptr(),
             product: c"clock".as_ptr(),
@@ -133,7 +138,32 @@ impl World {
             slot: 0,
             reset,
             full_images: 0,
-        };
+            restart_opens_minute: self.restart_window.0,
+            restart_closes_minute: self.restart_window.1,
+            ahead_of_utc_minutes: self.restart_window.2,
+        }
+    }
+
+    /// What the library answers to this configuration.
+    pub(crate) fn answer_to_config(&mut self) -> i32 {
+        let root_key = self.server.root_key();
+        let config = self.config(&root_key, 0);
+        let context: *mut World = self;
+        let mut otaru = ptr::null_mut();
+        // SAFETY: every pointer is good for as long as the handle lives.
+        unsafe {
+            let answer = api::otaru_new(&board(context.cast()), &config, &mut otaru);
+            api::otaru_free(otaru);
+            answer
+        }
+    }
+
+    fn boot(&mut self, reset: u8, is_over: fn(&World) -> bool) {
+        self.uptime_ms = 0;
+        let root_key = self.server.root_key();
+        let mut config = self.config(&root_key, reset);
+        let context: *mut World = self;
+        let board = board(context.cast());
         assert_eq!(CHIP.to_string(), "esp32c3");
         let mut otaru = ptr::null_mut();
         // SAFETY: every pointer is good for as long as the handle lives.
