@@ -4,19 +4,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use embassy_time::{Duration, Instant, with_timeout};
+use embassy_time::{Instant, with_timeout};
 use embedded_io_async::Write;
 use embedded_tls::TlsError;
 use otaru_agent::Answer;
+use otaru_host::Rate;
 use otaru_wire::Reason;
 
 use crate::link::{SILENCE_LIMIT, Tls, room};
 
 const HEAD_BYTES_MAX: usize = 4096;
 const PART_BYTES: usize = 2048;
-/// A body slower than this, over such a while, is as good as none.
-const RATE_MIN_BYTES_PER_S: u64 = 256;
-const RATE_WINDOW: Duration = Duration::from_secs(60);
 
 /// What is asked for.
 pub(crate) struct Ask<'a> {
@@ -83,27 +81,6 @@ pub(crate) struct Body<'t, 'a> {
     down: Reason,
 }
 
-/// How fast it comes.
-#[derive(Debug)]
-struct Rate {
-    began: Instant,
-    bytes: u64,
-}
-
-impl Rate {
-    /// So many bytes came. Errors: it has been a trickle for a whole window.
-    fn note(&mut self, now: Instant, bytes: usize) -> Result<(), Reason> {
-        self.bytes += bytes as u64;
-        if now.saturating_duration_since(self.began) >= RATE_WINDOW {
-            if self.bytes < RATE_MIN_BYTES_PER_S * RATE_WINDOW.as_secs() {
-                return Err(Reason::DownloadStalled);
-            }
-            *self = Rate { began: now, bytes: 0 };
-        }
-        Ok(())
-    }
-}
-
 /// Asks, and reads the head of the answer.
 pub(crate) async fn get<'t, 'a>(
     tls: &'t mut Tls<'a>,
@@ -126,7 +103,7 @@ pub(crate) async fn get<'t, 'a>(
         tls.flush().await
     };
     with_timeout(SILENCE_LIMIT, asked).await.map_err(|_| down)?.map_err(|_| down)?;
-    let rate = Rate { began: Instant::now(), bytes: 0 };
+    let rate = Rate::begin(Instant::now().as_millis());
     let buffer = room(PART_BYTES)?;
     let mut body = Body { tls, held: Vec::new(), left: None, buffer, rate, down };
     let mut head = Vec::new();
@@ -171,7 +148,7 @@ impl Body<'_, '_> {
                 Some(_) => Err(self.down),
             },
             Ok(length) => {
-                self.rate.note(Instant::now(), length)?;
+                self.rate.note(Instant::now().as_millis(), length)?;
                 Ok(self.count(length))
             }
             Err(_) => Err(self.down),
@@ -188,27 +165,43 @@ impl Body<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use otaru_agent::{Asked, Fault, Verdict, judge};
+
     use super::*;
 
-    #[test]
-    fn a_trickle_is_as_good_as_silence() {
-        let at = |s| Instant::from_secs(s);
-        let trickle = |bytes_per_s| {
-            let mut rate = Rate { began: at(100), bytes: 0 };
-            (101..=400).find(|&s| rate.note(at(s), bytes_per_s).is_err())
-        };
-        assert_eq!(trickle(1), Some(160));
-        assert_eq!(trickle(255), Some(160));
-        assert_eq!(trickle(256), None);
+    /// What the agent makes of an answer with this status, which says when to come again.
+    fn fault(status: u16) -> Fault {
+        let text = format!("HTTP/1.1 {status} Because\r\nContent-Length: 0\r\nRetry-After:  120 ");
+        let head = Head::parse(&text).expect("a head");
+        match judge(Asked { offset: 0, total: 1000 }, head.answer()) {
+            Verdict::Fail(fault) => fault,
+            verdict => panic!("{status}: {verdict:?}"),
+        }
     }
 
     #[test]
-    fn a_body_that_slows_down_is_noticed() {
-        let at = |s| Instant::from_secs(s);
-        let mut rate = Rate { began: at(0), bytes: 0 };
-        assert_eq!(rate.note(at(59), 1_000_000), Ok(()));
-        assert_eq!(rate.note(at(60), 1), Ok(()));
-        assert_eq!(rate.note(at(119), 1), Ok(()));
-        assert_eq!(rate.note(at(120), 1), Err(Reason::DownloadStalled));
+    fn every_status_without_content_has_a_reason() {
+        let named = [
+            (401, Reason::DownloadForbidden),
+            (403, Reason::DownloadForbidden),
+            (404, Reason::ReleaseNotFound),
+            (410, Reason::ReleaseGone),
+            (412, Reason::ContentChanged),
+            (416, Reason::ContentChanged),
+        ];
+        for status in 400..600 {
+            let found = named.iter().find(|(named, _)| *named == status);
+            let expected = found.map_or(Reason::ServerError, |(_, reason)| *reason);
+            assert_eq!(fault(status).reason, expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_busy_says_when_to_come_again() {
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert_eq!(fault(status).retry_after_ms, Some(120_000), "{status}");
+        }
+        let date = "HTTP/1.1 503 Busy\r\nretry-after: Fri, 27 Nov 2026 12:00:00 GMT";
+        assert_eq!(Head::parse(date).expect("a head").retry_after_s, None);
     }
 }
