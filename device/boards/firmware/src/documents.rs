@@ -12,8 +12,13 @@ use crate::https::{self, Ask};
 use crate::link::{self, Company};
 
 const DOWN: Reason = Reason::LinkDownAtInstall;
-/// How long a document may take from the first packet on: the agent waits, with all its own limits.
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long a document may take from the first packet on, whatever link and chip make of it: what
+/// stalls before has limits of its own. The agent waits for it, and goes on with all else.
+const LIMIT: Duration = Duration::from_secs(90);
+const _: () = assert!(
+    LIMIT.as_secs() >= link::OPEN_LIMIT.as_secs() + 20,
+    "a slow connection leaves no time for what it is for"
+);
 
 impl<B: Board> Device<B> {
     /// Gets a document of at most so many bytes; `None` where there is none. The agent goes on
@@ -56,5 +61,5 @@ async fn get(net: &Net, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>,
             document.extend_from_slice(part);
         }
     });
-    with_timeout(LIMIT, got).await.map_err(|_| Fault::from(DOWN))??
+    with_timeout(LIMIT, got).await.map_err(|_| Fault::from(Reason::DownloadStalled))??
 }

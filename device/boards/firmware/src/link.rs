@@ -17,6 +17,9 @@ use crate::tls::{Forged, Provider, Records, Suite};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
+/// Address, name, TCP and TLS, each at its slowest.
+pub(crate) const OPEN_LIMIT: Duration =
+    Duration::from_secs(3 * CONNECT_LIMIT.as_secs() + HANDSHAKE_LIMIT.as_secs());
 /// Between two bytes.
 pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// A server sends records of any length up to this, whatever it is asked for.
