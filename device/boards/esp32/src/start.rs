@@ -23,7 +23,7 @@ use otaru_wire::payload::LogLevel;
 use crate::CHIP_NAME;
 use crate::board::{Chip, Product};
 use crate::chip::power::{self, Watchdog};
-use crate::chip::serial::say;
+use crate::chip::serial::{say, write};
 use crate::chip::{chance, slots, wifi};
 use crate::memory::{FRAMES_KEPT, FRAMES_READY, HEAP_BYTES, RECLAIMED_BYTES};
 
@@ -73,7 +73,7 @@ pub fn start<P: Product + 'static>(spawner: Spawner, parts: Parts, product: impl
     flash.read(TABLE_OFFSET, &mut table).expect("the table is on the chip");
     let (layout, identity_at) = partitions(&table, flash.capacity()).expect("the table is ours");
     let slot = slots::running(&layout).expect("the program is in a slot");
-    count(&mut flash, &layout, slot, cause);
+    let is_counted = count(&mut flash, &layout, slot, cause);
     watchdog.feed();
 
     esp_alloc::heap_allocator!(#[esp_hal::ram(reclaimed)] size: RECLAIMED_BYTES);
@@ -81,6 +81,9 @@ pub fn start<P: Product + 'static>(spawner: Spawner, parts: Parts, product: impl
     let timers = TimerGroup::new(parts.timers);
     esp_rtos::start(timers.timer0, parts.interrupt);
     say(LogLevel::Info, "STARTED", &[slot.name(), ", ", cause_name(cause)]);
+    if is_counted {
+        write(&trial::UNSUPPORTED);
+    }
 
     let mut bytes = vec![0; identity_at.size as usize];
     flash.read(identity_at.offset, &mut bytes).expect("the partition is on the chip");
@@ -122,12 +125,19 @@ fn partitions(table: &[u8; TABLE_BYTES], flash_bytes: usize) -> Option<(Layout, 
     Some((layout, Region::new(identity.offset, identity.size)))
 }
 
-/// Counts this start, and goes back where the tries are used up.
-fn count(flash: &mut FlashStorage<'static>, layout: &Layout, slot: Slot, cause: ResetCause) {
+/// Counts this start, and goes back where the tries are used up. Whether nobody else counts.
+fn count(
+    flash: &mut FlashStorage<'static>,
+    layout: &Layout,
+    slot: Slot,
+    cause: ResetCause,
+) -> bool {
     let chip = CHIP_NAME.parse::<otaru_release::Chip>().ok().map(|chip| chip.id());
-    // Flash that fails is looked at by those who say so: the device starts, and complains.
-    if let Ok(Verdict::GoBack) = trial::begin(flash, layout, slot, images_for(chip)) {
-        power::hand_on(cause);
+    match trial::begin(flash, layout, slot, images_for(chip)) {
+        Ok(Verdict::GoBack) => power::hand_on(cause),
+        Ok(Verdict::Counted) => true,
+        // Flash that fails is looked at by those who say so: the device starts, and complains.
+        Ok(Verdict::Stay) | Err(_) => false,
     }
 }
 

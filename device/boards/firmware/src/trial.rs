@@ -5,11 +5,14 @@
 //! leaves the count to that one.
 
 use embedded_storage::nor_flash::{NorFlash, NorFlashError};
+use otaru_agent::LogLine;
 use otaru_slots::otadata::{ENTRY_BYTES, Entry};
 use otaru_slots::{
     BootError, Booted, EntryState, FlashError, Layout, OtaData, OtaDataError, Region, SECTOR_BYTES,
     Slot, loader, otadata,
 };
+use otaru_wire::Reason;
+use otaru_wire::payload::LogLevel;
 
 #[cfg(test)]
 mod tests;
@@ -19,9 +22,23 @@ mod tests;
 pub enum Verdict {
     /// It goes on.
     Stay,
+    /// It goes on, on trial, and this start was counted here: the bootloader has no way back of its
+    /// own, and does not catch what never gets as far as this. To be logged: [`UNSUPPORTED`].
+    Counted,
     /// It restarts at once: the bootloader was told to start the other slot.
     GoBack,
 }
+
+/// What is said of [`Verdict::Counted`]. The agent, which says the same where nobody counts, does not
+/// see it: for it firmware that is counted is on trial as under any bootloader.
+pub const UNSUPPORTED: LogLine<'static> = LogLine {
+    level: LogLevel::Warn,
+    code: Some("OTA_UPDATE_FAILED"),
+    message: &[
+        "the bootloader left the trial unmarked: it cannot go back by itself, the firmware does",
+    ],
+    reason: Some(Reason::RollbackUnsupported),
+};
 
 /// Counts this start of the slot that runs, if its firmware is on trial; where its three tries are
 /// used up, or it was given up, tells the bootloader to start the other slot.
@@ -52,7 +69,7 @@ pub fn begin<F: NorFlash>(
     });
     match started {
         Ok(Booted::Slot(slot)) if slot != running => {}
-        Ok(_) | Err(BootError::NoBootableImage) => return Ok(Verdict::Stay),
+        Ok(_) | Err(BootError::NoBootableImage) => return stay(flash, layout, index, &written),
         Err(BootError::Flash(error)) => return Err(error),
     }
     // Given up by a mark, which this bootloader does not read, or worn out.
@@ -71,6 +88,22 @@ pub fn begin<F: NorFlash>(
         Err(OtaDataError::Flash(error)) => Err(error),
         Err(_) => Ok(Verdict::Stay),
     }
+}
+
+/// Whether what goes on is on trial, by the marks alone: a bootloader with rollback would have written
+/// so into the entry.
+fn stay<F: NorFlash>(
+    flash: &mut F,
+    layout: &Layout,
+    index: usize,
+    written: &OtaData,
+) -> Result<Verdict, FlashError> {
+    let found = OtaData::read(flash, layout)?.entries[index].state;
+    let is_unmarked = written.entries[index].state == EntryState::New;
+    Ok(match found {
+        EntryState::New | EntryState::PendingVerify if is_unmarked => Verdict::Counted,
+        _ => Verdict::Stay,
+    })
 }
 
 /// Writes an entry that names what is not to be started again. Power that goes in between leaves

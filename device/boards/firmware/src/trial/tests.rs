@@ -37,7 +37,7 @@ fn choose(chip: &mut WordFlash) -> Slot {
 fn start(chip: &mut WordFlash) -> Result<Slot, FlashError> {
     for _ in 0..4 {
         let slot = choose(chip);
-        if begin(chip, &LAYOUT, slot, |_, _| Ok(true))? == Verdict::Stay {
+        if begin(chip, &LAYOUT, slot, |_, _| Ok(true))? != Verdict::GoBack {
             return Ok(slot);
         }
     }
@@ -67,6 +67,20 @@ fn firmware_that_is_never_confirmed_has_three_tries() {
         Some(EntryState::Aborted),
         "the agent reads what became of it"
     );
+}
+
+/// Nothing else tells the bootloader's kind: one with rollback writes its mark before it starts.
+#[test]
+fn a_trial_that_the_bootloader_left_unmarked_is_told() {
+    let begun = |chip: &mut WordFlash, slot| begin(chip, &LAYOUT, slot, |_, _| Ok(true)).unwrap();
+    let mut chip = armed();
+    assert_eq!([(); 3].map(|()| begun(&mut chip, NEW)), [Verdict::Counted; 3]);
+    assert_eq!(begun(&mut chip, NEW), Verdict::GoBack);
+    assert_eq!(begun(&mut chip, OLD), Verdict::Stay);
+    let mut chip = armed();
+    begun(&mut chip, NEW);
+    mark_valid(&mut chip, &LAYOUT, NEW).unwrap();
+    assert_eq!(begun(&mut chip, NEW), Verdict::Stay, "it is on trial no more");
 }
 
 #[test]
@@ -114,7 +128,8 @@ fn a_bootloader_that_goes_back_itself_is_left_to_it() {
 fn without_a_way_back_it_stays() {
     let mut chip = armed();
     for _ in 0..6 {
-        assert_eq!(begin(&mut chip, &LAYOUT, NEW, |_, _| Ok(false)), Ok(Verdict::Stay));
+        let begun = begin(&mut chip, &LAYOUT, NEW, |_, _| Ok(false));
+        assert_eq!(begun, Ok(Verdict::Counted));
     }
     assert_eq!(choose(&mut chip), NEW);
 }
