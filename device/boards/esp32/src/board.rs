@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::format;
 
 use esp_storage::FlashStorage;
-use otaru_agent::LogLine;
+use otaru_agent::{AgentConfig, Decision, LogLine, Question};
 use otaru_firmware::Board;
 use otaru_wire::Reason;
-use otaru_wire::payload::LogLevel;
+use otaru_wire::payload::{LogLevel, UpdateOffer};
 
 use crate::chip::power::{self, Watchdog};
 use crate::chip::serial;
@@ -25,6 +25,28 @@ pub trait Product {
     fn self_test(&mut self) -> Result<(), Reason> {
         Ok(())
     }
+
+    /// What this product wants otherwise than everybody: a part of the day for its restarts
+    /// (`restart_window`), or a screen of its own (`shows_offers`).
+    fn configure(&self, config: AgentConfig) -> AgentConfig {
+        config
+    }
+
+    /// Milliseconds since 1970 where the product has set a clock: a restart window is kept by it.
+    fn wall_ms(&self) -> Option<i64> {
+        None
+    }
+
+    /// Whether an update may go on: asked before a download and before the restart, and again
+    /// behind every later. A person is asked by saying later, and [`buttons`](crate::buttons) when
+    /// there is another answer.
+    fn decide(&mut self, _question: &Question) -> Decision {
+        Decision::Now
+    }
+
+    /// Shows this release as one that can be installed, or nothing any more, where
+    /// [`Product::configure`] sets `shows_offers`; [`buttons`](crate::buttons) takes the answer.
+    fn show_offer(&mut self, _offer: Option<&UpdateOffer>) {}
 }
 
 /// A product, with the chip.
@@ -42,6 +64,26 @@ impl Board for Chip {
 
     fn apply_setting(&mut self, name: &str, value: &str) -> bool {
         self.product.apply_setting(name, value)
+    }
+
+    fn configure(&self, config: AgentConfig) -> AgentConfig {
+        self.product.configure(config)
+    }
+
+    fn chip_revision(&self) -> Option<u16> {
+        Some(esp_hal::efuse::chip_revision().combined())
+    }
+
+    fn wall_ms(&self) -> Option<i64> {
+        self.product.wall_ms()
+    }
+
+    fn decide(&mut self, question: &Question) -> Decision {
+        self.product.decide(question)
+    }
+
+    fn show_offer(&mut self, offer: Option<&UpdateOffer>) {
+        self.product.show_offer(offer);
     }
 
     fn self_test(&mut self) -> Result<(), Reason> {

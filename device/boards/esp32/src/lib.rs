@@ -21,7 +21,9 @@ mod start;
 #[cfg(target_arch = "riscv32")]
 pub use board::Product;
 #[cfg(target_arch = "riscv32")]
-pub use start::{Parts, start};
+pub use otaru_agent::{AgentConfig, Before, DailyWindow, Decision, Hold, Question};
+#[cfg(target_arch = "riscv32")]
+pub use start::{Parts, buttons, start};
 
 /// What manifests call this chip.
 #[cfg(feature = "esp32c3")]

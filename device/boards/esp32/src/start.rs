@@ -13,7 +13,7 @@ use esp_storage::FlashStorage;
 use otaru_agent::ResetCause;
 use otaru_firmware::session::{self, Lines};
 use otaru_firmware::trial::{self, Verdict};
-use otaru_firmware::{Device, Escaped, Identity, Net};
+use otaru_firmware::{Buttons, Device, Escaped, Identity, Net};
 use otaru_release::PublicKey;
 use otaru_slots::boot::images_for;
 use otaru_slots::table::{TABLE_BYTES, TABLE_OFFSET, Table};
@@ -33,6 +33,11 @@ const SOCKETS: usize = 5;
 const IDENTITY: &[u8] = b"identity";
 
 static LINES: Lines = Lines::new();
+
+/// What the product's own tasks, and its interrupts, say to the agent.
+pub fn buttons() -> &'static Buttons {
+    &LINES.buttons
+}
 
 /// What the firmware needs of the chip, as [`parts!`](crate::parts) takes it out. The rest is the
 /// product's.

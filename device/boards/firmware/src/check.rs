@@ -5,14 +5,15 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use otaru_agent::{Clock, Input, SeenTimestamp, Target, Trust, Wanted, check_manifest};
+use otaru_agent::{Clock, Input, Least, SeenTimestamp, Target, Trust, Wanted, check_manifest};
 use otaru_release::{
     KeyId, Manifest, ManifestView, NONCE_BYTES, Order, OrderAsked, RootDocument, Timestamp,
 };
 use otaru_wire::Reason;
 use otaru_wire::payload::TrustReport;
 
-use crate::device::{Board, Broken, Device, Failure};
+use crate::board::Board;
+use crate::device::{Broken, Device, Failure};
 
 /// Largest manifest fetched: that of an image of 8 MiB, and as much again.
 const MANIFEST_BYTES_MAX: usize = 8 * 1024;
@@ -119,7 +120,7 @@ impl<B: Board> Device<B> {
     fn clock(&self, root: &RootDocument, trust: &Trust) -> Clock {
         let made = self.net.identity.made_at;
         let seen = trust.seen_timestamp(root).map_or(made, |seen| seen.signed_at.max(made));
-        Clock::new(None, seen)
+        Clock::new(self.board.wall_ms().map(|ms| ms / 1000), seen)
     }
 
     /// Looks at the server's timestamp, where the root names a server key. Only a newer root that
@@ -176,15 +177,20 @@ impl<B: Board> Device<B> {
             Manifest::verify(&bytes, root, Some(passed)).map_err(|error| error.reason())?;
         let view =
             ManifestView::read_trusted(&bytes).map_err(|error| error.reason_of_manifest())?;
-        let device = otaru_agent::Device {
-            product,
-            chip: self.net.identity.chip,
-            revision: None,
-            slot_bytes: self.host.layout().slot(self.host.slot().other()).size.into(),
-            least: trust.least(root, wanted),
-        };
-        let (target, signer) = (check_manifest(&view, wanted, device)?, view.signer);
+        let target = check_manifest(&view, wanted, self.described(trust.least(root, wanted)))?;
+        let signer = view.signer;
         Ok((manifest, bytes, target, signer))
+    }
+
+    /// What a manifest has to fit.
+    pub(crate) fn described(&self, least: Least) -> otaru_agent::Device<'_> {
+        otaru_agent::Device {
+            product: &self.net.identity.product,
+            chip: self.net.identity.chip,
+            revision: self.board.chip_revision(),
+            slot_bytes: self.host.layout().slot(self.host.slot().other()).size.into(),
+            least,
+        }
     }
 
     /// Asks the server whether it means this device, now.

@@ -4,9 +4,8 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::pin::pin;
 
-use embassy_futures::select::{Either, select};
+use embassy_futures::select::{Either, select, select3};
 use embassy_time::{Duration, Instant, Timer};
-use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{
     Agent, AgentConfig, BootFacts, Fault, Input, LogLine, Moment, ResetCause, Stored, Target,
     Wanted,
@@ -16,12 +15,15 @@ use otaru_slots::{Layout, Slot};
 use otaru_wire::payload::LogLevel;
 use otaru_wire::{Reason, ShadowId};
 
+use crate::board::Board;
 use crate::check::Checked;
 use crate::link::Company;
 use crate::session::{Lines, News};
 use crate::{Net, session};
 
 mod effects;
+#[cfg(test)]
+mod tests;
 
 /// How long what was said last has to reach the broker before a restart.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -29,57 +31,6 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// Bytes are told of at most once in this time: radio and TLS have other things to do.
 const PROGRESS_INTERVAL_MS: u64 = 10_000;
-
-/// What is the board's own.
-pub trait Board {
-    /// Its flash.
-    type Flash: NorFlash;
-
-    /// Writes a line of the log.
-    fn log(&mut self, line: &LogLine<'_>);
-
-    /// Applies a setting: name and value as they stand in JSON. Whether the product takes it.
-    fn apply_setting(&mut self, name: &str, value: &str) -> bool;
-
-    /// What this product wants otherwise than everybody.
-    fn configure(&self, config: AgentConfig) -> AgentConfig {
-        config
-    }
-
-    /// Whether this firmware is good enough to stay.
-    fn self_test(&mut self) -> Result<(), Reason>;
-
-    /// The device is not stuck: for a watchdog. It hears this once a second at least, but for
-    /// as long as a slot is verified or the self-test runs; and not before [`Device::run`], behind
-    /// a start that may hash both slots twice.
-    fn alive(&mut self) {}
-
-    /// Whether a bootloader reads what [`Board::keep_proof`] keeps. Where none does, the
-    /// documents are not fetched.
-    fn keeps_proof(&self) -> bool {
-        false
-    }
-
-    /// Whether [`Board::keep_proof`] has room for documents.
-    fn has_room_for_proof(&self, _documents: &[&[u8]]) -> bool {
-        true
-    }
-
-    /// Keeps the signed documents of an image beside its slot, for a bootloader that reads them:
-    /// root documents from the root key's own on, and the manifest. It is durable when this
-    /// returns. Called where [`Board::keeps_proof`] says so.
-    fn keep_proof(
-        &mut self,
-        _flash: &mut Self::Flash,
-        _slot: Slot,
-        _documents: &[&[u8]],
-    ) -> Result<(), Reason> {
-        Ok(())
-    }
-
-    /// Restarts the processor.
-    fn restart(&mut self) -> !;
-}
 
 /// Flash, or the records in it: a restart is all that is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +127,7 @@ impl<B: Board> Device<B> {
         let stored = Stored { journal: &journal, settings: &settings, recreated };
         let config = AgentConfig {
             progress_interval_ms: PROGRESS_INTERVAL_MS,
+            asks_product: true,
             ..AgentConfig::new(net.identity.thing.clone(), net.identity.namespace.clone())
         };
         let config = board.configure(config);
@@ -257,7 +209,8 @@ impl<B: Board> Device<B> {
     async fn something_new(&self) {
         let due = Instant::now() + ALIVE_EVERY;
         let wake = self.wake_at_ms().map_or(due, |at| Instant::from_millis(at).min(due));
-        select(self.lines.news.ready_to_receive(), Timer::at(wake)).await;
+        let Lines { news, buttons, .. } = self.lines;
+        select3(news.ready_to_receive(), buttons.pressed(), Timer::at(wake)).await;
     }
 
     /// Steps the agent with whatever there is: it is never kept waiting by a job for longer than
@@ -267,6 +220,8 @@ impl<B: Board> Device<B> {
         while !self.is_restarting {
             if let Some(answer) = self.answers.pop_front() {
                 self.step(answer)?;
+            } else if let Some(pressed) = self.lines.buttons.take() {
+                self.step(pressed)?;
             } else if let Ok(news) = self.lines.news.try_receive() {
                 self.hear(news)?;
             } else if self.wake_at_ms().is_some_and(|at| at <= Instant::now().as_millis()) {
@@ -318,7 +273,7 @@ impl<B: Board> Device<B> {
 
     fn moment(&self) -> Moment {
         let uptime_ms = Instant::now().as_millis();
-        Moment { uptime_ms, wall_ms: None, random: self.net.random_word() }
+        Moment { uptime_ms, wall_ms: self.board.wall_ms(), random: self.net.random_word() }
     }
 
     async fn work(&mut self, job: Job) -> Result<(), Failure> {

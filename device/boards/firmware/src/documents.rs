@@ -7,7 +7,8 @@ use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_wire::Reason;
 
 use crate::Net;
-use crate::device::{Board, Broken, Device};
+use crate::board::Board;
+use crate::device::{Broken, Device};
 use crate::https::{self, Ask};
 use crate::link::{self, Company};
 

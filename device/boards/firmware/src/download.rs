@@ -11,7 +11,8 @@ use otaru_release::Manifest;
 use otaru_wire::Reason;
 use otaru_wire::payload::LogLevel;
 
-use crate::device::{Board, Broken, Device};
+use crate::board::Board;
+use crate::device::{Broken, Device};
 use crate::https::{self, Ask};
 use crate::link::{self, Company};
 

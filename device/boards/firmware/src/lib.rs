@@ -10,6 +10,8 @@
 
 extern crate alloc;
 
+mod board;
+mod buttons;
 mod check;
 mod device;
 mod documents;
@@ -23,6 +25,8 @@ pub mod session;
 mod tls;
 pub mod trial;
 
-pub use device::{Board, Device, Failure};
+pub use board::Board;
+pub use buttons::Buttons;
+pub use device::{Device, Failure};
 pub use identity::{Identity, Net};
 pub use line::{Escaped, Line};

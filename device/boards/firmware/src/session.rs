@@ -12,9 +12,9 @@ use embassy_time::{Duration, Instant, Timer, with_timeout};
 use embedded_io_async::{Read, Write};
 use otaru_wire::Reason;
 
-use crate::Net;
 use crate::link::{self, SILENCE_LIMIT, Tls};
 use crate::mqtt::{self, Heard, Length, PACKET_BYTES_MAX};
+use crate::{Buttons, Net};
 
 /// The first wait for another try, and the longest.
 const AGAIN_AFTER_MS: u64 = 500;
@@ -69,7 +69,7 @@ pub enum Say {
     Disconnect,
 }
 
-/// Between the two tasks. What has no room is lost, as on a bad link: the agent says it again.
+/// Between the tasks. What has no room is lost, as on a bad link: the agent says it again.
 pub struct Lines {
     /// To the agent.
     pub(crate) news: Channel<CriticalSectionRawMutex, News, 8>,
@@ -77,6 +77,8 @@ pub struct Lines {
     /// From the agent.
     said: Channel<CriticalSectionRawMutex, (Say, Room), 12>,
     say_room: Rooms,
+    /// To the agent, from the product's own tasks.
+    pub buttons: Buttons,
 }
 
 impl Lines {
@@ -87,6 +89,7 @@ impl Lines {
             news_room: Rooms::new(NEWS_BYTES_MAX),
             said: Channel::new(),
             say_room: Rooms::new(SAY_BYTES_MAX),
+            buttons: Buttons::new(),
         }
     }
 

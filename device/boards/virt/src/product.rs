@@ -5,8 +5,8 @@ use core::fmt::Write;
 use alloc::vec;
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
-use otaru_agent::{AgentConfig, LogLine};
-use otaru_firmware::{Board, Line};
+use otaru_agent::{AgentConfig, Before, Decision, Hold, LogLine, Question};
+use otaru_firmware::{Board, Buttons, Line};
 use otaru_slots::Slot;
 use otaru_wire::Reason;
 
@@ -22,14 +22,38 @@ use crate::{proof, say};
 
 /// Behind these lines of the log it is told how much memory was ever in use.
 const MEMORY_AT: [&str; 2] = ["BROKER_CONNECTED", "OTA_RECEIVED"];
+/// How long a clock that must not be disturbed puts a restart off, if nobody says that it may.
+const DISTURB_AFTER_MS: u64 = 3_600_000;
 
 /// The product.
-#[derive(Debug)]
 pub struct Clock {
     /// Whether it finds itself good enough to stay.
     pub is_good: bool,
     /// What resets it where it is stuck.
     pub watchdog: Option<Watchdog>,
+    /// Whether somebody sleeps beside it: a setting.
+    pub is_not_to_be_disturbed: bool,
+    /// What it says to the agent of its own accord.
+    pub buttons: &'static Buttons,
+}
+
+impl Clock {
+    fn say_phrase(value: &str) -> bool {
+        let phrase = match value {
+            "\"classic\"" => "It is half past ten.",
+            "\"poetic\"" => "The tenth hour leans on its half.",
+            _ => return false,
+        };
+        say!("info", "PHRASE", "text": phrase);
+        true
+    }
+
+    fn be_quiet(&mut self, value: &str) -> bool {
+        let Ok(is_quiet) = value.parse() else { return false };
+        self.is_not_to_be_disturbed = is_quiet;
+        self.buttons.changed();
+        true
+    }
 }
 
 impl Board for Clock {
@@ -49,16 +73,20 @@ impl Board for Clock {
     }
 
     fn apply_setting(&mut self, name: &str, value: &str) -> bool {
-        if name != "phrase_type" {
-            return false;
+        match name {
+            "phrase_type" => Clock::say_phrase(value),
+            "do_not_disturb" => self.be_quiet(value),
+            _ => false,
         }
-        let phrase = match value {
-            "\"classic\"" => "It is half past ten.",
-            "\"poetic\"" => "The tenth hour leans on its half.",
-            _ => return false,
-        };
-        say!("info", "PHRASE", "text": phrase);
-        true
+    }
+
+    fn decide(&mut self, question: &Question) -> Decision {
+        match question.before {
+            Before::Restart if self.is_not_to_be_disturbed => {
+                Decision::Later { wait_ms: DISTURB_AFTER_MS, hold: Hold::Busy }
+            }
+            Before::Download | Before::Restart => Decision::Now,
+        }
     }
 
     fn self_test(&mut self) -> Result<(), Reason> {

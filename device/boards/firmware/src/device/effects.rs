@@ -7,7 +7,8 @@ use otaru_agent::{Delivery, Effect, Input};
 use otaru_host::Carried;
 use otaru_wire::ShadowId;
 
-use super::{Board, Device, Failure, Job};
+use super::{Device, Failure, Job};
+use crate::board::Board;
 use crate::session::Say;
 
 impl<B: Board> Device<B> {
@@ -51,16 +52,24 @@ impl<B: Board> Device<B> {
                 self.job = Some(Job::Check(wanted));
             }
             // What is under way comes first: it looks at the same documents.
-            Effect::CheckTrust if self.job.is_none() => self.job = Some(Job::Watch),
+            Effect::CheckTrust => {
+                self.job.get_or_insert(Job::Watch);
+            }
             Effect::Download { target, from_start } => {
                 self.job = Some(Job::Download { target, from_start });
             }
             Effect::StopTransfer => {
                 self.stop();
                 self.answers.retain(|answer| {
-                    !matches!(answer, Input::SlotVerified(_) | Input::BytesRead { .. })
+                    use Input::{BytesRead, ProductDecided, SlotVerified};
+                    !matches!(answer, SlotVerified(_) | BytesRead { .. } | ProductDecided(_))
                 });
             }
+            Effect::AskProduct(question) => {
+                let decision = self.board.decide(&question);
+                self.answers.push_back(Input::ProductDecided(decision));
+            }
+            Effect::ShowOffer(offer) => self.board.show_offer(offer.as_ref()),
             Effect::RunSelfTest => self.job = Some(Job::SelfTest),
             Effect::ApplySetting { id, name, value } => {
                 let taken = self.board.apply_setting(name, value);
@@ -73,7 +82,16 @@ impl<B: Board> Device<B> {
                 self.board.apply_setting(name, value);
             }
             Effect::Log(line) => self.board.log(&line),
-            _ => {}
+            // The host's own: it hands none of them on.
+            Effect::SaveJournal(_)
+            | Effect::SaveSettings(_)
+            | Effect::AdoptManifest(_)
+            | Effect::RaiseFloor(_)
+            | Effect::VerifySlot(_)
+            | Effect::ArmTrialBoot(_)
+            | Effect::ConfirmSlot
+            | Effect::RollBack
+            | Effect::Restart => {}
         }
     }
 

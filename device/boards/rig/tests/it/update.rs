@@ -71,6 +71,26 @@ fn a_wished_setting_changes_what_the_clock_says() {
 }
 
 #[test]
+fn a_clock_that_must_not_be_disturbed_waits_until_it_may_be() {
+    let (site, board) = site();
+    let server = &site.server;
+    let mut qemu = board.start().unwrap();
+    qemu.until("BROKER_CONNECTED").unwrap();
+    server.until_it_runs(THING, "1.0.4").unwrap();
+    server.run(&["device", "settings", THING, "do_not_disturb=true"]).unwrap();
+    server.publish("1.0.5", &firmware::application("1.0.5").unwrap()).unwrap();
+    server.run(&["update", "start", THING, "1.0.5"]).unwrap();
+    let puts_off = |line: &serde_json::Value| line["reason"] == "device_busy";
+    qemu.until_line("device_busy", puts_off).unwrap();
+    let show = ["update", "show", THING];
+    let waits = server.until(&show, |update| update["reason"]["name"] == "device_busy").unwrap();
+    assert!(waits["outcome"].is_null(), "{waits}");
+    server.run(&["device", "settings", THING, "do_not_disturb=false"]).unwrap();
+    qemu.until_line("1.0.5", |line| line["version"] == "1.0.5").unwrap();
+    server.until_it_runs(THING, "1.0.5").unwrap();
+}
+
+#[test]
 fn what_is_not_good_goes_back_by_itself() {
     for (flaw, reason) in [
         (Flaw::Crashes, "firmware_crashed"),

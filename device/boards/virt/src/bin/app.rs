@@ -119,7 +119,12 @@ mod app {
         let layout = read_layout(&mut flash).expect("the bootloader read it");
         // Not fed before all is there that can tell whether this firmware is of use.
         let watchdog = Watchdog::find();
-        let clock = Clock { is_good: head().flaw() != Some(Flaw::FailsSelfTest), watchdog };
+        let clock = Clock {
+            is_good: head().flaw() != Some(Flaw::FailsSelfTest),
+            watchdog,
+            is_not_to_be_disturbed: false,
+            buttons: &LINES.buttons,
+        };
         let device = Device::start(clock, flash, layout, told.slot, reset, net, &LINES);
         spawner.spawn(live(device.expect("flash works")).expect("spawned once"));
     }
