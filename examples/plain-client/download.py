@@ -13,8 +13,12 @@ from slots import Memory, sync
 LOG = logging.getLogger("otaru_plain")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 STRONG_ETAG = re.compile(r'"([0-9a-f]{64})"')
+# bytes FIRST-LAST/SIZE
+CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+)")
 FINAL = {403: "not for this device", 404: "no such release", 410: "the release was withdrawn"}
 SILENCE_S = 15
+# No release is longer: whoever says more fills the disk.
+LONGEST_BYTES = 127 << 20
 
 
 class FailedError(Exception):
@@ -62,7 +66,7 @@ class Download:
             headers |= {"Range": f"bytes={have}-", "If-Range": known["etag"]}
         with self.ask(version, headers) as answer:
             have = have if answer.status_code == 206 else 0
-            size = have + int(answer.headers["Content-Length"])
+            size = size_of(answer, have, known)
             LOG.info("downloading %s from byte %d of %d", version, have, size)
             with self.part.open("ab") as file:
                 # First cut, then recorded: the record never speaks of another image's bytes.
@@ -71,7 +75,11 @@ class Download:
                 about = {"version": version, "etag": etag, "sha256": etag.strip('"'), "size": size}
                 self.memory.download = about
                 self.memory.save()
+                received = have
                 for piece in answer.iter_content(1 << 16):
+                    received += len(piece)
+                    if received > size:
+                        raise AgainError("more bytes than were announced")
                     file.write(piece)
                     file.flush()
                     if not goes_on():
@@ -92,3 +100,19 @@ class Download:
         if answer.status_code == 416:
             self.part.unlink(missing_ok=True)
         raise AgainError(f"the server answers {answer.status_code}")
+
+
+def size_of(answer: requests.Response, have: int, known: dict[str, Any]) -> int:
+    """How long the image is, of which `have` bytes are here and the answer brings what follows."""
+    if answer.status_code == 206:
+        found = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        is_the_rest = have and found and (int(found[1]), int(found[2])) == (have, known["size"])
+        if not is_the_rest or answer.headers["ETag"] != known["etag"]:
+            raise AgainError("the answer is not the rest of what is here")
+        return int(known["size"])
+    length = answer.headers.get("Content-Length", "")
+    if not length.isdecimal():
+        raise AgainError("the server does not say how long the image is")
+    if int(length) > LONGEST_BYTES:
+        raise FailedError(f"it has {length} bytes, more than any release")
+    return int(length)

@@ -4,6 +4,7 @@ import json
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 LOG = logging.getLogger("otaru_plain")
 PATIENCE_S = 15
 LONGEST_WAIT_S = 300.0
+STEADY_S = 60
 
 
 class Shadow:
@@ -28,6 +30,7 @@ class Shadow:
         self.wish: tuple[dict[str, Any], Any] = ({}, None)
         self.stop, self.news, self.answered = threading.Event(), threading.Event(), threading.Event()
         self.highest = self.attempts = 0
+        self.connected_at: float | None = None
         self.broker = urlsplit(device["mqtt_url"])
         self.topics = f"$aws/things/{device['thing']}/shadow"
         # The shadow is read after every connect, so no session has to keep messages.
@@ -43,11 +46,15 @@ class Shadow:
 
     def stay_connected(self) -> None:
         while not self.stop.is_set():
+            self.connected_at = None
             try:
                 self.mqtt.connect(self.broker.hostname or "", self.broker.port or 8883, keepalive=60)
                 self.mqtt.loop_forever()
             except OSError as error:
                 LOG.warning("broker: %s", error)
+            # One that ends at once is no better than none: a fault must not repeat every second.
+            if self.connected_at and time.monotonic() - self.connected_at > STEADY_S:
+                self.attempts = 0
             self.stop.wait(back_off(self.attempts))
             self.attempts += 1
 
@@ -59,7 +66,7 @@ class Shadow:
         if reason.is_failure:
             LOG.warning("the broker refuses: %s", reason)
             return
-        self.attempts = self.highest = 0
+        self.highest, self.connected_at = 0, time.monotonic()
         kinds = ("update/delta", "get/accepted", "delete/accepted")
         client.subscribe([(f"{self.topics}/{kind}", 1) for kind in kinds])
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import threading
 from dataclasses import asdict, dataclass, field
@@ -117,17 +118,27 @@ def command(line: str, **about: str) -> bool:
 
 
 def status(line: str, **about: str) -> int | None:
-    """Runs a command of the product; answers what it ended with, and nothing if it takes too long."""
+    """Runs a command of the product; answers what it ended with, and nothing if it takes too long.
+
+    What takes too long is killed with everything it started.
+    """
+    started = subprocess.Popen(line, shell=True, env=os.environ | about, start_new_session=True)
     try:
-        done = subprocess.run(line, shell=True, env=os.environ | about, timeout=COMMAND_S, check=False)
+        return started.wait(COMMAND_S)
     except subprocess.TimeoutExpired:
+        LOG.warning("killed after %d s: %s", COMMAND_S, line)
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
         return None
-    return done.returncode
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
+    """Replaces a file that nobody else may read: settings may hold a password."""
     new = path.with_suffix(".new")
-    new.write_text(json.dumps(document))
+    # One that a power cut left behind may have other rights.
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(json.dumps(document))
     put(new, path)
 
 
