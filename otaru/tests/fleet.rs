@@ -186,6 +186,44 @@ async fn a_fleet_updates_through_cuts_and_goes_on_after_a_restart() {
     assert!(sim.stop(LIMIT).await.unwrap().success());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_cannot_go_on_is_named_and_left_behind() {
+    let site = Site::start().await;
+    let factory = site.fleet.folder().join("clock-1.0.4.bin");
+    let new = ["--product", "clock", "--image", factory.to_str().unwrap()];
+    let mut sim = site.sim(3, &new);
+    site.until_told(&mut sim, |told| told["online"] == 3).await;
+    assert!(sim.stop(LIMIT).await.unwrap().success());
+    std::fs::write(site.devices.join("sim-0002/device.toml"), "nonsense").unwrap();
+
+    let mut sim = site.sim(3, &new);
+    site.until_told(&mut sim, |told| told["online"] == 2 && told["failed"] == 1).await;
+    assert!(!sim.stop(LIMIT).await.unwrap().success());
+    let lines = site.lines();
+    let fault = |thing: &str| &lines.iter().find(|line| line["thing"] == thing).unwrap()["fault"];
+    assert!(fault("sim-0001").is_null() && fault("sim-0003").is_null(), "{lines:?}");
+    let why = fault("sim-0002").as_str().unwrap();
+    let said = std::fs::read_to_string(&site.log).unwrap();
+    assert!(said.contains(&format!("1 of 3 devices could not go on: sim-0002: {why}")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_first_image_is_refused() {
+    let site = Site::start().await;
+    let image = |name: &str| site.fleet.folder().join(name).to_str().unwrap().to_owned();
+    let (first, other) = (image("clock-1.0.4.bin"), image("other.bin"));
+    let mut sim = site.sim(1, &["--product", "clock", "--image", &first]);
+    site.until_told(&mut sim, |told| told["online"] == 1).await;
+    assert!(sim.stop(LIMIT).await.unwrap().success());
+    let longer = [std::fs::read(&first).unwrap(), vec![0]].concat();
+    for bytes in [firmware("1.0.6", IMAGE_BYTES, Behaviour::Pass), longer] {
+        std::fs::write(&other, bytes).unwrap();
+        let said = site.refused(1, &["--image", &other]).await;
+        assert!(said.contains("is not what the devices below"), "{said}");
+        assert!(said.contains("leave it out"), "{said}");
+    }
+}
+
 /// A name that is somebody else's is left alone; one whose key was lost on the way is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_are_registered_once() {

@@ -1,13 +1,15 @@
 //! Many simulated devices in one process, with power that comes and goes.
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
+use crate::causes::with_causes;
 use crate::presence::Turn;
-use crate::simulator::{run_for_ever, until_one_ends};
+use crate::simulator::run_for_ever;
 use crate::{FactoryFlash, FileFlash, Identity, Presence, SimError, SimOptions, boot};
 
 /// How long a device may take to reach the operation of flash that a cut shall hit.
@@ -39,17 +41,38 @@ pub fn raise_open_files() -> std::io::Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
-/// Runs devices that share a factory until `shutdown`, or until one of them cannot go on.
+/// Runs devices that share a factory until `shutdown`, or until none of them can go on.
+///
+/// One that cannot is logged, and its view says why; the others do not notice.
 pub async fn run_fleet(
     factory: &FactoryFlash,
     devices: Vec<FleetDevice>,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), SimError> {
+) {
     let mut running = JoinSet::new();
     for device in devices {
-        running.spawn(live(factory.clone(), device));
+        running.spawn(live_or_fail(factory.clone(), device));
     }
-    until_one_ends(running, shutdown).await
+    let all_ended = async {
+        while let Some(ended) = running.join_next().await {
+            if let Err(error) = ended {
+                resume_unwind(error.into_panic());
+            }
+        }
+    };
+    tokio::select! {
+        () = all_ended => {}
+        () = shutdown => {}
+    }
+}
+
+async fn live_or_fail(factory: FactoryFlash, device: FleetDevice) {
+    let (dir, view) = (device.options.dir.clone(), device.options.view.clone());
+    if let Err(error) = live(factory, device).await {
+        let why = with_causes(&error);
+        tracing::error!("{} cannot go on: {why}", dir.display());
+        view.failed(why);
+    }
 }
 
 /// A device's life: with power and without.

@@ -10,6 +10,7 @@
 
 mod asking;
 mod boot;
+mod causes;
 mod certificates;
 mod chance;
 mod clock;
@@ -56,6 +57,6 @@ pub use overlay::FactoryFlash;
 pub use presence::Presence;
 pub use product::Commands;
 pub use renewal::RenewalOptions;
-pub use simulator::{SimError, run_simulated_device, run_simulated_devices};
+pub use simulator::{SimError, run_simulated_device};
 pub use slot_files::{SlotFiles, SlotsError};
 pub use view::{Seen, SimView};

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use otaru_slots::SECTOR_BYTES;
+use otaru_slots::table::Table;
+use otaru_slots::{Layout, SECTOR_BYTES, Slot};
 use otaru_wire::Digest;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
@@ -19,6 +20,8 @@ use rustix::io::Errno;
 use crate::flash::{FileFlash, Keeps, Part};
 
 const SECTOR: u64 = SECTOR_BYTES as u64;
+/// Where the partition table is, and how long.
+const TABLE: std::ops::Range<usize> = 0x8000..0x8C00;
 const ERASED: [u8; SECTOR_BYTES as usize] = [0xFF; SECTOR_BYTES as usize];
 
 /// What every chip of a fleet held when it left the factory: in memory once for all.
@@ -46,6 +49,16 @@ impl FactoryFlash {
         }
         let digest = Digest::of(&bytes);
         Ok(FactoryFlash { bytes: bytes.into(), digest })
+    }
+
+    /// Whether this image, and nothing else, is in the first slot.
+    pub fn holds(&self, image: &[u8]) -> bool {
+        let layout = self.bytes.get(TABLE).and_then(|table| Table::parse(table).ok());
+        let layout = layout.and_then(|table| Layout::find(&table, u32::MAX).ok());
+        let slot = layout.map(|layout| layout.slot(Slot::Ota0));
+        let slot = slot.and_then(|slot| self.bytes.get(slot.offset as usize..slot.end() as usize));
+        slot.and_then(|slot| slot.strip_prefix(image))
+            .is_some_and(|behind| behind.iter().all(|&byte| byte == 0xFF))
     }
 
     /// Opens a chip for this process alone; a file that is not there yet is a new chip.

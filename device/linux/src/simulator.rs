@@ -8,7 +8,6 @@ use otaru_host::{Host, HostError, start_slot};
 use otaru_release::Behaviour;
 use otaru_slots::{FlashError, Layout, StorageError, TableError};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::firmware::Firmware;
 use crate::product::Product;
@@ -85,33 +84,6 @@ pub async fn run_simulated_device(
     let flash = FileFlash::open(&options.flash).map_err(in_file)?;
     tokio::select! {
         result = run_for_ever(&options, &identity, flash) => result,
-        () = shutdown => Ok(()),
-    }
-}
-
-/// Runs several simulated devices until `shutdown`, or until one of them cannot go on.
-pub async fn run_simulated_devices(
-    devices: Vec<SimOptions>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), SimError> {
-    let mut running = JoinSet::new();
-    for options in devices {
-        running.spawn(run_simulated_device(options, std::future::pending()));
-    }
-    until_one_ends(running, shutdown).await
-}
-
-/// Lets devices run until `shutdown`, or until one of them cannot go on.
-pub(crate) async fn until_one_ends(
-    mut running: JoinSet<Result<(), SimError>>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), SimError> {
-    tokio::select! {
-        ended = running.join_next() => match ended {
-            Some(Ok(result)) => result,
-            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
-            None => Ok(()),
-        },
         () = shutdown => Ok(()),
     }
 }

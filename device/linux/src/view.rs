@@ -31,6 +31,8 @@ pub struct Seen {
     pub power_cuts: u32,
     /// Bytes of images and patches that came, those that came again included.
     pub received_bytes: u64,
+    /// Why it cannot go on; `None` is a device that does.
+    pub fault: Option<String>,
 }
 
 impl SimView {
@@ -60,6 +62,13 @@ impl SimView {
         let mut seen = self.lock();
         (seen.is_on, seen.is_online, seen.phase) = (false, false, None);
         seen.power_cuts += u32::from(is_cut);
+    }
+
+    /// It cannot go on.
+    pub(crate) fn failed(&self, why: String) {
+        let mut seen = self.lock();
+        (seen.is_on, seen.is_online, seen.phase) = (false, false, None);
+        seen.fault = Some(why);
     }
 
     /// A part of an image or of a patch came.

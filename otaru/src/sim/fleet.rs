@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use otaru_linux::{
     FactoryFlash, FleetDevice, Presence, make_factory_flash, raise_open_files, run_fleet,
@@ -58,12 +58,19 @@ pub(super) async fn run(
     let (devices, members): (Vec<FleetDevice>, Vec<Member>) =
         (1..).zip(&things).map(|(number, thing)| device(arguments, number, thing)).unzip();
     let fleet = Fleet::new(members, arguments.fleet.json);
-    let result = tokio::select! {
-        result = run_fleet(&factory, devices, machine::asked_to_end()) => result,
-        () = fleet.tell() => Ok(()),
-    };
+    tokio::select! {
+        () = run_fleet(&factory, devices, machine::asked_to_end()) => {}
+        () = fleet.tell() => {}
+    }
     fleet.tell_end();
-    Ok(result?)
+    let failed = fleet.failed();
+    ensure!(
+        failed.is_empty(),
+        "{} of {count} devices could not go on: {}",
+        failed.len(),
+        failed.join("; ")
+    );
+    Ok(())
 }
 
 async fn register(
@@ -80,14 +87,27 @@ async fn register(
     otaru_cli::add_devices(client, product, things, dir).await
 }
 
-/// The first image matters once: devices go on with what their flash holds.
+/// The first image matters once: devices go on with what their flash holds, and another one is
+/// a mistake.
 fn factory(arguments: &SimArguments) -> anyhow::Result<FactoryFlash> {
     let path = arguments.dir.join(FACTORY);
     if !path.exists() {
         let image = arguments.image.as_ref().context("new devices need --image")?;
         make_factory_flash(&path, image)?;
     }
-    FactoryFlash::read(&path).with_context(|| format!("could not read {}", path.display()))
+    let could_not_read = |path: &Path| format!("could not read {}", path.display());
+    let factory = FactoryFlash::read(&path).with_context(|| could_not_read(&path))?;
+    if let Some(image) = &arguments.image {
+        let bytes = std::fs::read(image).with_context(|| could_not_read(image))?;
+        ensure!(
+            factory.holds(&bytes),
+            "--image: {} is not what the devices below {} began with: leave it out and they go on \
+             with what they run, or begin with it in another --dir",
+            image.display(),
+            arguments.dir.display()
+        );
+    }
+    Ok(factory)
 }
 
 fn device(arguments: &SimArguments, number: u64, thing: &ThingName) -> (FleetDevice, Member) {

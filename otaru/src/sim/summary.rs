@@ -34,6 +34,8 @@ struct Summary {
     devices: usize,
     on: usize,
     online: usize,
+    /// How many could not go on.
+    failed: usize,
     /// How many run each version.
     versions: BTreeMap<String, usize>,
     /// How many are in each phase of an update.
@@ -56,6 +58,8 @@ struct Row<'a> {
     power_cuts: u32,
     link_cuts: u32,
     received_bytes: u64,
+    /// Why it could not go on.
+    fault: Option<String>,
 }
 
 impl Fleet {
@@ -90,6 +94,12 @@ impl Fleet {
         let _nobody_reads = print(&(heading + &lines));
     }
 
+    /// Those that could not go on, and why.
+    pub(super) fn failed(&self) -> Vec<String> {
+        let of = |member: &Member| Some(format!("{}: {}", member.thing, member.view.seen().fault?));
+        self.members.iter().filter_map(of).collect()
+    }
+
     fn summary(&self) -> Summary {
         let seen = self.members.iter().map(|member| (member.view.seen(), member.faults.cuts()));
         Summary { seconds: self.begin.elapsed().as_secs(), ..Summary::of(seen) }
@@ -103,6 +113,7 @@ impl Summary {
             summary.devices += 1;
             summary.on += usize::from(seen.is_on);
             summary.online += usize::from(seen.is_online);
+            summary.failed += usize::from(seen.fault.is_some());
             summary.power_cuts += u64::from(seen.power_cuts);
             summary.link_cuts += u64::from(link_cuts);
             summary.received_bytes += seen.received_bytes;
@@ -122,13 +133,17 @@ impl Summary {
         };
         let versions = self.versions.iter().map(|(version, count)| format!("{count} on {version}"));
         let phases = self.phases.iter().map(|(phase, count)| format!("{count} {phase}"));
+        let failed = match self.failed {
+            0 => String::new(),
+            failed => format!(", {failed} could not go on"),
+        };
         format!(
-            "{:6} s  {} of {} online, {} without power; {}; updates: {}; cuts: {} of power, {} of links; \
+            "{:6} s  {} of {} online, {} without power{failed}; {}; updates: {}; cuts: {} of power, {} of links; \
              {:.1} MB received",
             self.seconds,
             self.online,
             self.devices,
-            self.devices - self.on,
+            self.devices - self.on - self.failed,
             listed(versions.collect()),
             listed(phases.collect()),
             self.power_cuts,
@@ -151,6 +166,7 @@ impl Member {
             power_cuts: seen.power_cuts,
             link_cuts: self.faults.cuts(),
             received_bytes: seen.received_bytes,
+            fault: seen.fault,
         }
     }
 }
@@ -172,8 +188,9 @@ impl Row<'_> {
     }
 
     fn to_text(&self) -> String {
+        let fault = self.fault.as_ref().map_or(String::new(), |why| format!("  {why}"));
         format!(
-            "{:<12} {:<7} {:<12} {:<12} {:<12} {:>5} {:>10} {:>9} {:>10}",
+            "{:<12} {:<7} {:<12} {:<12} {:<12} {:>5} {:>10} {:>9} {:>10}{fault}",
             self.thing.as_str(),
             if self.online { "yes" } else { "no" },
             self.version.as_deref().unwrap_or(UNKNOWN),
@@ -217,16 +234,18 @@ mod tests {
             device(Some("1.0.4"), Some(Phase::Downloading), true),
             device(Some("1.0.5"), None, true),
             device(None, None, false),
+            Seen { fault: Some("flash failed".to_owned()), ..device(None, None, false) },
         ];
         let summary = Summary::of(devices.into_iter().map(|seen| (seen, 2)));
         assert_eq!(
             summary.to_text(),
-            "     0 s  2 of 3 online, 1 without power; 1 on 1.0.4, 1 on 1.0.5, 1 on ?; \
-             updates: 1 downloading; cuts: 3 of power, 6 of links; 2.1 MB received"
+            "     0 s  2 of 4 online, 1 without power, 1 could not go on; \
+             1 on 1.0.4, 1 on 1.0.5, 2 on ?; updates: 1 downloading; \
+             cuts: 4 of power, 8 of links; 2.8 MB received"
         );
         assert_eq!(
             json(&summary),
-            r#"{"seconds":0,"devices":3,"on":2,"online":2,"versions":{"1.0.4":1,"1.0.5":1,"?":1},"phases":{"downloading":1},"power_cuts":3,"link_cuts":6,"received_bytes":2100000}"#
+            r#"{"seconds":0,"devices":4,"on":2,"online":2,"failed":1,"versions":{"1.0.4":1,"1.0.5":1,"?":2},"phases":{"downloading":1},"power_cuts":4,"link_cuts":8,"received_bytes":2800000}"#
         );
     }
 }
