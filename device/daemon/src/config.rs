@@ -50,6 +50,7 @@ struct Slots {
     first_image: Option<PathBuf>,
     max_mib: u32,
     partitions: Option<[PathBuf; 2]>,
+    overwrite: bool,
 }
 
 /// Programs of the product.
@@ -131,7 +132,7 @@ impl Default for Download {
 
 impl Default for Slots {
     fn default() -> Slots {
-        Slots { first_image: None, max_mib: 64, partitions: None }
+        Slots { first_image: None, max_mib: 64, partitions: None, overwrite: false }
     }
 }
 
@@ -262,9 +263,8 @@ impl Config {
     }
 
     fn slot_files(&self) -> SlotFiles {
-        let Slots { max_mib, partitions, .. } = &self.slots;
-        let (state, partitions) = (self.state.clone(), partitions.clone());
-        SlotFiles { state, partitions, slot_bytes: max_mib << 20 }
+        let Slots { max_mib, partitions, overwrite, .. } = self.slots.clone();
+        SlotFiles { state: self.state.clone(), partitions, slot_bytes: max_mib << 20, overwrite }
     }
 
     /// What the gateway is started with.

@@ -164,14 +164,26 @@ fn the_first_image_has_to_be_there_and_to_fit() {
 fn partitions_have_to_be_two_and_there() {
     let gateway = Gateway::new();
     gateway.configure(&CONFIG.replace("[product]", &format!("{PARTITIONS}[product]")));
-    gateway.write("a", &"x".repeat(1 << 20));
+    gateway.write("a", &"\0".repeat(1 << 20));
     assert_says(&gateway.refusal(), &["slots.partitions: could not open DIR/b", "make it"]);
     symlink(gateway.path("a"), gateway.path("b")).unwrap();
     assert_says(&gateway.refusal(), &["slots.partitions: DIR/a and DIR/b are one and the same"]);
     std::fs::remove_file(gateway.path("b")).unwrap();
     gateway.write("b", "short");
     assert_says(&gateway.refusal(), &["slots.partitions: DIR/b has 5 bytes"]);
-    gateway.write("b", &"x".repeat(1 << 20));
+    gateway.write("b", &"\0".repeat(1 << 20));
+    assert!(gateway.check().status.success());
+}
+
+#[test]
+fn partitions_that_hold_something_are_named() {
+    let gateway = Gateway::new();
+    gateway.configure(&CONFIG.replace("[product]", &format!("{PARTITIONS}[product]")));
+    gateway.write("a", &"\0".repeat(1 << 20));
+    gateway.write("b", &format!("XFSB{}", "\0".repeat(1 << 20)));
+    assert_says(&gateway.refusal(), &["slots.partitions: DIR/b holds an XFS file system"]);
+    let assent = format!("{PARTITIONS}overwrite = true\n[product]");
+    gateway.configure(&CONFIG.replace("[product]", &assent));
     assert!(gateway.check().status.success());
 }
 

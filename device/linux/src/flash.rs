@@ -14,6 +14,7 @@ use otaru_slots::SECTOR_BYTES;
 
 use crate::overlay::Overlay;
 use crate::power::Power;
+use crate::slot_files::Partition;
 
 /// Bytes of one erased sector.
 const ERASED: [u8; SECTOR_BYTES as usize] = [0xFF; SECTOR_BYTES as usize];
@@ -49,7 +50,7 @@ pub(crate) enum Keeps {
     /// Records: on the disk when an operation returns, in the order of operations.
     Records,
     /// An image in a range of fixed length: on the disk with [`FileFlash::sync`].
-    Partition,
+    Partition(Partition),
     /// An image in a file of its own: on the disk with [`FileFlash::sync`]. What is behind the file's end is erased.
     ///
     /// The file is open for reading alone, and by this path for each write: no program can be
@@ -128,7 +129,7 @@ impl FileFlash {
     pub(crate) fn sync(&self) -> Result<(), FileFlashError> {
         let is_kept = |part: &&Part| !matches!(part.keeps, Keeps::Simulation | Keeps::Changes(_));
         let mut kept = self.parts.iter().filter(is_kept);
-        kept.try_for_each(|part| part.file.sync_all()).map_err(io_error)
+        kept.try_for_each(Part::sync).map_err(io_error)
     }
 
     /// Writes any number of bytes into blank flash; the last unit is padded with erased bytes.
@@ -193,9 +194,18 @@ impl Part {
         self.write(at, &ERASED)
     }
 
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()?;
+        if let Keeps::Partition(partition) = &self.keeps {
+            partition.let_go();
+        }
+        Ok(())
+    }
+
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         match &self.keeps {
-            Keeps::Simulation | Keeps::Partition => self.file.write_all_at(bytes, at),
+            Keeps::Simulation => self.file.write_all_at(bytes, at),
+            Keeps::Partition(partition) => partition.write(|file| file.write_all_at(bytes, at)),
             Keeps::Changes(overlay) => overlay.write(&self.file, at, bytes),
             Keeps::Records => {
                 self.file.write_all_at(bytes, at)?;

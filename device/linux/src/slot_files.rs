@@ -14,12 +14,14 @@ use crate::flash::{Keeps, Part};
 use crate::{FileFlash, SimError};
 
 mod again;
+mod content;
 mod error;
 mod partitions;
 #[cfg(test)]
 mod tests;
 
 pub use error::SlotsError;
+pub(crate) use partitions::Partition;
 
 /// What is before the slots: the partition table and the boot selector.
 const HEAD_BYTES: u32 = 0x1_0000;
@@ -43,6 +45,8 @@ pub struct SlotFiles {
     /// Longest image in bytes; of partitions the shorter one, if less. It is fixed with the first
     /// start.
     pub slot_bytes: u32,
+    /// Whether the first start overwrites whatever is in the partitions.
+    pub overwrite: bool,
 }
 
 /// What is there of a gateway's state.
@@ -60,7 +64,11 @@ impl SlotFiles {
     pub fn check(&self, first_image: Option<&Path>) -> Result<(), SlotsError> {
         self.check_partitions()?;
         match self.find()? {
-            Found::Nothing => self.check_first_image(first_image).map(drop),
+            Found::Nothing => {
+                let path = self.check_first_image(first_image)?;
+                let head = File::open(path).and_then(|mut image| partitions::head_of(&mut image));
+                self.claim(&head.map_err(in_first_image(path))?).map(drop)
+            }
             Found::Whole(_) | Found::Damaged => Ok(()),
         }
     }
@@ -99,10 +107,10 @@ impl SlotFiles {
     fn check_first_image<'p>(&self, path: Option<&'p Path>) -> Result<&'p Path, SlotsError> {
         let state = self.state.clone();
         let path = path.ok_or(SlotsError::NoFirstImage { state })?;
-        let failed = |source| SlotsError::FirstImage { path: path.to_owned(), source };
-        let found = File::open(path).and_then(|image| image.metadata()).map_err(failed)?;
+        let found = File::open(path).and_then(|image| image.metadata());
+        let found = found.map_err(in_first_image(path))?;
         if !found.is_file() {
-            return Err(failed(io::Error::other("it is no file")));
+            return Err(in_first_image(path)(io::Error::other("it is no file")));
         }
         let (size_bytes, slot_bytes) = (found.len(), self.usable_slot_bytes()?);
         match size_bytes <= slot_bytes.into() {
@@ -119,18 +127,20 @@ impl SlotFiles {
     /// The records come last, under their own name when they are whole: a kill before that
     /// begins anew.
     fn make(&self, first_image: &Path) -> Result<Layout, SlotsError> {
-        let image = std::fs::read(first_image);
-        let image = image.map_err(|source| {
-            let path = first_image.to_owned();
-            SlotsError::FirstImage { path, source }
-        })?;
+        let image = std::fs::read(first_image).map_err(in_first_image(first_image))?;
+        let partitions = self.claim(&image)?;
         std::fs::create_dir_all(&self.state).map_err(in_state(&self.state))?;
         let layout = layout_of(self.usable_slot_bytes()?)?;
-        for slot in [Slot::Ota0, Slot::Ota1] {
-            let path = self.slot(slot);
-            let bytes: &[u8] = if slot == Slot::Ota0 { &image } else { &[] };
-            self.write_slot(&path, bytes).map_err(in_state(&path))?;
+        if self.partitions.is_none() {
+            for (slot, bytes) in [(Slot::Ota0, image.as_slice()), (Slot::Ota1, &[])] {
+                let path = self.slot(slot);
+                write_slot(&path, bytes).map_err(in_state(&path))?;
+            }
+        } else if let Some(mut first) = partitions.first() {
+            let written = first.write_all(&image).and_then(|()| first.sync_all());
+            written.map_err(in_state(&self.slot(Slot::Ota0)))?;
         }
+        drop(partitions);
         let unfinished = self.write_unfinished(&[0xFF; RECORDS_BYTES])?;
         let mut flash = self.chip(&unfinished, &layout)?;
         layout.write_table(&mut flash).map_err(SimError::from)?;
@@ -212,20 +222,6 @@ impl SlotFiles {
         }
     }
 
-    fn write_slot(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut open = OpenOptions::new();
-        open.write(true);
-        if self.partitions.is_none() {
-            open.create(true).truncate(true);
-        }
-        let mut file = open.open(path)?;
-        file.write_all(bytes)?;
-        if self.partitions.is_none() {
-            file.set_permissions(std::fs::Permissions::from_mode(0o755))?;
-        }
-        file.sync_all()
-    }
-
     fn chip(&self, records: &Path, layout: &Layout) -> Result<FileFlash, SlotsError> {
         let state = locked(records)?;
         let end = layout.slot(Slot::Ota1).end();
@@ -240,11 +236,11 @@ impl SlotFiles {
         let mut parts = vec![records_part(state, 0, 0)];
         for slot in [Slot::Ota0, Slot::Ota1] {
             let (path, Region { offset, size }) = (self.slot(slot), layout.slot(slot));
-            let has_own_length = self.partitions.is_none();
-            let mut open = OpenOptions::new();
-            let file =
-                open.read(true).write(!has_own_length).open(&path).map_err(in_state(&path))?;
-            let keeps = if has_own_length { Keeps::Image(path) } else { Keeps::Partition };
+            let file = File::open(&path).map_err(in_state(&path))?;
+            let keeps = match self.partitions {
+                Some(_) => Keeps::Partition(Partition::new(path)),
+                None => Keeps::Image(path),
+            };
             parts.push(Part { file, offset, size, file_offset: 0, keeps });
         }
         parts.push(records_part(tail, end, HEAD_BYTES.into()));
@@ -268,6 +264,19 @@ fn remove(path: &Path) -> io::Result<()> {
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Writes a file that holds an image and may be started.
+fn write_slot(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o755))?;
+    file.sync_all()
+}
+
+fn in_first_image(path: &Path) -> impl FnOnce(io::Error) -> SlotsError + use<> {
+    let path = path.to_owned();
+    |source| SlotsError::FirstImage { path, source }
 }
 
 fn in_state(path: &Path) -> impl FnOnce(io::Error) -> SlotsError + use<> {

@@ -19,7 +19,12 @@ fn gateway(folder: &Path) -> GatewayOptions {
     std::fs::write(folder.join("image"), "an image").unwrap();
     GatewayOptions {
         dir: folder.to_owned(),
-        slots: SlotFiles { state: folder.join("state"), partitions: None, slot_bytes: 1 << 20 },
+        slots: SlotFiles {
+            state: folder.join("state"),
+            partitions: None,
+            slot_bytes: 1 << 20,
+            overwrite: false,
+        },
         first_image: Some(folder.join("image")),
         commands: Commands {
             self_test_limit: LONG,

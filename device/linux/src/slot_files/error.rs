@@ -54,6 +54,30 @@ pub enum SlotsError {
         /// Why.
         source: io::Error,
     },
+    /// A partition is mounted, or another program's alone.
+    #[error(
+        "slots.partitions: {} is mounted or in use, expected one that nobody else has at the \
+         first start: unmount it, or name another one", path.display()
+    )]
+    PartitionInUse {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// A partition holds what may be needed.
+    #[error(
+        "slots.partitions: {} holds {found}, expected one that is erased or holds \
+         slots.first_image, because {} holds no state yet: name another one, or say \
+         `overwrite = true` in [slots] where nothing of it is needed",
+        path.display(), state.display()
+    )]
+    PartitionHolds {
+        /// Which one.
+        path: PathBuf,
+        /// The folder of the state.
+        state: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
     /// A partition is too short for any image.
     #[error(
         "slots.partitions: {} has {size_bytes} bytes, expected at least {SLOT_UNIT}: take one \

@@ -3,7 +3,12 @@ use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use super::*;
 
 fn files(dir: &Path) -> SlotFiles {
-    SlotFiles { state: dir.join("state"), partitions: None, slot_bytes: 2 * SLOT_UNIT }
+    SlotFiles {
+        state: dir.join("state"),
+        partitions: None,
+        slot_bytes: 2 * SLOT_UNIT,
+        overwrite: false,
+    }
 }
 
 #[test]
@@ -79,6 +84,78 @@ fn one_partition_is_not_two() {
         assert!(same(files.open(Some(&image)).map(drop)), "{}", second.display());
     }
     let files = SlotFiles { partitions: Some([link, other]), ..files(dir.path()) };
+    files.open(Some(&image)).unwrap();
+}
+
+/// A first start with a slip of the pen in a name is the end of nobody's data.
+#[test]
+fn partitions_that_hold_something_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = ["a", "b"].map(|name| dir.path().join(name));
+    let files = SlotFiles { partitions: Some(parts.clone()), ..files(dir.path()) };
+    let image = dir.path().join("image");
+    std::fs::write(&image, b"an image").unwrap();
+    let erased = vec![0; 3 * SLOT_UNIT as usize];
+    let mut data = erased.clone();
+    data[0x438..0x43A].copy_from_slice(b"\x53\xEF");
+    for number in [0, 1] {
+        std::fs::write(&parts[number], &data).unwrap();
+        std::fs::write(&parts[1 - number], &erased).unwrap();
+        for refused in [files.check(Some(&image)), files.open(Some(&image)).map(drop)] {
+            let said = refused.unwrap_err().to_string();
+            let expected = format!("{} holds an ext file system", parts[number].display());
+            assert!(said.contains(&expected) && said.contains("`overwrite = true`"), "{said}");
+        }
+        assert_eq!(std::fs::read(&parts[number]).unwrap(), data);
+        assert!(!files.state.exists());
+    }
+    SlotFiles { overwrite: true, ..files.clone() }.open(Some(&image)).unwrap();
+    assert!(std::fs::read(&parts[0]).unwrap().starts_with(b"an image"));
+    files.check(None).unwrap();
+    files.open(None).unwrap();
+}
+
+/// Whoever runs what was written can mount it then.
+#[test]
+fn a_partition_is_open_for_writing_while_it_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = ["a", "b"].map(|name| dir.path().join(name));
+    for part in &parts {
+        std::fs::write(part, vec![0xFF; 3 * SLOT_UNIT as usize]).unwrap();
+    }
+    let files = SlotFiles { partitions: Some(parts.clone()), ..files(dir.path()) };
+    let image = dir.path().join("image");
+    std::fs::write(&image, b"an image").unwrap();
+    let mut flash = files.open(Some(&image)).unwrap();
+    let layout = Layout::read(&mut flash).unwrap();
+    let opened = || {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap();
+        let files = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        let files: Vec<PathBuf> = files.collect();
+        parts.each_ref().map(|part| files.iter().filter(|file| *file == part).count())
+    };
+    assert_eq!(opened(), [1, 1], "to be read");
+    flash.write(layout.slot(Slot::Ota1).offset, b"new!").unwrap();
+    flash.write(layout.slot(Slot::Ota1).offset + 4, b"more").unwrap();
+    assert_eq!(opened(), [1, 2]);
+    flash.sync().unwrap();
+    assert_eq!(opened(), [1, 1]);
+}
+
+/// Killed before the records are whole, and started again.
+#[test]
+fn a_first_start_that_was_cut_off_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let parts = ["a", "b"].map(|name| dir.path().join(name));
+    for part in &parts {
+        std::fs::write(part, vec![0; 3 * SLOT_UNIT as usize]).unwrap();
+    }
+    let files = SlotFiles { partitions: Some(parts), ..files(dir.path()) };
+    let image = dir.path().join("image");
+    std::fs::write(&image, b"an image").unwrap();
+    files.open(Some(&image)).unwrap();
+    std::fs::remove_dir_all(&files.state).unwrap();
+    files.check(Some(&image)).unwrap();
     files.open(Some(&image)).unwrap();
 }
 
