@@ -202,4 +202,8 @@ fn programs_have_to_be_there_and_to_be_some() {
     let gateway = Gateway::new();
     gateway.configure(&CONFIG.replace("DIR/state/current", "DIR/none"));
     assert_says(&gateway.refusal(), &["product.run: could not find DIR/none"]);
+    for none in ["DIR/state/curent", "DIR/state/current/start", "DIR/state/slot-c"] {
+        gateway.configure(&CONFIG.replace("DIR/state/current", none));
+        assert_says(&gateway.refusal(), &[&format!("product.run: could not find {none}")]);
+    }
 }

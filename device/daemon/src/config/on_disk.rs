@@ -18,8 +18,8 @@ impl Config {
         self.slot_files().check(self.slots.first_image.as_deref())?;
         for (key, command) in self.product.commands() {
             let program = Path::new(&command[0]);
-            // What is in a slot is there when the gateway has started, and updates replace it.
-            if !program.starts_with(&self.state) {
+            // It is there when the gateway has started, and updates replace it.
+            if program != self.state.join("current") {
                 is_program(key, program)?;
             }
         }
