@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use chrono::FixedOffset;
-use otaru_linux::{Commands, GatewayOptions, Hook, RenewalOptions, SlotFiles};
+use otaru_linux::{Commands, EnrolmentError, GatewayOptions, Hook, RenewalOptions, SlotFiles};
 use serde::Deserialize;
 
 use window::Window;
@@ -252,14 +252,26 @@ impl Config {
     }
 
     /// Makes the folder the device is provisioned from, where it is not there yet and a token is.
-    pub(crate) async fn enrol(&self) -> anyhow::Result<()> {
-        let Some(token) = &self.enrolment else { return Ok(()) };
+    /// What somebody has to come for is handed to `hindered`.
+    pub(crate) async fn enrol(&self, hindered: impl Fn(&str)) {
+        let Some(token) = &self.enrolment else { return };
         let Update { retry_base_s, retry_cap_s, .. } = self.update;
         let (base, cap) = (Duration::from_secs(retry_base_s), Duration::from_secs(retry_cap_s));
-        otaru_linux::enrol(&self.provisioning, token, base, cap).await.with_context(|| {
+        let said = |error: &EnrolmentError| {
             let file = token.display();
-            format!("enrolment: {file} does not make this a device: have another token made")
-        })
+            let causes: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
+            hindered(&format!(
+                "enrolment: {file} does not make this a device: have another token made, and put \
+                 its file there: {}",
+                causes.join(": ")
+            ));
+        };
+        otaru_linux::enrol(&self.provisioning, token, base, cap, said).await;
+    }
+
+    /// Whether this is no device yet, and may become one.
+    pub(crate) fn is_to_be_enrolled(&self) -> bool {
+        self.enrolment.is_some() && !self.provisioning.join("cert.pem").exists()
     }
 
     fn slot_files(&self) -> SlotFiles {

@@ -39,8 +39,14 @@ async fn main() -> anyhow::Result<()> {
         tracing::info!(config = %arguments.config.display(), "Nothing is wrong");
         return Ok(());
     }
+    keep_watchdog();
+    if config.is_to_be_enrolled() {
+        // It may take days until the server knows the device: the start is over before.
+        tell(NotifyState::Ready);
+        tell(NotifyState::Status("Not enrolled yet"));
+    }
     tokio::select! {
-        enrolled = config.enrol() => enrolled?,
+        () = config.enrol(is_hindered) => {}
         () = asked_to_end() => return Ok(()),
     }
     let options = config.options();
@@ -48,9 +54,21 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells systemd, if that started this process, that the device runs; and again and again.
+/// Says why this is no device yet, where somebody looks for it.
+fn is_hindered(why: &str) {
+    tracing::error!("{why}");
+    // A status is one line.
+    tell(NotifyState::Status(&why.replace('\n', " ")));
+}
+
+/// Tells systemd, if that started this process, that the device runs.
 fn is_ready() {
     tell(NotifyState::Ready);
+    tell(NotifyState::Status("The device runs"));
+}
+
+/// Tells systemd again and again that this process is not stuck.
+fn keep_watchdog() {
     if let Some(limit) = sd_notify::watchdog_enabled() {
         tokio::spawn(async move {
             loop {

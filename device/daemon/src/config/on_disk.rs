@@ -28,9 +28,7 @@ impl Config {
 
     /// Reads the folder the device was provisioned with.
     fn check_provisioning(&self) -> anyhow::Result<()> {
-        if let Some(token) = &self.enrolment
-            && !self.provisioning.join("cert.pem").exists()
-        {
+        if let Some(token) = self.enrolment.as_ref().filter(|_| self.is_to_be_enrolled()) {
             let found = token.display();
             ensure!(
                 token.exists(),
