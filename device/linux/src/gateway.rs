@@ -1,6 +1,7 @@
 //! A Linux gateway: this program is its boot selector and its agent, the product's program runs
 //! from the slot that was chosen.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use otaru_agent::{DailyWindow, ResetCause};
 use otaru_host::{Host, start_slot};
 use otaru_release::Chip;
 use otaru_slots::{Layout, Slot};
+use tokio::time::Instant;
+
+use outage::{Outage, is_of_state};
 
 use crate::firmware::Firmware;
 use crate::product::{Commands, Product, Running, Stage};
@@ -74,7 +78,9 @@ impl From<IdentityError> for GatewayError {
 
 /// Runs a gateway until `shutdown`, and ends the product's program then.
 ///
-/// `started` is called once, when state and identity are good and the product runs.
+/// `started` is called once, when state and identity are good and the product runs. State that
+/// cannot be read or written later costs updates, not the product: it is kept running until the
+/// state is good again.
 ///
 /// Errors: what a technician would have to repair.
 pub async fn run_gateway(
@@ -84,18 +90,17 @@ pub async fn run_gateway(
 ) -> Result<(), GatewayError> {
     let identity = Identity::read_settings(&options.dir)?;
     let chip = raw_chip(&identity)?;
-    let flash = options.slots.open(options.first_image.as_deref())?;
     let stage = Arc::<Stage>::default();
     let agent_options = agent_options(options);
     let boots = Boots { options, agent_options: &agent_options, identity: &identity, chip };
-    let running = std::pin::pin!(boots.run(flash, Arc::clone(&stage), started));
+    let running = std::pin::pin!(boots.run_on(&stage, started));
     let ended = tokio::select! {
-        ended = running => ended,
+        error = running => Err(error),
         () = shutdown => Ok(()),
     };
     // The product ends as it is used to, whatever ended the agent.
     stage.stop().await;
-    Ok(ended?)
+    ended
 }
 
 /// Looks whether the folder is one of a gateway, with everything in it that a session with the
@@ -142,13 +147,41 @@ struct Boots<'a> {
 }
 
 impl Boots<'_> {
+    /// Runs for ever, but for what a technician would have to repair first.
+    async fn run_on(&self, stage: &Arc<Stage>, started: impl FnOnce()) -> GatewayError {
+        let mut started = Some(started);
+        let mut outage = Outage::default();
+        loop {
+            let slots = &self.options.slots;
+            let error = match slots.open(self.options.first_image.as_deref()) {
+                Ok(flash) => {
+                    let begin = Instant::now();
+                    let Err(error) = self.run(flash, stage, &mut started).await;
+                    outage.is_behind(begin.elapsed());
+                    error.into()
+                }
+                Err(error) => error.into(),
+            };
+            if !is_of_state(&error) || !slots.has_current() {
+                return error;
+            }
+            outage.log(&error);
+            let commands = self.options.commands.clone();
+            let mut product = Product::Commands(Running::on(commands, Arc::clone(stage)));
+            if let Some(started) = started.take() {
+                started();
+            }
+            let wait = outage.next_wait(self.options.retry_base, self.options.retry_cap);
+            product.keep_running(wait, || slots.is_writable()).await;
+        }
+    }
+
     async fn run(
         &self,
         mut flash: FileFlash,
-        stage: Arc<Stage>,
-        started: impl FnOnce(),
-    ) -> Result<(), SimError> {
-        let mut started = Some(started);
+        stage: &Arc<Stage>,
+        started: &mut Option<impl FnOnce()>,
+    ) -> Result<Infallible, SimError> {
         // Whether power went or the process alone is all the same.
         let mut reset = ResetCause::PowerOn;
         loop {
@@ -160,7 +193,9 @@ impl Boots<'_> {
             let thing = &self.identity.thing;
             tracing::info!(device.thing = %thing, device.slot = %slot, ?reset, "Booted");
             let commands = self.options.commands.clone();
-            let running = Running::of(commands, Arc::clone(&stage), is_in_force);
+            // One that was kept running without an agent begins again with it.
+            stage.stop().await;
+            let running = Running::of(commands, Arc::clone(stage), is_in_force);
             let product = Product::Commands(running);
             let (options, identity) = (self.agent_options, self.identity);
             let firmware = Firmware::start(options, identity, host, self.chip, product, reset)?;
@@ -200,5 +235,6 @@ impl Boots<'_> {
     }
 }
 
+mod outage;
 #[cfg(test)]
 mod tests;

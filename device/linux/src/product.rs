@@ -182,6 +182,25 @@ impl Product {
         ended
     }
 
+    /// Keeps the program running without an agent, until `is_over` says so; it is asked each time
+    /// after `wait`.
+    pub(crate) async fn keep_running(&mut self, wait: Duration, is_over: impl Fn() -> bool) {
+        loop {
+            let asked_at = Instant::now() + wait;
+            loop {
+                tokio::select! {
+                    ended = self.ended() => {
+                        tracing::error!(?ended, "The product's program ended");
+                    }
+                    () = tokio::time::sleep_until(asked_at) => break,
+                }
+            }
+            if is_over() {
+                return;
+            }
+        }
+    }
+
     /// Ends the program of the product before a restart.
     pub(crate) async fn stop(&mut self) {
         if let Product::Commands(running) = self {
@@ -201,6 +220,17 @@ impl Running {
         let state = if is_in_force { State::Off } else { State::Failed };
         let mut running = Running { commands, state, started_at, start_again_after, stage };
         running.start();
+        running
+    }
+
+    /// Takes the program over that runs, or starts it.
+    pub(crate) fn on(commands: Commands, stage: Arc<Stage>) -> Running {
+        let (started_at, start_again_after) = (Instant::now(), START_AGAIN_AFTER);
+        let state = stage.program().map_or(State::Off, State::Runs);
+        let mut running = Running { commands, state, started_at, start_again_after, stage };
+        if matches!(running.state, State::Off) {
+            running.start();
+        }
         running
     }
 
@@ -226,10 +256,13 @@ impl Stage {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(program);
     }
 
+    fn program(&self) -> Option<Arc<Program>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Ends the program that runs, and what one that ended left running.
     pub(crate) async fn stop(&self) {
-        let program = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(program) = program {
+        if let Some(program) = self.program() {
             program.stop().await;
         }
     }

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use otaru_host::Storage;
@@ -209,6 +209,24 @@ impl SlotFiles {
     /// The link to the image that runs.
     pub(crate) fn current(&self) -> PathBuf {
         self.state.join("current")
+    }
+
+    /// Whether there is something to run.
+    pub(crate) fn has_current(&self) -> bool {
+        self.current().exists()
+    }
+
+    /// Whether the records can be written: by what is there already, in its place.
+    pub(crate) fn is_writable(&self) -> bool {
+        let written =
+            OpenOptions::new().read(true).write(true).open(self.records()).and_then(|file| {
+                let mut byte = [0];
+                file.read_exact_at(&mut byte, 0)?;
+                file.write_all_at(&byte, 0)?;
+                file.sync_all()
+            });
+        // Lost ones are made again.
+        written.is_ok() || !self.records().exists()
     }
 
     fn records(&self) -> PathBuf {

@@ -77,3 +77,39 @@ async fn a_damaged_certificate_keeps_no_product_from_running() {
     until_started(&options).await.unwrap();
     assert!(ran.exists());
 }
+
+/// A file system that turned read-only costs updates, and never the product.
+#[tokio::test]
+async fn state_that_is_no_good_keeps_no_product_from_running() {
+    let folder = TempDir::new().unwrap();
+    let mut options = gateway(folder.path());
+    let said = folder.path().join("said");
+    let run = format!("echo started >> {}; exec sleep 600", said.display());
+    options.commands.run = Some(["/bin/sh", "-c", &run].map(str::to_owned).to_vec());
+    (options.retry_base, options.retry_cap) = (SHORT, SHORT);
+    let starts = || std::fs::read_to_string(&said).unwrap_or_default().lines().count();
+    let until = async |count| {
+        while starts() < count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    until_started(&options).await.unwrap();
+
+    let (records, kept) = (options.slots.state.join("records"), folder.path().join("kept"));
+    std::fs::rename(&records, &kept).unwrap();
+    std::fs::create_dir(&records).unwrap();
+    let before = starts();
+    let shutdown = async {
+        until(before + 1).await;
+        tokio::time::sleep(SHORT * 3).await;
+        assert_eq!(starts(), before + 1, "nothing touches it meanwhile");
+        std::fs::remove_dir(&records).unwrap();
+        std::fs::rename(&kept, &records).unwrap();
+        // With the agent it begins again.
+        until(before + 2).await;
+    };
+    let mut is_started = false;
+    let running = run_gateway(&options, || is_started = true, shutdown);
+    tokio::time::timeout(LONG, running).await.expect("it goes on").unwrap();
+    assert!(is_started);
+}
