@@ -16,7 +16,7 @@ pub struct AgentConfig {
     pub retry_cap_ms: u64,
     /// How long an answer from the shadow service is waited for.
     pub answer_limit_ms: u64,
-    /// How long a try may go without one more byte in flash, its manifest included, before it is
+    /// How long a try may go without a sign of bytes in flash, its manifest included, before it is
     /// given up. A host has shorter limits for its links; this one is for what passes them all.
     pub stall_limit_ms: u64,
     /// At most one progress message in this time, transitions aside.

@@ -8,8 +8,8 @@ use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_release::{Chip, ImageHead, Manifest, ManifestView};
 use otaru_slots::{
-    CHUNK_BYTES, ChunkList, ErasedAhead, Layout, SECTOR_BYTES, Slot, SlotError, SlotWriter,
-    chunk_is_good, read_slot, resume_point,
+    CHUNK_BYTES, ChunkList, Layout, SECTOR_BYTES, Slot, SlotError, SlotWriter, chunk_is_good,
+    read_slot, resume_point,
 };
 use otaru_wire::{Digest, Reason};
 
@@ -39,7 +39,6 @@ pub struct Download {
     /// Bytes of the body that stand in flash already.
     skipped: u32,
     writer: Option<SlotWriter>,
-    erased_ahead: Option<ErasedAhead>,
 }
 
 /// What a manifest says of its image, as far as a download is held against it.
@@ -82,9 +81,8 @@ impl Download {
         let right = resume_point(flash, layout, target, &download.chunks()?).map_err(reason_of)?;
         if right > 0 {
             let mut buffer = Box::new([0; SECTOR_BYTES as usize]);
-            let resumed =
-                SlotWriter::resume(flash, layout, running, target, image_bytes, right, &mut buffer);
-            download.erased_ahead = resumed.map_err(reason_of)?.erased_ahead();
+            SlotWriter::resume(flash, layout, running, target, image_bytes, right, &mut buffer)
+                .map_err(reason_of)?;
             download.right = right;
             download.begin_body(right);
         }
@@ -99,9 +97,8 @@ impl Download {
         manifest: impl Into<Described>,
         chip: Chip,
     ) -> Result<Download, Fault> {
-        let mut download = Download::of(layout, running, manifest.into(), chip)?;
-        let forgotten = SlotWriter::forget(flash, layout, running, download.image_bytes);
-        download.erased_ahead = forgotten.map_err(reason_of)?;
+        let download = Download::of(layout, running, manifest.into(), chip)?;
+        SlotWriter::forget(flash, layout, running, download.image_bytes).map_err(reason_of)?;
         Ok(download)
     }
 
@@ -126,7 +123,6 @@ impl Download {
             head: Vec::new(),
             skipped: 0,
             writer: None,
-            erased_ahead: None,
         })
     }
 
@@ -163,14 +159,7 @@ impl Download {
         self.next_chunk = offset / CHUNK_BYTES;
         self.head.clear();
         self.skipped = 0;
-        self.end_writer();
-    }
-
-    /// The writer under way, if there is one, and what it leaves for the next.
-    fn end_writer(&mut self) -> Option<SlotWriter> {
-        let writer = self.writer.take()?;
-        self.erased_ahead = writer.erased_ahead();
-        Some(writer)
+        self.writer = None;
     }
 
     /// Nothing more comes of this body; the chunks of it that were found right stay.
@@ -208,7 +197,12 @@ impl Download {
     ) -> Result<(), Fault> {
         // Sent again by a server that knows no ranges. What is right is written once.
         let known = part.len().min(self.skipped as usize);
+        let sectors_left = self.skipped / SECTOR_BYTES;
         self.skipped -= known as u32;
+        if self.skipped / SECTOR_BYTES < sectors_left {
+            // It gets no further, and is alive.
+            tell(self.right.into());
+        }
         let part = &part[known..];
         if part.is_empty() {
             return Ok(());
@@ -216,7 +210,7 @@ impl Download {
         if self.writer.is_some() {
             return self.write(flash, part, &mut tell);
         }
-        // Nothing is erased before the image's own header was seen.
+        // Nothing is erased, nor more of it spoilt, before the image's own header was seen.
         let enough = ImageHead::SIZE_BYTES.min(self.image_bytes as usize);
         let is_read = self.offset == 0 && self.chip.runs_esp_images();
         // Most parts are longer than that, and need not be copied.
@@ -240,7 +234,7 @@ impl Download {
         let size = self.image_bytes;
         let writer =
             SlotWriter::begin(flash, &self.layout, self.running, target, size, self.offset);
-        self.writer = Some(writer.map_err(reason_of)?.after(self.erased_ahead.take()));
+        self.writer = Some(writer.map_err(reason_of)?);
         self.write(flash, body, &mut tell)
     }
 
@@ -261,7 +255,7 @@ impl Download {
     }
 
     fn right_after<F: NorFlash>(&mut self, flash: &mut F) -> Result<u32, Fault> {
-        let Some(writer) = self.end_writer() else { return Err(DOWN.into()) };
+        let Some(writer) = self.writer.take() else { return Err(DOWN.into()) };
         if writer.position() < self.image_bytes {
             // A server may answer a part of the rest.
             return Ok(self.checked_bytes());

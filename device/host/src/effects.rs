@@ -185,8 +185,8 @@ impl<F: NorFlash> Host<F> {
     /// What the manifest says is kept beside the slot, before the first byte is there: a label
     /// without its image is found out by the hash, an image without its label would lose its
     /// name. And it says whose bytes the slot has: those of no other image count, however right
-    /// they look, for power may have gone in them anywhere. So it is nobody's until the first
-    /// erase is done.
+    /// they look, for power may have gone in them anywhere. So it is nobody's until the beginning
+    /// of it is spoilt.
     pub fn download(
         &mut self,
         target: &Target,
@@ -199,6 +199,10 @@ impl<F: NorFlash> Host<F> {
         let known = self.storage.target(&mut self.flash, other);
         let is_known = matches!(&known, Ok(Some(known)) if known.sha256 == target.sha256);
         let is_begun = is_known && !from_start;
+        // An update that the records have no room for ends before anything is touched.
+        if let Err(reason) = kept(self.expect_floor(target))? {
+            return Ok(Err(reason.into()));
+        }
         if !is_begun && let Err(reason) = kept(self.forget_target(other, target))? {
             return Ok(Err(reason.into()));
         }

@@ -157,6 +157,7 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
             }
             Verdict::GoesOn => self.reader.goes_on(asked.offset),
             Verdict::NoPatch => {
+                self.download.leave_body();
                 self.is_by_patch = false;
                 return Ok(Flow::Ask);
             }

@@ -39,6 +39,6 @@ pub use otadata::{EntryState, OtaData, OtaDataError};
 pub use records::{KEYS, MAX_VALUE_BYTES, Opened, Records, RecreatedReason, StorageError};
 pub use ring::Ring;
 pub use slot::{Slot, SlotError};
-pub use slot_writer::{ErasedAhead, SlotWriter};
+pub use slot_writer::SlotWriter;
 pub use table::TableError;
 pub use verify::{SlotHasher, chunk_is_good, hash_slot, read_slot, resume_point};

@@ -9,8 +9,8 @@ use crate::{CHUNK_BYTES, Layout, Slot, SlotError, otadata};
 ///
 /// Each sector is erased just before its first byte, even when it looks
 /// blank: an erase that lost power can read as blank and forget later. The last
-/// sector of a chunk is erased before the chunk's first byte, and before the last
-/// sector of the chunk in front of it is written: right bytes of an earlier try, or
+/// sector of a chunk is spoilt before the chunk's first byte, and before the last
+/// sector of the chunk in front of it comes: right bytes of an earlier try, or
 /// of another image, behind the place where power goes must make no chunk right.
 /// So the resume point is never more than one sector behind that place.
 #[derive(Debug)]
@@ -22,13 +22,17 @@ pub struct SlotWriter {
     /// Bytes accepted that do not fill a write unit yet.
     pending: [u8; UNIT_BYTES],
     pending_bytes: usize,
-    /// Where the sector begins that was erased before its turn, in bytes of the image.
-    erased_ahead: Option<u32>,
+    /// The sector that was made wrong before its turn.
+    ahead: Option<Ahead>,
 }
 
-/// A sector that an earlier writer of the same image erased before its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ErasedAhead(u32);
+/// A sector that holds nothing of the image for certain.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    /// Where it begins, in bytes of the image.
+    sector: u32,
+    is_erased: bool,
+}
 
 impl SlotWriter {
     /// Makes the other slot ready for an image of `image_bytes`.
@@ -67,12 +71,12 @@ impl SlotWriter {
             flushed: resume_at,
             pending: [0xFF; UNIT_BYTES],
             pending_bytes: 0,
-            erased_ahead: None,
+            ahead: None,
         })
     }
 
     /// [`begin`](SlotWriter::begin) after power may have gone: first writes the sector that ends
-    /// at `resume_at` anew, and erases the last sector of the chunk that begins there.
+    /// at `resume_at` anew, and spoils the last sector of the chunk that begins there.
     ///
     /// Power that goes in a write can leave cells that read right now and otherwise at another
     /// power-on. The last sector before the resume point is where it went, if it went; a hash
@@ -89,7 +93,7 @@ impl SlotWriter {
         let mut writer = SlotWriter::begin(flash, layout, running, target, image_bytes, resume_at)?;
         if let Some(last) = resume_at.checked_sub(1) {
             if resume_at < image_bytes {
-                writer.erase_ahead(flash, resume_at / CHUNK_BYTES * CHUNK_BYTES)?;
+                writer.spoil(flash, resume_at / CHUNK_BYTES * CHUNK_BYTES)?;
             }
             let offset = writer.region.offset + last / SECTOR_BYTES * SECTOR_BYTES;
             flash::read(flash, offset, buffer)?;
@@ -108,23 +112,9 @@ impl SlotWriter {
         layout: &Layout,
         running: Slot,
         image_bytes: u32,
-    ) -> Result<Option<ErasedAhead>, SlotError> {
+    ) -> Result<(), SlotError> {
         let target = running.other();
-        let mut writer = SlotWriter::begin(flash, layout, running, target, image_bytes, 0)?;
-        writer.erase_ahead(flash, 0)?;
-        Ok(writer.erased_ahead())
-    }
-
-    /// What stays erased when this writer is given up for another one.
-    pub fn erased_ahead(&self) -> Option<ErasedAhead> {
-        self.erased_ahead.filter(|&sector| sector >= self.flushed).map(ErasedAhead)
-    }
-
-    /// Goes on from a writer of the same image, behind which nothing was written.
-    #[must_use]
-    pub fn after(mut self, erased: Option<ErasedAhead>) -> SlotWriter {
-        self.erased_ahead = erased.map(|ErasedAhead(sector)| sector);
-        self
+        SlotWriter::begin(flash, layout, running, target, image_bytes, 0)?.spoil(flash, 0)
     }
 
     /// Bytes of the image accepted so far, the resumed ones included.
@@ -134,7 +124,7 @@ impl SlotWriter {
 
     /// Takes bytes up to the end of the current sector and says how many.
     ///
-    /// Blocks for at most one erase, and for two where the image begins. Bytes that do not fill a write unit wait
+    /// Blocks for at most one erase. Bytes that do not fill a write unit wait
     /// in memory for the next call or for [`finish`](SlotWriter::finish).
     ///
     /// Errors: [`SlotError::PastEnd`] before anything is written; after a
@@ -197,13 +187,23 @@ impl SlotWriter {
         Ok(())
     }
 
-    /// Erases the last sector of the chunk that begins there, if one does and that is not done.
-    fn erase_ahead<F: NorFlash>(&mut self, flash: &mut F, chunk: u32) -> Result<(), SlotError> {
-        let Some(last) = self.last_sector_of(chunk) else { return Ok(()) };
-        if self.erased_ahead != Some(last) {
-            flash::erase_sector(flash, self.region.offset + last)?;
-            self.erased_ahead = Some(last);
+    /// Makes the last sector of the chunk wrong that begins there, if one does and that is not done.
+    ///
+    /// Where it is erased only, it may be right all the same: an image may hold what erased flash
+    /// reads as. So a byte that is not zero is cleared, which needs no erase. A driver that writes
+    /// nothing twice refuses; then, and where all are zero, the erase has to do.
+    fn spoil<F: NorFlash>(&mut self, flash: &mut F, chunk: u32) -> Result<(), SlotError> {
+        let end = self.image_bytes.min(chunk.saturating_add(CHUNK_BYTES));
+        let Some(sector) = self.last_sector_of(chunk) else { return Ok(()) };
+        if self.ahead.is_some_and(|ahead| ahead.sector == sector) {
+            return Ok(());
         }
+        let offset = self.region.offset + sector;
+        let is_erased = !flash::clear_a_byte(flash, Region::new(offset, end - sector))?;
+        if is_erased {
+            flash::erase_sector(flash, offset)?;
+        }
+        self.ahead = Some(Ahead { sector, is_erased });
         Ok(())
     }
 
@@ -215,12 +215,15 @@ impl SlotWriter {
 
     /// Makes the sector that begins ready to be written.
     fn erase<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), SlotError> {
-        let chunk = self.flushed / CHUNK_BYTES * CHUNK_BYTES;
-        self.erase_ahead(flash, chunk)?;
-        if self.last_sector_of(chunk) == Some(self.flushed) {
-            return self.erase_ahead(flash, chunk.saturating_add(CHUNK_BYTES));
+        let sector = self.flushed;
+        let chunk = sector / CHUNK_BYTES * CHUNK_BYTES;
+        let is_last = self.last_sector_of(chunk) == Some(sector);
+        let ahead = self.ahead.filter(|ahead| ahead.sector == sector);
+        self.spoil(flash, if is_last { chunk.saturating_add(CHUNK_BYTES) } else { chunk })?;
+        match ahead {
+            Some(Ahead { is_erased: true, .. }) => Ok(()),
+            _ => Ok(flash::erase_sector(flash, self.region.offset + sector)?),
         }
-        Ok(flash::erase_sector(flash, self.region.offset + self.flushed)?)
     }
 
     fn hold(&mut self, bytes: &[u8]) {

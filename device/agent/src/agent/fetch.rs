@@ -81,6 +81,10 @@ impl Step<'_> {
     pub(super) fn bytes_read(&mut self, bytes: u64) {
         let AgentPhase::Downloading { done, total } = self.agent.phase else { return };
         let bytes = bytes.min(total);
+        if bytes == done {
+            // What is right already comes again, from a server that knows no ranges.
+            self.got_further();
+        }
         if bytes <= done {
             return;
         }

@@ -65,7 +65,9 @@ fn a_try_that_gets_no_further_for_an_hour_is_given_up() {
                 let (phase, stopped) = take(at, Input::BytesRead { done });
                 assert!(phase == AgentPhase::Downloading { done, total } && !stopped, "{phase:?}");
             }
-            take(at + 1_000_000, Input::BytesRead { done: 4 });
+            take(at + 1_000_000, Input::BytesRead { done: 3 });
+            at += 2_000_000;
+            take(at, Input::BytesRead { done: 4 });
         }
         let (phase, stopped) = take(at + 3_599_999, Input::TimePassed);
         assert!(begun(phase) && !stopped, "{phase:?}");
