@@ -129,8 +129,12 @@ pub(crate) fn is_blank<F: ReadNorFlash>(flash: &mut F, region: Region) -> Result
 }
 
 /// Clears the first byte of a region that is not zero, without an erase; whether it reads
-/// otherwise now. `false` where there is none, or the driver refuses.
-pub(crate) fn clear_a_byte<F: NorFlash>(flash: &mut F, region: Region) -> Result<bool, FlashError> {
+/// otherwise now. `false` where there is none, the driver refuses, or it cannot be read.
+pub(crate) fn clear_a_byte<F: NorFlash>(flash: &mut F, region: Region) -> bool {
+    try_to_clear_a_byte(flash, region).unwrap_or(false)
+}
+
+fn try_to_clear_a_byte<F: NorFlash>(flash: &mut F, region: Region) -> Result<bool, FlashError> {
     let (mut seen, mut found) = (0, None);
     stream(flash, region, &mut |bytes| {
         let at = bytes.iter().position(|&byte| byte != 0);

@@ -191,7 +191,8 @@ impl SlotWriter {
     ///
     /// Where it is erased only, it may be right all the same: an image may hold what erased flash
     /// reads as. So a byte that is not zero is cleared, which needs no erase. A driver that writes
-    /// nothing twice refuses; then, and where all are zero, the erase has to do.
+    /// nothing twice refuses; then, where all are zero, or where they cannot be read, the erase has
+    /// to do.
     fn spoil<F: NorFlash>(&mut self, flash: &mut F, chunk: u32) -> Result<(), SlotError> {
         let end = self.image_bytes.min(chunk.saturating_add(CHUNK_BYTES));
         let Some(sector) = self.last_sector_of(chunk) else { return Ok(()) };
@@ -199,7 +200,7 @@ impl SlotWriter {
             return Ok(());
         }
         let offset = self.region.offset + sector;
-        let is_erased = !flash::clear_a_byte(flash, Region::new(offset, end - sector))?;
+        let is_erased = !flash::clear_a_byte(flash, Region::new(offset, end - sector));
         if is_erased {
             flash::erase_sector(flash, offset)?;
         }

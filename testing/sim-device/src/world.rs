@@ -148,6 +148,7 @@ pub struct World<const UNIT: usize> {
     pub(crate) may_arm: bool,
     /// Whether no device may take the release that is wished for.
     must_be_refused: bool,
+    may_be_refused: bool,
     /// Resets by the watchdog while what runs was never confirmed: each may be taken for a crash.
     crashes_of_trials: u32,
     before_wish: BeforeWish,
@@ -206,6 +207,7 @@ impl<const UNIT: usize> World<UNIT> {
             hangs: false,
             may_arm: true,
             must_be_refused: false,
+            may_be_refused: false,
             crashes_of_trials: 0,
             before_wish: BeforeWish::default(),
             next_wish: 0,

@@ -84,7 +84,10 @@ async fn who_is_dropped_is_killed_with_everything_it_started() {
     let script = folder.script("wait");
     tokio::select! {
         _ = run(&script, Vec::new(), LONG, Left::Runs) => panic!("it waits"),
-        () = folder.until_started() => assert!(folder.is_busy()),
+        () = async {
+            folder.until_started().await;
+            until("what it started", || folder.is_busy()).await;
+        } => {}
     }
     until("its end", || !folder.is_busy()).await;
 }

@@ -52,12 +52,23 @@ impl Judge {
 
     /// Whether no device may take this release, whoever wishes for it.
     pub fn must_refuse(&self, release: &Release) -> bool {
-        let (sequence, counter) = self.highest_told();
-        let too_old = release.sequence < sequence || release.security_counter < counter;
+        let is_known_as_older = self.is_older(release) && !self.doubts.may_lack_a_record();
+        is_known_as_older || self.is_unfit(release)
+    }
+
+    /// Whether a device may refuse this release, whatever its records still say.
+    pub fn may_refuse(&self, release: &Release) -> bool {
+        self.is_older(release) || self.is_unfit(release)
+    }
+
+    fn is_unfit(&self, release: &Release) -> bool {
         let slot_bytes = self.partitions.slots.map(|(_, length)| length as usize);
-        release.is_rogue
-            || slot_bytes.iter().any(|&length| release.image.len() > length)
-            || (too_old && !self.doubts.may_lack_a_record())
+        release.is_rogue || slot_bytes.iter().any(|&length| release.image.len() > length)
+    }
+
+    fn is_older(&self, release: &Release) -> bool {
+        let (sequence, counter) = self.highest_told();
+        release.sequence < sequence || release.security_counter < counter
     }
 
     /// I4, I8 and I10: only a whole image that is wished for, and that the device may take, is

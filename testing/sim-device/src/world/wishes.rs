@@ -19,7 +19,9 @@ impl<const UNIT: usize> World<UNIT> {
         };
         let erases = self.erases();
         self.judge.wished(&erases);
-        self.must_be_refused = self.judge.must_refuse(&catalogue().releases[wish.release]);
+        let release = &catalogue().releases[wish.release];
+        self.must_be_refused = self.judge.must_refuse(release);
+        self.may_be_refused = self.judge.may_refuse(release);
         let messages = self.server.wish(wish.release, self.now_ms);
         let session = self.session;
         self.say(session, messages);
@@ -84,7 +86,7 @@ impl<const UNIT: usize> World<UNIT> {
             .get(self.next_wish - 1)
             .is_some_and(|wish| wish.withdrawn_after_ms.is_some());
         let is_right = match end.outcome.as_str() {
-            "failed" if self.must_be_refused => true,
+            "failed" if self.may_be_refused => true,
             _ if self.must_be_refused => withdrawn && end.outcome == "cancelled",
             "confirmed" => passes,
             "rolled_back" => !passes || !must_be_right,
