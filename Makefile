@@ -121,7 +121,11 @@ bench-release-day: setup-bench
 bench-trust: setup-bench
 	$(CARGO) run --locked --quiet --package otaru-bench -- trust
 
+# The life it measures runs with pointers as long as the chip's.
 bench-device: setup-build
+	@for target in $(ESP32C3_TARGET) i686-unknown-linux-musl; do \
+		rustup target list --installed | grep --quiet --line-regexp $$target || rustup target add $$target || exit 1; \
+	done
 	$(CARGO) run --locked --quiet --package otaru-bench -- device
 
 bench-delta: setup-bench
