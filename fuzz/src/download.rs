@@ -151,15 +151,23 @@ fn follow(
                     return Ok(false);
                 }
                 download.body_ended(host.flash())?;
+                keep_progress(host, download);
                 break;
             };
             flow = download.part(host.flash(), part, |done| assert!(done <= IMAGE_BYTES as u64))?;
+            keep_progress(host, download);
         }
         if download.refused().is_some() {
             host.patch_refused(&SITE.target.sha256);
         }
     }
     Ok(true)
+}
+
+fn keep_progress(host: &mut Host<ChipFlash>, download: &mut PatchDownload<4096>) {
+    if let Some(progress) = download.take_progress() {
+        host.keep_progress(progress).expect("the chip works");
+    }
 }
 
 /// What is called right is right, and what runs is left alone.

@@ -8,7 +8,7 @@ use otaru_agent::{
     Agent, AgentConfig, Answer, Device, Effect, Fault, Input, Least, Moment, Payload, ResetCause,
     SettingId, Stored, Target, Wanted, check_manifest,
 };
-use otaru_host::{Answered, Carried, Described, Host, HostError};
+use otaru_host::{Answered, Carried, Described, Download, Host, HostError};
 use otaru_release::{Chip, ManifestView, OrderAsked, OrderView, PublicKey, Root, RootView};
 use otaru_slots::{Layout, MAX_VALUE_BYTES, Slot, StorageError};
 use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingName};
@@ -233,6 +233,13 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
         board.ended.map(|_| ())
     }
 
+    fn keep_progress(&mut self, download: &mut Download) -> Result<(), HostError> {
+        match download.take_progress() {
+            Some(progress) => self.board.host.keep_progress(progress),
+            None => Ok(()),
+        }
+    }
+
     #[inline(never)]
     fn download(&mut self, now: Moment, target: &Target, from_start: bool) -> Result<(), Stop> {
         let manifest = self.board.checked.take().ok_or(Reason::Internal)?;
@@ -250,9 +257,11 @@ impl<F: NorFlash, O: Outside> Firmware<F, O> {
                 }
                 let mut told = 0;
                 download.part(self.board.host.flash(), part, |done| told = done)?;
+                self.keep_progress(&mut download)?;
                 self.step(now, Input::BytesRead { done: told })?;
             }
             download.body_ended(self.board.host.flash())?;
+            self.keep_progress(&mut download)?;
         }
     }
 }

@@ -232,6 +232,9 @@ impl Device {
                     self.host.patch_refused(&transfer.manifest.sha256);
                     refusal.line(&transfer.manifest.version).tell(|line| self.board.log(&line));
                 }
+                if let Some(progress) = transfer.take_progress() {
+                    self.host.keep_progress(progress)?;
+                }
                 if let Some(done) = transfer.take_told() {
                     self.answers.push_back(Input::BytesRead { done });
                 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 
 use otaru_agent::Fault;
-use otaru_host::{Flow, PatchDownload, PatchRefusal, Request};
+use otaru_host::{Flow, PatchDownload, PatchRefusal, Progress, Request};
 use otaru_release::Manifest;
 use otaru_wire::Reason;
 
@@ -50,6 +50,11 @@ impl Transfer {
     /// Bytes from the image's start that stand in flash, if there are more than before.
     pub(crate) fn take_told(&mut self) -> Option<u64> {
         self.told.take()
+    }
+
+    /// What to go on behind, should power go, if that is more than before.
+    pub(crate) fn take_progress(&mut self) -> Option<Progress> {
+        self.download.take_progress()
     }
 
     /// Why the patch was given up, if it just was.

@@ -1,7 +1,6 @@
-//! From the server into the inactive slot: resumed from what flash holds, chunk
-//! by chunk against the signed list, counted only when read back.
+//! From the server into the inactive slot: resumed from what flash holds and the records bound,
+//! chunk by chunk against the signed list, counted only when read back.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
@@ -20,17 +19,21 @@ const DOWN: Reason = Reason::LinkDownWhileDownloading;
 ///
 /// The host asks [`Download::ask`] for the next request, hands its head to
 /// [`Download::answer`], every part of its body to [`Download::part`] and its end to
-/// [`Download::body_ended`], until there is nothing more to ask for. After an error
-/// the download is void; another one begins at what flash holds.
+/// [`Download::body_ended`], until there is nothing more to ask for. Behind each of the latter two
+/// stands [`Download::take_progress`]. After an error the download is void; another one begins at
+/// what flash holds.
 #[derive(Debug)]
 pub struct Download {
     layout: Layout,
     running: Slot,
     chip: Chip,
+    sha256: Digest,
     image_bytes: u32,
     digests: Vec<u8>,
     /// Bytes from the image's start whose chunks are right.
     right: u32,
+    /// Of these, those that the host was told of.
+    told: u32,
     /// Where the body under way begins.
     offset: u32,
     next_chunk: u32,
@@ -39,6 +42,35 @@ pub struct Download {
     /// Bytes of the body that stand in flash already.
     skipped: u32,
     writer: Option<SlotWriter>,
+}
+
+/// How much of an image stands in the slot for good: its chunks up to there were written, read
+/// back and found right while power lasted. [`Host::keep_progress`](crate::Host::keep_progress)
+/// keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub(crate) sha256: Digest,
+    /// Bytes from the image's start: whole chunks of 64 KiB, or all.
+    pub(crate) right_bytes: u32,
+}
+
+impl Progress {
+    /// Length of the record: the image's digest, and the bytes, little-endian.
+    pub(crate) const LENGTH_BYTES: usize = Digest::LENGTH_BYTES + 4;
+
+    pub(crate) fn to_bytes(self) -> [u8; Progress::LENGTH_BYTES] {
+        let mut bytes = [0; Progress::LENGTH_BYTES];
+        let (digest, right_bytes) = bytes.split_at_mut(Digest::LENGTH_BYTES);
+        digest.copy_from_slice(self.sha256.as_bytes());
+        right_bytes.copy_from_slice(&self.right_bytes.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Progress> {
+        let (digest, right_bytes) = bytes.split_first_chunk()?;
+        let right_bytes = u32::from_le_bytes(right_bytes.try_into().ok()?);
+        Some(Progress { sha256: Digest(*digest), right_bytes })
+    }
 }
 
 /// What a manifest says of its image, as far as a download is held against it.
@@ -65,61 +97,32 @@ impl From<&ManifestView<'_>> for Described {
 }
 
 impl Download {
-    /// Finds out how much of the slot is right already, and writes the end of that anew:
-    /// power may have gone in it.
-    ///
-    /// Whatever is in the slot has to be of this image: see [`Download::begin_anew`].
+    /// Finds out how much of the slot is right already, of as many bytes as are known to stand
+    /// there for good. Nothing is erased before the first part came.
     pub fn begin<F: NorFlash>(
         flash: &mut F,
         layout: &Layout,
         running: Slot,
         manifest: impl Into<Described>,
         chip: Chip,
+        bound: u32,
     ) -> Result<Download, Fault> {
-        let mut download = Download::of(layout, running, manifest.into(), chip)?;
-        let (target, image_bytes) = (running.other(), download.image_bytes);
-        let right = resume_point(flash, layout, target, &download.chunks()?).map_err(reason_of)?;
-        if right > 0 {
-            let mut buffer = Box::new([0; SECTOR_BYTES as usize]);
-            SlotWriter::resume(flash, layout, running, target, image_bytes, right, &mut buffer)
-                .map_err(reason_of)?;
-            download.right = right;
-            download.begin_body(right);
-        }
-        Ok(download)
-    }
-
-    /// Begins where the slot holds something else, or what is suspect: nothing of that counts.
-    pub fn begin_anew<F: NorFlash>(
-        flash: &mut F,
-        layout: &Layout,
-        running: Slot,
-        manifest: impl Into<Described>,
-        chip: Chip,
-    ) -> Result<Download, Fault> {
-        let download = Download::of(layout, running, manifest.into(), chip)?;
-        SlotWriter::forget(flash, layout, running, download.image_bytes).map_err(reason_of)?;
-        Ok(download)
-    }
-
-    fn of(
-        layout: &Layout,
-        running: Slot,
-        manifest: Described,
-        chip: Chip,
-    ) -> Result<Download, Fault> {
-        let Described { size_bytes, digests, .. } = manifest;
+        let Described { sha256, size_bytes, digests } = manifest.into();
         let image_bytes = u32::try_from(size_bytes).map_err(|_| Reason::ImageTooLarge)?;
-        ChunkList::new(image_bytes, &digests).map_err(reason_of)?;
+        let chunks = ChunkList::new(image_bytes, &digests).map_err(reason_of)?;
+        let right = resume_point(flash, layout, running.other(), &chunks, bound);
+        let right = right.map_err(reason_of)?;
         Ok(Download {
             layout: *layout,
             running,
             chip,
+            sha256,
             image_bytes,
             digests,
-            right: 0,
-            offset: 0,
-            next_chunk: 0,
+            right,
+            told: right,
+            offset: right,
+            next_chunk: right / CHUNK_BYTES,
             head: Vec::new(),
             skipped: 0,
             writer: None,
@@ -136,6 +139,16 @@ impl Download {
     /// Bytes from the image's start that were read back and are right.
     pub fn right_bytes(&self) -> u64 {
         self.right.into()
+    }
+
+    /// What became right since it was asked last, for
+    /// [`Host::keep_progress`](crate::Host::keep_progress). Kept late or never, it costs bytes that
+    /// are fetched again behind a cut, and nothing else.
+    pub fn take_progress(&mut self) -> Option<Progress> {
+        let right_bytes = self.right.max(self.checked_bytes());
+        let is_news = right_bytes > self.told;
+        self.told = right_bytes;
+        is_news.then_some(Progress { sha256: self.sha256, right_bytes })
     }
 
     /// Takes the head of the answer to [`Download::ask`].
@@ -210,7 +223,7 @@ impl Download {
         if self.writer.is_some() {
             return self.write(flash, part, &mut tell);
         }
-        // Nothing is erased, nor more of it spoilt, before the image's own header was seen.
+        // Nothing is erased before the image's own header was seen.
         let enough = ImageHead::SIZE_BYTES.min(self.image_bytes as usize);
         let is_read = self.offset == 0 && self.chip.runs_esp_images();
         // Most parts are longer than that, and need not be copied.

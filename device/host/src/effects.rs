@@ -11,7 +11,9 @@ use otaru_slots::{
 use otaru_wire::{Digest, Reason};
 
 use crate::patched::PatchMemory;
-use crate::{Described, Download, PatchDownload, SlotImage, Storage, Verification, boot, images};
+use crate::{
+    Described, Download, PatchDownload, Progress, SlotImage, Storage, Verification, boot, images,
+};
 
 mod trust;
 
@@ -184,9 +186,8 @@ impl<F: NorFlash> Host<F> {
     ///
     /// What the manifest says is kept beside the slot, before the first byte is there: a label
     /// without its image is found out by the hash, an image without its label would lose its
-    /// name. And it says whose bytes the slot has: those of no other image count, however right
-    /// they look, for power may have gone in them anywhere. So it is nobody's until the beginning
-    /// of it is spoilt.
+    /// name. And so is how much of the image is there already: what another image left counts for
+    /// nothing, however right it looks, for power may have gone in it anywhere.
     pub fn download(
         &mut self,
         target: &Target,
@@ -196,23 +197,34 @@ impl<F: NorFlash> Host<F> {
     ) -> Result<Result<Download, Fault>, HostError> {
         let manifest = manifest.into();
         let other = self.slot.other();
-        let known = self.storage.target(&mut self.flash, other);
-        let is_known = matches!(&known, Ok(Some(known)) if known.sha256 == target.sha256);
-        let is_begun = is_known && !from_start;
         // An update that the records have no room for ends before anything is touched.
         if let Err(reason) = kept(self.expect_floor(target))? {
             return Ok(Err(reason.into()));
         }
-        if !is_begun && let Err(reason) = kept(self.forget_target(other, target))? {
-            return Ok(Err(reason.into()));
-        }
-        let Host { flash, layout, slot, .. } = self;
-        let begun = match is_begun {
-            true => Download::begin(flash, layout, *slot, manifest, chip),
-            false => Download::begin_anew(flash, layout, *slot, manifest, chip),
-        };
+        let Host { flash, layout, slot, storage, .. } = self;
+        let known = storage.progress(flash, other).filter(|known| known.sha256 == target.sha256);
+        let bound = known.filter(|_| !from_start).map_or(0, |known| known.right_bytes);
+        let begun = Download::begin(flash, layout, *slot, manifest, chip, bound);
         let Ok(download) = begun else { return Ok(begun) };
-        Ok(kept(self.keep_target(other, target))?.map(|()| download).map_err(Fault::from))
+        let there = Progress { sha256: target.sha256, right_bytes: download.right_bytes() as u32 };
+        let stored = storage.save_progress(flash, other, &there);
+        let stored = stored.and_then(|()| self.keep_target(other, target));
+        Ok(kept(stored)?.map(|()| download).map_err(Fault::from))
+    }
+
+    /// Keeps what [`Download::take_progress`] said, so that the download goes on there behind a
+    /// cut. Of another image than the one whose download began last it is nothing.
+    ///
+    /// Errors: records that fail; where they have no room, it is as if it had not been said.
+    pub fn keep_progress(&mut self, progress: Progress) -> Result<(), HostError> {
+        let Host { flash, slot, storage, .. } = self;
+        let other = slot.other();
+        match storage.progress(flash, other) {
+            Some(known) if known.sha256 == progress.sha256 => {
+                kept(storage.save_progress(flash, other, &progress)).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// [`Host::download`] by patch, where one may be tried.
@@ -251,12 +263,6 @@ impl<F: NorFlash> Host<F> {
     /// Begins [`Effect::VerifySlot`], for hosts that have other work between its steps.
     pub fn verification(&self, target: &Target) -> Result<Verification, Reason> {
         Verification::new(&self.layout, self.slot.other(), target)
-    }
-
-    /// What is in the slot is nobody's from now on.
-    fn forget_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {
-        let nobody = Target { sha256: Digest([0; Digest::LENGTH_BYTES]), ..target.clone() };
-        self.storage.save_target(&mut self.flash, slot, &nobody)
     }
 
     fn keep_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {

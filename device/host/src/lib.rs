@@ -21,7 +21,7 @@ mod rate;
 mod storage;
 mod verify;
 
-pub use download::{Described, Download};
+pub use download::{Described, Download, Progress};
 pub use effects::{Answered, Carried, Host, HostError};
 pub use images::{SlotImage, start_slot};
 pub use patched::{Flow, KeptLine, PatchDownload, PatchRange, PatchRefusal, Request, Tally};

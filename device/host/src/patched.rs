@@ -8,7 +8,7 @@ use otaru_agent::{Answer, Fault};
 use otaru_release::patch::{Base, BaseUnreadable, PatchError};
 use otaru_wire::{Digest, Reason};
 
-use crate::Download;
+use crate::{Download, Progress};
 
 mod answer;
 mod memory;
@@ -32,9 +32,10 @@ const DOWN: Reason = Reason::LinkDownWhileDownloading;
 ///
 /// The host asks [`PatchDownload::ask`] for the next request, hands its head to
 /// [`PatchDownload::answer`], every part of its body to [`PatchDownload::part`] and its end to
-/// [`PatchDownload::body_ended`], until there is nothing more to ask for. Where one of them says
-/// [`Flow::Ask`], that body is done with, whatever is left of it. After an error the download is
-/// void; another one begins at what flash holds.
+/// [`PatchDownload::body_ended`], until there is nothing more to ask for. Behind each of the latter
+/// two stands [`PatchDownload::take_progress`]. Where one of them says [`Flow::Ask`], that body is
+/// done with, whatever is left of it. After an error the download is void; another one begins at
+/// what flash holds.
 #[derive(Debug)]
 pub struct PatchDownload<const DICTIONARY: usize> {
     download: Download,
@@ -124,6 +125,12 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
     /// Bytes from the image's start that were read back and are right.
     pub fn right_bytes(&self) -> u64 {
         self.download.right_bytes()
+    }
+
+    /// What became right since it was asked last, as
+    /// [`Download::take_progress`](crate::Download::take_progress) says it.
+    pub fn take_progress(&mut self) -> Option<Progress> {
+        self.download.take_progress()
     }
 
     /// Why the patch was given up: to be logged, and told to

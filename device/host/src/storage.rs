@@ -11,6 +11,8 @@ use otaru_slots::{
 };
 use otaru_wire::{Digest, Reason};
 
+use crate::Progress;
+
 mod logs;
 mod room;
 #[cfg(test)]
@@ -28,8 +30,10 @@ const TARGETS: u8 = 3;
 const FACTORY: u8 = 5;
 /// The least a manifest may say, and the newest timestamp.
 const TRUST: u8 = 6;
+/// How far the download into slot 0 came; the next key is slot 1's.
+const PROGRESS: u8 = 7;
 /// Everything that may never make room for something else.
-const KEPT: core::ops::Range<u8> = 0..7;
+const KEPT: core::ops::Range<u8> = 0..9;
 /// The log buffer.
 const LOGS: core::ops::Range<u8> = 32..96;
 
@@ -160,6 +164,23 @@ impl Storage {
         target: &Target,
     ) -> Result<(), StorageError> {
         self.put(flash, TARGETS + slot.index() as u8, &target.to_bytes())
+    }
+
+    /// How far the last download into `slot` came; none where that cannot be read any more.
+    pub(crate) fn progress<F: NorFlash>(&self, flash: &mut F, slot: Slot) -> Option<Progress> {
+        let mut room = [0; Progress::LENGTH_BYTES];
+        let found = self.records.get(flash, PROGRESS + slot.index() as u8, &mut room);
+        Progress::from_bytes(found.ok()??)
+    }
+
+    /// Keeps how far the download into `slot` came.
+    pub(crate) fn save_progress<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        slot: Slot,
+        progress: &Progress,
+    ) -> Result<(), StorageError> {
+        self.put(flash, PROGRESS + slot.index() as u8, &progress.to_bytes())
     }
 
     /// What the device remembers about signatures; nothing yet on a new one.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use otaru_agent::{Answer, Fault};
-use otaru_host::{Flow, KeptLine, PatchDownload, Request};
+use otaru_host::{Flow, KeptLine, PatchDownload, Progress, Request};
 use otaru_release::Manifest;
 use otaru_slots::SECTOR_BYTES;
 use otaru_wire::payload::LogLevel;
@@ -26,6 +26,8 @@ const DICTIONARY_BYTES: usize = 8192;
 pub(crate) enum Told {
     /// So many bytes from the image's start were read back from flash.
     Bytes(u64),
+    /// What of them to go on behind, should power go.
+    Progress(Progress),
     /// The patch was given up.
     Refused {
         /// What it was for.
@@ -58,6 +60,7 @@ impl Transfer {
         while let Some(request) = self.download.ask() {
             was_by_patch |= matches!(request, Request::Patch(_));
             self.follow(request).await?;
+            self.tell_progress();
             if let Some(refusal) = self.download.refused() {
                 let target = self.manifest.sha256;
                 self.tell(Told::Refused { target, refusal: refusal.line(&self.manifest.version) });
@@ -119,6 +122,7 @@ impl Transfer {
             let flow = self.download.part(&mut self.flash, piece, |done| {
                 let _ = told.send(Told::Bytes(done));
             })?;
+            self.tell_progress();
             if flow == Flow::Ask {
                 return Ok(flow);
             }
@@ -148,6 +152,12 @@ impl Transfer {
             _ => {}
         }
         headers
+    }
+
+    fn tell_progress(&mut self) {
+        if let Some(progress) = self.download.take_progress() {
+            self.tell(Told::Progress(progress));
+        }
     }
 
     fn tell(&self, told: Told) {

@@ -128,33 +128,6 @@ pub(crate) fn is_blank<F: ReadNorFlash>(flash: &mut F, region: Region) -> Result
     Ok(blank)
 }
 
-/// Clears the first byte of a region that is not zero, without an erase; whether it reads
-/// otherwise now. `false` where there is none, the driver refuses, or it cannot be read.
-pub(crate) fn clear_a_byte<F: NorFlash>(flash: &mut F, region: Region) -> bool {
-    try_to_clear_a_byte(flash, region).unwrap_or(false)
-}
-
-fn try_to_clear_a_byte<F: NorFlash>(flash: &mut F, region: Region) -> Result<bool, FlashError> {
-    let (mut seen, mut found) = (0, None);
-    stream(flash, region, &mut |bytes| {
-        let at = bytes.iter().position(|&byte| byte != 0);
-        found = found.or(at.map(|at| seen + at as u32));
-        seen += bytes.len() as u32;
-    })?;
-    let Some(at) = found else { return Ok(false) };
-    let at = region.offset + at;
-    let offset = at - at % F::WRITE_SIZE as u32;
-    let (mut before, mut after) = ([0; UNIT_BYTES], [0; UNIT_BYTES]);
-    let length = F::WRITE_SIZE.min(UNIT_BYTES);
-    read(flash, offset, &mut before[..length])?;
-    let mut unit = [0xFF; UNIT_BYTES];
-    unit.iter_mut().skip((at - offset) as usize).take(1).for_each(|byte| *byte = 0);
-    // Encrypted flash reads neither as it was nor as that.
-    let _ = flash.write(offset, &unit[..length]);
-    read(flash, offset, &mut after[..length])?;
-    Ok(before != after)
-}
-
 /// Writes whole units and compares what reads back.
 pub(crate) fn write_checked<F: NorFlash>(
     flash: &mut F,

@@ -79,23 +79,28 @@ pub fn chunk_is_good<F: ReadNorFlash>(
     Ok(hasher.digest().0 == expected)
 }
 
-/// Where a download continues: the end of the leading good chunks, in bytes.
+/// Where a download continues: the end of the leading good chunks, in bytes, of those that end
+/// at `bound` or before.
 ///
-/// Equals the image length when every chunk is good. Reads only flash and the
-/// signed list, so a wrong or lost journal cannot mislead it.
+/// Equals the image length when every chunk is good. Flash and the signed list say what is good;
+/// the `bound` says which chunks were written and read back before power last went, and can only
+/// make it less. Power that goes in a write or an erase can leave cells that read right now and
+/// otherwise at another power-on: a hash that holds today says nothing of them.
 pub fn resume_point<F: ReadNorFlash>(
     flash: &mut F,
     layout: &Layout,
     slot: Slot,
     chunks: &ChunkList<'_>,
+    bound: u32,
 ) -> Result<u32, SlotError> {
     fitting_region(layout, slot, chunks)?;
     let mut resume_at = 0;
     for number in 0..chunks.count() {
+        let Some(range) = chunks.range(number).filter(|range| range.end <= bound) else { break };
         if !chunk_is_good(flash, layout, slot, chunks, number)? {
             break;
         }
-        resume_at = chunks.range(number).map_or(resume_at, |range| range.end);
+        resume_at = range.end;
     }
     Ok(resume_at)
 }

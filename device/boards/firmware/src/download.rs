@@ -89,11 +89,13 @@ impl<B: Board> Device<B> {
                 let part = device.wait(body.read()).await??;
                 if part.is_empty() {
                     download.body_ended(device.host.flash())?;
+                    device.keep_progress(download)?;
                     device.tell(download.right_bytes());
                     return Ok(());
                 }
                 let mut told = None;
                 let flow = download.part(device.host.flash(), part, |done| told = Some(done))?;
+                device.keep_progress(download)?;
                 if let Some(done) = told {
                     device.tell(done);
                 }
@@ -104,6 +106,13 @@ impl<B: Board> Device<B> {
             }
         });
         done.await?
+    }
+
+    fn keep_progress(&mut self, download: &mut Download) -> Result<(), Broken> {
+        match download.take_progress() {
+            Some(progress) => Ok(self.host.keep_progress(progress)?),
+            None => Ok(()),
+        }
     }
 
     fn tell(&mut self, done: u64) {

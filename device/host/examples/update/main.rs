@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 
 use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::*;
-use otaru_host::{Carried, Described, Host};
+use otaru_host::{Carried, Described, Download, Host};
 use otaru_release::{ManifestView, RootDocument};
 use otaru_slots::{Layout, Slot};
-use otaru_wire::{Namespace, ProductName, ShadowTopic, ThingName, Topic};
+use otaru_wire::{Namespace, ProductName, Reason, ShadowTopic, ThingName, Topic};
 
 use board::{CHIP, Network, Result, moment};
 
@@ -106,8 +106,10 @@ fn carry_out<F: NorFlash>(
                     for part in parts {
                         let told = |done| inputs.push_back(Input::BytesRead { done });
                         download.part(host.flash(), part, told)?;
+                        keep_progress(host, &mut download)?;
                     }
                     download.body_ended(host.flash())?;
+                    keep_progress(host, &mut download)?;
                 }
                 Ok(())
             });
@@ -118,6 +120,15 @@ fn carry_out<F: NorFlash>(
         Carried::Outside(_) => {} // Settings, offers, questions: as the product likes.
     }
     Ok(false)
+}
+
+/// The download goes on there, should power go.
+fn keep_progress<F: NorFlash>(
+    host: &mut Host<F>,
+    download: &mut Download,
+) -> std::result::Result<(), Fault> {
+    let Some(progress) = download.take_progress() else { return Ok(()) };
+    host.keep_progress(progress).map_err(|_| Reason::FlashFailed.into())
 }
 
 fn main() -> Result<()> {

@@ -61,6 +61,7 @@ fn install(host: &mut Host<SimFlash<4>>, image: &[u8]) {
         download.part(host.flash(), part, |_| {}).unwrap();
     }
     download.body_ended(host.flash()).unwrap();
+    host.keep_progress(download.take_progress().unwrap()).unwrap();
     assert_eq!(download.ask(), None);
     for effect in [Effect::VerifySlot(target.clone()), Effect::ArmTrialBoot(target)] {
         let Carried::Answer(answer) = host.carry_out(effect).unwrap() else { panic!("no answer") };

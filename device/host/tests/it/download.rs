@@ -40,7 +40,7 @@ fn manifest(size: usize) -> Manifest {
 fn fetch(body: &[u8]) -> (u64, Result<(), Fault>, u64) {
     let mut flash = WordFlash::new(layout().flash_bytes as usize);
     let mut download =
-        Download::begin(&mut flash, &layout(), Slot::Ota0, &manifest(body.len()), CHIP)
+        Download::begin(&mut flash, &layout(), Slot::Ota0, &manifest(body.len()), CHIP, 0)
             .expect("flash works");
     let head = Answer { status: 200, content_length: Some(body.len() as u64), ..Answer::default() };
     download.answer(head).expect("a whole file");

@@ -159,12 +159,14 @@ impl Device {
                 let taken = part.len().min(*left);
                 *left -= taken;
                 flow = download.part(self.host.flash(), &part[..taken], |_| {})?;
+                self.keep_progress(download);
                 if *left == 0 {
                     return Err(Reason::LinkDownWhileDownloading.into());
                 }
             }
             if flow == Flow::Body {
                 download.body_ended(self.host.flash())?;
+                self.keep_progress(download);
             }
             if let Some(refusal) = download.refused() {
                 *refused = Some(refusal);
@@ -172,6 +174,12 @@ impl Device {
             }
         }
         Ok(())
+    }
+
+    fn keep_progress(&mut self, download: &mut PatchDownload<4096>) {
+        if let Some(progress) = download.take_progress() {
+            self.host.keep_progress(progress).unwrap();
+        }
     }
 
     /// How often each sector of the slot was erased that begins no chunk anew.

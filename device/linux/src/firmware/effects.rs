@@ -175,6 +175,7 @@ impl Firmware<'_> {
     pub(super) fn transfer_told(&mut self, told: Told) -> Result<(), SimError> {
         match told {
             Told::Bytes(done) => self.step(Input::BytesRead { done }),
+            Told::Progress(progress) => Ok(self.host.keep_progress(progress)?),
             Told::Line(line) => line.tell(|line| self.log(line)),
             Told::Refused { target, refusal } => {
                 self.host.patch_refused(&target);

@@ -1,4 +1,4 @@
-use otaru_sim_flash::{Cut, CutKind, Random, SimFlash};
+use otaru_sim_flash::{Random, SimFlash};
 use otaru_slots::{
     CHUNK_BYTES, ChunkList, EntryState, Layout, OtaDataError, Region, Slot, SlotError, SlotHasher,
     SlotWriter, chunk_is_good, hash_slot, otadata, read_slot, resume_point,
@@ -17,12 +17,6 @@ fn layout() -> Layout {
         otaru: Region::new(0x7_0000, 0x1_0000),
         factory: None,
     }
-}
-
-/// Whether one byte of it is cleared.
-fn is_spoilt(found: &[u8], image: &[u8]) -> bool {
-    let others: Vec<_> = found.iter().zip(image).filter(|(found, image)| found != image).collect();
-    matches!(others[..], [(0, _)])
 }
 
 fn chunk_digests(image: &[u8]) -> Vec<[u8; 32]> {
@@ -54,7 +48,7 @@ fn write_in_pieces<const UNIT: usize>(seed: u64) {
     assert_eq!(hash_slot(&mut flash, &layout, Slot::Ota1, size), Ok(sha256(&image)));
     let digests = chunk_digests(&image);
     let chunks = ChunkList::new(size, digests.as_flattened()).unwrap();
-    assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks), Ok(size));
+    assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks, u32::MAX), Ok(size));
     let sectors = layout.slots[1].offset as usize / 4096..;
     let erases = &flash.erases()[sectors.start..][..IMAGE_BYTES.div_ceil(4096)];
     assert!(erases.iter().all(|&erases| erases == 1), "each sector of the image once");
@@ -82,41 +76,6 @@ fn one_write_erases_at_most_one_sector() {
     assert_eq!(writer.write(&mut flash, &[1; 10_000]).unwrap(), 4096);
 }
 
-/// Power may have gone in its last write, and left cells that read otherwise later.
-#[test]
-fn resuming_writes_the_sector_before_the_resume_point_anew() {
-    let layout = layout();
-    let mut flash: SimFlash<16> = blank(&layout);
-    let image = Random::new(5).bytes(IMAGE_BYTES);
-    let size = image.len() as u32;
-    let mut writer =
-        SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, 0).unwrap();
-    writer.write_all(&mut flash, &image).unwrap();
-    writer.finish(&mut flash).unwrap();
-
-    let first = layout.slots[1].offset as usize / 4096;
-    let mut buffer = [0; 4096];
-    let digests = chunk_digests(&image);
-    let chunks = ChunkList::new(size, digests.as_flattened()).unwrap();
-    for (resume_at, sector, right) in
-        [(size, IMAGE_BYTES / 4096, size), (CHUNK_BYTES, 15, CHUNK_BYTES), (8192, 1, 0)]
-    {
-        let (running, target) = (Slot::Ota0, Slot::Ota1);
-        let before = flash.erases().to_vec();
-        let resumed =
-            SlotWriter::resume(&mut flash, &layout, running, target, size, resume_at, &mut buffer);
-        assert_eq!(resumed.unwrap().position(), resume_at);
-        let erased: Vec<usize> =
-            (0..before.len()).filter(|&nth| flash.erases()[nth] > before[nth]).collect();
-        assert_eq!(erased, [first + sector]);
-        let mut found = vec![0; resume_at as usize];
-        flash.look(layout.slots[1].offset, &mut found);
-        assert!(found == image[..resume_at as usize], "{resume_at}");
-        // That the chunk behind it was right would hide where power goes next.
-        assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks), Ok(right));
-    }
-}
-
 /// It may look blank because an erase lost power, and forget that later.
 #[test]
 fn blank_sector_is_erased_all_the_same() {
@@ -127,82 +86,6 @@ fn blank_sector_is_erased_all_the_same() {
     writer.write_all(&mut flash, &[1; 8192]).unwrap();
     let first = layout.slots[1].offset as usize / 4096;
     assert_eq!(flash.erases()[first..first + 3], [1, 1, 0]);
-}
-
-/// The right end of an earlier download must not make a chunk right that power was cut in.
-#[test]
-fn end_of_a_chunk_goes_before_its_beginning_comes() {
-    let layout = layout();
-    let start = layout.slots[1].offset;
-    let image = Random::new(8).bytes(CHUNK_BYTES as usize + 3 * 4096);
-    let mut flash: SimFlash<4> = blank(&layout);
-    flash.load(start, &image);
-    for (chunk, end) in [(0, CHUNK_BYTES - 4096), (CHUNK_BYTES, CHUNK_BYTES + 2 * 4096)] {
-        let size = image.len() as u32;
-        let mut writer =
-            SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, chunk).unwrap();
-        writer.write(&mut flash, &image[chunk as usize..][..4096]).unwrap();
-        let mut found = [0; 4096];
-        flash.look(start + end, &mut found);
-        assert!(is_spoilt(&found, &image[end as usize..][..4096]));
-        flash.look(start + chunk + 4096, &mut found);
-        assert_eq!(found, image[chunk as usize + 4096..][..4096], "the middle stays");
-    }
-}
-
-/// Nor may a chunk behind it, which another image has as well, hide where power was cut.
-#[test]
-fn end_of_the_next_chunk_goes_before_the_end_of_a_chunk_comes() {
-    let layout = layout();
-    let start = layout.slots[1].offset;
-    let image = Random::new(8).bytes(CHUNK_BYTES as usize + 3 * 4096);
-    let mut flash: SimFlash<4> = blank(&layout);
-    flash.load(start, &image);
-    let size = image.len() as u32;
-    let mut writer =
-        SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, 0).unwrap();
-    let end = CHUNK_BYTES as usize - 4096;
-    writer.write_all(&mut flash, &image[..end]).unwrap();
-    let mut found = [0; 4096];
-    flash.look(start + CHUNK_BYTES + 2 * 4096, &mut found);
-    assert_eq!(found, image[CHUNK_BYTES as usize + 2 * 4096..][..4096], "not too soon");
-    flash.cut_power(Cut { at_operation: 1, kind: CutKind::Before });
-    writer.write_all(&mut flash, &image[end..]).unwrap_err();
-    flash.look(start + CHUNK_BYTES + 2 * 4096, &mut found);
-    assert!(is_spoilt(&found, &image[CHUNK_BYTES as usize + 2 * 4096..]));
-}
-
-/// What ends as erased flash reads is right when its end was erased, and all the same wrong until
-/// its turn comes.
-#[test]
-fn an_end_of_a_chunk_that_is_blank_hides_nothing() {
-    let layout = layout();
-    let mut image = Random::new(9).bytes(CHUNK_BYTES as usize + 100);
-    image[CHUNK_BYTES as usize - 4096..CHUNK_BYTES as usize].fill(0xFF);
-    let size = image.len() as u32;
-    let digests = chunk_digests(&image);
-    let chunks = ChunkList::new(size, digests.as_flattened()).unwrap();
-    for before in [&[][..], &image, &[0; CHUNK_BYTES as usize]] {
-        let mut flash: SimFlash<16> = blank(&layout);
-        flash.load(layout.slots[1].offset, before);
-        let mut writer =
-            SlotWriter::begin(&mut flash, &layout, Slot::Ota0, Slot::Ota1, size, 0).unwrap();
-        let mut right = Vec::new();
-        for sector in image.chunks(4096) {
-            writer.write_all(&mut flash, sector).unwrap();
-            right.push(resume_point(&mut flash, &layout, Slot::Ota1, &chunks).unwrap());
-        }
-        writer.finish(&mut flash).unwrap();
-        if before.first() == Some(&0) {
-            // There is nothing to clear: it is erased at once.
-            right[14] = 0;
-        }
-        assert_eq!(right[..15], [0; 15]);
-        assert_eq!(right[15], CHUNK_BYTES);
-        assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks), Ok(size));
-        let first = layout.slots[1].offset as usize / 4096;
-        assert_eq!(flash.erases()[first..first + 17], [1; 17]);
-    }
 }
 
 #[test]
@@ -301,7 +184,8 @@ fn download_resumes_behind_the_last_good_chunk() {
     let size = image.len() as u32;
     let digests = chunk_digests(&image);
     let chunks = ChunkList::new(size, digests.as_flattened()).unwrap();
-    let resume = |flash: &mut SimFlash<4>| resume_point(flash, &layout, Slot::Ota1, &chunks);
+    let resume =
+        |flash: &mut SimFlash<4>| resume_point(flash, &layout, Slot::Ota1, &chunks, u32::MAX);
     assert_eq!(resume(&mut flash), Ok(0));
 
     // Power goes inside the second chunk.
@@ -317,6 +201,13 @@ fn download_resumes_behind_the_last_good_chunk() {
     writer.finish(&mut flash).unwrap();
     assert_eq!(resume(&mut flash), Ok(size));
     assert_eq!(hash_slot(&mut flash, &layout, Slot::Ota1, size), Ok(sha256(&image)));
+
+    // What is right counts up to the bound.
+    for (bound, right) in [(0, 0), (CHUNK_BYTES - 1, 0), (size - 1, 2 * CHUNK_BYTES), (size, size)]
+    {
+        let found = resume_point(&mut flash, &layout, Slot::Ota1, &chunks, bound);
+        assert_eq!(found, Ok(right), "{bound}");
+    }
 
     // A rotten first chunk means the whole download, whatever follows it.
     flash.flip_bit(layout.slots[1].offset + 5, 3);
@@ -371,13 +262,13 @@ fn a_list_of_chunks_of_a_longer_image_is_refused() {
     let whole = [[0; 32]; 3];
     let chunks = ChunkList::new(0x3_0000, whole.as_flattened()).unwrap();
     assert_eq!((chunks.range(2), chunks.range(3)), (Some(0x2_0000..0x3_0000), None));
-    assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks), Ok(0));
+    assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks, u32::MAX), Ok(0));
     for over in [1, CHUNK_BYTES] {
         let found = 0x3_0000 + over;
         let digests = [[0; 32]; 4];
         let chunks = ChunkList::new(found, digests.as_flattened()).unwrap();
         let refused = SlotError::ImageSize { found, slot_bytes: 0x3_0000 };
         assert_eq!(chunk_is_good(&mut flash, &layout, Slot::Ota1, &chunks, 0), Err(refused));
-        assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks), Err(refused));
+        assert_eq!(resume_point(&mut flash, &layout, Slot::Ota1, &chunks, u32::MAX), Err(refused));
     }
 }

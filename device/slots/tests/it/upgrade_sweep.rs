@@ -136,7 +136,7 @@ impl<const UNIT: usize> Device<UNIT> {
         let size = new.len() as u32;
         let digest = sha256(new);
         let chunks = ChunkList::new(size, &digest).map_err(stop)?;
-        let from = resume_point(flash, layout, target, &chunks).map_err(stop)?;
+        let from = resume_point(flash, layout, target, &chunks, size).map_err(stop)?;
         let mut writer =
             SlotWriter::begin(flash, layout, running, target, size, from).map_err(stop)?;
         writer.write_all(flash, &new[from as usize..]).map_err(stop)?;

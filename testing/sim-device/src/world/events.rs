@@ -2,6 +2,7 @@
 
 use otaru_agent::{Fault, Input};
 use otaru_host::{Flow, PatchDownload, Request};
+use otaru_sim_flash::SimFlash;
 use otaru_wire::{Reason, ShadowTopic, ShadowVerb};
 
 use super::{Event, Stop, Transfer, World};
@@ -173,11 +174,13 @@ impl<const UNIT: usize> World<UNIT> {
             Next::Part(part) => {
                 self.summary.received_bytes += part.len() as u64;
                 let mut told = Vec::new();
-                let fed = self.on_flash(|host, transfer| {
-                    let download = transfer?.download.as_mut()?;
-                    Some(download.part(host.flash(), &part, |done| told.push(done)))
+                let fed = self.on_download(|flash, download| {
+                    download.part(flash, &part, |done| told.push(done))
                 })?;
-                let Some(fed) = fed else { return Ok(Some(Stop::PowerLost)) };
+                let fed = match fed {
+                    Ok(fed) => fed,
+                    Err(stop) => return Ok(Some(stop)),
+                };
                 for done in told {
                     if let Some(stop) = self.step(Input::BytesRead { done })? {
                         return Ok(Some(stop));
@@ -190,16 +193,32 @@ impl<const UNIT: usize> World<UNIT> {
                 }
             }
             Next::End => {
-                let ended = self.on_flash(|host, transfer| {
-                    Some(transfer?.download.as_mut()?.body_ended(host.flash()))
-                })?;
+                let ended = self.on_download(|flash, download| download.body_ended(flash))?;
                 match ended {
-                    None => Ok(Some(Stop::PowerLost)),
-                    Some(Some(Err(fault))) => self.fail_download(fault),
-                    Some(_) => self.ask_for_image(),
+                    Err(stop) => Ok(Some(stop)),
+                    Ok(Some(Err(fault))) => self.fail_download(fault),
+                    Ok(_) => self.ask_for_image(),
                 }
             }
         }
+    }
+
+    /// Hands something to the download, and keeps how far it came. `None` where there is none.
+    fn on_download<T>(
+        &mut self,
+        work: impl FnOnce(&mut SimFlash<UNIT>, &mut PatchDownload<4096>) -> T,
+    ) -> Result<Result<Option<T>, Stop>, Violation> {
+        let done = self.on_flash(|host, transfer| {
+            let download = transfer?.download.as_mut()?;
+            let done = work(host.flash(), download);
+            let kept = download.take_progress().map_or(Ok(()), |came| host.keep_progress(came));
+            Some(kept.map(|()| done))
+        })?;
+        Ok(match done {
+            None => Err(Stop::PowerLost),
+            Some(Some(Err(error))) => Err(self.flash_failed(error)),
+            Some(done) => Ok(done.and_then(Result::ok)),
+        })
     }
 
     /// The next part of the body, or the next request.
