@@ -27,7 +27,8 @@ pub struct Download {
     layout: Layout,
     running: Slot,
     chip: Chip,
-    sha256: Digest,
+    /// Which one of its host it is.
+    pub(crate) number: u32,
     image_bytes: u32,
     digests: Vec<u8>,
     /// Bytes from the image's start whose chunks are right.
@@ -49,28 +50,10 @@ pub struct Download {
 /// keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    pub(crate) sha256: Digest,
+    /// Which download of its host it is of.
+    pub(crate) number: u32,
     /// Bytes from the image's start: whole chunks of 64 KiB, or all.
     pub(crate) right_bytes: u32,
-}
-
-impl Progress {
-    /// Length of the record: the image's digest, and the bytes, little-endian.
-    pub(crate) const LENGTH_BYTES: usize = Digest::LENGTH_BYTES + 4;
-
-    pub(crate) fn to_bytes(self) -> [u8; Progress::LENGTH_BYTES] {
-        let mut bytes = [0; Progress::LENGTH_BYTES];
-        let (digest, right_bytes) = bytes.split_at_mut(Digest::LENGTH_BYTES);
-        digest.copy_from_slice(self.sha256.as_bytes());
-        right_bytes.copy_from_slice(&self.right_bytes.to_le_bytes());
-        bytes
-    }
-
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Progress> {
-        let (digest, right_bytes) = bytes.split_first_chunk()?;
-        let right_bytes = u32::from_le_bytes(right_bytes.try_into().ok()?);
-        Some(Progress { sha256: Digest(*digest), right_bytes })
-    }
 }
 
 /// What a manifest says of its image, as far as a download is held against it.
@@ -107,7 +90,7 @@ impl Download {
         chip: Chip,
         bound: u32,
     ) -> Result<Download, Fault> {
-        let Described { sha256, size_bytes, digests } = manifest.into();
+        let Described { size_bytes, digests, .. } = manifest.into();
         let image_bytes = u32::try_from(size_bytes).map_err(|_| Reason::ImageTooLarge)?;
         let chunks = ChunkList::new(image_bytes, &digests).map_err(reason_of)?;
         let right = resume_point(flash, layout, running.other(), &chunks, bound);
@@ -116,7 +99,7 @@ impl Download {
             layout: *layout,
             running,
             chip,
-            sha256,
+            number: 0,
             image_bytes,
             digests,
             right,
@@ -148,11 +131,15 @@ impl Download {
         let right_bytes = self.right.max(self.checked_bytes());
         let is_news = right_bytes > self.told;
         self.told = right_bytes;
-        is_news.then_some(Progress { sha256: self.sha256, right_bytes })
+        is_news.then_some(Progress { number: self.number, right_bytes })
     }
 
     /// Takes the head of the answer to [`Download::ask`].
     pub fn answer(&mut self, head: Answer<'_>) -> Result<(), Fault> {
+        if self.checked_bytes() > self.right {
+            // The body before did not end: what was found right would be written anew.
+            return Err(Reason::Internal.into());
+        }
         let asked = Asked { offset: self.right.into(), total: self.image_bytes.into() };
         match judge(asked, head) {
             Verdict::Append => self.begin_body(self.right),
@@ -253,10 +240,6 @@ impl Download {
 
     /// The body is over: checks the last chunk and how far the slot is right now.
     pub fn body_ended<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), Fault> {
-        if self.skipped > 0 {
-            // The image again, and less of it than stood in flash.
-            return Err(Reason::ContentChanged.into());
-        }
         let asked = self.right;
         let right = self.right_after(flash)?;
         if right > asked {

@@ -85,6 +85,8 @@ pub struct Host<F> {
     /// What runs, and its length, once that was looked for.
     running: Option<(Digest, u32)>,
     patches: PatchMemory,
+    /// How many downloads began.
+    downloads: u32,
 }
 
 impl<F: NorFlash> Host<F> {
@@ -99,7 +101,19 @@ impl<F: NorFlash> Host<F> {
         let storage = Storage::open(&mut flash, &layout)?;
         let patches = PatchMemory::default();
         let (root_key, signer, running) = (None, None, None);
-        Ok(Host { flash, layout, slot, chip, storage, root_key, signer, running, patches })
+        let downloads = 0;
+        Ok(Host {
+            flash,
+            layout,
+            slot,
+            chip,
+            storage,
+            root_key,
+            signer,
+            running,
+            patches,
+            downloads,
+        })
     }
 
     /// What the agent is told about this boot.
@@ -202,29 +216,28 @@ impl<F: NorFlash> Host<F> {
             return Ok(Err(reason.into()));
         }
         let Host { flash, layout, slot, storage, .. } = self;
-        let known = storage.progress(flash, other).filter(|known| known.sha256 == target.sha256);
-        let bound = known.filter(|_| !from_start).map_or(0, |known| known.right_bytes);
+        let known = storage.progress(flash, other, &target.sha256);
+        let bound = if from_start { 0 } else { known };
         let begun = Download::begin(flash, layout, *slot, manifest, chip, bound);
-        let Ok(download) = begun else { return Ok(begun) };
-        let there = Progress { sha256: target.sha256, right_bytes: download.right_bytes() as u32 };
-        let stored = storage.save_progress(flash, other, &there);
-        let stored = stored.and_then(|()| self.keep_target(other, target));
+        let Ok(mut download) = begun else { return Ok(begun) };
+        self.downloads += 1;
+        download.number = self.downloads;
+        let stored = storage.save_progress(flash, other, target, download.right_bytes() as u32);
         Ok(kept(stored)?.map(|()| download).map_err(Fault::from))
     }
 
     /// Keeps what [`Download::take_progress`] said, so that the download goes on there behind a
-    /// cut. Of another image than the one whose download began last it is nothing.
+    /// cut. Of another download than the one that began last it is nothing.
     ///
     /// Errors: records that fail; where they have no room, it is as if it had not been said.
     pub fn keep_progress(&mut self, progress: Progress) -> Result<(), HostError> {
+        if progress.number != self.downloads {
+            return Ok(());
+        }
         let Host { flash, slot, storage, .. } = self;
         let other = slot.other();
-        match storage.progress(flash, other) {
-            Some(known) if known.sha256 == progress.sha256 => {
-                kept(storage.save_progress(flash, other, &progress)).map(drop)
-            }
-            _ => Ok(()),
-        }
+        let Some(target) = storage.target(flash, other)? else { return Ok(()) };
+        kept(storage.save_progress(flash, other, &target, progress.right_bytes)).map(drop)
     }
 
     /// [`Host::download`] by patch, where one may be tried.

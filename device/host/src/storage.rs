@@ -11,8 +11,6 @@ use otaru_slots::{
 };
 use otaru_wire::{Digest, Reason};
 
-use crate::Progress;
-
 mod logs;
 mod room;
 #[cfg(test)]
@@ -24,21 +22,22 @@ const JOURNAL: u8 = 0;
 const SETTINGS: u8 = 1;
 /// The newest root document, behind the anchor of the root key it descends from.
 const ROOT: u8 = 2;
-/// What the manifest of the image in slot 0 said; the next key is slot 1's.
+/// What the manifest of the image in slot 0 said, and how much of that image is there; the next
+/// key is slot 1's.
 const TARGETS: u8 = 3;
 /// Length and digest of the image that left the factory in slot 0.
 const FACTORY: u8 = 5;
 /// The least a manifest may say, and the newest timestamp.
 const TRUST: u8 = 6;
-/// How far the download into slot 0 came; the next key is slot 1's.
-const PROGRESS: u8 = 7;
 /// Everything that may never make room for something else.
-const KEPT: core::ops::Range<u8> = 0..9;
+const KEPT: core::ops::Range<u8> = 0..7;
 /// The log buffer.
 const LOGS: core::ops::Range<u8> = 32..96;
 
 /// Length of the anchor before a stored root document.
 const ANCHOR_BYTES: usize = 32;
+/// Length of the bytes that are there, behind what a manifest said; little-endian.
+const PROGRESS_BYTES: usize = 4;
 // A root that could not be kept would be forgotten, and the keys it revoked would count again.
 const _: () = assert!(ANCHOR_BYTES + RootDocument::MAX_BYTES <= MAX_VALUE_BYTES);
 
@@ -152,35 +151,52 @@ impl Storage {
         flash: &mut F,
         slot: Slot,
     ) -> Result<Option<Target>, StorageError> {
-        let mut room = [0; MAX_VALUE_BYTES];
-        Ok(Target::from_bytes(self.get(flash, TARGETS + slot.index() as u8, &mut room)?))
+        Ok(self.slot_record(flash, slot)?.map(|(target, _)| target))
     }
 
-    /// Keeps what the manifest of the image in `slot` says.
+    /// Keeps what the manifest of the image in `slot` says. Nothing of it counts as downloaded.
     pub fn save_target<F: NorFlash>(
         &mut self,
         flash: &mut F,
         slot: Slot,
         target: &Target,
     ) -> Result<(), StorageError> {
-        self.put(flash, TARGETS + slot.index() as u8, &target.to_bytes())
+        self.save_progress(flash, slot, target, 0)
     }
 
-    /// How far the last download into `slot` came; none where that cannot be read any more.
-    pub(crate) fn progress<F: NorFlash>(&self, flash: &mut F, slot: Slot) -> Option<Progress> {
-        let mut room = [0; Progress::LENGTH_BYTES];
-        let found = self.records.get(flash, PROGRESS + slot.index() as u8, &mut room);
-        Progress::from_bytes(found.ok()??)
+    /// How much of that image was written into `slot`, read back and found right; 0 where the slot
+    /// is another one's, or where that cannot be read any more.
+    pub(crate) fn progress<F: NorFlash>(&self, flash: &mut F, slot: Slot, sha256: &Digest) -> u32 {
+        let known = self.slot_record(flash, slot).ok().flatten();
+        let known = known.filter(|(target, _)| target.sha256 == *sha256);
+        known.map_or(0, |(_, right_bytes)| right_bytes)
     }
 
-    /// Keeps how far the download into `slot` came.
+    /// Keeps what the manifest of the image in `slot` says, and how much of it is there.
     pub(crate) fn save_progress<F: NorFlash>(
         &mut self,
         flash: &mut F,
         slot: Slot,
-        progress: &Progress,
+        target: &Target,
+        right_bytes: u32,
     ) -> Result<(), StorageError> {
-        self.put(flash, PROGRESS + slot.index() as u8, &progress.to_bytes())
+        let mut record = ArrayVec::<u8, { Target::BYTES_MAX + PROGRESS_BYTES }>::new();
+        record.extend(target.to_bytes());
+        record.extend(right_bytes.to_le_bytes());
+        self.put(flash, TARGETS + slot.index() as u8, &record)
+    }
+
+    #[inline(never)]
+    fn slot_record<F: NorFlash>(
+        &self,
+        flash: &mut F,
+        slot: Slot,
+    ) -> Result<Option<(Target, u32)>, StorageError> {
+        let mut room = [0; MAX_VALUE_BYTES];
+        let bytes = self.get(flash, TARGETS + slot.index() as u8, &mut room)?;
+        let Some((target, right_bytes)) = bytes.split_last_chunk() else { return Ok(None) };
+        let target = Target::from_bytes(target);
+        Ok(target.map(|target| (target, u32::from_le_bytes(*right_bytes))))
     }
 
     /// What the device remembers about signatures; nothing yet on a new one.

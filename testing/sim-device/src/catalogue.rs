@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use otaru_release::{Behaviour, Chip, Dependency, ImageBuilder, Manifest, RootDocument, SecretKey};
+use otaru_sim_flash::Random;
 use otaru_wire::{Digest, ProductName, ReleaseVersion};
 
 use crate::oracle::sha256;
@@ -16,6 +17,12 @@ pub const SIZES: [usize; 6] = [4096, 6160, 16 * 1024 + 16, 28 * 1024, 64 * 1024,
 pub const PATCHED_SIZES: [usize; 3] = [SIZES[1], SIZES[5], 140 * 1024 + 32];
 /// How the releases of each of these sizes behave, behind all rounds: little differs between them.
 const FAMILY: [Behaviour; 4] = [Behaviour::Pass, Behaviour::Pass, Behaviour::Fail, Behaviour::Pass];
+
+/// What the ends of a chunk hold of the releases behind these families: what erased flash reads as,
+/// and what no erase is needed to write.
+const ENDS: [u8; 4] = [0xFF, 0, 0, 0xFF];
+/// Which bytes of their images these are: the last three sectors of the second chunk.
+const ENDS_AT: core::ops::Range<usize> = 116 * 1024..128 * 1024;
 
 /// How the releases of one round behave, by their place in it.
 const BEHAVIOURS: [Behaviour; 5] =
@@ -115,6 +122,13 @@ impl Catalogue {
                 releases.push(release(kind, &key, &stranger));
             }
         }
+        for filler in ENDS {
+            let kind = Kind::of(releases.len(), 4, PATCHED_SIZES[2]);
+            let image = image_with_ends(kind, filler);
+            let manifest = manifest(kind, &image, product());
+            let (signed, forged) = (manifest.sign(&key), manifest.sign(&stranger));
+            releases.push(described(kind, image, signed, forged));
+        }
         for rogue in ROGUES {
             let kind = Kind::of(releases.len(), 5, SIZES[0]);
             releases.push(rogue_release(rogue, kind, &key, &stranger));
@@ -150,6 +164,11 @@ impl Catalogue {
         let mut family = self.releases.iter().skip(4 * RELEASES_OF_A_ROUND);
         let found = family.by_ref().filter(|release| release.image.len() == size).nth(nth);
         found.expect("a release of that family").number
+    }
+
+    /// The nth release whose second chunk ends in one byte over and over: 0xFF, 0, 0, 0xFF.
+    pub fn with_ends(&self, nth: usize) -> usize {
+        4 * RELEASES_OF_A_ROUND + PATCHED_SIZES.len() * FAMILY.len() + nth % ENDS.len()
     }
 
     /// The release that may not be taken for that reason.
@@ -221,6 +240,22 @@ fn label(kind: Kind) -> String {
     format!("1.{}.{}", kind.round, kind.number)
 }
 
+/// The code of such an image is the last of it, before the checksum's padding and the digest.
+fn image_with_ends(kind: Kind, filler: u8) -> Vec<u8> {
+    let code_bytes = 112 * 1024;
+    let code_at = kind.size - 16 - Digest::LENGTH_BYTES - code_bytes;
+    let mut code = Random::new(kind.seed).bytes(code_bytes);
+    code[ENDS_AT.start - code_at..ENDS_AT.end - code_at].fill(filler);
+    let Kind { round, size, behaviour, .. } = kind;
+    ImageBuilder::new(CHIP)
+        .size_bytes(size)
+        .version(&label(kind))
+        .secure_version(round)
+        .behaviour(behaviour)
+        .code(code)
+        .build()
+}
+
 fn image(kind: Kind, chip: Chip, min_revision: u16) -> Vec<u8> {
     let Kind { round, size, behaviour, seed, .. } = kind;
     ImageBuilder::new(chip)
@@ -252,5 +287,20 @@ fn described(kind: Kind, image: Vec<u8>, manifest: Vec<u8>, forged: Vec<u8>) -> 
         forged,
         is_rogue: false,
         image,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_chunks_are_where_they_are_said_to_be() {
+        for (nth, filler) in ENDS.into_iter().enumerate() {
+            let release = &catalogue().releases[catalogue().with_ends(nth)];
+            assert_eq!(release.image.len(), PATCHED_SIZES[2]);
+            assert!(release.image[ENDS_AT].iter().all(|&byte| byte == filler), "{filler}");
+            assert!(!release.is_rogue && release.image[ENDS_AT.end..][..4096] != [filler; 4096]);
+        }
     }
 }

@@ -108,6 +108,7 @@ fn suites(lives: u64) -> Vec<Box<dyn Suite>> {
         suites.push(Box::new(SingleCuts::of_patch(Segments, unit, Loader::Otaru)));
     }
     for unit in [Unit::Word, Unit::Block] {
+        suites.push(Box::new(SingleCuts::of_ends(unit, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::of_refusals(unit, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::of_refusals(unit, Loader::Otaru)));
         suites.push(Box::new(SingleCuts::without_clock(unit, Loader::EspIdf)));

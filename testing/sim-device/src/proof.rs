@@ -115,6 +115,17 @@ fn by_patch(geometry: Geometry, wished: &[usize]) -> Life {
     Life { factory: release(0), wishes, patches: true, ..quiet_life(geometry, false) }
 }
 
+/// A whole life of images whose chunks end as erased flash reads, and as nothing but zeros: each
+/// over the other in one slot.
+pub fn life_of_ends() -> Life {
+    let wish = |nth| {
+        let release = catalogue().with_ends(nth);
+        Wish { release, withdrawn_after_ms: None, lingers_ms: 2_000 }
+    };
+    let life = quiet_life(Geometry::Segments, false);
+    Life { wishes: (0..4).map(wish).collect(), part_bytes: 4096, ..life }
+}
+
 /// A wish that is taken back in the middle of its download, and a good one behind it.
 pub fn withdrawn_life() -> Life {
     let pick = |previous, size| {

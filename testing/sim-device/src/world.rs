@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use otaru_agent::{Agent, Input, Moment, ResetCause};
-use otaru_host::{Host, PatchDownload};
+use otaru_host::{Host, PatchDownload, Request};
 use otaru_release::{Behaviour, Manifest};
 use otaru_sim_flash::{Cut, CutKind, Random, SimFlash};
 use otaru_slots::Layout;
@@ -87,13 +87,20 @@ pub(crate) enum Event {
 #[derive(Default)]
 pub(crate) struct Transfer {
     pub(crate) download: Option<PatchDownload<4096>>,
-    /// Whether the request under way is for a patch.
-    pub(crate) is_by_patch: bool,
+    /// The request under way.
+    pub(crate) request: Option<Request>,
     pub(crate) body: Option<Body>,
     pub(crate) wanted: Option<otaru_agent::Wanted>,
     /// The manifest that is on its way.
     pub(crate) document: Option<Document>,
     pub(crate) release: usize,
+}
+
+impl Transfer {
+    /// Whether the request under way is for a patch.
+    pub(crate) fn is_by_patch(&self) -> bool {
+        matches!(self.request, Some(Request::Patch(_)))
+    }
 }
 
 /// What there was of it when the open wish was made.

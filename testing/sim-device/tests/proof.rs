@@ -114,6 +114,11 @@ fn at_most_one_segment_of_a_patch_is_fetched_again() {
 }
 
 #[test]
+fn power_goes_once_where_ends_of_chunks_read_as_erased() {
+    prove(&SingleCuts::of_ends(Unit::Word, Loader::EspIdf), 197);
+}
+
+#[test]
 fn power_goes_once_while_wishes_are_refused() {
     prove(&SingleCuts::of_refusals(Unit::Word, Loader::EspIdf), 101);
     prove(&SingleCuts::of_refusals(Unit::Block, Loader::Otaru), 103);

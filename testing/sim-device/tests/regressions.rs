@@ -2,10 +2,10 @@
 
 use otaru_release::Behaviour;
 use otaru_sim_device::catalogue::{RELEASES_OF_A_ROUND, SIZES, catalogue};
-use otaru_sim_device::proof::{judge_life, quiet_life, whole_life_by_patch};
+use otaru_sim_device::proof::{judge_life, life_of_ends, quiet_life, whole_life_by_patch};
 use otaru_sim_device::{Geometry, Gust, Life, Outage, Supply, Unit, Weather, Wish};
 use otaru_sim_flash::{CutKind, Operation};
-use otaru_slots::CHUNK_BYTES;
+use otaru_slots::{CHUNK_BYTES, Region};
 
 /// A life with one wish, for firmware of that behaviour.
 fn one_wish(geometry: Geometry, size: usize, behaviour: Behaviour) -> Life {
@@ -59,6 +59,30 @@ fn a_chunk_that_was_right_before_hides_no_faint_cell() {
     assert!(cuts.len() > 4, "{cuts:?}");
     for after in cuts {
         for seed in 0..12 {
+            let life = with_cut(&life, after, CutKind::Faint { seed });
+            judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+        }
+    }
+}
+
+/// Nor does a chunk whose end is right as soon as it is erased, or as soon as it is cleared.
+#[test]
+fn an_end_of_a_chunk_that_is_right_before_its_turn_hides_no_faint_cell() {
+    let life = life_of_ends();
+    let slots = Geometry::Segments.layout().slots;
+    // Its last five sectors: the last three of them are filled.
+    let is_of_it = |operation: &Operation| {
+        let end = |slot: &Region| slot.offset + 2 * CHUNK_BYTES;
+        slots.iter().any(|slot| (end(slot) - 5 * 4096..end(slot)).contains(&operation.offset))
+    };
+    let cuts: Vec<u64> = (0..)
+        .zip(trace(&life))
+        .filter(|(_, operation)| is_of_it(operation))
+        .map(|(after, _)| after)
+        .collect();
+    assert!(cuts.len() >= 4 * 2 * 5, "{cuts:?}");
+    for after in cuts {
+        for seed in 0..4 {
             let life = with_cut(&life, after, CutKind::Faint { seed });
             judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
         }

@@ -6,6 +6,7 @@ use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{Answer, Effect, EntryState, Input, ResetCause, Target};
 use otaru_release::{KeyId, Manifest};
 use otaru_sim_flash::{Cut, CutKind, SimFlash};
+use otaru_slots::CHUNK_BYTES;
 use otaru_wire::{ProductName, ReleaseVersion};
 
 use super::*;
@@ -94,6 +95,38 @@ fn an_image_without_a_header_is_installed_and_left_again() {
     assert_eq!(facts.other_image, Some(Digest::of(&bytes(2))), "given up, and known");
 }
 
+/// What flash holds is right, and nothing says that power lasted until it was.
+#[test]
+fn a_chunk_that_nobody_kept_the_progress_of_is_fetched_again() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    let image = bytes(2);
+    let (manifest, target) = manifest(&image);
+    let begin = |host: &mut Host<SimFlash<4>>| {
+        let download = host.download(&target, &manifest, linux(), false).unwrap().unwrap();
+        (download.right_bytes() as usize, download)
+    };
+    let chunk = CHUNK_BYTES as usize;
+    let (right, mut download) = begin(&mut host);
+    assert_eq!(right, 0);
+    download.begin_body(0);
+    download.part(host.flash(), &image[..chunk], |_| {}).unwrap();
+    let first = download.take_progress().unwrap();
+    host.keep_progress(first).unwrap();
+    download.part(host.flash(), &image[chunk..2 * chunk], |_| {}).unwrap();
+    let mut host = power_on(host.into_flash(), layout);
+    assert_eq!(begin(&mut host).0, chunk, "the second was not kept");
+
+    // What comes late is of no use to another download.
+    let (_, mut download) = begin(&mut host);
+    download.begin_body(chunk as u32);
+    download.part(host.flash(), &image[chunk..2 * chunk], |_| {}).unwrap();
+    let second = download.take_progress().unwrap();
+    host.download(&target, &manifest, linux(), true).unwrap().unwrap();
+    host.keep_progress(second).unwrap();
+    assert_eq!(begin(&mut host).0, 0);
+}
+
 /// Power may have gone anywhere in it, and what reads right today need not tomorrow.
 #[test]
 fn what_the_download_of_another_image_left_counts_for_nothing() {
@@ -123,11 +156,15 @@ fn what_a_download_began_to_touch_counts_for_nothing_whatever_it_reads() {
     let mut host = power_on(flash, layout);
     install(&mut host, &bytes(2));
     let before = host.into_flash();
+    // How much of it was there, and flash behind its first sector.
     let begin = |flash: SimFlash<4>, image: &[u8], from_start: bool| {
         let mut host = Host::start(flash, layout, Slot::Ota0, Some(linux())).unwrap();
         let (manifest, target) = manifest(image);
-        let begun = host.download(&target, &manifest, linux(), from_start);
-        (begun.ok().and_then(Result::ok).map(|begun| begun.right_bytes()), host.into_flash())
+        let mut begun = host.download(&target, &manifest, linux(), from_start).unwrap().unwrap();
+        let right = begun.right_bytes();
+        begun.begin_body(0);
+        let _ = begun.part(host.flash(), &image[..SECTOR_BYTES as usize], |_| {});
+        (right, host.into_flash())
     };
     for (image, from_start) in [(bytes(3), false), (bytes(2), true)] {
         let mut traced = before.clone();
@@ -141,10 +178,10 @@ fn what_a_download_began_to_touch_counts_for_nothing_whatever_it_reads() {
         let at_operation = first.expect("something is touched") as u64;
         let mut flash = before.clone();
         flash.cut_power(Cut { at_operation, kind: CutKind::Before });
-        let (cut_off, mut flash) = begin(flash, &image, from_start);
-        assert_eq!(cut_off, None);
+        let (_, mut flash) = begin(flash, &image, from_start);
+        assert!(!flash.is_powered());
         flash.power_on();
-        assert_eq!(begin(flash, &bytes(2), false).0, Some(0), "{from_start}");
+        assert_eq!(begin(flash, &bytes(2), false).0, 0, "{from_start}");
     }
 }
 

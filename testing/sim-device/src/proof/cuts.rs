@@ -3,7 +3,9 @@
 use otaru_sim_flash::{CutKind, Operation};
 
 use super::kinds::{is_in, is_metadata, kinds, kinds_among_marks};
-use super::{Suite, named, quiet_life, refused_life, whole_life_by_patch, withdrawn_life};
+use super::{
+    Suite, life_of_ends, named, quiet_life, refused_life, whole_life_by_patch, withdrawn_life,
+};
 use crate::{Clock, Geometry, Life, Loader, Outage, Supply, Unit, live};
 
 /// One outage at every operation of a quiet life, of every kind.
@@ -49,6 +51,11 @@ impl SingleCuts {
             Geometry::Standard => "single-cuts-of-4-MiB-by-patch",
         };
         SingleCuts::of(Life { unit, loader, ..whole_life_by_patch(geometry) }, name)
+    }
+
+    /// Every single cut of a life of images whose chunks end in one byte over and over.
+    pub fn of_ends(unit: Unit, loader: Loader) -> SingleCuts {
+        SingleCuts::of(Life { unit, loader, ..life_of_ends() }, "single-cuts-of-ends")
     }
 
     /// Every single cut of a life in which most wishes have to be refused.

@@ -55,6 +55,9 @@ impl HostilePatches {
                 cases.extend(some().map(|&what| (vec![gust(1, first), gust(at, what)], vec![])));
             }
         }
+        // The patch is gone when its second part is asked for.
+        let cut = (200..400).map(|after| Weather::Truncate { after });
+        cases.extend(cut.map(|cut| (vec![gust(1, cut), gust(2, Weather::Status(404))], vec![])));
         // Power goes anywhere in the first download, and what comes next is spoilt.
         for after in (4..90).step_by(3) {
             let outage = Outage { after, kind: CutKind::Bits { seed: after }, supply: Supply::Off };

@@ -242,13 +242,11 @@ impl<const UNIT: usize> World<UNIT> {
         let Some(transfer) = &mut self.transfer else { return Ok(None) };
         let Some(download) = &transfer.download else { return Ok(None) };
         let done = download.right_bytes();
-        let was_by_patch = transfer.is_by_patch;
-        let was_by_image = transfer.body.is_some() && !was_by_patch;
+        let was_by_patch = transfer.is_by_patch();
         match download.ask() {
             Some(request) => {
-                transfer.is_by_patch = matches!(request, Request::Patch(_));
-                if was_by_image {
-                    // The body broke: the sector it ended in is erased once more.
+                if transfer.request.replace(request).is_some() {
+                    // Sectors of the chunk that the body before ended in are erased once more.
                     self.judge.tried_again();
                 }
                 let release = &crate::catalogue::catalogue().releases[transfer.release];
@@ -274,14 +272,13 @@ impl<const UNIT: usize> World<UNIT> {
         Ok(None)
     }
 
-    /// A patch was given up: sectors of a chunk that it made wrong are erased once more.
+    /// A patch was given up.
     fn hear_refusal(&mut self) -> Result<Option<Stop>, Violation> {
         let Some(transfer) = &mut self.transfer else { return Ok(None) };
         let refused = transfer.download.as_mut().and_then(PatchDownload::refused);
         let Some(refusal) = refused else { return Ok(None) };
         let release = &crate::catalogue::catalogue().releases[transfer.release];
         self.summary.refusals += 1;
-        self.judge.tried_again();
         let host = self.host.as_mut().expect("firmware runs");
         host.patch_refused(&otaru_wire::Digest(release.sha256));
         let line = refusal.line(&release.version);
@@ -291,8 +288,9 @@ impl<const UNIT: usize> World<UNIT> {
     }
 
     pub(super) fn fail_download(&mut self, fault: Fault) -> Result<Option<Stop>, Violation> {
-        if let Some(Transfer { is_by_patch: true, body, .. }) = &self.transfer {
-            self.judge.patch_failed(fault.reason, body.as_ref().is_some_and(Body::is_busy))?;
+        if let Some(transfer) = self.transfer.as_ref().filter(|transfer| transfer.is_by_patch()) {
+            let is_busy = transfer.body.as_ref().is_some_and(Body::is_busy);
+            self.judge.patch_failed(fault.reason, is_busy)?;
         }
         self.stop_transfer();
         self.step(Input::DownloadEnded(Err(fault)))
