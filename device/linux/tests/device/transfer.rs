@@ -79,7 +79,8 @@ async fn a_server_that_begins_again_and_never_ends_is_given_up() {
     let (rig, device, end) =
         update_with([Mishap::StallAfter(150_000)].into_iter().chain(short)).await;
     assert_eq!(end, "failed retries_exhausted, runs 1.0.4");
-    assert!(reasons(&rig, &device).contains(&u64::from(Reason::ContentChanged.number())));
+    let down = Reason::LinkDownWhileDownloading.number();
+    assert!(reasons(&rig, &device).contains(&u64::from(down)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
