@@ -37,7 +37,6 @@ pub struct Download {
     told: u32,
     /// Where the body under way begins.
     offset: u32,
-    next_chunk: u32,
     /// The body's first bytes, until the image's own header was seen.
     head: Vec<u8>,
     /// Bytes of the body that stand in flash already.
@@ -81,7 +80,7 @@ impl From<&ManifestView<'_>> for Described {
 
 impl Download {
     /// Finds out how much of the slot is right already, of as many bytes as are known to stand
-    /// there for good. Nothing is erased before the first part came.
+    /// there for good. Nothing of it is erased before the first part came.
     pub fn begin<F: NorFlash>(
         flash: &mut F,
         layout: &Layout,
@@ -105,7 +104,6 @@ impl Download {
             right,
             told: right,
             offset: right,
-            next_chunk: right / CHUNK_BYTES,
             head: Vec::new(),
             skipped: 0,
             writer: None,
@@ -128,23 +126,18 @@ impl Download {
     /// [`Host::keep_progress`](crate::Host::keep_progress). Kept late or never, it costs bytes that
     /// are fetched again behind a cut, and nothing else.
     pub fn take_progress(&mut self) -> Option<Progress> {
-        let right_bytes = self.right.max(self.checked_bytes());
-        let is_news = right_bytes > self.told;
-        self.told = right_bytes;
-        is_news.then_some(Progress { number: self.number, right_bytes })
+        let is_news = self.right > self.told;
+        self.told = self.right;
+        is_news.then_some(Progress { number: self.number, right_bytes: self.right })
     }
 
     /// Takes the head of the answer to [`Download::ask`].
     pub fn answer(&mut self, head: Answer<'_>) -> Result<(), Fault> {
-        if self.checked_bytes() > self.right {
-            // The body before did not end: what was found right would be written anew.
-            return Err(Reason::Internal.into());
-        }
         let asked = Asked { offset: self.right.into(), total: self.image_bytes.into() };
         match judge(asked, head) {
-            Verdict::Append => self.begin_body(self.right),
+            Verdict::Append => self.begin_body(),
             Verdict::FromStart => {
-                self.begin_body(self.right);
+                self.begin_body();
                 self.skipped = self.right;
             }
             Verdict::Redirect => return Err(Reason::ServerError.into()),
@@ -153,24 +146,17 @@ impl Download {
         Ok(())
     }
 
-    /// What comes next are the image's bytes from `offset` on.
-    pub(crate) fn begin_body(&mut self, offset: u32) {
-        self.offset = offset;
-        self.next_chunk = offset / CHUNK_BYTES;
+    /// What comes next are the image's bytes behind those that are right, whatever came before.
+    pub(crate) fn begin_body(&mut self) {
+        self.offset = self.right;
         self.head.clear();
         self.skipped = 0;
         self.writer = None;
     }
 
-    /// Nothing more comes of this body; the chunks of it that were found right stay.
-    pub(crate) fn leave_body(&mut self) {
-        self.right = self.checked_bytes();
-        self.begin_body(self.right);
-    }
-
-    /// Bytes from the image's start whose chunks were found right, those of this body included.
-    pub(crate) fn checked_bytes(&self) -> u32 {
-        self.next_chunk.saturating_mul(CHUNK_BYTES).min(self.image_bytes)
+    /// [`Download::right_bytes`], as slots count.
+    pub(crate) fn right(&self) -> u32 {
+        self.right
     }
 
     /// Length of the image.
@@ -240,26 +226,17 @@ impl Download {
 
     /// The body is over: checks the last chunk and how far the slot is right now.
     pub fn body_ended<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), Fault> {
-        let asked = self.right;
-        let right = self.right_after(flash)?;
-        if right > asked {
-            self.right = right;
-            return Ok(());
+        if let Some(writer) = self.writer.take()
+            && writer.position() == self.image_bytes
+        {
+            writer.finish(flash).map_err(reason_of)?;
+            self.check_next_chunk(flash)?;
         }
-        // A part of the rest that brings no chunk further is a link that went down.
-        Err(DOWN.into())
-    }
-
-    fn right_after<F: NorFlash>(&mut self, flash: &mut F) -> Result<u32, Fault> {
-        let Some(writer) = self.writer.take() else { return Err(DOWN.into()) };
-        if writer.position() < self.image_bytes {
-            // A server may answer a part of the rest.
-            return Ok(self.checked_bytes());
-        }
-        writer.finish(flash).map_err(reason_of)?;
-        let last = self.chunks()?.count().saturating_sub(1);
-        self.check_chunk(flash, last)?;
-        Ok(self.image_bytes)
+        let asked = self.offset;
+        self.begin_body();
+        // A server may answer a part of the rest. One that brings no chunk further is a link that
+        // went down.
+        if self.right > asked { Ok(()) } else { Err(DOWN.into()) }
     }
 
     /// Writes a part sector by sector, reads it back, checks each chunk it completes.
@@ -295,21 +272,24 @@ impl Download {
         flash: &mut F,
         position: u32,
     ) -> Result<(), Fault> {
-        if let Some(range) = self.chunks()?.range(self.next_chunk)
-            && position >= range.end
-            && range.end < self.image_bytes
-        {
-            self.check_chunk(flash, self.next_chunk)?;
-            self.next_chunk += 1;
+        let end = self.right.saturating_add(CHUNK_BYTES);
+        // The last one is flushed where the body ends.
+        if position >= end && end < self.image_bytes {
+            self.check_next_chunk(flash)?;
         }
         Ok(())
     }
 
-    fn check_chunk<F: NorFlash>(&self, flash: &mut F, number: u32) -> Result<(), Reason> {
+    /// What is right ends with the next chunk, if that is.
+    fn check_next_chunk<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), Reason> {
         let target = self.running.other();
-        let chunks = self.chunks()?;
-        let good = chunk_is_good(flash, &self.layout, target, &chunks, number);
-        if good.map_err(reason_of)? { Ok(()) } else { Err(Reason::ImageCorrupt) }
+        let number = self.right / CHUNK_BYTES;
+        let good = chunk_is_good(flash, &self.layout, target, &self.chunks()?, number);
+        if !good.map_err(reason_of)? {
+            return Err(Reason::ImageCorrupt);
+        }
+        self.right = self.right.saturating_add(CHUNK_BYTES).min(self.image_bytes);
+        Ok(())
     }
 
     fn chunks(&self) -> Result<ChunkList<'_>, Reason> {

@@ -222,8 +222,15 @@ impl<F: NorFlash> Host<F> {
         let Ok(mut download) = begun else { return Ok(begun) };
         self.downloads += 1;
         download.number = self.downloads;
-        let stored = storage.save_progress(flash, other, target, download.right_bytes() as u32);
-        Ok(kept(stored)?.map(|()| download).map_err(Fault::from))
+        let stored = storage.save_progress(flash, other, target, download.right());
+        if let Err(reason) = kept(stored)? {
+            return Ok(Err(reason.into()));
+        }
+        // Where nothing is written, no writer sees to it that the selector names what runs.
+        if download.ask().is_none() && otadata::prepare(flash, layout, *slot).is_err() {
+            return Ok(Err(Reason::FlashFailed.into()));
+        }
+        Ok(Ok(download))
     }
 
     /// Keeps what [`Download::take_progress`] said, so that the download goes on there behind a
@@ -236,7 +243,7 @@ impl<F: NorFlash> Host<F> {
         }
         let Host { flash, slot, storage, .. } = self;
         let other = slot.other();
-        let Some(target) = storage.target(flash, other)? else { return Ok(()) };
+        let Ok(Some(target)) = storage.target(flash, other) else { return Ok(()) };
         kept(storage.save_progress(flash, other, &target, progress.right_bytes)).map(drop)
     }
 
@@ -280,7 +287,8 @@ impl<F: NorFlash> Host<F> {
 
     fn keep_target(&mut self, slot: Slot, target: &Target) -> Result<(), StorageError> {
         self.expect_floor(target)?;
-        self.storage.save_target(&mut self.flash, slot, target)
+        let there = self.storage.progress(&mut self.flash, slot, &target.sha256);
+        self.storage.save_progress(&mut self.flash, slot, target, there)
     }
 
     fn verify_slot(&mut self, target: &Target) -> Result<(), Reason> {

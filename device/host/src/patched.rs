@@ -76,7 +76,7 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
         target: Digest,
         base: Option<(Digest, u32)>,
     ) -> PatchDownload<DICTIONARY> {
-        let began_at = download.checked_bytes();
+        let began_at = download.right();
         let (base, base_bytes) = base.unwrap_or((Digest([0; Digest::LENGTH_BYTES]), 0));
         let target_bytes = download.image_bytes();
         PatchDownload {
@@ -150,13 +150,13 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
         if !self.is_by_patch {
             return self.download.answer(head).map(|()| Flow::Body);
         }
-        self.asked_at = self.download.checked_bytes();
+        self.asked_at = self.download.right();
         let (asked, etag) = (self.range(), ETag::of(etag));
         self.asked_table = asked.last.is_some();
         match judge(asked, self.reader.total, self.wanted.target_bytes, head) {
             Verdict::Begins { total } => {
                 // Another patch than the one that was begun begins with its own header.
-                self.download.leave_body();
+                self.download.begin_body();
                 self.reader.begin(total, etag);
             }
             Verdict::GoesOn if asked.offset > 0 && etag.is_another(&self.reader.etag) => {
@@ -164,7 +164,7 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
             }
             Verdict::GoesOn => self.reader.goes_on(asked.offset),
             Verdict::NoPatch => {
-                self.download.leave_body();
+                self.download.begin_body();
                 self.is_by_patch = false;
                 return Ok(Flow::Ask);
             }
@@ -212,7 +212,7 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
         }
         // The table came alone, or a part of the rest that brings a chunk further.
         let is_table = self.asked_table && self.reader.has_entry();
-        match is_table || self.download.checked_bytes() > self.asked_at {
+        match is_table || self.download.right() > self.asked_at {
             true => Ok(()),
             false => Err(DOWN.into()),
         }
@@ -228,11 +228,11 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
         if part.len() as u64 + u64::from(self.reader.at()) > self.wanted.target_bytes.into() {
             return Err(PatchRefusal::Answer(Reason::TooManyBytes).into());
         }
-        let right = self.download.checked_bytes();
+        let right = self.download.right();
         let was_reading = !self.reader.is_making();
         part = &part[self.reader.read(part, right, &self.wanted)?..];
         if self.reader.is_making() && was_reading {
-            self.download.begin_body(right);
+            self.download.begin_body();
         }
         if self.reader.is_making() { self.make(flash, part, tell) } else { Ok(()) }
     }
@@ -264,7 +264,7 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
 
     /// From here on it is the full image, behind the chunks that are right.
     fn refuse(&mut self, refusal: PatchRefusal) -> Flow {
-        self.download.leave_body();
+        self.download.begin_body();
         self.is_by_patch = false;
         self.refusal = Some(refusal);
         Flow::Ask

@@ -161,7 +161,7 @@ impl Storage {
         slot: Slot,
         target: &Target,
     ) -> Result<(), StorageError> {
-        self.save_progress(flash, slot, target, 0)
+        self.put(flash, TARGETS + slot.index() as u8, &target.to_bytes())
     }
 
     /// How much of that image was written into `slot`, read back and found right; 0 where the slot
@@ -194,6 +194,10 @@ impl Storage {
     ) -> Result<Option<(Target, u32)>, StorageError> {
         let mut room = [0; MAX_VALUE_BYTES];
         let bytes = self.get(flash, TARGETS + slot.index() as u8, &mut room)?;
+        // A record of before there was progress, or of whoever keeps none.
+        if let Some(target) = Target::from_bytes(bytes) {
+            return Ok(Some((target, 0)));
+        }
         let Some((target, right_bytes)) = bytes.split_last_chunk() else { return Ok(None) };
         let target = Target::from_bytes(target);
         Ok(target.map(|target| (target, u32::from_le_bytes(*right_bytes))))

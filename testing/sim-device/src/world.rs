@@ -89,6 +89,8 @@ pub(crate) struct Transfer {
     pub(crate) download: Option<PatchDownload<4096>>,
     /// The request under way.
     pub(crate) request: Option<Request>,
+    /// Whether one was answered before.
+    pub(crate) was_answered: bool,
     pub(crate) body: Option<Body>,
     pub(crate) wanted: Option<otaru_agent::Wanted>,
     /// The manifest that is on its way.

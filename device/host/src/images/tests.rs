@@ -6,7 +6,7 @@ use embedded_storage::nor_flash::NorFlash;
 use otaru_agent::{Answer, Effect, EntryState, Input, ResetCause, Target};
 use otaru_release::{KeyId, Manifest};
 use otaru_sim_flash::{Cut, CutKind, SimFlash};
-use otaru_slots::CHUNK_BYTES;
+use otaru_slots::{CHUNK_BYTES, OtaData};
 use otaru_wire::{ProductName, ReleaseVersion};
 
 use super::*;
@@ -109,7 +109,6 @@ fn a_chunk_that_nobody_kept_the_progress_of_is_fetched_again() {
     let chunk = CHUNK_BYTES as usize;
     let (right, mut download) = begin(&mut host);
     assert_eq!(right, 0);
-    download.begin_body(0);
     download.part(host.flash(), &image[..chunk], |_| {}).unwrap();
     let first = download.take_progress().unwrap();
     host.keep_progress(first).unwrap();
@@ -119,7 +118,6 @@ fn a_chunk_that_nobody_kept_the_progress_of_is_fetched_again() {
 
     // What comes late is of no use to another download.
     let (_, mut download) = begin(&mut host);
-    download.begin_body(chunk as u32);
     download.part(host.flash(), &image[chunk..2 * chunk], |_| {}).unwrap();
     let second = download.take_progress().unwrap();
     host.download(&target, &manifest, linux(), true).unwrap().unwrap();
@@ -162,7 +160,6 @@ fn what_a_download_began_to_touch_counts_for_nothing_whatever_it_reads() {
         let (manifest, target) = manifest(image);
         let mut begun = host.download(&target, &manifest, linux(), from_start).unwrap().unwrap();
         let right = begun.right_bytes();
-        begun.begin_body(0);
         let _ = begun.part(host.flash(), &image[..SECTOR_BYTES as usize], |_| {});
         (right, host.into_flash())
     };
@@ -183,6 +180,60 @@ fn what_a_download_began_to_touch_counts_for_nothing_whatever_it_reads() {
         flash.power_on();
         assert_eq!(begin(flash, &bytes(2), false).0, 0, "{from_start}");
     }
+}
+
+/// Both entries name what the bootloader refused, and started the other one: nothing has to be
+/// fetched to wish for it once more, and behind its next trial there must be a way back.
+#[test]
+fn what_runs_is_named_before_what_is_there_already_is_armed() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    install(&mut host, &bytes(2));
+    let mut host = power_on(host.into_flash(), layout);
+    host.carry_out(Effect::ConfirmSlot).unwrap();
+    host.carry_out(Effect::ConfirmSlot).unwrap();
+    let mut host = Host::start(host.into_flash(), layout, Slot::Ota0, Some(linux())).unwrap();
+    let (manifest, target) = manifest(&bytes(2));
+    let download = host.download(&target, &manifest, linux(), false).unwrap().unwrap();
+    assert_eq!(download.ask(), None);
+    let found = OtaData::read_entries(host.flash(), &layout).unwrap();
+    assert_eq!(found.active_slot(), Some(Slot::Ota0));
+}
+
+/// Wished for under another name, what runs gets its label; how much of it is there stays.
+#[test]
+fn another_name_costs_no_byte() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    install(&mut host, &bytes(2));
+    let mut host = power_on(host.into_flash(), layout);
+    let (manifest, target) = manifest(&bytes(2));
+    let version = ReleaseVersion::new("1.0.6").unwrap();
+    let renamed = Target { version, ..target.clone() };
+    host.carry_out(Effect::AdoptManifest(renamed)).unwrap();
+    let facts = host.facts(ResetCause::PowerOn).unwrap();
+    assert_eq!(facts.running.label.as_deref(), Some("1.0.6"));
+    let mut host = Host::start(host.into_flash(), layout, Slot::Ota0, Some(linux())).unwrap();
+    let download = host.download(&target, &manifest, linux(), false).unwrap().unwrap();
+    assert_eq!(download.ask(), None);
+}
+
+/// A record of before anybody kept how much is there names its image all the same.
+#[test]
+fn a_record_without_progress_is_read() {
+    let (flash, layout) = device();
+    let mut host = power_on(flash, layout);
+    install(&mut host, &bytes(2));
+    let (manifest, target) = manifest(&bytes(2));
+    let (storage, flash) = host.storage();
+    storage.save_target(flash, Slot::Ota1, &target).unwrap();
+    let mut host = power_on(host.into_flash(), layout);
+    assert_eq!(host.slot(), Slot::Ota1);
+    let facts = host.facts(ResetCause::PowerOn).unwrap();
+    assert_eq!(facts.running.label.as_deref(), Some("1.0.5"));
+    let mut host = Host::start(host.into_flash(), layout, Slot::Ota0, Some(linux())).unwrap();
+    let download = host.download(&target, &manifest, linux(), false).unwrap().unwrap();
+    assert_eq!(download.right_bytes(), 0);
 }
 
 #[test]

@@ -60,20 +60,20 @@ fn a_right_image_counts_whole() {
     assert_eq!((told, ended, right), (IMAGE_BYTES as u64 - 32, Ok(()), IMAGE_BYTES as u64));
 }
 
-/// A wrong byte costs the chunk it is in and what came before it, and nothing behind it.
+/// A wrong byte costs the chunk it is in, and nothing behind it is taken.
 #[test]
 fn a_wrong_byte_is_found_where_its_chunk_ends() {
     let chunk = u64::from(CHUNK_BYTES);
-    for (at, told) in [
-        (300, chunk - 4096),
-        (CHUNK_BYTES as usize - 1, chunk - 4096),
-        (CHUNK_BYTES as usize, chunk + 4096),
-        (IMAGE_BYTES - 1, chunk + 4096),
+    for (at, told, right) in [
+        (300, chunk - 4096, 0),
+        (CHUNK_BYTES as usize - 1, chunk - 4096, 0),
+        (CHUNK_BYTES as usize, chunk + 4096, chunk),
+        (IMAGE_BYTES - 1, chunk + 4096, chunk),
     ] {
         let mut body = image();
         body[at] ^= 0x10;
         let corrupt = Err(Fault::from(Reason::ImageCorrupt));
-        assert_eq!(fetch(&body), (told, corrupt, 0), "byte {at}");
+        assert_eq!(fetch(&body), (told, corrupt, right), "byte {at}");
     }
 }
 
@@ -84,5 +84,36 @@ fn of_an_image_that_ends_with_a_sector_the_last_one_is_not_told_of() {
     let whole = body.len() as u64;
     assert_eq!(fetch(&body), (whole - 4096, Ok(()), whole));
     body[CHUNK_BYTES as usize] ^= 0x10;
-    assert_eq!(fetch(&body), (whole - 4096, Err(Fault::from(Reason::ImageCorrupt)), 0));
+    let corrupt = Err(Fault::from(Reason::ImageCorrupt));
+    assert_eq!(fetch(&body), (whole - 4096, corrupt, u64::from(CHUNK_BYTES)));
+}
+
+/// Whoever asks again in the middle of a body goes on behind what is right, and so does one that
+/// goes on without asking.
+#[test]
+fn a_body_that_is_left_costs_no_chunk_that_is_right() {
+    let (body, chunk) = (image(), CHUNK_BYTES as usize);
+    for is_asked_again in [true, false] {
+        let mut flash = WordFlash::new(layout().flash_bytes as usize);
+        let mut download =
+            Download::begin(&mut flash, &layout(), Slot::Ota0, &manifest(body.len()), CHIP, 0)
+                .expect("flash works");
+        let length = Some(body.len() as u64);
+        let whole = Answer { status: 200, content_length: length, ..Answer::default() };
+        download.answer(whole).expect("a whole file");
+        download.part(&mut flash, &body[..chunk + 100], |_| {}).expect("it is right");
+        let asked = download.ask().expect("there is more");
+        if is_asked_again {
+            assert_eq!(asked.offset, chunk as u64);
+            let text = format!("bytes {chunk}-{}/{}", body.len() - 1, body.len());
+            let content_range = Some(text.as_str());
+            let rest = Answer { status: 206, content_range, ..Answer::default() };
+            download.answer(rest).expect("the rest");
+        } else {
+            download.body_ended(&mut flash).expect("a part of it");
+        }
+        download.part(&mut flash, &body[chunk..], |_| {}).expect("it is right");
+        download.body_ended(&mut flash).expect("all of it");
+        assert_eq!(download.ask(), None);
+    }
 }

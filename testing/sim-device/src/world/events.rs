@@ -153,9 +153,16 @@ impl<const UNIT: usize> World<UNIT> {
 
     fn head_came(&mut self) -> Result<Option<Stop>, Violation> {
         let Some(transfer) = &mut self.transfer else { return Ok(None) };
+        let is_by_patch = transfer.is_by_patch();
         let (Some(download), Some(body)) = (&mut transfer.download, &transfer.body) else {
             return Ok(None);
         };
+        let is_other_body = !is_by_patch || body.head().status == 200;
+        if core::mem::replace(&mut transfer.was_answered, true) && is_other_body {
+            // Sectors of the chunk that the body before ended in are erased once more. A patch
+            // that goes on writes on.
+            self.judge.tried_again();
+        }
         match download.answer(body.head(), Some(body.etag())) {
             Ok(flow) => self.go_on(flow),
             Err(fault) => self.fail_download(fault),
@@ -245,10 +252,7 @@ impl<const UNIT: usize> World<UNIT> {
         let was_by_patch = transfer.is_by_patch();
         match download.ask() {
             Some(request) => {
-                if transfer.request.replace(request).is_some() {
-                    // Sectors of the chunk that the body before ended in are erased once more.
-                    self.judge.tried_again();
-                }
+                transfer.request = Some(request);
                 let release = &crate::catalogue::catalogue().releases[transfer.release];
                 let body = match request {
                     Request::Image(asked) => self.sky.image(asked, release),
