@@ -1,5 +1,6 @@
 //! What the agent says and does at a boot that is no step of an update.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -45,6 +46,41 @@ fn firmware_whose_trial_was_not_marked_is_confirmed_by_its_own_test_alone() {
         world.restart(ResetCause::PowerOn);
         world.run();
         assert_eq!(world.last_reported(), expected);
+    }
+}
+
+/// The bootloader started it once more, so nobody but the agent says why it goes back.
+#[test]
+fn a_trial_that_the_bootloader_does_not_end_is_ended_by_name() {
+    for (reset, reason) in [
+        (ResetCause::Watchdog, "self_test_timed_out"),
+        (ResetCause::Panic, "firmware_crashed"),
+        (ResetCause::Software, "firmware_crashed"),
+    ] {
+        let mut world = World::connected();
+        world.flash.marks_are_cut = true;
+        world.wish("1.0.5", "u-1");
+        world.run_until(|phase| matches!(phase, AgentPhase::SelfTest { .. }));
+        world.restart(reset);
+        world.run();
+        let expected = format!("runs 1.0.4 (rolled_back), last u-1 rolled_back {reason}");
+        assert_eq!(world.last_reported(), expected);
+    }
+}
+
+/// What came to nothing before is no trial, whatever reset the device.
+#[test]
+fn what_rolled_back_and_is_started_again_goes_back_as_that() {
+    let version = version("1.0.5");
+    let mut flash = Flash::factory();
+    flash.slots[1] = Some(version.clone());
+    (flash.running, flash.entries[1]) = (1, EntryState::Undefined);
+    let mut journal =
+        Journal { confirmed: flash.slots[0].as_ref().map(image), ..Journal::default() };
+    journal.bad_images.add(image(&version), None);
+    for reset in [ResetCause::PowerOn, ResetCause::Watchdog, ResetCause::Panic] {
+        let said = said(&journal, &boot_facts(&flash, reset));
+        assert!(said.contains("going back: reverted_after_confirm"), "{reset:?}: {said}");
     }
 }
 
