@@ -143,3 +143,29 @@ fn header_that_is_readable_again_outranks_and_hides_nothing_written_since() {
         }
     }
 }
+
+/// Its value was cut short, and reads otherwise at a later power-on.
+#[test]
+fn value_that_is_whole_again_outranks_nothing_written_since() {
+    let at = REGION.offset + 96;
+    let header = forged_header(2, 1, 5, b"half written");
+    for torn in [&b"half"[..], b""] {
+        let (mut flash, ..) = open(&[sector([VERSION, 1, 1, 1], &[(1, 5, b"value")])]);
+        flash.load(at, &[&header, torn].concat());
+        let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
+        assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"value"[..]));
+        records.put(&mut flash, 5, b"written").unwrap();
+        flash.load(at, &[&header[..], b"half written"].concat());
+        let (records, _) = Records::open(&mut flash, REGION).unwrap();
+        assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"written"[..]));
+    }
+}
+
+#[test]
+fn value_that_ends_as_erased_flash_reads_is_not_written_over() {
+    let (mut flash, mut records, _) = open(&[sector([VERSION, 1, 1, 1], &[(1, 5, &[0xFF; 100])])]);
+    records.put(&mut flash, 6, b"behind it").unwrap();
+    let (records, _) = Records::open(&mut flash, REGION).unwrap();
+    assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&[0xFF; 100][..]));
+    assert_eq!(get(&records, &mut flash, 6).as_deref(), Some(&b"behind it"[..]));
+}
