@@ -32,7 +32,7 @@ help:
 	@echo 'make fuzz         every decoder of outside bytes, SECONDS each (default 60)'
 	@echo 'make deny         licences, sources and known holes of all dependencies (deny.toml)'
 	@echo 'make proof        every way power can go in the whole life of a device, and LIVES random lives'
-	@echo '                  (default 1000000); goes on where it was stopped'
+	@echo '                  under each bootloader (default 1000000); goes on where it was stopped'
 	@echo 'make proof-mutants  builds faults into the device and shows which test sees each'
 	@echo 'make mutants-survey  has cargo-mutants name every mutant of CRATE (device/slots, device/agent) and'
 	@echo '                  shows which no test of it sees; FILES=otadata.rs of these alone'
