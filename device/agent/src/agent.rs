@@ -52,6 +52,8 @@ pub enum AgentPhase {
     },
     /// The whole slot is hashed from flash.
     Verifying,
+    /// The shadow is read once more: only what the server can be told of is started.
+    Reaching,
     /// The trial boot is being armed: too late to cancel.
     Staged,
     /// Armed; restarting.

@@ -67,7 +67,7 @@ impl Step<'_> {
                 }
                 self.download();
             }
-            Before::Restart => self.arm(),
+            Before::Restart => self.reach_server(),
         }
     }
 

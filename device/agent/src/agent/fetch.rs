@@ -153,12 +153,31 @@ impl Step<'_> {
         self.ask_product(Before::Restart);
     }
 
-    /// Arms the trial boot, if the server is within reach: what does not reach it goes back, and
-    /// would be blamed for an outage that was there before.
-    pub(super) fn arm(&mut self) {
+    /// Reads the shadow before anything is armed: firmware on trial that does not reach the server
+    /// goes back, and would be blamed for an outage that was there before.
+    pub(super) fn reach_server(&mut self) {
         if self.agent.link != Link::Up {
             return self.fault(Reason::LinkDownAtInstall.into());
         }
+        self.agent.phase = AgentPhase::Reaching;
+        self.ask();
+    }
+
+    /// The server was not reached.
+    pub(super) fn reach_failed(&mut self, reason: Reason) {
+        if self.agent.phase == AgentPhase::Reaching {
+            self.fault(reason.into());
+        }
+    }
+
+    /// Arms the trial boot, if that is all that was left to do.
+    pub(super) fn server_reached(&mut self) {
+        if self.agent.phase == AgentPhase::Reaching {
+            self.arm();
+        }
+    }
+
+    fn arm(&mut self) {
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
         let Some(target) = attempt.target.clone() else { return };
         attempt.deferral = None;

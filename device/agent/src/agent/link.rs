@@ -53,6 +53,7 @@ impl Step<'_> {
         self.agent.link = Link::Down;
         self.agent.trust.due_at_ms = None;
         self.agent.reporter.forget();
+        self.reach_failed(Reason::LinkDownAtInstall);
     }
 
     pub(super) fn subscribed(&mut self) {
@@ -117,13 +118,19 @@ impl Step<'_> {
         self.broker_reached();
         self.follow_wish();
         self.follow_offer();
+        self.server_reached();
     }
 
     pub(super) fn read_refused(&mut self, code: u64, token: Option<Text<'_>>) {
         let is_linked = !matches!(self.agent.link, Link::Down | Link::Subscribing);
-        if is_linked && self.agent.shadow.is_answered_by(token) {
-            let number = Decimal::new(code);
-            self.read_failed(&["the shadow could not be read: ", number.as_str()]);
+        if !is_linked || !self.agent.shadow.is_answered_by(token) {
+            return;
+        }
+        let number = Decimal::new(code);
+        self.read_failed(&["the shadow could not be read: ", number.as_str()]);
+        if code == 429 || code >= 500 {
+            // That is the server's trouble, and no fault of new firmware that heard of it.
+            self.broker_reached();
         }
     }
 
@@ -138,6 +145,7 @@ impl Step<'_> {
         self.agent.reporter.reads_refused = self.agent.reporter.reads_refused.saturating_add(1);
         self.agent.reporter.asked_at_ms = None;
         self.agent.reporter.ask_at_ms = Some(self.agent.now.uptime_ms.saturating_add(delay));
+        self.reach_failed(Reason::ServerError);
     }
 }
 

@@ -108,6 +108,7 @@ impl Core {
             | AgentPhase::Asking { before: Before::Download, .. } => Phase::Notified,
             AgentPhase::Downloading { .. } => Phase::Downloading,
             AgentPhase::Verifying
+            | AgentPhase::Reaching
             | AgentPhase::Staged
             | AgentPhase::Asking { before: Before::Restart, .. } => Phase::Verifying,
             AgentPhase::Activating | AgentPhase::RollingBack => Phase::Restarting,

@@ -1,6 +1,8 @@
 //! Waits that run out while there is no link, or no clock that could be believed.
 
-use otaru_wire::Reason;
+use alloc::format;
+
+use otaru_wire::{Reason, ShadowTopic, ShadowVerb};
 
 use super::world::{Event, World, config};
 use crate::{AgentPhase, DailyWindow, Decision, Fault, Hold, Input, Moment, ResetCause};
@@ -223,4 +225,78 @@ fn a_deferral_written_with_a_clock_years_ahead_is_over_by_the_right_one() {
     world.wall_ms = Some(wall_ms + HOUR_MS as i64);
     reset(&mut world, ResetCause::PowerOn);
     assert_eq!(until_ms(&world), Some(wall_ms + 2 * HOUR_MS as i64), "it is not begun anew");
+}
+
+/// Runs to the read before arming, and leaves it unanswered.
+fn asked_before_arming() -> World {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Verifying);
+    world.service.reads_lost = 1;
+    world.run_until(|phase| phase == AgentPhase::Reaching);
+    settle(&mut world);
+    assert_eq!(world.agent.phase(), AgentPhase::Reaching, "{}", world.transcript);
+    world
+}
+
+/// It would look for the service in vain, go back, and be blamed for that.
+#[test]
+fn nothing_is_armed_while_the_service_is_silent() {
+    let mut world = asked_before_arming();
+    let boots = world.boots;
+    world.pass();
+    assert!(is_retry(world.agent.phase()), "{}", world.transcript);
+    assert_eq!(world.boots, boots);
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn nothing_is_armed_while_the_service_has_trouble() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Verifying);
+    world.service.reads_refused = 1;
+    settle(&mut world);
+    assert!(is_retry(world.agent.phase()), "{}", world.transcript);
+    assert_eq!(world.boots, 0);
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+#[test]
+fn nothing_is_armed_behind_a_link_that_went_down_meanwhile() {
+    let mut world = asked_before_arming();
+    world.disconnect();
+    settle(&mut world);
+    assert!(is_retry(world.agent.phase()), "{}", world.transcript);
+    assert!(world.transcript.contains("link_down_at_install"), "{}", world.transcript);
+}
+
+/// Its answer names what is wished for by now.
+#[test]
+fn what_the_last_read_takes_back_is_not_armed() {
+    let mut world = asked_before_arming();
+    world.service.desired.clear();
+    let payload = br#"{"state":{},"version":900}"#.to_vec();
+    world.queue.push_back(Event::Message(ShadowTopic::Accepted(ShadowVerb::Get), payload));
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.4 (confirmed), last u-1 cancelled cancelled");
+    assert_eq!(world.boots, 0);
+}
+
+/// A service that says it has trouble was reached.
+#[test]
+fn trouble_of_the_service_is_no_fault_of_new_firmware() {
+    for (code, phase) in [(500, "SelfTest"), (429, "SelfTest"), (403, "Trial")] {
+        let mut world = World::connected();
+        world.wish("1.0.5", "u-1");
+        world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+        world.service.reads_lost = 1;
+        world.run_until(|_| false);
+        let payload = format!("{{\"code\":{code},\"message\":\"no\"}}").into_bytes();
+        world.queue.push_back(Event::Message(ShadowTopic::Rejected(ShadowVerb::Get), payload));
+        world.run_until(|phase| matches!(phase, AgentPhase::SelfTest { .. }));
+        assert!(format!("{:?}", world.agent.phase()).starts_with(phase), "{code}");
+    }
 }

@@ -13,7 +13,7 @@ mod boots;
 mod inputs;
 mod starts;
 
-use inputs::{NAMES, NO_WISH, Tried, WISHES, by_other_messages, inputs, no_shadow};
+use inputs::{NAMES, NO_WISH, REFUSED, Tried, WISHES, by_other_messages, inputs, no_shadow};
 use starts::{Device, Start, starts};
 
 const HEADER: &str = "\
@@ -63,6 +63,7 @@ names! {
     AgentPhase::Downloading { .. } => "Downloading",
     AgentPhase::Verifying => "Verifying",
     AgentPhase::Asking { before: Before::Restart, .. } => "Asking before the restart",
+    AgentPhase::Reaching => "Reaching",
     AgentPhase::Staged => "Staged",
     AgentPhase::Activating => "Activating",
     AgentPhase::Trial { .. } => "Trial",
@@ -134,7 +135,8 @@ fn outcomes(start: &Start) -> Vec<Outcome> {
     for cut_off in start.without_session() {
         for (tried, expected) in tried.iter().zip(&outcomes) {
             // Nothing is read there; the rest is as where nothing was read yet.
-            let expected = expected.as_ref().filter(|_| !WISHES.contains(&tried.name));
+            let is_answer = WISHES.contains(&tried.name) || tried.name == REFUSED;
+            let expected = expected.as_ref().filter(|_| !is_answer);
             let found = outcome(&cut_off, tried);
             assert_eq!(found.as_ref(), expected, "{} in {}", tried.name, phase_of(&start.agent));
         }
@@ -151,7 +153,10 @@ fn check_other_messages(start: &Start, outcomes: &[Outcome]) {
         outcomes[place].clone()
     };
     for (tried, same_as) in by_other_messages() {
-        let expected = by_read(same_as).filter(|_| is_online);
+        // To be armed takes an answer.
+        let is_asked = start.agent.phase() == AgentPhase::Reaching;
+        let arms = |(next, _): &(String, String)| is_asked && next == "Staged";
+        let expected = by_read(same_as).filter(|outcome| is_online && !arms(outcome));
         let (found, phase) = (outcome(start, &tried), phase_of(&start.agent));
         assert_eq!(found, expected, "{} of {same_as} in {phase}", tried.name);
     }

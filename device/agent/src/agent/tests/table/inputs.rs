@@ -57,6 +57,9 @@ pub(super) const WISHES: [&str; 4] =
 /// The wish of a shadow that names what runs, or of none.
 pub(super) const NO_WISH: &str = "no wish for anything but what runs";
 
+/// An answer to a read, for which a session is needed as for a wish.
+pub(super) const REFUSED: &str = "a read is refused with 500";
+
 const READ: ShadowTopic = ShadowTopic::Accepted(ShadowVerb::Get);
 
 fn desired(release: &str, update: &str) -> Value {
@@ -94,7 +97,6 @@ pub(super) fn by_other_messages() -> Vec<(Tried, &'static str)> {
     let refused = json!({"code": 500, "message": "trouble"});
     let taken = json!({"state": {"reported": {"config": {"volume": 3}}}, "version": 1000});
     for (topic, content) in [
-        (ShadowTopic::Rejected(ShadowVerb::Get), &refused),
         (ShadowTopic::Rejected(ShadowVerb::Update), &refused),
         (ShadowTopic::Accepted(ShadowVerb::Update), &taken),
         (ShadowTopic::Accepted(ShadowVerb::Delete), &json!({"version": 1000})),
@@ -117,6 +119,8 @@ pub(super) fn inputs(report_token: &str) -> Vec<Tried> {
     let refusal = json!({"code": 400, "message": "refused", "clientToken": report_token});
     let refusal = message(ShadowTopic::Rejected(ShadowVerb::Update), &refusal);
     let runs = Target { sha256: image(&version("1.0.4")), ..target(&version("1.0.5")) };
+    let trouble = json!({"code": 500, "message": "trouble"});
+    let trouble = message(ShadowTopic::Rejected(ShadowVerb::Get), &trouble);
     let fault = Fault::from;
     let later = Decision::Later { wait_ms: 9, hold: Hold::LowBattery };
     let trust = TrustReport { root: 2, timestamp: None, reason: Some(Reason::RootMissing) };
@@ -124,6 +128,7 @@ pub(super) fn inputs(report_token: &str) -> Vec<Tried> {
     let setting = SettingId::from_number(1);
     wishes
         .chain([
+            tried(REFUSED, trouble),
             tried("the report is refused for good", refusal),
             tried("LinkUp", Input::LinkUp),
             tried("LinkDown", Input::LinkDown),

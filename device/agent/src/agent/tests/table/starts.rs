@@ -133,7 +133,7 @@ pub(super) fn starts() -> Vec<(Start, Vec<Start>)> {
     let mut starts = Vec::from([idle(), offered(), preflight(), asked(Before::Download)]);
     starts.push(deferred(Before::Download));
     starts.push(with_offline(World::connected(), is_downloading));
-    starts.extend([verifying(), asked(Before::Restart), deferred(Before::Restart)]);
+    starts.extend([verifying(), asked(Before::Restart), deferred(Before::Restart), reaching()]);
     starts.extend(arming());
     starts.extend([trial(), self_test()]);
     starts.extend(deciding());
@@ -229,6 +229,12 @@ fn deferred(before: Before) -> (Start, Vec<Start>) {
         Before::Restart => Vec::from([Decision::Now, later]),
     };
     with_offline(World::asking(&decisions), is_deferred)
+}
+
+/// All is there and allowed, and the shadow was asked for.
+fn reaching() -> (Start, Vec<Start>) {
+    let verifying = Start::of(&reach(World::connected(), is_verifying));
+    (verifying.behind([Input::SlotVerified(Ok(()))]), Vec::new())
 }
 
 /// Too late to cancel.
