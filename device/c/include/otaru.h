@@ -28,7 +28,7 @@
 extern "C" {
 #endif
 
-/* What functions return. Below zero is an error, and then nothing was done. */
+/* What functions return. Below zero is an error; of otaru_input_*, one that changed nothing. */
 #define OTARU_IDLE 0           /* done; nothing more to do until something happens */
 #define OTARU_AGAIN 1          /* done; poll again at once, or after other work */
 #define OTARU_RESTART 2        /* restart the processor now */
@@ -214,8 +214,8 @@ int32_t otaru_input_decision_changed(const otaru *device);
 int32_t otaru_input_offer(const otaru *device, const char *version, uint8_t decision);
 
 /* Does one piece of work: at most one read of a connection and the erase of a sector or two, one
- * document fetched whole, or the hash of one image. OTARU_AGAIN, OTARU_IDLE, OTARU_RESTART, or an
- * error, behind which only otaru_free is of use. */
+ * document fetched whole within 90 s, or the hash of one image. OTARU_AGAIN, OTARU_IDLE,
+ * OTARU_RESTART, or an error, behind which only otaru_free is of use. */
 int32_t otaru_poll(const otaru *device);
 
 /* The uptime at which to poll though nothing happened; UINT64_MAX for never. Early or late does

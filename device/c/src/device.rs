@@ -17,6 +17,7 @@ use otaru_wire::{Namespace, ProductName, Reason, ShadowId, ShadowTopic, ThingNam
 
 use crate::board::{Board, BoardFlash};
 use crate::download::Transfer;
+use crate::trust::Check;
 
 /// Bytes are told of at most once in this time: radio and TLS have other things to do.
 const PROGRESS_INTERVAL_MS: u64 = 10_000;
@@ -89,8 +90,7 @@ enum Heard {
 
 /// The one long thing under way.
 enum Job {
-    Check(Wanted),
-    Watch,
+    Check(Box<Check>),
     Transfer(Box<Transfer>),
 }
 
@@ -221,11 +221,9 @@ impl Device {
     /// A piece of what is under way.
     fn work(&mut self, job: Job) -> Result<(), Failure> {
         match job {
-            Job::Check(wanted) => {
-                let answer = self.check_manifest(&wanted)?;
-                self.answers.push_back(Input::ManifestChecked(answer));
+            Job::Check(check) => {
+                self.job = self.check_next(*check)?.map(|check| Job::Check(Box::new(check)));
             }
-            Job::Watch => self.watch_trust()?,
             Job::Transfer(mut transfer) => {
                 let ended = transfer.work(&self.board, self.host.flash());
                 if let Some(refusal) = transfer.refused() {
@@ -289,12 +287,11 @@ impl Device {
             Effect::CheckManifest(wanted) => {
                 self.stop();
                 self.checked = None;
-                self.job = Some(Job::Check(wanted));
+                self.begin(Some(wanted))?;
             }
             // What is under way comes first: it looks at the same documents.
-            Effect::CheckTrust => {
-                self.job.get_or_insert(Job::Watch);
-            }
+            Effect::CheckTrust if self.job.is_none() => self.begin(None)?,
+            Effect::CheckTrust => {}
             Effect::Download { target, from_start } => self.download(&target, from_start)?,
             Effect::StopTransfer => {
                 self.stop();
@@ -337,6 +334,11 @@ impl Device {
         let (level, code) = (LogLevel::Error, Some("IO_FAILED"));
         let message = &[reason.name()];
         self.board.log(&LogLine { level, code, message, reason: Some(reason) });
+    }
+
+    fn begin(&mut self, wanted: Option<Wanted>) -> Result<(), Failure> {
+        self.job = Some(Job::Check(Box::new(self.begin_check(wanted)?)));
+        Ok(())
     }
 
     /// Ends what is under way, and its request.

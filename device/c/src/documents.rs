@@ -10,6 +10,8 @@ use crate::body::Body;
 
 const PART_BYTES: usize = 512;
 const DOWN: Reason = Reason::LinkDownAtInstall;
+/// How long one may take: nothing else is done meanwhile.
+const LIMIT_MS: u64 = 90_000;
 
 /// Gets a document of at most so many bytes; `None` where there is none.
 pub(crate) fn get(board: &Board, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
@@ -41,5 +43,8 @@ fn read(board: &Board, head: Answer<'_>, bytes_max: usize) -> Result<Option<Vec<
             return Err(Reason::TooManyBytes.into());
         }
         document.extend_from_slice(part);
+        if body.waited_ms() > LIMIT_MS {
+            return Err(DOWN.into());
+        }
     }
 }

@@ -7,8 +7,8 @@ use otaru_agent::{Clock, Fault, Input, SeenTimestamp, Target, Trust, Wanted, che
 use otaru_release::{
     KeyId, Manifest, ManifestView, NONCE_BYTES, Order, OrderAsked, RootDocument, Timestamp,
 };
-use otaru_wire::Reason;
 use otaru_wire::payload::TrustReport;
+use otaru_wire::{Reason, UpdateId};
 
 use crate::device::{Device, Failure};
 use crate::documents;
@@ -31,48 +31,100 @@ macro_rules! good {
     };
 }
 
+/// A chain under way: one document at a time.
+#[derive(Debug)]
+pub(crate) struct Check {
+    /// What its end is about; `None` for root documents and timestamp alone.
+    wanted: Option<Wanted>,
+    next: Document,
+}
+
+/// What is fetched next.
+#[derive(Debug)]
+enum Document {
+    Root { newest: Option<RootDocument>, walked: u64 },
+    Timestamp(RootDocument),
+    Manifest(RootDocument),
+    Order { root: RootDocument, manifest: Manifest, target: Target, signer: KeyId },
+}
+
+/// What became of one document.
+enum Step {
+    Next(Document),
+    Done,
+    Good { manifest: Manifest, target: Target, signer: KeyId },
+}
+
 impl Device {
-    /// Everything before the first erase.
-    pub(crate) fn check_manifest(&mut self, wanted: &Wanted) -> Checked<Target> {
-        let root = good!(self.walk_roots()?);
-        good!(self.follow_news(&root)?);
-        let (_, trust) = self.host.trusted()?;
-        let (manifest, target, signer) = good!(self.find_manifest(wanted, &root, &trust));
-        if root.server_key.is_some() {
-            good!(self.get_order(wanted, &root, &manifest));
-        }
-        self.host.manifest_checked(signer);
-        self.checked = Some(manifest);
-        Ok(Ok(target))
+    /// Everything before the first erase of what is wanted; root documents and timestamp alone
+    /// where nothing is.
+    pub(crate) fn begin_check(&mut self, wanted: Option<Wanted>) -> Result<Check, Failure> {
+        let newest = self.host.trusted()?.0;
+        Ok(Check { wanted, next: Document::Root { newest, walked: 0 } })
     }
 
-    /// Root documents and timestamp alone.
-    pub(crate) fn watch_trust(&mut self) -> Result<(), Failure> {
-        let Ok(root) = self.walk_roots()? else { return Ok(()) };
-        // What it came to is told already.
-        let _ = self.follow_news(&root)?;
-        Ok(())
+    /// Fetches one document and checks it; the chain, if it goes on.
+    pub(crate) fn check_next(&mut self, check: Check) -> Result<Option<Check>, Failure> {
+        let Check { wanted, next } = check;
+        match self.check_document(next, wanted.as_ref())? {
+            Ok(Step::Next(next)) => return Ok(Some(Check { wanted, next })),
+            Ok(Step::Done) => {}
+            Ok(Step::Good { manifest, target, signer }) => {
+                self.host.manifest_checked(signer);
+                self.checked = Some(manifest);
+                self.answer(Input::ManifestChecked(Ok(target)));
+            }
+            // A look at the trust alone has told already what it came to.
+            Err(fault) if wanted.is_some() => self.answer(Input::ManifestChecked(Err(fault))),
+            Err(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn check_document(&mut self, next: Document, wanted: Option<&Wanted>) -> Checked<Step> {
+        Ok(Ok(match next {
+            Document::Root { newest, walked } => {
+                Step::Next(good!(self.follow_root(newest, walked)?))
+            }
+            Document::Timestamp(root) => {
+                good!(self.follow_news(&root)?);
+                wanted.map_or(Step::Done, |_| Step::Next(Document::Manifest(root)))
+            }
+            Document::Manifest(root) => {
+                let Some(wanted) = wanted else { return Ok(Ok(Step::Done)) };
+                let (_, trust) = self.host.trusted()?;
+                let (manifest, target, signer) = good!(self.find_manifest(wanted, &root, &trust));
+                match root.server_key {
+                    Some(_) => Step::Next(Document::Order { root, manifest, target, signer }),
+                    None => Step::Good { manifest, target, signer },
+                }
+            }
+            Document::Order { root, manifest, target, signer } => {
+                let update = wanted.and_then(|wanted| wanted.update.as_ref());
+                good!(self.get_order(update, &root, &manifest));
+                Step::Good { manifest, target, signer }
+            }
+        }))
     }
 
     /// Follows the root documents to the newest there is, and keeps it: a root only moves forward.
-    fn walk_roots(&mut self) -> Checked<RootDocument> {
-        let mut newest = self.host.trusted()?.0;
-        for _ in 0..WALK_MAX {
-            let number = newest.as_ref().map_or(1, |root| root.number.saturating_add(1));
-            let path = format!("/firmware/{}/root/{number}", self.identity.product);
-            let found = documents::get(&self.board, &path, RootDocument::MAX_BYTES);
-            let Some(bytes) = good!(found) else {
-                return Ok(newest.ok_or(Reason::RootMissing.into()));
-            };
-            let verified = match &newest {
-                Some(root) => root.verify_next(&bytes),
-                None => RootDocument::verify(&bytes, &[self.identity.root_key]),
-            };
-            let root = good!(verified.map_err(|error| error.reason()));
-            good!(self.host.keep_root(&root, &bytes)?);
-            newest = Some(root);
+    fn follow_root(&mut self, newest: Option<RootDocument>, walked: u64) -> Checked<Document> {
+        if walked == WALK_MAX {
+            return Ok(Err(Reason::RootInvalid.into()));
         }
-        Ok(Err(Reason::RootInvalid.into()))
+        let number = newest.as_ref().map_or(1, |root| root.number.saturating_add(1));
+        let path = format!("/firmware/{}/root/{number}", self.identity.product);
+        let found = documents::get(&self.board, &path, RootDocument::MAX_BYTES);
+        let Some(bytes) = good!(found) else {
+            return Ok(newest.map(Document::Timestamp).ok_or(Reason::RootMissing.into()));
+        };
+        let verified = match &newest {
+            Some(root) => root.verify_next(&bytes),
+            None => RootDocument::verify(&bytes, &[self.identity.root_key]),
+        };
+        let root = good!(verified.map_err(|error| error.reason()));
+        good!(self.host.keep_root(&root, &bytes)?);
+        Ok(Ok(Document::Root { newest: Some(root), walked: walked + 1 }))
     }
 
     fn clock(&self, root: &RootDocument, trust: &Trust) -> Clock {
@@ -148,7 +200,7 @@ impl Device {
     /// Asks the server whether it means this device, now.
     fn get_order(
         &self,
-        wanted: &Wanted,
+        update: Option<&UpdateId>,
         root: &RootDocument,
         manifest: &Manifest,
     ) -> Result<(), Fault> {
@@ -168,7 +220,7 @@ impl Device {
             version: version.as_str().as_bytes(),
             sha256,
             nonce: &nonce,
-            update: wanted.update.as_ref(),
+            update,
             is_downgrade: manifest.is_downgrade,
         };
         let order = Order::verify(&bytes, root).and_then(|order| order.answers(&asked));

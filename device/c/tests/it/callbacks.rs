@@ -177,9 +177,9 @@ unsafe extern "C" fn http_read(context: *mut c_void, to: *mut u8, length: u32) -
         Some(left) if is_image => *left -= bytes.len(),
         _ => {}
     }
-    let trickles_ms = world.trickles_ms.filter(|_| is_image);
-    world.uptime_ms += trickles_ms.unwrap_or(0);
-    let read = trickles_ms.map_or(bytes.len(), |_| 1).min(world.body.len());
+    let (takes_ms, most) = world.trickles.filter(|_| is_image).unwrap_or((0, bytes.len()));
+    world.uptime_ms += takes_ms;
+    let read = most.min(bytes.len()).min(world.body.len());
     bytes.iter_mut().zip(world.body.drain(..read)).for_each(|(to, byte)| *to = byte);
     read as i32
 }

@@ -58,11 +58,23 @@ fn download_goes_on_behind_the_last_whole_chunk() {
 #[test]
 fn a_body_that_trickles_is_given_up() {
     let mut world = World::new();
-    world.trickles_ms = Some(25_000);
+    world.trickles = Some((25_000, 1));
     world.live(|world| world.noted("get /firmware/clock/1.0.5.bin").len() > 1);
     let stalled = format!("{} ", Reason::DownloadStalled.number());
     let lines = world.noted("log");
     assert!(lines.iter().any(|line| line.starts_with(&stalled)), "{lines:#?}");
+}
+
+/// Nothing else is done while a document comes.
+#[test]
+fn a_document_that_takes_too_long_is_given_up() {
+    let mut world = World::new();
+    world.server.manifest = Some(vec![0; 40_000]);
+    world.trickles = Some((1_900, 512));
+    world.live(|world| world.noted("get /firmware/clock/1.0.5.manifest").len() > 1);
+    let down = format!("{} ", Reason::LinkDownAtInstall.number());
+    let lines = world.noted("log");
+    assert!(lines.iter().any(|line| line.starts_with(&down)), "{lines:#?}");
 }
 
 #[test]

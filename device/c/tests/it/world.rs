@@ -29,8 +29,8 @@ pub(crate) struct World {
     /// What is wished for.
     pub(crate) desired: Value,
     pub(crate) body: VecDeque<u8>,
-    /// How long each read of a body takes, where the image comes byte by byte.
-    pub(crate) trickles_ms: Option<u64>,
+    /// How long each read of a long body takes, and how many bytes it brings at most.
+    pub(crate) trickles: Option<(u64, usize)>,
     /// Minutes after midnight between which a restart suits, and how far ahead of UTC they are.
     pub(crate) restart_window: (u16, u16, i16),
     /// How many bytes of the image come before the link breaks, once.
@@ -73,7 +73,7 @@ impl World {
             desired: serde_json::from_str(&server.desired()).expect("JSON"),
             server,
             body: VecDeque::new(),
-            trickles_ms: None,
+            trickles: None,
             restart_window: (0, 0, 0),
             breaks_after: None,
             inbox: Vec::new(),
@@ -189,11 +189,14 @@ impl World {
 unsafe fn run(world: *mut World, otaru: *const Otaru, is_over: fn(&World) -> bool) {
     for _ in 0..POLLS_MAX {
         // SAFETY: the caller's promise; callbacks run in the poll alone.
-        let (has_heard, polled, world) = unsafe {
+        let (has_heard, noted, polled, world) = unsafe {
             let has_heard = (*world).hand_in(otaru);
-            (has_heard, api::otaru_poll(otaru), &mut *world)
+            let noted = (*world).notes.len();
+            (has_heard, noted, api::otaru_poll(otaru), &mut *world)
         };
         assert!(polled >= 0, "{polled}: {:#?}", world.notes);
+        let asked = world.notes[noted..].iter().filter(|note| note.starts_with("get "));
+        assert!(asked.count() <= 1, "a poll is one document: {:#?}", world.notes);
         if polled == api::RESTART || is_over(world) {
             return;
         }
