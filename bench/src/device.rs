@@ -97,7 +97,8 @@ fn good_update() -> Result<Good> {
         outages: Vec::new(),
         gusts: Vec::new(),
         patches: false,
-        part_bytes: 4096,
+        part_bytes: 1460,
+        takes_what_comes: false,
         flips: Vec::new(),
         power_cycles: 0,
     };

@@ -221,8 +221,10 @@ impl Device {
     /// A piece of what is under way.
     fn work(&mut self, job: Job) -> Result<(), Failure> {
         match job {
-            Job::Check(check) => {
-                self.job = self.check_next(*check)?.map(|check| Job::Check(Box::new(check)));
+            Job::Check(mut check) => {
+                if self.check_next(&mut check)? {
+                    self.job = Some(Job::Check(check));
+                }
             }
             Job::Transfer(mut transfer) => {
                 let ended = transfer.work(&self.board, self.host.flash());

@@ -118,7 +118,8 @@ impl Transfer {
         flash: &mut BoardFlash,
         body: &mut Body,
     ) -> Result<Flow, Fault> {
-        let part = body.read(board, self.buffer.as_mut_slice())?;
+        let most = self.download.part_bytes_max().min(PART_BYTES);
+        let part = body.read(board, &mut self.buffer[..most])?;
         if part.is_empty() {
             return self.download.body_ended(flash).map(|()| Flow::Ask);
         }

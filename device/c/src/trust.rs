@@ -7,8 +7,8 @@ use otaru_agent::{Clock, Fault, Input, SeenTimestamp, Target, Trust, Wanted, che
 use otaru_release::{
     KeyId, Manifest, ManifestView, NONCE_BYTES, Order, OrderAsked, RootDocument, Timestamp,
 };
+use otaru_wire::Reason;
 use otaru_wire::payload::TrustReport;
-use otaru_wire::{Reason, UpdateId};
 
 use crate::device::{Device, Failure};
 use crate::documents;
@@ -36,23 +36,25 @@ macro_rules! good {
 pub(crate) struct Check {
     /// What its end is about; `None` for root documents and timestamp alone.
     wanted: Option<Wanted>,
-    next: Document,
+    next: Option<Document>,
+    found: Option<Found>,
 }
 
-/// What is fetched next.
+/// What is fetched next, under the newest root there is.
 #[derive(Debug)]
 enum Document {
     Root { newest: Option<RootDocument>, walked: u64 },
     Timestamp(RootDocument),
     Manifest(RootDocument),
-    Order { root: RootDocument, manifest: Manifest, target: Target, signer: KeyId },
+    Order(RootDocument),
 }
 
-/// What became of one document.
-enum Step {
-    Next(Document),
-    Done,
-    Good { manifest: Manifest, target: Target, signer: KeyId },
+/// The manifest of what is wanted.
+#[derive(Debug)]
+struct Found {
+    manifest: Manifest,
+    target: Target,
+    signer: KeyId,
 }
 
 impl Device {
@@ -60,50 +62,51 @@ impl Device {
     /// where nothing is.
     pub(crate) fn begin_check(&mut self, wanted: Option<Wanted>) -> Result<Check, Failure> {
         let newest = self.host.trusted()?.0;
-        Ok(Check { wanted, next: Document::Root { newest, walked: 0 } })
+        Ok(Check { wanted, next: Some(Document::Root { newest, walked: 0 }), found: None })
     }
 
-    /// Fetches one document and checks it; the chain, if it goes on.
-    pub(crate) fn check_next(&mut self, check: Check) -> Result<Option<Check>, Failure> {
-        let Check { wanted, next } = check;
-        match self.check_document(next, wanted.as_ref())? {
-            Ok(Step::Next(next)) => return Ok(Some(Check { wanted, next })),
-            Ok(Step::Done) => {}
-            Ok(Step::Good { manifest, target, signer }) => {
-                self.host.manifest_checked(signer);
-                self.checked = Some(manifest);
-                self.answer(Input::ManifestChecked(Ok(target)));
+    /// Fetches one document and checks it; whether another one follows.
+    pub(crate) fn check_next(&mut self, check: &mut Check) -> Result<bool, Failure> {
+        let answer = match self.check_document(check)? {
+            Ok(next) if next.is_some() => {
+                check.next = next;
+                return Ok(true);
             }
+            Ok(_) => check.found.take().map(|found| {
+                self.host.manifest_checked(found.signer);
+                self.checked = Some(found.manifest);
+                Ok(found.target)
+            }),
             // A look at the trust alone has told already what it came to.
-            Err(fault) if wanted.is_some() => self.answer(Input::ManifestChecked(Err(fault))),
-            Err(_) => {}
+            Err(fault) => check.wanted.is_some().then_some(Err(fault)),
+        };
+        if let Some(answer) = answer {
+            self.answer(Input::ManifestChecked(answer));
         }
-        Ok(None)
+        Ok(false)
     }
 
-    fn check_document(&mut self, next: Document, wanted: Option<&Wanted>) -> Checked<Step> {
-        Ok(Ok(match next {
-            Document::Root { newest, walked } => {
-                Step::Next(good!(self.follow_root(newest, walked)?))
+    fn check_document(&mut self, check: &mut Check) -> Checked<Option<Document>> {
+        let Some(next) = check.next.take() else { return Ok(Ok(None)) };
+        Ok(Ok(match (next, &check.wanted) {
+            (Document::Root { newest, walked }, _) => {
+                Some(good!(self.follow_root(newest, walked)?))
             }
-            Document::Timestamp(root) => {
+            (Document::Timestamp(root), wanted) => {
                 good!(self.follow_news(&root)?);
-                wanted.map_or(Step::Done, |_| Step::Next(Document::Manifest(root)))
+                wanted.as_ref().map(|_| Document::Manifest(root))
             }
-            Document::Manifest(root) => {
-                let Some(wanted) = wanted else { return Ok(Ok(Step::Done)) };
+            (Document::Manifest(root), Some(wanted)) => {
                 let (_, trust) = self.host.trusted()?;
-                let (manifest, target, signer) = good!(self.find_manifest(wanted, &root, &trust));
-                match root.server_key {
-                    Some(_) => Step::Next(Document::Order { root, manifest, target, signer }),
-                    None => Step::Good { manifest, target, signer },
-                }
+                check.found = Some(good!(self.find_manifest(wanted, &root, &trust)));
+                root.server_key.is_some().then_some(Document::Order(root))
             }
-            Document::Order { root, manifest, target, signer } => {
-                let update = wanted.and_then(|wanted| wanted.update.as_ref());
-                good!(self.get_order(update, &root, &manifest));
-                Step::Good { manifest, target, signer }
+            (Document::Order(root), Some(wanted)) => {
+                let Some(found) = &check.found else { return Ok(Ok(None)) };
+                good!(self.get_order(wanted, &root, &found.manifest));
+                None
             }
+            (Document::Manifest(_) | Document::Order(_), None) => None,
         }))
     }
 
@@ -176,7 +179,7 @@ impl Device {
         wanted: &Wanted,
         root: &RootDocument,
         trust: &Trust,
-    ) -> Result<(Manifest, Target, KeyId), Fault> {
+    ) -> Result<Found, Fault> {
         let product = &self.identity.product;
         let path = format!("/firmware/{product}/{}.manifest", wanted.version);
         let bytes = documents::get(&self.board, &path, MANIFEST_BYTES_MAX)?;
@@ -194,13 +197,13 @@ impl Device {
             least: trust.least(root, wanted),
         };
         let target = check_manifest(&view, wanted, device)?;
-        Ok((manifest, target, view.signer))
+        Ok(Found { manifest, target, signer: view.signer })
     }
 
     /// Asks the server whether it means this device, now.
     fn get_order(
         &self,
-        update: Option<&UpdateId>,
+        wanted: &Wanted,
         root: &RootDocument,
         manifest: &Manifest,
     ) -> Result<(), Fault> {
@@ -220,7 +223,7 @@ impl Device {
             version: version.as_str().as_bytes(),
             sha256,
             nonce: &nonce,
-            update,
+            update: wanted.update.as_ref(),
             is_downgrade: manifest.is_downgrade,
         };
         let order = Order::verify(&bytes, root).and_then(|order| order.answers(&asked));

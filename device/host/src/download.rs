@@ -13,7 +13,7 @@ use otaru_slots::{
 use otaru_wire::{Digest, Reason};
 
 /// What a dead link is called from here on.
-const DOWN: Reason = Reason::LinkDownWhileDownloading;
+pub(crate) const DOWN: Reason = Reason::LinkDownWhileDownloading;
 
 /// One download of one image into the slot that does not run.
 ///
@@ -172,6 +172,17 @@ impl Download {
         bytes: &mut [u8],
     ) -> Result<(), SlotError> {
         read_slot(flash, &self.layout, self.running, at, bytes)
+    }
+
+    /// How many bytes of the body end the chunk under way; at least 1. Where parts are no longer, no
+    /// more than 64 KiB have to be fetched again behind a cut: what is right is kept behind a part.
+    pub fn part_bytes_max(&self) -> usize {
+        let writer = self.writer.as_ref();
+        let begun = self.offset.saturating_add(self.head.len() as u32);
+        let position = writer.map_or(begun, SlotWriter::position);
+        let end = self.right.saturating_add(CHUNK_BYTES).min(self.image_bytes);
+        let left = end.saturating_sub(position).saturating_add(self.skipped);
+        left.max(1) as usize
     }
 
     /// Takes a part of the body. `tell` hears how many bytes stand in flash, sector by sector.

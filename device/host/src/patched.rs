@@ -8,6 +8,7 @@ use otaru_agent::{Answer, Fault};
 use otaru_release::patch::{Base, BaseUnreadable, PatchError};
 use otaru_wire::{Digest, Reason};
 
+use crate::download::DOWN;
 use crate::{Download, Progress};
 
 mod answer;
@@ -25,8 +26,6 @@ pub use request::{PatchRange, Request};
 
 /// Bytes made of a patch at once.
 const MADE_BYTES: usize = 1024;
-/// What a dead link is called from here on.
-const DOWN: Reason = Reason::LinkDownWhileDownloading;
 
 /// One download of one image, by patch as long as there is a good one.
 ///
@@ -178,6 +177,12 @@ impl<const DICTIONARY: usize> PatchDownload<DICTIONARY> {
     /// that leads nowhere.
     pub fn give_up(&mut self, reason: Reason) -> Flow {
         self.refuse(PatchRefusal::Answer(reason))
+    }
+
+    /// How many bytes of the body end the chunk under way, as
+    /// [`Download::part_bytes_max`](crate::Download::part_bytes_max) says it; no limit by patch.
+    pub fn part_bytes_max(&self) -> usize {
+        if self.is_by_patch { usize::MAX } else { self.download.part_bytes_max() }
     }
 
     /// Takes a part of the body. `tell` hears how many bytes stand in flash, sector by sector.

@@ -116,8 +116,11 @@ impl Transfer {
     }
 
     /// Hands a part over in pieces of which none takes long.
-    async fn take(&mut self, part: &[u8]) -> Result<Flow, Fault> {
-        for piece in part.chunks(SECTOR_BYTES as usize) {
+    async fn take(&mut self, mut part: &[u8]) -> Result<Flow, Fault> {
+        while !part.is_empty() {
+            let most = self.download.part_bytes_max().min(SECTOR_BYTES as usize);
+            let (piece, rest) = part.split_at(part.len().min(most));
+            part = rest;
             let told = &self.told;
             let flow = self.download.part(&mut self.flash, piece, |done| {
                 let _ = told.send(Told::Bytes(done));

@@ -196,6 +196,8 @@ pub struct Life {
     pub patches: bool,
     /// Bytes in one part of a body.
     pub part_bytes: usize,
+    /// Whether its host takes parts as they come, and not as chunks end.
+    pub takes_what_comes: bool,
     /// Bits that turn over while the device is off at its first outage, or else at the first power
     /// cycle at the end: offset, bit.
     pub flips: Vec<(u32, u8)>,

@@ -22,7 +22,7 @@ const SAVED_EVERY: u64 = 500;
 /// Failures printed of one shard: one is enough to work on.
 const FAILURES_MAX: u64 = 3;
 
-const USAGE: &str = "[--suite NAME [--life N [--tell]]] [--lives N] [--threads N] [--seconds N] \
+const USAGE: &str = "[--suite NAME] [--life N | --tell] [--lives N] [--threads N] [--seconds N] \
                      [--stride N] [--dir STATE]";
 
 struct Options {
@@ -51,23 +51,30 @@ fn options() -> Options {
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let mut number = || words.next().and_then(|text| text.parse().ok());
+        let mut number = || number_of(&word, words.next());
         match word.as_str() {
-            "--lives" => options.lives = number().unwrap_or(options.lives),
-            "--threads" => options.threads = number().unwrap_or(options.threads).max(1),
-            "--life" => options.life = number(),
+            "--lives" => options.lives = number(),
+            "--threads" => options.threads = number().max(1),
+            "--life" => options.life = Some(number()),
             "--tell" => options.tells = true,
-            "--seconds" => options.seconds = number(),
-            "--stride" => options.stride = number().unwrap_or(1).max(1),
+            "--seconds" => options.seconds = Some(number()),
+            "--stride" => options.stride = number().max(1),
             "--dir" => options.dir = words.next().map_or(options.dir, PathBuf::from),
             "--suite" => options.only = words.next(),
-            other => {
-                eprintln!("{other:?} is not known: {USAGE}");
-                std::process::exit(2);
-            }
+            other => refused(&format!("{other:?} is not known")),
         }
     }
     options
+}
+
+fn number_of(option: &str, text: Option<String>) -> u64 {
+    let number = text.as_ref().and_then(|text| text.parse().ok());
+    number.unwrap_or_else(|| refused(&format!("{option} needs a number, not {text:?}")))
+}
+
+fn refused(what: &str) -> ! {
+    eprintln!("{what}: {USAGE}");
+    std::process::exit(2);
 }
 
 fn main() -> ExitCode {

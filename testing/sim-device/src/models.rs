@@ -120,7 +120,8 @@ pub fn our_device(plan: &Plan) -> Fate {
         outages: plan.outages.clone(),
         gusts,
         patches: false,
-        part_bytes: 4096,
+        part_bytes: 1460,
+        takes_what_comes: false,
         flips: plan.flips.clone(),
         power_cycles: 2,
     };

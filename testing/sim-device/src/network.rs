@@ -240,11 +240,12 @@ impl Body {
         self.part_ms
     }
 
-    pub(crate) fn next(&mut self, now_ms: u64) -> Next {
+    /// The next part, of at most so many bytes.
+    pub(crate) fn next(&mut self, now_ms: u64, most: usize) -> Next {
         if self.at >= self.bytes.len() {
             return if self.stalls { Next::Silence } else { Next::End };
         }
-        let end = (self.at + self.part_bytes).min(self.bytes.len());
+        let end = (self.at + self.part_bytes.min(most)).min(self.bytes.len());
         let part = self.bytes[self.at..end].to_vec();
         self.at = end;
         let (began_ms, before) = self.window.unwrap_or((now_ms, 0));

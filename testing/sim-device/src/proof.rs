@@ -86,6 +86,7 @@ pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
         gusts: Vec::new(),
         patches: false,
         part_bytes: if geometry == Geometry::TwoChunks { 4096 } else { 1460 },
+        takes_what_comes: true,
         flips: Vec::new(),
         power_cycles: 2,
     }

@@ -52,7 +52,7 @@ async fn get(net: &Net, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>,
         }
         let mut document = Vec::new();
         loop {
-            let part = body.read().await?;
+            let part = body.read(bytes_max).await?;
             if part.is_empty() {
                 return Ok(Some(document));
             }

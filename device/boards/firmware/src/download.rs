@@ -86,7 +86,8 @@ impl<B: Board> Device<B> {
                 return Ok(());
             }
             loop {
-                let part = device.wait(body.read()).await??;
+                let most = download.part_bytes_max();
+                let part = device.wait(body.read(most)).await??;
                 if part.is_empty() {
                     download.body_ended(device.host.flash())?;
                     device.keep_progress(download)?;

@@ -111,7 +111,7 @@ pub(crate) async fn get<'t, 'a>(
         if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
             break end;
         }
-        let part = body.read().await?;
+        let part = body.read(PART_BYTES).await?;
         if part.is_empty() {
             return Err(down);
         }
@@ -128,20 +128,22 @@ pub(crate) async fn get<'t, 'a>(
 }
 
 impl Body<'_, '_> {
-    /// The next part; empty at the end.
-    pub(crate) async fn read(&mut self) -> Result<&[u8], Reason> {
+    /// The next part, of at most so many bytes; empty at the end.
+    pub(crate) async fn read(&mut self, most: usize) -> Result<&[u8], Reason> {
         if self.left == Some(0) {
             return Ok(&[]);
         }
         if !self.held.is_empty() {
-            self.buffer = core::mem::take(&mut self.held);
+            let rest = self.held.split_off(self.held.len().min(most));
+            self.buffer = core::mem::replace(&mut self.held, rest);
             let length = self.buffer.len();
             return Ok(self.count(length));
         }
         if self.buffer.len() < PART_BYTES {
             self.buffer = room(PART_BYTES)?;
         }
-        let read = with_timeout(SILENCE_LIMIT, self.tls.read(&mut self.buffer)).await;
+        let most = most.min(PART_BYTES);
+        let read = with_timeout(SILENCE_LIMIT, self.tls.read(&mut self.buffer[..most])).await;
         match read.map_err(|_| Reason::DownloadStalled)? {
             Ok(0) | Err(TlsError::ConnectionClosed) => match self.left {
                 None => Ok(&[]),

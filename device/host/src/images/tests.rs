@@ -1,5 +1,6 @@
 //! Images of which nothing is read: what starts is what was kept beside them.
 
+use std::format;
 use std::vec::Vec;
 
 use embedded_storage::nor_flash::NorFlash;
@@ -123,6 +124,35 @@ fn a_chunk_that_nobody_kept_the_progress_of_is_fetched_again() {
     host.download(&target, &manifest, linux(), true).unwrap().unwrap();
     host.keep_progress(second).unwrap();
     assert_eq!(begin(&mut host).0, 0);
+}
+
+/// Whatever a host can read at once, and wherever a server begins.
+#[test]
+fn parts_that_end_where_chunks_do_cost_one_chunk_at_most() {
+    let (flash, layout) = device();
+    let image = bytes(2);
+    let (manifest, target) = manifest(&image);
+    let chunk = CHUNK_BYTES as usize;
+    let (mut host, length) = (power_on(flash, layout), Some(image.len() as u64));
+    for (begins_at, ends_at) in [(0, chunk), (chunk, 2 * chunk), (0, image.len())] {
+        let mut download = host.download(&target, &manifest, linux(), false).unwrap().unwrap();
+        // A server that knows no ranges begins anew.
+        let whole = Answer { status: 200, content_length: length, ..Answer::default() };
+        let range = format!("bytes {begins_at}-{}/{}", image.len() - 1, image.len());
+        let rest = Answer { status: 206, content_range: Some(&range), ..Answer::default() };
+        download.answer(if begins_at == 0 { whole } else { rest }).unwrap();
+        let mut at = begins_at;
+        while at < ends_at {
+            let most = download.part_bytes_max();
+            let read = most.min(1460).min(image.len() - at);
+            download.part(host.flash(), &image[at..at + read], |_| {}).unwrap();
+            at += read;
+            if let Some(progress) = download.take_progress() {
+                assert_eq!(download.right_bytes() as usize, at, "nothing came behind the chunk");
+                host.keep_progress(progress).unwrap();
+            }
+        }
+    }
 }
 
 /// Power may have gone anywhere in it, and what reads right today need not tomorrow.

@@ -1,12 +1,14 @@
 //! What fits: decided before anything is written or makes room, by what is kept already.
 
 use embedded_storage::nor_flash::NorFlash;
+use otaru_agent::Journal;
 use otaru_slots::{MAX_VALUE_BYTES, Records, StorageError};
 
 use super::{JOURNAL, KEPT, Storage};
 
 /// No journal is longer: an attempt, an end and the bad images, each with the longest names.
 const JOURNAL_BYTES_MAX: usize = 1024;
+const _: () = assert!(Journal::BYTES_MAX <= JOURNAL_BYTES_MAX);
 /// Records of everything but settings at their longest, a root document of 4000 bytes among them.
 const OTHERS_BYTES: u32 = 8 * 1024;
 

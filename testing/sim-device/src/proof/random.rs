@@ -68,6 +68,7 @@ impl Suite for RandomLives {
             gusts,
             patches: number % 4 == 1,
             part_bytes: [4096, 4096, 16_384, 1460][random.below(4) as usize],
+            takes_what_comes: seed.is_multiple_of(2),
             flips: Vec::new(),
             power_cycles: 1,
         }

@@ -172,7 +172,11 @@ impl<const UNIT: usize> World<UNIT> {
     fn part_came(&mut self) -> Result<Option<Stop>, Violation> {
         let Some(transfer) = &mut self.transfer else { return Ok(None) };
         let Some(body) = &mut transfer.body else { return Ok(None) };
-        match body.next(self.now_ms) {
+        let most = match &transfer.download {
+            Some(download) if !self.life.takes_what_comes => download.part_bytes_max(),
+            _ => usize::MAX,
+        };
+        match body.next(self.now_ms, most) {
             Next::TooSlow => self.fail_download(Reason::DownloadStalled.into()),
             Next::Silence => {
                 self.later(IDLE_MS, Event::Stalled { transfer: self.transfers });
