@@ -187,8 +187,11 @@ impl Boots<'_> {
         loop {
             let layout = Layout::read(&mut flash)?;
             let slot = start_slot(&mut flash, &layout, Some(self.chip))?;
+            // The watchdog is fed between the hashes of a slot.
+            tokio::task::yield_now().await;
             let mut host = Host::start(flash.clone(), layout, slot, Some(self.chip))?;
             let image_bytes = host.image()?.size_bytes;
+            tokio::task::yield_now().await;
             let is_in_force = self.activate(slot, image_bytes).await?;
             let thing = &self.identity.thing;
             tracing::info!(device.thing = %thing, device.slot = %slot, ?reset, "Booted");

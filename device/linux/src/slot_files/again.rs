@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use otaru_host::Storage;
 use otaru_slots::otadata::mark_valid;
-use otaru_slots::{Layout, OtaData, Slot};
+use otaru_slots::{EntryState, Layout, OtaData, Slot};
 
 use super::{
     HEAD_BYTES, RECORDS_BYTES, SLOT_UNIT, SlotFiles, SlotsError, in_state, keep_factory, layout_of,
@@ -52,7 +52,8 @@ impl SlotFiles {
         Ok(layout)
     }
 
-    /// Lets a slot run on, where the selector or the records do not say what ran.
+    /// Lets a slot run on, where the selector or the records do not say what ran: what `current`
+    /// names, or what that would go back to.
     fn keep_running(
         &self,
         flash: &mut FileFlash,
@@ -68,11 +69,12 @@ impl SlotFiles {
         if storage.recreated().is_none() {
             return Ok(());
         }
-        let path = self.slot(slot);
+        let path = self.slot(that_stays(&found, slot));
         let file = File::open(&path).map_err(in_state(&path))?;
         let mut image = Vec::new();
-        let slot_bytes = layout.slot(slot).size.into();
-        file.take(slot_bytes).read_to_end(&mut image).map_err(in_state(&path))?;
+        file.take(layout.slot(slot).size.into())
+            .read_to_end(&mut image)
+            .map_err(in_state(&path))?;
         // How much of a partition is the image nobody knows any more; what is erased is not.
         if self.partitions.is_some() {
             let end = image.iter().rposition(|&byte| byte != 0xFF);
@@ -93,6 +95,14 @@ impl SlotFiles {
         }
         Ok(slot_bytes)
     }
+}
+
+/// The next start ends a trial, and what was confirmed before it is all there is then.
+fn that_stays(found: &OtaData, current: Slot) -> Slot {
+    use EntryState::{Aborted, Invalid, PendingVerify, Valid};
+    let is_left = matches!(found.state_of(current), Some(PendingVerify | Invalid | Aborted));
+    let other = current.other();
+    if is_left && found.state_of(other) == Some(Valid) { other } else { current }
 }
 
 /// Takes selector and records over, as far as there are any.

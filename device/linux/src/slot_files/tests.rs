@@ -205,6 +205,30 @@ fn lost_records_leave_both_slots_as_they_are() {
     }
 }
 
+/// Its trial is over with the next start, and nothing says any more that it failed.
+#[test]
+fn what_was_on_trial_when_records_are_lost_goes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = updated(dir.path(), None);
+    {
+        let mut flash = files.open(None).unwrap();
+        let layout = Layout::read(&mut flash).unwrap();
+        flash.erase(layout.slot(Slot::Ota0).offset, layout.slot(Slot::Ota0).offset + 4096).unwrap();
+        flash.write(layout.slot(Slot::Ota0).offset, b"third\xFF\xFF\xFF").unwrap();
+        otaru_slots::otadata::set_boot(&mut flash, &layout, Slot::Ota0).unwrap();
+    }
+    let started = {
+        let mut flash = files.open(None).unwrap();
+        let layout = Layout::read(&mut flash).unwrap();
+        otaru_slots::boot(&mut flash, &layout, |_, _| Ok(true)).unwrap()
+    };
+    assert_eq!(started, otaru_slots::Booted::Slot(Slot::Ota0));
+    files.activate(Slot::Ota0, 5).unwrap();
+    let whole = std::fs::read(files.records()).unwrap();
+    std::fs::write(files.records(), &whole[..0xF800]).unwrap();
+    assert_eq!(boots(&files), (Slot::Ota1, 7, true));
+}
+
 #[test]
 fn lost_records_of_partitions_leave_them_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
