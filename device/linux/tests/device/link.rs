@@ -46,7 +46,7 @@ async fn a_broker_that_takes_and_drops_every_session_is_met_ever_more_rarely() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_takes_nothing_more_never_holds_up_a_restart() {
     let rig = Rig::start().await;
-    rig.service.heard.lock().unwrap().stuck_at = Some(Phase::Verifying);
+    rig.service.heard.lock().unwrap().stuck_at = Some(Phase::Restarting);
     let mut device = rig.device("clock-01");
     device.start();
     rig.wish(&device, "1.0.5", "u-1").await;
