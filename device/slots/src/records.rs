@@ -147,7 +147,16 @@ impl Records {
         key: u8,
         buffer: &'b mut [u8],
     ) -> Result<Option<&'b [u8]>, StorageError> {
-        let Some(header) = self.current(flash, checked(key)?)? else { return Ok(None) };
+        self.get_any(flash, checked(key)?, buffer)
+    }
+
+    fn get_any<'b, F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        key: u8,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<&'b [u8]>, StorageError> {
+        let Some(header) = self.current(flash, key)? else { return Ok(None) };
         let needed = usize::from(header.len_bytes);
         let found = buffer.len();
         let value =

@@ -18,6 +18,10 @@ impl Geometry {
         };
         match self {
             Geometry::Small => small(0x8000, 0x2_0000, 0x2_8000),
+            Geometry::ThreeSectors => {
+                let small = Geometry::Small.layout();
+                Layout { otaru: Region::new(small.otaru.offset, 0x3000), ..small }
+            }
             Geometry::TwoChunks => small(0x1_2000, 0x3_0000, 0x4_2000),
             Geometry::Segments => small(0x2_4000, 0x4_0000, 0x6_4000),
             Geometry::Standard => {

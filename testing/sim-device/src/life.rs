@@ -7,6 +7,8 @@ use otaru_sim_flash::CutKind;
 pub enum Geometry {
     /// Slots of eight sectors, four sectors of records: a life of few operations.
     Small,
+    /// The same with three sectors of records, the fewest there may be.
+    ThreeSectors,
     /// Slots of eighteen sectors: an image is two chunks, and a download resumes.
     TwoChunks,
     /// Slots of 36 sectors: an image is two segments of a patch.

@@ -101,7 +101,7 @@ fn main() -> ExitCode {
 
 /// All suites: what is cut once on both chips, and the rest on the one that writes words.
 fn suites(lives: u64) -> Vec<Box<dyn Suite>> {
-    use Geometry::{Segments, Small, TwoChunks};
+    use Geometry::{Segments, Small, ThreeSectors, TwoChunks};
     let mut suites: Vec<Box<dyn Suite>> = Vec::new();
     for unit in [Unit::Word, Unit::Block] {
         suites.push(Box::new(SingleCuts::new(Small, unit, false, Loader::EspIdf)));
@@ -115,6 +115,7 @@ fn suites(lives: u64) -> Vec<Box<dyn Suite>> {
         suites.push(Box::new(SingleCuts::of_patch(Segments, unit, Loader::Otaru)));
     }
     for unit in [Unit::Word, Unit::Block] {
+        suites.push(Box::new(SingleCuts::new(ThreeSectors, unit, true, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::of_ends(unit, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::of_refusals(unit, Loader::EspIdf)));
         suites.push(Box::new(SingleCuts::of_refusals(unit, Loader::Otaru)));

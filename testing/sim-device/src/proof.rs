@@ -60,7 +60,9 @@ fn named(name: &str, unit: Unit, loader: Loader) -> String {
 /// that crashes, and the next that is kept.
 pub fn quiet_life(geometry: Geometry, keeps_logs: bool) -> Life {
     let sizes = match geometry {
-        Geometry::Small | Geometry::Standard => [SIZES[1], SIZES[0], SIZES[0], SIZES[2]],
+        Geometry::Small | Geometry::ThreeSectors | Geometry::Standard => {
+            [SIZES[1], SIZES[0], SIZES[0], SIZES[2]]
+        }
         Geometry::TwoChunks | Geometry::Segments => [SIZES[5], SIZES[0], SIZES[0], SIZES[5]],
     };
     let behaviours = [Behaviour::Pass, Behaviour::Fail, Behaviour::Crash, Behaviour::Pass];
@@ -105,7 +107,7 @@ pub fn whole_life_by_patch(geometry: Geometry) -> Life {
 
 fn by_patch(geometry: Geometry, wished: &[usize]) -> Life {
     let size = match geometry {
-        Geometry::Small => PATCHED_SIZES[0],
+        Geometry::Small | Geometry::ThreeSectors => PATCHED_SIZES[0],
         Geometry::TwoChunks => PATCHED_SIZES[1],
         Geometry::Segments | Geometry::Standard => PATCHED_SIZES[2],
     };

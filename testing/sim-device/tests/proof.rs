@@ -51,6 +51,7 @@ fn power_goes_once_on_a_chip_of_16_byte_units() {
 #[test]
 fn power_goes_once_with_a_log_in_flash() {
     prove(&SingleCuts::new(Geometry::Small, Unit::Word, true, Loader::EspIdf), 61);
+    prove(&SingleCuts::new(Geometry::ThreeSectors, Unit::Word, true, Loader::EspIdf), 61);
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub(super) enum Verdict {
     Usable {
         head: u32,
         header: SectorHeader,
+        /// Another sector may be the head at a later power-on.
+        is_doubtful: bool,
     },
     /// Nothing was ever put here.
     Blank {
@@ -69,7 +71,9 @@ impl Records {
 
     /// A header that nothing was appended after may be what power was cut in,
     /// and read differently at the next power-on. The sector before it still
-    /// has everything then, because nothing was erased since.
+    /// has everything then, because nothing was erased since. What is appended to
+    /// that would be lost with it, should a record behind that header be whole
+    /// at a later power-on: the first change writes that header anew.
     fn judge_head<F: ReadNorFlash>(
         &self,
         flash: &mut F,
@@ -78,7 +82,7 @@ impl Records {
     ) -> Result<Verdict, FlashError> {
         let content = self.content(flash, head, header)?;
         if content.is_proven {
-            return Ok(Verdict::Usable { head, header });
+            return Ok(Verdict::Usable { head, header, is_doubtful: false });
         }
         if header.floor == header.sequence && !content.has_values {
             // Just created: creating it again loses nothing.
@@ -95,10 +99,10 @@ impl Records {
                 && before.sequence.checked_add(1) == Some(header.sequence)
                 && before.floor <= before.sequence
             {
-                return Ok(Verdict::Usable { head: sector, header: before });
+                return Ok(Verdict::Usable { head: sector, header: before, is_doubtful: true });
             }
         }
-        Ok(Verdict::Usable { head, header })
+        Ok(Verdict::Usable { head, header, is_doubtful: false })
     }
 
     fn content<F: ReadNorFlash>(

@@ -67,10 +67,17 @@ impl Records {
             unsettled: None,
         };
         let lost = match records.judge(flash)? {
-            Verdict::Usable { head, header } => match records.load(flash, head, header)? {
-                true => None,
-                false => Some((Some(RecreatedReason::Unreadable), head, header.sequence)),
-            },
+            Verdict::Usable { head, header, is_doubtful } => {
+                match records.load(flash, head, header)? {
+                    true => {
+                        if is_doubtful {
+                            records.write_at = SECTOR_BYTES;
+                        }
+                        None
+                    }
+                    false => Some((Some(RecreatedReason::Unreadable), head, header.sequence)),
+                }
+            }
             Verdict::Blank { worst, highest_sequence } => Some((None, worst, highest_sequence)),
             Verdict::Lost { reason, worst, highest_sequence } => {
                 Some((Some(reason), worst, highest_sequence))
@@ -98,13 +105,9 @@ impl Records {
         &self,
         flash: &mut F,
     ) -> Result<Option<RecreatedReason>, StorageError> {
-        let location = self.location_of(RECREATED_KEY.into());
-        if location == NOWHERE {
-            return Ok(None);
-        }
         let mut reason = [0];
-        flash::read(flash, self.offset_of(location) + UNIT, &mut reason)?;
-        Ok(Some(RecreatedReason::from_byte(reason[0])))
+        let found = self.get_any(flash, RECREATED_KEY, &mut reason)?;
+        Ok(found.and_then(|found| found.first().copied().map(RecreatedReason::from_byte)))
     }
 
     /// Indexes every sector that counts. `false` when they cannot belong to one store.
@@ -139,6 +142,8 @@ impl Records {
         // A torn record may be readable at another power-on, with the sequence
         // that came next: what is written from here on must outrank it.
         self.next_sequence = highest.saturating_add(self.torn).saturating_add(1);
+        // Power may have gone in a header so early that it reads erased: nothing is written over it.
+        self.write_at = (self.write_at + UNIT).min(SECTOR_BYTES);
         self.live_bytes = self.count_live_bytes(flash)?;
         let limited = header.sequence < SEQUENCE_LIMIT && self.next_sequence < SEQUENCE_LIMIT;
         Ok(limited && in_use < self.sectors())

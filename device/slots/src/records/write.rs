@@ -135,7 +135,11 @@ impl Records {
                     attempt += 1;
                     self.make_room(flash, footprint, Purpose::Replacement)?;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    // It may be there nevertheless, at the next power-on.
+                    self.torn = self.torn.saturating_add(1);
+                    return Err(error.into());
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Partitions as they may be found: what counts in them, and what is damage.
 
-use otaru_sim_flash::SimFlash;
+use otaru_sim_flash::{Cut, CutKind, SimFlash};
 use otaru_slots::{Opened, Records, RecreatedReason, Region};
 
 use crate::records::{crc32c, forged_header, get};
@@ -107,17 +107,57 @@ fn original_counts_as_long_as_it_is_there() {
     }
 }
 
-/// Power may have been cut in the header of a sector that nothing was appended to.
+/// Power may have been cut in the header of a sector that nothing was appended to, or in the first
+/// record behind it, which may be whole at a later power-on and speak for the sector then.
 #[test]
-fn nothing_is_built_on_a_header_that_may_be_gone() {
+fn nothing_is_built_beside_a_sector_that_may_count_again() {
     let before = sector([VERSION, 1, 1, 1], &[(1, 5, b"value")]);
-    let (mut flash, mut records, _) = open(&[before, sector([VERSION, 2, 1, 2], &[])]);
-    records.put(&mut flash, 6, b"later").unwrap();
-    flash.load(REGION.offset + 4096, &[0; 32]);
-    let (records, opened) = Records::open(&mut flash, REGION).unwrap();
-    assert_eq!(opened, Opened::Clean);
+    let alone = sector([VERSION, 2, 1, 2], &[]);
+    let mut torn = sector([VERSION, 2, 2, 2], &[(1, 5, b"value"), (2, 6, b"never")]);
+    let header_at = torn.len() - 64;
+    torn.truncate(header_at + 32);
+    torn[header_at + 4] ^= 0b11;
+    for doubtful in [alone, torn] {
+        let (mut flash, mut records, _) = open(&[before.clone(), doubtful]);
+        flash.trace_operations();
+        records.put(&mut flash, 6, b"later").unwrap();
+        assert_eq!(flash.take_trace()[0].offset, REGION.offset + 4096, "it is erased first");
+        let mut found = vec![0; 4096];
+        flash.look(REGION.offset, &mut found);
+        assert!(
+            found[..before.len()] == before && found[before.len()..].iter().all(|&b| b == 0xFF)
+        );
+        let (records, opened) = Records::open(&mut flash, REGION).unwrap();
+        assert_eq!(opened, Opened::Clean);
+        assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"value"[..]));
+        assert_eq!(get(&records, &mut flash, 6).as_deref(), Some(&b"later"[..]));
+    }
+}
+
+/// Power may have gone so early in a header that it reads as erased flash: yet.
+#[test]
+fn what_reads_as_erased_behind_the_last_record_is_not_written() {
+    let (mut flash, mut records, _) = open(&[sector([VERSION, 1, 1, 1], &[(1, 5, b"value")])]);
+    flash.trace_operations();
+    records.put(&mut flash, 5, b"other").unwrap();
+    let written = flash.take_trace();
+    assert_eq!(written[0].offset, REGION.offset + 128);
+    let (records, _) = Records::open(&mut flash, REGION).unwrap();
+    assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"other"[..]));
+}
+
+/// The driver said that it failed, and it did not.
+#[test]
+fn a_value_that_failed_to_be_written_is_written_over_by_the_one_before() {
+    let (mut flash, mut records, _) = open(&[sector([VERSION, 1, 1, 1], &[(1, 5, b"value")])]);
+    records.put(&mut flash, 6, b"settled").unwrap();
+    // Behind the header, in the value.
+    flash.cut_power(Cut { at_operation: 1, kind: CutKind::After });
+    records.put(&mut flash, 5, b"other").unwrap_err();
+    flash.power_on();
+    records.put(&mut flash, 5, b"value").unwrap();
+    let (records, _) = Records::open(&mut flash, REGION).unwrap();
     assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"value"[..]));
-    assert_eq!(get(&records, &mut flash, 6).as_deref(), Some(&b"later"[..]));
 }
 
 /// It was cut short, and read otherwise at a later power-on: what was written in between stays,

@@ -27,6 +27,7 @@ impl SingleCuts {
     /// Every single cut of the quiet life on this chip.
     pub fn new(geometry: Geometry, unit: Unit, keeps_logs: bool, loader: Loader) -> SingleCuts {
         let name = match geometry {
+            Geometry::ThreeSectors => "single-cuts-of-three-sectors",
             Geometry::Small if keeps_logs => "single-cuts-with-logs",
             Geometry::Small => "single-cuts",
             Geometry::TwoChunks => "single-cuts-of-two-chunks",
@@ -45,7 +46,7 @@ impl SingleCuts {
     /// Every single cut of a life by patch on this chip.
     pub fn of_patch(geometry: Geometry, unit: Unit, loader: Loader) -> SingleCuts {
         let name = match geometry {
-            Geometry::Small => "single-cuts-by-patch",
+            Geometry::Small | Geometry::ThreeSectors => "single-cuts-by-patch",
             Geometry::TwoChunks => "single-cuts-of-two-chunks-by-patch",
             Geometry::Segments => "single-cuts-of-segments-by-patch",
             Geometry::Standard => "single-cuts-of-4-MiB-by-patch",
