@@ -90,7 +90,7 @@ reasons! {
     19 StorageUnreadable "storage_unreadable" again,
     /// The device's records had a newer layout and were created anew.
     20 StorageNewer "storage_newer" again,
-    /// No link when the install began.
+    /// No link when the install began, or no answer of the shadow service before the restart.
     21 LinkDownAtInstall "link_down_at_install" again,
     /// The link went away during the download and did not come back in time.
     22 LinkDownWhileDownloading "link_down_while_downloading" again,
@@ -98,7 +98,7 @@ reasons! {
     23 LinkDownAtReport "link_down_at_report" again,
     /// No new bytes for too long on a link that was up.
     24 DownloadStalled "download_stalled" again,
-    /// The server answered 5xx, or not in HTTP.
+    /// The server answered 5xx, or not in HTTP, or the shadow service refused a read.
     25 ServerError "server_error" again,
     /// The server answered 404 for the image.
     26 ReleaseNotFound "release_not_found" again,

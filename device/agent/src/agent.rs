@@ -228,6 +228,7 @@ impl<'a> Step<'a> {
                 if self.agent.link == Link::Up {
                     self.settings_arrived(message);
                 }
+                self.server_reached();
             }
             Rejected(ShadowVerb::Get) if code == 404 => match self.agent.shadow.take_absence(token)
             {

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use otaru_agent::AgentPhase;
 use otaru_wire::{Outcome, Phase};
 
 /// An agent with room for settings of one record of the device's storage.
@@ -53,7 +52,7 @@ impl SimView {
     pub(crate) fn show(&self, agent: &DeviceAgent) {
         let mut seen = self.lock();
         seen.is_online = agent.is_online();
-        seen.phase = phase_of(agent.phase());
+        seen.phase = agent.phase().told();
         seen.last = agent.journal().last.as_ref().map(|last| last.outcome);
     }
 
@@ -78,18 +77,5 @@ impl SimView {
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn phase_of(phase: AgentPhase) -> Option<Phase> {
-    use AgentPhase as At;
-    match phase {
-        At::Idle => None,
-        At::Offered | At::Preflight => Some(Phase::Notified),
-        At::Downloading { .. } => Some(Phase::Downloading),
-        At::Verifying | At::Staged => Some(Phase::Verifying),
-        At::Activating | At::RollingBack => Some(Phase::Restarting),
-        At::Trial { .. } | At::SelfTest { .. } | At::Confirming => Some(Phase::Testing),
-        _ => Some(Phase::Waiting),
     }
 }

@@ -120,6 +120,9 @@ impl Step<'_> {
                 (self.out)(Effect::StopTransfer);
                 self.ask_product(before);
             }
+            AgentPhase::Reaching if self.agent.config.asks_product => {
+                self.ask_product(Before::Restart);
+            }
             AgentPhase::Deferred { reason, .. } => {
                 self.agent.phase =
                     AgentPhase::Deferred { until_ms: self.agent.now.uptime_ms, reason };

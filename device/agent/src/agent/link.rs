@@ -71,6 +71,7 @@ impl Step<'_> {
             (self.out)(Effect::Disconnect);
         } else {
             self.read_failed(&["the shadow service does not answer"]);
+            self.reach_failed(Reason::LinkDownAtInstall);
         }
     }
 
@@ -118,7 +119,6 @@ impl Step<'_> {
         self.broker_reached();
         self.follow_wish();
         self.follow_offer();
-        self.server_reached();
     }
 
     pub(super) fn read_refused(&mut self, code: u64, token: Option<Text<'_>>) {
@@ -128,6 +128,10 @@ impl Step<'_> {
         }
         let number = Decimal::new(code);
         self.read_failed(&["the shadow could not be read: ", number.as_str()]);
+        if token.is_none() {
+            return;
+        }
+        self.reach_failed(Reason::ServerError);
         if code == 429 || code >= 500 {
             // That is the server's trouble, and no fault of new firmware that heard of it.
             self.broker_reached();
@@ -145,7 +149,6 @@ impl Step<'_> {
         self.agent.reporter.reads_refused = self.agent.reporter.reads_refused.saturating_add(1);
         self.agent.reporter.asked_at_ms = None;
         self.agent.reporter.ask_at_ms = Some(self.agent.now.uptime_ms.saturating_add(delay));
-        self.reach_failed(Reason::ServerError);
     }
 }
 

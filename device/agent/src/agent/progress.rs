@@ -28,7 +28,7 @@ pub(super) struct Meter {
 impl Step<'_> {
     /// Says where the update is, if there is one and somebody can hear it.
     pub(super) fn tell(&mut self) {
-        if let Some(phase) = self.agent.wire_phase() {
+        if let Some(phase) = self.agent.phase.told() {
             self.tell_phase(phase);
         }
     }
@@ -99,9 +99,12 @@ impl Core {
         };
         Some((until_ms.saturating_sub(self.now.uptime_ms), reason))
     }
+}
 
-    fn wire_phase(&self) -> Option<Phase> {
-        Some(match self.phase {
+impl AgentPhase {
+    /// What the server is told it is; `None` where no update is under way.
+    pub fn told(self) -> Option<Phase> {
+        Some(match self {
             AgentPhase::Idle => return None,
             AgentPhase::Offered
             | AgentPhase::Preflight

@@ -101,6 +101,12 @@ impl Settings {
     fn place(&self, id: SettingId) -> Option<usize> {
         self.wanted.iter().position(|wanted| wanted.id == id)
     }
+
+    /// Whether something else is wanted under its name by now.
+    fn is_outdated(&self, place: usize) -> bool {
+        let wanted = &self.wanted;
+        wanted[place + 1..].iter().any(|newer| newer.name == wanted[place].name)
+    }
 }
 
 impl Step<'_> {
@@ -116,7 +122,11 @@ impl Step<'_> {
         let is_newest = |(name, _): (Text<'_>, _)| print(name) == newest;
         let from = config.members().position(is_newest).map_or(0, |place| place + 1);
         let turns = config.members().skip(from).chain(config.members().take(from));
-        for (name, desired) in turns.filter(|(name, _)| !name.is(member::FIRMWARE_VERSION)) {
+        // The service has no member that is null.
+        let is_setting = |name: Text<'_>, desired: Json<'_>| {
+            !name.is(member::FIRMWARE_VERSION) && !desired.is_null()
+        };
+        for (name, desired) in turns.filter(|&(name, desired)| is_setting(name, desired)) {
             self.want_setting(name, desired, is_delta);
         }
         if is_delta {
@@ -205,7 +215,11 @@ impl Step<'_> {
         }
         let max = self.settings_bytes_max();
         if !room::apply(self.room, &mut self.agent.settings, place, max) {
-            return self.refuse(id, None, &["there are too many"]);
+            // Once is enough, where something newer is in the product's hands.
+            return match self.agent.settings.is_outdated(place) {
+                true => self.agent.settings.forget(self.room, place),
+                false => self.refuse(id, None, &["there are too many"]),
+            };
         }
         self.agent.settings.forget(self.room, place);
         let settings = applied(self.room, &self.agent.settings);
@@ -215,12 +229,10 @@ impl Step<'_> {
 
     pub(super) fn setting_refused(&mut self, id: SettingId) {
         let Some(place) = self.agent.settings.place(id) else { return };
-        let wanted = &self.agent.settings.wanted;
-        if !wanted[place].is_in_hand() {
+        if !self.agent.settings.wanted[place].is_in_hand() {
             return;
         }
-        // Something else is wanted under this name by now.
-        if wanted[place + 1..].iter().any(|newer| newer.name == wanted[place].name) {
+        if self.agent.settings.is_outdated(place) {
             self.agent.settings.forget(self.room, place);
         } else {
             self.refuse(id, None, &["the product refused it"]);

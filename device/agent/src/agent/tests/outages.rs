@@ -1,7 +1,5 @@
 //! Waits that run out while there is no link, or no clock that could be believed.
 
-use alloc::format;
-
 use otaru_wire::{Reason, ShadowTopic, ShadowVerb};
 
 use super::world::{Event, World, config};
@@ -288,15 +286,38 @@ fn what_the_last_read_takes_back_is_not_armed() {
 /// A service that says it has trouble was reached.
 #[test]
 fn trouble_of_the_service_is_no_fault_of_new_firmware() {
-    for (code, phase) in [(500, "SelfTest"), (429, "SelfTest"), (403, "Trial")] {
+    for (code, is_reached) in [(500, true), (503, true), (429, true), (403, false)] {
         let mut world = World::connected();
         world.wish("1.0.5", "u-1");
         world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
-        world.service.reads_lost = 1;
-        world.run_until(|_| false);
-        let payload = format!("{{\"code\":{code},\"message\":\"no\"}}").into_bytes();
-        world.queue.push_back(Event::Message(ShadowTopic::Rejected(ShadowVerb::Get), payload));
+        (world.service.reads_refused, world.service.refusal) = (1, Some(code));
         world.run_until(|phase| matches!(phase, AgentPhase::SelfTest { .. }));
-        assert!(format!("{:?}", world.agent.phase()).starts_with(phase), "{code}");
+        let is_testing = matches!(world.agent.phase(), AgentPhase::SelfTest { .. });
+        assert_eq!(is_testing, is_reached, "{code}: {}", world.transcript);
     }
+}
+
+/// It may come from whoever else reads this shadow.
+#[test]
+fn a_refusal_without_a_token_says_nothing_of_the_last_read() {
+    let mut world = asked_before_arming();
+    let payload = br#"{"code":500,"message":"trouble"}"#.to_vec();
+    world.queue.push_back(Event::Message(ShadowTopic::Rejected(ShadowVerb::Get), payload));
+    settle(&mut world);
+    assert_eq!(world.agent.phase(), AgentPhase::Reaching, "{}", world.transcript);
+}
+
+/// The read takes a while, and nothing is armed yet.
+#[test]
+fn a_product_that_changes_its_mind_before_arming_is_asked_again() {
+    let mut world = World::asking(&[Decision::Now, Decision::Now]);
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| phase == AgentPhase::Reaching);
+    assert_eq!(world.agent.phase(), AgentPhase::Reaching, "{}", world.transcript);
+    let later = Decision::Later { wait_ms: 2 * HOUR_MS, hold: Hold::NotNow };
+    world.decisions.push_back(later);
+    world.queue.push_front(Event::Input(Input::DecisionChanged));
+    settle(&mut world);
+    assert!(is_deferred(world.agent.phase()), "{}", world.transcript);
+    assert_eq!(world.boots, 1);
 }

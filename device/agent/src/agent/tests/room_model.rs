@@ -127,7 +127,7 @@ impl Model {
         let has_room = all.text().len() <= self.bytes_max.min(HALF);
         let is_newest =
             !self.wanted[at + 1..].iter().any(|newer| newer.setting.has_name_of(&setting));
-        if is_applied && has_room || !is_applied && !is_newest {
+        if is_applied && has_room || !is_newest {
             self.wanted.remove(at);
         } else {
             self.wanted[at].is_in_hand = false;

@@ -27,6 +27,8 @@ pub(super) struct Service {
     pub(super) reads_lost: u32,
     /// Reads to refuse before one is answered again.
     pub(super) reads_refused: u32,
+    /// What they are refused with; 500 if nothing is said.
+    pub(super) refusal: Option<u16>,
 }
 
 impl Service {
@@ -80,7 +82,8 @@ impl Service {
         self.reads += 1;
         if self.reads_refused > 0 {
             self.reads_refused -= 1;
-            let refusal = json!({"code": 500, "message": "trouble", "clientToken": token});
+            let code = self.refusal.unwrap_or(500);
+            let refusal = json!({"code": code, "message": "trouble", "clientToken": token});
             return (ShadowTopic::Rejected(ShadowVerb::Get), refusal);
         }
         let Service { desired, reported, version, .. } = self;

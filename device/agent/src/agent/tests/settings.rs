@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::flash::{Flash, boot_facts};
 use super::product::Product;
-use super::world::{World, config};
+use super::world::{Event, World, config};
 use crate::{Agent, Effect, Input, Moment, ResetCause, SettingId, Stored};
 
 fn numbered(count: u32) -> Value {
@@ -302,4 +302,15 @@ fn settings_that_are_always_refused_are_ever_longer_waits() {
         assert!(reads < 200 && lines < 1_000, "{count}: {reads} reads, {lines} lines");
         assert!(names.iter().take(count).all(|name| world.transcript.contains(*name)), "{count}");
     }
+}
+
+/// No member of a shadow is null: whoever says so means none.
+#[test]
+fn a_setting_that_is_null_is_none() {
+    let mut world = World::connected();
+    let state = r#"{"state":{"desired":{"config":{"volume":null,"tone":2}}},"version":900}"#;
+    let read = ShadowTopic::Accepted(ShadowVerb::Get);
+    world.queue.push_back(Event::Message(read, state.as_bytes().to_vec()));
+    world.run_until(|_| false);
+    assert_eq!(world.flash.settings, r#"{"tone":2}"#);
 }

@@ -112,14 +112,14 @@ pub(super) fn no_shadow() -> Tried {
     tried("no shadow", message(ShadowTopic::Rejected(ShadowVerb::Get), &absent))
 }
 
-/// Everything that can happen. The service answers the report of that token.
+/// Everything that can happen. The service answers the report, or read, of that token.
 pub(super) fn inputs(report_token: &str) -> Vec<Tried> {
     let wishes = WISHES.into_iter().zip(wishes());
     let wishes = wishes.map(|(name, desired)| tried(name, message(READ, &document(&desired))));
     let refusal = json!({"code": 400, "message": "refused", "clientToken": report_token});
     let refusal = message(ShadowTopic::Rejected(ShadowVerb::Update), &refusal);
     let runs = Target { sha256: image(&version("1.0.4")), ..target(&version("1.0.5")) };
-    let trouble = json!({"code": 500, "message": "trouble"});
+    let trouble = json!({"code": 500, "message": "trouble", "clientToken": report_token});
     let trouble = message(ShadowTopic::Rejected(ShadowVerb::Get), &trouble);
     let fault = Fault::from;
     let later = Decision::Later { wait_ms: 9, hold: Hold::LowBattery };
