@@ -214,8 +214,9 @@ int32_t otaru_input_decision_changed(const otaru *device);
 int32_t otaru_input_offer(const otaru *device, const char *version, uint8_t decision);
 
 /* Does one piece of work: at most one read of a connection and the erase of a sector or two, one
- * document fetched whole within 90 s, or the hash of one image. OTARU_AGAIN, OTARU_IDLE,
- * OTARU_RESTART, or an error, behind which only otaru_free is of use. */
+ * document fetched whole, or the hash of one image. A document may take 90 s and its last
+ * http_read. OTARU_AGAIN, OTARU_IDLE, OTARU_RESTART, or an error, behind which only otaru_free is
+ * of use. */
 int32_t otaru_poll(const otaru *device);
 
 /* The uptime at which to poll though nothing happened; UINT64_MAX for never. Early or late does

@@ -19,11 +19,6 @@ impl Body {
         Body { rate: Rate::begin(0), waited_ms: 0, down }
     }
 
-    /// How long it was waited for.
-    pub(crate) fn waited_ms(&self) -> u64 {
-        self.waited_ms
-    }
-
     /// More of it; empty at its end.
     pub(crate) fn read<'a>(
         &mut self,

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use otaru_agent::{
     Agent, AgentConfig, DailyWindow, Delivery, Effect, Input, LogLine, ResetCause, Stored, Target,
-    Wanted,
 };
 use otaru_host::{Carried, Host, HostError};
 use otaru_release::{Chip, Manifest, PublicKey};
@@ -107,6 +106,8 @@ pub(crate) struct Device {
     /// Answers to effects, which come before what is heard.
     answers: VecDeque<Input<'static>>,
     job: Option<Job>,
+    /// A look at root and timestamp, for when nothing else is under way.
+    watch: Option<Box<Check>>,
     is_restarting: bool,
 }
 
@@ -146,6 +147,7 @@ impl Device {
             heard: VecDeque::new(),
             answers: VecDeque::new(),
             job: None,
+            watch: None,
             is_restarting: false,
         };
         let mut carried = Ok(());
@@ -202,6 +204,10 @@ impl Device {
             }
         } else if let Some(job) = self.job.take() {
             self.work(job)?;
+        } else if let Some(mut watch) = self.watch.take() {
+            if self.check_next(&mut watch)? {
+                self.watch = Some(watch);
+            }
         } else if self.wake_at_ms().is_some_and(|at| at <= now.uptime_ms) {
             self.step(Input::TimePassed)?;
         } else {
@@ -289,11 +295,10 @@ impl Device {
             Effect::CheckManifest(wanted) => {
                 self.stop();
                 self.checked = None;
-                self.begin(Some(wanted))?;
+                let check = self.begin_check(Some(wanted))?;
+                self.job = Some(Job::Check(Box::new(check)));
             }
-            // What is under way comes first: it looks at the same documents.
-            Effect::CheckTrust if self.job.is_none() => self.begin(None)?,
-            Effect::CheckTrust => {}
+            Effect::CheckTrust => self.watch = Some(Box::new(self.begin_check(None)?)),
             Effect::Download { target, from_start } => self.download(&target, from_start)?,
             Effect::StopTransfer => {
                 self.stop();
@@ -336,11 +341,6 @@ impl Device {
         let (level, code) = (LogLevel::Error, Some("IO_FAILED"));
         let message = &[reason.name()];
         self.board.log(&LogLine { level, code, message, reason: Some(reason) });
-    }
-
-    fn begin(&mut self, wanted: Option<Wanted>) -> Result<(), Failure> {
-        self.job = Some(Job::Check(Box::new(self.begin_check(wanted)?)));
-        Ok(())
     }
 
     /// Ends what is under way, and its request.

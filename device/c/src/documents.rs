@@ -10,18 +10,24 @@ use crate::body::Body;
 
 const PART_BYTES: usize = 512;
 const DOWN: Reason = Reason::LinkDownAtInstall;
-/// How long one may take: nothing else is done meanwhile.
+/// How long one may take, its last read aside: nothing else is done meanwhile.
 const LIMIT_MS: u64 = 90_000;
 
 /// Gets a document of at most so many bytes; `None` where there is none.
 pub(crate) fn get(board: &Board, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
+    let until_ms = board.uptime_ms().saturating_add(LIMIT_MS);
     let response = board.get(path, 0, None, DOWN)?;
-    let document = read(board, response.answer(), bytes_max);
+    let document = read(board, response.answer(), bytes_max, until_ms);
     board.close();
     document
 }
 
-fn read(board: &Board, head: Answer<'_>, bytes_max: usize) -> Result<Option<Vec<u8>>, Fault> {
+fn read(
+    board: &Board,
+    head: Answer<'_>,
+    bytes_max: usize,
+    until_ms: u64,
+) -> Result<Option<Vec<u8>>, Fault> {
     if head.status == 404 {
         return Ok(None);
     }
@@ -43,7 +49,7 @@ fn read(board: &Board, head: Answer<'_>, bytes_max: usize) -> Result<Option<Vec<
             return Err(Reason::TooManyBytes.into());
         }
         document.extend_from_slice(part);
-        if body.waited_ms() > LIMIT_MS {
+        if board.uptime_ms() > until_ms {
             return Err(DOWN.into());
         }
     }

@@ -2,7 +2,7 @@
 
 use otaru_agent::LogLine;
 use otaru_host::{Host, Storage};
-use otaru_slots::StorageError;
+use otaru_slots::{FlashError, StorageError};
 use otaru_wire::ThingName;
 use otaru_wire::payload::{LOG_BYTES_MAX, LogRecord};
 use serde_json::Value;
@@ -72,18 +72,22 @@ impl LogBuffer {
             return Ok(None);
         }
         let mut records: Vec<Value> = Vec::new();
-        let mut bytes = 2;
+        let (mut bytes, mut sent) = (2, 0);
         for nth in 0..storage.log_count().min(BATCH) {
             // A record that cannot be read goes with its batch; the rest still counts.
-            let record = storage.log(flash, nth)?.unwrap_or_default();
+            let record = match storage.log(flash, nth) {
+                Err(StorageError::Flash(FlashError::ReadBack { .. })) => Vec::new(),
+                record => record?.unwrap_or_default(),
+            };
             if bytes + record.len() + 1 > LOG_BYTES_MAX {
                 break;
             }
             bytes += record.len() + 1;
-            self.sent = nth + 1;
+            sent = nth + 1;
             records.extend(serde_json::from_slice::<Value>(&record));
         }
-        if self.sent == 0 {
+        self.sent = sent;
+        if sent == 0 {
             return Ok(None);
         }
         Ok(Some(Value::Array(records).to_string().into_bytes()))

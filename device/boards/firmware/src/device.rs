@@ -85,7 +85,6 @@ impl From<HostError> for Broken {
 /// The one long thing under way.
 enum Job {
     Check(Wanted),
-    Watch,
     Download { target: Target, from_start: bool },
     SelfTest,
 }
@@ -103,6 +102,8 @@ pub struct Device<B: Board> {
     /// Answers to effects, which come before what is heard.
     answers: VecDeque<Input<'static>>,
     job: Option<Job>,
+    /// Root and timestamp are to be looked at, when nothing else is under way.
+    wants_watch: bool,
     /// What is under way has to end.
     pub(crate) is_stopped: bool,
     pub(crate) is_restarting: bool,
@@ -141,6 +142,7 @@ impl<B: Board> Device<B> {
             agent: None,
             answers,
             job,
+            wants_watch: false,
             is_stopped: false,
             is_restarting: false,
         };
@@ -196,6 +198,9 @@ impl<B: Board> Device<B> {
         self.catch_up()?;
         if let Some(job) = self.job.take() {
             return self.work(job).await;
+        }
+        if core::mem::take(&mut self.wants_watch) {
+            return self.watch_trust().await;
         }
         let is_quiet = self.answers.is_empty() && !self.is_restarting;
         if is_quiet {
@@ -285,7 +290,6 @@ impl<B: Board> Device<B> {
                 Err(Broken::Failure) => return Err(Failure),
                 Err(Broken::Stopped) => return Ok(()),
             },
-            Job::Watch => return self.watch_trust().await,
             Job::Download { target, from_start } => {
                 match self.download(&target, from_start).await {
                     Ok(()) => Input::DownloadEnded(Ok(())),

@@ -51,10 +51,7 @@ impl<B: Board> Device<B> {
                 self.checked = None;
                 self.job = Some(Job::Check(wanted));
             }
-            // What is under way comes first: it looks at the same documents.
-            Effect::CheckTrust => {
-                self.job.get_or_insert(Job::Watch);
-            }
+            Effect::CheckTrust => self.wants_watch = true,
             Effect::Download { target, from_start } => {
                 self.job = Some(Job::Download { target, from_start });
             }
