@@ -312,5 +312,5 @@ fn a_setting_that_is_null_is_none() {
     let read = ShadowTopic::Accepted(ShadowVerb::Get);
     world.queue.push_back(Event::Message(read, state.as_bytes().to_vec()));
     world.run_until(|_| false);
-    assert_eq!(world.flash.settings, r#"{"tone":2}"#);
+    assert_eq!(world.flash.settings, br#"{"tone":2}"#);
 }
