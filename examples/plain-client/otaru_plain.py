@@ -33,9 +33,10 @@ class PlainClient:
         self.download = Download(identity, device, self.memory)
 
     def run(self) -> None:
-        self.slots.go_on()
         self.shadow.network.start()
-        tries, wait = 0, None
+        tries = 0
+        # At once, before any news: a trial may wait for its end.
+        wait: float | None = 0
         while not self.stop.is_set():
             self.shadow.news.wait(wait)
             self.shadow.news.clear()
@@ -53,7 +54,9 @@ class PlainClient:
         self.shadow.news.set()
 
     def reported(self) -> dict[str, Any]:
-        """Only what runs and is confirmed, only what was applied."""
+        """Only what runs and is confirmed, only what was applied; nothing until a trial is over."""
+        if self.memory.trial:
+            return {}
         config = self.memory.settings | {"firmware_version": self.memory.version}
         # Nothing of the protocol: for whoever reads the shadow and wonders.
         failed = {name: value for name, value in self.memory.failed.items() if name != "asked_at"}
@@ -61,6 +64,7 @@ class PlainClient:
 
     def follow(self, wish: dict[str, Any], asked_at: Any) -> None:
         """Settings that fail do not hold up a firmware, which may be their cure."""
+        self.end_trial()
         settings = merge(self.memory.settings, {k: v for k, v in wish.items() if k != "firmware_version"})
         has_settings = settings == self.memory.settings or self.apply(settings)
         if "firmware_version" in wish:
@@ -86,6 +90,16 @@ class PlainClient:
             self.slots.take(self.image(version), version, asked_at)
         except FailedError as error:
             self.slots.fail(version, asked_at, str(error))
+            self.shadow.report()
+        self.end_trial()
+
+    def end_trial(self) -> None:
+        """Comes first: as long as a restart is owed, nobody can say what runs."""
+        if not self.memory.trial:
+            return
+        self.slots.go_on()
+        if self.memory.trial:
+            raise AgainError("the trial is not over")
         self.shadow.report()
 
     def image(self, version: Any) -> Path:
@@ -116,7 +130,7 @@ def main() -> None:
     parser.add_argument("--version", required=True, help="what runs at the very first start")
     commands = {
         "--check": "ends with 0 if the file $OTARU_IMAGE may be installed as $OTARU_VERSION, with 75 to be asked again",
-        "--restart": "starts the file $OTARU_IMAGE, which is $OTARU_VERSION",
+        "--restart": "ends with 0 once the file $OTARU_IMAGE, which is $OTARU_VERSION, was started; else asked again",
         "--self-test": "ends with 0 if $OTARU_VERSION runs and is well",
         "--apply": "ends with 0 if the product took the settings in the file $OTARU_SETTINGS",
     }

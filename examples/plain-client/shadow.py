@@ -98,9 +98,10 @@ class Shadow:
         self.mqtt.publish(f"{self.topics}/get", b"", qos=1)
 
     def report(self) -> None:
-        """Says what is true now; after a reconnect it is said anyway."""
-        if self.mqtt.is_connected():
-            document = {"state": {"reported": self.reported()}}
+        """Says what is true now, if anything is; after a reconnect it is said anyway."""
+        reported = self.reported()
+        if reported and self.mqtt.is_connected():
+            document = {"state": {"reported": reported}}
             self.mqtt.publish(f"{self.topics}/update", json.dumps(document), qos=1)
 
     def wishes(self, version: str) -> bool:

@@ -10,8 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shadow import back_off
+
 LOG = logging.getLogger("otaru_plain")
 COMMAND_S = 600
+# A restart that fails may say nothing about the image; one that fails this often does.
+RESTARTS = 3
 
 
 @dataclass
@@ -25,6 +29,7 @@ class Memory:
     settings: dict[str, Any] = field(default_factory=dict)
     download: dict[str, Any] = field(default_factory=dict)
     trial: dict[str, Any] = field(default_factory=dict)
+    """What is tried, and its stage: armed, started, testing, and back if it failed."""
     failed: dict[str, Any] = field(default_factory=dict)
     """Version, when it was asked for, and why it is not tried again until asked for anew."""
 
@@ -42,56 +47,81 @@ class Slots:
     def __init__(self, memory: Memory, restart: str, self_test: str, stop: threading.Event) -> None:
         self.folder, self.memory, self.stop = memory.path.parent, memory, stop
         self.restart, self.self_test = restart, self_test
+        if not memory.trial and self.current() not in (None, self.file(memory.slot).name):
+            # Older versions of this program forgot a trial before they had gone back from it.
+            memory.trial = {"stage": "back"}
+            memory.save()
 
     def take(self, image: Path, version: str, asked_at: Any) -> None:
-        """Puts a checked image into the other slot and tries it."""
+        """Puts a checked image into the other slot, to be tried."""
         put(image, self.file(self.other))
         self.memory.trial = {"version": version, "asked_at": asked_at, "stage": "armed"}
         self.memory.save()
-        self.go_on()
 
     def go_on(self) -> None:
-        """Brings a trial to its end from whichever step a restart left it at."""
-        trial = self.memory.trial
-        if not trial:
-            # Power went on the way back: what failed still runs.
-            if self.current() not in (None, self.file(self.memory.slot).name):
-                self.start(self.memory.slot, self.memory.version)
-            return
-        if trial["stage"] == "testing":
-            self.go_back("it ended in its self-test")
-            return
-        if self.current() != self.file(self.other).name:
-            self.start(self.other, trial["version"])
-        self.reach("testing")
-        if self.run(self.self_test, self.other, trial["version"]):
-            self.memory.slot, self.memory.version = self.other, trial["version"]
-            self.memory.trial, self.memory.failed = {}, {}
-            self.memory.save()
-            LOG.info("confirmed %s", self.memory.version)
-        elif self.stop.is_set():
-            # Whoever stops this program has stopped the test as well: it says nothing.
-            self.reach("armed")
-        else:
-            self.go_back("it failed its self-test")
+        """Brings a trial on from the stage it is at; it is over once the memory has none.
 
-    def go_back(self, why: str) -> None:
-        trial, self.memory.trial = self.memory.trial, {}
+        Each restart is owed by its stage, written down before `current` moves, until --restart ended well.
+        """
+        trial = self.memory.trial
+        if trial["stage"] == "testing":
+            self.give_up("it ended in its self-test")
+        if trial["stage"] == "armed":
+            self.start_new()
+        if trial["stage"] == "started" and not self.stop.is_set():
+            self.test()
+        if trial["stage"] == "back":
+            self.go_back()
+
+    def start_new(self) -> None:
+        for tries in range(RESTARTS):
+            if self.start(self.other, self.memory.trial["version"]):
+                self.reach("started")
+                return
+            # Whoever stops this program may have stopped the restart as well: it says nothing.
+            if self.stop.wait(back_off(tries)):
+                return
+        self.give_up("it could not be started")
+
+    def test(self) -> None:
+        version = self.memory.trial["version"]
+        self.reach("testing")
+        if self.run(self.self_test, self.other, version):
+            self.memory.slot, self.memory.version = self.other, version
+            self.memory.failed, self.memory.trial = {}, {}
+            self.memory.save()
+            LOG.info("confirmed %s", version)
+        elif self.stop.is_set():
+            # As with the restart.
+            self.reach("started")
+        else:
+            self.give_up("it failed its self-test")
+
+    def give_up(self, why: str) -> None:
+        trial = self.memory.trial
+        trial["stage"] = "back"
         self.fail(trial["version"], trial["asked_at"], why)
-        self.start(self.memory.slot, self.memory.version)
+
+    def go_back(self) -> None:
+        if self.start(self.memory.slot, self.memory.version):
+            self.memory.trial = {}
+            self.memory.save()
 
     def fail(self, version: str, asked_at: Any, why: str) -> None:
         LOG.warning("%s: %s", version, why)
         self.memory.failed = {"version": version, "asked_at": asked_at, "why": why}
         self.memory.save()
 
-    def start(self, slot: str, version: str) -> None:
-        """Restarts into a slot."""
+    def start(self, slot: str, version: str) -> bool:
+        """Restarts into a slot; answers whether --restart ended well."""
         link = self.folder / "current.new"
         link.unlink(missing_ok=True)
         link.symlink_to(self.file(slot).name)
         put(link, self.folder / "current")
-        self.run(self.restart, slot, version)
+        has_started = self.run(self.restart, slot, version)
+        if not has_started:
+            LOG.warning("--restart into %s did not end well", version)
+        return has_started
 
     def reach(self, stage: str) -> None:
         self.memory.trial["stage"] = stage
