@@ -22,7 +22,7 @@ use embedded_storage::nor_flash::ReadNorFlash;
 use crate::FlashError;
 use crate::crc::{ValueCheck, ValueFound};
 use crate::flash::{self, Region, SECTOR_BYTES};
-use format::{RECORD_HEADER_BYTES, RecordHeader, UNIT};
+use format::{END, RECORD_HEADER_BYTES, RecordHeader, UNIT};
 
 /// Longest value in bytes.
 pub const MAX_VALUE_BYTES: usize = 4000;
@@ -134,6 +134,8 @@ pub struct Records {
     /// Key of the youngest record, until it is known not to be what power was
     /// cut in.
     unsettled: Option<u8>,
+    /// Whether the head's header counts at the next power-on.
+    is_proven: bool,
 }
 
 impl Records {
@@ -196,7 +198,7 @@ impl Records {
     /// values' lengths fill the sectors. Where no new value fits any more,
     /// replacing one by one that is not longer still does.
     pub fn capacity_bytes(&self) -> u32 {
-        (self.sectors() - 2) * (SECTOR_BYTES - UNIT)
+        (self.sectors() - 2) * (END - UNIT)
     }
 
     /// Flash that a value of so many bytes takes, record header and padding included.

@@ -10,7 +10,7 @@ use super::{JOURNAL, KEPT, Storage};
 const JOURNAL_BYTES_MAX: usize = 1024;
 const _: () = assert!(Journal::BYTES_MAX <= JOURNAL_BYTES_MAX);
 /// Records of everything but settings at their longest, a root document of 4000 bytes among them.
-const OTHERS_BYTES: u32 = 8 * 1024;
+const OTHERS_BYTES: u32 = 8_096;
 
 impl Storage {
     /// Flash of current values, in bytes.

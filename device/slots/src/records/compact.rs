@@ -2,11 +2,12 @@
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
-use super::format::{RecordHeader, RecordKind, SectorHeader, UNIT};
+use super::format::{END, RecordHeader, RecordKind, SectorHeader, UNIT};
 use super::open::value_found;
+use super::write::write_record;
 use super::{INDEX_KEYS, NOWHERE, Records, StorageError};
 use crate::FlashError;
-use crate::crc::{ValueChecker, ValueFound};
+use crate::crc::{ValueCheck, ValueChecker, ValueFound};
 use crate::flash::{self, SECTOR_BYTES};
 
 /// Copies go through a buffer of this many bytes.
@@ -33,7 +34,7 @@ struct Target {
 
 impl Target {
     fn has_room(&self, footprint: u32) -> bool {
-        self.write_at + footprint <= SECTOR_BYTES
+        self.write_at + footprint <= END
     }
 }
 
@@ -47,7 +48,7 @@ impl Records {
         footprint: u32,
         purpose: Purpose,
     ) -> Result<(), StorageError> {
-        let has_room = |records: &Records| records.write_at + footprint <= SECTOR_BYTES;
+        let has_room = |records: &Records| records.write_at + footprint <= END;
         for _ in 0..=self.sectors() {
             if has_room(self) {
                 return Ok(());
@@ -70,6 +71,7 @@ impl Records {
         flash: &mut F,
         keep_free: u32,
     ) -> Result<(), StorageError> {
+        self.prove_head(flash)?;
         let (next, free) = self.survey(flash)?;
         let mut free = free - 1;
         let mut floor = self.floor;
@@ -83,8 +85,7 @@ impl Records {
         let mut emptied = oldest;
         while let Some((sector, sequence)) = emptied {
             // What one sector held fits an empty one; more may not.
-            if free > 0 && self.footprint_of_sector(flash, sector)? + target.write_at > SECTOR_BYTES
-            {
+            if free > 0 && self.footprint_of_sector(flash, sector)? + target.write_at > END {
                 break;
             }
             for key in 0..INDEX_KEYS {
@@ -102,11 +103,42 @@ impl Records {
         flash::write_checked(flash, self.sector_offset(next), &header.to_bytes())?;
 
         let moved = floor != self.floor;
+        self.is_proven = false;
         self.head = target.sector;
         self.head_sequence = target.sequence;
         self.write_at = target.write_at;
         self.floor = floor;
         if moved { Ok(self.settle(flash)?) } else { Ok(()) }
+    }
+
+    /// Makes the head's header count at the next power-on, before anything that it made free is
+    /// erased: [`judge`](super::judge) passes over a header that nothing was appended behind. What
+    /// is written takes away a key that has no value.
+    fn prove_head<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
+        let key = (0..INDEX_KEYS).find(|&key| self.location_of(key) == NOWHERE);
+        let Some(key) = key.filter(|_| !self.is_proven && self.write_at + UNIT <= SECTOR_BYTES)
+        else {
+            return Ok(());
+        };
+        let header = RecordHeader {
+            kind: RecordKind::Removed,
+            sequence: self.next_sequence,
+            sector_sequence: self.head_sequence,
+            key: key as u8,
+            len_bytes: 0,
+            check: ValueCheck::of(&[]),
+        };
+        // The place is used up, whatever happens.
+        let at = self.write_at;
+        self.write_at += UNIT;
+        self.next_sequence += 1;
+        match write_record(flash, self.sector_offset(self.head) + at, header, &[]) {
+            Ok(()) => self.is_proven = true,
+            // One worn cell is no reason to stop.
+            Err(FlashError::ReadBack { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// The next free sector in ring order, and how many are free.
@@ -191,6 +223,7 @@ impl Records {
                 self.next_sequence += 1;
                 if self.copy(flash, key, &mut head, Some(sequence))? {
                     self.set_location(key, Records::location(self.head, at));
+                    self.is_proven = true;
                 }
             }
             Err(StorageError::Full) => {}
@@ -212,7 +245,8 @@ impl Records {
     ) -> Result<bool, StorageError> {
         let source = self.offset_of(self.location_of(key));
         let Some(header) = RecordHeader::read(flash, source)? else { return Ok(false) };
-        if !target.has_room(header.footprint_bytes()) {
+        // What filled a sector to its last unit, as of old, fills another one.
+        if target.write_at + header.footprint_bytes() > SECTOR_BYTES {
             return Ok(false);
         }
         let start = self.sector_offset(target.sector) + target.write_at;

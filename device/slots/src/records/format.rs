@@ -29,6 +29,8 @@ use crate::sealed::{self, Sealed, put, seal, word};
 
 /// Everything begins at a multiple of this many bytes.
 pub(super) const UNIT: u32 = UNIT_BYTES as u32;
+/// Where records end in a sector. The unit behind is kept for one that proves its header.
+pub(super) const END: u32 = crate::SECTOR_BYTES - UNIT;
 /// Length of a record header in bytes.
 pub(super) const RECORD_HEADER_BYTES: u32 = UNIT;
 /// The version this code reads and writes.
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn longest_value_fits_a_sector() {
-        let room = crate::SECTOR_BYTES - UNIT;
+        let room = END - UNIT;
         assert!(RecordHeader::footprint(MAX_VALUE_BYTES) <= room);
     }
 }

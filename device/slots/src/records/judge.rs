@@ -11,8 +11,8 @@ pub(super) enum Verdict {
     Usable {
         head: u32,
         header: SectorHeader,
-        /// Another sector may be the head at a later power-on.
-        is_doubtful: bool,
+        /// How sure that is.
+        standing: Standing,
     },
     /// Nothing was ever put here.
     Blank {
@@ -24,6 +24,17 @@ pub(super) enum Verdict {
         worst: u32,
         highest_sequence: u32,
     },
+}
+
+/// How sure it is which sector is the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Records were appended behind its header.
+    Proven,
+    /// There is no other, and nothing was appended behind its header.
+    Unproven,
+    /// The one behind it may be the head at a later power-on.
+    Doubtful,
 }
 
 /// What is in a sector besides its header.
@@ -82,7 +93,7 @@ impl Records {
     ) -> Result<Verdict, FlashError> {
         let content = self.content(flash, head, header)?;
         if content.is_proven {
-            return Ok(Verdict::Usable { head, header, is_doubtful: false });
+            return Ok(Verdict::Usable { head, header, standing: Standing::Proven });
         }
         if header.floor == header.sequence && !content.has_values {
             // Just created: creating it again loses nothing.
@@ -99,10 +110,11 @@ impl Records {
                 && before.sequence.checked_add(1) == Some(header.sequence)
                 && before.floor <= before.sequence
             {
-                return Ok(Verdict::Usable { head: sector, header: before, is_doubtful: true });
+                let (head, header, standing) = (sector, before, Standing::Doubtful);
+                return Ok(Verdict::Usable { head, header, standing });
             }
         }
-        Ok(Verdict::Usable { head, header, is_doubtful: false })
+        Ok(Verdict::Usable { head, header, standing: Standing::Unproven })
     }
 
     fn content<F: ReadNorFlash>(

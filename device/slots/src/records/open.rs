@@ -3,7 +3,7 @@
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::format::{RecordHeader, RecordKind, SectorFound, SectorHeader, UNIT};
-use super::judge::Verdict;
+use super::judge::{Standing, Verdict};
 use super::{
     INDEX_KEYS, MAX_SECTORS, MIN_SECTORS, NOWHERE, Opened, RECREATED_KEY, Records, RecreatedReason,
     StorageError,
@@ -65,18 +65,14 @@ impl Records {
             live_bytes: 0,
             torn: 0,
             unsettled: None,
+            is_proven: false,
         };
         let lost = match records.judge(flash)? {
-            Verdict::Usable { head, header, is_doubtful } => {
-                match records.load(flash, head, header)? {
-                    true => {
-                        if is_doubtful {
-                            records.write_at = SECTOR_BYTES;
-                        }
-                        None
-                    }
-                    false => Some((Some(RecreatedReason::Unreadable), head, header.sequence)),
-                }
+            Verdict::Usable { head, header, standing } => {
+                let is_usable = records.load(flash, head, header)?;
+                records.stand(standing);
+                let reason = Some(RecreatedReason::Unreadable);
+                (!is_usable).then_some((reason, head, header.sequence))
             }
             Verdict::Blank { worst, highest_sequence } => Some((None, worst, highest_sequence)),
             Verdict::Lost { reason, worst, highest_sequence } => {
@@ -110,6 +106,15 @@ impl Records {
         Ok(found.and_then(|found| found.first().copied().map(RecreatedReason::from_byte)))
     }
 
+    /// Takes what may change at a later power-on for what it is.
+    fn stand(&mut self, standing: Standing) {
+        self.is_proven = standing != Standing::Unproven;
+        if standing == Standing::Doubtful {
+            self.write_at = SECTOR_BYTES;
+            self.torn = self.torn.saturating_add(1);
+        }
+    }
+
     /// Indexes every sector that counts. `false` when they cannot belong to one store.
     fn load<F: ReadNorFlash>(
         &mut self,
@@ -140,8 +145,9 @@ impl Records {
             }
         }
         // A torn record may be readable at another power-on, with the sequence
-        // that came next: what is written from here on must outrank it.
-        self.next_sequence = highest.saturating_add(self.torn).saturating_add(1);
+        // that came next: what is written from here on must outrank it, and one that reads as
+        // erased flash.
+        self.next_sequence = highest.saturating_add(self.torn).saturating_add(2);
         // Power may have gone in a header so early that it reads erased: nothing is written over it.
         self.write_at = (self.write_at + UNIT).min(SECTOR_BYTES);
         self.live_bytes = self.count_live_bytes(flash)?;
@@ -307,6 +313,7 @@ impl Records {
             self.set_location(RECREATED_KEY.into(), location);
             self.live_bytes = RecordHeader::footprint(1);
         }
+        self.is_proven = false;
         let header = SectorHeader { sequence, floor: sequence, next_record: self.next_sequence };
         flash::write_checked(flash, self.sector_offset(sector), &header.to_bytes())?;
         Ok(())

@@ -130,15 +130,18 @@ impl Records {
             self.write_at += footprint;
             self.next_sequence += 1;
             match write_record(flash, self.sector_offset(sector) + at, header, value) {
-                Ok(()) => return Ok(Records::location(sector, at)),
-                Err(FlashError::ReadBack { .. }) if attempt < WRITE_ATTEMPTS => {
-                    attempt += 1;
-                    self.make_room(flash, footprint, Purpose::Replacement)?;
+                Ok(()) => {
+                    self.is_proven |= sector == self.head;
+                    return Ok(Records::location(sector, at));
                 }
                 Err(error) => {
                     // It may be there nevertheless, at the next power-on.
                     self.torn = self.torn.saturating_add(1);
-                    return Err(error.into());
+                    if !matches!(error, FlashError::ReadBack { .. }) || attempt == WRITE_ATTEMPTS {
+                        return Err(error.into());
+                    }
+                    attempt += 1;
+                    self.make_room(flash, footprint, Purpose::Replacement)?;
                 }
             }
         }
@@ -173,7 +176,7 @@ impl Records {
 
 /// Header first: once it is whole, its length says where the next record is,
 /// even if power goes before the value is.
-fn write_record<F: NorFlash>(
+pub(super) fn write_record<F: NorFlash>(
     flash: &mut F,
     offset: u32,
     header: RecordHeader,

@@ -57,8 +57,8 @@ fn sequences_beyond_half_of_their_range_are_damage() {
     for (of_sector, of_record, expected) in [
         (limit - 1, 1, Opened::Clean),
         (limit, 1, UNREADABLE),
-        (1, limit - 2, Opened::Clean),
-        (1, limit - 1, UNREADABLE),
+        (1, limit - 3, Opened::Clean),
+        (1, limit - 2, UNREADABLE),
     ] {
         let header = [VERSION, of_sector, of_sector, 1];
         let (mut flash, records, opened) = open(&[sector(header, &[(of_record, 5, b"value")])]);

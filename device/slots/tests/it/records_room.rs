@@ -1,6 +1,6 @@
 //! What a store has room for, and what a change costs.
 
-use otaru_sim_flash::SimFlash;
+use otaru_sim_flash::{Cut, CutKind, SimFlash};
 use otaru_slots::{FlashError, Records, Region, StorageError};
 
 use crate::records::{REGION, chip, get, reopen};
@@ -16,8 +16,9 @@ fn figures_are_those_of_the_layout() {
     for sectors in [3, 4, 16] {
         let region = Region::new(REGION.offset, sectors * 4096);
         let (records, _) = Records::open(&mut flash, region).unwrap();
-        // Two sectors are spare, each of the others begins with its header.
-        assert_eq!(records.capacity_bytes(), (sectors - 2) * (4096 - 32));
+        // Two sectors are spare, each of the others begins with its header and ends with room for
+        // what proves that.
+        assert_eq!(records.capacity_bytes(), (sectors - 2) * (4096 - 64));
     }
     let footprints = [0, 1, 32, 33, 4000].map(Records::footprint_bytes);
     assert_eq!(footprints, [32, 64, 64, 96, 4032]);
@@ -28,21 +29,20 @@ fn figures_are_those_of_the_layout() {
 fn store_that_is_full_to_the_last_byte_goes_on() {
     let mut flash = chip::<4>();
     let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
-    let length = |key: u8| if key.is_multiple_of(2) { 2016 } else { 1984 };
     for key in 0..28 {
-        records.put(&mut flash, key, &vec![key; length(key)]).unwrap();
+        records.put(&mut flash, key, &[key; 1984]).unwrap();
     }
     assert_eq!(records.live_bytes(), records.capacity_bytes());
     assert_eq!(records.put(&mut flash, 28, b""), Err(StorageError::Full));
     for round in 28..128 {
-        records.put(&mut flash, round % 28, &vec![round; length(round)]).unwrap();
+        records.put(&mut flash, round % 28, &[round; 1984]).unwrap();
         if round % 9 == 0 {
             records = reopen(&mut flash);
         }
     }
     for key in 0..28 {
         let round = (100..128).find(|round| round % 28 == key).unwrap();
-        assert_eq!(get(&records, &mut flash, key), Some(vec![round; length(key)]));
+        assert_eq!(get(&records, &mut flash, key), Some(vec![round; 1984]));
     }
 }
 
@@ -116,17 +116,16 @@ fn spare_sectors_are_not_for_more() {
     let mut flash = chip::<4>();
     let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
     for key in 0..24 {
-        let length = if key % 2 == 0 { 2016 } else { 1984 };
-        records.put(&mut flash, key, &vec![key; length]).unwrap();
+        records.put(&mut flash, key, &[key; 1984]).unwrap();
     }
     for key in 24..26 {
-        records.put(&mut flash, key, &[key; 4000]).unwrap();
+        records.put(&mut flash, key, &[key; 3968]).unwrap();
     }
     assert_eq!(records.capacity_bytes() - records.live_bytes(), 64);
     for round in 0..20 {
         assert_eq!(records.put(&mut flash, 30, b"more"), Err(StorageError::Full), "{round}");
         // This one may have a spare sector, which is free again afterwards.
-        records.put(&mut flash, 24 + round % 2, &[round; 4000]).unwrap();
+        records.put(&mut flash, 24 + round % 2, &[round; 3968]).unwrap();
     }
 }
 
@@ -155,4 +154,39 @@ fn copy_that_does_not_take_costs_its_place_alone() {
     assert_eq!(get(&records, &mut flash, 0), Some(vec![7; 300]));
     assert_eq!(get(&records, &mut flash, 1).as_deref(), Some(&b"small"[..]));
     assert_eq!(get(&records, &mut flash, 9), Some(vec![rounds.start - 2; 3000]));
+}
+
+/// The next sector takes all of the head and frees it, and has no room for more: before another one
+/// is opened over what it freed, something says that it counts.
+#[test]
+fn nothing_that_a_sector_freed_is_erased_before_that_counts() {
+    let region = Region::new(REGION.offset, 3 * 4096);
+    let lengths = [1500, 1952, 480];
+    let filled = || {
+        let mut flash = chip::<4>();
+        let (mut records, _) = Records::open(&mut flash, region).unwrap();
+        for (key, length) in (0..).zip(lengths) {
+            records.put(&mut flash, key, &vec![key; length]).unwrap();
+        }
+        (flash, records)
+    };
+    let change = |flash: &mut SimFlash<4>, records: &mut Records| -> Result<(), StorageError> {
+        (0..8).try_for_each(|round| records.put(flash, 0, &[100 + round; 1500]))
+    };
+    let (mut flash, mut records) = filled();
+    let before = flash.operations();
+    change(&mut flash, &mut records).unwrap();
+    for at_operation in 0..flash.operations() - before {
+        for kind in [CutKind::Before, CutKind::After] {
+            let (mut flash, mut records) = filled();
+            flash.cut_power(Cut { at_operation, kind });
+            let _ = change(&mut flash, &mut records);
+            flash.power_on();
+            let (records, _) = Records::open(&mut flash, region).unwrap();
+            for (key, length) in (0..).zip(lengths).skip(1) {
+                let value = get(&records, &mut flash, key);
+                assert_eq!(value, Some(vec![key; length]), "{key} {at_operation} {kind:?}");
+            }
+        }
+    }
 }
