@@ -53,7 +53,10 @@ pub enum AgentPhase {
     /// The whole slot is hashed from flash.
     Verifying,
     /// The shadow is read once more: only what the server can be told of is started.
-    Reaching,
+    Reaching {
+        /// When the wait for it ends.
+        until_ms: u64,
+    },
     /// The trial boot is being armed: too late to cancel.
     Staged,
     /// Armed; restarting.

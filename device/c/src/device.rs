@@ -106,8 +106,8 @@ pub(crate) struct Device {
     /// Answers to effects, which come before what is heard.
     answers: VecDeque<Input<'static>>,
     job: Option<Job>,
-    /// A look at root and timestamp, for when nothing else is under way.
-    watch: Option<Box<Check>>,
+    /// Root and timestamp are to be looked at, when nothing else is under way.
+    wants_watch: bool,
     is_restarting: bool,
 }
 
@@ -147,7 +147,7 @@ impl Device {
             heard: VecDeque::new(),
             answers: VecDeque::new(),
             job: None,
-            watch: None,
+            wants_watch: false,
             is_restarting: false,
         };
         let mut carried = Ok(());
@@ -204,10 +204,8 @@ impl Device {
             }
         } else if let Some(job) = self.job.take() {
             self.work(job)?;
-        } else if let Some(mut watch) = self.watch.take() {
-            if self.check_next(&mut watch)? {
-                self.watch = Some(watch);
-            }
+        } else if core::mem::take(&mut self.wants_watch) {
+            self.job = Some(Job::Check(Box::new(self.begin_check(None)?)));
         } else if self.wake_at_ms().is_some_and(|at| at <= now.uptime_ms) {
             self.step(Input::TimePassed)?;
         } else {
@@ -298,7 +296,7 @@ impl Device {
                 let check = self.begin_check(Some(wanted))?;
                 self.job = Some(Job::Check(Box::new(check)));
             }
-            Effect::CheckTrust => self.watch = Some(Box::new(self.begin_check(None)?)),
+            Effect::CheckTrust => self.wants_watch = true,
             Effect::Download { target, from_start } => self.download(&target, from_start)?,
             Effect::StopTransfer => {
                 self.stop();
@@ -345,8 +343,11 @@ impl Device {
 
     /// Ends what is under way, and its request.
     fn stop(&mut self) {
-        if let Some(Job::Transfer(mut transfer)) = self.job.take() {
-            transfer.close(&self.board);
+        match self.job.take() {
+            Some(Job::Transfer(mut transfer)) => transfer.close(&self.board),
+            // Nobody asked for its end: it is begun again.
+            Some(Job::Check(check)) => self.wants_watch |= check.is_watch(),
+            None => {}
         }
     }
 
@@ -357,6 +358,7 @@ impl Device {
         };
         match self.host.patch_download(target, &manifest, self.identity.chip, from_start)? {
             Ok(download) => {
+                self.stop();
                 let transfer = Transfer::new(download, manifest);
                 self.job = Some(Job::Transfer(Box::new(transfer)));
             }

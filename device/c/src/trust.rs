@@ -57,6 +57,13 @@ struct Found {
     signer: KeyId,
 }
 
+impl Check {
+    /// Whether it is about root documents and timestamp alone.
+    pub(crate) fn is_watch(&self) -> bool {
+        self.wanted.is_none()
+    }
+}
+
 impl Device {
     /// Everything before the first erase of what is wanted; root documents and timestamp alone
     /// where nothing is.

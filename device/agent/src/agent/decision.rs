@@ -120,7 +120,7 @@ impl Step<'_> {
                 (self.out)(Effect::StopTransfer);
                 self.ask_product(before);
             }
-            AgentPhase::Reaching if self.agent.config.asks_product => {
+            AgentPhase::Reaching { .. } if self.agent.config.asks_product => {
                 self.ask_product(Before::Restart);
             }
             AgentPhase::Deferred { reason, .. } => {

@@ -159,20 +159,22 @@ impl Step<'_> {
         if self.agent.link != Link::Up {
             return self.fault(Reason::LinkDownAtInstall.into());
         }
-        self.agent.phase = AgentPhase::Reaching;
+        let until_ms = self.agent.now.uptime_ms.saturating_add(self.agent.config.answer_limit_ms);
+        self.agent.phase = AgentPhase::Reaching { until_ms };
         self.ask();
     }
 
     /// The server was not reached.
     pub(super) fn reach_failed(&mut self, reason: Reason) {
-        if self.agent.phase == AgentPhase::Reaching {
+        if matches!(self.agent.phase, AgentPhase::Reaching { .. }) {
             self.fault(reason.into());
         }
     }
 
     /// Arms the trial boot, if that is all that was left to do.
     pub(super) fn server_reached(&mut self) {
-        if self.agent.phase == AgentPhase::Reaching {
+        let is_up = self.agent.link == Link::Up;
+        if is_up && matches!(self.agent.phase, AgentPhase::Reaching { .. }) {
             self.arm();
         }
     }

@@ -71,7 +71,6 @@ impl Step<'_> {
             (self.out)(Effect::Disconnect);
         } else {
             self.read_failed(&["the shadow service does not answer"]);
-            self.reach_failed(Reason::LinkDownAtInstall);
         }
     }
 
@@ -128,10 +127,10 @@ impl Step<'_> {
         }
         let number = Decimal::new(code);
         self.read_failed(&["the shadow could not be read: ", number.as_str()]);
-        if token.is_none() {
-            return;
+        // Without a token it may be the answer to somebody else.
+        if token.is_some() {
+            self.reach_failed(Reason::ServerError);
         }
-        self.reach_failed(Reason::ServerError);
         if code == 429 || code >= 500 {
             // That is the server's trouble, and no fault of new firmware that heard of it.
             self.broker_reached();

@@ -111,7 +111,7 @@ impl AgentPhase {
             | AgentPhase::Asking { before: Before::Download, .. } => Phase::Notified,
             AgentPhase::Downloading { .. } => Phase::Downloading,
             AgentPhase::Verifying
-            | AgentPhase::Reaching
+            | AgentPhase::Reaching { .. }
             | AgentPhase::Staged
             | AgentPhase::Asking { before: Before::Restart, .. } => Phase::Verifying,
             AgentPhase::Activating | AgentPhase::RollingBack => Phase::Restarting,

@@ -18,6 +18,7 @@ impl Core {
                 self.wait_wakes_at_ms().unwrap_or(NEVER)
             }
             AgentPhase::Asking { until_ms, .. }
+            | AgentPhase::Reaching { until_ms }
             | AgentPhase::Trial { until_ms }
             | AgentPhase::SelfTest { until_ms } => until_ms,
             AgentPhase::Preflight | AgentPhase::Downloading { .. } => self.meter.stalls_at_ms,
@@ -47,6 +48,9 @@ impl Step<'_> {
         match self.agent.phase {
             AgentPhase::Asking { before, until_ms } if until_ms <= now => {
                 self.question_unanswered(before);
+            }
+            AgentPhase::Reaching { until_ms } if until_ms <= now => {
+                self.reach_failed(Reason::LinkDownAtInstall);
             }
             AgentPhase::AwaitRetry { .. } | AgentPhase::Deferred { .. } => self.mind_wait(),
             AgentPhase::Preflight | AgentPhase::Downloading { .. }

@@ -58,7 +58,7 @@ impl Step<'_> {
                 | AgentPhase::Deferred { .. }
                 | AgentPhase::Downloading { .. }
                 | AgentPhase::Verifying
-                | AgentPhase::Reaching
+                | AgentPhase::Reaching { .. }
                 | AgentPhase::AwaitRetry { .. }
         )
     }

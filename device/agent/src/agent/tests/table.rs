@@ -63,7 +63,7 @@ names! {
     AgentPhase::Downloading { .. } => "Downloading",
     AgentPhase::Verifying => "Verifying",
     AgentPhase::Asking { before: Before::Restart, .. } => "Asking before the restart",
-    AgentPhase::Reaching => "Reaching",
+    AgentPhase::Reaching { .. } => "Reaching",
     AgentPhase::Staged => "Staged",
     AgentPhase::Activating => "Activating",
     AgentPhase::Trial { .. } => "Trial",
@@ -154,7 +154,7 @@ fn check_other_messages(start: &Start, outcomes: &[Outcome]) {
     };
     for (tried, same_as) in by_other_messages() {
         // To be armed takes an answer.
-        let is_asked = start.agent.phase() == AgentPhase::Reaching;
+        let is_asked = matches!(start.agent.phase(), AgentPhase::Reaching { .. });
         let arms = |(next, _): &(String, String)| is_asked && next == "Staged";
         let expected = by_read(same_as).filter(|outcome| is_online && !arms(outcome));
         let (found, phase) = (outcome(start, &tried), phase_of(&start.agent));
