@@ -74,14 +74,26 @@ class Slots:
             self.go_back()
 
     def start_new(self) -> None:
-        for tries in range(RESTARTS):
-            if self.start(self.other, self.memory.trial["version"]):
+        trial = self.memory.trial
+        while trial.get("tries", 0) < RESTARTS:
+            if not self.wait_for_try():
+                return
+            if self.start(self.other, trial["version"]):
                 self.reach("started")
                 return
-            # Whoever stops this program may have stopped the restart as well: it says nothing.
-            if self.stop.wait(back_off(tries)):
-                return
-        self.give_up("it could not be started")
+        # Whoever stops this program may have stopped the restart as well: the next start judges.
+        if not self.stop.is_set():
+            self.give_up("it could not be started")
+
+    def wait_for_try(self) -> bool:
+        """Counts a restart before it is begun: one that restarts the machine never returns."""
+        trial = self.memory.trial
+        tries = trial.get("tries", 0)
+        if self.stop.is_set() or tries and self.stop.wait(back_off(tries)):
+            return False
+        trial["tries"] = tries + 1
+        self.memory.save()
+        return True
 
     def test(self) -> None:
         version = self.memory.trial["version"]
@@ -99,11 +111,11 @@ class Slots:
 
     def give_up(self, why: str) -> None:
         trial = self.memory.trial
-        trial["stage"] = "back"
+        trial["stage"], trial["tries"] = "back", 0
         self.fail(trial["version"], trial["asked_at"], why)
 
     def go_back(self) -> None:
-        if self.start(self.memory.slot, self.memory.version):
+        if self.wait_for_try() and self.start(self.memory.slot, self.memory.version):
             self.memory.trial = {}
             self.memory.save()
 

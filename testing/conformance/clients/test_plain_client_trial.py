@@ -124,6 +124,17 @@ def test_a_stop_in_the_restart_judges_nothing(product: Product) -> None:
     assert slots.memory.version == NEW
 
 
+def test_a_restart_that_never_returns_is_left_as_well(product: Product) -> None:
+    """As one that restarts the machine, into an image that does not come up."""
+    product.stopped_in = [f"restart {NEW}"]
+    product.try_new()
+    for _ in range(3):
+        memory = (slots := product.power_on()).memory
+        slots.go_on()
+    assert product.ran == [f"restart {NEW}"] * 3 + [f"restart {OLD}"]
+    assert (memory.version, memory.trial, memory.failed["why"]) == (OLD, {}, "it could not be started")
+
+
 def test_a_stop_after_the_restart_leaves_the_self_test_to_the_next_start(product: Product) -> None:
     product.stopped_after = [f"restart {NEW}"]
     assert product.try_new().memory.failed == {}
