@@ -236,6 +236,58 @@ fn records_are_old_or_new_after_two_cuts() {
     }
 }
 
+/// Values that fill rings of three to five sectors, so that one opens another over what it freed.
+#[test]
+fn full_stores_are_old_or_new_after_cuts() {
+    let mut random = Random::new(5);
+    for number in 0..if is_full_sweep() { 50_000 } else { 1_500 } {
+        let sectors = 3 + number % 3;
+        let region = Region::new(REGION.offset, sectors * 4096);
+        // Five of them fill it one and a half times.
+        let longest = u64::from((sectors - 2) * 4096) * 3 / 5;
+        let mut flash: SimFlash<4> = SimFlash::new(0x6000);
+        let mut model: BTreeMap<u8, Vec<Option<Vec<u8>>>> = BTreeMap::new();
+        let mut cuts = Vec::new();
+        for _ in 0..2 {
+            let kinds = cut_kinds(random.next_u64());
+            let kind = kinds[random.below(kinds.len() as u64) as usize];
+            let cut = Cut { at_operation: random.below(60), kind };
+            cuts.push(cut);
+            flash.cut_power(cut);
+            if let Ok((mut records, _)) = Records::open(&mut flash, region) {
+                for _ in 0..40 {
+                    let length = random.below(longest) as usize;
+                    let value = random.bytes(length);
+                    let step = (random.below(5) as u8, Some(value));
+                    let allowed = model.entry(step.0).or_insert_with(|| vec![None]);
+                    match take_step(&mut records, &mut flash, &step) {
+                        Ok(()) => *allowed = vec![step.1],
+                        Err(StorageError::Full) => {}
+                        Err(_) => {
+                            allowed.push(step.1);
+                            break;
+                        }
+                    }
+                }
+            }
+            flash.power_on();
+        }
+        // What is changed by now stands on whatever was read.
+        let (mut records, _) = Records::open(&mut flash, region).expect("power is back");
+        if records.put(&mut flash, 9, &[9]).is_ok() {
+            model.insert(9, vec![Some(vec![9])]);
+        }
+        for _ in 0..3 {
+            flash.power_on();
+            let (records, _) = Records::open(&mut flash, region).expect("power is there");
+            for (key, allowed) in &model {
+                let found = get(&records, &mut flash, *key);
+                assert!(allowed.contains(&found), "{number}: {cuts:?}: key {key}");
+            }
+        }
+    }
+}
+
 /// Opens lost storage under every cut; the next open must still tell.
 fn check_loss_is_told<const UNIT: usize>(lost: &SimFlash<UNIT>) {
     for at_operation in 0..6 {
