@@ -29,9 +29,10 @@ pub(super) enum Verdict {
 /// How sure it is which sector is the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Records were appended behind its header.
+    /// Several records were appended behind its header.
     Proven,
-    /// There is no other, and nothing was appended behind its header.
+    /// There is no other and nothing was appended behind its header, or one record alone, which
+    /// power may have been cut in.
     Unproven,
     /// The one behind it may be the head at a later power-on.
     Doubtful,
@@ -39,8 +40,8 @@ pub(super) enum Standing {
 
 /// What is in a sector besides its header.
 struct Content {
-    /// Records were appended after its header was written.
-    is_proven: bool,
+    /// How many records were appended after its header was written.
+    appended: u32,
     /// It holds a key of the user's.
     has_values: bool,
     /// It says why storage was created again.
@@ -92,8 +93,9 @@ impl Records {
         header: SectorHeader,
     ) -> Result<Verdict, FlashError> {
         let content = self.content(flash, head, header)?;
-        if content.is_proven {
-            return Ok(Verdict::Usable { head, header, standing: Standing::Proven });
+        if content.appended > 0 {
+            let standing = if content.appended > 1 { Standing::Proven } else { Standing::Unproven };
+            return Ok(Verdict::Usable { head, header, standing });
         }
         if header.floor == header.sequence && !content.has_values {
             // Just created: creating it again loses nothing.
@@ -123,11 +125,11 @@ impl Records {
         sector: u32,
         header: SectorHeader,
     ) -> Result<Content, FlashError> {
-        let mut content = Content { is_proven: false, has_values: false, has_marker: false };
+        let mut content = Content { appended: 0, has_values: false, has_marker: false };
         let mut at = UNIT;
         while let Some(found) = self.next_record(flash, sector, header.sequence, at, &mut 0)? {
             let record = &found.header;
-            content.is_proven |= record.sequence >= header.next_record;
+            content.appended += u32::from(record.sequence >= header.next_record);
             content.has_values |= record.key != RECREATED_KEY;
             content.has_marker |= record.key == RECREATED_KEY;
             at = found.next_at();

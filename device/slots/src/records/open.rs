@@ -148,6 +148,9 @@ impl Records {
         // that came next: what is written from here on must outrank it, and one that reads as
         // erased flash.
         self.next_sequence = highest.saturating_add(self.torn).saturating_add(2);
+        // So it must those whose sectors are free by now, or the head would not be proven by it.
+        let appended = header.next_record.saturating_add(self.torn).saturating_add(1);
+        self.next_sequence = self.next_sequence.max(appended);
         // Power may have gone in a header so early that it reads erased: nothing is written over it.
         self.write_at = (self.write_at + UNIT).min(SECTOR_BYTES);
         self.live_bytes = self.count_live_bytes(flash)?;

@@ -236,6 +236,46 @@ fn records_are_old_or_new_after_two_cuts() {
     }
 }
 
+/// Removals count for the sequence as long as their sector does: in the smallest ring it goes with
+/// the next that is opened.
+#[test]
+fn value_written_after_a_torn_one_outranks_it_in_the_smallest_ring() {
+    let region = Region::new(REGION.offset, 0x3000);
+    let before = || {
+        let mut flash: SimFlash<4> = SimFlash::new(0x6000);
+        let (mut records, _) = Records::open(&mut flash, region).unwrap();
+        records.put(&mut flash, 1, &[1; 1500]).unwrap();
+        for key in 20..26 {
+            records.put(&mut flash, key, b"").unwrap();
+        }
+        records.put(&mut flash, 2, &[2; 2010]).unwrap();
+        records.put(&mut flash, 5, &[5; 8]).unwrap();
+        for key in 20..26 {
+            records.remove(&mut flash, key).unwrap();
+        }
+        flash.trace_operations();
+        (flash, records)
+    };
+    // Into the next sector, which takes all that stays and frees this one.
+    let (mut flash, mut records) = before();
+    records.put(&mut flash, 3, &[0xF8; 8]).unwrap();
+    let operations = flash.take_trace().len() as u64;
+    for (seed, back) in (0..64).flat_map(|seed| [(seed, 1), (seed, 2)]) {
+        let (mut flash, mut records) = before();
+        flash.cut_power(Cut { at_operation: operations - back, kind: CutKind::Weak { seed } });
+        records.put(&mut flash, 3, &[0xF8; 8]).unwrap_err();
+        flash.power_on();
+        let (mut records, _) = Records::open(&mut flash, region).unwrap();
+        records.put(&mut flash, 3, &[0xFD; 8]).unwrap();
+        for _ in 0..8 {
+            flash.power_on();
+            let (records, _) = Records::open(&mut flash, region).unwrap();
+            assert_eq!(get(&records, &mut flash, 3), Some(vec![0xFD; 8]), "{seed} {back}");
+            assert_eq!(get(&records, &mut flash, 1), Some(vec![1; 1500]), "{seed} {back}");
+        }
+    }
+}
+
 /// Values that fill rings of three to five sectors, so that one opens another over what it freed.
 #[test]
 fn full_stores_are_old_or_new_after_cuts() {
