@@ -73,8 +73,7 @@ class Download:
                 file.truncate(have)
                 etag = answer.headers["ETag"]
                 about = {"version": version, "etag": etag, "sha256": etag.strip('"'), "size": size}
-                self.memory.download = about
-                self.memory.save()
+                self.memory.keep(download=about)
                 received = have
                 for piece in answer.iter_content(1 << 16):
                     received += len(piece)

@@ -76,8 +76,7 @@ class PlainClient:
         write(self.state / "settings.json", settings)
         if not command(self.apply_command, OTARU_SETTINGS=str(self.state / "settings.json")):
             return False
-        self.memory.settings = settings
-        self.memory.save()
+        self.memory.keep(settings=settings)
         self.shadow.report()
         return True
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,12 @@ class Memory:
     def of(cls, path: Path, factory_version: str) -> "Memory":
         return cls(path, **(json.loads(path.read_text()) if path.exists() else {"version": factory_version}))
 
-    def save(self) -> None:
-        write(self.path, {name: value for name, value in asdict(self).items() if name != "path"})
+    def keep(self, **what: Any) -> None:
+        """Remembers what is new, here only once it is on disk: neither knows more than the other."""
+        new = replace(self, **what)
+        write(self.path, {name: value for name, value in asdict(new).items() if name != "path"})
+        for name, value in what.items():
+            setattr(self, name, value)
 
 
 class Slots:
@@ -47,38 +51,36 @@ class Slots:
     def __init__(self, memory: Memory, restart: str, self_test: str, stop: threading.Event) -> None:
         self.folder, self.memory, self.stop = memory.path.parent, memory, stop
         self.restart, self.self_test = restart, self_test
+        # One that the memory speaks of, and that is not under way here, was ended by power or a crash, or failed.
+        self.is_testing = False
         if not memory.trial and self.current() not in (None, self.file(memory.slot).name):
             # Older versions of this program forgot a trial before they had gone back from it.
-            memory.trial = {"stage": "back"}
-            memory.save()
+            memory.keep(trial={"stage": "back"})
 
     def take(self, image: Path, version: str, asked_at: Any) -> None:
         """Puts a checked image into the other slot, to be tried."""
         put(image, self.file(self.other))
-        self.memory.trial = {"version": version, "asked_at": asked_at, "stage": "armed"}
-        self.memory.save()
+        self.memory.keep(trial={"version": version, "asked_at": asked_at, "stage": "armed"})
 
     def go_on(self) -> None:
         """Brings a trial on from the stage it is at; it is over once the memory has none.
 
         Each restart is owed by its stage, written down before `current` moves, until --restart ended well.
         """
-        trial = self.memory.trial
-        if trial["stage"] == "testing":
+        if self.stage == "testing" and not self.is_testing:
             self.give_up("it ended in its self-test")
-        if trial["stage"] == "armed":
+        if self.stage == "armed":
             self.start_new()
-        if trial["stage"] == "started" and not self.stop.is_set():
+        if self.stage in ("started", "testing") and not self.stop.is_set():
             self.test()
-        if trial["stage"] == "back":
+        if self.stage == "back":
             self.go_back()
 
     def start_new(self) -> None:
-        trial = self.memory.trial
-        while trial.get("tries", 0) < RESTARTS:
+        while self.memory.trial.get("tries", 0) < RESTARTS:
             if not self.wait_for_try():
                 return
-            if self.start(self.other, trial["version"]):
+            if self.start(self.other, self.memory.trial["version"]):
                 self.reach("started")
                 return
         # Whoever stops this program may have stopped the restart as well: the next start judges.
@@ -87,42 +89,37 @@ class Slots:
 
     def wait_for_try(self) -> bool:
         """Counts a restart before it is begun: one that restarts the machine never returns."""
-        trial = self.memory.trial
-        tries = trial.get("tries", 0)
+        tries = self.memory.trial.get("tries", 0)
         if self.stop.is_set() or tries and self.stop.wait(back_off(tries)):
             return False
-        trial["tries"] = tries + 1
-        self.memory.save()
+        self.memory.keep(trial=self.memory.trial | {"tries": tries + 1})
         return True
 
     def test(self) -> None:
         version = self.memory.trial["version"]
+        self.is_testing = True
         self.reach("testing")
         if self.run(self.self_test, self.other, version):
-            self.memory.slot, self.memory.version = self.other, version
-            self.memory.failed, self.memory.trial = {}, {}
-            self.memory.save()
+            self.memory.keep(slot=self.other, version=version, failed={}, trial={})
             LOG.info("confirmed %s", version)
         elif self.stop.is_set():
             # As with the restart.
             self.reach("started")
         else:
+            self.is_testing = False
             self.give_up("it failed its self-test")
 
     def give_up(self, why: str) -> None:
         trial = self.memory.trial
-        trial["stage"], trial["tries"] = "back", 0
-        self.fail(trial["version"], trial["asked_at"], why)
+        self.fail(trial["version"], trial["asked_at"], why, trial=trial | {"stage": "back", "tries": 0})
 
     def go_back(self) -> None:
         if self.wait_for_try() and self.start(self.memory.slot, self.memory.version):
-            self.memory.trial = {}
-            self.memory.save()
+            self.memory.keep(trial={})
 
-    def fail(self, version: str, asked_at: Any, why: str) -> None:
+    def fail(self, version: str, asked_at: Any, why: str, **also: Any) -> None:
         LOG.warning("%s: %s", version, why)
-        self.memory.failed = {"version": version, "asked_at": asked_at, "why": why}
-        self.memory.save()
+        self.memory.keep(failed={"version": version, "asked_at": asked_at, "why": why}, **also)
 
     def start(self, slot: str, version: str) -> bool:
         """Restarts into a slot; answers whether --restart ended well."""
@@ -136,11 +133,14 @@ class Slots:
         return has_started
 
     def reach(self, stage: str) -> None:
-        self.memory.trial["stage"] = stage
-        self.memory.save()
+        self.memory.keep(trial=self.memory.trial | {"stage": stage})
 
     def run(self, line: str, slot: str, version: str) -> bool:
         return command(line, OTARU_IMAGE=str(self.file(slot)), OTARU_VERSION=version)
+
+    @property
+    def stage(self) -> str | None:
+        return self.memory.trial.get("stage")
 
     @property
     def other(self) -> str:

@@ -1,6 +1,7 @@
 """The trial of an image in `examples/plain-client`, with commands that fail, are stopped, or lose power."""
 
 import argparse
+import errno
 import itertools
 import json
 import threading
@@ -42,10 +43,16 @@ class Product:
         self.stopped_after: list[str] = []
         # After how many more steps power goes.
         self.steps_left: int | None = None
+        # How many more files can be written before one finds the disk full.
+        self.room_left: int | None = None
         replace = slots.put
 
         def put(new: Path, path: Path) -> None:
             self.step()
+            if self.room_left is not None:
+                self.room_left -= 1
+                if self.room_left == -1:
+                    raise OSError(errno.ENOSPC, "the disk is full")
             replace(new, path)
 
         monkeypatch.setattr(slots, "put", put)
@@ -86,12 +93,15 @@ class Product:
         return Slots(Memory.of(self.state / "memory.json", OLD), "restart", "self-test", self.stop)
 
     def try_new(self) -> Any:
-        image = self.state / "download.part"
-        image.write_text(NEW)
         slots = self.power_on()
-        slots.take(image, NEW, 1)
+        self.take_new(slots)
         slots.go_on()
         return slots
+
+    def take_new(self, slots: Any) -> None:
+        image = self.state / "download.part"
+        image.write_text(NEW)
+        slots.take(image, NEW, 1)
 
 
 @pytest.fixture
@@ -181,6 +191,33 @@ def test_wherever_power_goes_what_is_confirmed_is_what_runs(
             memory = product.power_on().memory
             assert (memory.trial, memory.version) == ({}, product.running), f"{steps} steps: {product.ran}"
     assert steps > 8
+
+
+@pytest.mark.parametrize("how", ["is well", "fails its self-test"])
+def test_a_full_disk_judges_no_image_and_is_not_known_better_than_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    from slots import Memory
+
+    end = NEW if how == "is well" else OLD
+    for room in itertools.count():
+        with monkeypatch.context() as patch:
+            product = Product(tmp_path / str(room), patch)
+            product.fails = [f"self-test {NEW}"] if how == "fails its self-test" else []
+            slots, product.room_left = product.power_on(), room
+            memory = slots.memory
+            while memory.trial or (memory.version, memory.failed) == (OLD, {}):
+                try:
+                    if not memory.trial:
+                        product.take_new(slots)
+                    slots.go_on()
+                except OSError:
+                    assert memory == Memory.of(product.state / "memory.json", OLD)
+        found = (memory.version, product.running, memory.failed == {})
+        assert found == (end, end, end == NEW), f"{room} files: {product.ran}"
+        if product.room_left >= 0:
+            break
+    assert room > 5
 
 
 @pytest.mark.parametrize("stage", ["armed", "testing", None])
