@@ -8,13 +8,14 @@
 //! in its value. Hence after a cut every key has its old or its new value,
 //! whole. What a cut write left may even read differently at every
 //! power-on, so nothing is built on it: [`judge`] passes over such a sector,
-//! and the first change after opening writes the youngest record anew.
-//! Formats are in [`format`].
+//! and before the first change after opening, [`settle`] voids what is no record
+//! yet and writes the youngest one anew. Formats are in [`format`].
 
 mod compact;
 mod format;
 mod judge;
 mod open;
+mod settle;
 mod write;
 
 use embedded_storage::nor_flash::ReadNorFlash;
@@ -129,8 +130,8 @@ pub struct Records {
     next_sequence: u32,
     /// Flash the current records take, in bytes.
     live_bytes: u32,
-    /// Written places that are no record; one may be readable next time.
-    torn: u32,
+    /// Whether what is no record by now will be none at any later power-on.
+    is_voided: bool,
     /// Key of the youngest record, until it is known not to be what power was
     /// cut in.
     unsettled: Option<u8>,

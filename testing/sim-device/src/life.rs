@@ -71,8 +71,8 @@ pub struct Outage {
 impl Outage {
     /// Whether it leaves cells that change later, or changed one that nobody wrote.
     pub fn leaves_damage(&self) -> bool {
-        use CutKind::{Disturb, Faint, Weak};
-        matches!(self.kind, Weak { .. } | Faint { .. } | Disturb { .. })
+        use CutKind::{Disturb, Faint, Wavering, Weak};
+        matches!(self.kind, Weak { .. } | Faint { .. } | Wavering { .. } | Disturb { .. })
     }
 }
 

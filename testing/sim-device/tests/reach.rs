@@ -99,6 +99,7 @@ fn sort(outage: &Outage) -> &'static str {
         CutKind::Mask { .. } => "mask",
         CutKind::Weak { .. } => "weak",
         CutKind::Faint { .. } => "faint",
+        CutKind::Wavering { .. } => "wavering",
         CutKind::Disturb { .. } => "disturb",
     }
 }

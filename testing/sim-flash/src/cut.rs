@@ -50,6 +50,11 @@ pub enum CutKind {
         /// Of the random sequence.
         seed: u64,
     },
+    /// All of it reads as done after one power-on, and as never begun after another.
+    Wavering {
+        /// Of the random sequence.
+        seed: u64,
+    },
     /// It completes, and one bit elsewhere in its sector turns over.
     Disturb {
         /// Of the random sequence.
@@ -65,6 +70,7 @@ impl CutKind {
             CutKind::After
             | CutKind::Weak { .. }
             | CutKind::Faint { .. }
+            | CutKind::Wavering { .. }
             | CutKind::Disturb { .. } => vec![0xFF; length],
             CutKind::Prefix { bytes } => {
                 (0..length).map(|index| if index < bytes { 0xFF } else { 0 }).collect()

@@ -20,7 +20,7 @@ pub enum SimError {
     NotAligned,
     /// Past the end of the chip.
     OutOfBounds,
-    /// The unit was written since its last erase, and is not only cleared.
+    /// The unit was written since its last erase, does not read as erased, and is not only cleared.
     WrittenTwice {
         /// First byte of the unit.
         offset: u32,
@@ -48,6 +48,26 @@ pub struct Operation {
     pub is_erase: bool,
 }
 
+/// Undecided cells of one byte.
+#[derive(Clone, Copy, Debug)]
+struct Weak {
+    bits: u8,
+    /// What decides all cells of one operation alike; otherwise each decides for itself.
+    together: Option<u64>,
+}
+
+impl Weak {
+    /// Which of them read otherwise than they were left. The same until the next power-on: a cell
+    /// decides once it is warm.
+    fn turned(self, at: u32, power_ons: u64) -> u8 {
+        match self.together {
+            Some(seed) if Random::new(seed ^ (power_ons << 32)).below(2) == 0 => 0,
+            Some(_) => self.bits,
+            None => self.bits & Random::new(u64::from(at) ^ (power_ons << 32)).next_u8(),
+        }
+    }
+}
+
 /// A chip that reads and writes units of `UNIT` bytes: 4, or 16 as flash encryption asks for.
 /// Nothing is encrypted: an erased cell reads as ones, and a bit that turns over is one bit.
 ///
@@ -57,10 +77,12 @@ pub struct Operation {
 pub struct SimFlash<const UNIT: usize> {
     /// `None` is an erased sector.
     sectors: Vec<Option<Arc<Sector>>>,
-    /// Cells whose charge is undecided: offset to bits.
-    weak: BTreeMap<u32, u8>,
+    /// Cells whose charge is undecided, by offset.
+    weak: BTreeMap<u32, Weak>,
     /// Writes and erases in here leave their first byte as it is.
     worn_out: Range<u32>,
+    /// Whether its driver refuses even zeros over what was written.
+    writes_once: bool,
     erases: Vec<u32>,
     operations: u64,
     cut: Option<Cut>,
@@ -78,6 +100,7 @@ impl<const UNIT: usize> SimFlash<UNIT> {
             sectors: vec![None; size_bytes / SECTOR_BYTES],
             weak: BTreeMap::new(),
             worn_out: 0..0,
+            writes_once: false,
             erases: vec![0; size_bytes / SECTOR_BYTES],
             operations: 0,
             cut: None,
@@ -100,10 +123,8 @@ impl<const UNIT: usize> SimFlash<UNIT> {
         if self.weak.is_empty() {
             return;
         }
-        for (&at, &bits) in self.weak.range(offset..offset + bytes.len() as u32) {
-            // The same until the next power-on: a cell decides once it is warm.
-            let noise = Random::new(u64::from(at) ^ (self.power_ons << 32)).next_u8();
-            bytes[(at - offset) as usize] ^= bits & noise;
+        for (&at, weak) in self.weak.range(offset..offset + bytes.len() as u32) {
+            bytes[(at - offset) as usize] ^= weak.turned(at, self.power_ons);
         }
     }
 
@@ -132,6 +153,11 @@ impl<const UNIT: usize> SimFlash<UNIT> {
     /// Makes writes and erases in a range fail silently: the first byte keeps its value.
     pub fn wear_out(&mut self, range: Range<u32>) {
         self.worn_out = range;
+    }
+
+    /// Refuses to write over anything from here on, as drivers may.
+    pub fn write_once(&mut self) {
+        self.writes_once = true;
     }
 
     /// Sets the next cut and counts operations from 0 again.
@@ -260,6 +286,7 @@ impl<const UNIT: usize> SimFlash<UNIT> {
                 CutKind::After
                 | CutKind::Weak { .. }
                 | CutKind::Faint { .. }
+                | CutKind::Wavering { .. }
                 | CutKind::Disturb { .. },
             ) => {
                 let mut later = self.weak.split_off(&offset);
@@ -289,9 +316,10 @@ impl<const UNIT: usize> SimFlash<UNIT> {
         let is_written = |unit: usize| {
             let sector = self.sectors[unit * UNIT / SECTOR_BYTES].as_ref();
             sector.is_some_and(|sector| sector.is_written(unit * UNIT % SECTOR_BYTES))
+                && !self.wavers_as_erased(unit * UNIT)
         };
         // Zeros over anything, and ones that change nothing, are sound on every NOR cell.
-        let voids = bytes.iter().all(|&byte| byte == 0 || byte == 0xFF);
+        let voids = !self.writes_once && bytes.iter().all(|&byte| byte == 0 || byte == 0xFF);
         let mut units = start / UNIT..(start + length) / UNIT;
         if !voids && let Some(unit) = units.find(|&unit| is_written(unit)) {
             return Err(SimError::WrittenTwice { offset: (unit * UNIT) as u32 });
@@ -316,6 +344,9 @@ impl<const UNIT: usize> SimFlash<UNIT> {
             self.sector_mut(start / SECTOR_BYTES).bytes[start % SECTOR_BYTES] = before[0];
         }
         self.mark_written(start, length, cut.is_none());
+        if cut.is_none() {
+            self.decide(start, bytes);
+        }
         let changed: Vec<u8> = match cut {
             Some(_) => before.iter().zip(bytes).map(|(old, new)| old & !new).collect(),
             None => Vec::new(),
@@ -327,16 +358,29 @@ impl<const UNIT: usize> SimFlash<UNIT> {
         if cut.is_some() { Err(SimError::PowerLost) } else { Ok(()) }
     }
 
-    /// One changed bit in eight stays undecided, or a single one.
+    /// Whether nobody can tell at this power-on that the unit was written.
+    fn wavers_as_erased(&self, start: usize) -> bool {
+        let mut unit = [0; UNIT];
+        self.look(start as u32, &mut unit);
+        !self.weak.is_empty() && unit == [0xFF; UNIT]
+    }
+
+    /// A cell that is programmed for as long as it takes is undecided no more.
+    fn decide(&mut self, start: usize, bytes: &[u8]) {
+        for (&at, weak) in self.weak.range_mut(start as u32..(start + bytes.len()) as u32) {
+            weak.bits &= bytes[at as usize - start];
+        }
+        self.weak.retain(|_, weak| weak.bits != 0);
+    }
+
+    /// One changed bit in eight stays undecided, a single one, or all together.
     fn weaken(&mut self, start: usize, changed: &[u8], cut: Option<CutKind>) {
         match cut {
             Some(CutKind::Weak { seed }) => {
                 let mut random = Random::new(seed);
                 for (index, &bits) in changed.iter().enumerate() {
                     let undecided = bits & random.next_u8() & random.next_u8() & random.next_u8();
-                    if undecided != 0 {
-                        self.weak.insert((start + index) as u32, undecided);
-                    }
+                    self.leave_weak(start + index, undecided, None);
                 }
             }
             Some(CutKind::Faint { seed }) => {
@@ -345,10 +389,21 @@ impl<const UNIT: usize> SimFlash<UNIT> {
                     .collect();
                 if !bits.is_empty() {
                     let bit = bits[Random::new(seed).below(bits.len() as u64) as usize];
-                    self.weak.insert((start + bit / 8) as u32, 1 << (bit % 8));
+                    self.leave_weak(start + bit / 8, 1 << (bit % 8), None);
+                }
+            }
+            Some(CutKind::Wavering { seed }) => {
+                for (index, &bits) in changed.iter().enumerate() {
+                    self.leave_weak(start + index, bits, Some(seed));
                 }
             }
             _ => {}
+        }
+    }
+
+    fn leave_weak(&mut self, at: usize, bits: u8, together: Option<u64>) {
+        if bits != 0 {
+            self.weak.insert(at as u32, Weak { bits, together });
         }
     }
 
@@ -484,6 +539,28 @@ mod tests {
         let mut bytes = vec![0; 4096];
         flash.read(0, &mut bytes).unwrap();
         assert_eq!(bytes, vec![0xFF; 4096]);
+    }
+
+    #[test]
+    fn wavering_write_is_there_or_not() {
+        let mut flash = cut_write(CutKind::Wavering { seed: 9 });
+        let mut found = [0; 2];
+        for _ in 0..20 {
+            flash.power_on();
+            let mut bytes = [0; 8];
+            flash.read(0, &mut bytes).unwrap();
+            assert!(bytes == [0x0F; 8] || bytes == [0xFF; 8], "{bytes:?}");
+            found[usize::from(bytes[0] == 0xFF)] += 1;
+        }
+        assert!(found.iter().all(|&times| times > 3), "{found:?}");
+        // Written through, it is decided.
+        flash.write(0, &[0; 4]).unwrap();
+        for _ in 0..20 {
+            flash.power_on();
+            let mut bytes = [1; 4];
+            flash.read(0, &mut bytes).unwrap();
+            assert_eq!(bytes, [0; 4]);
+        }
     }
 
     #[test]

@@ -26,10 +26,10 @@ pub(super) enum Purpose {
 }
 
 /// A sector that is being filled with copies.
-struct Target {
-    sector: u32,
-    sequence: u32,
-    write_at: u32,
+pub(super) struct Target {
+    pub(super) sector: u32,
+    pub(super) sequence: u32,
+    pub(super) write_at: u32,
 }
 
 impl Target {
@@ -82,15 +82,22 @@ impl Records {
             self.fill_head_from(flash, sector)?;
         }
         flash::erase_sector(flash, self.sector_offset(next))?;
+        let mut index = self.index;
+        let needed = match oldest {
+            Some((sector, _)) if free == 0 => self.footprint_of_sector(flash, sector)?,
+            _ => 0,
+        };
+        let is_carried = self.carry_youngest(flash, &mut target, &mut index, needed)?;
         let mut emptied = oldest;
         while let Some((sector, sequence)) = emptied {
             // What one sector held fits an empty one; more may not.
             if free > 0 && self.footprint_of_sector(flash, sector)? + target.write_at > END {
                 break;
             }
-            for key in 0..INDEX_KEYS {
-                if sector_of(self.location_of(key)) == Some(sector) {
-                    self.copy(flash, key, &mut target, None)?;
+            for (key, location) in index.iter_mut().enumerate() {
+                if sector_of(*location) == Some(sector) {
+                    // What cannot be copied is lost.
+                    *location = self.copy(flash, key, &mut target, None)?.unwrap_or(NOWHERE);
                 }
             }
             floor = sequence + 1;
@@ -102,13 +109,38 @@ impl Records {
             SectorHeader { sequence: target.sequence, floor, next_record: self.next_sequence };
         flash::write_checked(flash, self.sector_offset(next), &header.to_bytes())?;
 
-        let moved = floor != self.floor;
+        self.index = index;
         self.is_proven = false;
         self.head = target.sector;
         self.head_sequence = target.sequence;
         self.write_at = target.write_at;
         self.floor = floor;
-        if moved { Ok(self.settle(flash)?) } else { Ok(()) }
+        self.live_bytes = self.count_live_bytes(flash)?;
+        if is_carried {
+            self.prove_head(flash)?;
+            self.unsettled = self.unsettled.filter(|_| !self.is_proven);
+        }
+        Ok(())
+    }
+
+    /// Writes what power may have been cut in to the sector that is opened, where `needed` bytes stay
+    /// beside it: what is freed may be all that there was before it.
+    fn carry_youngest<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        target: &mut Target,
+        index: &mut [u16; INDEX_KEYS],
+        needed: u32,
+    ) -> Result<bool, StorageError> {
+        let Some(key) = self.unsettled.map(usize::from) else { return Ok(false) };
+        if index[key] == NOWHERE || !target.has_room(self.footprint_at(flash, key)? + needed) {
+            return Ok(false);
+        }
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let location = self.copy(flash, key, target, Some(sequence))?;
+        index[key] = location.unwrap_or(NOWHERE);
+        Ok(location.is_some())
     }
 
     /// Makes the head's header count at the next power-on, before anything that it made free is
@@ -189,67 +221,32 @@ impl Records {
             if !head.has_room(footprint) {
                 continue;
             }
-            let at = head.write_at;
-            self.write_at = at + footprint;
-            if self.copy(flash, key, &mut head, None)? {
-                self.set_location(key, Records::location(self.head, at));
+            self.write_at = head.write_at + footprint;
+            if let Some(location) = self.copy(flash, key, &mut head, None)? {
+                self.set_location(key, location);
             }
         }
-        Ok(())
-    }
-
-    /// Writes the youngest record anew, before the first change since opening.
-    ///
-    /// It may be what power was cut in, and gone at the next power-on; what is
-    /// built on it from here on must not be. In storage too full for the copy
-    /// it is left alone.
-    pub(super) fn settle_youngest<F: NorFlash>(
-        &mut self,
-        flash: &mut F,
-    ) -> Result<(), StorageError> {
-        let Some(key) = self.unsettled.map(usize::from) else { return Ok(()) };
-        let footprint =
-            if self.location_of(key) == NOWHERE { UNIT } else { self.footprint_at(flash, key)? };
-        match self.make_room(flash, footprint, Purpose::Replacement) {
-            Ok(()) if self.location_of(key) == NOWHERE => {
-                self.append(flash, RecordKind::Removed, key as u8, &[])?;
-            }
-            Ok(()) => {
-                let at = self.write_at;
-                let mut head =
-                    Target { sector: self.head, sequence: self.head_sequence, write_at: at };
-                let sequence = self.next_sequence;
-                self.write_at += footprint;
-                self.next_sequence += 1;
-                if self.copy(flash, key, &mut head, Some(sequence))? {
-                    self.set_location(key, Records::location(self.head, at));
-                    self.is_proven = true;
-                }
-            }
-            Err(StorageError::Full) => {}
-            Err(error) => return Err(error),
-        }
-        self.unsettled = None;
         Ok(())
     }
 
     /// Copies a key's record as it is, unless it gets a new sequence; a bit that turned over
-    /// is turned back. `false` when it rotted since it was indexed: the copy is then void as
-    /// well.
-    fn copy<F: NorFlash>(
+    /// is turned back. Answers where it is now; `None` when it rotted since it was indexed: the
+    /// copy is then void as well.
+    pub(super) fn copy<F: NorFlash>(
         &self,
         flash: &mut F,
         key: usize,
         target: &mut Target,
         sequence: Option<u32>,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<Option<u16>, StorageError> {
         let source = self.offset_of(self.location_of(key));
-        let Some(header) = RecordHeader::read(flash, source)? else { return Ok(false) };
+        let Some(header) = RecordHeader::read(flash, source)? else { return Ok(None) };
         // What filled a sector to its last unit, as of old, fills another one.
         if target.write_at + header.footprint_bytes() > SECTOR_BYTES {
-            return Ok(false);
+            return Ok(None);
         }
-        let start = self.sector_offset(target.sector) + target.write_at;
+        let location = Records::location(target.sector, target.write_at);
+        let start = self.offset_of(location);
         target.write_at += header.footprint_bytes();
 
         let copied = RecordHeader {
@@ -279,21 +276,7 @@ impl Records {
             value_left -= of_value;
             at += length;
         }
-        Ok(checker.finish().crc == header.check.crc)
-    }
-
-    /// Points the index at the copies in the head; what could not be copied is lost.
-    fn settle<F: ReadNorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
-        self.index_sector(flash, self.head, self.head_sequence, &mut [0; INDEX_KEYS])?;
-        for key in 0..INDEX_KEYS {
-            if let Some(sector) = sector_of(self.location_of(key))
-                && self.live_sequence(flash, sector)?.is_none()
-            {
-                self.set_location(key, NOWHERE);
-            }
-        }
-        self.live_bytes = self.count_live_bytes(flash)?;
-        Ok(())
+        Ok((checker.finish().crc == header.check.crc).then_some(location))
     }
 
     fn footprint_of_sector<F: ReadNorFlash>(
@@ -310,7 +293,11 @@ impl Records {
         Ok(footprint)
     }
 
-    fn footprint_at<F: ReadNorFlash>(&self, flash: &mut F, key: usize) -> Result<u32, FlashError> {
+    pub(super) fn footprint_at<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        key: usize,
+    ) -> Result<u32, FlashError> {
         let header = RecordHeader::read(flash, self.offset_of(self.location_of(key)))?;
         Ok(header.map_or(UNIT, |header| header.footprint_bytes()))
     }

@@ -11,8 +11,8 @@ pub(super) enum Verdict {
     Usable {
         head: u32,
         header: SectorHeader,
-        /// How sure that is.
-        standing: Standing,
+        /// Whether it will be the head at the next power-on, or any that is has everything.
+        is_proven: bool,
     },
     /// Nothing was ever put here.
     Blank {
@@ -26,18 +26,6 @@ pub(super) enum Verdict {
     },
 }
 
-/// How sure it is which sector is the head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Several records were appended behind its header.
-    Proven,
-    /// There is no other and nothing was appended behind its header, or one record alone, which
-    /// power may have been cut in.
-    Unproven,
-    /// The one behind it may be the head at a later power-on.
-    Doubtful,
-}
-
 /// What is in a sector besides its header.
 struct Content {
     /// How many records were appended after its header was written.
@@ -46,6 +34,12 @@ struct Content {
     has_values: bool,
     /// It says why storage was created again.
     has_marker: bool,
+}
+
+impl Content {
+    fn is_empty(&self) -> bool {
+        self.appended == 0 && !self.has_values
+    }
 }
 
 impl Records {
@@ -83,9 +77,8 @@ impl Records {
 
     /// A header that nothing was appended after may be what power was cut in,
     /// and read differently at the next power-on. The sector before it still
-    /// has everything then, because nothing was erased since. What is appended to
-    /// that would be lost with it, should a record behind that header be whole
-    /// at a later power-on: the first change writes that header anew.
+    /// has everything then, because nothing was erased since. One record alone may
+    /// be what power was cut in as well.
     fn judge_head<F: ReadNorFlash>(
         &self,
         flash: &mut F,
@@ -94,10 +87,14 @@ impl Records {
     ) -> Result<Verdict, FlashError> {
         let content = self.content(flash, head, header)?;
         if content.appended > 0 {
-            let standing = if content.appended > 1 { Standing::Proven } else { Standing::Unproven };
-            return Ok(Verdict::Usable { head, header, standing });
+            return Ok(Verdict::Usable { head, header, is_proven: content.appended > 1 });
         }
-        if header.floor == header.sequence && !content.has_values {
+        let before = self.sector_before(flash, header)?;
+        let is_empty = match before {
+            Some((sector, before)) => self.content(flash, sector, before)?.is_empty(),
+            None => true,
+        };
+        if is_empty && header.floor == header.sequence && !content.has_values {
             // Just created: creating it again loses nothing.
             let (worst, highest_sequence) = (head, header.sequence);
             if !content.has_marker {
@@ -106,17 +103,28 @@ impl Records {
             let reason = self.marked_reason(flash, head, header)?;
             return Ok(Verdict::Lost { reason, worst, highest_sequence });
         }
+        Ok(match before {
+            Some((head, header)) => Verdict::Usable { head, header, is_proven: true },
+            None => Verdict::Usable { head, header, is_proven: false },
+        })
+    }
+
+    /// The sector that was the head before the one with this header.
+    fn sector_before<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        header: SectorHeader,
+    ) -> Result<Option<(u32, SectorHeader)>, FlashError> {
         for sector in 0..self.sectors() {
             if let SectorFound::Known(before) =
                 SectorHeader::read(flash, self.sector_offset(sector))?
                 && before.sequence.checked_add(1) == Some(header.sequence)
                 && before.floor <= before.sequence
             {
-                let (head, header, standing) = (sector, before, Standing::Doubtful);
-                return Ok(Verdict::Usable { head, header, standing });
+                return Ok(Some((sector, before)));
             }
         }
-        Ok(Verdict::Usable { head, header, standing: Standing::Unproven })
+        Ok(None)
     }
 
     fn content<F: ReadNorFlash>(
@@ -127,7 +135,7 @@ impl Records {
     ) -> Result<Content, FlashError> {
         let mut content = Content { appended: 0, has_values: false, has_marker: false };
         let mut at = UNIT;
-        while let Some(found) = self.next_record(flash, sector, header.sequence, at, &mut 0)? {
+        while let Some(found) = self.next_record(flash, sector, header.sequence, at)? {
             let record = &found.header;
             content.appended += u32::from(record.sequence >= header.next_record);
             content.has_values |= record.key != RECREATED_KEY;
@@ -144,7 +152,7 @@ impl Records {
         header: SectorHeader,
     ) -> Result<RecreatedReason, FlashError> {
         let mut reason = [0];
-        if let Some(found) = self.next_record(flash, sector, header.sequence, UNIT, &mut 0)? {
+        if let Some(found) = self.next_record(flash, sector, header.sequence, UNIT)? {
             flash::read(flash, self.sector_offset(sector) + found.at + UNIT, &mut reason)?;
         }
         Ok(RecreatedReason::from_byte(reason[0]))

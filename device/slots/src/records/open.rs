@@ -3,7 +3,7 @@
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::format::{RecordHeader, RecordKind, SectorFound, SectorHeader, UNIT};
-use super::judge::{Standing, Verdict};
+use super::judge::Verdict;
 use super::{
     INDEX_KEYS, MAX_SECTORS, MIN_SECTORS, NOWHERE, Opened, RECREATED_KEY, Records, RecreatedReason,
     StorageError,
@@ -24,6 +24,23 @@ pub(super) struct Found {
     pub(super) is_torn: bool,
 }
 
+/// What indexing met, by key.
+struct Seen {
+    /// Sequence of the newest record; 0 for none.
+    newest: [u32; INDEX_KEYS],
+    /// Whether there is a value, current or not.
+    has_value: [bool; INDEX_KEYS],
+}
+
+impl Seen {
+    /// Key of the youngest record that changes anything: not of one that takes a value away that
+    /// is nowhere.
+    fn youngest(&self) -> Option<u8> {
+        let keys = (0..=RECREATED_KEY).filter(|&key| self.has_value[usize::from(key)]);
+        keys.max_by_key(|&key| self.newest[usize::from(key)])
+    }
+}
+
 impl Found {
     /// Where to look for the next one. A header that was torn and reads whole at a later power-on
     /// claims what was written directly behind it since: that is not passed over.
@@ -31,7 +48,7 @@ impl Found {
         if self.is_torn { self.at + UNIT } else { self.end() }
     }
 
-    fn end(&self) -> u32 {
+    pub(super) fn end(&self) -> u32 {
         self.at + self.header.footprint_bytes()
     }
 }
@@ -63,14 +80,14 @@ impl Records {
             write_at: UNIT,
             next_sequence: 1,
             live_bytes: 0,
-            torn: 0,
+            is_voided: false,
             unsettled: None,
             is_proven: false,
         };
         let lost = match records.judge(flash)? {
-            Verdict::Usable { head, header, standing } => {
+            Verdict::Usable { head, header, is_proven } => {
                 let is_usable = records.load(flash, head, header)?;
-                records.stand(standing);
+                records.is_proven = is_proven;
                 let reason = Some(RecreatedReason::Unreadable);
                 (!is_usable).then_some((reason, head, header.sequence))
             }
@@ -106,15 +123,6 @@ impl Records {
         Ok(found.and_then(|found| found.first().copied().map(RecreatedReason::from_byte)))
     }
 
-    /// Takes what may change at a later power-on for what it is.
-    fn stand(&mut self, standing: Standing) {
-        self.is_proven = standing != Standing::Unproven;
-        if standing == Standing::Doubtful {
-            self.write_at = SECTOR_BYTES;
-            self.torn = self.torn.saturating_add(1);
-        }
-    }
-
     /// Indexes every sector that counts. `false` when they cannot belong to one store.
     fn load<F: ReadNorFlash>(
         &mut self,
@@ -125,34 +133,19 @@ impl Records {
         self.head = head;
         self.head_sequence = header.sequence;
         self.floor = header.floor;
-        self.torn = 0;
-        self.write_at = self.end_of_written(flash, head)?;
-        let mut newest = [0; INDEX_KEYS];
+        self.write_at = self.end_of(flash, head, header.sequence)?;
+        let mut seen = Seen { newest: [0; INDEX_KEYS], has_value: [false; INDEX_KEYS] };
         let mut in_use = 0;
         for sector in 0..self.sectors() {
-            let Some(sequence) = self.live_sequence(flash, sector)? else { continue };
-            in_use += 1;
-            let end = self.index_sector(flash, sector, sequence, &mut newest)?;
-            if sector == head {
-                self.write_at = self.write_at.max(end);
+            if let Some(sequence) = self.live_sequence(flash, sector)? {
+                in_use += 1;
+                self.index_sector(flash, sector, sequence, &mut seen)?;
             }
         }
-        self.unsettled = None;
-        let mut highest = 0;
-        for (key, &sequence) in (0..=RECREATED_KEY).zip(&newest) {
-            if sequence > 0 && sequence >= highest {
-                (self.unsettled, highest) = (Some(key), sequence);
-            }
-        }
-        // A torn record may be readable at another power-on, with the sequence
-        // that came next: what is written from here on must outrank it, and one that reads as
-        // erased flash.
-        self.next_sequence = highest.saturating_add(self.torn).saturating_add(2);
-        // So it must those whose sectors are free by now, or the head would not be proven by it.
-        let appended = header.next_record.saturating_add(self.torn).saturating_add(1);
-        self.next_sequence = self.next_sequence.max(appended);
-        // Power may have gone in a header so early that it reads erased: nothing is written over it.
-        self.write_at = (self.write_at + UNIT).min(SECTOR_BYTES);
+        self.unsettled = seen.youngest();
+        // Behind removals, too, whose sectors are free by now, or they would not prove the head.
+        let highest = seen.newest.iter().fold(0, |highest, &sequence| sequence.max(highest));
+        self.next_sequence = highest.saturating_add(1).max(header.next_record);
         self.live_bytes = self.count_live_bytes(flash)?;
         let limited = header.sequence < SEQUENCE_LIMIT && self.next_sequence < SEQUENCE_LIMIT;
         Ok(limited && in_use < self.sectors())
@@ -173,38 +166,36 @@ impl Records {
         })
     }
 
-    /// Enters a sector's records where they are newer than what `newest` says. Answers where the
-    /// last of them ends.
-    pub(super) fn index_sector<F: ReadNorFlash>(
+    /// Enters a sector's records where they are newer than what was seen.
+    fn index_sector<F: ReadNorFlash>(
         &mut self,
         flash: &mut F,
         sector: u32,
         sector_sequence: u32,
-        newest: &mut [u32; INDEX_KEYS],
-    ) -> Result<u32, FlashError> {
-        let (mut at, mut end) = (UNIT, UNIT);
-        let mut torn = 0;
-        while let Some(found) = self.next_record(flash, sector, sector_sequence, at, &mut torn)? {
-            (at, end) = (found.next_at(), end.max(found.end()));
+        seen: &mut Seen,
+    ) -> Result<(), FlashError> {
+        let mut at = UNIT;
+        while let Some(found) = self.next_record(flash, sector, sector_sequence, at)? {
+            at = found.next_at();
             let header = found.header;
-            let Some(newest) = newest.get_mut(usize::from(header.key)) else { continue };
-            if found.is_torn {
-                torn += 1;
+            let key = usize::from(header.key);
+            if found.is_torn || key >= INDEX_KEYS {
                 continue;
             }
-            if header.sequence > *newest
-                || header.sequence == *newest && self.is_older_copy(flash, &header)?
+            let newest = seen.newest[key];
+            seen.has_value[key] |= header.kind == RecordKind::Value;
+            if header.sequence > newest
+                || header.sequence == newest && self.is_older_copy(flash, &header)?
             {
-                *newest = header.sequence;
+                seen.newest[key] = header.sequence;
                 let location = match header.kind {
                     RecordKind::Value => Records::location(sector, found.at),
                     RecordKind::Removed => NOWHERE,
                 };
-                self.set_location(header.key.into(), location);
+                self.set_location(key, location);
             }
         }
-        self.torn += torn;
-        Ok(end)
+        Ok(())
     }
 
     /// Whether this is the record the indexed one was copied from. The copy may
@@ -222,17 +213,14 @@ impl Records {
         Ok(indexed.is_none_or(|indexed| header.sector_sequence < indexed.sector_sequence))
     }
 
-    /// The first record of a sector from `at` on.
-    ///
-    /// Adds to `torn` what was written but is no record. A torn header was the
-    /// last thing written before a cut, so the next record follows it directly.
+    /// The first record of a sector from `at` on. A torn header was the last thing written
+    /// before a cut, so the next record may follow it directly.
     pub(super) fn next_record<F: ReadNorFlash>(
         &self,
         flash: &mut F,
         sector: u32,
         sector_sequence: u32,
         mut at: u32,
-        torn: &mut u32,
     ) -> Result<Option<Found>, FlashError> {
         let start = self.sector_offset(sector);
         while at + UNIT <= SECTOR_BYTES {
@@ -240,17 +228,27 @@ impl Records {
                 header.sector_sequence == sector_sequence
                     && at + header.footprint_bytes() <= SECTOR_BYTES
             });
-            match header {
-                Some(header) => {
-                    let is_torn = value_found(flash, start + at, &header)? == ValueFound::Torn;
-                    return Ok(Some(Found { at, header, is_torn }));
-                }
-                None if flash::is_blank(flash, Region::new(start + at, UNIT))? => {}
-                None => *torn += 1,
+            if let Some(header) = header {
+                let is_torn = value_found(flash, start + at, &header)? == ValueFound::Torn;
+                return Ok(Some(Found { at, header, is_torn }));
             }
             at += UNIT;
         }
         Ok(None)
+    }
+
+    /// Where a sector's records end: behind all that was written, and all that one claims.
+    pub(super) fn end_of<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        sector: u32,
+        sector_sequence: u32,
+    ) -> Result<u32, FlashError> {
+        let (mut at, mut end) = (UNIT, self.end_of_written(flash, sector)?);
+        while let Some(found) = self.next_record(flash, sector, sector_sequence, at)? {
+            (at, end) = (found.next_at(), end.max(found.end()));
+        }
+        Ok(end)
     }
 
     /// Where the written part of a sector ends, in whole units: behind every byte a torn write
@@ -308,7 +306,7 @@ impl Records {
         self.write_at = UNIT;
         self.next_sequence = 1;
         self.live_bytes = 0;
-        self.torn = 0;
+        self.is_voided = true;
         self.unsettled = None;
         flash::erase_sector(flash, self.sector_offset(sector))?;
         if let Some(reason) = reason {

@@ -24,7 +24,9 @@ impl Records {
         key: u8,
         value: &[u8],
     ) -> Result<(), StorageError> {
-        if self.is_certain(checked(key)?) && self.has(flash, key, value)? {
+        let key = checked(key)?;
+        self.void_torn(flash)?;
+        if self.is_certain(key) && self.has(flash, key, value)? {
             return Ok(());
         }
         self.put_again(flash, key, value)
@@ -47,9 +49,7 @@ impl Records {
             return Err(StorageError::ValueTooLong { found: value.len() });
         }
         let footprint = RecordHeader::footprint(value.len());
-        if self.unsettled != Some(key) {
-            self.settle_youngest(flash)?;
-        }
+        self.settle(flash, key)?;
         let before = self.footprint_of(flash, key)?;
         if self.live_bytes.saturating_sub(before) + footprint > self.capacity_bytes() {
             return Err(StorageError::Full);
@@ -66,12 +66,11 @@ impl Records {
         flash: &mut F,
         key: u8,
     ) -> Result<(), StorageError> {
+        self.void_torn(flash)?;
         if self.is_certain(key) && self.location_of(key.into()) == NOWHERE {
             return Ok(());
         }
-        if self.unsettled != Some(key) {
-            self.settle_youngest(flash)?;
-        }
+        self.settle(flash, key)?;
         self.make_room(flash, RecordHeader::footprint(0), Purpose::Replacement)?;
         self.append(flash, RecordKind::Removed, key, &[])?;
         self.unsettled = None;
@@ -80,7 +79,7 @@ impl Records {
 
     /// Whether the key will read at the next power-on as it does now.
     fn is_certain(&self, key: u8) -> bool {
-        self.torn == 0 && self.unsettled != Some(key)
+        self.is_voided && self.unsettled != Some(key)
     }
 
     /// Makes `location` the key's current record.
@@ -131,12 +130,12 @@ impl Records {
             self.next_sequence += 1;
             match write_record(flash, self.sector_offset(sector) + at, header, value) {
                 Ok(()) => {
-                    self.is_proven |= sector == self.head;
+                    self.is_proven = true;
                     return Ok(Records::location(sector, at));
                 }
                 Err(error) => {
                     // It may be there nevertheless, at the next power-on.
-                    self.torn = self.torn.saturating_add(1);
+                    self.unsettled = Some(key);
                     if !matches!(error, FlashError::ReadBack { .. }) || attempt == WRITE_ATTEMPTS {
                         return Err(error.into());
                     }

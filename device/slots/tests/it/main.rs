@@ -9,6 +9,7 @@ mod image;
 mod loader;
 mod otadata;
 mod records;
+mod records_faint;
 mod records_flips;
 mod records_found;
 mod records_room;

@@ -5,7 +5,8 @@ use otaru_sim_flash::{Cut, CutKind, Random, SimFlash};
 use otaru_slots::boot::images_for;
 use otaru_slots::otadata::{mark_valid, roll_back, set_boot};
 use otaru_slots::{
-    ChunkList, EntryState, Layout, OtaData, Records, Slot, SlotWriter, hash_slot, resume_point,
+    ChunkList, EntryState, Layout, OtaData, OtaDataError, Records, Slot, SlotWriter, hash_slot,
+    resume_point,
 };
 
 use crate::world::{
@@ -98,7 +99,15 @@ impl<const UNIT: usize> Device<UNIT> {
         if is_new {
             return match self.self_test {
                 SelfTest::Passes => {
-                    mark_valid(&mut self.flash, &self.layout, running).map_err(stop)?;
+                    match mark_valid(&mut self.flash, &self.layout, running) {
+                        // Whole, but never armed: a flipped bit took the other's entry away.
+                        Err(OtaDataError::NotActive { .. }) => {
+                            set_boot(&mut self.flash, &self.layout, running.other())
+                                .map_err(stop)?;
+                            return Ok(None);
+                        }
+                        marked => marked.map_err(stop)?,
+                    }
                     note(&mut self.flash, b"confirmed")?;
                     Ok(Some(End::Confirmed))
                 }
@@ -110,17 +119,17 @@ impl<const UNIT: usize> Device<UNIT> {
                 }
             };
         }
+        // It was confirmed once; only a flipped bit can say otherwise.
+        let state = OtaData::read(&mut self.flash, &self.layout).map_err(stop)?.state_of(running);
+        if let Some(EntryState::New | EntryState::PendingVerify) = state {
+            mark_valid(&mut self.flash, &self.layout, running).map_err(stop)?;
+        }
         if journal == b"failed" || trials > TRIALS {
             note(&mut self.flash, b"rolled back")?;
             return Ok(Some(End::RolledBack));
         }
         if journal == b"rolled back" {
             return Ok(Some(End::RolledBack));
-        }
-        // It was confirmed once; only a flipped bit can say otherwise.
-        let state = OtaData::read(&mut self.flash, &self.layout).map_err(stop)?.state_of(running);
-        if let Some(EntryState::New | EntryState::PendingVerify) = state {
-            mark_valid(&mut self.flash, &self.layout, running).map_err(stop)?;
         }
         let target = running.other();
         self.download(running)?;

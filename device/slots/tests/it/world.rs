@@ -84,8 +84,10 @@ pub(crate) fn cut_kinds(operation: u64) -> Vec<CutKind> {
             CutKind::Mask { word: !(1 << random.below(32)) },
             CutKind::Suffix { bytes: random.below(4096) as usize },
             CutKind::Weak { seed: random.next_u64() },
+            CutKind::Faint { seed: random.next_u64() },
+            CutKind::Wavering { seed: random.next_u64() },
         ];
-        let first = operation as usize % 3 * 2;
+        let first = operation as usize % 4 * 2;
         kinds.extend(&torn[first..first + 2]);
         return kinds;
     }
@@ -97,5 +99,7 @@ pub(crate) fn cut_kinds(operation: u64) -> Vec<CutKind> {
     kinds.extend((0..32).map(|bit| CutKind::Mask { word: 1 << bit }));
     kinds.extend((0..32).map(|bit| CutKind::Mask { word: !(1 << bit) }));
     kinds.extend((0..20).map(|seed| CutKind::Weak { seed }));
+    kinds.extend((0..8).map(|seed| CutKind::Faint { seed }));
+    kinds.extend((0..8).map(|seed| CutKind::Wavering { seed }));
     kinds
 }

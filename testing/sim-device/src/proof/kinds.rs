@@ -51,6 +51,7 @@ pub(crate) fn kinds(operation: &Operation, number: u64, is_metadata: bool) -> Ve
         kinds.push(CutKind::Faint { seed: random.next_u64() });
         kinds.push(CutKind::Disturb { seed: random.next_u64() });
     }
+    kinds.extend([(); 3].map(|()| CutKind::Wavering { seed: random.next_u64() }));
     kinds
 }
 
@@ -71,7 +72,7 @@ fn masks() -> impl Iterator<Item = CutKind> {
 pub(super) fn drawn(operation: &Operation, seed: u64) -> (CutKind, Supply) {
     let mut random = Random::new(seed);
     let all = kinds(operation, seed, true);
-    let sort = random.below(8);
+    let sort = random.below(9);
     let of_sort = |kind: &&CutKind| {
         sort == match kind {
             CutKind::Before | CutKind::After => return false,
@@ -82,12 +83,13 @@ pub(super) fn drawn(operation: &Operation, seed: u64) -> (CutKind, Supply) {
             CutKind::Weak { .. } => 4,
             CutKind::Faint { .. } => 5,
             CutKind::Disturb { .. } => 6,
+            CutKind::Wavering { .. } => 7,
         }
     };
     let mut from: Vec<CutKind> = all.iter().filter(of_sort).copied().collect();
     let supply = match sort {
-        7 if random.below(2) == 0 => Supply::Dip,
-        7 => Supply::Reset,
+        8 if random.below(2) == 0 => Supply::Dip,
+        8 => Supply::Reset,
         _ => Supply::Off,
     };
     if from.is_empty() {

@@ -77,7 +77,7 @@ impl Suite for RandomLives {
 
 fn outage(random: &mut Random) -> Outage {
     let seed = random.next_u64();
-    let kind = match random.below(17) {
+    let kind = match random.below(18) {
         0 | 1 => CutKind::Before,
         2 | 3 => CutKind::After,
         4 | 5 => CutKind::Prefix { bytes: random.below(64) as usize },
@@ -89,6 +89,7 @@ fn outage(random: &mut Random) -> Outage {
         13 => CutKind::Mask { word: !(1 << random.below(32)) },
         14 => CutKind::Weak { seed },
         15 => CutKind::Faint { seed },
+        16 => CutKind::Wavering { seed },
         _ => CutKind::Disturb { seed },
     };
     let supply = match random.below(10) {

@@ -1,0 +1,132 @@
+//! What power may have been cut in is made certain, before anything is built on it.
+//!
+//! A record whose write was cut short may read as erased, as torn or whole, at every power-on
+//! anew. Where it is no record by now it is voided: zeros can be written over whatever a cell
+//! holds. Where it is whole it is the youngest, and written once more.
+
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+
+use super::compact::{Purpose, Target};
+use super::format::{END, RecordKind, SectorFound, SectorHeader, UNIT};
+use super::{NOWHERE, Records, StorageError};
+use crate::FlashError;
+use crate::flash::{self, SECTOR_BYTES, UNIT_BYTES};
+
+impl Records {
+    /// Before `key` is changed: what nobody builds on any more may stay as it is.
+    pub(super) fn settle<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        key: u8,
+    ) -> Result<(), StorageError> {
+        self.void_torn(flash)?;
+        if self.unsettled == Some(key) { Ok(()) } else { self.settle_youngest(flash) }
+    }
+
+    /// Voids what is no record by now, in the head and in a sector that may be it at a later
+    /// power-on: what is appended from here on must not be lost to that, so it is erased next.
+    pub(super) fn void_torn<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
+        if self.is_voided {
+            return Ok(());
+        }
+        let mut is_alone = true;
+        for sector in 0..self.sectors() {
+            if let SectorFound::Known(header) =
+                SectorHeader::read(flash, self.sector_offset(sector))?
+                && header.sequence >= self.head_sequence
+            {
+                self.void_in(flash, sector, header.sequence)?;
+                is_alone &= sector == self.head;
+            }
+        }
+        if !is_alone {
+            self.write_at = SECTOR_BYTES;
+        }
+        self.is_voided = true;
+        Ok(())
+    }
+
+    fn void_in<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        sector: u32,
+        sector_sequence: u32,
+    ) -> Result<(), FlashError> {
+        let start = self.sector_offset(sector);
+        let is_head = sector == self.head;
+        let end =
+            if is_head { self.write_at } else { self.end_of(flash, sector, sector_sequence)? };
+        // The last unit of a head that is not proven is kept: what was cut in there is written
+        // again as it was.
+        let limit = if is_head && !self.is_proven { END } else { SECTOR_BYTES };
+        // First the place behind: it keeps what a torn header claims for its value from use.
+        if end + UNIT <= limit {
+            void(flash, start + end)?;
+            if is_head {
+                self.write_at += UNIT;
+            }
+        }
+        let mut at = UNIT;
+        while at < end {
+            let found = self.next_record(flash, sector, sector_sequence, at)?;
+            let (until, next) = match found {
+                Some(found) if found.is_torn => (found.next_at(), found.next_at()),
+                Some(found) => (found.at, found.next_at()),
+                None => (end, end),
+            };
+            for unit in (at..until).step_by(UNIT_BYTES) {
+                if !is_void(flash, start + unit)? && void(flash, start + unit).is_err() {
+                    // A driver that writes over nothing: what comes next outranks it.
+                    self.next_sequence += 1;
+                }
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// Writes the youngest record anew. In storage too full for the copy it is left alone: one turn
+    /// of the ring has moved it.
+    fn settle_youngest<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), StorageError> {
+        let Some(key) = self.unsettled.map(usize::from) else { return Ok(()) };
+        let footprint =
+            if self.location_of(key) == NOWHERE { UNIT } else { self.footprint_at(flash, key)? };
+        match self.make_room(flash, footprint, Purpose::Replacement) {
+            // A sector that was opened has it.
+            Ok(()) if self.unsettled.is_none() => {}
+            Ok(()) if self.location_of(key) == NOWHERE => {
+                self.append(flash, RecordKind::Removed, key as u8, &[])?;
+            }
+            Ok(()) => {
+                let mut head = Target {
+                    sector: self.head,
+                    sequence: self.head_sequence,
+                    write_at: self.write_at,
+                };
+                let sequence = self.next_sequence;
+                self.write_at += footprint;
+                self.next_sequence += 1;
+                if let Some(location) = self.copy(flash, key, &mut head, Some(sequence))? {
+                    self.set_location(key, location);
+                    self.is_proven = true;
+                }
+            }
+            Err(StorageError::Full) => {}
+            Err(error) => return Err(error),
+        }
+        self.unsettled = None;
+        Ok(())
+    }
+}
+
+/// Whether a unit will be no record at any power-on: or was never begun.
+fn is_void<F: ReadNorFlash>(flash: &mut F, offset: u32) -> Result<bool, FlashError> {
+    let mut unit = [0; UNIT_BYTES];
+    flash::read(flash, offset, &mut unit)?;
+    Ok(unit == [0; UNIT_BYTES] || unit == [0xFF; UNIT_BYTES])
+}
+
+/// Not read back: with a worn cell in it, it is no record either.
+fn void<F: NorFlash>(flash: &mut F, offset: u32) -> Result<(), FlashError> {
+    flash.write(offset, &[0; UNIT_BYTES]).map_err(flash::driver_error)
+}

@@ -1,0 +1,203 @@
+//! What power was cut in reads in one way now, and in the other later: as erased, or as it was meant.
+//! Whatever was written in between stays.
+
+use std::collections::BTreeMap;
+
+use otaru_sim_flash::{Cut, CutKind, Operation, SimFlash};
+use otaru_slots::{Records, Region, StorageError};
+
+use crate::records::get;
+use crate::world::is_full_sweep;
+
+type Step = (u8, Option<Vec<u8>>);
+type Model = BTreeMap<u8, Vec<u8>>;
+
+/// A store at rest: what the chip holds, and what of it was acknowledged.
+struct Rest {
+    name: String,
+    flash: SimFlash<4>,
+    region: Region,
+    model: Model,
+}
+
+fn put(key: u8, value: &[u8]) -> Step {
+    (key, Some(value.to_vec()))
+}
+
+fn remove(key: u8) -> Step {
+    (key, None)
+}
+
+fn take(flash: &mut SimFlash<4>, region: Region, steps: &[Step]) -> Result<(), StorageError> {
+    let (mut records, _) = Records::open(flash, region)?;
+    steps.iter().try_for_each(|(key, value)| match value {
+        Some(value) => records.put(flash, *key, value),
+        None => records.remove(flash, *key),
+    })
+}
+
+/// What an interrupted step may be, and what comes next.
+fn steps() -> Vec<Step> {
+    vec![
+        put(1, b"one"),
+        put(1, b"new"),
+        put(1, b""),
+        remove(1),
+        put(1, &[1; 2500]),
+        put(2, b"two"),
+        put(2, b""),
+        put(2, &[2; 40]),
+        remove(2),
+        put(3, b"three"),
+        put(3, &[3; 500]),
+    ]
+}
+
+fn rests() -> Vec<Rest> {
+    let kept = [put(2, b"two"), put(1, b"one")];
+    let fill = |bytes: usize| put(9, &vec![9; bytes]);
+    let filled = |bytes| [&kept[..], &[fill(3000), fill(bytes)]].concat();
+    let steps = [
+        ("young", kept.to_vec()),
+        ("other is youngest", [&kept[..], &[fill(8)]].concat()),
+        ("one empty", [&kept[..], &[put(2, b""), fill(8)]].concat()),
+        ("nearly full head", filled(700)),
+        ("full head", filled(800)),
+        ("next sector", filled(1500)),
+        ("all removed", [&filled(500)[..], &[1, 2, 9].map(remove)].concat()),
+    ];
+    let mut rests = Vec::new();
+    for (name, steps) in steps {
+        for sectors in [3, 4] {
+            let region = Region::new(0x1000, sectors * 4096);
+            let mut flash = SimFlash::new(0x6000);
+            take(&mut flash, region, &steps).expect("there is power and room");
+            let mut model = Model::new();
+            for (key, value) in steps.clone() {
+                match value {
+                    Some(value) => model.insert(key, value),
+                    None => model.remove(&key),
+                };
+            }
+            let name = format!("{name}, {sectors} sectors:");
+            rests.push(Rest { name, flash, region, model });
+        }
+    }
+    rests
+}
+
+/// The chip after a step that power was cut before or after one operation of.
+fn cut(rest: &Rest, step: &Step, at_operation: u64, kind: CutKind) -> SimFlash<4> {
+    let mut flash = rest.flash.clone();
+    flash.cut_power(Cut { at_operation, kind });
+    take(&mut flash, rest.region, std::slice::from_ref(step)).expect_err("power goes");
+    flash.power_on();
+    flash
+}
+
+fn operations(flash: &SimFlash<4>, region: Region, step: &Step) -> Vec<Operation> {
+    let mut flash = flash.clone();
+    flash.trace_operations();
+    let taken = take(&mut flash, region, std::slice::from_ref(step));
+    assert!(matches!(taken, Ok(()) | Err(StorageError::Full)), "{taken:?}");
+    flash.take_trace()
+}
+
+/// The cells of one write read as in `later`, but for those that were programmed or erased since
+/// they read as in `now`.
+fn turn(flash: &mut SimFlash<4>, written: Operation, now: &SimFlash<4>, later: &SimFlash<4>) {
+    let sector = written.offset as usize / 4096;
+    if flash.erases()[sector] != now.erases()[sector] {
+        return;
+    }
+    let read = |flash: &SimFlash<4>, at| {
+        let mut unit = [0; 32];
+        flash.look(at, &mut unit);
+        unit
+    };
+    let end = written.offset + written.length;
+    for at in (written.offset..end).step_by(32) {
+        let (mut cells, now, later) = (read(flash, at), read(now, at), read(later, at));
+        let is_voided = cells == [0; 32];
+        for ((cell, now), later) in cells.iter_mut().zip(now).zip(later) {
+            if !is_voided && *cell == now {
+                *cell = later;
+            }
+            *cell &= later;
+        }
+        flash.load(at, &cells);
+    }
+}
+
+fn named((key, value): &Step) -> String {
+    match value {
+        Some(value) if value.len() > 40 => format!("put {key} {} bytes", value.len()),
+        Some(value) => format!("put {key} {value:?}"),
+        None => format!("remove {key}"),
+    }
+}
+
+/// Takes `next` with what `step` left, turns that over, and looks.
+fn check(rest: &Rest, step: &Step, next: &Step) {
+    for (at_operation, written) in (0..).zip(operations(&rest.flash, rest.region, step)) {
+        if written.is_erase {
+            continue;
+        }
+        let [erased, meant] =
+            [CutKind::Before, CutKind::After].map(|kind| cut(rest, step, at_operation, kind));
+        for (now, later) in [(&erased, &meant), (&meant, &erased)] {
+            let mut seconds = vec![None];
+            // In short only where a value that long finds no room beside itself.
+            let is_long =
+                [step, next].iter().all(|(_, value)| value.iter().flatten().count() > 2000);
+            if is_full_sweep() || is_long {
+                let count = operations(now, rest.region, next).len() as u64;
+                let kinds = [CutKind::Before, CutKind::After];
+                let at = |at_operation| kinds.map(|kind| Some(Cut { at_operation, kind }));
+                seconds.extend((0..count).flat_map(at));
+            }
+            for second in seconds {
+                let mut flash = now.clone();
+                if let Some(cut) = second {
+                    flash.cut_power(cut);
+                }
+                let taken = take(&mut flash, rest.region, std::slice::from_ref(next));
+                let is_taken = taken.is_ok();
+                assert!(is_taken || second.is_some() || taken == Err(StorageError::Full));
+                flash.power_on();
+                turn(&mut flash, written, now, later);
+                let steps = [named(step), named(next)];
+                let turned =
+                    if std::ptr::eq(now, &erased) { "erased first" } else { "whole first" };
+                let what = format!("{} {turned} {at_operation} {second:?} {steps:?}", rest.name);
+                look(rest, &mut flash, [step, next], is_taken, &what);
+            }
+        }
+    }
+}
+
+fn look(rest: &Rest, flash: &mut SimFlash<4>, steps: [&Step; 2], is_taken: bool, what: &str) {
+    let (records, _) = Records::open(flash, rest.region).expect("power is back");
+    for key in [1, 2, 3, 9] {
+        let mut allowed = vec![rest.model.get(&key).cloned()];
+        for (step, is_whole) in steps.into_iter().zip([false, is_taken]) {
+            if step.0 == key {
+                allowed.retain(|_| !is_whole);
+                allowed.push(step.1.clone());
+            }
+        }
+        let found = get(&records, flash, key);
+        assert!(allowed.contains(&found), "{what} key {key}: {}", named(&(key, found)));
+    }
+}
+
+#[test]
+fn what_was_acknowledged_stays_whatever_a_cut_write_reads_as() {
+    for rest in rests() {
+        for step in steps() {
+            for next in steps() {
+                check(&rest, &step, &next);
+            }
+        }
+    }
+}
