@@ -123,7 +123,7 @@ fn pairs_are_cut_in_every_way() {
                 plain.insert((first.after, sort(&first), second.after, sort(&second)));
             }
         }
-        assert_eq!(met.len(), 20, "{met:?}");
+        assert_eq!(met.len(), 22, "{met:?}");
         assert!(met.values().all(|&count| count > 2_000), "{met:?}");
         for &after in &firsts {
             for first in ["before", "after"] {
