@@ -23,6 +23,8 @@ pub(super) enum Purpose {
     Growth,
     /// No more current bytes than before: works in full storage too.
     Replacement,
+    /// The youngest record once more, where no sector that is opened takes it along.
+    Settling,
 }
 
 /// A sector that is being filled with copies.
@@ -48,14 +50,18 @@ impl Records {
         footprint: u32,
         purpose: Purpose,
     ) -> Result<(), StorageError> {
-        let has_room = |records: &Records| records.write_at + footprint <= END;
+        let is_settled = |records: &Records| records.unsettled.is_none();
+        let has_room = |records: &Records| {
+            purpose == Purpose::Settling && is_settled(records)
+                || records.write_at + footprint <= END
+        };
         for _ in 0..=self.sectors() {
             if has_room(self) {
                 return Ok(());
             }
             self.open_next_sector(flash, FREE_SECTORS)?;
         }
-        if purpose == Purpose::Replacement {
+        if purpose != Purpose::Growth {
             self.open_next_sector(flash, FREE_SECTORS - 1)?;
         }
         if has_room(self) { Ok(()) } else { Err(StorageError::Full) }
@@ -83,15 +89,18 @@ impl Records {
         }
         flash::erase_sector(flash, self.sector_offset(next))?;
         let mut index = self.index;
-        let needed = match oldest {
-            Some((sector, _)) if free == 0 => self.footprint_of_sector(flash, sector)?,
-            _ => 0,
+        let is_carried = match oldest {
+            Some((sector, _)) => {
+                let needed = (free == 0).then_some(sector);
+                self.carry_youngest(flash, &mut target, &mut index, needed)?
+            }
+            None => false,
         };
-        let is_carried = self.carry_youngest(flash, &mut target, &mut index, needed)?;
         let mut emptied = oldest;
         while let Some((sector, sequence)) = emptied {
             // What one sector held fits an empty one; more may not.
-            if free > 0 && self.footprint_of_sector(flash, sector)? + target.write_at > END {
+            let footprint = self.footprint_of_sector(flash, &index, sector)?;
+            if free > 0 && footprint + target.write_at > END {
                 break;
             }
             for (key, location) in index.iter_mut().enumerate() {
@@ -123,17 +132,26 @@ impl Records {
         Ok(())
     }
 
-    /// Writes what power may have been cut in to the sector that is opened, where `needed` bytes stay
-    /// beside it: what is freed may be all that there was before it.
+    /// Writes what power may have been cut in to the sector that is opened, where what stays of the
+    /// sector `needed` has room beside it: what is freed may be all that there was before it.
     fn carry_youngest<F: NorFlash>(
         &mut self,
         flash: &mut F,
         target: &mut Target,
         index: &mut [u16; INDEX_KEYS],
-        needed: u32,
+        needed: Option<u32>,
     ) -> Result<bool, StorageError> {
         let Some(key) = self.unsettled.map(usize::from) else { return Ok(false) };
-        if index[key] == NOWHERE || !target.has_room(self.footprint_at(flash, key)? + needed) {
+        if index[key] == NOWHERE {
+            return Ok(false);
+        }
+        let mut others = *index;
+        others[key] = NOWHERE;
+        let beside = match needed {
+            Some(sector) => self.footprint_of_sector(flash, &others, sector)?,
+            None => 0,
+        };
+        if !target.has_room(self.footprint_at(flash, key)? + beside) {
             return Ok(false);
         }
         let sequence = self.next_sequence;
@@ -144,19 +162,16 @@ impl Records {
     }
 
     /// Makes the head's header count at the next power-on, before anything that it made free is
-    /// erased: [`judge`](super::judge) passes over a header that nothing was appended behind. What
-    /// is written takes away a key that has no value.
+    /// erased: [`judge`](super::judge) passes over a header that nothing was appended behind.
     fn prove_head<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
-        let key = (0..INDEX_KEYS).find(|&key| self.location_of(key) == NOWHERE);
-        let Some(key) = key.filter(|_| !self.is_proven && self.write_at + UNIT <= SECTOR_BYTES)
-        else {
+        if self.is_proven || self.write_at + UNIT > SECTOR_BYTES {
             return Ok(());
-        };
+        }
         let header = RecordHeader {
-            kind: RecordKind::Removed,
+            kind: RecordKind::Nothing,
             sequence: self.next_sequence,
             sector_sequence: self.head_sequence,
-            key: key as u8,
+            key: 0,
             len_bytes: 0,
             check: ValueCheck::of(&[]),
         };
@@ -282,11 +297,12 @@ impl Records {
     fn footprint_of_sector<F: ReadNorFlash>(
         &self,
         flash: &mut F,
+        index: &[u16; INDEX_KEYS],
         sector: u32,
     ) -> Result<u32, FlashError> {
         let mut footprint = 0;
-        for key in 0..INDEX_KEYS {
-            if sector_of(self.location_of(key)) == Some(sector) {
+        for (key, &location) in index.iter().enumerate() {
+            if sector_of(location) == Some(sector) {
                 footprint += self.footprint_at(flash, key)?;
             }
         }

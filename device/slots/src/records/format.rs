@@ -7,7 +7,7 @@
 //!
 //! | sector header | | record header | |
 //! | --- | --- | --- | --- |
-//! | 0 | state word | 0 | state word: value or removed |
+//! | 0 | state word | 0 | state word: value, removed, or nothing |
 //! | 4 | layout version | 4 | sequence |
 //! | 8 | sequence | 8 | sequence of its sector |
 //! | 12 | floor: lower sequences are free | 12 | key, 0xFF, length in 16 bits |
@@ -41,6 +41,7 @@ const LAYOUT_VERSION: u32 = 1;
 const SECTOR_WORD: u32 = 0x3C5A_A5C3;
 const VALUE_WORD: u32 = 0x5533_CC96;
 const REMOVED_WORD: u32 = 0x96C3_3355;
+const NOTHING_WORD: u32 = 0x0F0F_0F0F;
 
 /// Header of a sector that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,8 @@ impl SectorHeader {
 pub(super) enum RecordKind {
     Value,
     Removed,
+    /// Nothing: it is there, and so its sector counts.
+    Nothing,
 }
 
 /// Header of a record.
@@ -132,6 +135,7 @@ impl RecordHeader {
         let state = match self.kind {
             RecordKind::Value => VALUE_WORD,
             RecordKind::Removed => REMOVED_WORD,
+            RecordKind::Nothing => NOTHING_WORD,
         };
         put(&mut bytes, 0, state);
         put(&mut bytes, 4, self.sequence);
@@ -149,12 +153,14 @@ impl RecordHeader {
         flash: &mut F,
         offset: u32,
     ) -> Result<Option<RecordHeader>, FlashError> {
-        let Some(bytes) = sealed::read(flash, offset, &[VALUE_WORD, REMOVED_WORD])? else {
+        let words = [VALUE_WORD, REMOVED_WORD, NOTHING_WORD];
+        let Some(bytes) = sealed::read(flash, offset, &words)? else {
             return Ok(None);
         };
         let kind = match word(&bytes, 0) {
             VALUE_WORD => RecordKind::Value,
             REMOVED_WORD => RecordKind::Removed,
+            NOTHING_WORD => RecordKind::Nothing,
             _ => return Ok(None),
         };
         let header = RecordHeader {
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn state_words_are_far_apart() {
-        let words = [SECTOR_WORD, VALUE_WORD, REMOVED_WORD, u32::MAX, 0];
+        let words = [SECTOR_WORD, VALUE_WORD, REMOVED_WORD, NOTHING_WORD, u32::MAX, 0];
         for (index, first) in words.iter().enumerate() {
             for second in &words[index + 1..] {
                 let distance = (first ^ second).count_ones();

@@ -11,7 +11,7 @@ pub(super) enum Verdict {
     Usable {
         head: u32,
         header: SectorHeader,
-        /// Whether it will be the head at the next power-on, or any that is has everything.
+        /// Whether whatever is the head at the next power-on has everything.
         is_proven: bool,
     },
     /// Nothing was ever put here.
@@ -30,6 +30,8 @@ pub(super) enum Verdict {
 struct Content {
     /// How many records were appended after its header was written.
     appended: u32,
+    /// How many of them are whole.
+    whole: u32,
     /// It holds a key of the user's.
     has_values: bool,
     /// It says why storage was created again.
@@ -87,7 +89,7 @@ impl Records {
     ) -> Result<Verdict, FlashError> {
         let content = self.content(flash, head, header)?;
         if content.appended > 0 {
-            return Ok(Verdict::Usable { head, header, is_proven: content.appended > 1 });
+            return Ok(Verdict::Usable { head, header, is_proven: content.whole > 1 });
         }
         let before = self.sector_before(flash, header)?;
         let is_empty = match before {
@@ -133,11 +135,13 @@ impl Records {
         sector: u32,
         header: SectorHeader,
     ) -> Result<Content, FlashError> {
-        let mut content = Content { appended: 0, has_values: false, has_marker: false };
+        let mut content = Content { appended: 0, whole: 0, has_values: false, has_marker: false };
         let mut at = UNIT;
         while let Some(found) = self.next_record(flash, sector, header.sequence, at)? {
             let record = &found.header;
-            content.appended += u32::from(record.sequence >= header.next_record);
+            let is_appended = record.sequence >= header.next_record;
+            content.appended += u32::from(is_appended);
+            content.whole += u32::from(is_appended && !found.is_torn);
             content.has_values |= record.key != RECREATED_KEY;
             content.has_marker |= record.key == RECREATED_KEY;
             at = found.next_at();

@@ -24,19 +24,18 @@ pub(super) struct Found {
     pub(super) is_torn: bool,
 }
 
-/// What indexing met, by key.
+/// What indexing met.
 struct Seen {
-    /// Sequence of the newest record; 0 for none.
+    /// Sequence of the newest record by key; 0 for none.
     newest: [u32; INDEX_KEYS],
-    /// Whether there is a value, current or not.
-    has_value: [bool; INDEX_KEYS],
+    /// Sequence of the newest of all, of those of no key as well.
+    highest: u32,
 }
 
 impl Seen {
-    /// Key of the youngest record that changes anything: not of one that takes a value away that
-    /// is nowhere.
+    /// Key of the youngest record that changes anything.
     fn youngest(&self) -> Option<u8> {
-        let keys = (0..=RECREATED_KEY).filter(|&key| self.has_value[usize::from(key)]);
+        let keys = (0..=RECREATED_KEY).filter(|&key| self.newest[usize::from(key)] > 0);
         keys.max_by_key(|&key| self.newest[usize::from(key)])
     }
 }
@@ -89,7 +88,8 @@ impl Records {
                 let is_usable = records.load(flash, head, header)?;
                 records.is_proven = is_proven;
                 let reason = Some(RecreatedReason::Unreadable);
-                (!is_usable).then_some((reason, head, header.sequence))
+                // What is created is not the next of what cannot be used.
+                (!is_usable).then_some((reason, head, header.sequence.saturating_add(1)))
             }
             Verdict::Blank { worst, highest_sequence } => Some((None, worst, highest_sequence)),
             Verdict::Lost { reason, worst, highest_sequence } => {
@@ -134,7 +134,7 @@ impl Records {
         self.head_sequence = header.sequence;
         self.floor = header.floor;
         self.write_at = self.end_of(flash, head, header.sequence)?;
-        let mut seen = Seen { newest: [0; INDEX_KEYS], has_value: [false; INDEX_KEYS] };
+        let mut seen = Seen { newest: [0; INDEX_KEYS], highest: 0 };
         let mut in_use = 0;
         for sector in 0..self.sectors() {
             if let Some(sequence) = self.live_sequence(flash, sector)? {
@@ -143,9 +143,8 @@ impl Records {
             }
         }
         self.unsettled = seen.youngest();
-        // Behind removals, too, whose sectors are free by now, or they would not prove the head.
-        let highest = seen.newest.iter().fold(0, |highest, &sequence| sequence.max(highest));
-        self.next_sequence = highest.saturating_add(1).max(header.next_record);
+        // Behind those, too, whose sectors are free by now, or it would not prove the head.
+        self.next_sequence = seen.highest.saturating_add(1).max(header.next_record);
         self.live_bytes = self.count_live_bytes(flash)?;
         let limited = header.sequence < SEQUENCE_LIMIT && self.next_sequence < SEQUENCE_LIMIT;
         Ok(limited && in_use < self.sectors())
@@ -182,17 +181,18 @@ impl Records {
             if found.is_torn || key >= INDEX_KEYS {
                 continue;
             }
+            seen.highest = seen.highest.max(header.sequence);
+            if header.kind == RecordKind::Nothing {
+                continue;
+            }
             let newest = seen.newest[key];
-            seen.has_value[key] |= header.kind == RecordKind::Value;
             if header.sequence > newest
                 || header.sequence == newest && self.is_older_copy(flash, &header)?
             {
                 seen.newest[key] = header.sequence;
-                let location = match header.kind {
-                    RecordKind::Value => Records::location(sector, found.at),
-                    RecordKind::Removed => NOWHERE,
-                };
-                self.set_location(key, location);
+                let is_value = header.kind == RecordKind::Value;
+                let location = Records::location(sector, found.at);
+                self.set_location(key, if is_value { location } else { NOWHERE });
             }
         }
         Ok(())

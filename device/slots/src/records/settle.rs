@@ -56,15 +56,15 @@ impl Records {
         let is_head = sector == self.head;
         let end =
             if is_head { self.write_at } else { self.end_of(flash, sector, sector_sequence)? };
-        // The last unit of a head that is not proven is kept: what was cut in there is written
-        // again as it was.
+        // The last unit of a head that is not proven is kept for what proves it: that is written
+        // again as it was, should power have been cut in it.
         let limit = if is_head && !self.is_proven { END } else { SECTOR_BYTES };
         // First the place behind: it keeps what a torn header claims for its value from use.
         if end + UNIT <= limit {
-            void(flash, start + end)?;
             if is_head {
                 self.write_at += UNIT;
             }
+            self.void(flash, start + end);
         }
         let mut at = UNIT;
         while at < end {
@@ -75,14 +75,21 @@ impl Records {
                 None => (end, end),
             };
             for unit in (at..until).step_by(UNIT_BYTES) {
-                if !is_void(flash, start + unit)? && void(flash, start + unit).is_err() {
-                    // A driver that writes over nothing: what comes next outranks it.
-                    self.next_sequence += 1;
+                if !is_void(flash, start + unit)? {
+                    self.void(flash, start + unit);
                 }
             }
             at = next;
         }
         Ok(())
+    }
+
+    /// Not read back: with a worn cell in it, it is no record either. A driver may refuse to write
+    /// over what is written: what comes next outranks it then. Answers whether it did not.
+    pub(super) fn void<F: NorFlash>(&mut self, flash: &mut F, offset: u32) -> bool {
+        let is_void = flash.write(offset, &[0; UNIT_BYTES]).is_ok();
+        self.next_sequence += u32::from(!is_void);
+        is_void
     }
 
     /// Writes the youngest record anew. In storage too full for the copy it is left alone: one turn
@@ -91,7 +98,7 @@ impl Records {
         let Some(key) = self.unsettled.map(usize::from) else { return Ok(()) };
         let footprint =
             if self.location_of(key) == NOWHERE { UNIT } else { self.footprint_at(flash, key)? };
-        match self.make_room(flash, footprint, Purpose::Replacement) {
+        match self.make_room(flash, footprint, Purpose::Settling) {
             // A sector that was opened has it.
             Ok(()) if self.unsettled.is_none() => {}
             Ok(()) if self.location_of(key) == NOWHERE => {
@@ -119,14 +126,9 @@ impl Records {
     }
 }
 
-/// Whether a unit will be no record at any power-on: or was never begun.
+/// Whether a unit is no record and was voided, or was left free by one that is longer.
 fn is_void<F: ReadNorFlash>(flash: &mut F, offset: u32) -> Result<bool, FlashError> {
     let mut unit = [0; UNIT_BYTES];
     flash::read(flash, offset, &mut unit)?;
     Ok(unit == [0; UNIT_BYTES] || unit == [0xFF; UNIT_BYTES])
-}
-
-/// Not read back: with a worn cell in it, it is no record either.
-fn void<F: NorFlash>(flash: &mut F, offset: u32) -> Result<(), FlashError> {
-    flash.write(offset, &[0; UNIT_BYTES]).map_err(flash::driver_error)
 }

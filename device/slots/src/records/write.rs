@@ -13,9 +13,10 @@ use crate::flash::{self, Region, UNIT_BYTES};
 const WRITE_ATTEMPTS: u32 = 3;
 
 impl Records {
-    /// Gives `key` a value. Atomic and read back; the same value again writes nothing.
+    /// Gives `key` a value. Atomic and read back; the same value again writes nothing, but for what
+    /// the first change after opening does.
     ///
-    /// Errors: [`StorageError::Full`] and the argument errors change nothing;
+    /// Errors: [`StorageError::Full`] and the argument errors change no value;
     /// after a flash error the key has its old value, or the new one if only
     /// reading it back failed.
     pub fn put<F: NorFlash>(
@@ -79,7 +80,7 @@ impl Records {
 
     /// Whether the key will read at the next power-on as it does now.
     fn is_certain(&self, key: u8) -> bool {
-        self.is_voided && self.unsettled != Some(key)
+        self.unsettled != Some(key)
     }
 
     /// Makes `location` the key's current record.
@@ -135,7 +136,9 @@ impl Records {
                 }
                 Err(error) => {
                     // It may be there nevertheless, at the next power-on.
-                    self.unsettled = Some(key);
+                    if !self.void(flash, self.sector_offset(sector) + at) {
+                        self.unsettled = Some(key);
+                    }
                     if !matches!(error, FlashError::ReadBack { .. }) || attempt == WRITE_ATTEMPTS {
                         return Err(error.into());
                     }

@@ -277,9 +277,9 @@ pub(crate) fn forged_header(sequence: u32, sector_sequence: u32, key: u8, value:
     forged(0x5533_CC96, sequence, sector_sequence, key, value)
 }
 
-/// What takes a key's value away.
-pub(crate) fn forged_removal(sequence: u32, sector_sequence: u32, key: u8) -> Vec<u8> {
-    forged(0x96C3_3355, sequence, sector_sequence, key, &[])
+/// What is there so that its sector counts.
+pub(crate) fn forged_nothing(sequence: u32, sector_sequence: u32) -> Vec<u8> {
+    forged(0x0F0F_0F0F, sequence, sector_sequence, 0, &[])
 }
 
 fn forged(state: u32, sequence: u32, sector_sequence: u32, key: u8, value: &[u8]) -> Vec<u8> {

@@ -64,6 +64,7 @@ fn rests() -> Vec<Rest> {
         ("nearly full head", filled(700)),
         ("full head", filled(800)),
         ("next sector", filled(1500)),
+        ("long one", [&kept[..], &[put(0, b"zero"), put(1, &[7; 2500]), remove(0)]].concat()),
         ("all removed", [&filled(500)[..], &[1, 2, 9].map(remove)].concat()),
     ];
     let mut rests = Vec::new();

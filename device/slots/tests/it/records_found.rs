@@ -3,7 +3,7 @@
 use otaru_sim_flash::{Cut, CutKind, SimFlash};
 use otaru_slots::{Opened, Records, RecreatedReason, Region};
 
-use crate::records::{crc32c, forged_header, forged_removal, get};
+use crate::records::{crc32c, forged_header, forged_nothing, get};
 
 /// The smallest ring.
 const REGION: Region = Region::new(0x1000, 0x3000);
@@ -85,7 +85,10 @@ fn ring_without_a_free_sector_is_no_store() {
         let sectors = [1, 2, 3].map(|sequence| {
             sector([VERSION, sequence, floor, sequence], &[(sequence, sequence as u8, b"value")])
         });
-        let (.., opened) = open(&sectors);
+        let (mut flash, _, opened) = open(&sectors);
+        assert_eq!(opened, expected, "floor {floor}");
+        // It is none at the next power-on either.
+        let (_, opened) = Records::open(&mut flash, REGION).unwrap();
         assert_eq!(opened, expected, "floor {floor}");
     }
 }
@@ -154,12 +157,12 @@ fn what_reads_as_erased_behind_the_last_record_is_voided() {
     assert_eq!(get(&records, &mut flash, 5).as_deref(), Some(&b"other"[..]));
 }
 
-/// As the one is that proves a sector: power may have been cut in the record before it.
+/// Power may have been cut in the record before it.
 #[test]
-fn what_takes_nothing_away_leaves_the_youngest_unsettled() {
+fn what_proves_a_sector_leaves_the_youngest_unsettled() {
     let (mut flash, ..) =
         open(&[sector([VERSION, 1, 1, 1], &[(1, 5, b"value"), (2, 5, b"other")])]);
-    flash.load(REGION.offset + 160, &forged_removal(3, 1, 7));
+    flash.load(REGION.offset + 160, &forged_nothing(3, 1));
     let (mut records, _) = Records::open(&mut flash, REGION).unwrap();
     records.put(&mut flash, 6, b"later").unwrap();
     flash.load(REGION.offset + 96, &[0; 32]);
