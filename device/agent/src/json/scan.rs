@@ -18,8 +18,15 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
-    #[inline(never)]
     fn skip_space(&mut self) {
+        // Messages have hardly any.
+        if self.byte() <= b' ' {
+            self.skip_spaces();
+        }
+    }
+
+    #[inline(never)]
+    fn skip_spaces(&mut self) {
         while matches!(self.byte(), b' ' | b'\t' | b'\r' | b'\n') {
             self.at += 1;
         }
@@ -103,13 +110,13 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Option<()> {
         self.take(b'"').then_some(())?;
         loop {
-            let byte = self.byte();
-            self.at += 1;
+            let mut rest = self.text.as_bytes().get(self.at..)?.iter();
+            let byte = rest.find(|byte| matches!(byte, b'"' | b'\\' | 0..=31))?;
+            self.at = self.text.len() - rest.as_slice().len();
             match byte {
                 b'"' => return Some(()),
                 b'\\' => self.escape()?,
-                0..=31 => return None,
-                _ => {}
+                _ => return None,
             }
         }
     }
