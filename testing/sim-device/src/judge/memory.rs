@@ -27,7 +27,8 @@ impl Judge {
         if self.newest_journal(chip).as_deref() != Some(&expected) {
             return broken("journal", "what was saved is not the newest record");
         }
-        self.check_journal(&expected)
+        self.floor = self.check_journal(&expected)?.max(self.floor);
+        Ok(())
     }
 
     fn newest_journal(&self, chip: &impl Raw) -> Option<Vec<u8>> {
@@ -103,7 +104,8 @@ impl Judge {
         if before != bytes {
             self.unsure_journals.push(before);
         }
-        self.check_journal(bytes)
+        self.check_journal(bytes)?;
+        Ok(())
     }
 
     /// I11: what was begun and taken back has to be ended by the device itself.
@@ -115,10 +117,11 @@ impl Judge {
         Ok(())
     }
 
-    /// I7: the floor only rises, and never above what was confirmed.
-    fn check_journal(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+    /// I7: no floor is above what was confirmed, or below one that was saved: one that was read
+    /// may be what power was cut in. Answers what it is.
+    fn check_journal(&mut self, bytes: &[u8]) -> Result<u32, Violation> {
         if bytes.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let Some(journal) = JournalSeen::read(bytes) else {
             return broken("journal", "the journal cannot be read");
@@ -136,8 +139,7 @@ impl Judge {
         if floor < self.floor && !self.doubts.may_lack_a_record() {
             return broken("I7", format!("the floor fell from {} to {floor}", self.floor));
         }
-        self.floor = self.floor.max(floor);
-        Ok(())
+        Ok(floor)
     }
 }
 

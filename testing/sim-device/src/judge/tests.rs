@@ -205,6 +205,11 @@ fn a_floor_that_falls_or_is_too_high_breaks_i7() {
     let mut device = self::device();
     let later = catalogue().releases.iter().find(|release| release.security_counter == 2);
     device.judge.confirmed.push(later.unwrap().number);
+    // Power was cut in what says so: it was read once, and is gone.
+    let unsure = floor(2).to_bytes();
+    device.judge.saving(&unsure);
+    device.judge.read_journal(&unsure).unwrap();
+    device.saves(&floor(1)).unwrap();
     device.saves(&floor(2)).unwrap();
     assert_eq!(rule(device.saves(&floor(1))), "I7");
 }
