@@ -27,7 +27,11 @@ impl Judge {
         if self.newest_journal(chip).as_deref() != Some(&expected) {
             return broken("journal", "what was saved is not the newest record");
         }
-        self.floor = self.check_journal(&expected)?.max(self.floor);
+        if let Some(journal) = self.check_journal(&expected)? {
+            self.floor = self.floor.max(journal.security_floor);
+            let update = journal.attempt.and_then(|attempt| attempt.update);
+            self.begun.extend(update.filter(|update| !self.begun.contains(update)));
+        }
         Ok(())
     }
 
@@ -117,20 +121,15 @@ impl Judge {
         Ok(())
     }
 
-    /// I7: no floor is above what was confirmed, or below one that was saved: one that was read
-    /// may be what power was cut in. Answers what it is.
-    fn check_journal(&mut self, bytes: &[u8]) -> Result<u32, Violation> {
+    /// I7: no floor is above what was confirmed, or below one that was saved. What was only read
+    /// may be what power was cut in, and gone at the next power-on.
+    fn check_journal(&self, bytes: &[u8]) -> Result<Option<JournalSeen>, Violation> {
         if bytes.is_empty() {
-            return Ok(0);
+            return Ok(None);
         }
         let Some(journal) = JournalSeen::read(bytes) else {
             return broken("journal", "the journal cannot be read");
         };
-        if let Some(update) = journal.attempt.and_then(|attempt| attempt.update)
-            && !self.begun.contains(&update)
-        {
-            self.begun.push(update);
-        }
         let (_, highest) = self.highest_confirmed();
         let floor = journal.security_floor;
         if floor > highest {
@@ -139,7 +138,7 @@ impl Judge {
         if floor < self.floor && !self.doubts.may_lack_a_record() {
             return broken("I7", format!("the floor fell from {} to {floor}", self.floor));
         }
-        Ok(floor)
+        Ok(Some(journal))
     }
 }
 
