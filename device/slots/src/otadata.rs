@@ -463,8 +463,7 @@ fn write_entry<F: NorFlash>(
     let mut bytes = [0; TICKETED_BYTES];
     bytes[..ENTRY_BYTES].copy_from_slice(&Entry::new(sequence, state).to_bytes());
     bytes[ENTRY_BYTES..].copy_from_slice(&marks::ticket(sequence, state));
-    let ticket = Region::new(offset + ENTRY_BYTES as u32, (TICKETED_BYTES - ENTRY_BYTES) as u32);
-    if !flash::is_blank(flash, ticket)? {
+    if !flash::is_blank(flash, Region::new(offset, TICKETED_BYTES as u32))? {
         void(flash, offset);
     }
     flash::erase_sector(flash, offset)?;

@@ -159,6 +159,27 @@ fn an_entry_that_was_given_up_is_never_started_again() {
     }
 }
 
+/// Nor is one on trial, where the erase is that of its confirmation, or of its arming. Which bits
+/// the checksum does not miss depends on the sequence: this life has some.
+#[test]
+fn an_entry_on_trial_loses_its_checksum_before_its_state() {
+    let life = life_of_ends();
+    let otadata = life.geometry.layout().otadata;
+    let erases = (0..)
+        .zip(trace(&life))
+        .filter(|(_, operation)| operation.is_erase)
+        .filter(|(_, operation)| (otadata.offset..otadata.end()).contains(&operation.offset));
+    let mut cuts = 0;
+    for (after, _) in erases {
+        for bit in 0..32 {
+            let life = with_cut(&life, after, CutKind::Mask { word: 1 << bit });
+            judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 300, "{cuts} cuts");
+}
+
 /// A report of before an outage reaches the shadow after one of the boot behind it. What runs
 /// is said once more then, for the shadow tells everybody what it took.
 #[test]

@@ -365,7 +365,7 @@ fn confirming_on_worn_flash_is_an_error() {
 #[test]
 fn a_confirmation_said_twice_stays() {
     let mut said = 0;
-    for at_operation in 1..3 {
+    for at_operation in 2..4 {
         for seed in 0..60 {
             let (mut flash, layout) = chip_with("1:valid 2:pending");
             flash.cut_power(Cut { at_operation, kind: CutKind::Faint { seed } });
@@ -410,6 +410,39 @@ fn a_torn_entry_is_armed_or_none() {
             let is_whole = active == Some((Slot::Ota1, EntryState::New));
             let is_none = active == Some((Slot::Ota0, EntryState::Valid));
             assert!(is_whole || armed.is_err() && is_none, "{sequence} {cut:?}: {active:?}");
+        }
+    }
+}
+
+/// Power goes while the running image is confirmed or given up, and one bit of every word is the
+/// only one that is done, or that is not: no entry names it with a state that was never written,
+/// which the bootloader would start for ever.
+#[test]
+fn a_torn_verdict_starts_nothing_without_a_trial() {
+    let bits = (0..32).map(|bit| 1u32 << bit);
+    let words: Vec<u32> = bits.clone().chain(bits.map(|bit| !bit)).collect();
+    let (confirm, give_up): (Change, Change) = (mark_valid, mark_invalid);
+    for sequence in (1..40).step_by(2) {
+        for cut in (0..4).flat_map(|at| words.iter().map(move |&word| (at, word))) {
+            for (change, verdict) in [(confirm, EntryState::Valid), (give_up, EntryState::Invalid)]
+            {
+                let (mut flash, layout) =
+                    chip_with(&format!("{sequence}:valid {}:pending", sequence + 1));
+                let (at_operation, word) = cut;
+                flash.cut_power(Cut { at_operation, kind: CutKind::Mask { word } });
+                let done = change(&mut flash, &layout, Slot::Ota1);
+                flash.power_on();
+                let found = OtaData::read_entries(&mut flash, &layout).unwrap();
+                let active = found.active().map(|index| found.entries[index]);
+                let active = active.map(|entry| (entry.slot(), entry.state));
+                let is_back = active == Some((Slot::Ota0, EntryState::Valid));
+                let is_open = active == Some((Slot::Ota1, EntryState::PendingVerify));
+                let is_said = active == Some((Slot::Ota1, verdict));
+                assert!(
+                    is_back || is_said || done.is_err() && is_open,
+                    "{sequence} {cut:?}: {active:?}"
+                );
+            }
         }
     }
 }
