@@ -38,8 +38,8 @@ extern "C" {
 #define OTARU_ERROR_NO_IMAGE -4 /* no image where one has to be */
 #define OTARU_ERROR_TABLE -5   /* the partition table cannot be used: docs/flash-layout.md */
 
-/* Numbers of docs/reasons.md that a board says most. A callback that can fail returns one of
- * them negated; any other negative number is a link that is down. */
+/* Numbers of docs/reasons.md. http_get and http_read return one of these negated, but that of the
+ * self-test; any other negative number, as a network library has its own, is a link that is down. */
 #define OTARU_REASON_DOWNLOAD_STALLED 24 /* no byte for 30 s */
 #define OTARU_REASON_SERVER_ERROR 25     /* an answer that is none */
 #define OTARU_REASON_TLS_ROOT_MISSING 29

@@ -268,13 +268,18 @@ fn c_version(version: &ReleaseVersion) -> [u8; ReleaseVersion::MAX + 1] {
     text
 }
 
-/// A callback's failure is a reason's number, negated; any other is a dead link.
+/// A request's failure is one of these, negated; any other is a dead link: it may well be a number
+/// of the network library's own.
 fn reason_of(failed: i32, down: Reason) -> Reason {
-    let number = u64::from(failed.unsigned_abs());
-    match Reason::from_message(number) {
-        Reason::ManifestMissing | Reason::Unknown => down,
-        reason => reason,
-    }
+    const TOLD: [Reason; 6] = [
+        Reason::DownloadStalled,
+        Reason::ServerError,
+        Reason::TlsRootMissing,
+        Reason::TlsRootExpired,
+        Reason::TlsUntrusted,
+        Reason::LowMemory,
+    ];
+    TOLD.into_iter().find(|told| failed == -i32::from(told.number())).unwrap_or(down)
 }
 
 /// The chip, behind the board's functions.

@@ -31,7 +31,8 @@ fn read(
     if head.status == 404 {
         return Ok(None);
     }
-    // Nobody knows how long it is.
+    let said_bytes = head.content_length;
+    // Nobody knows beforehand how long it is.
     let head = Answer { content_length: None, ..head };
     match judge(Asked { offset: 0, total: 0 }, head) {
         Verdict::Append if head.status == 200 => {}
@@ -43,7 +44,9 @@ fn read(
         let mut buffer = [0; PART_BYTES];
         let part = body.read(board, &mut buffer)?;
         if part.is_empty() {
-            return Ok(Some(document));
+            // A link that broke is no document that is wrong.
+            let is_whole = said_bytes.is_none_or(|said| said == document.len() as u64);
+            return if is_whole { Ok(Some(document)) } else { Err(DOWN.into()) };
         }
         if document.len() + part.len() > bytes_max {
             return Err(Reason::TooManyBytes.into());

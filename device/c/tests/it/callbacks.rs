@@ -153,6 +153,9 @@ unsafe extern "C" fn http_get(
     world.body = bytes.into_iter().skip(offset as usize).collect();
     response.status = if offset > 0 { 206 } else { 200 };
     response.content_length = world.body.len() as i64;
+    if path.ends_with(".manifest") && std::mem::take(&mut world.cuts_manifest) {
+        world.body.truncate(100);
+    }
     let range = format!("bytes {offset}-{}/{total}", total - 1);
     if offset > 0 {
         response
@@ -172,7 +175,7 @@ unsafe extern "C" fn http_read(context: *mut c_void, to: *mut u8, length: u32) -
     match &mut world.breaks_after {
         Some(left) if is_image && *left < bytes.len() => {
             world.breaks_after = None;
-            return -1;
+            return world.breaks_with;
         }
         Some(left) if is_image => *left -= bytes.len(),
         _ => {}

@@ -54,6 +54,27 @@ fn download_goes_on_behind_the_last_whole_chunk() {
     assert!(world.other_slot() == world.server.image());
 }
 
+/// As `errno` and lwIP have them. Some are numbers of reasons that end an update for good.
+#[test]
+fn numbers_of_a_network_library_are_a_dead_link() {
+    for number in [-2, -3, -11, -12, -15, -32] {
+        let mut world = World::new();
+        (world.breaks_after, world.breaks_with) = (Some(100_000), number);
+        world.live(has_ended);
+        assert_eq!(world.outcome(), "confirmed", "{number}: {:#?}", world.notes);
+        assert_eq!(world.noted("get /firmware/clock/1.0.5.bin"), ["0", "65536"], "{number}");
+    }
+}
+
+#[test]
+fn a_manifest_that_ends_too_soon_is_asked_for_again() {
+    let mut world = World::new();
+    world.cuts_manifest = true;
+    world.live(has_ended);
+    assert_eq!(world.outcome(), "confirmed", "{:#?}", world.notes);
+    assert_eq!(world.noted("get /firmware/clock/1.0.5.manifest").len(), 2);
+}
+
 /// Never silent for as long as a link may be, and of no use.
 #[test]
 fn a_body_that_trickles_is_given_up() {

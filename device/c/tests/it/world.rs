@@ -35,6 +35,10 @@ pub(crate) struct World {
     pub(crate) restart_window: (u16, u16, i16),
     /// How many bytes of the image come before the link breaks, once.
     pub(crate) breaks_after: Option<usize>,
+    /// What the function that reads then returns.
+    pub(crate) breaks_with: i32,
+    /// The next manifest ends too soon, as if it were whole.
+    pub(crate) cuts_manifest: bool,
     inbox: Vec<(String, Vec<u8>)>,
     pub(crate) wants_subscribed: bool,
     pub(crate) wants_test: bool,
@@ -76,6 +80,8 @@ impl World {
             trickles: None,
             restart_window: (0, 0, 0),
             breaks_after: None,
+            breaks_with: -1,
+            cuts_manifest: false,
             inbox: Vec::new(),
             wants_subscribed: false,
             wants_test: false,
