@@ -25,12 +25,12 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// What a GET of a small document brings.
-    pub(crate) fn get(&self, path: &str) -> Result<&[u8]> {
+    /// What a GET of a small document brings, if the server has it.
+    pub(crate) fn get(&self, path: &str) -> Option<&[u8]> {
         match path {
-            "/firmware/clock/root/1" => Ok(&self.root),
-            "/firmware/clock/1.0.5.manifest" => Ok(&self.manifest),
-            _ => Err(format!("there is no {path}").into()),
+            "/firmware/clock/root/1" => Some(&self.root),
+            "/firmware/clock/1.0.5.manifest" => Some(&self.manifest),
+            _ => None,
         }
     }
 

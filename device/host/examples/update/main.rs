@@ -38,6 +38,9 @@ fn run<F: NorFlash>(mut flash: F, slot: Slot, reset: ResetCause, net: &mut Netwo
     if ended? {
         return Ok(host.into_flash());
     }
+    if host.trusted()?.1.is_lost() {
+        eprintln!("{}", Reason::TrustLost); // For the developer; what comes next forgets it.
+    }
     let _ = host.begin_trust(&facts, agent.journal())?; // Its error is for the log.
     let (storage, flash) = host.storage();
     storage.acknowledge_recreated(flash)?;
@@ -84,17 +87,12 @@ fn carry_out<F: NorFlash>(
             }
         }
         Carried::Outside(Effect::CheckManifest(wanted)) => {
-            let root = RootDocument::verify(net.get("/firmware/clock/root/1")?, &[net.root_key])?;
-            let bytes = net.get(&format!("/firmware/clock/{}.manifest", wanted.version))?;
-            let manifest = ManifestView::verify(bytes, &root, None)?;
-            let least = host.trusted()?.1.least(&root, &wanted);
-            let slot_bytes = host.layout().slot(host.slot().other()).size.into();
-            let product = &ProductName::new("clock")?;
-            let device = Device { product, chip: CHIP, revision: None, slot_bytes, least };
-            let fits = check_manifest(&manifest, &wanted, device).map_err(Fault::from);
-            host.manifest_checked(manifest.signer);
-            inputs.push_back(Input::ManifestChecked(fits));
-            *checked = Some((&manifest).into());
+            let trust = host.trusted()?.1;
+            let fits = find_manifest(&wanted, host, net, &trust);
+            inputs.push_back(Input::ManifestChecked(fits.map(|(target, described)| {
+                *checked = Some(described);
+                target
+            })));
         }
         Carried::Outside(Effect::Download { target, from_start }) => {
             let manifest = checked.take().ok_or("a manifest comes first")?;
@@ -117,9 +115,35 @@ fn carry_out<F: NorFlash>(
         }
         Carried::Outside(Effect::RunSelfTest) => inputs.push_back(Input::SelfTestEnded(Ok(()))),
         Carried::Outside(Effect::Log(line)) => eprintln!("{}", line.message.concat()),
-        Carried::Outside(_) => {} // Settings, offers, questions: as the product likes.
+        Carried::Outside(Effect::ApplySetting { id, name, value }) => {
+            eprintln!("{name} is {value} from now on");
+            inputs.push_back(Input::SettingApplied(id));
+        }
+        Carried::Outside(_) => {} // Offers and questions: as the product likes.
     }
     Ok(false)
+}
+
+/// Fetches and checks what is signed. Whatever is wrong with it is an answer like any other: a try
+/// ends, and not the firmware.
+fn find_manifest<F: NorFlash>(
+    wanted: &Wanted,
+    host: &mut Host<F>,
+    net: &Network,
+    trust: &Trust,
+) -> std::result::Result<(Target, Described), Fault> {
+    let root = net.get("/firmware/clock/root/1").ok_or(Reason::RootMissing)?;
+    let root = RootDocument::verify(root, &[net.root_key]).map_err(|e| e.reason())?;
+    let bytes = net.get(&format!("/firmware/clock/{}.manifest", wanted.version));
+    let bytes = bytes.ok_or(Reason::ManifestMissing)?;
+    let manifest = ManifestView::verify(bytes, &root, None).map_err(|e| e.reason_of_manifest())?;
+    let product = ProductName::new("clock").map_err(|_| Reason::Internal)?;
+    let slot_bytes = host.layout().slot(host.slot().other()).size.into();
+    let least = trust.least(&root, wanted);
+    let device = Device { product: &product, chip: CHIP, revision: None, slot_bytes, least };
+    let target = check_manifest(&manifest, wanted, device)?;
+    host.manifest_checked(manifest.signer);
+    Ok((target, (&manifest).into()))
 }
 
 /// The download goes on there, should power go.
