@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use otaru_agent::Fault;
 use otaru_wire::Reason;
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{HeaderMap, IF_RANGE, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use tokio::time::Instant;
 
@@ -79,7 +79,7 @@ impl Https {
     pub(crate) async fn get(
         &self,
         path: &str,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         down: Reason,
     ) -> Result<Incoming, Fault> {
         let (path, query) =
@@ -93,6 +93,8 @@ impl Https {
         let location = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         let to = location.and_then(|to| url.join(to).ok()).filter(|to| to.scheme() == "https");
         let to = to.ok_or(Reason::ServerError)?;
+        // Whoever has the file there has tags of its own, and would send the whole anew.
+        headers.remove(IF_RANGE);
         let answer = self.send(self.elsewhere()?, to, headers, down).await?;
         match answer.status().is_redirection() {
             true => Err(Reason::ServerError.into()),

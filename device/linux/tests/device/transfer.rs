@@ -175,12 +175,17 @@ async fn one_redirect_is_followed_without_certificate() {
     let elsewhere = Web::start(rig.authority.people_tls(&server.unwrap()).unwrap()).await;
     let bytes = rig.web.files.lock().unwrap().images["1.0.5"].clone();
     elsewhere.files.lock().unwrap().images.insert("moved".into(), bytes);
-    rig.web.then(Mishap::Redirect(format!("{}/firmware/clock/moved.bin", elsewhere.url())));
+    let moved = Mishap::Redirect(format!("{}/firmware/clock/moved.bin", elsewhere.url()));
+    [moved.clone(), moved].into_iter().for_each(|moved| rig.web.then(moved));
+    elsewhere.then(Mishap::StallAfter(150_000));
     let mut device = rig.device("clock-01");
     device.start();
     rig.wish(&device, "1.0.5", "u-1").await;
     assert_eq!(rig.end_of(&mut device, "u-1").await, "confirmed, runs 1.0.5");
-    assert_eq!(elsewhere.asked(), [whole()]);
+    assert_eq!(rig.web.asked(), [whole(), rest_from(2 * CHUNK_BYTES)]);
+    // The server's tag is none of what is elsewhere, which would send the whole anew.
+    let rest = Asked { if_range: None, ..rest_from(2 * CHUNK_BYTES) };
+    assert_eq!(elsewhere.asked(), [whole(), rest]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
