@@ -41,16 +41,13 @@ async fn main() -> anyhow::Result<()> {
     }
     keep_watchdog();
     if config.is_to_be_enrolled() {
-        // It may take days until the server knows the device: the start is over before.
+        // It may take days until the server knows the device: the start is over before, and the
+        // product runs.
         tell(NotifyState::Ready);
         tell(NotifyState::Status("Not enrolled yet"));
     }
-    tokio::select! {
-        () = config.enrol(is_hindered) => {}
-        () = asked_to_end() => return Ok(()),
-    }
     let options = config.options();
-    run_gateway(&options, is_ready, asked_to_end()).await?;
+    run_gateway(&options, config.enrol(is_hindered), is_ready, asked_to_end()).await?;
     Ok(())
 }
 

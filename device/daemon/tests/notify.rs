@@ -1,4 +1,4 @@
-//! What systemd hears of a device that nobody has enrolled yet.
+//! What systemd makes of the unit, and hears of a device that nobody has enrolled yet.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -48,4 +48,17 @@ fn a_token_that_is_no_good_is_a_status_and_no_end() {
     assert!(heard.starts_with("READY=1"), "{heard}");
     assert!(heard.contains("STATUS=enrolment: ") && heard.contains("token"), "{heard}");
     assert!(device.0.try_wait().unwrap().is_none(), "it goes on trying");
+}
+
+/// A word that systemd does not know is passed over where it runs: nobody would miss a sandbox.
+#[test]
+fn systemd_knows_every_word_of_the_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let unit = folder.path().join("otaru-device.service");
+    let text = include_str!("../otaru-device.service");
+    let text = text.replace("/usr/bin/otaru-device", env!("CARGO_BIN_EXE_otaru-device"));
+    std::fs::write(&unit, text).unwrap();
+    let found = Command::new("systemd-analyze").arg("verify").arg(&unit).output().unwrap();
+    let said = String::from_utf8_lossy(&found.stderr);
+    assert!(found.status.success() && said.is_empty(), "{said}");
 }

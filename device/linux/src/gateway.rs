@@ -78,6 +78,9 @@ impl From<IdentityError> for GatewayError {
 
 /// Runs a gateway until `shutdown`, and ends the product's program then.
 ///
+/// `enrolment` makes the folder a device's, and is over at once where nothing is to be made. Until
+/// there is a `device.toml` the product runs without an agent; behind that it goes on beside both.
+///
 /// `started` is called once, when state and identity are good and the product runs. State that
 /// cannot be read or written later costs updates, not the product: it is kept running until the
 /// state is good again.
@@ -85,15 +88,12 @@ impl From<IdentityError> for GatewayError {
 /// Errors: what a technician would have to repair.
 pub async fn run_gateway(
     options: &GatewayOptions,
+    enrolment: impl Future<Output = ()>,
     started: impl FnOnce(),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), GatewayError> {
-    let identity = Identity::read_settings(&options.dir)?;
-    let chip = raw_chip(&identity)?;
     let stage = Arc::<Stage>::default();
-    let agent_options = agent_options(options);
-    let boots = Boots { options, agent_options: &agent_options, identity: &identity, chip };
-    let running = std::pin::pin!(boots.run_on(&stage, started));
+    let running = std::pin::pin!(run(options, &stage, enrolment, started));
     let ended = tokio::select! {
         error = running => Err(error),
         () = shutdown => Ok(()),
@@ -101,6 +101,48 @@ pub async fn run_gateway(
     // The product ends as it is used to, whatever ended the agent.
     stage.stop().await;
     ended
+}
+
+async fn run(
+    options: &GatewayOptions,
+    stage: &Arc<Stage>,
+    enrolment: impl Future<Output = ()>,
+    started: impl FnOnce(),
+) -> GatewayError {
+    let (mut enrolment, mut is_enrolled) = (std::pin::pin!(enrolment), false);
+    if !Identity::has_settings(&options.dir) {
+        tokio::select! {
+            biased;
+            () = &mut enrolment => is_enrolled = true,
+            never = alone::keep_running(options, stage) => match never {},
+        }
+    }
+    let mut running = std::pin::pin!(run_with_agent(options, stage, started));
+    loop {
+        tokio::select! {
+            error = &mut running => return error,
+            () = &mut enrolment, if !is_enrolled => is_enrolled = true,
+        }
+    }
+}
+
+/// Runs for ever, but for what a technician would have to repair first.
+async fn run_with_agent(
+    options: &GatewayOptions,
+    stage: &Arc<Stage>,
+    started: impl FnOnce(),
+) -> GatewayError {
+    let identity = match Identity::read_settings(&options.dir) {
+        Ok(identity) => identity,
+        Err(error) => return error.into(),
+    };
+    let chip = match raw_chip(&identity) {
+        Ok(chip) => chip,
+        Err(error) => return error,
+    };
+    let agent_options = agent_options(options);
+    let boots = Boots { options, agent_options: &agent_options, identity: &identity, chip };
+    boots.run_on(stage, started).await
 }
 
 /// Looks whether the folder is one of a gateway, with everything in it that a session with the
@@ -216,28 +258,38 @@ impl Boots<'_> {
     /// that runs now what `current` says.
     async fn activate(&self, slot: Slot, image_bytes: u32) -> Result<bool, SimError> {
         let slots = &self.options.slots;
-        let in_state = |source| SimError::File { path: slots.state.clone(), source };
-        slots.activate(slot, image_bytes).map_err(in_state)?;
-        let commands = &self.options.commands;
-        let Some(restart) = commands.restart.as_ref().filter(|_| !slots.is_in_force()) else {
-            return Ok(true);
-        };
-        // Neither the agent nor a trial begins before it has ended.
-        match program::run(restart, Vec::new(), commands.restart_limit, Left::Runs).await {
-            Ok(Ran::Passed) => {
-                slots.put_in_force().map_err(in_state)?;
-                return Ok(true);
-            }
-            // It ends a trial, and otherwise the next boot tries again.
-            Ok(Ran::Failed | Ran::TimedOut) => {
-                tracing::error!("The product could not be started again");
-            }
-            Err(error) => tracing::error!(%error, "The product could not be started again"),
-        }
-        Ok(false)
+        slots.activate(slot, image_bytes).map_err(|source| in_state(slots, source))?;
+        put_in_force(self.options).await
     }
 }
 
+fn in_state(slots: &SlotFiles, source: std::io::Error) -> SimError {
+    SimError::File { path: slots.state.clone(), source }
+}
+
+/// Has a product that something else keeps running started again if `current` changed; whether it
+/// runs now what that says.
+async fn put_in_force(options: &GatewayOptions) -> Result<bool, SimError> {
+    let (slots, commands) = (&options.slots, &options.commands);
+    let Some(restart) = commands.restart.as_ref().filter(|_| !slots.is_in_force()) else {
+        return Ok(true);
+    };
+    // Neither the agent nor a trial begins before it has ended.
+    match program::run(restart, Vec::new(), commands.restart_limit, Left::Runs).await {
+        Ok(Ran::Passed) => {
+            slots.put_in_force().map_err(|source| in_state(slots, source))?;
+            return Ok(true);
+        }
+        // It ends a trial, and otherwise the next boot tries again.
+        Ok(Ran::Failed | Ran::TimedOut) => {
+            tracing::error!("The product could not be started again");
+        }
+        Err(error) => tracing::error!(%error, "The product could not be started again"),
+    }
+    Ok(false)
+}
+
+mod alone;
 mod outage;
 #[cfg(test)]
 mod tests;

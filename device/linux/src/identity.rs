@@ -90,6 +90,11 @@ impl Identity {
         Ok(identity)
     }
 
+    /// Whether the folder was a device's at any time.
+    pub(crate) fn has_settings(dir: &Path) -> bool {
+        dir.join("device.toml").exists()
+    }
+
     /// Reads `device.toml` alone: what else is missing or damaged costs the link.
     pub fn read_settings(dir: &Path) -> Result<Identity, IdentityError> {
         let path = dir.join("device.toml");

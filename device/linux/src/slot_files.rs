@@ -176,7 +176,12 @@ impl SlotFiles {
             }
             file.sync_all()?;
         }
-        let current = self.current();
+        self.make_current(slot)
+    }
+
+    /// The same, of an image that has the length of its file.
+    pub(crate) fn make_current(&self, slot: Slot) -> io::Result<()> {
+        let (current, path) = (self.current(), self.slot(slot));
         let to = if self.partitions.is_none() { PathBuf::from(name(slot)) } else { path };
         if std::fs::read_link(&current).is_ok_and(|found| found == to) {
             return Ok(());

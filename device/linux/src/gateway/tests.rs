@@ -45,10 +45,40 @@ fn gateway(folder: &Path) -> GatewayOptions {
 
 /// Runs the gateway until it says that it started.
 async fn until_started(options: &GatewayOptions) -> Result<(), GatewayError> {
+    until_started_with(options, std::future::ready(())).await
+}
+
+async fn until_started_with(
+    options: &GatewayOptions,
+    enrolment: impl Future<Output = ()>,
+) -> Result<(), GatewayError> {
     let (sender, started) = oneshot::channel();
     let shutdown = async { drop(started.await) };
-    let running = run_gateway(options, || sender.send(()).expect("it is waited for"), shutdown);
+    let is_started = || sender.send(()).expect("it is waited for");
+    let running = run_gateway(options, enrolment, is_started, shutdown);
     tokio::time::timeout(LONG, running).await.expect("it starts")
+}
+
+/// A program that stays, and writes down each of its starts.
+struct Counted(PathBuf);
+
+impl Counted {
+    fn run_by(options: &mut GatewayOptions, folder: &Path) -> Counted {
+        let said = folder.join("said");
+        let run = format!("echo started >> {}; exec sleep 600", said.display());
+        options.commands.run = Some(["/bin/sh", "-c", &run].map(str::to_owned).to_vec());
+        Counted(said)
+    }
+
+    fn starts(&self) -> usize {
+        std::fs::read_to_string(&self.0).unwrap_or_default().lines().count()
+    }
+
+    async fn until(&self, count: usize) {
+        while self.starts() < count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -83,33 +113,73 @@ async fn a_damaged_certificate_keeps_no_product_from_running() {
 async fn state_that_is_no_good_keeps_no_product_from_running() {
     let folder = TempDir::new().unwrap();
     let mut options = gateway(folder.path());
-    let said = folder.path().join("said");
-    let run = format!("echo started >> {}; exec sleep 600", said.display());
-    options.commands.run = Some(["/bin/sh", "-c", &run].map(str::to_owned).to_vec());
+    let program = Counted::run_by(&mut options, folder.path());
     (options.retry_base, options.retry_cap) = (SHORT, SHORT);
-    let starts = || std::fs::read_to_string(&said).unwrap_or_default().lines().count();
-    let until = async |count| {
-        while starts() < count {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
     until_started(&options).await.unwrap();
 
     let (records, kept) = (options.slots.state.join("records"), folder.path().join("kept"));
     std::fs::rename(&records, &kept).unwrap();
     std::fs::create_dir(&records).unwrap();
-    let before = starts();
+    let before = program.starts();
     let shutdown = async {
-        until(before + 1).await;
+        program.until(before + 1).await;
         tokio::time::sleep(SHORT * 3).await;
-        assert_eq!(starts(), before + 1, "nothing touches it meanwhile");
+        assert_eq!(program.starts(), before + 1, "nothing touches it meanwhile");
         std::fs::remove_dir(&records).unwrap();
         std::fs::rename(&kept, &records).unwrap();
         // With the agent it begins again.
-        until(before + 2).await;
+        program.until(before + 2).await;
     };
     let mut is_started = false;
-    let running = run_gateway(&options, || is_started = true, shutdown);
+    let enrolment = std::future::ready(());
+    let running = run_gateway(&options, enrolment, || is_started = true, shutdown);
     tokio::time::timeout(LONG, running).await.expect("it goes on").unwrap();
     assert!(is_started);
+}
+
+/// Whoever sets up a gateway may need its product to give it a network.
+#[tokio::test]
+async fn the_product_runs_before_there_is_a_device() {
+    let folder = TempDir::new().unwrap();
+    let mut options = gateway(folder.path());
+    let program = Counted::run_by(&mut options, folder.path());
+    let (settings, kept) = (folder.path().join("device.toml"), folder.path().join("kept"));
+    std::fs::rename(&settings, &kept).unwrap();
+    let enrolment = async {
+        program.until(1).await;
+        assert!(options.slots.has_current());
+        std::fs::rename(&kept, &settings).unwrap();
+    };
+    until_started_with(&options, enrolment).await.unwrap();
+    program.until(2).await;
+}
+
+/// A certificate that is lost costs updates until another token is there, and never the product.
+#[tokio::test]
+async fn an_enrolment_that_comes_to_nothing_stops_no_product() {
+    let folder = TempDir::new().unwrap();
+    let mut options = gateway(folder.path());
+    let program = Counted::run_by(&mut options, folder.path());
+    std::fs::remove_file(folder.path().join("cert.pem")).unwrap();
+    until_started_with(&options, std::future::pending()).await.unwrap();
+    program.until(1).await;
+}
+
+/// What has no product yet may still become a device.
+#[tokio::test]
+async fn a_missing_first_image_ends_no_enrolment() {
+    let folder = TempDir::new().unwrap();
+    let mut options = gateway(folder.path());
+    let image = options.first_image.clone().unwrap();
+    let (settings, kept) = (folder.path().join("device.toml"), folder.path().join("kept"));
+    std::fs::rename(&settings, &kept).unwrap();
+    std::fs::remove_file(&image).unwrap();
+    let program = Counted::run_by(&mut options, folder.path());
+    let enrolment = async {
+        tokio::time::sleep(SHORT).await;
+        std::fs::write(&image, "an image").unwrap();
+        std::fs::rename(&kept, &settings).unwrap();
+    };
+    until_started_with(&options, enrolment).await.unwrap();
+    program.until(1).await;
 }
