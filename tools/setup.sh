@@ -29,6 +29,8 @@ if [ "${1:-build}" = test ]; then
     need mosquitto-clients /usr/bin/mosquitto_pub /usr/local/bin/mosquitto_pub
     need iproute2 /usr/sbin/ip /sbin/ip /usr/bin/ip
     need curl /usr/bin/curl /usr/local/bin/curl
+    need openssl /usr/bin/openssl /usr/local/bin/openssl
+    need systemd /usr/bin/systemd-analyze
     need python3-aiosmtpd /usr/lib/python3/dist-packages/aiosmtpd
 fi
 
