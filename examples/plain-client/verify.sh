@@ -30,6 +30,10 @@ while [ "$roots" -gt 0 ]; do
     roots=$((roots - 1))
 done
 found=$("${OTARU:-otaru}" release verify "$OTARU_IMAGE" --manifest "$manifest" --root-key "$identity/root.pub" \
-    "$@" -o ndjson)
+    "$@" -o ndjson) || {
+    # One that is not there, or was killed, has said nothing of the image.
+    [ $? -gt 125 ] && exit 75
+    exit 1
+}
 # A good signature under another product or version is not the one that was asked for.
 printf '%s' "$found" | grep -F "\"product\":\"$product\"" | grep -qF "\"version\":\"$OTARU_VERSION\""

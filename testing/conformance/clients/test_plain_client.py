@@ -78,16 +78,17 @@ def test_a_server_cannot_pass_one_release_off_as_another(
     image = tmp_path / "download"
     image.write_bytes(publisher.images["1.0.4"])
 
-    def is_passed(version: str) -> bool:
-        about = {"OTARU": os.environ["OTARU_BINARY"], "OTARU_IMAGE": str(image), "OTARU_VERSION": version}
+    def verdict(version: str, otaru: str = os.environ["OTARU_BINARY"]) -> int:
+        about = {"OTARU": otaru, "OTARU_IMAGE": str(image), "OTARU_VERSION": version}
         path = {"PATH": f"{curl.parent}:{os.environ['PATH']}"}
         command = [EXAMPLE / "verify.sh", gateway.identity, publisher.root]
-        return subprocess.run(command, env=os.environ | about | path, check=False).returncode == 0
+        return subprocess.run(command, env=os.environ | about | path, check=False).returncode
 
-    assert is_passed("1.0.4")
-    assert not is_passed("1.0.5")
+    assert verdict("1.0.4") == 0
+    assert verdict("1.0.4", "/nowhere/otaru") == os.EX_TEMPFAIL, "nobody looked at the image"
+    assert verdict("1.0.5") == 1
     image.write_bytes(publisher.images["1.0.5"])
-    assert not is_passed("1.0.4")
+    assert verdict("1.0.4") == 1
 
 
 @pytest.mark.parametrize("how", ["power", "link"])
