@@ -167,6 +167,8 @@ boards-check: setup-boards
 	cd device/boards && $(CARGO) clippy --locked --release --package otaru-board-virt --package otaru-firmware \
 		--target $(BOARDS_TARGET) -- --deny warnings
 	cd device/boards && $(CARGO) clippy --locked --all-targets --package otaru-board-rig -- --deny warnings
+	$(CARGO) rustc --locked --release --package otaru-c --crate-type staticlib --no-default-features \
+		--features ed25519 --target $(ESP32C3_TARGET)
 
 # One feature for each chip, and the instructions that it has.
 ESP32_CHIPS := esp32c6:$(BOARDS_TARGET) esp32c3:$(ESP32C3_TARGET)

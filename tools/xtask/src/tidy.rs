@@ -6,6 +6,7 @@
 mod arrows;
 mod licences;
 mod map;
+mod mutants;
 mod source;
 
 use crate::codegen;
@@ -23,6 +24,9 @@ pub(crate) fn tidy() -> Result<()> {
     problems
         .extend(map::check(&read("ARCHITECTURE.md")?, &folders, |path| Path::new(path).exists()));
     problems.extend(codegen::stale()?);
+    let read_source = |path: &str| read(path);
+    problems
+        .extend(mutants::check(&read("testing/sim-device/mutants/mutants.toml")?, read_source)?);
 
     let mut long = Vec::new();
     for folder in &folders {
