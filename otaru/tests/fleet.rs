@@ -186,6 +186,31 @@ async fn a_fleet_updates_through_cuts_and_goes_on_after_a_restart() {
     assert!(sim.stop(LIMIT).await.unwrap().success());
 }
 
+/// They are on for a second or two, and their new firmware fails: each goes back and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_that_comes_and_goes_says_how_its_updates_ended() {
+    let site = Site::start().await;
+    let factory = site.fleet.folder().join("clock-1.0.4.bin");
+    let new = ["--product", "clock", "--image", factory.to_str().unwrap()];
+    let turns = ["--presence", "2s/500ms", "--self-test-fails-percent", "100", "--seed", "7"];
+    let mut sim = site.sim(3, &[&new[..], &turns].concat());
+    site.until_told(&mut sim, |told| told["devices"] == 3).await;
+    for number in 1..=3 {
+        site.request_update(number).await;
+    }
+    for number in 1..=3 {
+        let path = format!("/api/v1/devices/sim-{number:04}/update");
+        let went_back = async || {
+            let update = site.fleet.console.admin_api.get(&path).await.unwrap();
+            update.body["outcome"] == "rolled_back"
+        };
+        site.until(&mut sim, went_back).await;
+    }
+    site.until_told(&mut sim, |told| told["on"].as_u64() < Some(3)).await;
+    site.until_told(&mut sim, |told| told["on"] == 3 && told["versions"]["1.0.4"] == 3).await;
+    assert!(sim.stop(LIMIT).await.unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_cannot_go_on_is_named_and_left_behind() {
     let site = Site::start().await;
