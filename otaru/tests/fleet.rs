@@ -192,7 +192,7 @@ async fn a_fleet_that_comes_and_goes_says_how_its_updates_ended() {
     let site = Site::start().await;
     let factory = site.fleet.folder().join("clock-1.0.4.bin");
     let new = ["--product", "clock", "--image", factory.to_str().unwrap()];
-    let turns = ["--presence", "2s/500ms", "--self-test-fails-percent", "100", "--seed", "7"];
+    let turns = ["--presence", "2s/1s", "--self-test-fails-percent", "100", "--seed", "7"];
     let mut sim = site.sim(3, &[&new[..], &turns].concat());
     site.until_told(&mut sim, |told| told["devices"] == 3).await;
     for number in 1..=3 {

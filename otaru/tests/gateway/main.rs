@@ -93,6 +93,7 @@ async fn a_gateway_makes_its_own_key_whenever_it_is_killed() {
     }
     desk.power_on();
     desk.until_started("1.0.0").await;
+    desk.until_enrolled().await;
     assert_eq!(desk.mode_of_key(), 0o600);
     desk.publish("1.0.1", Program::Good).await;
     assert_eq!(desk.install("1.0.1").await, "confirmed");

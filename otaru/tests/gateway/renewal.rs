@@ -13,6 +13,7 @@ async fn enrolled() -> (Desk, String) {
     let mut desk = Desk::start(Shape::Renews).await;
     desk.power_on();
     desk.until_started("1.0.0").await;
+    desk.until_enrolled().await;
     let certificate = desk.provisioned("cert.pem");
     (desk, certificate)
 }

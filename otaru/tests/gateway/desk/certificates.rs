@@ -13,6 +13,15 @@ impl Desk {
         std::fs::write(path, config.replace("renew = false", "renew = true")).unwrap();
     }
 
+    /// Waits until the server knows the gateway, whose product runs before.
+    pub(crate) async fn until_enrolled(&mut self) {
+        let begin = Instant::now();
+        while !Path::new(&self.text("provisioning/cert.pem")).exists() {
+            self.keep_waiting(begin, "its certificate");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// A file of the gateway's folder.
     pub(crate) fn provisioned(&self, name: &str) -> String {
         std::fs::read_to_string(self.text(&format!("provisioning/{name}"))).unwrap()
