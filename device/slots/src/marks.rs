@@ -31,9 +31,11 @@ const GIVEN_UP_WORD: u32 = 0xA596_F0CC;
 pub(crate) const TICKETED_BYTES: usize = ENTRY_BYTES + UNIT_BYTES;
 const TICKET: u32 = 32;
 const TRIES: [u32; 4] = [64, 96, 128, 160];
-const CONFIRMED: [u32; 3] = [192, 224, 256];
+/// Where the marks are that confirm: they are voided with the entry, which they stand for.
+pub(crate) const CONFIRMED: [u32; 3] = [192, 224, 256];
 const GIVEN_UP: [u32; 2] = [288, 320];
-const MARKS_BYTES: usize = 352;
+/// Bytes of an entry and everything behind it.
+pub(crate) const MARKS_BYTES: usize = 352;
 
 /// The marks of one entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,7 +92,8 @@ fn unit(state: u32, sequence: u32) -> Sealed {
 /// Reads an entry with what its ticket and marks make of it.
 ///
 /// A ticket speaks for an entry that rotted if `repairs`, or if the loader started it: ESP-IDF's
-/// bootloader does not read tickets, and what it starts must not be mistaken.
+/// bootloader does not read tickets, and what it starts must not be mistaken. So does a mark that
+/// confirms: power may have gone while the entry was written, which read whole in its trial alone.
 pub(crate) fn read<F: ReadNorFlash>(
     flash: &mut F,
     sector: u32,
@@ -112,6 +115,11 @@ pub(crate) fn read<F: ReadNorFlash>(
             entry = Entry::new(sequence, state);
         }
     }
+    if !entry.is_intact()
+        && let Some(sequence) = sequences(units, Mark::Confirmed).next()
+    {
+        entry = Entry::new(sequence, EntryState::Valid);
+    }
     if !entry.is_intact() {
         return Ok((entry, Marks::default()));
     }
@@ -131,9 +139,14 @@ pub(crate) fn read<F: ReadNorFlash>(
 /// Whether such a mark of that sequence stands in one of its places.
 #[inline(never)] // A chip has room for it once.
 fn is_set(units: &[Sealed], mark: Mark, sequence: u32) -> bool {
-    mark.places().iter().any(|&place| {
+    sequences(units, mark).any(|found| found == sequence)
+}
+
+/// The sequences of such marks.
+fn sequences(units: &[Sealed], mark: Mark) -> impl Iterator<Item = u32> {
+    mark.places().iter().filter_map(move |&place| {
         let found = sealed::open(at(units, place), &[mark.word()]);
-        found.is_some_and(|found| word(&found, 4) == sequence)
+        found.map(|found| word(&found, 4))
     })
 }
 

@@ -12,8 +12,8 @@
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use crate::crc::otadata_crc;
-use crate::flash::{self, Region, SECTOR_BYTES};
-use crate::marks::{self, Mark, Marks, TICKETED_BYTES};
+use crate::flash::{self, Region, SECTOR_BYTES, UNIT_BYTES};
+use crate::marks::{self, CONFIRMED, MARKS_BYTES, Mark, Marks, TICKETED_BYTES};
 use crate::{FlashError, Layout, Slot};
 
 /// Length of an entry in bytes.
@@ -297,7 +297,7 @@ pub fn prepare<F: NorFlash>(
         }
     };
     let stale = entry_region(layout, 1 - keep);
-    if !flash::is_blank(flash, Region::new(stale.offset, TICKETED_BYTES as u32))? {
+    if !flash::is_blank(flash, Region::new(stale.offset, MARKS_BYTES as u32))? {
         void(flash, stale.offset);
         flash::erase_sector(flash, stale.offset)?;
     }
@@ -440,7 +440,8 @@ pub(crate) fn entry_region(layout: &Layout, index: usize) -> Region {
     Region::new(layout.otadata.offset + index as u32 * SECTOR_BYTES, SECTOR_BYTES)
 }
 
-/// Makes the CRC of an entry and of its ticket wrong for good, so that they may be erased.
+/// Makes the CRC of an entry, its ticket and what confirms it wrong for good, so that they may be
+/// erased.
 ///
 /// An erase that loses power can leave an entry with its CRC and another state, or a ticket
 /// without the mark that gave it up: that image would be started again. Clearing bits needs no
@@ -450,6 +451,12 @@ fn void<F: NorFlash>(flash: &mut F, entry_offset: u32) {
     bytes[ENTRY_BYTES - 4..].fill(0);
     let from = ENTRY_BYTES - F::WRITE_SIZE.max(4);
     let _ = flash.write(entry_offset + from as u32, &bytes[from..]);
+    for place in CONFIRMED.map(|place| entry_offset + place) {
+        let mark = Region::new(place, UNIT_BYTES as u32);
+        if !flash::is_blank(flash, mark).unwrap_or(false) {
+            let _ = flash.write(place, &[0; UNIT_BYTES]);
+        }
+    }
 }
 
 fn write_entry<F: NorFlash>(
@@ -463,7 +470,7 @@ fn write_entry<F: NorFlash>(
     let mut bytes = [0; TICKETED_BYTES];
     bytes[..ENTRY_BYTES].copy_from_slice(&Entry::new(sequence, state).to_bytes());
     bytes[ENTRY_BYTES..].copy_from_slice(&marks::ticket(sequence, state));
-    if !flash::is_blank(flash, Region::new(offset, TICKETED_BYTES as u32))? {
+    if !flash::is_blank(flash, Region::new(offset, MARKS_BYTES as u32))? {
         void(flash, offset);
     }
     flash::erase_sector(flash, offset)?;

@@ -267,3 +267,77 @@ fn an_erase_that_loses_power_starts_nothing_that_was_given_up() {
         }
     }
 }
+
+/// Cuts whose writes and erases may read otherwise at a later power-on.
+fn unsettled(at_operation: u64) -> impl Iterator<Item = Cut> {
+    let kinds = (0..100).flat_map(|seed| {
+        [CutKind::Weak { seed }, CutKind::Faint { seed }, CutKind::Wavering { seed }]
+    });
+    kinds.map(move |kind| Cut { at_operation, kind })
+}
+
+/// A chip that runs slot 0, confirmed.
+fn runs_old<const UNIT: usize>() -> (Layout, SimFlash<UNIT>) {
+    let layout = small_layout();
+    let mut chip: SimFlash<UNIT> = blank(&layout);
+    for slot in [OLD, NEW] {
+        chip.load(layout.slot(slot).offset, &image(0x1000, slot.index() as u64));
+    }
+    prepare(&mut chip, &layout, OLD).unwrap();
+    (layout, chip)
+}
+
+/// Power goes in the arming, and what was written reads whole in the trial, which confirms it.
+fn confirmed_starts_at_every_power_on<const UNIT: usize>() {
+    let (layout, chip) = runs_old::<UNIT>();
+    let mut confirmed = 0;
+    for cut in (0..3).flat_map(unsettled) {
+        let mut chip = chip.clone();
+        chip.cut_power(cut);
+        let armed = set_boot(&mut chip, &layout, NEW);
+        chip.power_on();
+        if armed.is_ok() || start(&mut chip, &layout) != NEW {
+            continue;
+        }
+        mark_valid(&mut chip, &layout, NEW).unwrap();
+        confirmed += 1;
+        for _ in 0..8 {
+            chip.power_on();
+            assert_eq!(starts(&chip, &layout), [NEW; 5], "units of {UNIT}: {cut:?}");
+        }
+    }
+    assert!(confirmed > 50, "units of {UNIT}: {confirmed}");
+}
+
+#[test]
+fn what_a_trial_confirmed_outlives_its_entry() {
+    confirmed_starts_at_every_power_on::<4>();
+    confirmed_starts_at_every_power_on::<16>();
+    confirmed_starts_at_every_power_on::<32>();
+}
+
+/// Nor does what confirmed the image before come back for the slot that is written now.
+#[test]
+fn what_confirms_an_entry_is_voided_with_it() {
+    let (layout, mut chip) = runs_old::<4>();
+    for (running, next) in [(OLD, NEW), (NEW, OLD)] {
+        prepare(&mut chip, &layout, running).unwrap();
+        set_boot(&mut chip, &layout, next).unwrap();
+        assert_eq!(start(&mut chip, &layout), next);
+        mark_valid(&mut chip, &layout, next).unwrap();
+    }
+    for cut in (0..4).flat_map(unsettled) {
+        let mut chip = chip.clone();
+        chip.cut_power(cut);
+        let prepared = prepare(&mut chip, &layout, OLD);
+        chip.power_on();
+        if prepared.is_err() {
+            prepare(&mut chip, &layout, OLD).unwrap();
+        }
+        for _ in 0..8 {
+            chip.power_on();
+            let found = OtaData::read(&mut chip, &layout).unwrap();
+            assert_eq!(found.state_of(NEW), None, "{cut:?}");
+        }
+    }
+}

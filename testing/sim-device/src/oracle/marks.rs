@@ -27,14 +27,19 @@ pub(super) fn with_marks(entry: EntrySeen, sector: &[u8]) -> EntrySeen {
             entry = EntrySeen { sequence, state: meaning, crc_holds: true, tries: 0 };
         }
     }
-    if !entry.crc_holds || entry.sequence == u32::MAX {
+    const CONFIRMED: [usize; 3] = [192, 224, 256];
+    let confirms = CONFIRMED.into_iter().find_map(|at| says(at, 0x965A_CC0F));
+    let is_none = |entry: &EntrySeen| !entry.crc_holds || entry.sequence == u32::MAX;
+    if let Some(sequence) = confirms.filter(|_| is_none(&entry)) {
+        entry = EntrySeen { sequence, state: VALID, crc_holds: true, tries: 0 };
+    }
+    if is_none(&entry) {
         return entry;
     }
     let is_written =
         |&&at: &&usize| sector[at..at + 32].iter().map(|byte| byte.count_zeros()).sum::<u32>() > 1;
     entry.tries = [64, 96, 128, 160].iter().filter(is_written).count() as u8;
-    let is_confirmed =
-        [192, 224, 256].iter().any(|&at| says(at, 0x965A_CC0F) == Some(entry.sequence));
+    let is_confirmed = CONFIRMED.iter().any(|&at| says(at, 0x965A_CC0F) == Some(entry.sequence));
     if is_written(&&288) || is_written(&&320) {
         entry.state = INVALID;
     } else if is_confirmed {
