@@ -45,15 +45,21 @@ fn gateway(folder: &Path) -> GatewayOptions {
 
 /// Runs the gateway until it says that it started.
 async fn until_started(options: &GatewayOptions) -> Result<(), GatewayError> {
-    until_started_with(options, std::future::ready(())).await
+    let (enrolment, then) = (std::future::ready(()), std::future::ready(()));
+    run_until(options, enrolment, then).await
 }
 
-async fn until_started_with(
+/// The same, and then until something else is over.
+async fn run_until(
     options: &GatewayOptions,
     enrolment: impl Future<Output = ()>,
+    then: impl Future<Output = ()>,
 ) -> Result<(), GatewayError> {
     let (sender, started) = oneshot::channel();
-    let shutdown = async { drop(started.await) };
+    let shutdown = async {
+        started.await.expect("it starts");
+        then.await;
+    };
     let is_started = || sender.send(()).expect("it is waited for");
     let running = run_gateway(options, enrolment, is_started, shutdown);
     tokio::time::timeout(LONG, running).await.expect("it starts")
@@ -150,8 +156,7 @@ async fn the_product_runs_before_there_is_a_device() {
         assert!(options.slots.has_current());
         std::fs::rename(&kept, &settings).unwrap();
     };
-    until_started_with(&options, enrolment).await.unwrap();
-    program.until(2).await;
+    run_until(&options, enrolment, program.until(2)).await.unwrap();
 }
 
 /// A certificate that is lost costs updates until another token is there, and never the product.
@@ -161,8 +166,7 @@ async fn an_enrolment_that_comes_to_nothing_stops_no_product() {
     let mut options = gateway(folder.path());
     let program = Counted::run_by(&mut options, folder.path());
     std::fs::remove_file(folder.path().join("cert.pem")).unwrap();
-    until_started_with(&options, std::future::pending()).await.unwrap();
-    program.until(1).await;
+    run_until(&options, std::future::pending(), program.until(1)).await.unwrap();
 }
 
 /// What has no product yet may still become a device.
@@ -180,6 +184,5 @@ async fn a_missing_first_image_ends_no_enrolment() {
         std::fs::write(&image, "an image").unwrap();
         std::fs::rename(&kept, &settings).unwrap();
     };
-    until_started_with(&options, enrolment).await.unwrap();
-    program.until(1).await;
+    run_until(&options, enrolment, program.until(1)).await.unwrap();
 }
