@@ -110,7 +110,11 @@ class Download:
                 etag = head.headers.get("ETag", "") if head.status_code == 200 else ""
             if not place.startswith("https://"):
                 raise AgainError("the server sends this on to no HTTPS")
-            answer = self.elsewhere.get(place, headers=headers | (rest if etag == known_etag else {}), **how)
+            try:
+                answer = self.elsewhere.get(place, headers=headers | (rest if etag == known_etag else {}), **how)
+            except requests.RequestException as error:
+                # Its words name the link, which lets in whoever has it.
+                raise AgainError(f"where the server sends this on to: {type(error).__name__}") from None
         elif answer.status_code in FINAL:
             answer.close()
             raise FailedError(FINAL[answer.status_code])

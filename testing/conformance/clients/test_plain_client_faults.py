@@ -185,6 +185,16 @@ def test_a_download_that_is_elsewhere_is_followed_and_resumed(
     assert "If-Range" not in elsewhere.asked[1]
 
 
+def test_a_link_that_was_handed_out_is_in_no_log(answers: Answers, tmp_path: Path) -> None:
+    from download import AgainError
+
+    moved = (302, {"Location": "https://127.0.0.1:1/moved?signature=secret"}, b"")
+    answers.answers = [moved, (200, length(len(IMAGE)), b"")]
+    with pytest.raises(AgainError, match="ConnectionError") as failed:
+        download(answers, tmp_path).bring("1.0.5", lambda: True)
+    assert "secret" not in str(failed.value)
+
+
 def test_a_download_that_is_elsewhere_without_tls_is_not_followed(answers: Answers, tmp_path: Path) -> None:
     from download import AgainError
 
