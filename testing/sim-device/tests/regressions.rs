@@ -3,9 +3,9 @@
 use otaru_release::Behaviour;
 use otaru_sim_device::catalogue::{RELEASES_OF_A_ROUND, SIZES, catalogue};
 use otaru_sim_device::proof::{judge_life, life_of_ends, quiet_life, whole_life_by_patch};
-use otaru_sim_device::{Geometry, Gust, Life, Outage, Supply, Unit, Weather, Wish};
+use otaru_sim_device::{Geometry, Gust, Life, Loader, Outage, Supply, Unit, Weather, Wish};
 use otaru_sim_flash::{CutKind, Operation};
-use otaru_slots::{CHUNK_BYTES, Region};
+use otaru_slots::{CHUNK_BYTES, Region, SECTOR_BYTES};
 
 /// A life with one wish, for firmware of that behaviour.
 fn one_wish(geometry: Geometry, size: usize, behaviour: Behaviour) -> Life {
@@ -178,6 +178,46 @@ fn an_entry_on_trial_loses_its_checksum_before_its_state() {
         }
     }
     assert!(cuts > 300, "{cuts} cuts");
+}
+
+/// A confirmation that power was cut in reads as nothing, so the update ends as rolled back, and as
+/// whole at a later power-on. What runs then was never said twice, and the next update erases what
+/// led back: nothing may start without a trial when it reads as nothing again.
+#[test]
+fn a_confirmation_that_comes_back_is_said_a_second_time() {
+    let life = quiet_life(Geometry::Small, false);
+    let life = Life { loader: Loader::Otaru, ..life };
+    let otadata = life.geometry.layout().otadata;
+    // The loader's mark that a trial began, and the mark that confirms its image.
+    let writes = |life: &Life, place: u32| -> u64 {
+        let is_it = |operation: &Operation| {
+            !operation.is_erase
+                && [0, SECTOR_BYTES]
+                    .iter()
+                    .any(|at| operation.offset == otadata.offset + at + place)
+        };
+        trace(life).iter().position(is_it).expect("it is written") as u64
+    };
+    let first_try = writes(&life, 64);
+    let once = with_cut(&life, first_try, CutKind::After);
+    let confirmation = writes(&once, 192) - first_try - 1;
+    let mut came_back = 0;
+    for seed in 0..48 {
+        for last in 4..20 {
+            let outages = [
+                (first_try, CutKind::After),
+                (confirmation, CutKind::Wavering { seed }),
+                (1, CutKind::After),
+                (last, CutKind::Before),
+            ];
+            let outages = outages.map(|(after, kind)| Outage { after, kind, supply: Supply::Off });
+            let life = Life { outages: outages.to_vec(), ..life.clone() };
+            let summary =
+                judge_life(&life).unwrap_or_else(|violation| panic!("{life:?}: {violation:?}"));
+            came_back += usize::from(summary.ends[0].outcome == "rolled_back");
+        }
+    }
+    assert!(came_back > 100, "{came_back} updates ended as rolled back");
 }
 
 /// A report of before an outage reaches the shadow after one of the boot behind it. What runs

@@ -107,8 +107,13 @@ impl Step<'_> {
             self.log(LogLevel::Warn, "OTA_UPDATE_FAILED", &message, reason);
         }
         match action {
-            NextAction::FollowWish => self.adopt_running(),
-            NextAction::ResumeFetch => self.resume_fetch(facts.has_crashed()),
+            NextAction::FollowWish => self.adopt_running(facts.running_entry),
+            NextAction::ResumeFetch => {
+                if facts.running_entry == EntryState::Valid {
+                    self.adopt_running(facts.running_entry);
+                }
+                self.resume_fetch(facts.has_crashed());
+            }
             NextAction::ArmAgain => self.fetch_again(),
             NextAction::StartTrial => self.begin_trial(),
             NextAction::RollBackNow => self.roll_back_at_boot(facts.reset),
@@ -173,11 +178,18 @@ impl Step<'_> {
     }
 
     /// What runs without an attempt is what stays, whoever put it there.
-    fn adopt_running(&mut self) {
-        if self.agent.journal.confirmed != Some(self.agent.running.sha256) {
-            self.remember_confirmed();
-            self.save_journal();
+    fn adopt_running(&mut self, entry: EntryState) {
+        let confirmed = self.agent.journal.confirmed;
+        if confirmed == Some(self.agent.running.sha256) {
+            return;
         }
+        if confirmed.is_some() && entry == EntryState::Valid {
+            // Power may have gone in its confirmation, which read as nothing until its update had
+            // ended: said twice, it stays.
+            (self.out)(Effect::ConfirmSlot);
+        }
+        self.remember_confirmed();
+        self.save_journal();
     }
 
     /// Confirmed firmware vanished below us, as when power failed inside the bootloader.

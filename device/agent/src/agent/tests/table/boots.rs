@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use otaru_wire::Reason;
 
-use super::super::flash::boot_facts;
+use super::super::flash::{boot_facts, image, version};
 use super::super::world::{World, faults};
 use super::{effect_name, names, phase_of};
 use crate::agent::{Agent, Stored};
@@ -88,6 +88,20 @@ fn reverted() -> World {
     world
 }
 
+/// An image whose confirmation read as nothing, so that its update ended as rolled back, and reads
+/// as written now; with another update under way, or none.
+fn came_back(next: Option<Attempt>) -> World {
+    let mut world = World::connected();
+    world.flash.slots[1] = Some(version("1.0.5"));
+    world.flash.running = 1;
+    world.flash.entries = [EntryState::Valid; 2];
+    let confirmed = world.flash.slots[0].as_ref().map(image);
+    let mut journal = Journal { attempt: next, confirmed, ..Journal::default() };
+    journal.bad_images.add(image(&version("1.0.5")), None);
+    world.flash.journal = journal.to_bytes().to_vec();
+    world
+}
+
 /// What was there when the device went down, and how it came up again.
 fn boots() -> Vec<(&'static str, World, ResetCause)> {
     use ResetCause::{Panic, PowerOn, Software, Watchdog};
@@ -109,10 +123,14 @@ fn boots() -> Vec<(&'static str, World, ResetCause)> {
     let trial = reach(World::connected(), is_trial);
     let mut unmarked = World::connected();
     unmarked.flash.marks_are_cut = true;
+    let another = Attempt::new(version("1.0.6"), None, None);
+    let unknown = "what runs is confirmed, and the journal says that it rolled back";
     let confirming = reach(World::connected(), |phase| phase == AgentPhase::Confirming);
     Vec::from([
         ("", World::connected(), PowerOn),
+        (unknown, came_back(None), PowerOn),
         ("", downloading.clone(), PowerOn),
+        (unknown, came_back(Some(another)), PowerOn),
         ("after a crash or a hang", downloading.clone(), Panic),
         ("after a crash or a hang", downloading, Watchdog),
         ("after one crash too many", crashed, Panic),
