@@ -8,7 +8,7 @@ use otaru_agent::{Answer, Asked, Fault, Verdict, judge};
 use otaru_release::{Chip, ImageHead, Manifest, ManifestView};
 use otaru_slots::{
     CHUNK_BYTES, ChunkList, Layout, SECTOR_BYTES, Slot, SlotError, SlotWriter, chunk_is_good,
-    read_slot, resume_point,
+    otadata, read_slot, resume_point,
 };
 use otaru_wire::{Digest, Reason};
 
@@ -42,6 +42,8 @@ pub struct Download {
     /// Bytes of the body that stand in flash already.
     skipped: u32,
     writer: Option<SlotWriter>,
+    /// Whether the selector was made to name what runs, and nothing else.
+    is_prepared: bool,
 }
 
 /// How much of an image stands in the slot for good: its chunks up to there were written, read
@@ -107,6 +109,7 @@ impl Download {
             head: Vec::new(),
             skipped: 0,
             writer: None,
+            is_prepared: false,
         })
     }
 
@@ -226,6 +229,10 @@ impl Download {
             if chip != self.chip {
                 return Err(Reason::WrongChip.into());
             }
+        }
+        if !self.is_prepared {
+            otadata::prepare(flash, &self.layout, self.running).map_err(|_| Reason::FlashFailed)?;
+            self.is_prepared = true;
         }
         let target = self.running.other();
         let size = self.image_bytes;

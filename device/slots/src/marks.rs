@@ -31,7 +31,8 @@ const GIVEN_UP_WORD: u32 = 0xA596_F0CC;
 pub(crate) const TICKETED_BYTES: usize = ENTRY_BYTES + UNIT_BYTES;
 const TICKET: u32 = 32;
 const TRIES: [u32; 4] = [64, 96, 128, 160];
-/// Where the marks are that confirm: they are voided with the entry, which they stand for.
+/// Where the marks are that confirm, one behind the other: they are voided with the entry, which
+/// they stand for.
 pub(crate) const CONFIRMED: [u32; 3] = [192, 224, 256];
 const GIVEN_UP: [u32; 2] = [288, 320];
 /// Bytes of an entry and everything behind it.

@@ -266,7 +266,8 @@ pub enum OtaDataError {
 /// Makes `running` the only slot the bootloader can be told to boot.
 ///
 /// To be done before the other slot is written: a half-written image must
-/// never be named. Idempotent; writes nothing when it is already so.
+/// never be named. The other entry is voided and erased even where it reads as erased: power may
+/// have gone in it, and left it for a later power-on.
 ///
 /// Errors: [`OtaDataError::Unconfirmed`] while `running` is on trial.
 pub fn prepare<F: NorFlash>(
@@ -296,12 +297,27 @@ pub fn prepare<F: NorFlash>(
             0
         }
     };
-    let stale = entry_region(layout, 1 - keep);
-    if !flash::is_blank(flash, Region::new(stale.offset, MARKS_BYTES as u32))? {
-        void(flash, stale.offset);
-        flash::erase_sector(flash, stale.offset)?;
+    Ok(erase_entry(flash, entry_region(layout, 1 - keep).offset)?)
+}
+
+/// [`prepare`], unless it was done since power came, as far as flash tells.
+pub(crate) fn prepare_once<F: NorFlash>(
+    flash: &mut F,
+    layout: &Layout,
+    running: Slot,
+) -> Result<(), OtaDataError> {
+    let found = OtaData::read(flash, layout)?;
+    let is_named = |&index: &usize| {
+        let entry = found.entry(index);
+        entry.state == EntryState::Valid && entry.slot() == running
+    };
+    if let Some(index) = found.active().filter(is_named) {
+        let stale = entry_region(layout, 1 - index).offset;
+        if flash::is_blank(flash, Region::new(stale, MARKS_BYTES as u32))? {
+            return Ok(());
+        }
     }
-    Ok(())
+    prepare(flash, layout, running)
 }
 
 /// Arms a trial boot: the next restart boots `target`, once.
@@ -354,12 +370,9 @@ pub fn mark_valid<F: NorFlash>(
     if entry.state != EntryState::Valid {
         return Ok(write_entry(flash, layout, index, entry.sequence, EntryState::Valid)?);
     }
-    let other = found.entry(1 - index);
-    if other.state != EntryState::Valid || !other.is_bootable() || other.slot() != running {
-        let sequence = next_sequence(entry.sequence, running)?;
-        write_entry(flash, layout, 1 - index, sequence, EntryState::Valid)?;
-    }
-    Ok(())
+    // Whatever stands there: of two that read as confirmed, power may have gone in either.
+    let sequence = next_sequence(entry.sequence, running)?;
+    Ok(write_entry(flash, layout, 1 - index, sequence, EntryState::Valid)?)
 }
 
 /// Gives the running image up: the next restart boots the other slot.
@@ -440,23 +453,21 @@ pub(crate) fn entry_region(layout: &Layout, index: usize) -> Region {
     Region::new(layout.otadata.offset + index as u32 * SECTOR_BYTES, SECTOR_BYTES)
 }
 
-/// Makes the CRC of an entry, its ticket and what confirms it wrong for good, so that they may be
-/// erased.
+/// Erases an entry and what stands behind it, after making its CRC, its ticket and then what
+/// confirms it wrong for good.
 ///
 /// An erase that loses power can leave an entry with its CRC and another state, or a ticket
-/// without the mark that gave it up: that image would be started again. Clearing bits needs no
-/// erase. A driver that writes nothing twice refuses; then the erase itself has to do.
-fn void<F: NorFlash>(flash: &mut F, entry_offset: u32) {
+/// without the mark that gave it up: that image would be started again. And what reads as erased
+/// may be what power was cut in, and read as written later. Clearing bits needs no erase. A driver
+/// that writes nothing twice refuses; then the erase itself has to do.
+fn erase_entry<F: NorFlash>(flash: &mut F, offset: u32) -> Result<(), FlashError> {
     let mut bytes = [0xFF; TICKETED_BYTES];
+    // Its state stays what it is: cleared, it would be that of an image to be tried.
     bytes[ENTRY_BYTES - 4..].fill(0);
     let from = ENTRY_BYTES - F::WRITE_SIZE.max(4);
-    let _ = flash.write(entry_offset + from as u32, &bytes[from..]);
-    for place in CONFIRMED.map(|place| entry_offset + place) {
-        let mark = Region::new(place, UNIT_BYTES as u32);
-        if !flash::is_blank(flash, mark).unwrap_or(false) {
-            let _ = flash.write(place, &[0; UNIT_BYTES]);
-        }
-    }
+    let _ = flash.write(offset + from as u32, &bytes[from..]);
+    let _ = flash.write(offset + CONFIRMED[0], &[0; CONFIRMED.len() * UNIT_BYTES]);
+    flash::erase_sector(flash, offset)
 }
 
 fn write_entry<F: NorFlash>(
@@ -470,10 +481,7 @@ fn write_entry<F: NorFlash>(
     let mut bytes = [0; TICKETED_BYTES];
     bytes[..ENTRY_BYTES].copy_from_slice(&Entry::new(sequence, state).to_bytes());
     bytes[ENTRY_BYTES..].copy_from_slice(&marks::ticket(sequence, state));
-    if !flash::is_blank(flash, Region::new(offset, MARKS_BYTES as u32))? {
-        void(flash, offset);
-    }
-    flash::erase_sector(flash, offset)?;
+    erase_entry(flash, offset)?;
     if F::WRITE_SIZE <= HALF_BYTES {
         // State, CRC and ticket first: without its sequence the entry counts
         // as erased, and no torn sequence has the CRC of the whole one.

@@ -24,8 +24,9 @@ impl SlotWriter {
     /// Makes the other slot ready for an image of `image_bytes`.
     ///
     /// `resume_at` is 0 or what [`resume_point`](crate::resume_point) answered;
-    /// the bytes before it stay. Calls [`otadata::prepare`] first, so from
-    /// here on the bootloader can only choose `running`.
+    /// the bytes before it stay. Calls [`otadata::prepare`] first where flash reads as if
+    /// nobody had, so from here on the bootloader can only choose `running`. Whoever begins
+    /// behind a power-on calls it before: what power was cut in may read as erased.
     ///
     /// Errors: [`SlotError::SlotRunning`] when `target` runs, an unconfirmed
     /// `running`, an image that does not fit, a resume point that is not a
@@ -50,7 +51,7 @@ impl SlotWriter {
             return Err(SlotError::ResumePoint { found: resume_at, image_bytes });
         }
         flash::check_geometry::<F>()?;
-        otadata::prepare(flash, layout, running)?;
+        otadata::prepare_once(flash, layout, running)?;
         Ok(SlotWriter {
             region,
             image_bytes,

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use otaru_sim_device::proof::state::{Fingerprint, State, load, save};
 use otaru_sim_device::proof::{
-    DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, Shard, SingleCuts, Suite,
-    Totals, report, run, shrink,
+    DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, SelectorCuts, Shard,
+    SingleCuts, Suite, Totals, report, run, shrink,
 };
 use otaru_sim_device::{Geometry, Loader, Unit, tell};
 
@@ -125,6 +125,9 @@ fn suites(lives: u64) -> Vec<Box<dyn Suite>> {
     suites.push(Box::new(HostileNetwork::new()));
     for loader in [Loader::EspIdf, Loader::Otaru] {
         suites.push(Box::new(DoubleCuts::new(loader)));
+    }
+    for loader in [Loader::EspIdf, Loader::Otaru] {
+        suites.push(Box::new(SelectorCuts { count: lives / 10, loader }));
     }
     for loader in [Loader::EspIdf, Loader::Otaru] {
         suites.push(Box::new(Flips::new(loader)));

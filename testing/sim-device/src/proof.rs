@@ -10,6 +10,7 @@ mod random;
 mod refusals;
 mod report;
 mod runner;
+mod selector;
 mod shrink;
 pub mod state;
 
@@ -23,6 +24,7 @@ pub use random::RandomLives;
 pub use refusals::refused_life;
 pub use report::report;
 pub use runner::{Failure, Shard, Totals, judge_life, run};
+pub use selector::SelectorCuts;
 pub use shrink::shrink;
 
 use otaru_release::Behaviour;

@@ -1,8 +1,8 @@
 //! The proof in its short form, and in its long one with `OTARU_PROOF=full`.
 
 use otaru_sim_device::proof::{
-    DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, Shard, SingleCuts, Suite,
-    Totals, judge_life, quiet_life, report, run, shrink, whole_life_by_patch,
+    DoubleCuts, Flips, HostileNetwork, HostilePatches, RandomLives, SelectorCuts, Shard,
+    SingleCuts, Suite, Totals, judge_life, quiet_life, report, run, shrink, whole_life_by_patch,
 };
 use otaru_sim_device::{Geometry, Life, Loader, Supply, Unit};
 
@@ -133,6 +133,13 @@ fn power_goes_once_and_nobody_knows_the_time() {
 #[test]
 fn power_goes_twice() {
     prove(&DoubleCuts::new(Loader::EspIdf), 251);
+}
+
+#[test]
+fn power_goes_over_and_over_while_the_selector_is_written() {
+    for loader in [Loader::EspIdf, Loader::Otaru] {
+        prove(&SelectorCuts { count: 50_000, loader }, 997);
+    }
 }
 
 #[test]

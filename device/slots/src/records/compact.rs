@@ -89,13 +89,8 @@ impl Records {
         }
         flash::erase_sector(flash, self.sector_offset(next))?;
         let mut index = self.index;
-        let is_carried = match oldest {
-            Some((sector, _)) => {
-                let needed = (free == 0).then_some(sector);
-                self.carry_youngest(flash, &mut target, &mut index, needed)?
-            }
-            None => false,
-        };
+        let needed = oldest.filter(|_| free == 0).map(|(sector, _)| sector);
+        let is_carried = self.carry_youngest(flash, &mut target, &mut index, needed)?;
         let mut emptied = oldest;
         while let Some((sector, sequence)) = emptied {
             // What one sector held fits an empty one; more may not.
@@ -142,20 +137,33 @@ impl Records {
         needed: Option<u32>,
     ) -> Result<bool, StorageError> {
         let Some(key) = self.unsettled.map(usize::from) else { return Ok(false) };
-        if index[key] == NOWHERE {
-            return Ok(false);
-        }
         let mut others = *index;
         others[key] = NOWHERE;
         let beside = match needed {
             Some(sector) => self.footprint_of_sector(flash, &others, sector)?,
             None => 0,
         };
-        if !target.has_room(self.footprint_at(flash, key)? + beside) {
+        let is_gone = index[key] == NOWHERE;
+        let footprint = if is_gone { UNIT } else { self.footprint_at(flash, key)? };
+        if !target.has_room(footprint + beside) {
             return Ok(false);
         }
         let sequence = self.next_sequence;
         self.next_sequence += 1;
+        if is_gone {
+            let at = self.sector_offset(target.sector) + target.write_at;
+            let header = RecordHeader {
+                kind: RecordKind::Removed,
+                sequence,
+                sector_sequence: target.sequence,
+                key: key as u8,
+                len_bytes: 0,
+                check: ValueCheck::of(&[]),
+            };
+            target.write_at += UNIT;
+            write_record(flash, at, header, &[])?;
+            return Ok(true);
+        }
         let location = self.copy(flash, key, target, Some(sequence))?;
         index[key] = location.unwrap_or(NOWHERE);
         Ok(location.is_some())

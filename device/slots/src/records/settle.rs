@@ -2,7 +2,8 @@
 //!
 //! A record whose write was cut short may read as erased, as torn or whole, at every power-on
 //! anew. Where it is no record by now it is voided: zeros can be written over whatever a cell
-//! holds. Where it is whole it is the youngest, and written once more.
+//! holds. Where it is whole it is the youngest, and written once more. From the front to the back:
+//! whatever is written is certain before anything behind it is, for power may be cut in that, too.
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
@@ -11,6 +12,9 @@ use super::format::{END, RecordKind, SectorFound, SectorHeader, UNIT};
 use super::{NOWHERE, Records, StorageError};
 use crate::FlashError;
 use crate::flash::{self, SECTOR_BYTES, UNIT_BYTES};
+
+/// The unit that is written where nothing is to be appended to a sector any more.
+const CLOSED: u32 = END - UNIT;
 
 impl Records {
     /// Before `key` is changed: what nobody builds on any more may stay as it is.
@@ -54,19 +58,42 @@ impl Records {
     ) -> Result<(), FlashError> {
         let start = self.sector_offset(sector);
         let is_head = sector == self.head;
-        let end =
-            if is_head { self.write_at } else { self.end_of(flash, sector, sector_sequence)? };
+        let end = self.end_of(flash, sector, sector_sequence)?;
+        let (whole_end, ends_torn) = self.last_of(flash, sector, sector_sequence)?;
+        if ends_torn {
+            // What it claims for its value may be written or not, and so may its header be. When
+            // that is voided nothing tells of it, so the sector is closed: nothing goes there.
+            self.void(flash, start + CLOSED);
+        }
+        self.void_units(flash, sector, sector_sequence, whole_end, end)?;
         // The last unit of a head that is not proven is kept for what proves it: that is written
         // again as it was, should power have been cut in it.
         let limit = if is_head && !self.is_proven { END } else { SECTOR_BYTES };
-        // First the place behind: it keeps what a torn header claims for its value from use.
-        if end + UNIT <= limit {
-            if is_head {
-                self.write_at += UNIT;
-            }
-            self.void(flash, start + end);
+        if ends_torn && is_head {
+            self.write_at = self.write_at.max(limit);
         }
-        let mut at = UNIT;
+        // The record before may read as erased at a later power-on, and the first of these then is
+        // what power was cut in.
+        for place in [end, end + UNIT] {
+            if !ends_torn && place + UNIT <= limit {
+                self.write_at += if is_head { UNIT } else { 0 };
+                self.void(flash, start + place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Voids what is no record, up to `end`.
+    fn void_units<F: NorFlash>(
+        &mut self,
+        flash: &mut F,
+        sector: u32,
+        sector_sequence: u32,
+        whole_end: u32,
+        end: u32,
+    ) -> Result<(), FlashError> {
+        let start = self.sector_offset(sector);
+        let (mut at, mut blanks) = (UNIT, 0);
         while at < end {
             let found = self.next_record(flash, sector, sector_sequence, at)?;
             let (until, next) = match found {
@@ -75,13 +102,37 @@ impl Records {
                 None => (end, end),
             };
             for unit in (at..until).step_by(UNIT_BYTES) {
-                if !is_void(flash, start + unit)? {
+                let mut bytes = [0; UNIT_BYTES];
+                flash::read(flash, start + unit, &mut bytes)?;
+                blanks = if bytes == [0xFF; UNIT_BYTES] { blanks + 1 } else { 0 };
+                let may_come_back = match unit < whole_end {
+                    true => bytes != [0; UNIT_BYTES],
+                    // What was voided last may be what power was cut in. What reads as erased may
+                    // be a header; behind two such units it is a value that never came.
+                    false => blanks <= 2,
+                };
+                if may_come_back {
                     self.void(flash, start + unit);
                 }
             }
             at = next;
         }
         Ok(())
+    }
+
+    /// Where the last whole record of a sector ends, and whether a torn one is behind it.
+    fn last_of<F: ReadNorFlash>(
+        &self,
+        flash: &mut F,
+        sector: u32,
+        sector_sequence: u32,
+    ) -> Result<(u32, bool), FlashError> {
+        let (mut at, mut last) = (UNIT, (UNIT, false));
+        while let Some(found) = self.next_record(flash, sector, sector_sequence, at)? {
+            at = found.next_at();
+            last = if found.is_torn { (last.0, true) } else { (at, false) };
+        }
+        Ok(last)
     }
 
     /// Not read back: with a worn cell in it, it is no record either. A driver may refuse to write
@@ -124,11 +175,4 @@ impl Records {
         self.unsettled = None;
         Ok(())
     }
-}
-
-/// Whether a unit is no record and was voided, or was left free by one that is longer.
-fn is_void<F: ReadNorFlash>(flash: &mut F, offset: u32) -> Result<bool, FlashError> {
-    let mut unit = [0; UNIT_BYTES];
-    flash::read(flash, offset, &mut unit)?;
-    Ok(unit == [0; UNIT_BYTES] || unit == [0xFF; UNIT_BYTES])
 }

@@ -291,7 +291,7 @@ fn runs_old<const UNIT: usize>() -> (Layout, SimFlash<UNIT>) {
 fn confirmed_starts_at_every_power_on<const UNIT: usize>() {
     let (layout, chip) = runs_old::<UNIT>();
     let mut confirmed = 0;
-    for cut in (0..3).flat_map(unsettled) {
+    for cut in (0..5).flat_map(unsettled) {
         let mut chip = chip.clone();
         chip.cut_power(cut);
         let armed = set_boot(&mut chip, &layout, NEW);
@@ -326,7 +326,7 @@ fn what_confirms_an_entry_is_voided_with_it() {
         assert_eq!(start(&mut chip, &layout), next);
         mark_valid(&mut chip, &layout, next).unwrap();
     }
-    for cut in (0..4).flat_map(unsettled) {
+    for cut in (0..3).flat_map(unsettled) {
         let mut chip = chip.clone();
         chip.cut_power(cut);
         let prepared = prepare(&mut chip, &layout, OLD);
@@ -340,4 +340,36 @@ fn what_confirms_an_entry_is_voided_with_it() {
             assert_eq!(found.state_of(NEW), None, "{cut:?}");
         }
     }
+}
+
+/// Power goes in the mark that confirms the last try, which then reads as none, and in the erase of
+/// its entry: neither starts the image that is written next.
+#[test]
+fn a_confirmation_that_reads_as_none_is_voided_too() {
+    let (layout, mut tried) = armed();
+    for _ in 0..3 {
+        assert_eq!(start(&mut tried, &layout), NEW);
+    }
+    let mut erased = 0;
+    for first in 0..30 {
+        let mut chip = tried.clone();
+        chip.cut_power(Cut { at_operation: 0, kind: CutKind::Wavering { seed: first } });
+        mark_valid(&mut chip, &layout, NEW).unwrap_err();
+        chip.power_on();
+        if start(&mut chip, &layout) == NEW {
+            continue;
+        }
+        for seed in 0..30 {
+            let mut chip = chip.clone();
+            chip.cut_power(Cut { at_operation: 2, kind: CutKind::Wavering { seed } });
+            prepare(&mut chip, &layout, OLD).unwrap_err();
+            erased += 1;
+            for _ in 0..8 {
+                chip.power_on();
+                prepare(&mut chip.clone(), &layout, OLD).unwrap();
+                assert_eq!(starts(&chip, &layout), [OLD; 5], "seeds {first} and {seed}");
+            }
+        }
+    }
+    assert!(erased > 200, "{erased}");
 }

@@ -215,7 +215,7 @@ fn mark_valid_confirms_the_running_slot_only() {
         2:undefined 4:valid -> 6:valid 4:valid
         2:invalid 4:valid -> 6:valid 4:valid
         2:valid! 4:valid -> 6:valid 4:valid
-        2:valid 4:valid -> 2:valid 4:valid
+        2:valid 4:valid -> 6:valid 4:valid
         1:valid 2:undefined -> 1:valid 2:valid
         3:valid 2:valid -> 3:valid 2:valid, slot ota_1 is not the one otadata names
         - - -> 2:valid -
@@ -279,15 +279,76 @@ fn a_bootloader_that_refuses_the_other_image_is_told_once() {
 }
 
 #[test]
-fn confirming_writes_two_entries_and_no_more() {
+fn what_is_confirmed_is_said_again_each_time_in_the_other_sector() {
     let (mut flash, layout) = chip_with("1:valid 2:pending");
-    mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
-    mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+    for entries in ["1:valid 2:valid", "4:valid 2:valid", "4:valid 6:valid"] {
+        mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+        assert_eq!(draw(&mut flash, &layout), entries);
+    }
     let operations = flash.operations();
-    mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
-    assert_eq!(flash.operations(), operations);
     prepare(&mut flash, &layout, Slot::Ota1).unwrap();
-    assert_eq!(flash.operations(), operations + 2, "only the other entry is voided and erased");
+    assert_eq!(draw(&mut flash, &layout), "- 6:valid");
+    assert_eq!(flash.operations(), operations + 3, "only the other entry is voided and erased");
+}
+
+/// What power was cut in may read as erased, and as written once another image stands in its slot.
+fn no_entry_comes_back<const UNIT: usize>() {
+    let layout = small_layout();
+    let mut whole: SimFlash<UNIT> = blank(&layout);
+    prepare(&mut whole, &layout, Slot::Ota0).unwrap();
+    let mut were_blank = 0;
+    for at_operation in 0..5 {
+        for seed in 0..100 {
+            let mut flash = whole.clone();
+            flash.cut_power(Cut { at_operation, kind: CutKind::Wavering { seed } });
+            let armed = set_boot(&mut flash, &layout, Slot::Ota1);
+            flash.power_on();
+            were_blank += u32::from(armed.is_err() && draw(&mut flash, &layout) == "1:valid -");
+            prepare(&mut flash, &layout, Slot::Ota0).unwrap();
+            for _ in 0..8 {
+                flash.power_on();
+                let found = OtaData::read(&mut flash, &layout).unwrap();
+                assert_eq!(found.state_of(Slot::Ota1), None, "units of {UNIT}, seed {seed}");
+                let found = OtaData::read_entries(&mut flash, &layout).unwrap();
+                assert_eq!(found.active_slot(), Some(Slot::Ota0), "units of {UNIT}, seed {seed}");
+                assert_eq!(draw(&mut flash, &layout), "1:valid -", "units of {UNIT}, seed {seed}");
+            }
+        }
+    }
+    assert!(were_blank > 40, "units of {UNIT}: {were_blank}");
+}
+
+#[test]
+fn what_reads_as_erased_is_erased_before_a_download() {
+    no_entry_comes_back::<4>();
+    no_entry_comes_back::<16>();
+    no_entry_comes_back::<32>();
+}
+
+/// Power goes in the second of two confirmations, which reads as written, and as nothing when the
+/// first has been erased for the next download.
+#[test]
+fn a_confirmation_that_power_was_cut_in_is_not_relied_on() {
+    let (whole, layout) = chip_with("1:valid 2:pending");
+    let mut were_there = 0;
+    for at_operation in 0..5 {
+        for seed in 0..100 {
+            let mut flash = whole.clone();
+            mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+            flash.cut_power(Cut { at_operation, kind: CutKind::Wavering { seed } });
+            mark_valid(&mut flash, &layout, Slot::Ota1).unwrap_err();
+            flash.power_on();
+            were_there += u32::from(draw(&mut flash, &layout) == "4:valid 2:valid");
+            mark_valid(&mut flash, &layout, Slot::Ota1).unwrap();
+            prepare(&mut flash, &layout, Slot::Ota1).unwrap();
+            for _ in 0..8 {
+                flash.power_on();
+                let found = OtaData::read_entries(&mut flash, &layout).unwrap();
+                assert_eq!(found.active_slot(), Some(Slot::Ota1), "seed {seed}");
+            }
+        }
+    }
+    assert!(were_there > 20, "{were_there}");
 }
 
 /// What is to be erased says nothing before the erase begins, and nothing that it leaves does:
@@ -365,7 +426,7 @@ fn confirming_on_worn_flash_is_an_error() {
 #[test]
 fn a_confirmation_said_twice_stays() {
     let mut said = 0;
-    for at_operation in 2..4 {
+    for at_operation in 2..5 {
         for seed in 0..60 {
             let (mut flash, layout) = chip_with("1:valid 2:pending");
             flash.cut_power(Cut { at_operation, kind: CutKind::Faint { seed } });

@@ -215,11 +215,10 @@ impl<const UNIT: usize> World<UNIT> {
         if !trace.is_empty() {
             self.summary.trace.extend(&trace);
             // Without an update under way, desired may still name what was lost since.
-            let (update, release) = match &self.server.open {
-                Some(open) => (open.id.as_str(), Some(open.release)),
-                None => (self.server.desired_update(), self.server.desired_release()),
+            let (update, release, may_arm) = match &self.server.open {
+                Some(open) => (open.id.as_str(), Some(open.release), self.may_arm),
+                None => (self.server.desired_update(), self.server.desired_release(), true),
             };
-            let may_arm = self.may_arm;
             let wished = release.map(|release| Wished { update, release, may_arm });
             self.judge.effect_done(host.flash(), &trace, is_powered, before, wished)?;
             self.note_operations(&trace);
