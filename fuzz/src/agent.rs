@@ -131,6 +131,7 @@ fn step(agent: &mut Agent, input: Input<'_>) -> bool {
         let answer =
             if nth % 2 == 0 { Input::SettingApplied(id) } else { Input::SettingRefused(id) };
         agent.step(Moment::default(), answer, &mut check);
+        agent.step(Moment::default(), Input::RestoreRefused, &mut check);
     }
     has_effects
 }

@@ -213,6 +213,7 @@ impl<'a> Step<'a> {
             Input::OfferDecided { version, decision } => self.offer_decided(&version, decision),
             Input::SettingApplied(id) => self.setting_applied(id),
             Input::SettingRefused(id) => self.setting_refused(id),
+            Input::RestoreRefused => self.restore_refused(),
         }
         self.run_timers();
         self.report_if_due();
@@ -224,6 +225,9 @@ impl<'a> Step<'a> {
         let Some(message) = message else { return };
         let token = message.member(member::CLIENT_TOKEN).and_then(Json::as_text);
         let code = message.member(member::CODE).and_then(Json::as_u64).unwrap_or(500);
+        if matches!(topic, ShadowTopic::Documents | ShadowTopic::Delta) {
+            self.service_heard();
+        }
         match topic {
             Accepted(ShadowVerb::Get) => {
                 self.document_arrived(message);

@@ -147,11 +147,9 @@ pub(crate) fn was_given_up(journal: &Journal, image: Digest) -> bool {
     (is_bad || failed) && journal.confirmed != Some(image)
 }
 
-/// Whether what was given up runs, without a trial and without having been confirmed.
+/// Whether what was given up runs, and was not confirmed.
 fn starts_given_up(journal: &Journal, facts: &BootFacts) -> bool {
-    use EntryState::{New, PendingVerify, Valid};
-    !matches!(facts.running_entry, New | PendingVerify | Valid)
-        && was_given_up(journal, facts.running.sha256)
+    facts.running_entry != EntryState::Valid && was_given_up(journal, facts.running.sha256)
 }
 
 /// Whether an attempt is about the firmware that runs.
@@ -178,21 +176,24 @@ pub fn reconcile(journal: &Journal, facts: &BootFacts) -> NextAction {
             }
             EntryState::Valid => NextAction::ReportConfirmed,
             EntryState::PendingVerify => NextAction::StartTrial,
-            // A reset in the trial ends it, and the bootloader did not: it has no rollback, or
-            // power went in its own write and left a state that it starts for ever.
-            _ if attempt.stage == Stage::Trial && facts.reset != ResetCause::PowerOn => {
+            // A reset in the trial ends it, or the last of its tries, and the bootloader did not:
+            // it has no rollback, or power went in its own write and left a state that it starts
+            // for ever.
+            _ if attempt.stage == Stage::Trial
+                && (facts.reset != ResetCause::PowerOn || attempt.arms >= ARMS_ALLOWED) =>
+            {
                 NextAction::RollBackNow
             }
             _ => NextAction::StartTrial,
         };
     }
     match attempt.stage {
-        // Something else on trial although nothing was armed: flashed by cable, say.
-        // Until that is decided the other slot is its way back, and takes no download.
-        Stage::Fetching if is_on_trial(journal, facts) => NextAction::StartTrial,
         // No entry counts any more, and the slot of what rolled back was about to be written: a
         // download would go over what was confirmed.
         Stage::Fetching if starts_given_up(journal, facts) => NextAction::RollBackNow,
+        // Something else on trial although nothing was armed: flashed by cable, say.
+        // Until that is decided the other slot is its way back, and takes no download.
+        Stage::Fetching if is_on_trial(journal, facts) => NextAction::StartTrial,
         Stage::Fetching => NextAction::ResumeFetch,
         Stage::Staged => not_booted(attempt, facts),
         Stage::Trial => match attempt.verdict {
@@ -207,7 +208,7 @@ fn without_attempt(journal: &Journal, facts: &BootFacts) -> NextAction {
     let is_replaced = journal.confirmed.is_some_and(|confirmed| confirmed != running);
     if starts_given_up(journal, facts) {
         // A bit of an entry turned over, its own or that of what was confirmed, or power went in
-        // the bootloader's own write.
+        // the bootloader's own write, or in that which gave it up.
         NextAction::RollBackNow
     } else if is_on_trial(journal, facts) {
         // The journal was lost during a trial: without a decision the next reset goes back.

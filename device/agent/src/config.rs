@@ -30,7 +30,8 @@ pub struct AgentConfig {
     pub restart_window: Option<DailyWindow>,
     /// How long the product's answer is waited for; none counts as later.
     pub decision_limit_ms: u64,
-    /// The longest wait between two questions about one update.
+    /// The longest wait between two questions about one update; none is shorter than
+    /// [`AgentConfig::retry_base_ms`].
     pub defer_max_ms: u64,
     /// How long nothing is asked after [`Effect::CheckTrust`](crate::Effect::CheckTrust).
     pub trust_interval_ms: u64,

@@ -162,7 +162,8 @@ pub enum Effect<'a> {
         /// The value wanted, as JSON.
         value: &'a str,
     },
-    /// Put a setting applied before this boot back in force; no answer.
+    /// Put a setting applied before this boot back in force; an answer,
+    /// [`Input::RestoreRefused`](crate::Input::RestoreRefused), only where the product does not take it.
     RestoreSetting {
         /// Its name under `config`, as it stands in JSON between its quotes.
         name: &'a str,

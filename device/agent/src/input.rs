@@ -87,4 +87,7 @@ pub enum Input<'a> {
     SettingApplied(SettingId),
     /// The product refused it: it is handed over again later.
     SettingRefused(SettingId),
+    /// The product did not take the setting of
+    /// [`Effect::RestoreSetting`](crate::Effect::RestoreSetting): all are handed over again later.
+    RestoreRefused,
 }

@@ -49,7 +49,7 @@ pub struct Attempt {
     pub stage: Stage,
     /// What the verified manifest said.
     pub target: Option<Target>,
-    /// How often the trial boot was armed.
+    /// How often the trial boot was armed, or begun again by a bootloader that does not count.
     pub arms: u8,
     /// Why the new firmware decided to go back, written before it does.
     pub verdict: Option<Reason>,

@@ -317,7 +317,9 @@ impl Device {
                 });
             }
             Effect::RestoreSetting { name, value } => {
-                self.board.apply_setting(name, value);
+                if !self.board.apply_setting(name, value) {
+                    self.answers.push_back(Input::RestoreRefused);
+                }
             }
             Effect::Log(line) => self.board.log(&line),
             // The host's own: it hands none of them on.

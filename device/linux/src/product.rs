@@ -126,8 +126,8 @@ impl Product {
         }
     }
 
-    /// Hands a setting over, a JSON object of one member; what comes of it is an answer where one
-    /// is waited for.
+    /// Hands a setting over, a JSON object of one member; what comes of it is an answer, and of one
+    /// that is restored only where it was not taken.
     pub(crate) fn apply(&self, setting: String, id: Option<SettingId>) -> Job {
         let command = match self {
             // A simulated product takes every setting.
@@ -144,7 +144,8 @@ impl Product {
             match (id, taken) {
                 (Some(id), true) => Finished::Answer(Input::SettingApplied(id)),
                 (Some(id), false) => Finished::Answer(Input::SettingRefused(id)),
-                (None, _) => Finished::Nothing,
+                (None, true) => Finished::Nothing,
+                (None, false) => Finished::Answer(Input::RestoreRefused),
             }
         })
     }

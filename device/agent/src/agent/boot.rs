@@ -88,13 +88,6 @@ impl Core {
 }
 
 impl Step<'_> {
-    fn restore_settings(&mut self) {
-        for (name, value) in settings::applied(self.room, &self.agent.settings).members() {
-            let (name, value) = (name.raw(), value.as_str());
-            (self.out)(Effect::RestoreSetting { name, value });
-        }
-    }
-
     fn act_on_boot(&mut self, facts: &BootFacts) {
         if lost_its_confirmation(&self.agent.journal, facts) {
             self.agent.running_stays = true;
@@ -115,7 +108,7 @@ impl Step<'_> {
                 self.resume_fetch(facts.has_crashed());
             }
             NextAction::ArmAgain => self.fetch_again(),
-            NextAction::StartTrial => self.begin_trial(),
+            NextAction::StartTrial => self.begin_trial(facts.running_entry),
             NextAction::RollBackNow => self.roll_back_at_boot(facts.reset),
             NextAction::ReportConfirmed => {
                 self.agent.running_stays = true;

@@ -13,9 +13,6 @@ use crate::budget::retries_allowed;
 use crate::json::Decimal;
 use crate::{Before, Decision, Deferral, Effect, Question};
 
-/// No deferral is shorter, or a product that always says later would keep the device busy.
-const DEFER_MIN_MS: u64 = 1_000;
-
 /// How long a question that nobody answered is put off. Going on unasked could do harm.
 const UNANSWERED_WAIT_MS: u64 = 3_600_000;
 
@@ -72,7 +69,9 @@ impl Step<'_> {
     }
 
     fn defer(&mut self, before: Before, wait_ms: u64, reason: Reason) {
-        let left_ms = wait_ms.min(self.agent.config.defer_max_ms).max(DEFER_MIN_MS);
+        let config = &self.agent.config;
+        // A product that always says later would wear out its flash.
+        let left_ms = wait_ms.min(config.defer_max_ms).max(config.retry_base_ms);
         self.put_off(before, left_ms, reason);
         let Some(attempt) = &self.agent.journal.attempt else { return };
         let (version, left) = (attempt.version.clone(), Decimal::new(left_ms));
@@ -146,30 +145,14 @@ impl Step<'_> {
         if self.agent.link == Link::Up && self.agent.wait_ends_at_ms().is_some_and(|at| at <= now) {
             // A cut from here on finds a wait that is over, not the wait again.
             self.keep_deferral(0);
-            return match self.agent.phase {
-                AgentPhase::AwaitRetry { .. } => self.begin_fetch(),
-                _ => self.go_on_after_deferral(),
-            };
+            // The release may have gone in the meantime, or its signer's key.
+            return self.begin_fetch();
         }
         if self.agent.keep_at_ms().is_some_and(|at| at <= now)
             && let Some(until_ms) = self.agent.waits_until_ms()
         {
             self.keep_deferral(until_ms.saturating_sub(now).max(OVER_MS));
             self.tell();
-        }
-    }
-
-    fn go_on_after_deferral(&mut self) {
-        let attempt = self.agent.journal.attempt.as_ref();
-        let is_filled = attempt.is_some_and(|attempt| {
-            let before = attempt.deferral.map(|deferral| deferral.before);
-            before == Some(Before::Restart) && attempt.target.is_some()
-        });
-        match is_filled {
-            // What stands in the slot is trusted only as far as it was just read.
-            true => self.verify_slot(),
-            // The release may have gone in the meantime.
-            false => self.begin_fetch(),
         }
     }
 

@@ -41,12 +41,17 @@ impl Step<'_> {
             Err(fault) => return self.fault(fault),
         };
         let Some(attempt) = &mut self.agent.journal.attempt else { return };
-        if attempt.target.as_ref().is_some_and(|before| before.sha256 != target.sha256) {
+        let is_another =
+            attempt.target.as_ref().is_some_and(|before| before.sha256 != target.sha256);
+        if is_another {
             attempt.arms = 0;
         }
         attempt.target = Some(target.clone());
         // That of a product goes with its answer.
         attempt.deferral = attempt.deferral.filter(|wait| retries_allowed(wait.reason) == 0);
+        // Fetched already, it is only looked at again before the product is asked.
+        let is_there =
+            !is_another && attempt.deferral.is_some_and(|wait| wait.before == Before::Restart);
         if target.sha256 == self.agent.running.sha256 {
             return self.relabel(target);
         }
@@ -54,7 +59,10 @@ impl Step<'_> {
             return self.finish(Outcome::Failed, Some(Reason::ImageOnBadList));
         }
         self.save_journal();
-        self.ask_product(Before::Download);
+        match is_there {
+            true => self.download(),
+            false => self.ask_product(Before::Download),
+        }
     }
 
     pub(super) fn download(&mut self) {

@@ -39,9 +39,17 @@ impl Step<'_> {
             return;
         }
         let total = attempt.target.as_ref().map_or(0, |target| target.size_bytes);
-        let is_whole = phase > Phase::Downloading
-            || attempt.deferral.is_some_and(|deferral| deferral.before == Before::Restart);
-        let done = if is_whole { total } else { self.agent.meter.done.min(total) };
+        let is_there = attempt.deferral.is_some_and(|wait| wait.before == Before::Restart);
+        let phase = match phase {
+            // It is only looked at once more.
+            Phase::Notified | Phase::Downloading if is_there => Phase::Verifying,
+            phase => phase,
+        };
+        let done = if is_there || phase > Phase::Downloading {
+            total
+        } else {
+            self.agent.meter.done.min(total)
+        };
         let (wait_ms, reason) = self.agent.wait().unzip();
         let delay = |wait_ms| i64::try_from(wait_ms).unwrap_or(i64::MAX);
         let until = wait_ms.zip(self.agent.now.wall_ms);

@@ -177,6 +177,18 @@ impl Step<'_> {
         reporter.not_before_ms = self.agent.now.uptime_ms.saturating_add(delay);
     }
 
+    /// What waits for the shadow service need not wait long any more.
+    pub(super) fn service_heard(&mut self) {
+        let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
+        let soon = full_jitter(base, cap, 0, self.agent.now.random);
+        let soon = self.agent.now.uptime_ms.saturating_add(soon);
+        let reporter = &mut self.agent.reporter;
+        reporter.ask_at_ms = reporter.ask_at_ms.map(|at| at.min(soon));
+        if self.agent.settling == Settling::UntilReported {
+            reporter.not_before_ms = reporter.not_before_ms.min(soon);
+        }
+    }
+
     fn is_ours(&self, token: Option<Text<'_>>) -> bool {
         let in_flight = self.agent.reporter.in_flight;
         in_flight.zip(token).is_some_and(|(report, token)| report.token.is(token))

@@ -51,6 +51,10 @@ pub(super) struct Settings {
     ids: u32,
     /// Print of the name of the last one that was wanted.
     newest: u64,
+    /// How often the product did not take those in force behind a boot.
+    restores_refused: u32,
+    /// When they are handed over again.
+    restore_at_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,7 +80,8 @@ impl Wanted {
 impl Settings {
     /// When the next refused setting is due.
     pub(super) fn next_retry_ms(&self) -> u64 {
-        self.wanted.iter().filter_map(|wanted| wanted.retry_at_ms).fold(NEVER, u64::min)
+        let wanted = self.wanted.iter().filter_map(|wanted| wanted.retry_at_ms);
+        wanted.chain(self.restore_at_ms).fold(NEVER, u64::min)
     }
 
     /// What was wanted is not any more; what stands behind it in the room closes up.
@@ -265,9 +270,41 @@ impl Step<'_> {
         (self.out)(Effect::Log(LogLine { level, code, message: &message, reason }));
     }
 
+    /// Hands the settings in force to the hook, which may have forgotten them over a restart.
+    pub(super) fn restore_settings(&mut self) {
+        let settings = &self.agent.settings;
+        for (name, value) in applied(self.room, settings).members() {
+            let is_newer = |wanted: &Wanted| wanted.is_in_hand() && wanted.name == print(name);
+            if !settings.wanted.iter().any(is_newer) {
+                let (name, value) = (name.raw(), value.as_str());
+                (self.out)(Effect::RestoreSetting { name, value });
+            }
+        }
+    }
+
+    /// The product may have been too early for them.
+    pub(super) fn restore_refused(&mut self) {
+        let settings = &mut self.agent.settings;
+        if settings.restore_at_ms.is_some() {
+            return;
+        }
+        let (base, cap) = (self.agent.config.retry_base_ms, self.agent.config.retry_cap_ms);
+        let delay = full_jitter(base, cap, settings.restores_refused, self.agent.now.random);
+        settings.restores_refused = settings.restores_refused.saturating_add(1);
+        settings.restore_at_ms = Some(self.agent.now.uptime_ms.saturating_add(delay));
+        let delay = Decimal::new(delay);
+        let message = ["settings of before were not taken; again in ", delay.as_str(), " ms"];
+        let code = Some("CONFIG_REPORT_FAILED");
+        self.log(LogLevel::Warn, code, &message, Some(Reason::SettingRefused));
+    }
+
     /// Hands refused settings to the hook again when their time has come.
     pub(super) fn retry_settings(&mut self) {
         let now = self.agent.now.uptime_ms;
+        if self.agent.settings.restore_at_ms.is_some_and(|at| at <= now) {
+            self.agent.settings.restore_at_ms = None;
+            self.restore_settings();
+        }
         let is_due = |wanted: &Wanted| wanted.retry_at_ms.is_some_and(|at| at <= now);
         if self.agent.settings.wanted.iter().any(is_due)
             && core::mem::take(&mut self.agent.settings.has_dropped)

@@ -4,7 +4,7 @@ use otaru_wire::payload::LogLevel;
 use otaru_wire::{Outcome, Reason};
 
 use super::{AgentPhase, Step};
-use crate::{Effect, ResetCause, Stage};
+use crate::{Effect, EntryState, ResetCause, Stage};
 
 impl Step<'_> {
     /// Whether the attempt under way is about the firmware that runs.
@@ -15,12 +15,16 @@ impl Step<'_> {
     }
 
     /// What runs is new, and has to show that it works.
-    pub(super) fn begin_trial(&mut self) {
+    pub(super) fn begin_trial(&mut self, entry: EntryState) {
         // Whatever its entry says, as where power went in the bootloader's own write of it.
         self.agent.running_stays = false;
         if self.attempt_runs()
             && let Some(attempt) = &mut self.agent.journal.attempt
         {
+            if attempt.stage == Stage::Trial && entry != EntryState::PendingVerify {
+                // The bootloader would start it for ever.
+                attempt.arms = attempt.arms.saturating_add(1);
+            }
             attempt.stage = Stage::Trial;
             self.save_journal();
         }
@@ -138,5 +142,6 @@ impl Step<'_> {
         // Only to keep the bootloader from giving the slot up, so no answer is waited for; and
         // after the end is journalled, for an attempt on a confirmed slot counts as confirmed.
         (self.out)(Effect::ConfirmSlot);
+        self.follow_wish();
     }
 }

@@ -77,6 +77,7 @@ fn boot_table() {
         ("old runs, new worn out, power on", OLD, Valid, WornOut, PowerOn),
         ("old runs, new worn out, hang", OLD, Valid, WornOut, Watchdog),
         ("new runs on trial, restart", NEW, PendingVerify, Valid, Software),
+        ("new runs, no rollback, power on", NEW, New, Valid, PowerOn),
         ("new runs, no rollback, restart", NEW, New, Valid, Software),
         ("new runs, state unknown, hang", NEW, Undefined, Valid, Watchdog),
         ("new runs, confirmed, power on", NEW, Valid, Valid, PowerOn),
@@ -148,12 +149,13 @@ fn an_image_that_rolled_back_does_not_stay() {
     journal.bad_images.add(Digest::of(NEW), None);
     let started = |entry| facts(NEW, entry, EntryState::Invalid, ResetCause::PowerOn);
     // Also for want of anything better, when a bit of the confirmed entry turned over.
-    use EntryState::{Aborted, Invalid, Missing, Undefined, Valid, WornOut};
+    // Power in what gave it up may leave a trial as if nobody had.
+    use EntryState::{Aborted, Invalid, Missing, New, PendingVerify, Undefined, Valid, WornOut};
     let attempts = [None, Some(attempt(Stage::Fetching, 0, None))];
     for attempt in attempts {
         // Its slot was about to be written, and the download would go over what was confirmed.
         journal.attempt = attempt.map(|attempt| Attempt { target: None, ..attempt });
-        for entry in [Undefined, Missing, Invalid, Aborted, WornOut] {
+        for entry in [Undefined, Missing, Invalid, Aborted, WornOut, New, PendingVerify] {
             assert_eq!(reconcile(&journal, &started(entry)), NextAction::RollBackNow, "{entry:?}");
         }
     }

@@ -36,7 +36,7 @@ async fn a_setting_that_is_not_taken_over_in_time_is_refused() {
     let finished = finish(product.apply("{\"volume\":7}".to_owned(), Some(id))).await;
     assert!(matches!(finished, Finished::Answer(Input::SettingRefused(found)) if found == id));
     let restored = finish(product.apply("{\"volume\":7}".to_owned(), None)).await;
-    assert!(matches!(restored, Finished::Nothing));
+    assert!(matches!(restored, Finished::Answer(Input::RestoreRefused)));
 }
 
 #[tokio::test]

@@ -68,6 +68,23 @@ fn a_trial_that_the_bootloader_does_not_end_is_ended_by_name() {
     }
 }
 
+/// Nor does one that power ends run for ever, where nobody else counts.
+#[test]
+fn trials_that_no_bootloader_counts_are_three() {
+    let mut world = World::connected();
+    world.flash.marks_are_cut = true;
+    world.wish("1.0.5", "u-1");
+    world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+    for _ in 0..2 {
+        world.restart(ResetCause::PowerOn);
+        assert!(matches!(world.agent.phase(), AgentPhase::Trial { .. }), "{}", world.transcript);
+    }
+    world.restart(ResetCause::PowerOn);
+    world.run();
+    let expected = "runs 1.0.4 (rolled_back), last u-1 rolled_back power_lost_in_trial";
+    assert_eq!(world.last_reported(), expected);
+}
+
 /// What came to nothing before is no trial, whatever reset the device.
 #[test]
 fn what_rolled_back_and_is_started_again_goes_back_as_that() {

@@ -82,6 +82,7 @@ fn event() -> impl Strategy<Value = Event> {
         reason().prop_map(Input::RollBackFailed),
         (0..4u32).prop_map(|id| Input::SettingApplied(SettingId::from_number(id))),
         (0..4u32).prop_map(|id| Input::SettingRefused(SettingId::from_number(id))),
+        Just(Input::RestoreRefused),
     ];
     prop_oneof![
         2 => input.prop_map(Event::Input),

@@ -138,6 +138,35 @@ fn kept_settings_that_have_no_room_are_lost_with_their_reason() {
     assert!(serde_json::from_str::<Value>(agent.settings()).is_ok());
 }
 
+/// The product is started later than the agent, say.
+#[test]
+fn settings_that_are_not_taken_behind_a_boot_are_handed_over_again() {
+    let kept = json!({"a": 1, "b": 2}).to_string();
+    let facts = boot_facts(&Flash::factory(), ResetCause::PowerOn);
+    let stored = Stored { settings: kept.as_bytes(), ..Stored::default() };
+    let mut restored = Vec::new();
+    let mut hear = |effect: Effect<'_>| {
+        if let Effect::RestoreSetting { name, value } = effect {
+            restored.push(format!("{name} = {value}"));
+        }
+    };
+    let mut agent: Agent = Agent::start(config(), &facts, stored, Moment::default(), &mut hear);
+    for _ in 0..2 {
+        let now = Moment { random: u64::MAX / 2, ..Moment::default() };
+        agent.step(now, Input::RestoreRefused, &mut hear);
+    }
+    assert_eq!(restored, ["a = 1", "b = 2"]);
+    let uptime_ms = agent.wake_at_ms().expect("they wait");
+    agent.step(Moment { uptime_ms, ..Moment::default() }, Input::TimePassed, &mut |effect| {
+        if let Effect::RestoreSetting { name, .. } = effect {
+            restored.push(String::from(name));
+        }
+    });
+    assert_eq!(restored, ["a = 1", "b = 2", "a", "b"]);
+    assert_eq!(agent.settings(), kept);
+    assert_eq!(agent.wake_at_ms(), None, "taken, they wait no more");
+}
+
 /// The agent without a world: what it asks for, and what it answers.
 fn connected() -> Agent {
     let facts = boot_facts(&Flash::factory(), ResetCause::PowerOn);

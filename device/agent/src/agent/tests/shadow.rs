@@ -311,6 +311,46 @@ fn refused_reads_are_one_line_and_ever_longer_waits() {
     assert_eq!(world.service.reported["config"]["firmware_version"], "1.0.4");
 }
 
+/// Whoever is heard proves that the service works again.
+#[test]
+fn a_message_cuts_the_wait_for_the_next_read_short() {
+    let mut world = World::new();
+    world.service.reads_refused = 12;
+    world.connect();
+    while world.service.reads_refused > 0 {
+        world.pass();
+    }
+    let waits_ms = |world: &World| world.agent.wake_at_ms().map(|at| at - world.uptime_ms);
+    world.run_until(|_| false);
+    assert!(waits_ms(&world) > Some(60_000), "{:?}", waits_ms(&world));
+    world.wish("1.0.5", "u-1");
+    world.run_until(|_| false);
+    assert!(waits_ms(&world) <= Some(30_000), "{:?}", waits_ms(&world));
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.5 (confirmed), last u-1 confirmed ");
+}
+
+/// The same of the report of an end, which holds up the next wish.
+#[test]
+fn a_message_cuts_the_wait_for_the_report_of_an_end_short() {
+    let mut world = World::connected();
+    world.wish("1.0.5", "u-1");
+    world.service.refused_with.extend([500; 40]);
+    world.run_until(|phase| matches!(phase, AgentPhase::Trial { .. }));
+    while world.service.refused_with.len() > 4 {
+        world.pass();
+    }
+    world.service.refused_with.clear();
+    world.run_until(|_| false);
+    world.wish("1.0.6", "u-2");
+    let told_ms = world.uptime_ms;
+    world.run_until(|_| false);
+    let at_ms = world.agent.wake_at_ms().expect("the end is to be told");
+    assert!(at_ms - told_ms <= 30_000, "{} ms", at_ms - told_ms);
+    world.run();
+    assert_eq!(world.last_reported(), "runs 1.0.6 (confirmed), last u-2 confirmed ");
+}
+
 #[test]
 fn text_that_is_no_version_and_bytes_that_are_no_json_change_nothing() {
     let mut world = World::connected();

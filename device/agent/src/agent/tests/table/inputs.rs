@@ -33,6 +33,7 @@ names! {
     Input::RollBackFailed(_) => "RollBackFailed",
     Input::SettingApplied(_) => "SettingApplied",
     Input::SettingRefused(_) => "SettingRefused",
+    Input::RestoreRefused => "RestoreRefused",
 }
 
 /// An input under the name the page has for it.
@@ -173,6 +174,7 @@ pub(super) fn inputs(report_token: &str) -> Vec<Tried> {
             tried("OfferDecided", offer),
             tried("SettingApplied", Input::SettingApplied(setting)),
             tried("SettingRefused", Input::SettingRefused(setting)),
+            tried("RestoreRefused", Input::RestoreRefused),
         ])
         .collect()
 }

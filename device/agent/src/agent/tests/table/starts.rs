@@ -170,11 +170,7 @@ fn offered() -> (Start, Vec<Start>) {
     let mut world = reach(World::connected(), is_downloading);
     world.link = false;
     world.restart(ResetCause::PowerOn);
-    let [_, (_, going_back)] = deciding();
-    let beside = going_back.into_iter().find(|start| start.condition == BY_CABLE_IN_UPDATE);
-    let stays =
-        beside.expect("it is one of them").behind([Input::RollBackFailed(Reason::FlashFailed)]);
-    (Start::of(&world).offline(""), Vec::from([stays.under("online")]))
+    (Start::of(&world).offline(""), Vec::new())
 }
 
 fn preflight() -> (Start, Vec<Start>) {
