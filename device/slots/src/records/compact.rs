@@ -171,7 +171,7 @@ impl Records {
 
     /// Makes the head's header count at the next power-on, before anything that it made free is
     /// erased: [`judge`](super::judge) passes over a header that nothing was appended behind.
-    fn prove_head<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
+    pub(super) fn prove_head<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), FlashError> {
         if self.is_proven || self.write_at + UNIT > SECTOR_BYTES {
             return Ok(());
         }

@@ -13,9 +13,6 @@ use super::{NOWHERE, Records, StorageError};
 use crate::FlashError;
 use crate::flash::{self, SECTOR_BYTES, UNIT_BYTES};
 
-/// The unit that is written where nothing is to be appended to a sector any more.
-const CLOSED: u32 = END - UNIT;
-
 impl Records {
     /// Before `key` is changed: what nobody builds on any more may stay as it is.
     pub(super) fn settle<F: NorFlash>(
@@ -60,18 +57,22 @@ impl Records {
         let is_head = sector == self.head;
         let end = self.end_of(flash, sector, sector_sequence)?;
         let (whole_end, ends_torn) = self.last_of(flash, sector, sector_sequence)?;
-        if ends_torn {
+        if ends_torn && is_head {
             // What it claims for its value may be written or not, and so may its header be. When
-            // that is voided nothing tells of it, so the sector is closed: nothing goes there.
-            self.void(flash, start + CLOSED);
+            // that is voided nothing tells of it, so the sector is closed: its last unit is
+            // written, which no record takes, and what is behind the last one stays as it is.
+            if self.write_at <= END && self.is_proven {
+                self.void(flash, start + END);
+            } else if self.write_at <= END {
+                self.write_at = END;
+                self.prove_head(flash)?;
+            }
+            self.write_at = SECTOR_BYTES;
         }
         self.void_units(flash, sector, sector_sequence, whole_end, end)?;
         // The last unit of a head that is not proven is kept for what proves it: that is written
         // again as it was, should power have been cut in it.
         let limit = if is_head && !self.is_proven { END } else { SECTOR_BYTES };
-        if ends_torn && is_head {
-            self.write_at = self.write_at.max(limit);
-        }
         // The record before may read as erased at a later power-on, and the first of these then is
         // what power was cut in.
         for place in [end, end + UNIT] {
@@ -105,11 +106,11 @@ impl Records {
                 let mut bytes = [0; UNIT_BYTES];
                 flash::read(flash, start + unit, &mut bytes)?;
                 blanks = if bytes == [0xFF; UNIT_BYTES] { blanks + 1 } else { 0 };
-                let may_come_back = match unit < whole_end {
-                    true => bytes != [0; UNIT_BYTES],
-                    // What was voided last may be what power was cut in. What reads as erased may
-                    // be a header; behind two such units it is a value that never came.
-                    false => blanks <= 2,
+                let may_come_back = match blanks {
+                    // What was voided last may be what power was cut in.
+                    0 => unit >= whole_end || bytes != [0; UNIT_BYTES],
+                    // It may be a header; behind two such units it is a value that never came.
+                    _ => blanks <= 2,
                 };
                 if may_come_back {
                     self.void(flash, start + unit);

@@ -153,10 +153,14 @@ fn check(rest: &Rest, step: &Step, next: &Step) {
             let is_long =
                 [step, next].iter().all(|(_, value)| value.iter().flatten().count() > 2000);
             if is_full_sweep() || is_long {
+                // After one is before the next.
                 let count = operations(now, rest.region, next).len() as u64;
-                let kinds = [CutKind::Before, CutKind::After];
-                let at = |at_operation| kinds.map(|kind| Some(Cut { at_operation, kind }));
-                seconds.extend((0..count).flat_map(at));
+                let before = |at_operation| Some(Cut { at_operation, kind: CutKind::Before });
+                seconds.extend((0..count).map(before));
+                let last = count.checked_sub(1);
+                seconds.extend(
+                    last.map(|at_operation| Some(Cut { at_operation, kind: CutKind::After })),
+                );
             }
             for second in seconds {
                 let mut flash = now.clone();
